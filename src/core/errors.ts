@@ -1,0 +1,32 @@
+import type { Diagnosis } from "./diagnosis.ts";
+
+/** Stable codes: programs branch on these, never on messages. */
+export type HalfOpenErrorCode =
+  | "ERR_PEER_DEAD"
+  | "ERR_OPTION_RANGE"
+  | "ERR_NOT_SUPPORTED"
+  | "ERR_NOT_CONNECTED"
+  | "ERR_SOCKET_OPTION"
+  | "ERR_PERMISSION";
+
+/** The base class of every error that halfopen throws or hands to a socket. The message says what, which value, and what to do. */
+export class HalfOpenError extends Error {
+  readonly code: HalfOpenErrorCode;
+
+  constructor(code: HalfOpenErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = "HalfOpenError";
+    this.code = code;
+  }
+}
+
+/** What a watched socket is destroyed with when its peer is found dead. */
+export class DeadPeerError extends HalfOpenError {
+  readonly diagnosis: Diagnosis;
+
+  constructor(diagnosis: Diagnosis, options?: ErrorOptions) {
+    super("ERR_PEER_DEAD", `peer ${diagnosis.remote ?? "(unknown)"} is dead: ${diagnosis.cause}; ${diagnosis.why.join("; ")}`, options);
+    this.name = "DeadPeerError";
+    this.diagnosis = diagnosis;
+  }
+}

@@ -1,0 +1,63 @@
+/** RFC 9293 section 3.3.2, spelled as Linux does; TIME_WAIT and the listening states never carry data of a peer. */
+export type TcpState =
+  | "ESTABLISHED"
+  | "SYN_SENT"
+  | "SYN_RECV"
+  | "FIN_WAIT1"
+  | "FIN_WAIT2"
+  | "TIME_WAIT"
+  | "CLOSE"
+  | "CLOSE_WAIT"
+  | "LAST_ACK"
+  | "LISTEN"
+  | "CLOSING"
+  | "NEW_SYN_RECV";
+
+/**
+ * One reading of what the kernel knows of a connection, the same shape on every OS. A field that the OS, or its version,
+ * does not tell is `undefined`: absence is never zero.
+ */
+export interface TcpInfo {
+  readonly state: TcpState;
+  /** Congestion state: 0 open, 1 disorder, 2 CWR, 3 recovery, 4 loss (Linux). */
+  readonly congestionState?: number | undefined;
+  /** Retransmission timeouts in a row for the data in flight now. */
+  readonly retransmits?: number | undefined;
+  /** Unanswered keepalive or window probes in a row. Linux shares one counter; it stays stale after keepalive is switched off until an ACK comes. */
+  readonly probes?: number | undefined;
+  /** Doublings of the retransmission or persist timer. */
+  readonly backoff?: number | undefined;
+  /** Present retransmission timeout in ms; already multiplied by the backoff while retransmitting, not while probing a closed window. */
+  readonly rtoMs?: number | undefined;
+  readonly rttMs?: number | undefined;
+  readonly rttVarMs?: number | undefined;
+  readonly minRttMs?: number | undefined;
+  /** Segments sent and not yet acknowledged. */
+  readonly unackedSegments?: number | undefined;
+  /** Segments the peer acknowledged out of order. */
+  readonly sackedSegments?: number | undefined;
+  /** Bytes written by the program and never sent so far. */
+  readonly notSentBytes?: number | undefined;
+  /** Bytes in flight, on systems that count bytes instead of segments (Windows). */
+  readonly bytesInFlight?: number | undefined;
+  /** Age in ms of the last data segment sent, retransmissions included. */
+  readonly lastDataSentMs?: number | undefined;
+  /** Age in ms of the last new data from the peer. */
+  readonly lastDataReceivedMs?: number | undefined;
+  /** Age in ms of the last segment with an ACK flag; a peer that cannot hear us refreshes it too. */
+  readonly lastAckReceivedMs?: number | undefined;
+  /** Retransmitted segments over the connection's life. */
+  readonly totalRetransmits?: number | undefined;
+  readonly bytesAcked?: number | undefined;
+  readonly bytesReceived?: number | undefined;
+  readonly segmentsOut?: number | undefined;
+  readonly segmentsIn?: number | undefined;
+  readonly dataSegmentsIn?: number | undefined;
+  readonly dataSegmentsOut?: number | undefined;
+  /** Segments known to have arrived, SACKed ones included. */
+  readonly deliveredSegments?: number | undefined;
+  readonly bytesRetransmitted?: number | undefined;
+  /** The window the peer offers, in bytes. `undefined` before Linux 5.4. */
+  readonly sendWindowBytes?: number | undefined;
+  readonly dsackDuplicates?: number | undefined;
+}
