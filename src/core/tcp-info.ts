@@ -32,6 +32,8 @@ export interface TcpInfo {
   readonly rttMs?: number | undefined;
   readonly rttVarMs?: number | undefined;
   readonly minRttMs?: number | undefined;
+  /** Largest segment this end sends, in bytes. */
+  readonly sendMssBytes?: number | undefined;
   /** Segments sent and not yet acknowledged. */
   readonly unackedSegments?: number | undefined;
   /** Segments the peer acknowledged out of order. */

@@ -1,0 +1,45 @@
+import type { Instant } from "./instant.ts";
+
+/**
+ * Unanswered attempts to reach the peer since it was last heard: keepalive probes, nudges, window probes, transmissions.
+ * Where an instant is only known within bounds, the bound is kept that makes a verdict later, never earlier.
+ */
+export class Attempts {
+  /** Latest possible instant of the first unanswered attempt. */
+  firstAt: Instant = 0;
+  /** Earliest possible instant of the last unanswered attempt; for the span. */
+  lastAt: Instant = 0;
+  /** Latest possible instant of the last unanswered attempt; for the answer window. */
+  lastAtLatest: Instant = 0;
+  count = 0;
+
+  /** `count` is the total so far. A growing count means that the newest attempt left between `earliest` and `latest`. */
+  seen(count: number, earliest: Instant, latest: Instant): void {
+    if (count <= this.count) return;
+    if (this.count === 0) this.firstAt = latest;
+    this.lastAt = Math.max(earliest, this.firstAt);
+    this.lastAtLatest = Math.max(latest, this.lastAt);
+    this.count = count;
+  }
+
+  /** A transmission whose instant the kernel tells moved the last attempt without a new count being known. */
+  movedTo(at: Instant): void {
+    if (this.count === 0 || at <= this.lastAt) return;
+    this.lastAt = at;
+    this.lastAtLatest = Math.max(this.lastAtLatest, at);
+  }
+
+  /** After a pause of the whole machine the time that passed proves nothing: the span may not contain it. */
+  shift(gapMs: number, now: Instant): void {
+    this.firstAt = Math.min(now, this.firstAt + gapMs);
+    this.lastAt = Math.max(this.firstAt, this.lastAt);
+  }
+
+  clear(): void {
+    this.count = 0;
+  }
+
+  get spanMs(): number {
+    return this.count === 0 ? 0 : this.lastAt - this.firstAt;
+  }
+}

@@ -1,0 +1,192 @@
+import type { Cause, Certainty, LocalPath, OtherConnections, State } from "./diagnosis.ts";
+import { type Flow, isStuckLocally } from "./flow.ts";
+import type { TcpInfo } from "./tcp-info.ts";
+
+/** What is known of a connection at the moment of a diagnosis. The rules are those of evidence.md, in its order; the lab decides. */
+export interface Case {
+  readonly state: State;
+  readonly flow: Flow;
+  readonly info: TcpInfo | null;
+  readonly localPath: LocalPath | null;
+  readonly others: OtherConnections | null;
+  /** Since the peer was last heard; `null` where nothing can tell. */
+  readonly silentForMs: number | null;
+  readonly unansweredAttempts: number;
+  readonly lossRatio: number;
+  /** Our data in flight makes no progress although the peer is heard. */
+  readonly isHeardWithoutProgress: boolean;
+  /** The budget ended before the proof was complete. */
+  readonly isRushed: boolean;
+  /** Keepalive runs on this connection, so that its silence means something. */
+  readonly isQuestioned: boolean;
+  /** The process behind the peer was asked and did not answer, for this long. */
+  readonly processSilentForMs: number | null;
+  /** This process stood still just now. */
+  readonly pausedForMs: number | null;
+  /** TCP_RTO_MAX_MS caps the backoff of window probes. */
+  readonly hasRtoCap: boolean;
+}
+
+export interface Finding {
+  readonly cause: Cause;
+  readonly certainty: Certainty;
+  readonly why: readonly string[];
+  readonly unknown: readonly string[];
+}
+
+/** A connection left in CLOSE_WAIT or FIN_WAIT2 for this long was forgotten: the kernel ends neither while a program holds it. */
+const NEVER_CLOSED_MS = 60_000;
+/** Loss that deserves a name: below it TCP hides it well. */
+const NOTABLE_LOSS = 0.03;
+
+/** Says what ails a connection that still exists. */
+export function classify(it: Case): Finding {
+  return it.state === "alive" ? classifyAlive(it) : classifySilent(it);
+}
+
+function classifySilent(it: Case): Finding {
+  if (it.processSilentForMs !== null) return peerHung(it, it.processSilentForMs);
+  const local = brokenLocalPath(it.localPath);
+  const heard = `nothing heard for ${ms(it.silentForMs)}`;
+  if (local) return { cause: "local-link-down", certainty: "certain", why: [local, heard], unknown: [] };
+  if (it.info && isStuckLocally(it.info)) {
+    const why = `${it.info.notSentBytes} bytes wait although the peer's window is open and nothing is in flight: nothing leaves this host`;
+    return {
+      cause: "local-send-failure",
+      certainty: "certain",
+      why: [why, heard],
+      unknown: ["whether a local firewall, a queue or the route drops it"],
+    };
+  }
+  if (it.isHeardWithoutProgress) {
+    const why = `the peer is still heard, yet what we sent made no progress in ${it.unansweredAttempts} transmissions`;
+    return {
+      cause: "one-way-loss",
+      certainty: certaintyOf(it),
+      why: [why],
+      unknown: ["where on the way to the peer our packets are lost"],
+    };
+  }
+  if (isReportedUnreachable(it.info)) {
+    const why = `the path reports the peer unreachable (${it.info?.retransmits} timeouts, backoff only ${it.info?.backoff}: ICMP took it back, RFC 6069)`;
+    return { cause: "unreachable", certainty: "high", why: [why, heard], unknown: ["whether the host or its last router is down"] };
+  }
+  return pathSilent(it, heard);
+}
+
+function pathSilent(it: Case, heard: string): Finding {
+  const why = [`${it.unansweredAttempts} attempts unanswered, ${heard}`];
+  const unknown = ["whether the path, the host or its power failed: from here they look the same"];
+  const path = it.localPath;
+  if (path?.neighbor === "FAILED" || path?.neighbor === "INCOMPLETE") {
+    const hop = path.gateway ? `the next hop ${path.gateway}` : "the peer, which is on our own link,";
+    why.push(`${hop} no longer answers ARP or neighbour discovery (${path.neighbor})`);
+  } else if (path?.hasRoute && path.linkUp) why.push("our own link, address and route are in order");
+  if (it.flow === "blocked") {
+    why.push("the peer had closed its window before: the kernel's window probes went unanswered");
+    if (!it.hasRtoCap) unknown.push("anything sooner: without TCP_RTO_MAX_MS the kernel probes a closed window ever more rarely");
+  }
+  if (it.others) why.push(...crossEvidence(it.others));
+  if (it.state === "dead" && it.lossRatio > NOTABLE_LOSS) why.push(`this path lost ${percent(it.lossRatio)} of attempts before`);
+  return { cause: "path-silent", certainty: certaintyOf(it), why, unknown };
+}
+
+function crossEvidence(others: OtherConnections): string[] {
+  const { samePeer, sameRoute } = others;
+  const said: string[] = [];
+  if (samePeer.alive > 0) {
+    said.push(
+      `${count(samePeer.alive, "other connection")} to the same peer ${samePeer.alive === 1 ? "is" : "are"} alive: a NAT or firewall forgot this flow`,
+    );
+  } else if (samePeer.silent > 0) {
+    const all =
+      samePeer.silent === 1 ? "the other connection to the same peer is" : `all ${samePeer.silent} other connections to the same peer are`;
+    said.push(`${all} silent too: the host or the path to it`);
+  }
+  if (sameRoute.silent > 0 && sameRoute.alive === 0)
+    said.push(`${count(sameRoute.silent, "other peer")} over the same next hop silent too: the path, not the host`);
+  else if (sameRoute.alive > 0)
+    said.push(`${count(sameRoute.alive, "other peer")} over the same next hop alive: our side of the path works`);
+  return said;
+}
+
+function classifyAlive(it: Case): Finding {
+  const { info } = it;
+  if (it.pausedForMs !== null) {
+    return {
+      cause: "local-stall",
+      certainty: "certain",
+      why: [`this process stood still for ${ms(it.pausedForMs)}; deadlines moved by as much`],
+      unknown: [],
+    };
+  }
+  const settled = forgottenClose(info);
+  if (settled) return settled;
+  if (it.flow === "blocked" && info && !isStuckLocally(info)) {
+    const why = [
+      `the peer's kernel answers, but its window is closed and ${info.notSentBytes ?? 0} bytes wait: the program there does not read`,
+    ];
+    return { cause: "peer-not-reading", certainty: "high", why, unknown: ["whether that program is slow, stopped or hung"] };
+  }
+  if (it.lossRatio > NOTABLE_LOSS) {
+    return {
+      cause: "lossy-path",
+      certainty: "high",
+      why: [`the peer answers, but about ${percent(it.lossRatio)} of attempts are lost`],
+      unknown: [],
+    };
+  }
+  if (it.silentForMs === null || !it.isQuestioned) {
+    const unknown = ["whether the peer is still there: nothing was asked and nothing came"];
+    return { cause: "quiet", certainty: "medium", why: [`quiet for ${ms(it.silentForMs)}`], unknown };
+  }
+  const unknown = info ? ["whether the program behind the peer's kernel still works: a heartbeat would tell"] : [];
+  return { cause: "healthy", certainty: "certain", why: [`heard ${ms(it.silentForMs)} ago`], unknown };
+}
+
+function peerHung(it: Case, processSilentForMs: number): Finding {
+  const kernel = it.info ? `the peer's kernel answered ${ms(it.silentForMs)} ago` : "the connection is open";
+  const why = [`${kernel}, but its program has not answered for ${ms(processSilentForMs)}`];
+  return { cause: "peer-hung", certainty: "high", why, unknown: ["whether that program is slow, stopped or hung"] };
+}
+
+function forgottenClose(info: TcpInfo | null): Finding | null {
+  if (info?.state !== "CLOSE_WAIT" && info?.state !== "FIN_WAIT2") return null;
+  const age = info.lastDataReceivedMs ?? 0;
+  if (age < NEVER_CLOSED_MS) return null;
+  const who = info.state === "CLOSE_WAIT" ? "the peer closed, this program did not" : "this program ended its side, the peer never closed";
+  return { cause: "never-closed", certainty: "certain", why: [`${info.state}: ${who}, for ${ms(age)}`], unknown: [] };
+}
+
+/** Evidence.md, rule 6. The words of what is broken on this host, or `null`. */
+export function brokenLocalPath(path: LocalPath | null): string | null {
+  if (!path) return null;
+  if (path.linkUp === false) return `our interface ${path.interfaceName ?? ""} is down or has no carrier`.replace("  ", " ");
+  if (path.hasSourceAddress === false) return "our source address is gone from this host";
+  if (path.hasRoute === false) return "this host has no route to the peer";
+  return null;
+}
+
+/** Evidence.md, rule 9: an ICMP unreachable for data in flight takes one step of backoff back, so the two counters part. */
+function isReportedUnreachable(info: TcpInfo | null): boolean {
+  if (info?.retransmits === undefined || info.backoff === undefined) return false;
+  return info.retransmits >= 2 && info.retransmits > info.backoff && (info.totalRetransmits ?? 0) > 0;
+}
+
+function certaintyOf(it: Case): Certainty {
+  if (it.state !== "dead" || it.isRushed) return "medium";
+  return it.unansweredAttempts >= 6 && it.lossRatio <= NOTABLE_LOSS ? "certain" : "high";
+}
+
+function ms(value: number | null): string {
+  if (value === null) return "an unknown time";
+  return value < 1000 ? `${Math.round(value)} ms` : `${(value / 1000).toFixed(1)} s`;
+}
+
+function percent(ratio: number): string {
+  return `${Math.round(ratio * 100)} %`;
+}
+
+function count(n: number, noun: string): string {
+  return `${n} ${noun}${n === 1 ? "" : "s"}`;
+}

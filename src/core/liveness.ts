@@ -1,0 +1,291 @@
+import { Attempts } from "./attempts.ts";
+import type { State } from "./diagnosis.ts";
+import { type Flow, flowOf, heardAgeMs, isStuckLocally, progressMark } from "./flow.ts";
+import type { Instant } from "./instant.ts";
+import { LossEstimator } from "./loss-estimator.ts";
+import { attemptsNeededAt, lastUsefulAttempt, PROBE_SPACING_MS, type ProbePlan, planProbes, probeSpacingMs } from "./probe-plan.ts";
+import type { TcpInfo } from "./tcp-info.ts";
+
+/** The kernel's clock ticks at 4 or 10 ms, so the age of the same ACK wobbles by as much between two readings. */
+const HEARD_SLACK_MS = 15;
+/** Keepalive timers up to 2 s are this late at most (HZ=250 and 1000), with room for the re-arming step; see probe-plan.ts. */
+const STANDING_PROBE_LATENESS_MS = 70;
+/** Accepted probability of a wrong verdict when the budget ends and the ordinary proof could not be completed. */
+const ACCEPTED_AT_DEADLINE = 1e-3;
+
+export interface LivenessOptions {
+  readonly budgetMs: number;
+  /** TCP_RTO_MAX_MS as applied, `null` where the kernel has none. */
+  readonly rtoMaxMs: number | null;
+}
+
+/**
+ * Decides from kernel evidence whether the peer's host still answers. Sans-I/O: the instant and the evidence come in, the next
+ * instant to look again goes out; `wantsNudge` asks the caller to send a keepalive probe and report it with {@link nudged}.
+ *
+ * alive --first unanswered attempt--> suspect --enough of them, far enough apart--> dead; any refuting evidence: alive again.
+ */
+export class Liveness {
+  state: State = "alive";
+  flow: Flow = "idle";
+  /** The caller should send a keepalive probe now. */
+  wantsNudge = false;
+  /** `true` when the budget ended before the proof was complete. */
+  isRushed = false;
+  /** The standing probe that was due did not leave: somebody changed the keepalive options. */
+  isProbeMissing = false;
+  readonly loss: LossEstimator = new LossEstimator();
+  readonly attempts: Attempts = new Attempts();
+  readonly #budgetMs: number;
+  readonly #rtoMaxMs: number | null;
+  #plan: ProbePlan;
+  #answerWindowMs = 200;
+  #rtoMs = 204;
+  #heardAt: Instant;
+  #progressAt: Instant;
+  #progressMark: number | undefined;
+  #observedAt: Instant;
+  #nextNudgeAt: Instant = 0;
+  #resumedAt: Instant = Number.NEGATIVE_INFINITY;
+  #retransmitsSeen: number | undefined;
+  #segmentsSeen: number | undefined;
+
+  constructor(options: LivenessOptions, now: Instant) {
+    this.#budgetMs = options.budgetMs;
+    this.#rtoMaxMs = options.rtoMaxMs;
+    this.#heardAt = now;
+    this.#progressAt = now;
+    this.#observedAt = now;
+    this.#plan = this.#replan();
+  }
+
+  /** What happened: a reading of the kernel's evidence. Returns the instant at which to look again. */
+  observe(now: Instant, info: TcpInfo): Instant {
+    this.wantsNudge = false;
+    this.isProbeMissing = false;
+    this.#learnTiming(info);
+    const flow = flowOf(info);
+    const heard = this.#hear(now, info);
+    const progressed = this.#progress(now, info, flow);
+    if (flow === "in-flight" ? progressed : heard || progressed) this.#refute(info);
+    this.flow = flow;
+    if (flow === "idle") this.#countProbes(now, info);
+    else if (flow === "blocked") this.attempts.seen(info.probes ?? 0, this.#observedAt, now);
+    else this.#countTransmissions(now, info);
+    this.#observedAt = now;
+    if (this.state !== "dead") this.#judge(now, info);
+    return this.#next(now);
+  }
+
+  /** What happened: the probe that `wantsNudge` asked for has left. */
+  nudged(now: Instant): void {
+    this.attempts.seen(this.attempts.count + 1, now, now);
+    this.#nextNudgeAt = now + this.#spacingMs();
+  }
+
+  /** What happened: something proved that the peer's host lives (bytes, a heartbeat's answer). */
+  heard(now: Instant): void {
+    this.#heardAt = Math.max(this.#heardAt, now);
+    this.#progressAt = Math.max(this.#progressAt, now);
+    this.attempts.clear();
+    if (this.state === "suspect") this.state = "alive";
+  }
+
+  /** What happened: this process, or the whole machine, stood still for `gapMs` until `now`. Deadlines move by the gap. */
+  stalled(now: Instant, gapMs: number): void {
+    this.#heardAt = Math.min(now, this.#heardAt + gapMs);
+    this.#progressAt = Math.min(now, this.#progressAt + gapMs);
+    this.attempts.shift(gapMs, now);
+    this.#resumedAt = now;
+  }
+
+  /** Silence after which the kernel's standing keepalive should probe: the caller keeps TCP_KEEPIDLE at this value. */
+  get idleMs(): number {
+    return this.#plan.idleMs;
+  }
+
+  get answerWindowMs(): number {
+    return this.#answerWindowMs;
+  }
+
+  get heardAt(): Instant {
+    return this.#heardAt;
+  }
+
+  get progressAt(): Instant {
+    return this.#progressAt;
+  }
+
+  /** Data in flight makes no progress although the peer is heard. */
+  get isHeardWithoutProgress(): boolean {
+    return this.flow === "in-flight" && this.#heardAt - this.#progressAt > Math.max(2 * this.#answerWindowMs, PROBE_SPACING_MS);
+  }
+
+  #learnTiming(info: TcpInfo): void {
+    if (info.rtoMs === undefined || (info.backoff ?? 0) > 0) return;
+    this.#rtoMs = info.rtoMs;
+    // A probe is answered at once; three round trips and 100 ms hold any live answer, and on a LAN 200 ms is the kernel's own patience.
+    const roundTrips = 3 * (info.rttMs ?? 0) + 100;
+    this.#answerWindowMs = Math.max(50, Math.min(info.rtoMs, Math.max(200, roundTrips)));
+  }
+
+  #hear(now: Instant, info: TcpInfo): boolean {
+    const age = heardAgeMs(info);
+    if (age === undefined || now - age <= this.#heardAt + HEARD_SLACK_MS) return false;
+    this.#heardAt = now - age;
+    return true;
+  }
+
+  #progress(now: Instant, info: TcpInfo, flow: Flow): boolean {
+    const mark = progressMark(info);
+    const progressed = this.#progressMark !== undefined && mark !== this.#progressMark;
+    const entered = flow === "in-flight" && this.flow !== "in-flight";
+    this.#progressMark = mark;
+    // Data that enters flight starts its own clock, as far back as the kernel's backoff proves it to be unanswered.
+    if (flow !== "in-flight") this.#progressAt = now;
+    else if (progressed || entered) this.#progressAt = Math.max(this.#progressAt, now - this.#flightAgeMs(info));
+    return progressed;
+  }
+
+  /** At least this old is the first transmission of what is in flight. */
+  #flightAgeMs(info: TcpInfo): number {
+    return (info.lastDataSentMs ?? 0) + this.#retransmitChainMs(info.backoff ?? 0);
+  }
+
+  #retransmitChainMs(backoff: number): number {
+    let sum = 0;
+    for (let i = 0; i < backoff; i++) sum += Math.min(this.#rtoMs * 2 ** i, this.#rtoMaxMs ?? 120_000);
+    return sum;
+  }
+
+  #refute(info: TcpInfo): void {
+    const missed = this.attempts.count;
+    // One outage swallows any number of attempts; it says little of the loss to expect otherwise, so a burst counts twice at most.
+    if (this.flow === "idle") this.loss.record(missed + 1, Math.min(2, missed));
+    this.#learnLoss(info);
+    this.attempts.clear();
+    this.state = "alive";
+    this.#plan = this.#replan();
+  }
+
+  #learnLoss(info: TcpInfo): void {
+    const { totalRetransmits: retransmits, dataSegmentsOut: segments } = info;
+    if (retransmits !== undefined && segments !== undefined && this.#retransmitsSeen !== undefined && this.#segmentsSeen !== undefined) {
+      const sent = segments - this.#segmentsSeen;
+      if (sent > 0) this.loss.record(sent, Math.min(sent, retransmits - this.#retransmitsSeen));
+    }
+    this.#retransmitsSeen = retransmits;
+    this.#segmentsSeen = segments;
+  }
+
+  #replan(): ProbePlan {
+    return planProbes({
+      budgetMs: this.#budgetMs,
+      answerWindowMs: this.#answerWindowMs,
+      lossRatio: this.loss.ratio,
+      rtoMs: this.#rtoMs,
+      rtoMaxMs: this.#rtoMaxMs,
+    });
+  }
+
+  #standingProbeBy(): Instant {
+    return this.#heardAt + this.#plan.idleMs + STANDING_PROBE_LATENESS_MS;
+  }
+
+  #countProbes(now: Instant, info: TcpInfo): void {
+    const probes = info.probes ?? 0;
+    if (probes > 0) this.attempts.seen(probes, this.#observedAt, Math.min(now, Math.max(this.#standingProbeBy(), this.#observedAt)));
+    if (now < this.#standingProbeBy() || this.state === "dead") return;
+    if (this.attempts.count === 0) this.isProbeMissing = true;
+    if (this.attempts.count > 0 && this.attempts.count <= 1 && this.#nextNudgeAt <= this.attempts.firstAt) {
+      this.#nextNudgeAt = this.attempts.firstAt + this.#spacingMs();
+    }
+    this.wantsNudge = this.attempts.count === 0 || now >= this.#nextNudgeAt;
+  }
+
+  #countTransmissions(now: Instant, info: TcpInfo): void {
+    const retransmits = info.retransmits ?? 0;
+    const sentAt = now - (info.lastDataSentMs ?? 0);
+    if (isStuckLocally(info)) {
+      // Nothing leaves this host, and the kernel tries again about every 500 ms: each look is an attempt.
+      if (this.attempts.count === 0 || now - this.attempts.lastAt >= PROBE_SPACING_MS)
+        this.attempts.seen(this.attempts.count + 1, now, now);
+      return;
+    }
+    if (this.attempts.count === 0) {
+      this.attempts.seen(1, this.#progressAt, this.#progressAt);
+      this.attempts.seen(1 + retransmits, sentAt, sentAt);
+    } else {
+      // A retransmission that fails on this host moves the counter but not the age of the last transmission.
+      this.attempts.seen(1 + retransmits, Math.max(sentAt, this.#observedAt), now);
+      this.attempts.movedTo(sentAt);
+    }
+  }
+
+  #judge(now: Instant, info: TcpInfo): void {
+    const { attempts } = this;
+    const isWindowOver = attempts.count > 0 && now - attempts.lastAtLatest >= this.#answerWindowMs;
+    if (this.state === "alive" && this.#isMissed(now, info)) this.state = "suspect";
+    if (this.state !== "suspect") return;
+    // While this process stood still the kernel went on asking: its own counters prove a span that our clock may not claim.
+    const provenSpan = Math.max(attempts.spanMs, this.flow === "in-flight" ? this.#retransmitChainMs(info.backoff ?? 0) : 0);
+    const isProven = isWindowOver && attempts.count >= this.#plan.attemptsNeeded && provenSpan >= this.#plan.spanMs;
+    if (isProven && attempts.lastAt >= this.#resumedAt) this.state = "dead";
+    else if (now >= this.#deadline() && this.loss.ratio ** attempts.count <= ACCEPTED_AT_DEADLINE) {
+      this.isRushed = !(attempts.count >= this.#plan.attemptsNeeded && provenSpan >= this.#plan.spanMs);
+      this.state = "dead";
+    }
+  }
+
+  #isMissed(now: Instant, info: TcpInfo): boolean {
+    const { attempts } = this;
+    if (attempts.count === 0) return false;
+    if (this.flow !== "in-flight") return now - attempts.firstAt >= this.#answerWindowMs;
+    // One retransmission is everyday loss; two, or half a second without progress, deserve a closer look.
+    return (info.retransmits ?? 0) >= 2 || now - this.#progressAt >= Math.max(2 * this.#rtoMs, 0.1 * this.#budgetMs);
+  }
+
+  /** The end of the budget: counted from the last evidence, but never from a silence longer than the routine leaves unquestioned. */
+  #deadline(): Instant {
+    const clock = this.flow === "in-flight" ? Math.min(this.#heardAt, this.#progressAt) : this.#heardAt;
+    const routine = this.attempts.firstAt - this.#plan.idleMs - STANDING_PROBE_LATENESS_MS;
+    return Math.max(clock, this.attempts.count > 0 ? routine : clock) + this.#budgetMs;
+  }
+
+  #spacingMs(): number {
+    const { firstAt } = this.attempts;
+    const needed = Math.max(this.#plan.spanMs, (this.#plan.attemptsNeeded - 1) * PROBE_SPACING_MS);
+    const last = lastUsefulAttempt(this.#deadline(), this.#answerWindowMs);
+    return probeSpacingMs(firstAt, Math.min(last, firstAt + needed + 5));
+  }
+
+  /** What to do next: look again at this instant. */
+  #next(now: Instant): Instant {
+    if (this.state === "dead") return Number.POSITIVE_INFINITY;
+    const { attempts } = this;
+    const poll = now + Math.min(250, Math.max(50, this.#budgetMs / 20));
+    if (this.flow === "in-flight") return this.#soonest(now, poll);
+    if (this.flow === "blocked") return attempts.count > 0 ? this.#soonest(now, poll) : now + Math.min(1000, this.#budgetMs / 5);
+    if (attempts.count === 0 && !this.wantsNudge) return Math.max(now + 1, this.#standingProbeBy() + this.#answerWindowMs);
+    return this.#soonest(now, this.wantsNudge ? now + PROBE_SPACING_MS : Math.max(now + 1, this.#nextNudgeAt));
+  }
+
+  #soonest(now: Instant, candidate: Instant): Instant {
+    let next = candidate;
+    const windowEnd = this.attempts.lastAtLatest + this.#answerWindowMs;
+    if (this.attempts.count > 0 && windowEnd > now) next = Math.min(next, windowEnd);
+    const deadline = this.#deadline();
+    if (deadline > now) next = Math.min(next, deadline);
+    return next;
+  }
+
+  /** Probability that a live peer would be as silent by loss alone. */
+  get falseAlarmProbability(): number {
+    return this.loss.ratio ** this.attempts.count;
+  }
+
+  /** Unanswered attempts that would prove death now. */
+  get attemptsNeeded(): number {
+    return attemptsNeededAt(this.loss.ratio);
+  }
+}

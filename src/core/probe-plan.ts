@@ -1,0 +1,88 @@
+/**
+ * How a silent connection is questioned: when the first keepalive probe leaves, how far apart the following ones are, and
+ * how many must stay unanswered before silence proves death.
+ *
+ * Two demands bound the verdict from below. *Loss*: a live peer may miss k attempts in a row with probability loss^k, so at
+ * least k* = ceil(ln(accepted) / ln(loss)) attempts (detectors.md, section 5). *Outage*: an outage shorter than
+ * {@link OUTAGE_SHARE} of the budget must not end a connection, and one outage can swallow every attempt inside it, so the
+ * first and the last unanswered attempt must lie further apart than that. The budget bounds it from above.
+ */
+
+/** Share of the budget that an outage may last without ending a connection. */
+export const OUTAGE_SHARE = 0.4;
+/** Accepted probability that one verdict of death is wrong by loss alone. */
+export const ACCEPTED_FALSE_ALARM = 1e-6;
+/** A Linux peer answers keepalive probes at most every 500 ms (tcp_invalid_ratelimit); closer ones prove nothing. */
+export const PROBE_SPACING_MS = 600;
+/** Smallest budget accepted: 1 s of silence before the kernel can be asked, 0.4 x budget between first and last attempt, one answer window. */
+export const SMALLEST_BUDGET_MS = 2000;
+/** Longest budget accepted, one day: beyond it the kernel's own two-hour keepalive is the better tool. */
+export const LARGEST_BUDGET_MS = 86_400_000;
+/** Kernel timers fire up to 1/8 late, and the standing keepalive re-arms in steps of at most its interval: measured 20-64 ms on 6.18. */
+const KERNEL_LATENESS_MS = 70;
+/** What is left for our own timers between the last answer window and the end of the budget. */
+const OWN_LATENESS_MS = 30;
+
+export interface ProbePlanInput {
+  readonly budgetMs: number;
+  /** Time after which a missing answer counts as missing. */
+  readonly answerWindowMs: number;
+  /** Share of attempts lost, 0 to 1. */
+  readonly lossRatio: number;
+  /** First retransmission timeout. */
+  readonly rtoMs: number;
+  /** The cap on retransmission backoff (TCP_RTO_MAX_MS), `null` where it cannot be set. */
+  readonly rtoMaxMs: number | null;
+}
+
+export interface ProbePlan {
+  /** Silence after which the kernel's standing keepalive probes; whole seconds. */
+  readonly idleMs: number;
+  /** First and last unanswered attempt must be at least this far apart. */
+  readonly spanMs: number;
+  /** Unanswered attempts that silence needs to prove death. */
+  readonly attemptsNeeded: number;
+}
+
+export function planProbes(input: ProbePlanInput): ProbePlan {
+  const spanMs = OUTAGE_SHARE * input.budgetMs;
+  const attemptsNeeded = attemptsNeededAt(input.lossRatio);
+  const questioningMs = Math.max(spanMs, (attemptsNeeded - 1) * PROBE_SPACING_MS);
+  const inFlightMs = firstAttemptBeyond(spanMs, input.rtoMs, input.rtoMaxMs);
+  const left = input.budgetMs - Math.max(questioningMs, inFlightMs) - input.answerWindowMs - KERNEL_LATENESS_MS - OWN_LATENESS_MS;
+  return { idleMs: Math.min(32_767_000, Math.max(1000, Math.floor(left / 1000) * 1000)), spanMs, attemptsNeeded };
+}
+
+/** Least number of lost attempts in a row that a live peer reaches with no more than the accepted probability. Never fewer than two. */
+export function attemptsNeededAt(lossRatio: number): number {
+  if (lossRatio <= 0) return 2;
+  if (lossRatio >= 1) return Number.POSITIVE_INFINITY;
+  return Math.max(2, Math.ceil(Math.log(ACCEPTED_FALSE_ALARM) / Math.log(lossRatio)));
+}
+
+/**
+ * Offset of the first transmission of unacknowledged data that falls later than `spanMs` after the first one: at once, a tail
+ * loss probe, then retransmissions that double up to the cap. Measured on a LAN (6.18): 0, 0.21, 0.44, 0.85, 1.70, 3.35 s.
+ */
+export function firstAttemptBeyond(spanMs: number, rtoMs: number, rtoMaxMs: number | null): number {
+  const cap = rtoMaxMs ?? 120_000;
+  let at = rtoMs; // the tail loss probe goes first and restarts the timer
+  let gap = Math.min(rtoMs, cap);
+  while (at < spanMs) {
+    at += gap;
+    gap = Math.min(gap * 2, cap);
+  }
+  return at;
+}
+
+/** When the probes of a burst leave, after the first unanswered one: evenly spread, never closer than answers can come. */
+export function probeSpacingMs(firstAttemptAt: number, lastAttemptBy: number): number {
+  const room = lastAttemptBy - firstAttemptAt;
+  const gaps = Math.max(1, Math.floor(room / PROBE_SPACING_MS));
+  return Math.max(PROBE_SPACING_MS, room / gaps);
+}
+
+/** The latest instant at which an attempt can leave and still be judged inside the budget. */
+export function lastUsefulAttempt(deadline: number, answerWindowMs: number): number {
+  return deadline - answerWindowMs - OWN_LATENESS_MS;
+}

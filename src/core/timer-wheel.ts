@@ -1,0 +1,150 @@
+import type { Instant } from "./instant.ts";
+
+/** What the wheel keeps on an entry: links of the slot's list. One entry sits in one wheel at a time. */
+export interface WheelEntry {
+  wheelNext: WheelEntry | null;
+  wheelPrevious: WheelEntry | null;
+  /** Index of the slot, -1 when not scheduled. */
+  wheelSlot: number;
+  /** Tick at which the entry is due. */
+  wheelTick: number;
+}
+
+const SLOT_BITS = 6;
+const SLOTS = 1 << SLOT_BITS;
+const SLOT_MASK = SLOTS - 1;
+const LEVELS = 5;
+/** Farthest tick that the levels can hold; what lies beyond is re-examined there. */
+const HORIZON = SLOTS ** LEVELS - 1;
+
+/**
+ * Holds any number of deadlines for one timer: insert, move and cancel cost a few pointer writes, whatever the number of entries.
+ * A hierarchical timing wheel (Varghese and Lauck, SOSP 1987, scheme 7). It owns no clock: {@link advance} is told the instant.
+ *
+ * Entries are due up to one tick late, never early.
+ */
+export class TimerWheel<Entry extends WheelEntry> {
+  readonly #tickMs: number;
+  readonly #heads: (WheelEntry | null)[] = new Array<WheelEntry | null>(SLOTS * LEVELS).fill(null);
+  /** Two words a level: which slots hold entries. */
+  readonly #occupied: Int32Array = new Int32Array(LEVELS * 2);
+  #tick: number;
+  #size = 0;
+
+  constructor(tickMs: number, now: Instant) {
+    this.#tickMs = tickMs;
+    this.#tick = Math.floor(now / tickMs);
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Puts the entry at `at`, or moves it there. Past instants and `NaN` are due at the next tick. */
+  schedule(entry: Entry, at: Instant): void {
+    if (entry.wheelSlot >= 0) this.#unlink(entry);
+    else this.#size++;
+    const due = Math.ceil(at / this.#tickMs);
+    entry.wheelTick = due > this.#tick ? Math.min(due, this.#tick + HORIZON) : this.#tick + 1;
+    this.#link(entry);
+  }
+
+  cancel(entry: Entry): void {
+    if (entry.wheelSlot < 0) return;
+    this.#unlink(entry);
+    entry.wheelSlot = -1;
+    this.#size--;
+  }
+
+  /** Hands out every entry due until `now`, in tick order. The callback may schedule and cancel entries, itself included. */
+  advance(now: Instant, onDue: (entry: Entry) => void): void {
+    const target = Math.floor(now / this.#tickMs);
+    while (this.#tick < target) {
+      this.#tick = Math.min(target, this.#nextTick());
+      for (let level = 1; level < LEVELS && this.#tick % SLOTS ** level === 0; level++) this.#cascade(level);
+      this.#expire(onDue);
+    }
+  }
+
+  /** The earliest instant at which {@link advance} may have something to hand out; infinite when empty. */
+  nextDue(): Instant {
+    return this.#size === 0 ? Number.POSITIVE_INFINITY : this.#nextTick() * this.#tickMs;
+  }
+
+  #expire(onDue: (entry: Entry) => void): void {
+    const slot = this.#tick & SLOT_MASK;
+    for (let entry = this.#heads[slot]; entry; entry = this.#heads[slot]) {
+      this.cancel(entry as Entry);
+      onDue(entry as Entry);
+    }
+  }
+
+  /** Spreads the slot of a level that the present tick has reached over the levels below. */
+  #cascade(level: number): void {
+    const slot = level * SLOTS + (Math.floor(this.#tick / SLOTS ** level) & SLOT_MASK);
+    let entry = this.#heads[slot] ?? null;
+    this.#heads[slot] = null;
+    this.#mark(slot, false);
+    while (entry) {
+      const next: WheelEntry | null = entry.wheelNext;
+      this.#link(entry);
+      entry = next;
+    }
+  }
+
+  /** The next tick at which an entry may be due or a slot of a higher level must be spread. */
+  #nextTick(): number {
+    let next = Number.POSITIVE_INFINITY;
+    for (let level = 0; level < LEVELS; level++) {
+      const unit = SLOTS ** level;
+      const position = Math.floor(this.#tick / unit);
+      const distance = this.#distanceToOccupied(level, position & SLOT_MASK);
+      if (distance > 0) next = Math.min(next, (position + distance) * unit);
+    }
+    return next;
+  }
+
+  /** Slots from `from` (exclusive) to the next occupied one, around the wheel; 0 when the level is empty. */
+  #distanceToOccupied(level: number, from: number): number {
+    const low = this.#occupied[level * 2] ?? 0;
+    const high = this.#occupied[level * 2 + 1] ?? 0;
+    if (low === 0 && high === 0) return 0;
+    for (let distance = 1; distance <= SLOTS; distance++) {
+      const slot = (from + distance) & SLOT_MASK;
+      if ((slot < 32 ? low >>> slot : high >>> (slot - 32)) & 1) return distance;
+    }
+    return 0;
+  }
+
+  #link(entry: WheelEntry): void {
+    const delta = entry.wheelTick - this.#tick;
+    let level = 0;
+    for (let reach = SLOTS; delta >= reach && level < LEVELS - 1; reach *= SLOTS) level++;
+    const slot = level * SLOTS + (Math.floor(entry.wheelTick / SLOTS ** level) & SLOT_MASK);
+    const head = this.#heads[slot] ?? null;
+    entry.wheelSlot = slot;
+    entry.wheelPrevious = null;
+    entry.wheelNext = head;
+    if (head) head.wheelPrevious = entry;
+    else this.#mark(slot, true);
+    this.#heads[slot] = entry;
+  }
+
+  #unlink(entry: WheelEntry): void {
+    const { wheelNext: next, wheelPrevious: previous, wheelSlot: slot } = entry;
+    if (next) next.wheelPrevious = previous;
+    if (previous) previous.wheelNext = next;
+    else {
+      this.#heads[slot] = next;
+      if (!next) this.#mark(slot, false);
+    }
+    entry.wheelNext = null;
+    entry.wheelPrevious = null;
+  }
+
+  #mark(slot: number, isOccupied: boolean): void {
+    const word = slot >> 5;
+    const bit = 1 << (slot & 31);
+    this.#occupied[word] = isOccupied ? (this.#occupied[word] ?? 0) | bit : (this.#occupied[word] ?? 0) & ~bit;
+  }
+}
