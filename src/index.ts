@@ -1,0 +1,15 @@
+export type { Cause, Certainty, Diagnosis, Evidence, LocalPath, OtherConnections, State } from "./core/diagnosis.ts";
+export { DeadPeerError, HalfOpenError, type HalfOpenErrorCode } from "./core/errors.ts";
+export type { TcpInfo, TcpState } from "./core/tcp-info.ts";
+export { type Capabilities, capabilities } from "./kernel/capabilities.ts";
+export { type AppliedKeepalive, getKeepalive, type KeepaliveSettings, setKeepalive } from "./kernel/keepalive.ts";
+export { type NudgeResult, nudge } from "./kernel/nudge.ts";
+export { readTcpInfo } from "./kernel/tcp-info.ts";
+export { getUserTimeout, setUserTimeout } from "./kernel/user-timeout.ts";
+export type { Applied } from "./watch/applied.ts";
+export { diagnose } from "./watch/diagnose.ts";
+export type { Heartbeat, WatchOptions } from "./watch/options.ts";
+export type { StateMessage } from "./watch/state-channel.ts";
+export { watch } from "./watch/watch.ts";
+export { ServerWatch, type ServerWatchEvents, type WatchedConnection, type WatchServerOptions, watchServer } from "./watch/watch-server.ts";
+export { Watcher, type WatcherEvents } from "./watch/watcher.ts";

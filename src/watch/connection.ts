@@ -1,0 +1,338 @@
+import type { Socket } from "node:net";
+import type { Diagnosis, State } from "../core/diagnosis.ts";
+import { DeadPeerError } from "../core/errors.ts";
+import type { Instant } from "../core/instant.ts";
+import { Liveness } from "../core/liveness.ts";
+import { ProcessProof } from "../core/process-proof.ts";
+import type { TcpInfo } from "../core/tcp-info.ts";
+import type { WheelEntry } from "../core/timer-wheel.ts";
+import { resetOnClose } from "../kernel/linger.ts";
+import { sampleTcpInfo } from "../kernel/tcp-info.ts";
+import type { Applied } from "./applied.ts";
+import { applyCoreKeepalive, type CoreKeepalive, dropCoreKeepalive } from "./core-keepalive.ts";
+import { diagnoseEnding, diagnoseNow, type Facts } from "./diagnosing.ts";
+import { type Checked, engine } from "./engine.ts";
+import { joinGroup, leaveGroup, markSilent, type PeerGroup } from "./groups.ts";
+import { isReading, openDescriptor } from "./handle.ts";
+import { merge, type WatchSettings } from "./options.ts";
+import { Standing } from "./standing.ts";
+import { publishState } from "./state-channel.ts";
+
+export type WatchEvent = "suspect" | "alive" | "dead" | "close";
+
+/** Who wants to know: a watcher, or the watch of a server for all its connections. */
+export interface Sink {
+  readonly settings: WatchSettings;
+  notify(event: WatchEvent, diagnosis: Diagnosis, connection: Connection): void;
+}
+
+/** A program that stopped reading is not told of a reset by the event loop; such sockets are looked at this often. */
+const PAUSED_CHECK_MS = 90;
+/** Once the kernel has closed the connection the event loop gets this long to say so itself. */
+const KERNEL_CLOSED_GRACE_MS = 20;
+
+const connections = new WeakMap<Socket, Connection>();
+
+/** The one record of a watched connection. Its listeners are shared functions; it owns no timer. */
+export class Connection implements Checked {
+  wheelNext: WheelEntry | null = null;
+  wheelPrevious: WheelEntry | null = null;
+  wheelSlot = -1;
+  wheelTick = 0;
+  readonly socket: Socket;
+  state: State = "alive";
+  info: TcpInfo | null = null;
+  #sinks: Sink[];
+  #settings: WatchSettings;
+  #fd = -1;
+  #liveness: Liveness | null = null;
+  #standing: Standing | null = null;
+  #core: CoreKeepalive | null = null;
+  #proof: ProcessProof | null = null;
+  #group: PeerGroup | null = null;
+  #lostMsSeen = 0;
+  #bytesRead = 0;
+  #kernelClosedAt: Instant | null = null;
+  #verdict: Diagnosis | null = null;
+  #isEnded = false;
+
+  /** Joins the socket's record, or makes it. */
+  static watch(socket: Socket, sink: Sink): Connection {
+    const known = connections.get(socket);
+    if (known && !known.#isEnded) {
+      known.#join(sink);
+      return known;
+    }
+    const connection = new Connection(socket, sink);
+    connections.set(socket, connection);
+    return connection;
+  }
+
+  /** The record of a socket that is watched already. */
+  static of(socket: Socket): Connection | undefined {
+    return connections.get(socket);
+  }
+
+  private constructor(socket: Socket, sink: Sink) {
+    this.socket = socket;
+    this.#sinks = [sink];
+    this.#settings = sink.settings;
+    socket.on("close", onClose);
+    socket.on("pause", onPause);
+    if (socket.pending) socket.once("connect", onConnect);
+    else this.begin();
+  }
+
+  /** The connection exists now: apply the kernel options and take the first deadline. */
+  begin(): void {
+    if (this.#isEnded || this.#liveness || this.#core) return;
+    const now = engine.now();
+    const { detectWithinMs, zeroWindowToleranceMs, heartbeat } = this.#settings;
+    this.#lostMsSeen = engine.health.lostMs;
+    this.#group = joinGroup(this.socket.localAddress ?? "", this.socket.remoteAddress ?? "");
+    if (heartbeat) this.#proof = new ProcessProof(detectWithinMs, now);
+    this.#fd = openDescriptor(this.socket);
+    if (this.#fd < 0) this.#core = applyCoreKeepalive(this.socket, detectWithinMs);
+    else {
+      this.#standing = new Standing(this.#fd, detectWithinMs, zeroWindowToleranceMs);
+      this.#liveness = new Liveness({ budgetMs: detectWithinMs, rtoMaxMs: this.#standing.rtoMaxMs }, now);
+      this.#standing.start(this.#liveness.idleMs);
+    }
+    engine.schedule(this, now + 1);
+  }
+
+  get applied(): Applied | null {
+    if (this.#standing) return this.#standing.describe();
+    return this.#core?.applied ?? null;
+  }
+
+  get rttMs(): number | null {
+    return this.#proof?.rttMs ?? this.info?.rttMs ?? null;
+  }
+
+  get silentForMs(): number | null {
+    const heardAt = this.#heardAt();
+    return heardAt === null ? null : Math.max(0, engine.now() - heardAt);
+  }
+
+  /** The final verdict once there is one, else what can be said now. */
+  diagnose(): Diagnosis {
+    return this.#verdict ?? diagnoseNow(this.#facts(engine.now()));
+  }
+
+  /** One of the watches ends; the last one leaves the socket as it was. */
+  leave(sink: Sink): void {
+    const at = this.#sinks.indexOf(sink);
+    if (at < 0) return;
+    this.#sinks.splice(at, 1);
+    if (this.#sinks.length === 0) this.#release(true);
+    else this.#reconfigure();
+  }
+
+  check(now: Instant): Instant {
+    if (this.#isEnded || this.state === "dead") return Number.POSITIVE_INFINITY;
+    this.#learnPauses(now);
+    const next = this.#liveness ? this.#checkKernel(now, this.#liveness) : Number.POSITIVE_INFINITY;
+    const proved = this.#proof && !this.#isEnded ? this.#checkProcess(now, this.#proof) : Number.POSITIVE_INFINITY;
+    this.#settle(now);
+    if (this.#isEnded || this.#verdict) return Number.POSITIVE_INFINITY;
+    const soonest = Math.min(next, proved);
+    return isReading(this.socket) || this.#fd < 0 ? soonest : Math.min(soonest, now + PAUSED_CHECK_MS);
+  }
+
+  closed(): void {
+    if (this.#isEnded) return;
+    const diagnosis = this.#verdict ?? diagnoseEnding(this.#facts(engine.now()), this.socket);
+    const isNews = this.state !== "dead" && diagnosis.state === "dead";
+    this.#release(false);
+    this.state = diagnosis.state === "dead" ? "dead" : this.state;
+    this.#verdict = diagnosis;
+    if (isNews) this.#tell("dead", diagnosis);
+    this.#tell("close", diagnosis);
+  }
+
+  /** The program stopped reading: see {@link PAUSED_CHECK_MS}. */
+  paused(): void {
+    if (this.#liveness && !this.#isEnded && this.state !== "dead") engine.schedule(this, engine.now() + PAUSED_CHECK_MS);
+  }
+
+  #checkKernel(now: Instant, liveness: Liveness): Instant {
+    if (openDescriptor(this.socket) !== this.#fd) return Number.POSITIVE_INFINITY; // closed under us: 'close' follows
+    const info = sampleTcpInfo(this.#fd);
+    if (typeof info === "number") return Number.POSITIVE_INFINITY;
+    this.info = info;
+    if (info.state === "CLOSE") return this.#kernelClosed(now);
+    const next = liveness.observe(now, info);
+    this.#standing?.guardInFlight(liveness.flow === "in-flight");
+    if (liveness.isProbeMissing || !liveness.wantsNudge) {
+      if (liveness.attempts.count === 0) this.#standing?.keepIdle(liveness.idleMs, liveness.isProbeMissing);
+    }
+    if (liveness.wantsNudge) {
+      this.#standing?.nudge();
+      liveness.nudged(now);
+    }
+    return next;
+  }
+
+  /** A paused socket is not told by the event loop that the kernel ended the connection. */
+  #kernelClosed(now: Instant): Instant {
+    this.#kernelClosedAt ??= now;
+    if (now - this.#kernelClosedAt < KERNEL_CLOSED_GRACE_MS) return now + KERNEL_CLOSED_GRACE_MS;
+    if (isReading(this.socket)) return Number.POSITIVE_INFINITY;
+    this.#die(diagnoseEnding(this.#facts(now), this.socket, this.info));
+    return Number.POSITIVE_INFINITY;
+  }
+
+  #checkProcess(now: Instant, proof: ProcessProof): Instant {
+    const age = this.info?.lastDataReceivedMs;
+    if (age !== undefined) proof.heard(now - age);
+    else if (this.socket.bytesRead !== this.#bytesRead) proof.heard(now);
+    this.#bytesRead = this.socket.bytesRead;
+    // A program that does not read cannot see an answer: that is our side, not the peer's.
+    if (!isReading(this.socket)) proof.heard(now);
+    const next = proof.next(now);
+    if (proof.wantsHeartbeat) this.#ask(now, proof);
+    return next;
+  }
+
+  #ask(now: Instant, proof: ProcessProof): void {
+    proof.asked(now);
+    const answered = (): void => {
+      proof.answered(engine.now());
+      this.#recheck();
+    };
+    const failed = (error: unknown): void => {
+      proof.failed(engine.now(), error instanceof Error ? error.message : String(error));
+      this.#recheck();
+    };
+    try {
+      Promise.resolve(this.#settings.heartbeat?.()).then(answered, failed);
+    } catch (error) {
+      failed(error);
+    }
+  }
+
+  #recheck(): void {
+    if (!this.#isEnded && this.state !== "dead") engine.schedule(this, engine.now());
+  }
+
+  #learnPauses(now: Instant): void {
+    const { lostMs } = engine.health;
+    const gap = lostMs - this.#lostMsSeen;
+    if (gap <= 0) return;
+    this.#lostMsSeen = lostMs;
+    this.#liveness?.stalled(now, gap);
+    this.#proof?.stalled(now, gap);
+  }
+
+  /** Compares what the proofs say with the state that was told last. */
+  #settle(now: Instant): void {
+    if (this.#isEnded || this.#verdict) return;
+    let state: State = this.#liveness?.state ?? "alive";
+    if (this.#proof?.isSilentTooLong(now)) state = this.#settings.expect === "process" ? "dead" : state === "dead" ? "dead" : "suspect";
+    if (state === this.state) return;
+    if (state === "dead") return this.#die(diagnoseNow({ ...this.#facts(now), state }));
+    const wasSilent = this.state === "suspect";
+    this.state = state;
+    if (this.#group && wasSilent !== (state === "suspect")) markSilent(this.#group, !wasSilent);
+    this.#tell(state, diagnoseNow(this.#facts(now)));
+  }
+
+  #die(diagnosis: Diagnosis): void {
+    if (this.#group && this.state === "alive") markSilent(this.#group, true);
+    this.state = "dead";
+    this.#verdict = diagnosis;
+    this.#tell("dead", diagnosis);
+    const { onDead } = this.#settings;
+    if (this.#isEnded || onDead === "report" || this.socket.destroyed) return;
+    // RST instead of FIN: the verdict stays true, and no orphan retransmits for minutes.
+    if (onDead === "reset" && this.#fd >= 0 && openDescriptor(this.socket) === this.#fd) resetOnClose(this.#fd);
+    this.socket.destroy(new DeadPeerError(diagnosis));
+  }
+
+  #tell(event: WatchEvent, diagnosis: Diagnosis): void {
+    publishState({ event, socket: this.socket, diagnosis });
+    for (const sink of [...this.#sinks]) sink.notify(event, diagnosis, this);
+  }
+
+  #heardAt(): Instant | null {
+    const kernel = this.#liveness && this.info ? this.#liveness.heardAt : null;
+    if (this.#proof === null) return kernel;
+    return Math.max(kernel ?? 0, this.#proof.heardAt);
+  }
+
+  #facts(now: Instant): Facts {
+    const heardAt = this.#heardAt();
+    const pause = engine.health.lastPause;
+    const isRecent = pause !== null && now - pause.at < this.#settings.detectWithinMs && heardAt !== null && heardAt < pause.at;
+    const isProcessSilent = this.#proof?.isSilentTooLong(now) && this.#liveness?.state !== "dead";
+    return {
+      socket: this.socket,
+      now,
+      state: this.state,
+      label: this.#settings.label,
+      info: this.info,
+      liveness: this.#liveness,
+      heardAt,
+      processSilentForMs: isProcessSilent ? (this.#proof?.silentForMs(now) ?? null) : null,
+      heartbeatFailure: this.#proof?.lastFailure ?? null,
+      pausedForMs: isRecent ? pause.gapMs : null,
+      others: this.#group,
+      hasRtoCap: this.#standing != null && this.#standing.rtoMaxMs !== null,
+      isQuestioned: this.#liveness !== null,
+    };
+  }
+
+  #join(sink: Sink): void {
+    this.#sinks.push(sink);
+    this.#reconfigure();
+  }
+
+  /** The set of watches changed: if what they ask for together changed too, start anew from the kernel's present evidence. */
+  #reconfigure(): void {
+    const settings = this.#sinks.map((sink) => sink.settings).reduce(merge);
+    const isSame = settings.detectWithinMs === this.#settings.detectWithinMs && settings.heartbeat === this.#settings.heartbeat;
+    this.#settings = settings;
+    if (isSame || this.state === "dead" || (!this.#liveness && !this.#core)) return;
+    this.#undo();
+    this.begin();
+  }
+
+  #undo(): void {
+    engine.cancel(this);
+    if (this.#standing && openDescriptor(this.socket) === this.#fd) this.#standing.restore();
+    if (this.#core && !this.socket.destroyed) dropCoreKeepalive(this.socket);
+    if (this.#group) leaveGroup(this.#group, this.state !== "alive");
+    this.#group = null;
+    this.#standing = null;
+    this.#liveness = null;
+    this.#core = null;
+    this.#proof = null;
+  }
+
+  #release(isSocketKept: boolean): void {
+    this.#isEnded = true;
+    this.socket.off("close", onClose);
+    this.socket.off("pause", onPause);
+    this.socket.off("connect", onConnect);
+    if (isSocketKept) this.#undo();
+    else {
+      engine.cancel(this);
+      if (this.#group) leaveGroup(this.#group, this.state !== "alive");
+      this.#group = null;
+    }
+    if (connections.get(this.socket) === this) connections.delete(this.socket);
+  }
+}
+
+function onClose(this: Socket): void {
+  connections.get(this)?.closed();
+}
+
+function onConnect(this: Socket): void {
+  connections.get(this)?.begin();
+}
+
+function onPause(this: Socket): void {
+  connections.get(this)?.paused();
+}

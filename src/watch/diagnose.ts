@@ -1,0 +1,46 @@
+import type { Diagnosis } from "../core/diagnosis.ts";
+import { Liveness } from "../core/liveness.ts";
+import { readKeepalive } from "../kernel/keepalive.ts";
+import { sampleTcpInfo } from "../kernel/tcp-info.ts";
+import { Connection } from "./connection.ts";
+import { diagnoseNow } from "./diagnosing.ts";
+import { engine } from "./engine.ts";
+import { openDescriptor } from "./handle.ts";
+import { settingsOf } from "./options.ts";
+import { watchableSocket } from "./watchable.ts";
+
+/**
+ * Says in one reading what can be said of a connection. A watched one answers with all its watch knows; any other with what the
+ * kernel knows at this moment, without sending anything.
+ *
+ * @throws HalfOpenError `ERR_NOT_SUPPORTED` for what is not a TCP socket, `ERR_NOT_CONNECTED` for a destroyed one.
+ */
+export function diagnose(socket: unknown): Diagnosis {
+  const real = watchableSocket(socket);
+  const known = Connection.of(real);
+  if (known) return known.diagnose();
+  const now = engine.now();
+  const fd = openDescriptor(real);
+  const sample = fd < 0 ? null : sampleTcpInfo(fd);
+  const info = typeof sample === "number" ? null : sample;
+  const liveness = new Liveness(
+    { budgetMs: settingsOf().detectWithinMs, rtoMaxMs: null },
+    now - Math.min(info?.lastAckReceivedMs ?? 0, info?.lastDataReceivedMs ?? 0),
+  );
+  if (info) liveness.observe(now, info);
+  return diagnoseNow({
+    socket: real,
+    now,
+    state: liveness.state === "dead" ? "suspect" : liveness.state,
+    label: null,
+    info,
+    liveness: info ? liveness : null,
+    heardAt: info ? liveness.heardAt : null,
+    processSilentForMs: null,
+    heartbeatFailure: null,
+    pausedForMs: null,
+    others: null,
+    hasRtoCap: false,
+    isQuestioned: fd >= 0 && readKeepalive(fd).enabled,
+  });
+}

@@ -1,0 +1,113 @@
+import type { Socket } from "node:net";
+import { classify, type Finding } from "../core/classify.ts";
+import { classifyEnding } from "../core/classify-ending.ts";
+import type { Diagnosis, LocalPath, State } from "../core/diagnosis.ts";
+import type { Instant } from "../core/instant.ts";
+import type { Liveness } from "../core/liveness.ts";
+import type { TcpInfo } from "../core/tcp-info.ts";
+import { examineLocalPath } from "../kernel/local-path.ts";
+import { localOf, remoteOf } from "./address.ts";
+import { othersOf, type PeerGroup } from "./groups.ts";
+
+/** All that a connection knows when somebody asks for its diagnosis. */
+export interface Facts {
+  readonly socket: Socket;
+  readonly now: Instant;
+  readonly state: State;
+  readonly label: string | null;
+  readonly info: TcpInfo | null;
+  readonly liveness: Liveness | null;
+  readonly heardAt: Instant | null;
+  readonly processSilentForMs: number | null;
+  readonly heartbeatFailure: string | null;
+  readonly pausedForMs: number | null;
+  readonly others: PeerGroup | null;
+  readonly hasRtoCap: boolean;
+  /** Keepalive runs, so that silence means something. */
+  readonly isQuestioned: boolean;
+}
+
+export function diagnoseNow(facts: Facts): Diagnosis {
+  const { liveness, info, state } = facts;
+  const localPath = state === "alive" ? null : pathOf(facts);
+  const finding = classify({
+    state,
+    flow: liveness?.flow ?? "idle",
+    info,
+    localPath,
+    others: facts.others ? othersOf(facts.others, state !== "alive") : null,
+    silentForMs: silentForMs(facts),
+    unansweredAttempts: liveness?.attempts.count ?? 0,
+    lossRatio: liveness?.loss.ratio ?? 0,
+    isHeardWithoutProgress: liveness?.isHeardWithoutProgress ?? false,
+    isRushed: liveness?.isRushed ?? false,
+    isQuestioned: facts.isQuestioned,
+    processSilentForMs: facts.processSilentForMs,
+    pausedForMs: facts.pausedForMs,
+    hasRtoCap: facts.hasRtoCap,
+  });
+  const failure = facts.heartbeatFailure;
+  const why = failure === null ? finding.why : [...finding.why, `the last heartbeat failed: ${failure}`];
+  return compose(facts, state, { ...finding, why }, null, localPath);
+}
+
+/** How the socket ended, by the kernel's or the program's doing. `closedByKernel` is the reading of a connection the event loop was not told of. */
+export function diagnoseEnding(facts: Facts, socket: Socket, closedByKernel?: TcpInfo | null): Diagnosis {
+  const localPath = pathOf(facts);
+  const errorCode = codeOf(socket) ?? (closedByKernel ? codeOfClosed(closedByKernel) : null);
+  const { state, ...finding } = classifyEnding({
+    errorCode,
+    hasPeerEnded: socket.readableEnded || hasSeenEnd(socket),
+    info: facts.info,
+    unansweredAttempts: facts.liveness?.attempts.count ?? 0,
+    localPath,
+    pausedForMs: facts.pausedForMs,
+  });
+  return compose(facts, state, finding, errorCode, localPath);
+}
+
+function compose(facts: Facts, state: State, finding: Finding, errorCode: string | null, localPath: LocalPath | null): Diagnosis {
+  const silent = silentForMs(facts);
+  return {
+    state,
+    ...finding,
+    silentForMs: silent,
+    since: silent === null ? null : Math.round(Date.now() - silent),
+    evidence: {
+      tcpInfo: facts.info,
+      errorCode,
+      localPath,
+      unansweredAttempts: facts.liveness?.attempts.count ?? 0,
+      lossRatio: facts.liveness?.loss.ratio ?? 0,
+      others: facts.others ? othersOf(facts.others, state !== "alive") : null,
+    },
+    local: localOf(facts.socket),
+    remote: remoteOf(facts.socket),
+    label: facts.label,
+  };
+}
+
+function silentForMs(facts: Facts): number | null {
+  return facts.heardAt === null ? null : Math.max(0, facts.now - facts.heardAt);
+}
+
+function pathOf(facts: Facts): LocalPath | null {
+  const { localAddress, remoteAddress } = facts.socket;
+  return localAddress && remoteAddress ? examineLocalPath(localAddress, remoteAddress) : null;
+}
+
+function codeOf(socket: Socket): string | null {
+  const error = socket.errored as NodeJS.ErrnoException | null;
+  if (!error) return null;
+  return error.code ?? error.name;
+}
+
+/** A reset leaves no counters behind; giving up leaves many. */
+function codeOfClosed(info: TcpInfo): string {
+  return (info.probes ?? 0) >= 3 || (info.retransmits ?? 0) >= 3 ? "ETIMEDOUT" : "ECONNRESET";
+}
+
+/** The peer's FIN was read even though the program never consumed the end. */
+function hasSeenEnd(socket: Socket): boolean {
+  return (socket as unknown as { _readableState?: { ended?: boolean } })._readableState?.ended === true;
+}

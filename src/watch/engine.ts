@@ -1,0 +1,90 @@
+import type { Instant } from "../core/instant.ts";
+import { LocalHealth } from "../core/local-health.ts";
+import { TimerWheel, type WheelEntry } from "../core/timer-wheel.ts";
+
+/** What the engine drives. `check` reads the evidence and returns the next instant to be checked at. */
+export interface Checked extends WheelEntry {
+  check(now: Instant): Instant;
+}
+
+/** Check instants are exact to this; far below any answer window. */
+const TICK_MS = 10;
+/** Work done in one go before the program's own events get their turn. */
+const BATCH_MS = 2;
+
+/**
+ * One wheel and one timer for all watched connections of an event loop. Never keeps the process alive. After a stall no check
+ * runs before the poll phase has delivered what was queued: setImmediate runs right behind it.
+ */
+class Engine {
+  readonly health: LocalHealth = new LocalHealth();
+  readonly #wheel: TimerWheel<Checked> = new TimerWheel(TICK_MS, performance.now());
+  readonly #due: Checked[] = [];
+  #timer: NodeJS.Timeout | null = null;
+  #armedFor: Instant = Number.POSITIVE_INFINITY;
+  #isRunning = false;
+
+  /** Whole milliseconds: instants kept as small integers cost no heap. */
+  now(): Instant {
+    return Math.floor(performance.now());
+  }
+
+  get size(): number {
+    return this.#wheel.size;
+  }
+
+  schedule(entry: Checked, at: Instant): void {
+    if (at === Number.POSITIVE_INFINITY) return this.cancel(entry);
+    this.#wheel.schedule(entry, at);
+    if (!this.#isRunning) this.#arm();
+  }
+
+  cancel(entry: Checked): void {
+    this.#wheel.cancel(entry);
+  }
+
+  #arm(): void {
+    const next = this.#wheel.nextDue();
+    if (next >= this.#armedFor) return;
+    if (this.#timer) clearTimeout(this.#timer);
+    this.#timer = null;
+    this.#armedFor = next;
+    if (next === Number.POSITIVE_INFINITY) return;
+    const delayMs = Math.min(next - performance.now(), 0x7fff_ffff);
+    this.#timer = setTimeout(this.#onTimer, Math.max(1, Math.ceil(delayMs)));
+    this.#timer.unref();
+  }
+
+  readonly #onTimer = (): void => {
+    const now = this.now();
+    const due = Math.min(this.#armedFor, now);
+    this.#timer = null;
+    this.#armedFor = Number.POSITIVE_INFINITY;
+    this.#isRunning = true;
+    if (this.health.tick(due, now, Date.now())) setImmediate(this.#run);
+    else this.#run();
+  };
+
+  readonly #run = (): void => {
+    this.#wheel.advance(performance.now(), this.#collect);
+    const started = performance.now();
+    for (let entry = this.#due.pop(); entry; entry = this.#due.pop()) {
+      const now = this.now();
+      const next = entry.check(now);
+      if (next !== Number.POSITIVE_INFINITY) this.#wheel.schedule(entry, next);
+      if (performance.now() - started > BATCH_MS && this.#due.length > 0) {
+        setImmediate(this.#run);
+        return;
+      }
+    }
+    this.#isRunning = false;
+    this.#arm();
+  };
+
+  readonly #collect = (entry: Checked): void => {
+    this.#due.push(entry);
+  };
+}
+
+/** The engine of this event loop; every worker thread that imports this module has its own. */
+export const engine: Engine = new Engine();

@@ -1,0 +1,67 @@
+import type { OtherConnections } from "../core/diagnosis.ts";
+
+/** Connections to one peer address from one of our addresses, by number only: a connection costs no entry. */
+export interface PeerGroup {
+  readonly key: string;
+  readonly route: RouteGroup;
+  total: number;
+  silent: number;
+}
+
+/** Peers reached from one of our addresses: as good as the same interface and next hop, and known without asking. */
+interface RouteGroup {
+  readonly key: string;
+  peers: number;
+  silentPeers: number;
+}
+
+const peers = new Map<string, PeerGroup>();
+const routes = new Map<string, RouteGroup>();
+
+export function joinGroup(localAddress: string, remoteAddress: string): PeerGroup {
+  const key = `${localAddress} ${remoteAddress}`;
+  let group = peers.get(key);
+  if (!group) {
+    const route = routes.get(localAddress) ?? { key: localAddress, peers: 0, silentPeers: 0 };
+    routes.set(localAddress, route);
+    route.peers++;
+    group = { key, route, total: 0, silent: 0 };
+    peers.set(key, group);
+  }
+  change(group, 1, 0);
+  return group;
+}
+
+export function leaveGroup(group: PeerGroup, wasSilent: boolean): void {
+  change(group, -1, wasSilent ? -1 : 0);
+  if (group.total > 0) return;
+  peers.delete(group.key);
+  if (--group.route.peers === 0) routes.delete(group.route.key);
+}
+
+export function markSilent(group: PeerGroup, isSilent: boolean): void {
+  change(group, 0, isSilent ? 1 : -1);
+}
+
+/** What the others say, seen from one connection of the group; `null` when there are none. */
+export function othersOf(group: PeerGroup, isSilent: boolean): OtherConnections | null {
+  const silent = group.silent - (isSilent ? 1 : 0);
+  const alive = group.total - 1 - silent;
+  const { route } = group;
+  const otherPeers = route.peers - 1;
+  if (silent + alive + otherPeers === 0) return null;
+  const silentPeers = route.silentPeers - (isGroupSilent(group) ? 1 : 0);
+  return { samePeer: { alive, silent }, sameRoute: { alive: otherPeers - silentPeers, silent: silentPeers } };
+}
+
+function change(group: PeerGroup, total: number, silent: number): void {
+  const before = isGroupSilent(group);
+  group.total += total;
+  group.silent += silent;
+  const after = isGroupSilent(group);
+  if (before !== after) group.route.silentPeers += after ? 1 : -1;
+}
+
+function isGroupSilent(group: PeerGroup): boolean {
+  return group.total > 0 && group.silent === group.total;
+}

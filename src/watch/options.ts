@@ -1,0 +1,101 @@
+import { HalfOpenError } from "../core/errors.ts";
+import { LARGEST_BUDGET_MS, SMALLEST_BUDGET_MS } from "../core/probe-plan.ts";
+
+/** Any function that resolves when the peer's *process* answered. Called only when nothing was heard, one call at a time. */
+export type Heartbeat = () => PromiseLike<unknown> | unknown;
+
+export interface WatchOptions {
+  /** Time in ms within which a dead peer is to be found. 2000 to 86400000; default 10000. */
+  readonly detectWithinMs?: number | undefined;
+  /** Asks the peer's process; see `halfopen/heartbeat` for ready ones. Default none: kernel evidence only. */
+  readonly heartbeat?: Heartbeat | undefined;
+  /** Whose silence is death: the peer's `"host"` (its kernel), or its `"process"`. Default `"process"` with a heartbeat, else `"host"`. */
+  readonly expect?: "host" | "process" | undefined;
+  /**
+   * What `dead` does. `"reset"` (default): destroys the socket with a `DeadPeerError` and sends an RST where the path carries it.
+   * `"destroy"`: destroys it, the kernel goes on retransmitting what was unsent. `"report"`: only the event.
+   */
+  readonly onDead?: "reset" | "destroy" | "report" | undefined;
+  /**
+   * Longest time in ms for which a live peer may keep its window closed while this process cannot act; the kernel's user timeout
+   * is never set below. 1000 to 86400000; default 60000.
+   */
+  readonly zeroWindowToleranceMs?: number | undefined;
+  /** Aborting it ends the watch and leaves the socket as it was. */
+  readonly signal?: AbortSignal | undefined;
+  /** Your name for the connection, repeated in every diagnosis. */
+  readonly label?: string | undefined;
+}
+
+export interface WatchSettings {
+  readonly detectWithinMs: number;
+  readonly heartbeat: Heartbeat | null;
+  readonly expect: "host" | "process";
+  readonly onDead: "reset" | "destroy" | "report";
+  readonly zeroWindowToleranceMs: number;
+  readonly label: string | null;
+}
+
+const DEFAULT_BUDGET_MS = 10_000;
+const DEFAULT_ZERO_WINDOW_TOLERANCE_MS = 60_000;
+const KNOWN = new Set(["detectWithinMs", "heartbeat", "expect", "onDead", "zeroWindowToleranceMs", "signal", "label"]);
+
+/** Checks what the caller asked for. @throws HalfOpenError `ERR_OPTION_RANGE` */
+export function settingsOf(options: WatchOptions = {}): WatchSettings {
+  if (typeof options !== "object" || options === null) throw refused(`options must be an object, got ${describe(options)}`);
+  for (const name of Object.keys(options)) {
+    if (!KNOWN.has(name)) throw refused(`unknown option ${JSON.stringify(name)}; known are ${[...KNOWN].join(", ")}`);
+  }
+  const { heartbeat, expect, onDead = "reset", label } = options;
+  if (heartbeat !== undefined && typeof heartbeat !== "function")
+    throw refused(`heartbeat must be a function that resolves when the peer answered, got ${describe(heartbeat)}`);
+  if (expect !== undefined && expect !== "host" && expect !== "process")
+    throw refused(`expect must be "host" or "process", got ${describe(expect)}`);
+  if (expect === "process" && !heartbeat)
+    throw refused('expect: "process" needs a heartbeat: kernel evidence proves the host only. Pass one, or leave expect out');
+  if (onDead !== "reset" && onDead !== "destroy" && onDead !== "report")
+    throw refused(`onDead must be "reset", "destroy" or "report", got ${describe(onDead)}`);
+  if (label !== undefined && typeof label !== "string") throw refused(`label must be a string, got ${describe(label)}`);
+  checkSignal(options.signal);
+  return {
+    detectWithinMs: duration("detectWithinMs", options.detectWithinMs ?? DEFAULT_BUDGET_MS, SMALLEST_BUDGET_MS),
+    zeroWindowToleranceMs: duration("zeroWindowToleranceMs", options.zeroWindowToleranceMs ?? DEFAULT_ZERO_WINDOW_TOLERANCE_MS, 1000),
+    heartbeat: heartbeat ?? null,
+    expect: expect ?? (heartbeat ? "process" : "host"),
+    onDead,
+    label: label ?? null,
+  };
+}
+
+/** Two watches of one socket share its kernel options: the shorter budget, the longer tolerance and the stronger action hold. */
+export function merge(a: WatchSettings, b: WatchSettings): WatchSettings {
+  const strength = ["report", "destroy", "reset"] as const;
+  const heartbeat = a.heartbeat ?? b.heartbeat;
+  return {
+    detectWithinMs: Math.min(a.detectWithinMs, b.detectWithinMs),
+    zeroWindowToleranceMs: Math.max(a.zeroWindowToleranceMs, b.zeroWindowToleranceMs),
+    heartbeat,
+    expect: a.expect === "process" || b.expect === "process" ? "process" : "host",
+    onDead: strength[Math.max(strength.indexOf(a.onDead), strength.indexOf(b.onDead))] ?? "reset",
+    label: a.label ?? b.label,
+  };
+}
+
+function duration(name: string, value: number, smallest: number): number {
+  if (typeof value !== "number" || !(value >= smallest && value <= LARGEST_BUDGET_MS)) {
+    throw refused(`${name} must be a number of milliseconds from ${smallest} to ${LARGEST_BUDGET_MS}, got ${describe(value)}`);
+  }
+  return Math.floor(value);
+}
+
+function checkSignal(signal: unknown): void {
+  if (signal !== undefined && !(signal instanceof AbortSignal)) throw refused(`signal must be an AbortSignal, got ${describe(signal)}`);
+}
+
+function describe(value: unknown): string {
+  return typeof value === "object" && value !== null ? (value.constructor?.name ?? "an object") : `${typeof value} ${String(value)}`;
+}
+
+function refused(message: string): HalfOpenError {
+  return new HalfOpenError("ERR_OPTION_RANGE", message);
+}

@@ -1,0 +1,129 @@
+import { type AppliedKeepalive, applyKeepalive, readKeepalive } from "../kernel/keepalive.ts";
+import { nudgeDescriptor } from "../kernel/nudge.ts";
+import { readRetries } from "../kernel/retries.ts";
+import { applyRtoMax, readRtoMax } from "../kernel/rto-max.ts";
+import { applyUserTimeout, readUserTimeout } from "../kernel/user-timeout.ts";
+import type { Applied } from "./applied.ts";
+
+/** Probes of the standing keepalive that may go unanswered before the kernel itself ends the connection: loose, never the verdict. */
+const LOOSEST_COUNT = 127;
+const FEWEST_PROBES = 15;
+/** The backstop acts after this many budgets, where the kernel's limits allow. */
+const BACKSTOP_BUDGETS = 3;
+
+const NO_CAP =
+  "no TCP_RTO_MAX_MS (Linux >= 6.15, and tcp_retries2 not lowered): a peer that dies behind a closed window is found after about twice the time it was blocked";
+
+interface Saved {
+  readonly keepalive: AppliedKeepalive;
+  readonly userTimeoutMs: number;
+  readonly rtoMaxMs: number | null;
+}
+
+/**
+ * The kernel options that keep evidence fresh and stand in when this process cannot act: a keepalive with short idle, loose
+ * count and no user timeout (with one set the count would protect nothing, kernel.md), and a cap on retransmission backoff.
+ */
+export class Standing {
+  readonly rtoMaxMs: number | null;
+  readonly #fd: number;
+  readonly #budgetMs: number;
+  /** The user timeout that is set while data is in flight with an open window; 0 where the RTO cap makes it needless. */
+  readonly #inFlightUserTimeoutMs: number;
+  #saved: Saved;
+  #keepalive: AppliedKeepalive;
+  #hasUserTimeout = false;
+
+  constructor(fd: number, budgetMs: number, zeroWindowToleranceMs: number) {
+    this.#fd = fd;
+    this.#budgetMs = budgetMs;
+    this.#saved = { keepalive: readKeepalive(fd), userTimeoutMs: readUserTimeout(fd), rtoMaxMs: readRtoMax(fd) };
+    this.#keepalive = this.#saved.keepalive;
+    this.rtoMaxMs = applyCap(fd, budgetMs);
+    this.#inFlightUserTimeoutMs = this.rtoMaxMs === null ? Math.max(zeroWindowToleranceMs, BACKSTOP_BUDGETS * budgetMs) : 0;
+    if (this.#saved.userTimeoutMs !== 0) applyUserTimeout(fd, 0);
+  }
+
+  /** Switches the standing keepalive on. */
+  start(idleMs: number): void {
+    this.#keepalive = applyKeepalive(this.#fd, { enabled: true, idleMs, ...backstopProbes(this.#budgetMs, idleMs) });
+  }
+
+  describe(): Applied {
+    const { rtoMaxMs } = this;
+    const { idleMs, intervalMs, count } = this.#keepalive;
+    const budgetMs = this.#budgetMs;
+    const givesUpMs = rtoMaxMs === null ? this.#inFlightUserTimeoutMs : givesUpAfterMs(rtoMaxMs, readRetries().tcpRetries2);
+    return {
+      level: "kernel",
+      keepalive: { idleMs, intervalMs, count },
+      userTimeoutMs: this.#inFlightUserTimeoutMs,
+      rtoMaxMs,
+      detectWithinMs: { idle: budgetMs, inFlight: budgetMs, closedWindow: rtoMaxMs === null ? null : budgetMs },
+      backstopMs: { idle: idleMs + intervalMs * count, inFlight: givesUpMs },
+      notes: rtoMaxMs === null ? [NO_CAP] : [],
+    };
+  }
+
+  /** Follows the probe plan, and puts right what a program changed behind our back; what it set is what {@link restore} leaves. */
+  keepIdle(idleMs: number, isProbeMissing: boolean): void {
+    if (idleMs === this.#keepalive.idleMs && !isProbeMissing) return;
+    if (isProbeMissing) this.#adoptForeign();
+    this.#keepalive = applyKeepalive(this.#fd, { ...this.#keepalive, enabled: true, idleMs });
+  }
+
+  /** Sends a probe now; TCP_KEEPIDLE stays at 1 s until the peer answered and {@link keepIdle} restores the routine. */
+  nudge(): void {
+    nudgeDescriptor(this.#fd);
+    this.#keepalive = { ...this.#keepalive, idleMs: 1000 };
+  }
+
+  /** The user timeout guards data in flight behind an open window only: at a closed one it would end a live peer (kernel.md). */
+  guardInFlight(isInFlight: boolean): void {
+    if (this.#inFlightUserTimeoutMs === 0 || isInFlight === this.#hasUserTimeout) return;
+    this.#hasUserTimeout = isInFlight;
+    applyUserTimeout(this.#fd, isInFlight ? this.#inFlightUserTimeoutMs : 0);
+  }
+
+  #adoptForeign(): void {
+    const keepalive = readKeepalive(this.#fd);
+    if (!isOurs(keepalive, this.#keepalive)) this.#saved = { ...this.#saved, keepalive };
+  }
+
+  restore(): void {
+    this.#adoptForeign();
+    const { keepalive, userTimeoutMs, rtoMaxMs } = this.#saved;
+    if (keepalive.enabled) applyKeepalive(this.#fd, keepalive);
+    else applyKeepalive(this.#fd, { ...keepalive, enabled: false });
+    applyUserTimeout(this.#fd, userTimeoutMs);
+    if (rtoMaxMs !== null) applyRtoMax(this.#fd, rtoMaxMs);
+  }
+}
+
+/** libuv and clients set keepalive on their own; what differs from what we left there is theirs, and theirs again when the watch ends. */
+function isOurs(now: AppliedKeepalive, ours: AppliedKeepalive): boolean {
+  return now.enabled && now.idleMs === ours.idleMs && now.intervalMs === ours.intervalMs && now.count === ours.count;
+}
+
+function backstopProbes(budgetMs: number, idleMs: number): { intervalMs: number; count: number } {
+  const rest = Math.max(0, BACKSTOP_BUDGETS * budgetMs - idleMs);
+  const intervalMs = Math.max(1000, Math.ceil(rest / LOOSEST_COUNT / 1000) * 1000);
+  return { intervalMs, count: Math.min(LOOSEST_COUNT, Math.max(FEWEST_PROBES, Math.ceil(rest / intervalMs))) };
+}
+
+/**
+ * Caps the backoff at a fifth of the budget, so that retransmissions and window probes come often enough to be judged. Where an
+ * administrator lowered tcp_retries2 so far that the kernel would then give up before two budgets, the cap is left alone.
+ */
+function applyCap(fd: number, budgetMs: number): number | null {
+  const capMs = Math.min(120_000, Math.max(1000, Math.floor(budgetMs / 5)));
+  if (givesUpAfterMs(capMs, readRetries().tcpRetries2) < 2 * budgetMs) return null;
+  return applyRtoMax(fd, capMs);
+}
+
+/** When the kernel gives up data in flight: the sum of the backoff up to the cap (tcp_timer.c, tcp_model_timeout). */
+function givesUpAfterMs(capMs: number, retries: number): number {
+  let sum = 0;
+  for (let i = 0; i <= retries; i++) sum += Math.min(200 * 2 ** i, capMs);
+  return sum;
+}

@@ -1,0 +1,16 @@
+import { channel } from "node:diagnostics_channel";
+import type { Socket } from "node:net";
+import type { Diagnosis } from "../core/diagnosis.ts";
+
+/** What is published on the diagnostics channel `halfopen:state` at every change of state and at the end of a watch. */
+export interface StateMessage {
+  readonly event: "suspect" | "alive" | "dead" | "close";
+  readonly socket: Socket;
+  readonly diagnosis: Diagnosis;
+}
+
+const states = channel("halfopen:state");
+
+export function publishState(message: StateMessage): void {
+  if (states.hasSubscribers) states.publish(message);
+}

@@ -1,0 +1,133 @@
+import { EventEmitter } from "node:events";
+import { Server as NetServer, type Socket } from "node:net";
+import { Server as TlsServer } from "node:tls";
+import type { Diagnosis, State } from "../core/diagnosis.ts";
+import { HalfOpenError } from "../core/errors.ts";
+import type { Applied } from "./applied.ts";
+import { Connection, type Sink, type WatchEvent } from "./connection.ts";
+import { settingsOf, type WatchOptions, type WatchSettings } from "./options.ts";
+import { watchableSocket } from "./watchable.ts";
+import { surface } from "./watcher.ts";
+
+export interface ServerWatchEvents {
+  suspect: [diagnosis: Diagnosis, socket: Socket];
+  alive: [diagnosis: Diagnosis, socket: Socket];
+  dead: [diagnosis: Diagnosis, socket: Socket];
+  close: [diagnosis: Diagnosis, socket: Socket];
+  /** A connection that cannot be watched (a Unix-domain socket, say); it is left as it is. */
+  unwatched: [error: HalfOpenError, socket: Socket];
+}
+
+/** One accepted connection, as iterating a {@link ServerWatch} yields it. */
+export interface WatchedConnection {
+  readonly socket: Socket;
+  readonly state: State;
+  readonly applied: Applied | null;
+  readonly rttMs: number | null;
+  readonly silentForMs: number | null;
+  diagnose(): Diagnosis;
+}
+
+/** For a server a heartbeat is told which connection it is to ask. */
+export interface WatchServerOptions extends Omit<WatchOptions, "heartbeat"> {
+  readonly heartbeat?: ((socket: Socket) => PromiseLike<unknown> | unknown) | undefined;
+}
+
+/** The watch of every connection a server accepts from now on. Iterable; `size` counts the connections watched now. */
+export class ServerWatch extends EventEmitter<ServerWatchEvents> implements Sink, Disposable, Iterable<WatchedConnection> {
+  readonly settings: WatchSettings;
+  readonly #server: NetServer;
+  readonly #event: "connection" | "secureConnection";
+  readonly #connections: Set<Connection> = new Set<Connection>();
+  readonly #heartbeat: ((socket: Socket) => PromiseLike<unknown> | unknown) | undefined;
+  readonly #signal: AbortSignal | undefined;
+  #isClosed = false;
+
+  constructor(server: NetServer, options: WatchServerOptions = {}) {
+    super();
+    const { heartbeat, ...rest } = options;
+    this.settings = settingsOf(heartbeat === undefined ? rest : { ...rest, heartbeat: heartbeat as () => unknown });
+    this.#heartbeat = heartbeat;
+    this.#server = server;
+    // A TLS server hands out the TLSSocket, whose handlers the program has, only here; before, its handshakeTimeout guards.
+    this.#event = server instanceof TlsServer ? "secureConnection" : "connection";
+    this.#signal = options.signal;
+    if (this.#signal?.aborted) this.#isClosed = true;
+    else {
+      server.on(this.#event, this.#onConnection);
+      this.#signal?.addEventListener("abort", this.#onAbort, { once: true });
+    }
+  }
+
+  get size(): number {
+    return this.#connections.size;
+  }
+
+  [Symbol.iterator](): IterableIterator<WatchedConnection> {
+    return this.#connections.values();
+  }
+
+  /** Ends the watch and leaves every socket as it was. */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#server.off(this.#event, this.#onConnection);
+    this.#signal?.removeEventListener("abort", this.#onAbort);
+    for (const connection of [...this.#connections]) connection.leave(this.#sinkOf(connection.socket));
+    this.#connections.clear();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** @internal Called by a connection. */
+  notify(event: WatchEvent, diagnosis: Diagnosis, connection: Connection): void {
+    if (event === "close") this.#connections.delete(connection);
+    try {
+      this.emit(event, diagnosis, connection.socket);
+    } catch (error) {
+      surface(error);
+    }
+  }
+
+  readonly #onAbort = (): void => this.close();
+
+  readonly #onConnection = (socket: Socket): void => {
+    try {
+      this.#connections.add(Connection.watch(watchableSocket(socket), this.#newSink(socket)));
+    } catch (error) {
+      if (!(error instanceof HalfOpenError)) return surface(error);
+      this.emit("unwatched", error, socket);
+    }
+  };
+
+  readonly #sinks: WeakMap<Socket, Sink> = new WeakMap();
+
+  /** Without a heartbeat the server itself serves all its connections; a heartbeat needs its own settings for each. */
+  #newSink(socket: Socket): Sink {
+    const heartbeat = this.#heartbeat;
+    if (!heartbeat) return this;
+    const sink: Sink = {
+      settings: { ...this.settings, heartbeat: () => heartbeat(socket) },
+      notify: (event, diagnosis, connection) => this.notify(event, diagnosis, connection),
+    };
+    this.#sinks.set(socket, sink);
+    return sink;
+  }
+
+  #sinkOf(socket: Socket): Sink {
+    return this.#sinks.get(socket) ?? this;
+  }
+}
+
+/**
+ * Watches every connection that a net, tls, http, https or http2 server accepts from now on.
+ * @throws HalfOpenError `ERR_OPTION_RANGE`, `ERR_NOT_SUPPORTED` for what is not such a server.
+ */
+export function watchServer(server: NetServer, options?: WatchServerOptions): ServerWatch {
+  if (!(server instanceof NetServer)) {
+    throw new HalfOpenError("ERR_NOT_SUPPORTED", `watchServer needs a net, tls, http, https or http2 server, got ${typeof server}`);
+  }
+  return new ServerWatch(server, options);
+}

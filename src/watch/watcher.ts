@@ -1,0 +1,133 @@
+import { EventEmitter } from "node:events";
+import type { Diagnosis, State } from "../core/diagnosis.ts";
+import type { Applied } from "./applied.ts";
+import { Connection, type Sink, type WatchEvent } from "./connection.ts";
+import type { WatchSettings } from "./options.ts";
+import { watchableSocket } from "./watchable.ts";
+
+export interface WatcherEvents {
+  /** The first unanswered attempt. Not a verdict. */
+  suspect: [diagnosis: Diagnosis];
+  /** An answer refuted the suspicion. */
+  alive: [diagnosis: Diagnosis];
+  /** The verdict, at most once. */
+  dead: [diagnosis: Diagnosis];
+  /** The socket closed, for whatever reason; always the last event. Not emitted after {@link Watcher.close}. */
+  close: [diagnosis: Diagnosis];
+}
+
+/** The watch of one connection. Errors thrown by listeners surface as uncaught exceptions, after halfopen finished its own work. */
+export class Watcher extends EventEmitter<WatcherEvents> implements Sink, Disposable, AsyncIterable<Diagnosis> {
+  readonly settings: WatchSettings;
+  readonly #connection: Connection;
+  readonly #signal: AbortSignal | undefined;
+  #abort: AbortController | null = null;
+  /** Iterators waiting for the next diagnosis. */
+  readonly #ends: Set<() => void> = new Set();
+  #isClosed = false;
+
+  constructor(socket: unknown, settings: WatchSettings, signal?: AbortSignal) {
+    super();
+    this.settings = settings;
+    this.#connection = Connection.watch(watchableSocket(socket), this);
+    this.#signal = signal;
+    if (signal?.aborted) this.close();
+    else signal?.addEventListener("abort", this.#onAbort, { once: true });
+  }
+
+  get state(): State {
+    return this.#connection.state;
+  }
+
+  /** What can be said of the connection now. */
+  get diagnosis(): Diagnosis {
+    return this.#connection.diagnose();
+  }
+
+  /** What the kernel really took; `null` until the socket is connected. */
+  get applied(): Applied | null {
+    return this.#connection.applied;
+  }
+
+  /** Round-trip time in ms: of the last heartbeat, else the kernel's smoothed one; `null` when not known. */
+  get rttMs(): number | null {
+    return this.#connection.rttMs;
+  }
+
+  /** Milliseconds since the last evidence from the peer; `null` when not known. */
+  get silentForMs(): number | null {
+    return this.#connection.silentForMs;
+  }
+
+  /** Aborts when the peer is found dead (reason: the `DeadPeerError`'s diagnosis) or the socket closes. */
+  get signal(): AbortSignal {
+    this.#abort ??= new AbortController();
+    if (this.#isClosed || this.state === "dead") this.#abort.abort(this.diagnosis);
+    return this.#abort.signal;
+  }
+
+  /** Ends the watch and leaves the socket as it was. Safe to call twice. */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#finish();
+    this.#connection.leave(this);
+    for (const end of this.#ends) end();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** Yields the diagnosis of every change of state, and ends with the socket or the watch. */
+  async *[Symbol.asyncIterator](): AsyncIterator<Diagnosis> {
+    const queue: Diagnosis[] = [];
+    let wake: (() => void) | null = null;
+    const push = (diagnosis: Diagnosis): void => {
+      queue.push(diagnosis);
+      wake?.();
+    };
+    const end = (): void => wake?.();
+    const events = ["suspect", "alive", "dead"] as const;
+    for (const event of events) this.on(event, push);
+    this.#ends.add(end);
+    try {
+      while (true) {
+        for (let next = queue.shift(); next; next = queue.shift()) yield next;
+        if (this.#isClosed) return;
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+      }
+    } finally {
+      for (const event of events) this.off(event, push);
+      this.#ends.delete(end);
+    }
+  }
+
+  /** @internal Called by the connection. */
+  notify(event: WatchEvent, diagnosis: Diagnosis): void {
+    if (this.#isClosed) return;
+    if (event === "dead" || event === "close") this.#abort?.abort(diagnosis);
+    if (event === "close") this.#finish();
+    try {
+      this.emit(event, diagnosis);
+    } catch (error) {
+      surface(error);
+    }
+    if (event === "close") for (const end of this.#ends) end();
+  }
+
+  readonly #onAbort = (): void => this.close();
+
+  #finish(): void {
+    this.#isClosed = true;
+    this.#signal?.removeEventListener("abort", this.#onAbort);
+  }
+}
+
+/** A listener's mistake must not stop the engine, nor be hidden: it is thrown again where Node reports uncaught exceptions. */
+export function surface(error: unknown): void {
+  process.nextTick(() => {
+    throw error;
+  });
+}

@@ -1,0 +1,128 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { Liveness } from "../../src/core/liveness.ts";
+import { OUTAGE_SHARE } from "../../src/core/probe-plan.ts";
+import { KernelModel, type Path } from "./kernel-model.ts";
+
+interface Run {
+  readonly budgetMs: number;
+  readonly path: Path;
+  readonly untilMs: number;
+  readonly writeEveryMs?: number;
+  readonly writeAtMs?: number;
+  readonly rtoMaxMs?: number | null;
+}
+
+/** Runs a watch against the model and tells when, if ever, it called the peer dead. */
+function deadAt({ budgetMs, path, untilMs, writeEveryMs, writeAtMs, rtoMaxMs = Math.max(1000, budgetMs / 5) }: Run): number | null {
+  const kernel = new KernelModel(path, rtoMaxMs === null ? {} : { rtoMaxMs });
+  const liveness = new Liveness({ budgetMs, rtoMaxMs }, 0);
+  kernel.idleMs = liveness.idleMs;
+  let next = 1;
+  let write = writeAtMs ?? writeEveryMs ?? Number.POSITIVE_INFINITY;
+  while (kernel.now < untilMs) {
+    kernel.run(Math.min(next, write, untilMs));
+    if (kernel.now >= write) {
+      kernel.write();
+      write = writeEveryMs === undefined ? Number.POSITIVE_INFINITY : kernel.now + writeEveryMs;
+    }
+    if (kernel.now < next) continue;
+    next = Math.ceil((Math.max(kernel.now + 1, liveness.observe(kernel.now, kernel.info())) + 9) / 10) * 10;
+    if (liveness.state === "dead") return kernel.now;
+    if (liveness.wantsNudge) {
+      kernel.nudge();
+      liveness.nudged(kernel.now);
+    } else if (liveness.attempts.count === 0) kernel.idleMs = liveness.idleMs;
+  }
+  return null;
+}
+
+function cutAt(at: number, rttMs: number): Path {
+  return { rttMs, isUp: (now) => now < at };
+}
+
+/** A generator with a seed, so that a failure can be repeated. Mulberry32. */
+function random(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}
+
+const budgets = fc.constantFrom(2500, 3000, 5000, 10_000, 20_000);
+const rtts = fc.integer({ min: 0, max: 40 });
+
+describe("Liveness against a model of the kernel", () => {
+  it("finds a cut idle connection within the budget, at any phase", () => {
+    fc.assert(
+      fc.property(budgets, rtts, fc.integer({ min: 3000, max: 30_000 }), (budgetMs, rttMs, cut) => {
+        const found = deadAt({ budgetMs, path: cutAt(cut, rttMs), untilMs: cut + 2 * budgetMs });
+        expect(found).not.toBeNull();
+        // The clock starts at the last evidence, which may be heard one round trip after the cut; a check is up to 20 ms late.
+        expect((found ?? 0) - cut).toBeLessThanOrEqual(budgetMs + rttMs + 20);
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  it("finds a cut connection with data in flight within the budget, steady or with one late write", () => {
+    const writes = fc.oneof(
+      fc.record({ writeEveryMs: fc.integer({ min: 20, max: 700 }) }),
+      fc.record({ afterCutMs: fc.integer({ min: 0, max: 2500 }) }),
+    );
+    fc.assert(
+      fc.property(
+        fc.constantFrom(5000, 10_000, 20_000),
+        rtts,
+        fc.integer({ min: 3000, max: 12_000 }),
+        writes,
+        (budgetMs, rttMs, cut, how) => {
+          const timing = "writeEveryMs" in how ? how : { writeAtMs: cut + how.afterCutMs };
+          const found = deadAt({ budgetMs, path: cutAt(cut, rttMs), untilMs: cut + 3 * budgetMs, ...timing });
+          expect(found).not.toBeNull();
+          expect((found ?? 0) - cut).toBeLessThanOrEqual(budgetMs + 100);
+        },
+      ),
+      { numRuns: 200 },
+    );
+  });
+
+  it("survives every outage shorter than its share of the budget, idle or in flight, with and without the cap on backoff", () => {
+    const writing = fc.option(fc.integer({ min: 20, max: 2500 }), { nil: undefined });
+    fc.assert(
+      fc.property(
+        budgets,
+        rtts,
+        fc.integer({ min: 3000, max: 12_000 }),
+        fc.double({ min: 0.1, max: 0.99, noNaN: true }),
+        writing,
+        fc.boolean(),
+        (budgetMs, rttMs, start, share, every, hasCap) => {
+          const end = start + share * OUTAGE_SHARE * budgetMs;
+          const path = { rttMs, isUp: (now: number) => now < start || now >= end };
+          const timing = every === undefined ? {} : { writeEveryMs: every };
+          const cap = hasCap ? {} : { rtoMaxMs: null };
+          expect(deadAt({ budgetMs, path, untilMs: end + 2 * budgetMs, ...timing, ...cap })).toBeNull();
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+
+  it("calls nobody dead on a path that loses a tenth of the round trips, for an hour of ten idle and ten talking connections", () => {
+    const seed = Number(process.env.HALFOPEN_SEED ?? 20_261_123);
+    for (let i = 0; i < 20; i++) {
+      const next = random(seed + i);
+      const path = { rttMs: 10, isUp: () => next() >= 0.1 };
+      const timing = i % 2 === 0 ? {} : { writeEveryMs: 200 };
+      expect(deadAt({ budgetMs: 5000, path, untilMs: 3_600_000, ...timing }), `seed ${seed + i}`).toBeNull();
+    }
+  });
+
+  it("calls nobody dead who is merely silent: a healthy idle connection lives for ever", () => {
+    expect(deadAt({ budgetMs: 2500, path: { rttMs: 5, isUp: () => true }, untilMs: 3_600_000 })).toBeNull();
+  });
+});
