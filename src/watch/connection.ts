@@ -225,13 +225,21 @@ export class Connection implements Checked {
     this.#proof?.stalled(now, gap);
   }
 
+  #provenState(now: Instant): State {
+    const host = this.#liveness?.state ?? "alive";
+    if (host === "dead" || !this.#proof?.isSilentTooLong(now)) return host;
+    return this.#settings.expect === "process" ? "dead" : "suspect";
+  }
+
   /** Compares what the proofs say with the state that was told last. */
   #settle(now: Instant): void {
     if (this.#isEnded || this.#verdict) return;
-    let state: State = this.#liveness?.state ?? "alive";
-    if (this.#proof?.isSilentTooLong(now)) state = this.#settings.expect === "process" ? "dead" : state === "dead" ? "dead" : "suspect";
+    const state = this.#provenState(now);
     if (state === this.state) return;
-    if (state === "dead") return this.#die(diagnoseNow({ ...this.#facts(now), state }));
+    if (state === "dead") {
+      this.#die(diagnoseNow({ ...this.#facts(now), state }));
+      return;
+    }
     const wasSilent = this.state === "suspect";
     this.state = state;
     if (this.#group && wasSilent !== (state === "suspect")) markSilent(this.#group, !wasSilent);

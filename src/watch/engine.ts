@@ -34,7 +34,10 @@ class Engine {
   }
 
   schedule(entry: Checked, at: Instant): void {
-    if (at === Number.POSITIVE_INFINITY) return this.cancel(entry);
+    if (at === Number.POSITIVE_INFINITY) {
+      this.cancel(entry);
+      return;
+    }
     this.#wheel.schedule(entry, at);
     if (!this.#isRunning) this.#arm();
   }

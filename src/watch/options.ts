@@ -58,8 +58,16 @@ export function settingsOf(options: WatchOptions = {}): WatchSettings {
   if (label !== undefined && typeof label !== "string") throw refused(`label must be a string, got ${describe(label)}`);
   checkSignal(options.signal);
   return {
-    detectWithinMs: duration("detectWithinMs", options.detectWithinMs ?? DEFAULT_BUDGET_MS, SMALLEST_BUDGET_MS),
-    zeroWindowToleranceMs: duration("zeroWindowToleranceMs", options.zeroWindowToleranceMs ?? DEFAULT_ZERO_WINDOW_TOLERANCE_MS, 1000),
+    detectWithinMs: duration(
+      "detectWithinMs",
+      options.detectWithinMs === undefined ? DEFAULT_BUDGET_MS : options.detectWithinMs,
+      SMALLEST_BUDGET_MS,
+    ),
+    zeroWindowToleranceMs: duration(
+      "zeroWindowToleranceMs",
+      options.zeroWindowToleranceMs === undefined ? DEFAULT_ZERO_WINDOW_TOLERANCE_MS : options.zeroWindowToleranceMs,
+      1000,
+    ),
     heartbeat: heartbeat ?? null,
     expect: expect ?? (heartbeat ? "process" : "host"),
     onDead,

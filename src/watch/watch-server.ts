@@ -97,8 +97,8 @@ export class ServerWatch extends EventEmitter<ServerWatchEvents> implements Sink
     try {
       this.#connections.add(Connection.watch(watchableSocket(socket), this.#newSink(socket)));
     } catch (error) {
-      if (!(error instanceof HalfOpenError)) return surface(error);
-      this.emit("unwatched", error, socket);
+      if (error instanceof HalfOpenError) this.emit("unwatched", error, socket);
+      else surface(error);
     }
   };
 

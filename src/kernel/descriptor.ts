@@ -1,0 +1,55 @@
+import { Socket } from "node:net";
+import { HalfOpenError } from "../core/errors.ts";
+
+interface Handle {
+  readonly fd?: number;
+  readonly constructor: { readonly name: string };
+}
+
+/**
+ * The net.Socket behind what a caller has. An http2 session shows its socket through a proxy that refuses `destroy`, but binds
+ * other methods to the real socket, and `off` returns what it is bound to.
+ *
+ * @throws HalfOpenError `ERR_NOT_SUPPORTED`
+ */
+export function realSocketOf(candidate: unknown): Socket {
+  if (!(candidate instanceof Socket)) {
+    throw new HalfOpenError(
+      "ERR_NOT_SUPPORTED",
+      `a net.Socket or tls.TLSSocket is needed, got ${describe(candidate)}; pass the client's own socket`,
+    );
+  }
+  return candidate.off("halfopen:none", ignore);
+}
+
+/**
+ * The descriptor of a connected TCP socket.
+ * @throws HalfOpenError `ERR_NOT_SUPPORTED` for what is no TCP socket, `ERR_NOT_CONNECTED` for one without a connection
+ */
+export function descriptorOf(candidate: unknown): number {
+  const socket = realSocketOf(candidate);
+  const handle = (socket as unknown as { _handle?: Handle | null })._handle;
+  if (socket.destroyed || !handle) {
+    throw new HalfOpenError(
+      "ERR_NOT_CONNECTED",
+      `the socket is ${socket.destroyed ? "destroyed" : "not connected"}; wait for 'connect', or connect anew`,
+    );
+  }
+  if (handle.constructor.name === "Pipe") {
+    throw new HalfOpenError(
+      "ERR_NOT_SUPPORTED",
+      "this is a Unix-domain socket or pipe, not TCP; its peer is on this host and its death is told at once",
+    );
+  }
+  const fd = handle.fd ?? -1;
+  if (fd >= 0) return fd;
+  if (socket.connecting) throw new HalfOpenError("ERR_NOT_CONNECTED", "the socket is still connecting; wait for 'connect'");
+  throw new HalfOpenError("ERR_NOT_SUPPORTED", "the socket has no descriptor: it is TLS over a stream; pass the net.Socket underneath");
+}
+
+function ignore(): void {}
+
+function describe(value: unknown): string {
+  if (typeof value !== "object" || value === null) return `${typeof value} ${String(value)}`;
+  return value.constructor?.name ?? "an object";
+}

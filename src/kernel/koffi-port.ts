@@ -1,0 +1,55 @@
+import { createRequire } from "node:module";
+import type { SystemPort } from "./port.ts";
+
+type Call = (...args: (number | bigint | Uint8Array | Int32Array)[]) => number;
+interface Koffi {
+  load(path: string | null): { func(declaration: string): Call };
+  errno(): number;
+}
+
+/** Loads koffi, a CommonJS module with a native part, on first use only. @throws when it cannot be loaded */
+export function openKoffiPort(): SystemPort {
+  const koffi = createRequire(import.meta.url)("koffi") as Koffi;
+  const libc = koffi.load(null);
+  const length = new Uint32Array(1);
+  const declared = {
+    getsockopt: libc.func("int getsockopt(int, int, int, _Out_ uint8_t *, _Inout_ uint32_t *)"),
+    setsockopt: libc.func("int setsockopt(int, int, int, const uint8_t *, uint32_t)"),
+    ioctl: libc.func("int ioctl(int, unsigned long, ...)") as unknown as (
+      fd: number,
+      request: number,
+      type: string,
+      argument: Uint8Array,
+    ) => number,
+    socket: libc.func("int socket(int, int, int)"),
+    bind: libc.func("int bind(int, const uint8_t *, uint32_t)"),
+    connect: libc.func("int connect(int, const uint8_t *, uint32_t)"),
+    send: libc.func("long send(int, const uint8_t *, size_t, int)"),
+    recv: libc.func("long recv(int, _Out_ uint8_t *, size_t, int)"),
+    close: libc.func("int close(int)"),
+    syscall: libc.func("long syscall(long, ...)") as unknown as (number: number, ...args: (string | number)[]) => number,
+    setns: libc.func("int setns(int, int)"),
+  };
+  // errno is read only after -1: after a success it still shows an older failure.
+  const checked = (result: number): number => (result === -1 ? -koffi.errno() : result);
+  return {
+    backEnd: "koffi",
+    getsockopt(fd, level, option, value) {
+      length[0] = value.length;
+      const result = declared.getsockopt(fd, level, option, value, length as unknown as Uint8Array);
+      return result === -1 ? -koffi.errno() : (length[0] ?? 0);
+    },
+    setsockopt: (fd, level, option, value) => checked(declared.setsockopt(fd, level, option, value, value.length)),
+    ioctl: (fd, request, argument) => checked(declared.ioctl(fd, request, "uint8_t *", argument)),
+    socket: (domain, type, protocol) => checked(declared.socket(domain, type, protocol)),
+    bind: (fd, address) => checked(declared.bind(fd, address, address.length)),
+    connect: (fd, address) => checked(declared.connect(fd, address, address.length)),
+    send: (fd, data, flags) => checked(declared.send(fd, data, data.length, flags)),
+    recv: (fd, into, flags) => checked(declared.recv(fd, into, into.length, flags)),
+    close: (fd) => checked(declared.close(fd)),
+    // x86_64 and arm64 share these numbers (kernel.md, "Taking a foreign fd").
+    pidfdOpen: (pid, flags) => checked(declared.syscall(434, "int", pid, "unsigned int", flags)),
+    pidfdGetfd: (pidfd, targetFd, flags) => checked(declared.syscall(438, "int", pidfd, "int", targetFd, "unsigned int", flags)),
+    setns: (fd, nsType) => checked(declared.setns(fd, nsType)),
+  };
+}

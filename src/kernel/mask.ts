@@ -1,0 +1,16 @@
+/**
+ * `HALFOPEN_MASK` hides what this system has, to prove what happens where it is missing: a comma list of `ffi` (no native
+ * back-end), `rto-max` (no TCP_RTO_MAX_MS, Linux < 6.15), `tcp-info=BYTES` (a shorter struct tcp_info, older kernels). For diagnosis only.
+ */
+const masks: readonly string[] = (process.env.HALFOPEN_MASK ?? "").split(",").map((word) => word.trim());
+
+export function isMasked(feature: "ffi" | "rto-max"): boolean {
+  return masks.includes(feature);
+}
+
+/** The longest struct tcp_info that may be seen. */
+export function maskedTcpInfoBytes(): number {
+  const mask = masks.find((word) => word.startsWith("tcp-info="));
+  const bytes = mask ? Number(mask.slice("tcp-info=".length)) : Number.NaN;
+  return Number.isInteger(bytes) && bytes > 0 ? bytes : Number.POSITIVE_INFINITY;
+}

@@ -1,0 +1,119 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { HalfOpenError } from "../core/errors.ts";
+import { flowOf } from "../core/flow.ts";
+import type { TcpInfo } from "../core/tcp-info.ts";
+import { descriptorOf, realSocketOf } from "./descriptor.ts";
+import { applyKeepalive, readKeepalive } from "./keepalive.ts";
+import { IPPROTO_TCP, TCP_KEEPIDLE } from "./platform-linux.ts";
+import { writeInt } from "./socket-option.ts";
+import { readTcpInfo } from "./tcp-info.ts";
+import { readUserTimeout } from "./user-timeout.ts";
+
+/** The round-trip evidence of one keepalive probe sent on demand. */
+export interface NudgeResult {
+  /** The peer's host answered. */
+  readonly answered: boolean;
+  /** Time until the answer was seen, in ms, to the few ms at which it is looked for; `null` without one. */
+  readonly rttMs: number | null;
+  /** A probe left this host's TCP. */
+  readonly sent: boolean;
+  /** In words: what happened, or why nothing could be sent. */
+  readonly why: string;
+  readonly tcpInfo: TcpInfo;
+}
+
+/** The kernel fires the probe only on a connection that heard nothing for TCP_KEEPIDLE, and that cannot be less. */
+const SILENCE_NEEDED_MS = 1000;
+const LOOK_EVERY_MS = 5;
+/** So loose that a nudge can never end a connection by itself. */
+const LOOSE_COUNT = 127;
+
+const running = new WeakMap<object, Promise<NudgeResult>>();
+
+/** Makes the keepalive timer fire within a jiffy or two (kernel.md, "Nudge"): asynchronous, unprivileged, SO_KEEPALIVE must be on. */
+export function nudgeDescriptor(fd: number): void {
+  writeInt(fd, IPPROTO_TCP, TCP_KEEPIDLE, "TCP_KEEPIDLE", 1);
+}
+
+/**
+ * Sends a keepalive probe now and waits up to `timeoutMs` (default 1000, 10 to 60000) for the answer of the peer's host. Changes no
+ * protocol, needs no privilege, restores the keepalive options. Resolves also without an answer; one probe may be lost.
+ *
+ * @throws HalfOpenError `ERR_OPTION_RANGE`, `ERR_NOT_SUPPORTED`, `ERR_NOT_CONNECTED`, as a rejection
+ */
+export async function nudge(socket: unknown, options: { readonly timeoutMs?: number } = {}): Promise<NudgeResult> {
+  const { timeoutMs = 1000 } = options;
+  if (!(timeoutMs >= 10 && timeoutMs <= 60_000)) {
+    throw new HalfOpenError("ERR_OPTION_RANGE", `timeoutMs must be a number of milliseconds from 10 to 60000, got ${String(timeoutMs)}`);
+  }
+  const real = realSocketOf(socket);
+  // Two nudges of one socket would restore each other's options: the second takes the first one's answer.
+  const started = running.get(real) ?? ask(real, timeoutMs).finally(() => running.delete(real));
+  running.set(real, started);
+  return started;
+}
+
+async function ask(socket: object, timeoutMs: number): Promise<NudgeResult> {
+  const fd = descriptorOf(socket);
+  const before = readTcpInfo(socket);
+  const obstacle = obstacleTo(before);
+  if (obstacle) return { answered: false, rttMs: null, sent: false, why: obstacle, tcpInfo: before };
+  if (readUserTimeout(fd) !== 0) {
+    // With a user timeout the count protects nothing: a nudge on a long-silent connection would end it (kernel.md).
+    const why = "a user timeout is set: a probe on a silent connection could end it; nothing was sent";
+    return { answered: false, rttMs: null, sent: false, why, tcpInfo: before };
+  }
+  const saved = readKeepalive(fd);
+  const startedAt = performance.now();
+  applyKeepalive(fd, { enabled: true, idleMs: 1000, intervalMs: saved.intervalMs, count: LOOSE_COUNT });
+  const result = await listen(socket, startedAt, timeoutMs);
+  try {
+    if (descriptorOf(socket) === fd) restore(fd, saved, result.tcpInfo);
+  } catch {
+    // The socket closed meanwhile: there is nothing left to restore.
+  }
+  return result;
+}
+
+/** Lowering the count to or below the probes that are unanswered now would end the connection at once. */
+function restore(fd: number, saved: ReturnType<typeof readKeepalive>, info: TcpInfo): void {
+  const count = (info.probes ?? 0) >= saved.count && saved.enabled ? Math.min(LOOSE_COUNT, (info.probes ?? 0) + saved.count) : saved.count;
+  applyKeepalive(fd, { ...saved, count });
+}
+
+async function listen(socket: object, startedAt: number, timeoutMs: number): Promise<NudgeResult> {
+  let info = readTcpInfo(socket);
+  const probes = info.probes ?? 0;
+  let sent = false;
+  while (performance.now() - startedAt < timeoutMs) {
+    await sleep(LOOK_EVERY_MS);
+    try {
+      info = readTcpInfo(socket);
+    } catch (error) {
+      return { answered: false, rttMs: null, sent, why: `the connection ended meanwhile: ${(error as Error).message}`, tcpInfo: info };
+    }
+    const elapsedMs = performance.now() - startedAt;
+    sent ||= (info.probes ?? 0) > probes;
+    // 10 ms of slack: the kernel's clock ticks at 4 to 10 ms.
+    if (
+      (info.lastAckReceivedMs ?? Number.POSITIVE_INFINITY) + 10 < elapsedMs ||
+      (info.lastAckReceivedMs ?? SILENCE_NEEDED_MS) < SILENCE_NEEDED_MS / 2
+    ) {
+      const rttMs = Math.max(0, elapsedMs - (info.lastAckReceivedMs ?? 0));
+      return { answered: true, rttMs, sent: true, why: `the peer's host answered after ${rttMs.toFixed(1)} ms`, tcpInfo: info };
+    }
+  }
+  const why = sent
+    ? `no answer within ${timeoutMs} ms; the probe or its answer may have been lost`
+    : "no probe left: the kernel's timer did not fire";
+  return { answered: false, rttMs: null, sent, why, tcpInfo: info };
+}
+
+function obstacleTo(info: TcpInfo): string | null {
+  const flow = flowOf(info);
+  if (flow === "in-flight") return "data is in flight: its retransmissions are the question, no probe can be sent beside them";
+  if (flow === "blocked") return "the peer's window is closed: the kernel sends window probes of its own";
+  const age = Math.min(info.lastAckReceivedMs ?? Number.POSITIVE_INFINITY, info.lastDataReceivedMs ?? Number.POSITIVE_INFINITY);
+  if (age < SILENCE_NEEDED_MS) return `the peer was heard ${age} ms ago: the kernel probes only after 1 s of silence`;
+  return null;
+}

@@ -1,0 +1,29 @@
+import { HalfOpenError } from "../core/errors.ts";
+import type { TcpInfo } from "../core/tcp-info.ts";
+import { descriptorOf } from "./descriptor.ts";
+import { maskedTcpInfoBytes } from "./mask.ts";
+import { IPPROTO_TCP, TCP_INFO } from "./platform-linux.ts";
+import { requirePort } from "./socket-option.ts";
+import { decodeTcpInfo } from "./tcp-info-codec-linux.ts";
+
+/** Longer than any struct tcp_info so far (280 bytes on 6.18). */
+const buffer = new Uint8Array(512);
+const view = new DataView(buffer.buffer);
+const longest = maskedTcpInfoBytes();
+
+/** Reads TCP_INFO of a descriptor; a negative number is -errno. */
+export function sampleTcpInfo(fd: number): TcpInfo | number {
+  const length = requirePort().getsockopt(fd, IPPROTO_TCP, TCP_INFO, buffer);
+  return length < 0 ? length : decodeTcpInfo(view, Math.min(length, longest));
+}
+
+/**
+ * Reads what the kernel knows of a connection. Fields that this kernel does not tell are `undefined`.
+ * @throws HalfOpenError `ERR_NOT_SUPPORTED`, `ERR_NOT_CONNECTED`, `ERR_SOCKET_OPTION`
+ */
+export function readTcpInfo(socket: unknown): TcpInfo {
+  const fd = descriptorOf(socket);
+  const info = sampleTcpInfo(fd);
+  if (typeof info !== "number") return info;
+  throw new HalfOpenError("ERR_SOCKET_OPTION", `TCP_INFO of descriptor ${fd} could not be read: errno ${-info}; is the socket still open?`);
+}

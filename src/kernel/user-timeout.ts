@@ -1,0 +1,37 @@
+import { HalfOpenError } from "../core/errors.ts";
+import { descriptorOf } from "./descriptor.ts";
+import { IPPROTO_TCP, TCP_USER_TIMEOUT } from "./platform-linux.ts";
+import { readInt, writeInt } from "./socket-option.ts";
+
+const LARGEST_MS = 0x7fff_ffff;
+
+/**
+ * Sets the user timeout (RFC 5482) in ms, 0 to 2147483647; 0 leaves the kernel's own patience (tcp_retries2). Returns what the
+ * kernel holds then. Beware: it also ends a live peer that keeps its window closed for so long.
+ *
+ * @throws HalfOpenError `ERR_OPTION_RANGE`, `ERR_NOT_SUPPORTED`, `ERR_NOT_CONNECTED`, `ERR_SOCKET_OPTION`
+ */
+export function setUserTimeout(socket: unknown, ms: number): number {
+  const fd = descriptorOf(socket);
+  if (!Number.isInteger(ms) || ms < 0 || ms > LARGEST_MS) {
+    throw new HalfOpenError(
+      "ERR_OPTION_RANGE",
+      `the user timeout must be a whole number of milliseconds from 0 to ${LARGEST_MS}, got ${String(ms)}`,
+    );
+  }
+  return applyUserTimeout(fd, ms);
+}
+
+/** Reads the user timeout in ms; 0 = none. @throws HalfOpenError `ERR_NOT_SUPPORTED`, `ERR_NOT_CONNECTED` */
+export function getUserTimeout(socket: unknown): number {
+  return readUserTimeout(descriptorOf(socket));
+}
+
+export function applyUserTimeout(fd: number, ms: number): number {
+  writeInt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, "TCP_USER_TIMEOUT", ms);
+  return readUserTimeout(fd);
+}
+
+export function readUserTimeout(fd: number): number {
+  return readInt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, "TCP_USER_TIMEOUT") ?? 0;
+}

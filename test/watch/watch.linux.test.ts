@@ -1,0 +1,216 @@
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import { once } from "node:events";
+import { connect, createServer, type Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterEach, describe, expect, it } from "vitest";
+import { type Diagnosis, getKeepalive, getUserTimeout, type StateMessage, watch, watchServer } from "../../src/index.ts";
+import { loopbackPair, type Pair } from "./loopback.ts";
+
+let pair: Pair;
+afterEach(() => pair.dispose());
+
+/** Resets the connection from this end. */
+function reset(socket: Socket): void {
+  socket.resetAndDestroy();
+}
+
+describe("watch", () => {
+  it("leaves the socket as it was when closed, aborted or disposed", async () => {
+    pair = await loopbackPair();
+    const { client } = pair;
+    client.setKeepAlive(true, 33_000);
+    const before = [getKeepalive(client), getUserTimeout(client)];
+    const listeners = client.eventNames().map((name) => [name, client.listenerCount(name)]);
+    const abort = new AbortController();
+    for (const end of [(w: { close(): void }) => w.close(), () => abort.abort(), (w: Disposable) => w[Symbol.dispose]()]) {
+      const w = watch(client, { detectWithinMs: 5000, signal: abort.signal.aborted ? undefined : abort.signal });
+      expect(getKeepalive(client)).not.toEqual(before[0]);
+      end(w);
+      expect([getKeepalive(client), getUserTimeout(client)]).toEqual(before);
+      expect(client.eventNames().map((name) => [name, client.listenerCount(name)])).toEqual(listeners);
+    }
+  });
+
+  it("says what the kernel took", async () => {
+    pair = await loopbackPair();
+    using w = watch(pair.client, { detectWithinMs: 5000 });
+    expect(w.applied?.level).toBe("kernel");
+    const { idleMs, intervalMs, count } = getKeepalive(pair.client);
+    expect(w.applied?.keepalive).toEqual({ idleMs, intervalMs, count });
+    expect(w.applied?.detectWithinMs.idle).toBe(5000);
+  });
+
+  it("joins two watches of one socket: the shorter budget and the stronger action hold, each ends for itself", async () => {
+    pair = await loopbackPair();
+    const { client } = pair;
+    const loose = watch(client, { detectWithinMs: 20_000, onDead: "report" });
+    const idle = getKeepalive(client).idleMs;
+    const strict = watch(client, { detectWithinMs: 2500 });
+    expect(getKeepalive(client).idleMs).toBeLessThan(idle);
+    strict.close();
+    expect(getKeepalive(client).idleMs).toBe(idle);
+    loose.close();
+    expect(getKeepalive(client).enabled).toBe(false);
+  });
+
+  it("may start before the connection exists", async () => {
+    pair = await loopbackPair();
+    const { port } = pair.server.address() as { port: number };
+    const socket = connect(port, "127.0.0.1");
+    const w = watch(socket, { detectWithinMs: 5000 });
+    expect(w.applied).toBeNull();
+    await once(socket, "connect");
+    expect(w.applied?.keepalive?.idleMs).toBeGreaterThanOrEqual(1000);
+    expect(w.state).toBe("alive");
+    socket.destroy();
+    const [diagnosis] = await once(w, "close");
+    expect(diagnosis.cause).toBe("closed-locally");
+  });
+
+  it("reports an orderly close by the peer as such, not as a death", async () => {
+    pair = await loopbackPair();
+    const { client, accepted } = pair;
+    const w = watch(client);
+    const events: string[] = [];
+    for (const event of ["suspect", "alive", "dead"] as const) w.on(event, () => events.push(event));
+    client.resume();
+    accepted.end();
+    const [diagnosis] = (await once(w, "close")) as [Diagnosis];
+    expect([diagnosis.cause, diagnosis.certainty, events]).toEqual(["closed-by-peer", "certain", []]);
+  });
+
+  it("reports a reset within 100 ms, reading or not", async () => {
+    for (const isPaused of [false, true]) {
+      pair = await loopbackPair();
+      const { client, accepted } = pair;
+      const w = watch(client);
+      if (isPaused) client.pause();
+      else client.resume();
+      await sleep(120);
+      const at = performance.now();
+      reset(accepted);
+      const [diagnosis] = (await once(w, "dead")) as [Diagnosis];
+      expect(performance.now() - at).toBeLessThan(200);
+      expect([diagnosis.cause, diagnosis.state]).toEqual(["peer-reset", "dead"]);
+      if (!isPaused) await pair.dispose();
+    }
+  });
+
+  it("goes on watching a half-closed connection, from either end", async () => {
+    pair = await loopbackPair({ allowHalfOpen: true });
+    const { client, accepted } = pair;
+    using w = watch(client, { detectWithinMs: 2500 });
+    using other = watch(accepted, { detectWithinMs: 2500 });
+    accepted.resume();
+    client.end();
+    await once(accepted, "end");
+    await sleep(3500);
+    expect([w.state, other.state]).toEqual(["alive", "alive"]);
+    expect([w.diagnosis.evidence.tcpInfo?.state, other.diagnosis.evidence.tcpInfo?.state]).toEqual(["FIN_WAIT2", "CLOSE_WAIT"]);
+    // Both are questioned by the standing keepalive, so the silence stays short.
+    expect(w.silentForMs).toBeLessThan(1600);
+    expect(other.silentForMs).toBeLessThan(1600);
+  });
+
+  it("takes no harm from the program's own setTimeout and setKeepAlive, and hands back what the program set", async () => {
+    pair = await loopbackPair();
+    const { client } = pair;
+    const w = watch(client, { detectWithinMs: 2500 });
+    let timeouts = 0;
+    client.setTimeout(700, () => timeouts++);
+    client.setKeepAlive(true, 44_000);
+    await sleep(4000);
+    expect(timeouts).toBeGreaterThan(0);
+    expect(w.state).toBe("alive");
+    expect(w.silentForMs).toBeLessThan(1700);
+    w.close();
+    expect(getKeepalive(client).idleMs).toBe(44_000);
+  });
+
+  it("survives errors thrown by listeners and does not hide them", async () => {
+    pair = await loopbackPair();
+    const { client, accepted } = pair;
+    const w = watch(client);
+    const surfaced: unknown[] = [];
+    const before = process.listeners("uncaughtException");
+    process.removeAllListeners("uncaughtException");
+    process.on("uncaughtException", (error) => surfaced.push(error.message));
+    w.on("dead", () => {
+      throw new Error("a listener's mistake");
+    });
+    let isClosed = false;
+    w.on("close", () => {
+      isClosed = true;
+    });
+    client.resume();
+    reset(accepted);
+    await sleep(150);
+    process.removeAllListeners("uncaughtException");
+    for (const listener of before) process.on("uncaughtException", listener as (error: Error) => void);
+    expect(surfaced).toEqual(["a listener's mistake"]);
+    expect(isClosed).toBe(true);
+  });
+
+  it("aborts its signal on death and ends its iterator with the socket", async () => {
+    pair = await loopbackPair();
+    const { client, accepted } = pair;
+    const w = watch(client, { label: "db" });
+    client.resume();
+    const seen: string[] = [];
+    const iterated = (async () => {
+      for await (const diagnosis of w) seen.push(`${diagnosis.label} ${diagnosis.cause}`);
+    })();
+    expect(w.signal.aborted).toBe(false);
+    reset(accepted);
+    await iterated;
+    expect(seen).toEqual(["db peer-reset"]);
+    expect(w.signal.aborted).toBe(true);
+  });
+
+  it("publishes every change of state on the diagnostics channel", async () => {
+    pair = await loopbackPair();
+    const { client, accepted } = pair;
+    const messages: StateMessage[] = [];
+    const onMessage = (message: unknown): void => void messages.push(message as StateMessage);
+    subscribe("halfopen:state", onMessage);
+    const w = watch(client);
+    client.resume();
+    reset(accepted);
+    await once(w, "close");
+    unsubscribe("halfopen:state", onMessage);
+    expect(messages.map(({ event, socket }) => [event, socket === client])).toEqual([
+      ["dead", true],
+      ["close", true],
+    ]);
+  });
+
+  it("keeps no process alive", async () => {
+    pair = await loopbackPair();
+    watch(pair.client);
+    expect(process.getActiveResourcesInfo().filter((name) => name === "Timeout").length).toBeLessThanOrEqual(1);
+  });
+});
+
+describe("watchServer", () => {
+  it("watches every accepted connection, tells their sockets, and lets go of them", async () => {
+    pair = await loopbackPair();
+    const server = createServer((socket) => socket.resume().on("error", () => {}));
+    const w = watchServer(server, { detectWithinMs: 5000 });
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { port } = server.address() as { port: number };
+    const clients = [connect(port), connect(port)];
+    for (const client of clients) await once(client, "connect");
+    while (w.size < 2) await sleep(10);
+    expect([...w].map(({ state }) => state)).toEqual(["alive", "alive"]);
+    const dying = once(w, "dead") as Promise<[Diagnosis, Socket]>;
+    clients[0]?.resetAndDestroy();
+    const [diagnosis, socket] = await dying;
+    expect([diagnosis.cause, socket.remotePort ?? 0]).toEqual(["peer-reset", socket.remotePort ?? 0]);
+    clients[1]?.end();
+    await once(w, "close");
+    expect(w.size).toBe(0);
+    w.close();
+    server.close();
+  });
+});
