@@ -13,6 +13,9 @@ export interface Case {
   readonly silentForMs: number | null;
   readonly unansweredAttempts: number;
   readonly lossRatio: number;
+  readonly isLossy: boolean;
+  /** The suspicion that was refuted just now. */
+  readonly refuted: { readonly attempts: number; readonly silentForMs: number } | null;
   /** Our data in flight makes no progress although the peer is heard. */
   readonly isHeardWithoutProgress: boolean;
   /** The budget ended before the proof was complete. */
@@ -36,8 +39,6 @@ export interface Finding {
 
 /** A connection left in CLOSE_WAIT or FIN_WAIT2 for this long was forgotten: the kernel ends neither while a program holds it. */
 const NEVER_CLOSED_MS = 60_000;
-/** Loss that deserves a name: below it TCP hides it well. */
-const NOTABLE_LOSS = 0.03;
 
 /** Says what ails a connection that still exists. */
 export function classify(it: Case): Finding {
@@ -87,7 +88,7 @@ function pathSilent(it: Case, heard: string): Finding {
     if (!it.hasRtoCap) unknown.push("anything sooner: without TCP_RTO_MAX_MS the kernel probes a closed window ever more rarely");
   }
   if (it.others) why.push(...crossEvidence(it.others));
-  if (it.state === "dead" && it.lossRatio > NOTABLE_LOSS) why.push(`this path lost ${percent(it.lossRatio)} of attempts before`);
+  if (it.state === "dead" && it.isLossy) why.push(`this path lost ${percent(it.lossRatio)} of attempts before`);
   return { cause: "path-silent", certainty: certaintyOf(it), why, unknown };
 }
 
@@ -128,7 +129,7 @@ function classifyAlive(it: Case): Finding {
     ];
     return { cause: "peer-not-reading", certainty: "high", why, unknown: ["whether that program is slow, stopped or hung"] };
   }
-  if (it.lossRatio > NOTABLE_LOSS) {
+  if (it.isLossy) {
     return {
       cause: "lossy-path",
       certainty: "high",
@@ -141,7 +142,9 @@ function classifyAlive(it: Case): Finding {
     return { cause: "quiet", certainty: "medium", why: [`quiet for ${ms(it.silentForMs)}`], unknown };
   }
   const unknown = info ? ["whether the program behind the peer's kernel still works: a heartbeat would tell"] : [];
-  return { cause: "healthy", certainty: "certain", why: [`heard ${ms(it.silentForMs)} ago`], unknown };
+  const why = [`heard ${ms(it.silentForMs)} ago`];
+  if (it.refuted) why.push(`answered again after ${it.refuted.attempts} attempts in ${ms(it.refuted.silentForMs)} stayed unanswered`);
+  return { cause: "healthy", certainty: "certain", why, unknown };
 }
 
 function peerHung(it: Case, processSilentForMs: number): Finding {
@@ -175,7 +178,7 @@ function isReportedUnreachable(info: TcpInfo | null): boolean {
 
 function certaintyOf(it: Case): Certainty {
   if (it.state !== "dead" || it.isRushed) return "medium";
-  return it.unansweredAttempts >= 6 && it.lossRatio <= NOTABLE_LOSS ? "certain" : "high";
+  return it.unansweredAttempts >= 6 && !it.isLossy ? "certain" : "high";
 }
 
 function ms(value: number | null): string {

@@ -34,6 +34,8 @@ export class Liveness {
   isRushed = false;
   /** The standing probe that was due did not leave: somebody changed the keepalive options. */
   isProbeMissing = false;
+  /** The suspicion that the last evidence refuted. */
+  lastSuspicion: { readonly attempts: number; readonly silentForMs: number } | null = null;
   readonly loss: LossEstimator = new LossEstimator();
   readonly attempts: Attempts = new Attempts();
   readonly #budgetMs: number;
@@ -47,8 +49,11 @@ export class Liveness {
   #observedAt: Instant;
   #nextNudgeAt: Instant = 0;
   #resumedAt: Instant = Number.NEGATIVE_INFINITY;
-  #retransmitsSeen: number | undefined;
-  #segmentsSeen: number | undefined;
+  /** Totals of the previous reading, and of the last one that losses were learned from. */
+  #retransmitsBefore = 0;
+  #segmentsBefore = 0;
+  #retransmitsLearned = 0;
+  #segmentsLearned = 0;
 
   constructor(options: LivenessOptions, now: Instant) {
     this.#budgetMs = options.budgetMs;
@@ -67,20 +72,23 @@ export class Liveness {
     const flow = flowOf(info);
     const heard = this.#hear(now, info);
     const progressed = this.#progress(now, info, flow);
-    if (flow === "in-flight" ? progressed : heard || progressed) this.#refute(info);
+    if (flow === "in-flight" ? progressed : heard || progressed) this.#refute(now);
     this.flow = flow;
     if (flow === "idle") this.#countProbes(now, info);
     else if (flow === "blocked") this.attempts.seen(info.probes ?? 0, this.#observedAt, now);
     else this.#countTransmissions(now, info);
     this.#observedAt = now;
+    this.#retransmitsBefore = info.totalRetransmits ?? 0;
+    this.#segmentsBefore = info.dataSegmentsOut ?? 0;
     if (this.state !== "dead") this.#judge(now, info);
     return this.#next(now);
   }
 
-  /** What happened: the probe that `wantsNudge` asked for has left. */
-  nudged(now: Instant): void {
+  /** What happened: the probe that `wantsNudge` asked for has left. Returns the instant at which to look for its answer. */
+  nudged(now: Instant): Instant {
     this.attempts.seen(this.attempts.count + 1, now, now);
     this.#nextNudgeAt = now + this.#spacingMs();
+    return this.#soonest(now, this.#nextNudgeAt);
   }
 
   /** What happened: something proved that the peer's host lives (bytes, a heartbeat's answer). */
@@ -158,24 +166,24 @@ export class Liveness {
     return sum;
   }
 
-  #refute(info: TcpInfo): void {
-    const missed = this.attempts.count;
-    // One outage swallows any number of attempts; it says little of the loss to expect otherwise, so a burst counts twice at most.
-    if (this.flow === "idle") this.loss.record(missed + 1, Math.min(2, missed));
-    this.#learnLoss(info);
-    this.attempts.clear();
+  #refute(now: Instant): void {
+    const { attempts } = this;
+    const refuted = { attempts: attempts.count, silentForMs: now - attempts.firstAt };
+    this.lastSuspicion = this.state === "suspect" ? refuted : null;
+    if (this.flow === "idle") this.loss.record(attempts.count + 1, attempts.count);
+    this.#learnRetransmits();
+    attempts.clear();
     this.state = "alive";
     this.#plan = this.#replan();
   }
 
-  #learnLoss(info: TcpInfo): void {
-    const { totalRetransmits: retransmits, dataSegmentsOut: segments } = info;
-    if (retransmits !== undefined && segments !== undefined && this.#retransmitsSeen !== undefined && this.#segmentsSeen !== undefined) {
-      const sent = segments - this.#segmentsSeen;
-      if (sent > 0) this.loss.record(sent, Math.min(sent, retransmits - this.#retransmitsSeen));
-    }
-    this.#retransmitsSeen = retransmits;
-    this.#segmentsSeen = segments;
+  /** Learns from retransmissions only up to the previous reading: what is in flight now may have been retransmitted in vain. */
+  #learnRetransmits(): void {
+    const sent = this.#segmentsBefore - this.#segmentsLearned;
+    if (sent <= 0) return;
+    this.loss.record(sent, Math.min(sent, this.#retransmitsBefore - this.#retransmitsLearned));
+    this.#segmentsLearned = this.#segmentsBefore;
+    this.#retransmitsLearned = this.#retransmitsBefore;
   }
 
   #replan(): ProbePlan {

@@ -12,7 +12,7 @@ import type { Applied } from "./applied.ts";
 import { applyCoreKeepalive, type CoreKeepalive, dropCoreKeepalive } from "./core-keepalive.ts";
 import { diagnoseEnding, diagnoseNow, type Facts } from "./diagnosing.ts";
 import { type Checked, engine } from "./engine.ts";
-import { joinGroup, leaveGroup, markSilent, type PeerGroup } from "./groups.ts";
+import { heardInGroup, joinGroup, leaveGroup, markSilent, type PeerGroup } from "./groups.ts";
 import { isReading, openDescriptor } from "./handle.ts";
 import { merge, type WatchSettings } from "./options.ts";
 import { Standing } from "./standing.ts";
@@ -143,7 +143,8 @@ export class Connection implements Checked {
   closed(): void {
     if (this.#isEnded) return;
     const diagnosis = this.#verdict ?? diagnoseEnding(this.#facts(engine.now()), this.socket);
-    const isNews = this.state !== "dead" && diagnosis.state === "dead";
+    // A connection that never came about is no dead peer: connect() said so itself.
+    const isNews = (this.#liveness !== null || this.#core !== null) && this.state !== "dead" && diagnosis.state === "dead";
     this.#release(false);
     this.state = diagnosis.state === "dead" ? "dead" : this.state;
     this.#verdict = diagnosis;
@@ -163,13 +164,14 @@ export class Connection implements Checked {
     this.info = info;
     if (info.state === "CLOSE") return this.#kernelClosed(now);
     const next = liveness.observe(now, info);
+    if (this.#group) heardInGroup(this.#group, liveness.heardAt);
     this.#standing?.guardInFlight(liveness.flow === "in-flight");
     if (liveness.isProbeMissing || !liveness.wantsNudge) {
       if (liveness.attempts.count === 0) this.#standing?.keepIdle(liveness.idleMs, liveness.isProbeMissing);
     }
     if (liveness.wantsNudge) {
       this.#standing?.nudge();
-      liveness.nudged(now);
+      return liveness.nudged(now);
     }
     return next;
   }

@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import { classify, type Finding } from "../core/classify.ts";
 import { classifyEnding } from "../core/classify-ending.ts";
-import type { Diagnosis, LocalPath, State } from "../core/diagnosis.ts";
+import type { Diagnosis, LocalPath, OtherConnections, State } from "../core/diagnosis.ts";
 import type { Instant } from "../core/instant.ts";
 import type { Liveness } from "../core/liveness.ts";
 import type { TcpInfo } from "../core/tcp-info.ts";
@@ -35,10 +35,12 @@ export function diagnoseNow(facts: Facts): Diagnosis {
     flow: liveness?.flow ?? "idle",
     info,
     localPath,
-    others: facts.others ? othersOf(facts.others, state !== "alive") : null,
+    others: othersSeenBy(facts, state),
     silentForMs: silentForMs(facts),
     unansweredAttempts: liveness?.attempts.count ?? 0,
     lossRatio: liveness?.loss.ratio ?? 0,
+    isLossy: liveness?.loss.isNotable ?? false,
+    refuted: liveness?.lastSuspicion ?? null,
     isHeardWithoutProgress: liveness?.isHeardWithoutProgress ?? false,
     isRushed: liveness?.isRushed ?? false,
     isQuestioned: facts.isQuestioned,
@@ -79,12 +81,17 @@ function compose(facts: Facts, state: State, finding: Finding, errorCode: string
       localPath,
       unansweredAttempts: facts.liveness?.attempts.count ?? 0,
       lossRatio: facts.liveness?.loss.ratio ?? 0,
-      others: facts.others ? othersOf(facts.others, state !== "alive") : null,
+      others: othersSeenBy(facts, state),
     },
     local: localOf(facts.socket),
     remote: remoteOf(facts.socket),
     label: facts.label,
   };
+}
+
+function othersSeenBy({ others, liveness }: Facts, state: State): OtherConnections | null {
+  if (!others || !liveness) return null;
+  return othersOf(others, state !== "alive", liveness.attempts.count > 0 ? liveness.attempts.firstAt : Number.NEGATIVE_INFINITY);
 }
 
 function silentForMs(facts: Facts): number | null {

@@ -27,12 +27,13 @@ function deadAt({ budgetMs, path, untilMs, writeEveryMs, writeAtMs, rtoMaxMs = M
       write = writeEveryMs === undefined ? Number.POSITIVE_INFINITY : kernel.now + writeEveryMs;
     }
     if (kernel.now < next) continue;
-    next = Math.ceil((Math.max(kernel.now + 1, liveness.observe(kernel.now, kernel.info())) + 9) / 10) * 10;
+    next = liveness.observe(kernel.now, kernel.info());
     if (liveness.state === "dead") return kernel.now;
     if (liveness.wantsNudge) {
       kernel.nudge();
-      liveness.nudged(kernel.now);
+      next = liveness.nudged(kernel.now);
     } else if (liveness.attempts.count === 0) kernel.idleMs = liveness.idleMs;
+    next = Math.ceil((Math.max(kernel.now + 1, next) + 9) / 10) * 10;
   }
   return null;
 }
