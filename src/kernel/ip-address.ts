@@ -36,3 +36,8 @@ export function addressText(bytes: Uint8Array): string {
     .replace(/\b(?:0:){2,}0?\b|\b(?:0:)+0\b/, "::")
     .replace(/:{3,}/, "::");
 }
+
+/** `address:port`, IPv6 in brackets (RFC 3986, section 3.2.2). */
+export function endpointText(address: string, port: number): string {
+  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
+}

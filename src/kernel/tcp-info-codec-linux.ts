@@ -1,21 +1,5 @@
-import type { TcpInfo, TcpState } from "../core/tcp-info.ts";
-
-/** include/net/tcp_states.h */
-const STATES: readonly (TcpState | undefined)[] = [
-  undefined,
-  "ESTABLISHED",
-  "SYN_SENT",
-  "SYN_RECV",
-  "FIN_WAIT1",
-  "FIN_WAIT2",
-  "TIME_WAIT",
-  "CLOSE",
-  "CLOSE_WAIT",
-  "LAST_ACK",
-  "LISTEN",
-  "CLOSING",
-  "NEW_SYN_RECV",
-];
+import type { TcpInfo } from "../core/tcp-info.ts";
+import { tcpStateOf } from "./tcp-state-linux.ts";
 
 /**
  * Decodes struct tcp_info (include/uapi/linux/tcp.h) of any length the kernel gave: 104 bytes on 2.6 up to 280 on 6.18, measured.
@@ -26,7 +10,7 @@ export function decodeTcpInfo(view: DataView, length: number): TcpInfo {
   const u32 = (at: number): number => view.getUint32(at, true);
   const u64 = (at: number): number => view.getUint32(at, true) + view.getUint32(at + 4, true) * 2 ** 32;
   return {
-    state: (has(1) ? STATES[view.getUint8(0)] : undefined) ?? "CLOSE",
+    state: tcpStateOf(has(1) ? view.getUint8(0) : 0),
     congestionState: has(2) ? view.getUint8(1) : undefined,
     retransmits: has(3) ? view.getUint8(2) : undefined,
     probes: has(4) ? view.getUint8(3) : undefined,

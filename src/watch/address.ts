@@ -1,9 +1,10 @@
 import type { Socket } from "node:net";
+import { endpointText } from "../kernel/ip-address.ts";
 
 /** `address:port`, IPv6 in brackets; `null` when not known (any more). */
 export function formatAddress(address: string | undefined, port: number | undefined): string | null {
   if (address === undefined || port === undefined) return null;
-  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
+  return endpointText(address, port);
 }
 
 export function localOf(socket: Socket): string | null {

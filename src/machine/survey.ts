@@ -1,0 +1,105 @@
+import { HalfOpenError } from "../core/errors.ts";
+import type { TcpState } from "../core/tcp-info.ts";
+import { insideNamespace, listNamespaces, type NetworkNamespace, ownNamespace } from "../kernel/network-namespace.ts";
+import type { SystemPort } from "../kernel/port.ts";
+import { SockDiag } from "../kernel/sock-diag.ts";
+import { type Condition, compileFilter } from "../kernel/sock-diag-filter.ts";
+import { AF_INET, AF_INET6, type Family } from "../kernel/sock-diag-id.ts";
+import { tcpStateBit } from "../kernel/tcp-state-linux.ts";
+import { ConnectionTable } from "./connection-table.ts";
+
+const FAMILIES: readonly Family[] = [AF_INET, AF_INET6];
+/** An interrupted dump is begun anew this often; then what there is must do, and the survey says so. */
+const MOST_RESTARTS = 4;
+const ENOENT = 2;
+const EINVAL = 22;
+
+/** What a survey looks for. */
+export interface SurveyRequest {
+  readonly states: readonly TcpState[];
+  readonly withInfo: boolean;
+  /** All groups must match, one condition of each; see {@link compileFilter}. A hint to the kernel: callers filter again. */
+  readonly filter: readonly (readonly Condition[])[];
+  readonly allNamespaces: boolean;
+}
+
+export interface Survey {
+  readonly table: ConnectionTable;
+  /** By the index that each row carries. */
+  readonly namespaces: readonly NetworkNamespace[];
+  /** What could not be seen, in words. */
+  readonly problems: readonly string[];
+}
+
+/** States in which a dead peer can leave a connection hanging. The others end by themselves, or have no peer. */
+export const HANGING_STATES: readonly TcpState[] = [
+  "ESTABLISHED",
+  "SYN_SENT",
+  "FIN_WAIT1",
+  "FIN_WAIT2",
+  "CLOSE_WAIT",
+  "LAST_ACK",
+  "CLOSING",
+];
+
+/**
+ * Lists the machine's TCP sockets. Blocks for about 1 µs a socket; commands that stay up run it in a worker, see survey-thread.ts.
+ * @throws HalfOpenError `ERR_NOT_SUPPORTED`, `ERR_PERMISSION` when not even the own namespace can be seen
+ */
+export function takeSurvey(port: SystemPort, request: SurveyRequest): Survey {
+  const namespaces = request.allNamespaces ? listNamespaces() : [ownNamespace()];
+  const table = new ConnectionTable();
+  const problems: string[] = [];
+  namespaces.forEach((namespace, index) => {
+    try {
+      insideNamespace(port, namespace, () => surveyHere(port, request, table, index, problems));
+    } catch (error) {
+      if (namespace.isOwn || !(error instanceof HalfOpenError)) throw error;
+      problems.push(error.message);
+    }
+  });
+  if (table.malformed > 0) problems.push(`${table.malformed} answers of the kernel were malformed and left out`);
+  return { table, namespaces, problems };
+}
+
+function surveyHere(port: SystemPort, request: SurveyRequest, table: ConnectionTable, index: number, problems: string[]): void {
+  const states = request.states.reduce((mask, state) => mask | tcpStateBit(state), 0);
+  for (const family of FAMILIES) {
+    const wanted = { family, states, withInfo: request.withInfo, filter: compileFilter(request.filter) };
+    const into = (bytes: Buffer, start: number, end: number): void => table.add(bytes, start, end, index);
+    let errno = dumpWithRestarts(port, wanted, table, into, problems);
+    // An old kernel may not know an op of the filter; whoever asked filters again anyhow.
+    if (errno === EINVAL && wanted.filter.length > 0) {
+      errno = dumpWithRestarts(port, { ...wanted, filter: Buffer.alloc(0) }, table, into, problems);
+    }
+    if (errno === ENOENT && family === AF_INET6) continue; // a kernel without IPv6
+    if (errno !== 0) throw new HalfOpenError("ERR_NOT_SUPPORTED", `the kernel did not list its TCP sockets (sock_diag): errno ${errno}`);
+  }
+}
+
+function dumpWithRestarts(
+  port: SystemPort,
+  wanted: Parameters<SockDiag["dump"]>[0],
+  table: ConnectionTable,
+  into: Parameters<SockDiag["dump"]>[1],
+  problems: string[],
+): number {
+  const before = table.size;
+  for (let restarts = 0; ; restarts++) {
+    // A fresh socket each time: an abandoned dump would leave its answers in the old one.
+    const diag = SockDiag.open(port);
+    if (typeof diag === "number") throw new HalfOpenError("ERR_NOT_SUPPORTED", `the system refuses netlink: errno ${-diag}`);
+    const outcome = diag.dump(wanted, into);
+    diag.close();
+    if (outcome.errno !== 0) {
+      table.truncate(before);
+      return outcome.errno;
+    }
+    if (!outcome.isInterrupted) return 0;
+    if (restarts === MOST_RESTARTS) {
+      problems.push("the kernel's socket table changed under every listing: single connections may be missing or listed twice");
+      return 0;
+    }
+    table.truncate(before);
+  }
+}
