@@ -1,5 +1,6 @@
 import { Attempts } from "./attempts.ts";
 import type { State } from "./diagnosis.ts";
+import { DuplicateWatch } from "./duplicate-watch.ts";
 import { type Flow, flowOf, heardAgeMs, isStuckLocally, progressMark } from "./flow.ts";
 import type { Instant } from "./instant.ts";
 import { LossEstimator } from "./loss-estimator.ts";
@@ -47,6 +48,9 @@ export class Liveness {
   #progressAt: Instant;
   #progressMark: number | undefined;
   #observedAt: Instant;
+  readonly #duplicates: DuplicateWatch = new DuplicateWatch();
+  /** Repeated segments since the peer last sent anything new. */
+  #deafness = 0;
   #nextNudgeAt: Instant = 0;
   #resumedAt: Instant = Number.NEGATIVE_INFINITY;
   /** Totals of the previous reading, and of the last one that losses were learned from. */
@@ -124,8 +128,9 @@ export class Liveness {
     return this.#progressAt;
   }
 
-  /** Data in flight makes no progress although the peer is heard. */
+  /** The peer is heard, yet what we send does not reach it. */
   get isHeardWithoutProgress(): boolean {
+    if (this.#deafness > 1) return true;
     return this.flow === "in-flight" && this.#heardAt - this.#progressAt > Math.max(2 * this.#answerWindowMs, PROBE_SPACING_MS);
   }
 
@@ -139,8 +144,16 @@ export class Liveness {
 
   #hear(now: Instant, info: TcpInfo): boolean {
     const age = heardAgeMs(info);
+    const duplicates = this.#duplicates.since(info);
+    if (duplicates > 0) {
+      // The peer repeats what we acknowledged: it talks, but each of our acknowledgments was an attempt that did not arrive.
+      this.#deafness += duplicates;
+      if (this.#deafness > 1) this.attempts.seen(this.attempts.count + duplicates, this.#observedAt, now);
+      return false;
+    }
     if (age === undefined || now - age <= this.#heardAt + HEARD_SLACK_MS) return false;
     this.#heardAt = now - age;
+    this.#deafness = 0;
     return true;
   }
 
