@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readSysctl } from "./sysctl-linux.ts";
 
 /** The system-wide settings that decide what a connection without its own does. Read once: they change with an administrator's hand only. */
 export interface Retries {
@@ -9,15 +9,6 @@ export interface Retries {
 let retries: Retries | undefined;
 
 export function readRetries(): Retries {
-  retries ??= { tcpRetries2: readSysctl("net/ipv4/tcp_retries2", 15) };
+  retries ??= { tcpRetries2: readSysctl("net/ipv4/tcp_retries2") ?? 15 };
   return retries;
-}
-
-function readSysctl(path: string, otherwise: number): number {
-  try {
-    const value = Number(readFileSync(`/proc/sys/${path}`, "utf8"));
-    return Number.isFinite(value) ? value : otherwise;
-  } catch {
-    return otherwise; // the kernel's own default; /proc may be hidden in a sandbox
-  }
 }

@@ -1,0 +1,32 @@
+import { type AppliedKeepalive, readKeepalive } from "../kernel/keepalive.ts";
+import { readRtoMax } from "../kernel/rto-max.ts";
+import { readUserTimeout } from "../kernel/user-timeout.ts";
+import type { SystemDefaults } from "./system-defaults.ts";
+
+/** The settings of a connection that decide when its kernel notices a dead peer. sock_diag tells none of them. */
+export interface ConnectionOptions {
+  readonly keepalive: AppliedKeepalive;
+  /** 0 = none. */
+  readonly userTimeoutMs: number;
+  /** `null` where the kernel has no such option (Linux < 6.15). */
+  readonly rtoMaxMs: number | null;
+}
+
+/** Reads them from a descriptor of the connection. @throws HalfOpenError `ERR_SOCKET_OPTION` */
+export function readOptions(fd: number): ConnectionOptions {
+  return { keepalive: readKeepalive(fd), userTimeoutMs: readUserTimeout(fd), rtoMaxMs: readRtoMax(fd) };
+}
+
+/** What must be assumed where the options cannot be read: the system's defaults. A keepalive timer seen by sock_diag proves that keepalive is on. */
+export function assumedOptions(defaults: SystemDefaults, isKeepaliveSeen: boolean): ConnectionOptions {
+  return {
+    keepalive: {
+      enabled: isKeepaliveSeen,
+      idleMs: defaults.keepaliveIdleMs,
+      intervalMs: defaults.keepaliveIntervalMs,
+      count: defaults.keepaliveCount,
+    },
+    userTimeoutMs: 0,
+    rtoMaxMs: null,
+  };
+}
