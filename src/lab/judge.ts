@@ -1,0 +1,57 @@
+import type { Fault } from "./faults.ts";
+import type { LabCell } from "./report.ts";
+import type { Track } from "./run-fault.ts";
+
+/** Beyond the budget, for timers and the two cores of a small machine. */
+const GRACE_MS = 250;
+
+export interface Observation {
+  readonly struckAt: number;
+  readonly budgetMs: number;
+  readonly observedMs: number;
+}
+
+/** Compares what happened to one connection with what had to happen. Only halfopen is held to a promise; the others are measured. */
+export function judge(fault: Fault, track: Track, { struckAt, budgetMs, observedMs }: Observation): LabCell {
+  const { plan } = track;
+  const foundAt = track.deadAt ?? track.closedAt;
+  const detectedMs = foundAt === null ? null : Math.round(foundAt - struckAt);
+  const isFound = detectedMs !== null;
+  const falseAlarm = fault.effect === "lives" && isFound;
+  const problem = plan.mechanism === "watch" ? problemOf(fault, track, detectedMs, budgetMs) : null;
+  return {
+    fault: fault.id,
+    mechanism: plan.mechanism,
+    traffic: plan.traffic,
+    family: plan.family,
+    tls: plan.tls,
+    privileged: false,
+    lossRatio: roundTripLoss(fault),
+    detectedMs,
+    predictedMs: null,
+    error: track.error,
+    diagnosis: track.diagnosis,
+    falseAlarm,
+    ok: problem === null,
+    problem,
+    observedMs: Math.round(observedMs),
+  };
+}
+
+function problemOf(fault: Fault, track: Track, detectedMs: number | null, budgetMs: number): string | null {
+  const cause = track.diagnosis?.cause;
+  if (fault.effect === "lives") {
+    if (detectedMs !== null) return `false alarm after ${detectedMs} ms: ${cause}`;
+  } else {
+    const limitMs = (fault.tellsWithinMs ?? budgetMs) + (fault.tellsWithinMs ? 0 : GRACE_MS);
+    if (detectedMs === null) return "never found";
+    if (detectedMs < 0) return `given up ${-detectedMs} ms before the fault`;
+    if (detectedMs > limitMs) return `found after ${detectedMs} ms, later than ${limitMs} ms`;
+  }
+  const expected = fault.causes[track.plan.traffic];
+  return cause !== undefined && expected.includes(cause) ? null : `diagnosed as ${cause}, expected ${expected.join(" or ")}`;
+}
+
+function roundTripLoss({ id }: Fault): number {
+  return id === "random-loss-10" ? 0.1 : id === "random-loss-30" ? 0.3 : 0;
+}

@@ -1,0 +1,47 @@
+import type { Socket } from "node:net";
+import { setKeepalive } from "../kernel/keepalive.ts";
+import { setUserTimeout } from "../kernel/user-timeout.ts";
+
+export const MECHANISMS = ["none", "system-keepalive", "keepalive", "keepalive+user-timeout", "heartbeat", "watch"] as const;
+export type Mechanism = (typeof MECHANISMS)[number];
+
+export const MECHANISM_NOTES: Readonly<Record<Mechanism, string>> = {
+  none: "a plain socket",
+  "system-keepalive": "SO_KEEPALIVE with the system's timers (2 h idle)",
+  keepalive: "keepalive of this connection, sized for the budget",
+  "keepalive+user-timeout": "the same, and TCP_USER_TIMEOUT of one budget",
+  heartbeat: "the common recipe: every half budget, end the socket unless the last ping was answered, then ping",
+  watch: "halfopen",
+};
+
+/** The keepalive that fits a budget: two unanswered probes a second apart at the end of it, or what comes nearest. */
+export function keepaliveFor(budgetMs: number): { idleMs: number; intervalMs: number; count: number } {
+  const seconds = Math.floor(budgetMs / 1000);
+  const count = Math.max(1, Math.min(3, seconds - 1));
+  return { idleMs: Math.max(1, seconds - count) * 1000, intervalMs: 1000, count };
+}
+
+/** Sets up a connected socket as a program would that relies on this mechanism. `watch` is not among them: the subject does it. */
+export function applyMechanism(mechanism: Exclude<Mechanism, "watch">, socket: Socket, budgetMs: number): void {
+  if (mechanism === "system-keepalive") socket.setKeepAlive(true);
+  if (mechanism === "keepalive" || mechanism === "keepalive+user-timeout") setKeepalive(socket, keepaliveFor(budgetMs));
+  if (mechanism === "keepalive+user-timeout") setUserTimeout(socket, budgetMs);
+  if (mechanism === "heartbeat") beat(socket, budgetMs / 2);
+}
+
+/** As in the ws README and a thousand programs: an answer that this process was too busy to read counts as no answer. */
+function beat(socket: Socket, intervalMs: number): void {
+  let isAnswered = true;
+  socket.on("data", (data) => {
+    if (data.includes("pong")) isAnswered = true;
+  });
+  const timer = setInterval(() => {
+    if (!isAnswered) {
+      socket.destroy(Object.assign(new Error("heartbeat unanswered"), { code: "HEARTBEAT_TIMEOUT" }));
+      return;
+    }
+    isAnswered = false;
+    socket.write("ping\n");
+  }, intervalMs);
+  socket.on("close", () => clearInterval(timer));
+}

@@ -1,0 +1,124 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import type { Diagnosis } from "../core/diagnosis.ts";
+import type { Fault } from "./faults.ts";
+import { judge } from "./judge.ts";
+import type { Mechanism } from "./mechanisms.ts";
+import type { LabCell } from "./report.ts";
+import type { SubjectCommand, SubjectConnection, SubjectEvent, Traffic } from "./subject-messages.ts";
+import { DIST, type LabProcess, type World } from "./world.ts";
+
+export interface CellPlan {
+  readonly mechanism: Mechanism;
+  readonly traffic: Traffic;
+  readonly family: 4 | 6;
+  readonly tls: boolean;
+}
+
+export interface FaultRun {
+  readonly fault: Fault;
+  readonly cells: readonly CellPlan[];
+  readonly budgetMs: number;
+  readonly isQuick: boolean;
+  /** How long a cut is observed: what is not found by then counts as never. */
+  readonly observeMs: number;
+  /** For the subject, HALFOPEN_MASK among others. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** What became of one connection. */
+export interface Track {
+  readonly plan: CellPlan;
+  connectedAt: number | null;
+  closedAt: number | null;
+  deadAt: number | null;
+  error: string | null;
+  diagnosis: Diagnosis | null;
+}
+
+const WARM_UP_MS = 2500;
+/** After the observation of a live peer, time for the last evidence to settle. */
+const CONNECT_WITHIN_MS = 15_000;
+
+/** Builds the fault's network, lets its connections run, strikes, and tells what each one found. */
+export async function runFault(world: World, run: FaultRun): Promise<LabCell[]> {
+  const { fault, budgetMs, isQuick } = run;
+  const network = await world.network(fault.network);
+  const peer = await network.spawn("right", [process.execPath, program("peer.js")]);
+  await said(peer, "ready");
+  const subject = await network.spawn("left", [process.execPath, program("subject.js")], { unprivileged: true, env: { ...run.env } });
+  const tracks = follow(subject, run.cells);
+  const connections = run.cells.map((plan, index): SubjectConnection => {
+    const host = network.address("right", plan.family);
+    return { id: String(index), mechanism: plan.mechanism, traffic: plan.traffic, role: fault.role, host, tls: plan.tls, budgetMs };
+  });
+  await command(subject, { do: "open", connections });
+  await settled(tracks, subject);
+  await sleep(fault.warmUpMs ?? WARM_UP_MS);
+  // Taken before the strike is carried out, so that detection times never look too good.
+  const struckAt = monotonicMs();
+  const stage = { network, subject, peer, budgetMs, isQuick };
+  const striking = fault.strike(stage);
+  const lastsMs = fault.effect === "lives" ? (fault.lastsMs?.(stage) ?? run.observeMs) : run.observeMs;
+  const until = struckAt + lastsMs;
+  while (monotonicMs() < until && !(fault.effect !== "lives" && tracks.every(({ closedAt }) => closedAt !== null))) await sleep(50);
+  await striking;
+  const observedMs = monotonicMs() - struckAt;
+  await command(subject, { do: "diagnose" });
+  await sleep(300);
+  for (const process of [subject, peer]) {
+    await process.signal("SIGKILL");
+    await process.signal("SIGCONT");
+  }
+  return tracks.map((track) => judge(fault, track, { struckAt, budgetMs, observedMs }));
+}
+
+export function monotonicMs(): number {
+  return Number(process.hrtime.bigint() / 1000n) / 1000;
+}
+
+export function program(name: string): string {
+  return fileURLToPath(new URL(name, DIST));
+}
+
+function follow(subject: LabProcess, plans: readonly CellPlan[]): Track[] {
+  const tracks = plans.map((plan): Track => ({ plan, connectedAt: null, closedAt: null, deadAt: null, error: null, diagnosis: null }));
+  subject.onLine((line) => {
+    const event = JSON.parse(line) as SubjectEvent;
+    const track = tracks[Number(event.id)];
+    if (!track) return;
+    if (event.event === "connected") track.connectedAt = event.at;
+    else if (event.event === "closed") track.closedAt ??= event.at;
+    else if (event.event === "error") track.error ??= event.code;
+    else if ("diagnosis" in event) {
+      if (event.event === "dead") track.deadAt ??= event.at;
+      // The verdict stays; what is said while alive gives way to what is said later.
+      if (track.deadAt === null || event.event === "dead") track.diagnosis = event.diagnosis;
+    }
+  });
+  return tracks;
+}
+
+async function settled(tracks: readonly Track[], subject: LabProcess): Promise<void> {
+  const until = monotonicMs() + CONNECT_WITHIN_MS;
+  while (tracks.some(({ connectedAt }) => connectedAt === null)) {
+    if (monotonicMs() > until) {
+      const lost = tracks.filter(({ connectedAt }) => connectedAt === null);
+      throw new Error(
+        `${lost.length} of ${tracks.length} lab connections did not come about (${lost[0]?.error ?? "no error"}): ${subject.errors.join(" ")}`,
+      );
+    }
+    await sleep(20);
+  }
+}
+
+function command(subject: LabProcess, what: SubjectCommand): Promise<void> {
+  return subject.write(JSON.stringify(what));
+}
+
+export function said(process: LabProcess, word: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    process.onLine((line) => line === word && resolve());
+    process.onExit((code) => reject(new Error(`a lab process ended early (${code}): ${process.errors.join(" ")}`)));
+  });
+}

@@ -1,0 +1,123 @@
+import { accessSync, constants } from "node:fs";
+import { availableParallelism, release } from "node:os";
+import { delimiter, join } from "node:path";
+import { FAULTS, type Fault } from "./faults.ts";
+import { MECHANISMS, type Mechanism } from "./mechanisms.ts";
+import type { LabCell, LabReport, SkippedFault } from "./report.ts";
+import { type CellPlan, runFault } from "./run-fault.ts";
+import type { Traffic } from "./subject-messages.ts";
+import { World } from "./world.ts";
+
+export interface LabOptions {
+  /** Ids of {@link FAULTS}; default all. */
+  readonly faults?: readonly string[] | undefined;
+  readonly mechanisms?: readonly Mechanism[] | undefined;
+  readonly traffics?: readonly Traffic[] | undefined;
+  readonly detectWithinMs?: number | undefined;
+  /** Shorter observations, and IPv6 and TLS for `watch` only in their plain combination. */
+  readonly isQuick?: boolean | undefined;
+  /** How long a cut is observed. Default: two budgets and two seconds when quick, else six budgets. */
+  readonly observeMs?: number | undefined;
+  /** Faults that run side by side. */
+  readonly sideBySide?: number | undefined;
+  /** Environment of the watched program. */
+  readonly env?: Readonly<Record<string, string>> | undefined;
+  readonly onProgress?: ((done: number, total: number, fault: string) => void) | undefined;
+}
+
+const DEFAULT_BUDGET_MS = 5000;
+/** A network costs two Node processes; more at once would measure this machine's load. */
+const SIDE_BY_SIDE = 8;
+
+/** Runs faults x mechanisms in networks of their own. @throws NoWorldError where namespaces are not allowed */
+export async function runLab(options: LabOptions = {}): Promise<LabReport> {
+  const started = performance.now();
+  const startedAt = new Date().toISOString();
+  const budgetMs = options.detectWithinMs ?? DEFAULT_BUDGET_MS;
+  const chosen = FAULTS.filter(({ id }) => options.faults?.includes(id) ?? true);
+  const skipped: SkippedFault[] = [];
+  const runnable = chosen.filter((fault) => {
+    const missing = (fault.needs ?? []).filter((name) => !isInstalled(name));
+    if (missing.length > 0)
+      skipped.push({ fault: fault.id, why: `needs ${missing.join(" and ")}; scripts/setup-test-machine.sh installs it` });
+    return missing.length === 0;
+  });
+  const cells = await runAll(runnable, budgetMs, options);
+  const ok = cells.filter((cell) => cell.ok).length;
+  return {
+    environment: {
+      kernel: release(),
+      node: process.version,
+      platform: `${process.platform} ${process.arch}`,
+      cpus: availableParallelism(),
+      asRoot: process.getuid?.() === 0,
+      length: options.isQuick ? "quick" : "full",
+      startedAt,
+      tookMs: Math.round(performance.now() - started),
+    },
+    detectWithinMs: budgetMs,
+    cells,
+    skipped,
+    summary: { cells: cells.length, ok, failed: cells.length - ok },
+  };
+}
+
+async function runAll(faults: readonly Fault[], budgetMs: number, options: LabOptions): Promise<LabCell[]> {
+  await using world = await World.open();
+  // The longest first, so that the short ones fill the gaps.
+  const queue = faults
+    .map((fault, index) => ({ fault, index }))
+    .sort((a, b) => durationOf(b.fault, budgetMs) - durationOf(a.fault, budgetMs));
+  const results: LabCell[][] = faults.map(() => []);
+  let done = 0;
+  const worker = async (): Promise<void> => {
+    for (let next = queue.shift(); next; next = queue.shift()) {
+      const { fault, index } = next;
+      const isQuick = options.isQuick ?? false;
+      const observeMs = options.observeMs ?? (isQuick ? 2 * budgetMs + 2000 : 6 * budgetMs);
+      results[index] = await runFault(world, {
+        fault,
+        cells: planCells(fault, options),
+        budgetMs,
+        isQuick,
+        observeMs,
+        env: options.env ?? {},
+      });
+      options.onProgress?.(++done, faults.length, fault.id);
+    }
+  };
+  await Promise.all(Array.from({ length: options.sideBySide ?? SIDE_BY_SIDE }, worker));
+  return results.flat();
+}
+
+function durationOf(fault: Fault, budgetMs: number): number {
+  return fault.lastsMs?.({ budgetMs, isQuick: false }) ?? 2 * budgetMs;
+}
+
+/** Every mechanism over IPv4 and plain TCP; `watch` over IPv6 and TLS as well, and in every combination when there is time. */
+function planCells(fault: Fault, options: LabOptions): CellPlan[] {
+  const mechanisms = options.mechanisms ?? MECHANISMS;
+  const traffics = fault.traffics.filter((traffic) => options.traffics?.includes(traffic) ?? true);
+  const cells: CellPlan[] = [];
+  for (const traffic of traffics) {
+    for (const mechanism of mechanisms) {
+      cells.push({ mechanism, traffic, family: 4, tls: false });
+      if (mechanism === "watch" || !options.isQuick)
+        cells.push({ mechanism, traffic, family: 6, tls: false }, { mechanism, traffic, family: 4, tls: true });
+      if (!options.isQuick) cells.push({ mechanism, traffic, family: 6, tls: true });
+    }
+  }
+  return cells;
+}
+
+export function isInstalled(command: string): boolean {
+  const folders = [...(process.env.PATH ?? "").split(delimiter), "/usr/sbin", "/sbin"];
+  return folders.some((folder) => {
+    try {
+      accessSync(join(folder, command), constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}

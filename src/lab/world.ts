@@ -1,0 +1,131 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { EventEmitter, once } from "node:events";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import type { AgentEvent, AgentReply, AgentRequest } from "./messages.ts";
+import { Network, type NetworkOptions } from "./network.ts";
+
+type WithoutId<Request> = Request extends unknown ? Omit<Request, "id"> : never;
+
+/** Why no world can be made here, and what would allow it. */
+export class NoWorldError extends Error {}
+
+/** A process inside a world. */
+export interface LabProcess {
+  /** As seen inside the world. */
+  readonly pid: number;
+  /** Each line of standard output. */
+  onLine(listener: (line: string) => void): void;
+  onExit(listener: (code: number | null, signal: string | null) => void): void;
+  /** What it wrote to standard error so far. */
+  readonly errors: readonly string[];
+  write(line: string): Promise<void>;
+  signal(signal: NodeJS.Signals): Promise<void>;
+}
+
+/**
+ * A machine of its own: pid, network and mount namespaces (and a user namespace where this is not root), in which networks are
+ * built and programs run. Everything in it ends with {@link World.close}, and equally when this process is killed.
+ */
+export class World implements AsyncDisposable {
+  readonly #agent: ChildProcess;
+  readonly #events: EventEmitter = new EventEmitter();
+  readonly #waiting: Map<number, (reply: AgentReply) => void> = new Map();
+  #lastId = 0;
+  #networks = 0;
+  #isClosed = false;
+
+  private constructor(agent: ChildProcess) {
+    this.#agent = agent;
+    this.#events.setMaxListeners(0);
+  }
+
+  /** @throws NoWorldError when the system does not allow namespaces */
+  static async open(): Promise<World> {
+    const asUser = process.getuid?.() === 0 ? [] : ["--user", "--map-root-user"];
+    // --kill-child: when unshare dies, process 1 in there gets SIGKILL, and with it everything.
+    const namespaces = ["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"];
+    const script = fileURLToPath(new URL("agent.js", DIST));
+    const agent = spawn("unshare", [...asUser, ...namespaces, process.execPath, script], { stdio: ["pipe", "pipe", "pipe"] });
+    const world = new World(agent);
+    const complaints: string[] = [];
+    agent.stderr?.on("data", (chunk) => complaints.push(String(chunk)));
+    agent.stdin?.on("error", () => {});
+    if (agent.stdout) createInterface({ input: agent.stdout }).on("line", (line) => world.#onMessage(line));
+    const failed = Promise.race([once(agent, "error"), once(agent, "exit")]);
+    const ready = once(world.#events, "ready").then(() => true);
+    if (
+      await Promise.race([
+        ready,
+        failed.then(
+          () => false,
+          () => false,
+        ),
+      ])
+    )
+      return world;
+    throw new NoWorldError(`no namespaces here: ${complaints.join("").trim() || "unshare (util-linux) is missing"}. ${HOW_TO_ALLOW}`);
+  }
+
+  async network(options: NetworkOptions = {}): Promise<Network> {
+    return Network.build(this, this.#networks++, options);
+  }
+
+  /** Runs a command to its end and returns its output. @throws Error when it fails */
+  async exec(argv: readonly string[], input?: string): Promise<string> {
+    const { code, output = "" } = await this.#ask({ do: "exec", argv, ...(input === undefined ? {} : { input }) });
+    if (code !== 0) throw new Error(`${argv.join(" ")} failed (${code}): ${output.trim()}`);
+    return output;
+  }
+
+  async spawn(argv: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<LabProcess> {
+    const { pid = -1 } = await this.#ask({ do: "spawn", argv, env });
+    const errors: string[] = [];
+    this.#events.on(`error-line ${pid}`, (line: string) => errors.push(line));
+    return {
+      pid,
+      errors,
+      onLine: (listener) => void this.#events.on(`line ${pid}`, listener),
+      onExit: (listener) => void this.#events.on(`exit ${pid}`, listener),
+      write: async (line) => void (await this.#ask({ do: "write", pid, line })),
+      signal: async (signal) => void (await this.#ask({ do: "signal", pid, signal })),
+    };
+  }
+
+  /** Ends every process and network of this world. */
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#agent.stdin?.end();
+    if (this.#agent.exitCode === null && this.#agent.signalCode === null) await once(this.#agent, "exit");
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #ask(request: WithoutId<AgentRequest>): Promise<AgentReply> {
+    const id = ++this.#lastId;
+    return new Promise((resolve, reject) => {
+      if (this.#isClosed) return reject(new Error("the world is closed"));
+      this.#waiting.set(id, (reply) => (reply.error === undefined ? resolve(reply) : reject(new Error(reply.error))));
+      this.#agent.stdin?.write(`${JSON.stringify({ id, ...request })}\n`);
+    });
+  }
+
+  #onMessage(text: string): void {
+    const message = JSON.parse(text) as (AgentReply & { id: number }) | AgentEvent;
+    if (!("event" in message)) {
+      this.#waiting.get(message.id)?.(message);
+      this.#waiting.delete(message.id);
+    } else if (message.event === "ready") this.#events.emit("ready");
+    else if (message.event === "exit") this.#events.emit(`exit ${message.pid}`, message.code, message.signal);
+    else this.#events.emit(`${message.event} ${message.pid}`, message.line);
+  }
+}
+
+const HOW_TO_ALLOW =
+  "As root it works where CAP_SYS_ADMIN is kept; as a user the system must allow user namespaces (sysctl kernel.unprivileged_userns_clone=1, kernel.apparmor_restrict_unprivileged_userns=0)";
+
+/** The built programs; also when this file runs from the sources, as in tests. */
+export const DIST: URL = import.meta.url.includes("/src/") ? new URL("../../dist/lab/", import.meta.url) : new URL("./", import.meta.url);
