@@ -1,15 +1,10 @@
+import { BACKSTOP_BUDGETS, backstopProbes, givesUpAfterMs, rtoCapMs } from "../core/backstop.ts";
 import { type AppliedKeepalive, applyKeepalive, readKeepalive } from "../kernel/keepalive.ts";
 import { nudgeDescriptor } from "../kernel/nudge.ts";
 import { readRetries } from "../kernel/retries.ts";
 import { applyRtoMax, readRtoMax } from "../kernel/rto-max.ts";
 import { applyUserTimeout, readUserTimeout } from "../kernel/user-timeout.ts";
 import type { Applied } from "./applied.ts";
-
-/** Probes of the standing keepalive that may go unanswered before the kernel itself ends the connection: loose, never the verdict. */
-const LOOSEST_COUNT = 127;
-const FEWEST_PROBES = 15;
-/** The backstop acts after this many budgets, where the kernel's limits allow. */
-const BACKSTOP_BUDGETS = 3;
 
 const NO_CAP =
   "no TCP_RTO_MAX_MS (Linux >= 6.15, and tcp_retries2 not lowered): a peer that dies behind a closed window is found after about twice the time it was blocked";
@@ -105,25 +100,8 @@ function isOurs(now: AppliedKeepalive, ours: AppliedKeepalive): boolean {
   return now.enabled && now.idleMs === ours.idleMs && now.intervalMs === ours.intervalMs && now.count === ours.count;
 }
 
-function backstopProbes(budgetMs: number, idleMs: number): { intervalMs: number; count: number } {
-  const rest = Math.max(0, BACKSTOP_BUDGETS * budgetMs - idleMs);
-  const intervalMs = Math.max(1000, Math.ceil(rest / LOOSEST_COUNT / 1000) * 1000);
-  return { intervalMs, count: Math.min(LOOSEST_COUNT, Math.max(FEWEST_PROBES, Math.ceil(rest / intervalMs))) };
-}
-
-/**
- * Caps the backoff at a fifth of the budget, so that retransmissions and window probes come often enough to be judged. Where an
- * administrator lowered tcp_retries2 so far that the kernel would then give up before two budgets, the cap is left alone.
- */
+/** `null` where the kernel has no such option, or the cap is better left alone. */
 function applyCap(fd: number, budgetMs: number): number | null {
-  const capMs = Math.min(120_000, Math.max(1000, Math.floor(budgetMs / 5)));
-  if (givesUpAfterMs(capMs, readRetries().tcpRetries2) < 2 * budgetMs) return null;
-  return applyRtoMax(fd, capMs);
-}
-
-/** When the kernel gives up data in flight: the sum of the backoff up to the cap (tcp_timer.c, tcp_model_timeout). */
-function givesUpAfterMs(capMs: number, retries: number): number {
-  let sum = 0;
-  for (let i = 0; i <= retries; i++) sum += Math.min(200 * 2 ** i, capMs);
-  return sum;
+  const capMs = rtoCapMs(budgetMs, readRetries().tcpRetries2);
+  return capMs === null ? null : applyRtoMax(fd, capMs);
 }

@@ -1,0 +1,38 @@
+/**
+ * What stands in when the watching process cannot act: the kernel's own patience, set looser than any verdict, so that it never is
+ * the one that ends a live connection (design.md, section 4).
+ */
+
+/** The backstop acts after this many budgets, where the kernel's limits allow. */
+export const BACKSTOP_BUDGETS = 3;
+/** The kernel counts to 127 (MAX_TCP_KEEPCNT). */
+const LOOSEST_COUNT = 127;
+const FEWEST_PROBES = 15;
+/** Limits of TCP_RTO_MAX_MS. */
+const SMALLEST_CAP_MS = 1000;
+const LARGEST_CAP_MS = 120_000;
+/** The kernel models its own patience with this timeout, whatever the connection's own (tcp_timer.c, TCP_RTO_MIN). */
+const MODEL_RTO_MS = 200;
+
+/** Probes of the standing keepalive that may go unanswered before the kernel itself ends an idle connection. */
+export function backstopProbes(budgetMs: number, idleMs: number): { readonly intervalMs: number; readonly count: number } {
+  const rest = Math.max(0, BACKSTOP_BUDGETS * budgetMs - idleMs);
+  const intervalMs = Math.max(1000, Math.ceil(rest / LOOSEST_COUNT / 1000) * 1000);
+  return { intervalMs, count: Math.min(LOOSEST_COUNT, Math.max(FEWEST_PROBES, Math.ceil(rest / intervalMs))) };
+}
+
+/**
+ * The cap on backoff, a fifth of the budget, under which retransmissions and window probes come often enough to be judged. Where an
+ * administrator lowered tcp_retries2 so far that the kernel would then give up before two budgets, the cap is better left alone: `null`.
+ */
+export function rtoCapMs(budgetMs: number, retries2: number): number | null {
+  const capMs = Math.min(LARGEST_CAP_MS, Math.max(SMALLEST_CAP_MS, Math.floor(budgetMs / 5)));
+  return givesUpAfterMs(capMs, retries2) < 2 * budgetMs ? null : capMs;
+}
+
+/** When the kernel gives up data in flight: the sum of the backoff up to the cap (tcp_timer.c, tcp_model_timeout). */
+export function givesUpAfterMs(capMs: number, retries2: number): number {
+  let sum = 0;
+  for (let i = 0; i <= retries2; i++) sum += Math.min(MODEL_RTO_MS * 2 ** i, capMs);
+  return sum;
+}
