@@ -3,6 +3,7 @@ import type { Diagnosis, State } from "../core/diagnosis.ts";
 import { DeadPeerError } from "../core/errors.ts";
 import type { Instant } from "../core/instant.ts";
 import { Liveness } from "../core/liveness.ts";
+import { heardInGroup, markSilent, type PeerGroup } from "../core/peer-groups.ts";
 import { ProcessProof } from "../core/process-proof.ts";
 import type { TcpInfo } from "../core/tcp-info.ts";
 import type { WheelEntry } from "../core/timer-wheel.ts";
@@ -12,7 +13,7 @@ import type { Applied } from "./applied.ts";
 import { applyCoreKeepalive, type CoreKeepalive, dropCoreKeepalive } from "./core-keepalive.ts";
 import { diagnoseEnding, diagnoseNow, type Facts } from "./diagnosing.ts";
 import { type Checked, engine } from "./engine.ts";
-import { heardInGroup, joinGroup, leaveGroup, markSilent, type PeerGroup } from "./groups.ts";
+import { groups } from "./groups.ts";
 import { isReading, openDescriptor } from "./handle.ts";
 import { merge, type WatchSettings } from "./options.ts";
 import { Standing } from "./standing.ts";
@@ -89,7 +90,7 @@ export class Connection implements Checked {
     const now = engine.now();
     const { detectWithinMs, zeroWindowToleranceMs, heartbeat } = this.#settings;
     this.#lostMsSeen = engine.health.lostMs;
-    this.#group = joinGroup(this.socket.localAddress ?? "", this.socket.remoteAddress ?? "");
+    this.#group = groups.join(this.socket.localAddress ?? "", this.socket.remoteAddress ?? "");
     if (heartbeat) this.#proof = new ProcessProof(detectWithinMs, now);
     this.#fd = openDescriptor(this.socket);
     if (this.#fd < 0) this.#core = applyCoreKeepalive(this.socket, detectWithinMs);
@@ -312,7 +313,7 @@ export class Connection implements Checked {
     engine.cancel(this);
     if (this.#standing && openDescriptor(this.socket) === this.#fd) this.#standing.restore();
     if (this.#core && !this.socket.destroyed) dropCoreKeepalive(this.socket);
-    if (this.#group) leaveGroup(this.#group, this.state !== "alive");
+    if (this.#group) groups.leave(this.#group, this.state !== "alive");
     this.#group = null;
     this.#standing = null;
     this.#liveness = null;
@@ -328,7 +329,7 @@ export class Connection implements Checked {
     if (isSocketKept) this.#undo();
     else {
       engine.cancel(this);
-      if (this.#group) leaveGroup(this.#group, this.state !== "alive");
+      if (this.#group) groups.leave(this.#group, this.state !== "alive");
       this.#group = null;
     }
     if (connections.get(this.socket) === this) connections.delete(this.socket);

@@ -4,10 +4,10 @@ import { classifyEnding } from "../core/classify-ending.ts";
 import type { Diagnosis, LocalPath, OtherConnections, State } from "../core/diagnosis.ts";
 import type { Instant } from "../core/instant.ts";
 import type { Liveness } from "../core/liveness.ts";
+import { othersOf, type PeerGroup } from "../core/peer-groups.ts";
 import type { TcpInfo } from "../core/tcp-info.ts";
 import { examineLocalPath } from "../kernel/local-path.ts";
 import { localOf, remoteOf } from "./address.ts";
-import { othersOf, type PeerGroup } from "./groups.ts";
 
 /** All that a connection knows when somebody asks for its diagnosis. */
 export interface Facts {

@@ -1,0 +1,116 @@
+import type { OtherConnections } from "./diagnosis.ts";
+import type { Instant } from "./instant.ts";
+
+/** Connections to one peer address from one of our addresses, by number only: a connection costs no entry. */
+export interface PeerGroup {
+  readonly key: string;
+  readonly route: RouteGroup;
+  total: number;
+  silent: number;
+  /** When any connection of the group was last heard. */
+  heardAt: Instant;
+}
+
+/** Peers reached from one of our addresses: as good as the same interface and next hop, and known without asking. */
+interface RouteGroup {
+  readonly key: string;
+  peers: number;
+  silentPeers: number;
+  /** When a peer of the route was last heard, which one, and when any other one was. */
+  heardAt: Instant;
+  heardFrom: PeerGroup | null;
+  othersHeardAt: Instant;
+}
+
+const NEVER: Instant = Number.NEGATIVE_INFINITY;
+
+/** Counts connections by peer and by our own address, so that the silence of one can be weighed against the others'. */
+export class PeerGroups {
+  readonly #peers: Map<string, PeerGroup> = new Map();
+  readonly #routes: Map<string, RouteGroup> = new Map();
+
+  /** How many peers there are. */
+  get size(): number {
+    return this.#peers.size;
+  }
+
+  /** How many of them are silent on all their connections. */
+  get silent(): number {
+    let silent = 0;
+    for (const route of this.#routes.values()) silent += route.silentPeers;
+    return silent;
+  }
+
+  join(localAddress: string, remoteAddress: string): PeerGroup {
+    const key = `${localAddress} ${remoteAddress}`;
+    let group = this.#peers.get(key);
+    if (!group) {
+      const route = this.#routeOf(localAddress);
+      route.peers++;
+      group = { key, route, total: 0, silent: 0, heardAt: NEVER };
+      this.#peers.set(key, group);
+    }
+    change(group, 1, 0);
+    return group;
+  }
+
+  leave(group: PeerGroup, wasSilent: boolean): void {
+    change(group, -1, wasSilent ? -1 : 0);
+    if (group.total > 0) return;
+    this.#peers.delete(group.key);
+    if (group.route.heardFrom === group) group.route.heardFrom = null;
+    if (--group.route.peers === 0) this.#routes.delete(group.route.key);
+  }
+
+  #routeOf(localAddress: string): RouteGroup {
+    let route = this.#routes.get(localAddress);
+    if (!route) {
+      route = { key: localAddress, peers: 0, silentPeers: 0, heardAt: NEVER, heardFrom: null, othersHeardAt: NEVER };
+      this.#routes.set(localAddress, route);
+    }
+    return route;
+  }
+}
+
+export function markSilent(group: PeerGroup, isSilent: boolean): void {
+  change(group, 0, isSilent ? 1 : -1);
+}
+
+export function heardInGroup(group: PeerGroup, at: Instant): void {
+  if (at <= group.heardAt) return;
+  group.heardAt = at;
+  const { route } = group;
+  if (at <= route.heardAt) return;
+  if (route.heardFrom !== group) route.othersHeardAt = route.heardAt;
+  route.heardAt = at;
+  route.heardFrom = group;
+}
+
+/**
+ * What the others say, seen from one connection of the group; `null` when there are none. Others count as alive only when one of
+ * them was heard after `since`, the first attempt that stayed unanswered here: before, they prove nothing.
+ */
+export function othersOf(group: PeerGroup, isSilent: boolean, since: Instant): OtherConnections | null {
+  const silent = group.silent - (isSilent ? 1 : 0);
+  const { route } = group;
+  const otherPeers = route.peers - 1;
+  if (group.total - 1 + otherPeers === 0) return null;
+  const silentPeers = route.silentPeers - (isGroupSilent(group) ? 1 : 0);
+  const othersHeardAt = route.heardFrom === group ? route.othersHeardAt : route.heardAt;
+  return {
+    samePeer: { alive: group.heardAt > since ? group.total - 1 - silent : 0, silent },
+    sameRoute: { alive: othersHeardAt > since ? otherPeers - silentPeers : 0, silent: silentPeers },
+  };
+}
+
+function change(group: PeerGroup, total: number, silent: number): void {
+  const before = isGroupSilent(group);
+  group.total += total;
+  group.silent += silent;
+  const after = isGroupSilent(group);
+  if (before !== after) group.route.silentPeers += after ? 1 : -1;
+}
+
+function isGroupSilent(group: PeerGroup): boolean {
+  return group.total > 0 && group.silent === group.total;
+}
