@@ -1,0 +1,103 @@
+import type { Instant } from "../core/instant.ts";
+import { Liveness } from "../core/liveness.ts";
+import { PROBE_SPACING_MS, SMALLEST_BUDGET_MS } from "../core/probe-plan.ts";
+import type { TcpInfo } from "../core/tcp-info.ts";
+
+/** Left between the first verdict and the end of the budget: one more attempt, spaced as probes must be, and its answer's time. */
+const CONFIRMING_MS = PROBE_SPACING_MS + 150;
+/** A guard ends thousands of other people's connections, so it accepts a hundredth of the error that a watched one does. */
+const ACCEPTED_FALSE_ALARM = 1e-8;
+/** While a verdict waits to be confirmed the connection is looked at this often. */
+const LOOK_EVERY_MS = 200;
+
+/** The smallest budget in which two verdicts and an attempt between them fit. */
+export const SMALLEST_GUARD_BUDGET_MS = 3000;
+
+export interface ConfirmedVerdictOptions {
+  readonly budgetMs: number;
+  readonly rtoMaxMs: number | null;
+  /** What is known of the path by other connections to the same peer, 0 to 1. Asked at each look. */
+  readonly pathLoss: () => number;
+}
+
+/**
+ * Condemns a connection only when two verdicts agree: the ordinary one, and a second at the end of the budget, after at least one
+ * more attempt that stayed unanswered too. Where loss is high it asks on beyond the budget, until silence proves enough. Sans-I/O.
+ */
+export class ConfirmedVerdict {
+  readonly liveness: Liveness;
+  /** The caller should send a keepalive probe now, and report it with {@link nudged}. */
+  wantsNudge = false;
+  /** Both verdicts have fallen. */
+  isConfirmed = false;
+  readonly #options: ConfirmedVerdictOptions;
+  #condemnedAt: Instant | null = null;
+  #attemptsThen = 0;
+  #nextNudgeAt: Instant = 0;
+
+  /** `since` is the last instant at which the peer was known to live; nobody asked it before the guard came. */
+  constructor(options: ConfirmedVerdictOptions, since: Instant) {
+    this.#options = options;
+    const budgetMs = Math.max(SMALLEST_BUDGET_MS, options.budgetMs - CONFIRMING_MS);
+    this.liveness = new Liveness({ budgetMs, rtoMaxMs: options.rtoMaxMs }, since);
+  }
+
+  /** When the first verdict fell, `null` as long as there is none. */
+  get condemnedAt(): Instant | null {
+    return this.#condemnedAt;
+  }
+
+  /** The loss that the proof reckons with: the worse of the connection's own and its path's. */
+  get lossRatio(): number {
+    return Math.max(this.liveness.loss.ratio, this.#options.pathLoss());
+  }
+
+  /** What happened: a reading of the kernel's evidence. Returns the instant at which to look again. */
+  observe(now: Instant, info: TcpInfo): Instant {
+    const { liveness } = this;
+    const next = liveness.observe(now, info);
+    this.wantsNudge = liveness.wantsNudge;
+    if (liveness.state !== "dead") {
+      this.#condemnedAt = null;
+      this.isConfirmed = false;
+      return next;
+    }
+    if (this.#condemnedAt === null) {
+      this.#condemnedAt = now;
+      this.#attemptsThen = liveness.attempts.count;
+      this.#nextNudgeAt = Math.max(now, liveness.attempts.lastAtLatest + PROBE_SPACING_MS);
+    }
+    this.wantsNudge = liveness.flow === "idle" && now >= this.#nextNudgeAt;
+    this.isConfirmed = this.#isProvenTwice(now);
+    return now + LOOK_EVERY_MS;
+  }
+
+  /** What happened: the probe that `wantsNudge` asked for has left. */
+  nudged(now: Instant): Instant {
+    const next = this.liveness.nudged(now);
+    this.#nextNudgeAt = now + PROBE_SPACING_MS;
+    return this.#condemnedAt === null ? next : now + LOOK_EVERY_MS;
+  }
+
+  /** What happened: this process, or the whole machine, stood still. A verdict from before is no longer believed. */
+  stalled(now: Instant, gapMs: number): void {
+    this.liveness.stalled(now, gapMs);
+    if (this.#condemnedAt === null) return;
+    this.#condemnedAt = now;
+    this.#attemptsThen = this.liveness.attempts.count;
+  }
+
+  #isProvenTwice(now: Instant): boolean {
+    const { liveness } = this;
+    const { attempts } = liveness;
+    if (now < this.#deadline() || attempts.count <= this.#attemptsThen) return false;
+    if (now - attempts.lastAtLatest < liveness.answerWindowMs) return false;
+    return this.lossRatio ** attempts.count <= ACCEPTED_FALSE_ALARM;
+  }
+
+  #deadline(): Instant {
+    const { liveness } = this;
+    const clock = liveness.flow === "in-flight" ? Math.min(liveness.heardAt, liveness.progressAt) : liveness.heardAt;
+    return clock + this.#options.budgetMs;
+  }
+}

@@ -1,0 +1,85 @@
+import { backstopProbes, rtoCapMs } from "../core/backstop.ts";
+import type { AppliedKeepalive } from "../kernel/keepalive.ts";
+import { Cidr } from "./cidr.ts";
+import { type ConnectionFilter, matchesOwner, matchesRow } from "./connection-filter.ts";
+import type { ConnectionRow } from "./connection-row.ts";
+import type { ConnectionOptions } from "./exact-options.ts";
+
+/** Which connections a guard keeps inside which budget. The first rule that matches decides. */
+export interface GuardRule {
+  readonly name: string;
+  readonly match: ConnectionFilter;
+  /** How soon a dead peer must be found, ms. */
+  readonly detectWithinMs: number;
+  /** `false`: settings only, nothing is ended. */
+  readonly endsDead: boolean;
+  /** Listening sockets too, so that what they accept later is born with the settings. */
+  readonly includesListeners: boolean;
+  /** A peer on this very host needs no guard: its death is told at once. */
+  readonly includesLoopback: boolean;
+}
+
+/** The standing settings under which the evidence of a connection stays fresh enough for its budget. */
+export interface Standing {
+  readonly idleMs: number;
+  readonly intervalMs: number;
+  readonly count: number;
+  /** `null`: better left alone. */
+  readonly rtoMaxMs: number | null;
+  readonly budgetMs: number;
+}
+
+const LOOPBACK = [Cidr.parse("127.0.0.0/8"), Cidr.parse("::1")];
+
+export function ruleFor(rules: readonly GuardRule[], row: ConnectionRow, pid: number | null, process: string | null): GuardRule | null {
+  for (const rule of rules) {
+    if (row.state === "LISTEN" ? !rule.includesListeners || !isListenerMeant(rule.match) : !rule.includesLoopback && isLoopback(row))
+      continue;
+    if (matchesRow(row.state === "LISTEN" ? listenerPart(rule.match) : rule.match, row) && matchesOwner(rule.match, pid, process))
+      return rule;
+  }
+  return null;
+}
+
+/** `idleMs` is what the liveness machine of this budget expects of the kernel. */
+export function standingFor(budgetMs: number, idleMs: number, retries2: number): Standing {
+  return { idleMs, ...backstopProbes(budgetMs, idleMs), rtoMaxMs: rtoCapMs(budgetMs, retries2), budgetMs };
+}
+
+/**
+ * The settings a connection should have, or `null` when it needs none of ours. It only ever tightens: what the program set tighter
+ * itself stays, and a program's own user timeout is left to it.
+ */
+export function tighten(before: ConnectionOptions, standing: Standing): ConnectionOptions | null {
+  const keepalive = tightenKeepalive(before, standing);
+  const { rtoMaxMs } = standing;
+  const capMs = before.rtoMaxMs === null || rtoMaxMs === null ? before.rtoMaxMs : Math.min(before.rtoMaxMs, rtoMaxMs);
+  if (keepalive === before.keepalive && capMs === before.rtoMaxMs) return null;
+  return { keepalive, userTimeoutMs: before.userTimeoutMs, rtoMaxMs: capMs };
+}
+
+function tightenKeepalive(before: ConnectionOptions, standing: Standing): AppliedKeepalive {
+  const { keepalive: own } = before;
+  if (!own.enabled) return { enabled: true, idleMs: standing.idleMs, intervalMs: standing.intervalMs, count: standing.count };
+  const isFresh = own.idleMs <= standing.idleMs && own.intervalMs <= standing.intervalMs;
+  if (isFresh && (own.idleMs + own.intervalMs * own.count <= standing.budgetMs || own.count >= standing.count)) return own;
+  return {
+    enabled: true,
+    idleMs: Math.min(own.idleMs, standing.idleMs),
+    intervalMs: Math.min(own.intervalMs, standing.intervalMs),
+    count: Math.max(own.count, standing.count),
+  };
+}
+
+function isLoopback(row: ConnectionRow): boolean {
+  return LOOPBACK.some((range) => range.contains(row.remoteBytes));
+}
+
+/** A rule that names remote ends only says nothing of listeners. */
+function isListenerMeant(match: ConnectionFilter): boolean {
+  return match.remotePorts.length === 0 && match.peers.length === 0;
+}
+
+function listenerPart(match: ConnectionFilter): ConnectionFilter {
+  return { ...match, states: [] };
+}
