@@ -11,8 +11,10 @@ import type { TcpInfo } from "./tcp-info.ts";
 const HEARD_SLACK_MS = 15;
 /** Keepalive timers up to 2 s are this late at most (HZ=250 and 1000), with room for the re-arming step; see probe-plan.ts. */
 const STANDING_PROBE_LATENESS_MS = 70;
-/** Accepted probability of a wrong verdict when the budget ends and the ordinary proof could not be completed. */
-const ACCEPTED_AT_DEADLINE = 1e-3;
+/** When the budget ends before the proof is complete, two unanswered attempts do on a path not known for loss... */
+const KNOWN_LOSS = 0.02;
+/** ...and on any other so many that a live peer misses them all with this probability, even if the budget is exceeded for it. */
+const ACCEPTED_AT_DEADLINE = 1e-5;
 
 export interface LivenessOptions {
   readonly budgetMs: number;
@@ -55,7 +57,7 @@ export class Liveness {
   #resumedAt: Instant = Number.NEGATIVE_INFINITY;
   /** Totals of the previous reading, and of the last one that losses were learned from. */
   #retransmitsBefore = 0;
-  #segmentsBefore = 0;
+  #segmentsBefore = -1;
   #retransmitsLearned = 0;
   #segmentsLearned = 0;
 
@@ -82,8 +84,7 @@ export class Liveness {
     else if (flow === "blocked") this.attempts.seen(info.probes ?? 0, this.#observedAt, now);
     else this.#countTransmissions(now, info);
     this.#observedAt = now;
-    this.#retransmitsBefore = info.totalRetransmits ?? 0;
-    this.#segmentsBefore = info.dataSegmentsOut ?? 0;
+    this.#countTotals(info);
     if (this.state !== "dead") this.#judge(now, info);
     return this.#next(now);
   }
@@ -199,6 +200,17 @@ export class Liveness {
     this.#retransmitsLearned = this.#retransmitsBefore;
   }
 
+  #countTotals(info: TcpInfo): void {
+    const { totalRetransmits = 0, dataSegmentsOut = 0 } = info;
+    if (this.#segmentsBefore < 0) {
+      // What was lost before the watch began (a SYN, say) tells of the time before.
+      this.#retransmitsLearned = totalRetransmits;
+      this.#segmentsLearned = dataSegmentsOut;
+    }
+    this.#retransmitsBefore = totalRetransmits;
+    this.#segmentsBefore = dataSegmentsOut;
+  }
+
   #replan(): ProbePlan {
     return planProbes({
       budgetMs: this.#budgetMs,
@@ -252,10 +264,15 @@ export class Liveness {
     const provenSpan = Math.max(attempts.spanMs, this.flow === "in-flight" ? this.#retransmitChainMs(info.backoff ?? 0) : 0);
     const isProven = isWindowOver && attempts.count >= this.#plan.attemptsNeeded && provenSpan >= this.#plan.spanMs;
     if (isProven && attempts.lastAt >= this.#resumedAt) this.state = "dead";
-    else if (now >= this.#deadline() && this.loss.ratio ** attempts.count <= ACCEPTED_AT_DEADLINE) {
+    else if (now >= this.#deadline() && this.#isLikely()) {
       this.isRushed = !(attempts.count >= this.#plan.attemptsNeeded && provenSpan >= this.#plan.spanMs);
       this.state = "dead";
     }
+  }
+
+  #isLikely(): boolean {
+    const { ratio } = this.loss;
+    return ratio <= KNOWN_LOSS ? this.attempts.count >= 2 : ratio ** this.attempts.count <= ACCEPTED_AT_DEADLINE;
   }
 
   #isMissed(now: Instant, info: TcpInfo): boolean {

@@ -5,6 +5,8 @@ const PRIOR_WEIGHT = 10;
 /** Beyond this many attempts the past is halved, so that a path that got worse is believed. */
 const MEMORY = 100;
 
+/** Weight of one attempt in the short memory: a path that turns bad is believed after a handful of attempts. */
+const SHORT = 1 / 8;
 /** One outage swallows any number of attempts and says little of the loss to expect otherwise: a burst counts as this many at most. */
 const BURST = 2;
 /** Separate bursts of loss before the path itself is called lossy; one may be an outage. */
@@ -12,16 +14,19 @@ const NOTABLE_BURSTS = 3;
 /** Loss that deserves a name: below it TCP hides it well. */
 const NOTABLE_LOSS = 0.03;
 
-/** Estimates the share of lost attempts of one connection: a Beta prior, and a memory that fades. */
+/** Estimates the share of lost attempts of one connection: a Beta prior and a memory that fades, or a short memory where that is worse. */
 export class LossEstimator {
   #attempts = 0;
   #lost = 0;
   #bursts = 0;
+  #recent = 0;
 
   /** So many attempts, of which the lost ones fell together. */
   record(attempts: number, lost: number): void {
     this.#attempts += attempts;
-    this.#lost += Math.min(BURST, lost);
+    const counted = Math.min(BURST, lost);
+    this.#lost += counted;
+    this.#recent = this.#recent * (1 - SHORT) ** attempts + SHORT * counted;
     if (lost > 0) this.#bursts++;
     if (this.#attempts > MEMORY) {
       this.#attempts /= 2;
@@ -32,7 +37,7 @@ export class LossEstimator {
 
   /** 0 to 1; never below the prior, so that a lucky stretch does not make verdicts hasty. */
   get ratio(): number {
-    return Math.max(PRIOR_LOSS, (PRIOR_LOSS * PRIOR_WEIGHT + this.#lost) / (PRIOR_WEIGHT + this.#attempts));
+    return Math.max(PRIOR_LOSS, this.#recent, (PRIOR_LOSS * PRIOR_WEIGHT + this.#lost) / (PRIOR_WEIGHT + this.#attempts));
   }
 
   /** Loss came again and again, and is more than TCP hides. */

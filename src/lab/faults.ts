@@ -44,7 +44,8 @@ const BOTH = ["idle", "in-flight"] as const;
 const SILENT = { idle: ["path-silent"], "in-flight": ["path-silent"] } as const;
 const OURS = { idle: ["local-link-down"], "in-flight": ["local-link-down"] } as const;
 const WELL = { idle: ["healthy", "local-stall"], "in-flight": ["healthy", "local-stall"] } as const;
-const LOSSY = { idle: ["healthy", "lossy-path"], "in-flight": ["healthy", "lossy-path"] } as const;
+/** Under loss a suspicion is right too, as long as no verdict follows. */
+const LOSSY = { idle: ["healthy", "lossy-path", "path-silent"], "in-flight": ["healthy", "lossy-path", "path-silent"] } as const;
 
 /** The share of packets to lose each way so that this share of round trips is lost. */
 function eachWay(roundTrips: number): number {

@@ -10,7 +10,7 @@ export const MECHANISM_NOTES: Readonly<Record<Mechanism, string>> = {
   "system-keepalive": "SO_KEEPALIVE with the system's timers (2 h idle)",
   keepalive: "keepalive of this connection, sized for the budget",
   "keepalive+user-timeout": "the same, and TCP_USER_TIMEOUT of one budget",
-  heartbeat: "the common recipe: every half budget, end the socket unless the last ping was answered, then ping",
+  heartbeat: "the common recipe: ping every quarter budget, end the socket when the last answer is three quarters old",
   watch: "halfopen",
 };
 
@@ -26,22 +26,21 @@ export function applyMechanism(mechanism: Exclude<Mechanism, "watch">, socket: S
   if (mechanism === "system-keepalive") socket.setKeepAlive(true);
   if (mechanism === "keepalive" || mechanism === "keepalive+user-timeout") setKeepalive(socket, keepaliveFor(budgetMs));
   if (mechanism === "keepalive+user-timeout") setUserTimeout(socket, budgetMs);
-  if (mechanism === "heartbeat") beat(socket, budgetMs / 2);
+  if (mechanism === "heartbeat") beat(socket, budgetMs);
 }
 
-/** As in the ws README and a thousand programs: an answer that this process was too busy to read counts as no answer. */
-function beat(socket: Socket, intervalMs: number): void {
-  let isAnswered = true;
+/** A thousand programs do it so: an answer that this process was too busy to read counts as no answer. */
+function beat(socket: Socket, budgetMs: number): void {
+  let answeredAt = performance.now();
   socket.on("data", (data) => {
-    if (data.includes("pong")) isAnswered = true;
+    if (data.includes("pong")) answeredAt = performance.now();
   });
   const timer = setInterval(() => {
-    if (!isAnswered) {
+    if (performance.now() - answeredAt > 0.75 * budgetMs) {
       socket.destroy(Object.assign(new Error("heartbeat unanswered"), { code: "HEARTBEAT_TIMEOUT" }));
       return;
     }
-    isAnswered = false;
     socket.write("ping\n");
-  }, intervalMs);
+  }, budgetMs / 4);
   socket.on("close", () => clearInterval(timer));
 }

@@ -90,13 +90,13 @@ export class Network {
     return this.#ip(host, ["addr flush dev eth0"]);
   }
 
-  removeRoutes(host: Host): Promise<unknown> {
-    return this.#ip(host, ["route flush dev eth0", "-6 route flush dev eth0"]);
+  async removeRoutes(host: Host): Promise<void> {
+    for (const family of ["-4", "-6"]) await this.#world.exec(["ip", "-n", this.#name(host), family, "route", "flush", "dev", "eth0"]);
   }
 
   /** The router drops what goes to the right host, without a word. */
   async blackHole(): Promise<void> {
-    await this.#ip("mid", [`route add blackhole ${this.address("right")}/32`, `-6 route add blackhole ${this.address("right", 6)}/128`]);
+    await this.#ip("mid", [`route add blackhole ${this.address("right")}/32`, `route add blackhole ${this.address("right", 6)}/128`]);
   }
 
   /** The NAT forgets every flow; with nf_conntrack_tcp_loose=0 it does not learn them anew from the middle. */
@@ -129,9 +129,11 @@ export class Network {
   async #lay(options: NetworkOptions): Promise<void> {
     const names = (["left", "mid", "right"] as const).map((host) => this.#name(host));
     await this.#world.exec(["ip", "-batch", "-"], names.map((name) => `netns add ${name}`).join("\n"));
+    const hidesIpv6 = this.variant === "router" ? 0 : 1;
     await this.#sysctl("mid", {
-      "net.ipv6.conf.all.disable_ipv6": this.variant === "router" ? 0 : 1,
-      "net.ipv6.conf.default.disable_ipv6": this.variant === "router" ? 0 : 1,
+      "net.ipv6.conf.all.disable_ipv6": hidesIpv6,
+      "net.ipv6.conf.default.disable_ipv6": hidesIpv6,
+      "net.ipv6.conf.default.accept_dad": 0,
     });
     if (this.variant === "switch") await this.#ip("mid", ["link add name switch type bridge", "link set switch up"]);
     for (const host of ["left", "right"] as const) await this.#connect(host);
@@ -154,7 +156,7 @@ export class Network {
       "net.ipv4.tcp_congestion_control": "reno",
     });
     const lines = [`addr add ${this.address(host)}/24 dev eth0`, `addr add ${this.address(host, 6)}/64 dev eth0 nodad`, "link set eth0 up"];
-    if (this.variant === "router") lines.push(`route add default via ${ROUTER[host][0]}`, `-6 route add default via ${ROUTER[host][1]}`);
+    if (this.variant === "router") lines.push(`route add default via ${ROUTER[host][0]}`, `route add default via ${ROUTER[host][1]}`);
     await this.#ip(host, lines);
   }
 
@@ -173,8 +175,8 @@ export class Network {
     await this.#sysctl("mid", { "net.ipv4.ip_forward": 1, "net.ipv6.conf.all.forwarding": 1, "net.ipv4.icmp_ratelimit": 0 });
     if (!nat) return;
     const rules = [
-      "table inet nat { chain out { type nat hook postrouting priority 100; oifname right masquerade; } }",
-      "table inet guard { chain forward { type filter hook forward priority 0; ct state invalid drop; } }",
+      "table inet nat { chain out { type nat hook postrouting priority 100; oifname right masquerade; }; }",
+      "table inet guard { chain forward { type filter hook forward priority 0; ct state invalid drop; }; }",
     ];
     await this.#world.exec([...this.#inside("mid"), "nft", "-f", "-"], rules.join("\n"));
     await this.#sysctl("mid", { "net.netfilter.nf_conntrack_tcp_loose": 0 });

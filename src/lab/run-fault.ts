@@ -37,7 +37,7 @@ export interface Track {
 }
 
 const WARM_UP_MS = 2500;
-/** After the observation of a live peer, time for the last evidence to settle. */
+const PHASE_MS = 2000;
 const CONNECT_WITHIN_MS = 15_000;
 
 /** Builds the fault's network, lets its connections run, strikes, and tells what each one found. */
@@ -54,7 +54,8 @@ export async function runFault(world: World, run: FaultRun): Promise<LabCell[]> 
   });
   await command(subject, { do: "open", connections });
   await settled(tracks, subject);
-  await sleep(fault.warmUpMs ?? WARM_UP_MS);
+  // A random phase: the age of the last evidence when the fault strikes is what detection time varies with.
+  await sleep((fault.warmUpMs ?? WARM_UP_MS) + Math.random() * PHASE_MS);
   // Taken before the strike is carried out, so that detection times never look too good.
   const struckAt = monotonicMs();
   const stage = { network, subject, peer, budgetMs, isQuick };
