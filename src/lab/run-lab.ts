@@ -1,7 +1,6 @@
-import { accessSync, constants } from "node:fs";
 import { availableParallelism, release } from "node:os";
-import { delimiter, join } from "node:path";
 import { FAULTS, type Fault } from "./faults.ts";
+import { isInstalled } from "./installed.ts";
 import { MECHANISMS, type Mechanism } from "./mechanisms.ts";
 import type { LabCell, LabReport, SkippedFault } from "./report.ts";
 import { type CellPlan, runFault } from "./run-fault.ts";
@@ -108,16 +107,4 @@ function planCells(fault: Fault, options: LabOptions): CellPlan[] {
     }
   }
   return cells;
-}
-
-export function isInstalled(command: string): boolean {
-  const folders = [...(process.env.PATH ?? "").split(delimiter), "/usr/sbin", "/sbin"];
-  return folders.some((folder) => {
-    try {
-      accessSync(join(folder, command), constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
 }

@@ -1,0 +1,15 @@
+import type { Command } from "./command.ts";
+
+export interface CommandEntry {
+  readonly summary: string;
+  /** Loaded when asked for: `halfopen --help` must not pay for a native library. */
+  load(): Promise<Command>;
+}
+
+/** Every subcommand, in the order of `halfopen --help`. One line and one file each. */
+export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
+  lab: {
+    summary: "pull the cable in a virtual network and measure who notices, when, and what they say",
+    load: async () => (await import("./lab.ts")).lab,
+  },
+};

@@ -1,0 +1,35 @@
+import { UsageError } from "./command.ts";
+
+const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, min: 60_000, h: 3_600_000, d: 86_400_000 };
+const DURATION = /^(\d+(?:\.\d+)?)(ms|s|min|m|h|d)$/;
+
+/** Reads `5s`, `500ms`, `1.5h`, `2m` into milliseconds. A bare number is refused: nobody remembers which unit it would be. */
+export function parseDuration(text: string, option: string): number {
+  const [, amount = "", unit = ""] = DURATION.exec(text) ?? [];
+  const ms = Number(amount) * (UNIT_MS[unit] ?? Number.NaN);
+  if (amount !== "" && Number.isFinite(ms)) return ms;
+  const hint = /^\d+(\.\d+)?$/.test(text) ? `; did you mean ${text}s or ${text}ms?` : "";
+  throw new UsageError(`${option} takes a duration with its unit (5s, 500ms, 2m, 1h), got ${JSON.stringify(text)}${hint}`);
+}
+
+/** Writes milliseconds for people, two units at most: `480 ms`, `4.21 s`, `15 min 38 s`, `2 h 11 min`. `null` is never. */
+export function formatDuration(ms: number | null): string {
+  if (ms === null || ms === Number.POSITIVE_INFINITY) return "never";
+  if (ms < 0) return `-${formatDuration(-ms)}`;
+  if (ms < 999.5) return `${Math.round(ms)} ms`;
+  if (ms < 59_995) return `${trimmed((ms / 1000).toFixed(2))} s`;
+  const s = Math.round(ms / 1000);
+  if (s < 3600) return join(Math.floor(s / 60), "min", s % 60, "s");
+  const min = Math.round(s / 60);
+  if (min < 24 * 60) return join(Math.floor(min / 60), "h", min % 60, "min");
+  const h = Math.round(s / 3600);
+  return join(Math.floor(h / 24), "d", h % 24, "h");
+}
+
+function join(large: number, largeUnit: string, small: number, smallUnit: string): string {
+  return small === 0 ? `${large} ${largeUnit}` : `${large} ${largeUnit} ${small} ${smallUnit}`;
+}
+
+function trimmed(fixed: string): string {
+  return fixed.replace(/\.?0+$/, "");
+}

@@ -1,0 +1,72 @@
+import { FAULTS, type Fault } from "../lab/faults.ts";
+import { MECHANISMS, type Mechanism } from "../lab/mechanisms.ts";
+import type { LabCell, LabReport } from "../lab/report.ts";
+import type { Traffic } from "../lab/subject-messages.ts";
+import { paint } from "./colour.ts";
+import { formatDuration } from "./duration.ts";
+import { textTable } from "./text-table.ts";
+
+/** The lab's report for people: a row for each fault and traffic, a column for each mechanism, then what was broken. */
+export function labTable(report: LabReport): string {
+  const mechanisms = MECHANISMS.filter((mechanism) => report.cells.some((cell) => cell.mechanism === mechanism));
+  const groups: [Fault["effect"], string][] = [
+    ["cuts", `The peer is gone without a word: detection time (the budget is ${formatDuration(report.detectWithinMs)})`],
+    ["tells", "The peer's kernel tells"],
+    ["lives", "The peer lives: nobody may be given up"],
+  ];
+  const parts = groups.map(([effect, title]) => {
+    const faults = FAULTS.filter((fault) => fault.effect === effect && report.cells.some((cell) => cell.fault === fault.id));
+    if (faults.length === 0) return "";
+    const head = ["fault", "traffic", ...mechanisms, ...(mechanisms.includes("watch") ? ["diagnosis of watch"] : [])];
+    const rows = faults
+      .flatMap((fault) => fault.traffics.map((traffic) => row(report, mechanisms, fault, traffic)))
+      .filter((it) => it.length > 0);
+    return `${paint("bold", title)}\n${textTable([head, ...rows])}\n`;
+  });
+  return parts.join("") + footer(report);
+}
+
+function row(report: LabReport, mechanisms: readonly Mechanism[], fault: Fault, traffic: Traffic): string[] {
+  const cells = report.cells.filter((cell) => cell.fault === fault.id && cell.traffic === traffic);
+  if (cells.length === 0) return [];
+  const columns = mechanisms.map((mechanism) =>
+    slowestText(
+      fault,
+      cells.filter((cell) => cell.mechanism === mechanism),
+    ),
+  );
+  const diagnosed = cells
+    .filter((cell) => cell.mechanism === "watch")
+    .map(({ diagnosis }) => (diagnosis ? `${diagnosis.cause} (${diagnosis.certainty})` : "none"));
+  return [fault.title, traffic, ...columns, [...new Set(diagnosed)].join(", ")];
+}
+
+/** Several cells of one mechanism (IPv4, IPv6, TLS) show as their worst. */
+function slowestText(fault: Fault, cells: readonly LabCell[]): string {
+  const worst = cells.reduce<LabCell | undefined>(
+    (a, b) => (a && (a.detectedMs ?? Infinity) >= (b.detectedMs ?? Infinity) ? a : b),
+    undefined,
+  );
+  const killed = cells.find(({ falseAlarm }) => falseAlarm);
+  if (!worst) return "";
+  if (killed) return paint("red", `KILLED ${formatDuration(killed.detectedMs)} ${killed.error ?? "closed"}`);
+  if (fault.effect === "lives") return paint("green", "lives");
+  if (worst.detectedMs === null) return paint("yellow", `not in ${formatDuration(Math.round(worst.observedMs / 1000) * 1000)}`);
+  const text = `${formatDuration(worst.detectedMs)} ${worst.error ?? "closed"}`;
+  return worst.ok ? text : paint("red", `${text} (!)`);
+}
+
+function footer(report: LabReport): string {
+  const { environment, summary } = report;
+  const broken = report.cells
+    .filter(({ ok }) => !ok)
+    .map((cell) => `  ${cell.fault}, ${cell.traffic}, IPv${cell.family}${cell.tls ? ", TLS" : ""}: ${cell.problem}\n`);
+  const skipped = report.skipped.map(({ fault, why }) => `  ${fault}: ${why}\n`);
+  return [
+    broken.length > 0 ? `${paint("red", "Broken promises of watch")}\n${broken.join("")}` : "",
+    skipped.length > 0 ? `${paint("yellow", "Left out")}\n${skipped.join("")}` : "",
+    `${summary.cells} cells, ${summary.ok} as promised, ${summary.failed} not; ${environment.length} length, ${formatDuration(environment.tookMs)}. `,
+    `Linux ${environment.kernel}, Node ${environment.node}, ${environment.cpus} CPUs${environment.asRoot ? "" : ", as an ordinary user"}.\n`,
+    `A column shows the slowest of its cells (watch: IPv4, IPv6, TLS). The watched program held no privileges.\n`,
+  ].join("");
+}

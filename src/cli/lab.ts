@@ -1,0 +1,90 @@
+import { parseArgs } from "node:util";
+import { FAULTS } from "../lab/faults.ts";
+import { MECHANISM_NOTES, MECHANISMS, type Mechanism } from "../lab/mechanisms.ts";
+import { runLab } from "../lab/run-lab.ts";
+import { NoWorldError } from "../lab/world.ts";
+import { type Command, type ExitCode, NotPossibleHere, UsageError } from "./command.ts";
+import { parseDuration } from "./duration.ts";
+import { labTable } from "./lab-table.ts";
+import { Progress } from "./progress.ts";
+import { unknownWord } from "./suggest.ts";
+
+const HELP = `Usage: halfopen lab [options]
+
+Builds a virtual network of namespaces, pulls the cable, does the other faults, and measures what each mechanism notices, when, and with which error.
+Nothing outside the network is touched. Needs root or user namespaces. The watched program holds no privileges.
+
+  --quick                  the whole matrix in under 60 s: shorter observations, IPv6 and TLS for watch only
+  --detect-within 5s       the budget, default 5s
+  --faults a,b             only these faults (see --list)
+  --mechanisms a,b         only these mechanisms (see --list)
+  --json                   the report as JSON on standard output
+  --list                   the faults and mechanisms, without running any
+
+Exit code: 0 every promise of watch was kept, 1 one was broken, 2 usage, 3 no namespaces here.
+`;
+
+export const lab: Command = { help: HELP, run };
+
+async function run(args: readonly string[]): Promise<ExitCode> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      quick: { type: "boolean" },
+      json: { type: "boolean" },
+      list: { type: "boolean" },
+      faults: { type: "string" },
+      mechanisms: { type: "string" },
+      "detect-within": { type: "string" },
+    },
+  });
+  if (values.list) {
+    process.stdout.write(values.json ? `${JSON.stringify(listing(), null, 2)}\n` : listingText());
+    return 0;
+  }
+  const faults = chosen(
+    "fault",
+    values.faults,
+    FAULTS.map(({ id }) => id),
+  );
+  const mechanisms = chosen("mechanism", values.mechanisms, MECHANISMS) as Mechanism[] | undefined;
+  const detectWithinMs = values["detect-within"] === undefined ? undefined : parseDuration(values["detect-within"], "--detect-within");
+  const progress = new Progress(process.stderr);
+  try {
+    const onProgress = (done: number, total: number, fault: string): void =>
+      progress.show(`lab: ${done} of ${total} faults done, last ${fault}`);
+    const report = await runLab({ faults, mechanisms, detectWithinMs, isQuick: values.quick, onProgress });
+    progress.end();
+    process.stdout.write(values.json ? `${JSON.stringify(report, null, 2)}\n` : labTable(report));
+    return report.summary.failed === 0 ? 0 : 1;
+  } catch (error) {
+    progress.end();
+    if (error instanceof NoWorldError) throw new NotPossibleHere(error.message);
+    throw error;
+  }
+}
+
+function chosen(what: string, list: string | undefined, known: readonly string[]): string[] | undefined {
+  if (list === undefined) return undefined;
+  const words = list
+    .split(",")
+    .map((word) => word.trim())
+    .filter((word) => word !== "");
+  if (words.length === 0) throw new UsageError(`--${what}s takes a comma-separated list; known are ${known.join(", ")}`);
+  for (const word of words) if (!known.includes(word)) throw new UsageError(unknownWord(what, word, known));
+  return words;
+}
+
+function listing(): { faults: { id: string; title: string; effect: string }[]; mechanisms: { id: string; note: string }[] } {
+  return {
+    faults: FAULTS.map(({ id, title, effect }) => ({ id, title, effect })),
+    mechanisms: MECHANISMS.map((id) => ({ id, note: MECHANISM_NOTES[id] })),
+  };
+}
+
+function listingText(): string {
+  const { faults, mechanisms } = listing();
+  const width = Math.max(...[...faults, ...mechanisms].map(({ id }) => id.length));
+  return `Faults\n${faults.map(({ id, title }) => `  ${id.padEnd(width)}  ${title}\n`).join("")}
+Mechanisms\n${mechanisms.map(({ id, note }) => `  ${id.padEnd(width)}  ${note}\n`).join("")}`;
+}

@@ -1,0 +1,73 @@
+#!/usr/bin/env node
+import { readFileSync } from "node:fs";
+import { type ExitCode, NotPossibleHere, UsageError } from "./command.ts";
+import { COMMANDS } from "./commands.ts";
+import { unknownWord } from "./suggest.ts";
+
+async function main(argv: readonly string[]): Promise<ExitCode> {
+  const [name, ...args] = argv;
+  if (name === undefined || name === "--help" || name === "-h" || name === "help") {
+    process.stdout.write(overview());
+    return name === undefined ? 2 : 0;
+  }
+  if (name === "--version" || name === "-V") {
+    process.stdout.write(`${version()}\n`);
+    return 0;
+  }
+  const entry = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (!entry) throw new UsageError(unknownWord("command", name, Object.keys(COMMANDS)));
+  const command = await entry.load();
+  const ownArgs = args.slice(0, args.includes("--") ? args.indexOf("--") : args.length);
+  if (ownArgs.includes("--help") || ownArgs.includes("-h")) {
+    process.stdout.write(command.help);
+    return 0;
+  }
+  return command.run(args);
+}
+
+function overview(): string {
+  const width = Math.max(...Object.keys(COMMANDS).map((name) => name.length));
+  const lines = Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`);
+  return `halfopen ${version()}: finds out within seconds that the other end of a TCP connection is gone, and says why
+
+Usage: halfopen COMMAND [options]      halfopen COMMAND --help
+
+${lines.join("\n")}
+
+Durations carry a unit: 5s, 500ms, 2h. Exit codes: 0 fine, 1 found something, 2 usage, 3 not permitted or not supported.
+`;
+}
+
+function version(): string {
+  const file = new URL("../../package.json", import.meta.url);
+  return (JSON.parse(readFileSync(file, "utf8")) as { version: string }).version;
+}
+
+/** parseArgs throws TypeErrors with these codes for what the caller mistyped. */
+function isUsage(error: unknown): error is Error {
+  if (error instanceof UsageError) return true;
+  return error instanceof TypeError && String((error as NodeJS.ErrnoException).code).startsWith("ERR_PARSE_ARGS");
+}
+
+// A reader that closes its end early (`halfopen ... | head`) is no error.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+  process.exit(0);
+});
+main(process.argv.slice(2)).then(
+  (code) => {
+    process.exitCode = code;
+  },
+  (error: unknown) => {
+    if (isUsage(error)) {
+      process.stderr.write(`halfopen: ${error.message}\n`);
+      process.exitCode = 2;
+    } else if (error instanceof NotPossibleHere) {
+      process.stderr.write(`halfopen: ${error.message}\n`);
+      process.exitCode = 3;
+    } else {
+      process.stderr.write(`halfopen: ${error instanceof Error ? error.stack : String(error)}\n`);
+      process.exitCode = 1;
+    }
+  },
+);

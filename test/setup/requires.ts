@@ -1,0 +1,44 @@
+import { describe, it } from "vitest";
+import { isInstalled } from "../../src/lab/installed.ts";
+import { World } from "../../src/lab/world.ts";
+
+/** What a test may need and a machine may lack. Each tells why it is missing, or `null` when it is there. */
+const PROBES = {
+  root: async () => (process.getuid?.() === 0 ? null : "this is not root"),
+  namespaces: async () => {
+    try {
+      await (await World.open()).close();
+      return null;
+    } catch (error) {
+      return (error as Error).message;
+    }
+  },
+} satisfies Record<string, () => Promise<string | null>>;
+
+/** One of the probes, or the name of a program. */
+export type Need = keyof typeof PROBES | (string & {});
+
+const INSTALLED_BY = "scripts/setup-test-machine.sh installs it";
+
+/**
+ * A suite that needs what not every machine has. Where something is missing it is skipped under a name that says what and why;
+ * with HALFOPEN_REQUIRE_ALL=1 it fails instead.
+ */
+export async function describeWith(needs: readonly Need[], name: string, suite: () => void): Promise<void> {
+  const missing: string[] = [];
+  for (const need of needs) {
+    const why = await missingReason(need);
+    if (why !== null) missing.push(`${need}: ${why}`);
+  }
+  if (missing.length === 0) describe(name, suite);
+  else if (process.env.HALFOPEN_REQUIRE_ALL === "1") {
+    it(`${name} has what it needs`, () => {
+      throw new Error(`skipping is forbidden here (HALFOPEN_REQUIRE_ALL=1), and this machine lacks ${missing.join("; ")}`);
+    });
+  } else describe.skip(`${name} [needs ${missing.join("; ")}]`, suite);
+}
+
+async function missingReason(need: Need): Promise<string | null> {
+  if (Object.hasOwn(PROBES, need)) return PROBES[need as keyof typeof PROBES]();
+  return isInstalled(need) ? null : INSTALLED_BY;
+}
