@@ -4,17 +4,23 @@ import { DuplicateWatch } from "./duplicate-watch.ts";
 import { type Flow, flowOf, heardAgeMs, isStuckLocally, progressMark } from "./flow.ts";
 import type { Instant } from "./instant.ts";
 import { LossEstimator } from "./loss-estimator.ts";
-import { attemptsNeededAt, lastUsefulAttempt, PROBE_SPACING_MS, type ProbePlan, planProbes, probeSpacingMs } from "./probe-plan.ts";
+import { PathTiming } from "./path-timing.ts";
+import {
+  attemptsNeededAt,
+  isEnoughAtDeadline,
+  lastUsefulAttempt,
+  PROBE_SPACING_MS,
+  type ProbePlan,
+  planProbes,
+  probeSpacingMs,
+} from "./probe-plan.ts";
+import { RetransmitLoss } from "./retransmit-loss.ts";
 import type { TcpInfo } from "./tcp-info.ts";
 
 /** The kernel's clock ticks at 4 or 10 ms, so the age of the same ACK wobbles by as much between two readings. */
 const HEARD_SLACK_MS = 15;
 /** Keepalive timers up to 2 s are this late at most (HZ=250 and 1000), with room for the re-arming step; see probe-plan.ts. */
 const STANDING_PROBE_LATENESS_MS = 70;
-/** When the budget ends before the proof is complete, two unanswered attempts do on a path not known for loss... */
-const KNOWN_LOSS = 0.02;
-/** ...and on any other so many that a live peer misses them all with this probability, even if the budget is exceeded for it. */
-const ACCEPTED_AT_DEADLINE = 1e-5;
 
 export interface LivenessOptions {
   readonly budgetMs: number;
@@ -44,8 +50,7 @@ export class Liveness {
   readonly #budgetMs: number;
   readonly #rtoMaxMs: number | null;
   #plan: ProbePlan;
-  #answerWindowMs = 200;
-  #rtoMs = 204;
+  readonly #timing: PathTiming = new PathTiming();
   #heardAt: Instant;
   #progressAt: Instant;
   #progressMark: number | undefined;
@@ -55,11 +60,7 @@ export class Liveness {
   #deafness = 0;
   #nextNudgeAt: Instant = 0;
   #resumedAt: Instant = Number.NEGATIVE_INFINITY;
-  /** Totals of the previous reading, and of the last one that losses were learned from. */
-  #retransmitsBefore = 0;
-  #segmentsBefore = -1;
-  #retransmitsLearned = 0;
-  #segmentsLearned = 0;
+  readonly #retransmitLoss: RetransmitLoss = new RetransmitLoss();
 
   constructor(options: LivenessOptions, now: Instant) {
     this.#budgetMs = options.budgetMs;
@@ -74,7 +75,7 @@ export class Liveness {
   observe(now: Instant, info: TcpInfo): Instant {
     this.wantsNudge = false;
     this.isProbeMissing = false;
-    this.#learnTiming(info);
+    this.#timing.learn(info);
     const flow = flowOf(info);
     const heard = this.#hear(now, info);
     const progressed = this.#progress(now, info, flow);
@@ -84,7 +85,7 @@ export class Liveness {
     else if (flow === "blocked") this.attempts.seen(info.probes ?? 0, this.#observedAt, now);
     else this.#countTransmissions(now, info);
     this.#observedAt = now;
-    this.#countTotals(info);
+    this.#retransmitLoss.observe(info);
     if (this.state !== "dead") this.#judge(now, info);
     return this.#next(now);
   }
@@ -118,7 +119,7 @@ export class Liveness {
   }
 
   get answerWindowMs(): number {
-    return this.#answerWindowMs;
+    return this.#timing.answerWindowMs;
   }
 
   get heardAt(): Instant {
@@ -132,15 +133,7 @@ export class Liveness {
   /** The peer is heard, yet what we send does not reach it. */
   get isHeardWithoutProgress(): boolean {
     if (this.#deafness > 1) return true;
-    return this.flow === "in-flight" && this.#heardAt - this.#progressAt > Math.max(2 * this.#answerWindowMs, PROBE_SPACING_MS);
-  }
-
-  #learnTiming(info: TcpInfo): void {
-    if (info.rtoMs === undefined || (info.backoff ?? 0) > 0) return;
-    this.#rtoMs = info.rtoMs;
-    // A probe is answered at once; three round trips and 100 ms hold any live answer, and on a LAN 200 ms is the kernel's own patience.
-    const roundTrips = 3 * (info.rttMs ?? 0) + 100;
-    this.#answerWindowMs = Math.max(50, Math.min(info.rtoMs, Math.max(200, roundTrips)));
+    return this.flow === "in-flight" && this.#heardAt - this.#progressAt > Math.max(2 * this.#timing.answerWindowMs, PROBE_SPACING_MS);
   }
 
   #hear(now: Instant, info: TcpInfo): boolean {
@@ -171,52 +164,34 @@ export class Liveness {
 
   /** At least this old is the first transmission of what is in flight. */
   #flightAgeMs(info: TcpInfo): number {
-    return (info.lastDataSentMs ?? 0) + this.#retransmitChainMs(info.backoff ?? 0);
-  }
-
-  #retransmitChainMs(backoff: number): number {
-    let sum = 0;
-    for (let i = 0; i < backoff; i++) sum += Math.min(this.#rtoMs * 2 ** i, this.#rtoMaxMs ?? 120_000);
-    return sum;
+    return (info.lastDataSentMs ?? 0) + this.#timing.retransmitChainMs(info.backoff ?? 0, this.#rtoMaxMs);
   }
 
   #refute(now: Instant): void {
     const { attempts } = this;
     const refuted = { attempts: attempts.count, silentForMs: now - attempts.firstAt };
     this.lastSuspicion = this.state === "suspect" ? refuted : null;
-    if (this.flow === "idle") this.loss.record(attempts.count + 1, attempts.count);
-    this.#learnRetransmits();
+    if (this.flow === "idle") this.#learnProbes();
+    this.#retransmitLoss.teach(this.loss);
     attempts.clear();
     this.state = "alive";
     this.#plan = this.#replan();
   }
 
-  /** Learns from retransmissions only up to the previous reading: what is in flight now may have been retransmitted in vain. */
-  #learnRetransmits(): void {
-    const sent = this.#segmentsBefore - this.#segmentsLearned;
-    if (sent <= 0) return;
-    this.loss.record(sent, Math.min(sent, this.#retransmitsBefore - this.#retransmitsLearned));
-    this.#segmentsLearned = this.#segmentsBefore;
-    this.#retransmitsLearned = this.#retransmitsBefore;
-  }
-
-  #countTotals(info: TcpInfo): void {
-    const { totalRetransmits = 0, dataSegmentsOut = 0 } = info;
-    if (this.#segmentsBefore < 0) {
-      // What was lost before the watch began (a SYN, say) tells of the time before.
-      this.#retransmitsLearned = totalRetransmits;
-      this.#segmentsLearned = dataSegmentsOut;
-    }
-    this.#retransmitsBefore = totalRetransmits;
-    this.#segmentsBefore = dataSegmentsOut;
+  /** The answer belongs to the last attempt seen, unless it came later than that one's could: then to one sent after it. */
+  #learnProbes(): void {
+    const { count, lastAtLatest } = this.attempts;
+    const isLastAnswered = count > 0 && this.#heardAt < lastAtLatest + this.#timing.answerWindowMs;
+    const lost = isLastAnswered ? count - 1 : count;
+    this.loss.record(lost + 1, lost);
   }
 
   #replan(): ProbePlan {
     return planProbes({
       budgetMs: this.#budgetMs,
-      answerWindowMs: this.#answerWindowMs,
+      answerWindowMs: this.#timing.answerWindowMs,
       lossRatio: this.loss.ratio,
-      rtoMs: this.#rtoMs,
+      rtoMs: this.#timing.rtoMs,
       rtoMaxMs: this.#rtoMaxMs,
     });
   }
@@ -257,30 +232,28 @@ export class Liveness {
 
   #judge(now: Instant, info: TcpInfo): void {
     const { attempts } = this;
-    const isWindowOver = attempts.count > 0 && now - attempts.lastAtLatest >= this.#answerWindowMs;
+    const isWindowOver = attempts.count > 0 && now - attempts.lastAtLatest >= this.#timing.answerWindowMs;
     if (this.state === "alive" && this.#isMissed(now, info)) this.state = "suspect";
     if (this.state !== "suspect") return;
     // While this process stood still the kernel went on asking: its own counters prove a span that our clock may not claim.
-    const provenSpan = Math.max(attempts.spanMs, this.flow === "in-flight" ? this.#retransmitChainMs(info.backoff ?? 0) : 0);
+    const provenSpan = Math.max(
+      attempts.spanMs,
+      this.flow === "in-flight" ? this.#timing.retransmitChainMs(info.backoff ?? 0, this.#rtoMaxMs) : 0,
+    );
     const isProven = isWindowOver && attempts.count >= this.#plan.attemptsNeeded && provenSpan >= this.#plan.spanMs;
     if (isProven && attempts.lastAt >= this.#resumedAt) this.state = "dead";
-    else if (now >= this.#deadline() && this.#isLikely()) {
+    else if (now >= this.#deadline() && isEnoughAtDeadline(attempts.count, this.loss.ratio)) {
       this.isRushed = !(attempts.count >= this.#plan.attemptsNeeded && provenSpan >= this.#plan.spanMs);
       this.state = "dead";
     }
   }
 
-  #isLikely(): boolean {
-    const { ratio } = this.loss;
-    return ratio <= KNOWN_LOSS ? this.attempts.count >= 2 : ratio ** this.attempts.count <= ACCEPTED_AT_DEADLINE;
-  }
-
   #isMissed(now: Instant, info: TcpInfo): boolean {
     const { attempts } = this;
     if (attempts.count === 0) return false;
-    if (this.flow !== "in-flight") return now - attempts.firstAt >= this.#answerWindowMs;
+    if (this.flow !== "in-flight") return now - attempts.firstAt >= this.#timing.answerWindowMs;
     // One retransmission is everyday loss; two, or half a second without progress, deserve a closer look.
-    return (info.retransmits ?? 0) >= 2 || now - this.#progressAt >= Math.max(2 * this.#rtoMs, 0.1 * this.#budgetMs);
+    return (info.retransmits ?? 0) >= 2 || now - this.#progressAt >= Math.max(2 * this.#timing.rtoMs, 0.1 * this.#budgetMs);
   }
 
   /** The end of the budget: counted from the last evidence, but never from a silence longer than the routine leaves unquestioned. */
@@ -293,7 +266,7 @@ export class Liveness {
   #spacingMs(): number {
     const { firstAt } = this.attempts;
     const needed = Math.max(this.#plan.spanMs, (this.#plan.attemptsNeeded - 1) * PROBE_SPACING_MS);
-    const last = lastUsefulAttempt(this.#deadline(), this.#answerWindowMs);
+    const last = lastUsefulAttempt(this.#deadline(), this.#timing.answerWindowMs);
     return probeSpacingMs(firstAt, Math.min(last, firstAt + needed + 5));
   }
 
@@ -304,13 +277,13 @@ export class Liveness {
     const poll = now + Math.min(250, Math.max(50, this.#budgetMs / 20));
     if (this.flow === "in-flight") return this.#soonest(now, poll);
     if (this.flow === "blocked") return attempts.count > 0 ? this.#soonest(now, poll) : now + Math.min(1000, this.#budgetMs / 5);
-    if (attempts.count === 0 && !this.wantsNudge) return Math.max(now + 1, this.#standingProbeBy() + this.#answerWindowMs);
+    if (attempts.count === 0 && !this.wantsNudge) return Math.max(now + 1, this.#standingProbeBy() + this.#timing.answerWindowMs);
     return this.#soonest(now, this.wantsNudge ? now + PROBE_SPACING_MS : Math.max(now + 1, this.#nextNudgeAt));
   }
 
   #soonest(now: Instant, candidate: Instant): Instant {
     let next = candidate;
-    const windowEnd = this.attempts.lastAtLatest + this.#answerWindowMs;
+    const windowEnd = this.attempts.lastAtLatest + this.#timing.answerWindowMs;
     if (this.attempts.count > 0 && windowEnd > now) next = Math.min(next, windowEnd);
     const deadline = this.#deadline();
     if (deadline > now) next = Math.min(next, deadline);

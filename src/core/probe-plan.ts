@@ -11,13 +11,17 @@
 /** Share of the budget that an outage may last without ending a connection. */
 export const OUTAGE_SHARE = 0.4;
 /** Accepted probability that one verdict of death is wrong by loss alone. */
-export const ACCEPTED_FALSE_ALARM = 1e-6;
+const ACCEPTED_FALSE_ALARM = 1e-6;
 /** A Linux peer answers keepalive probes at most every 500 ms (tcp_invalid_ratelimit); closer ones prove nothing. */
 export const PROBE_SPACING_MS = 600;
 /** Smallest budget accepted: 1 s of silence before the kernel can be asked, 0.4 x budget between first and last attempt, one answer window. */
 export const SMALLEST_BUDGET_MS = 2000;
 /** Longest budget accepted, one day: beyond it the kernel's own two-hour keepalive is the better tool. */
 export const LARGEST_BUDGET_MS = 86_400_000;
+/** When the budget ends before the proof is complete, two unanswered attempts do on a path not known for loss... */
+const KNOWN_LOSS = 0.02;
+/** ...and on any other so many that a live peer misses them all with this probability, even if the budget is exceeded for it. */
+const ACCEPTED_AT_DEADLINE = 1e-5;
 /** Kernel timers fire up to 1/8 late, and the standing keepalive re-arms in steps of at most its interval: measured 20-64 ms on 6.18. */
 const KERNEL_LATENESS_MS = 70;
 /** What is left for our own timers between the last answer window and the end of the budget. */
@@ -60,11 +64,16 @@ export function attemptsNeededAt(lossRatio: number): number {
   return Math.max(2, Math.ceil(Math.log(ACCEPTED_FALSE_ALARM) / Math.log(lossRatio)));
 }
 
+/** Whether so many unanswered attempts do where the budget is over. Where loss is heavy it is exceeded rather than a live peer ended. */
+export function isEnoughAtDeadline(unanswered: number, lossRatio: number): boolean {
+  return lossRatio <= KNOWN_LOSS ? unanswered >= 2 : lossRatio ** unanswered <= ACCEPTED_AT_DEADLINE;
+}
+
 /**
  * Offset of the first transmission of unacknowledged data that falls later than `spanMs` after the first one: at once, a tail
  * loss probe, then retransmissions that double up to the cap. Measured on a LAN (6.18): 0, 0.21, 0.44, 0.85, 1.70, 3.35 s.
  */
-export function firstAttemptBeyond(spanMs: number, rtoMs: number, rtoMaxMs: number | null): number {
+function firstAttemptBeyond(spanMs: number, rtoMs: number, rtoMaxMs: number | null): number {
   const cap = rtoMaxMs ?? 120_000;
   let at = rtoMs; // the tail loss probe goes first and restarts the timer
   let gap = Math.min(rtoMs, cap);

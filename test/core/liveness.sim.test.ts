@@ -65,7 +65,7 @@ describe("Liveness against a model of the kernel", () => {
         // The clock starts at the last evidence, which may be heard one round trip after the cut; a check is up to 20 ms late.
         expect((found ?? 0) - cut).toBeLessThanOrEqual(budgetMs + rttMs + 20);
       }),
-      { numRuns: 200 },
+      { numRuns: 1000 },
     );
   });
 
@@ -87,7 +87,7 @@ describe("Liveness against a model of the kernel", () => {
           expect((found ?? 0) - cut).toBeLessThanOrEqual(budgetMs + 100);
         },
       ),
-      { numRuns: 200 },
+      { numRuns: 1000 },
     );
   });
 
@@ -109,7 +109,7 @@ describe("Liveness against a model of the kernel", () => {
           expect(deadAt({ budgetMs, path, untilMs: end + 2 * budgetMs, ...timing, ...cap })).toBeNull();
         },
       ),
-      { numRuns: 300 },
+      { numRuns: 1000 },
     );
   });
 

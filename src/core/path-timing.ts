@@ -1,0 +1,24 @@
+import type { TcpInfo } from "./tcp-info.ts";
+
+/** What the kernel knows of a path's time: how long an answer may take, and when it transmits again. */
+export class PathTiming {
+  /** A probe unanswered for this long counts as missed. */
+  answerWindowMs = 200;
+  /** The retransmission timeout without backoff. */
+  rtoMs = 204;
+
+  learn(info: TcpInfo): void {
+    if (info.rtoMs === undefined || (info.backoff ?? 0) > 0) return;
+    this.rtoMs = info.rtoMs;
+    // A probe is answered at once; three round trips and 100 ms hold any live answer, and on a LAN 200 ms is the kernel's own patience.
+    const roundTrips = 3 * (info.rttMs ?? 0) + 100;
+    this.answerWindowMs = Math.max(50, Math.min(info.rtoMs, Math.max(200, roundTrips)));
+  }
+
+  /** How long so many retransmissions in a row take, each waiting twice as long as the one before up to the cap (RFC 6298 5.5). */
+  retransmitChainMs(backoff: number, rtoMaxMs: number | null): number {
+    let sum = 0;
+    for (let i = 0; i < backoff; i++) sum += Math.min(this.rtoMs * 2 ** i, rtoMaxMs ?? 120_000);
+    return sum;
+  }
+}
