@@ -52,6 +52,7 @@ function slowestText(fault: Fault, cells: readonly LabCell[]): string {
   if (killed) return paint("red", `KILLED ${formatDuration(killed.detectedMs)} ${killed.error ?? "closed"}`);
   if (fault.effect === "lives") return paint("green", "lives");
   if (worst.detectedMs === null) return paint("yellow", `not in ${formatDuration(Math.round(worst.observedMs / 1000) * 1000)}`);
+  if (worst.detectedMs < 0) return paint("red", `KILLED before ${worst.error ?? "closed"}`);
   const text = `${formatDuration(worst.detectedMs)} ${worst.error ?? "closed"}`;
   return worst.ok ? text : paint("red", `${text} (!)`);
 }

@@ -171,7 +171,7 @@ export class Liveness {
     const { attempts } = this;
     const refuted = { attempts: attempts.count, silentForMs: now - attempts.firstAt };
     this.lastSuspicion = this.state === "suspect" ? refuted : null;
-    if (this.flow === "idle") this.#learnProbes();
+    if (this.flow !== "in-flight") this.#learnProbes();
     this.#retransmitLoss.teach(this.loss);
     attempts.clear();
     this.state = "alive";

@@ -5,7 +5,10 @@ const PRIOR_WEIGHT = 10;
 /** Beyond this many attempts the past is halved, so that a path that got worse is believed. */
 const MEMORY = 100;
 
-/** Weight of one attempt in the short memory: a path that turns bad is believed after a handful of attempts. */
+/**
+ * Weight of a burst in the short memory: a path that turns bad is believed after a handful of attempts. A single outage counts
+ * once, so that a cut soon after it is still found inside the budget.
+ */
 const SHORT = 1 / 8;
 /** One outage swallows any number of attempts and says little of the loss to expect otherwise: a burst counts as this many at most. */
 const BURST = 2;
@@ -26,7 +29,7 @@ export class LossEstimator {
     this.#attempts += attempts;
     const counted = Math.min(BURST, lost);
     this.#lost += counted;
-    this.#recent = this.#recent * (1 - SHORT) ** attempts + SHORT * counted;
+    this.#recent = this.#recent * (1 - SHORT) ** attempts + SHORT * Math.min(1, lost);
     if (lost > 0) this.#bursts++;
     if (this.#attempts > MEMORY) {
       this.#attempts /= 2;

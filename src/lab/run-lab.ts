@@ -26,7 +26,7 @@ export interface LabOptions {
 
 const DEFAULT_BUDGET_MS = 5000;
 /** A network costs two Node processes; more at once would measure this machine's load. */
-const SIDE_BY_SIDE = 8;
+const SIDE_BY_SIDE = 12;
 
 /** Runs faults x mechanisms in networks of their own. @throws NoWorldError where namespaces are not allowed */
 export async function runLab(options: LabOptions = {}): Promise<LabReport> {
