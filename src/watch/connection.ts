@@ -2,21 +2,17 @@ import type { Socket } from "node:net";
 import type { Diagnosis, State } from "../core/diagnosis.ts";
 import { DeadPeerError } from "../core/errors.ts";
 import type { Instant } from "../core/instant.ts";
-import { Liveness } from "../core/liveness.ts";
 import { heardInGroup, markSilent, type PeerGroup } from "../core/peer-groups.ts";
-import { ProcessProof } from "../core/process-proof.ts";
-import type { TcpInfo } from "../core/tcp-info.ts";
 import type { WheelEntry } from "../core/timer-wheel.ts";
-import { resetOnClose } from "../kernel/linger.ts";
-import { sampleTcpInfo } from "../kernel/tcp-info.ts";
 import type { Applied } from "./applied.ts";
 import { applyCoreKeepalive, type CoreKeepalive, dropCoreKeepalive } from "./core-keepalive.ts";
 import { diagnoseEnding, diagnoseNow, type Facts } from "./diagnosing.ts";
 import { type Checked, engine } from "./engine.ts";
 import { groups } from "./groups.ts";
 import { isReading, openDescriptor } from "./handle.ts";
+import { KernelCheck } from "./kernel-check.ts";
 import { merge, type WatchSettings } from "./options.ts";
-import { Standing } from "./standing.ts";
+import { ProcessCheck } from "./process-check.ts";
 import { publishState } from "./state-channel.ts";
 
 export type WatchEvent = "suspect" | "alive" | "dead" | "close";
@@ -42,17 +38,13 @@ export class Connection implements Checked {
   wheelTick = 0;
   readonly socket: Socket;
   state: State = "alive";
-  info: TcpInfo | null = null;
   #sinks: Sink[];
   #settings: WatchSettings;
-  #fd = -1;
-  #liveness: Liveness | null = null;
-  #standing: Standing | null = null;
+  #kernel: KernelCheck | null = null;
   #core: CoreKeepalive | null = null;
-  #proof: ProcessProof | null = null;
+  #process: ProcessCheck | null = null;
   #group: PeerGroup | null = null;
   #lostMsSeen = 0;
-  #bytesRead = 0;
   #kernelClosedAt: Instant | null = null;
   #verdict: Diagnosis | null = null;
   #isEnded = false;
@@ -86,29 +78,24 @@ export class Connection implements Checked {
 
   /** The connection exists now: apply the kernel options and take the first deadline. */
   begin(): void {
-    if (this.#isEnded || this.#liveness || this.#core) return;
+    if (this.#isEnded || this.#kernel || this.#core) return;
     const now = engine.now();
-    const { detectWithinMs, zeroWindowToleranceMs, heartbeat } = this.#settings;
+    const { detectWithinMs, heartbeat } = this.#settings;
     this.#lostMsSeen = engine.health.lostMs;
     this.#group = groups.join(this.socket.localAddress ?? "", this.socket.remoteAddress ?? "");
-    if (heartbeat) this.#proof = new ProcessProof(detectWithinMs, now);
-    this.#fd = openDescriptor(this.socket);
-    if (this.#fd < 0) this.#core = applyCoreKeepalive(this.socket, detectWithinMs);
-    else {
-      this.#standing = new Standing(this.#fd, detectWithinMs, zeroWindowToleranceMs);
-      this.#liveness = new Liveness({ budgetMs: detectWithinMs, rtoMaxMs: this.#standing.rtoMaxMs }, now);
-      this.#standing.start(this.#liveness.idleMs);
-    }
+    if (heartbeat) this.#process = new ProcessCheck(this.socket, heartbeat, detectWithinMs, () => this.#recheck());
+    const fd = openDescriptor(this.socket);
+    if (fd < 0) this.#core = applyCoreKeepalive(this.socket, detectWithinMs);
+    else this.#kernel = new KernelCheck(fd, this.#settings, now);
     engine.schedule(this, now + 1);
   }
 
   get applied(): Applied | null {
-    if (this.#standing) return this.#standing.describe();
-    return this.#core?.applied ?? null;
+    return this.#kernel?.applied ?? this.#core?.applied ?? null;
   }
 
   get rttMs(): number | null {
-    return this.#proof?.rttMs ?? this.info?.rttMs ?? null;
+    return this.#process?.proof.rttMs ?? this.#kernel?.info?.rttMs ?? null;
   }
 
   get silentForMs(): number | null {
@@ -133,19 +120,19 @@ export class Connection implements Checked {
   check(now: Instant): Instant {
     if (this.#isEnded || this.state === "dead") return Number.POSITIVE_INFINITY;
     this.#learnPauses(now);
-    const next = this.#liveness ? this.#checkKernel(now, this.#liveness) : Number.POSITIVE_INFINITY;
-    const proved = this.#proof && !this.#isEnded ? this.#checkProcess(now, this.#proof) : Number.POSITIVE_INFINITY;
+    const next = this.#kernel ? this.#checkKernel(now, this.#kernel) : Number.POSITIVE_INFINITY;
+    const proved = this.#process && !this.#isEnded ? this.#process.check(now, this.#kernel?.info ?? null) : Number.POSITIVE_INFINITY;
     this.#settle(now);
     if (this.#isEnded || this.#verdict) return Number.POSITIVE_INFINITY;
     const soonest = Math.min(next, proved);
-    return isReading(this.socket) || this.#fd < 0 ? soonest : Math.min(soonest, now + PAUSED_CHECK_MS);
+    return isReading(this.socket) || !this.#kernel ? soonest : Math.min(soonest, now + PAUSED_CHECK_MS);
   }
 
   closed(): void {
     if (this.#isEnded) return;
     const diagnosis = this.#verdict ?? diagnoseEnding(this.#facts(engine.now()), this.socket);
     // A connection that never came about is no dead peer: connect() said so itself.
-    const isNews = (this.#liveness !== null || this.#core !== null) && this.state !== "dead" && diagnosis.state === "dead";
+    const isNews = (this.#kernel !== null || this.#core !== null) && this.state !== "dead" && diagnosis.state === "dead";
     this.#release(false);
     this.state = diagnosis.state === "dead" ? "dead" : this.state;
     this.#verdict = diagnosis;
@@ -155,26 +142,20 @@ export class Connection implements Checked {
 
   /** The program stopped reading: see {@link PAUSED_CHECK_MS}. */
   paused(): void {
-    if (this.#liveness && !this.#isEnded && this.state !== "dead") engine.schedule(this, engine.now() + PAUSED_CHECK_MS);
+    if (this.#kernel && !this.#isEnded && this.state !== "dead") engine.schedule(this, engine.now() + PAUSED_CHECK_MS);
   }
 
-  #checkKernel(now: Instant, liveness: Liveness): Instant {
-    if (openDescriptor(this.socket) !== this.#fd) return Number.POSITIVE_INFINITY; // closed under us: 'close' follows
-    const info = sampleTcpInfo(this.#fd);
-    if (typeof info === "number") return Number.POSITIVE_INFINITY;
-    this.info = info;
-    if (info.state === "CLOSE") return this.#kernelClosed(now);
-    const next = liveness.observe(now, info);
-    if (this.#group) heardInGroup(this.#group, liveness.heardAt);
-    this.#standing?.guardInFlight(liveness.flow === "in-flight");
-    if (liveness.isProbeMissing || !liveness.wantsNudge) {
-      if (liveness.attempts.count === 0) this.#standing?.keepIdle(liveness.idleMs, liveness.isProbeMissing);
-    }
-    if (liveness.wantsNudge) {
-      this.#standing?.nudge();
-      return liveness.nudged(now);
-    }
+  #checkKernel(now: Instant, kernel: KernelCheck): Instant {
+    if (!this.#isOpen(kernel)) return Number.POSITIVE_INFINITY; // closed under us: 'close' follows
+    const next = kernel.check(now);
+    if (next === null) return this.#kernelClosed(now);
+    if (this.#group) heardInGroup(this.#group, kernel.liveness.heardAt);
     return next;
+  }
+
+  /** Whether the descriptor is still this socket's: after a close its number may be another's. */
+  #isOpen(kernel: KernelCheck): boolean {
+    return openDescriptor(this.socket) === kernel.fd;
   }
 
   /** A paused socket is not told by the event loop that the kernel ended the connection. */
@@ -182,37 +163,8 @@ export class Connection implements Checked {
     this.#kernelClosedAt ??= now;
     if (now - this.#kernelClosedAt < KERNEL_CLOSED_GRACE_MS) return now + KERNEL_CLOSED_GRACE_MS;
     if (isReading(this.socket)) return Number.POSITIVE_INFINITY;
-    this.#die(diagnoseEnding(this.#facts(now), this.socket, this.info));
+    this.#die(diagnoseEnding(this.#facts(now), this.socket, this.#kernel?.info));
     return Number.POSITIVE_INFINITY;
-  }
-
-  #checkProcess(now: Instant, proof: ProcessProof): Instant {
-    const age = this.info?.lastDataReceivedMs;
-    if (age !== undefined) proof.heard(now - age);
-    else if (this.socket.bytesRead !== this.#bytesRead) proof.heard(now);
-    this.#bytesRead = this.socket.bytesRead;
-    // A program that does not read cannot see an answer: that is our side, not the peer's.
-    if (!isReading(this.socket)) proof.heard(now);
-    const next = proof.next(now);
-    if (proof.wantsHeartbeat) this.#ask(now, proof);
-    return next;
-  }
-
-  #ask(now: Instant, proof: ProcessProof): void {
-    proof.asked(now);
-    const answered = (): void => {
-      proof.answered(engine.now());
-      this.#recheck();
-    };
-    const failed = (error: unknown): void => {
-      proof.failed(engine.now(), error instanceof Error ? error.message : String(error));
-      this.#recheck();
-    };
-    try {
-      Promise.resolve(this.#settings.heartbeat?.()).then(answered, failed);
-    } catch (error) {
-      failed(error);
-    }
   }
 
   #recheck(): void {
@@ -224,13 +176,13 @@ export class Connection implements Checked {
     const gap = lostMs - this.#lostMsSeen;
     if (gap <= 0) return;
     this.#lostMsSeen = lostMs;
-    this.#liveness?.stalled(now, gap);
-    this.#proof?.stalled(now, gap);
+    this.#kernel?.liveness.stalled(now, gap);
+    this.#process?.proof.stalled(now, gap);
   }
 
   #provenState(now: Instant): State {
-    const host = this.#liveness?.state ?? "alive";
-    if (host === "dead" || !this.#proof?.isSilentTooLong(now)) return host;
+    const host = this.#kernel?.liveness.state ?? "alive";
+    if (host === "dead" || !this.#process?.proof.isSilentTooLong(now)) return host;
     return this.#settings.expect === "process" ? "dead" : "suspect";
   }
 
@@ -256,8 +208,7 @@ export class Connection implements Checked {
     this.#tell("dead", diagnosis);
     const { onDead } = this.#settings;
     if (this.#isEnded || onDead === "report" || this.socket.destroyed) return;
-    // RST instead of FIN: the verdict stays true, and no orphan retransmits for minutes.
-    if (onDead === "reset" && this.#fd >= 0 && openDescriptor(this.socket) === this.#fd) resetOnClose(this.#fd);
+    if (onDead === "reset" && this.#kernel && this.#isOpen(this.#kernel)) this.#kernel.resetOnClose();
     this.socket.destroy(new DeadPeerError(diagnosis));
   }
 
@@ -267,30 +218,29 @@ export class Connection implements Checked {
   }
 
   #heardAt(): Instant | null {
-    const kernel = this.#liveness && this.info ? this.#liveness.heardAt : null;
-    if (this.#proof === null) return kernel;
-    return Math.max(kernel ?? 0, this.#proof.heardAt);
+    const kernel = this.#kernel?.info ? this.#kernel.liveness.heardAt : null;
+    return this.#process ? Math.max(kernel ?? 0, this.#process.proof.heardAt) : kernel;
   }
 
   #facts(now: Instant): Facts {
     const heardAt = this.#heardAt();
     const pause = engine.health.lastPause;
     const isRecent = pause !== null && now - pause.at < this.#settings.detectWithinMs && heardAt !== null && heardAt < pause.at;
-    const isProcessSilent = this.#proof?.isSilentTooLong(now) && this.#liveness?.state !== "dead";
+    const isProcessSilent = this.#process?.proof.isSilentTooLong(now) && this.#kernel?.liveness.state !== "dead";
     return {
       socket: this.socket,
       now,
       state: this.state,
       label: this.#settings.label,
-      info: this.info,
-      liveness: this.#liveness,
+      info: this.#kernel?.info ?? null,
+      liveness: this.#kernel?.liveness ?? null,
       heardAt,
-      processSilentForMs: isProcessSilent ? (this.#proof?.silentForMs(now) ?? null) : null,
-      heartbeatFailure: this.#proof?.lastFailure ?? null,
+      processSilentForMs: isProcessSilent ? (this.#process?.proof.silentForMs(now) ?? null) : null,
+      heartbeatFailure: this.#process?.proof.lastFailure ?? null,
       pausedForMs: isRecent ? pause.gapMs : null,
       others: this.#group,
-      hasRtoCap: this.#standing != null && this.#standing.rtoMaxMs !== null,
-      isQuestioned: this.#liveness !== null,
+      hasRtoCap: this.#kernel?.hasRtoCap ?? false,
+      isQuestioned: this.#kernel !== null,
     };
   }
 
@@ -302,23 +252,24 @@ export class Connection implements Checked {
   /** The set of watches changed: if what they ask for together changed too, start anew from the kernel's present evidence. */
   #reconfigure(): void {
     const settings = this.#sinks.map((sink) => sink.settings).reduce(merge);
-    const isSame = settings.detectWithinMs === this.#settings.detectWithinMs && settings.heartbeat === this.#settings.heartbeat;
+    const isSame = (["detectWithinMs", "heartbeat", "zeroWindowToleranceMs"] as const).every(
+      (name) => settings[name] === this.#settings[name],
+    );
     this.#settings = settings;
-    if (isSame || this.state === "dead" || (!this.#liveness && !this.#core)) return;
+    if (isSame || this.state === "dead" || (!this.#kernel && !this.#core)) return;
     this.#undo();
     this.begin();
   }
 
   #undo(): void {
     engine.cancel(this);
-    if (this.#standing && openDescriptor(this.socket) === this.#fd) this.#standing.restore();
+    if (this.#kernel && this.#isOpen(this.#kernel)) this.#kernel.restore();
     if (this.#core && !this.socket.destroyed) dropCoreKeepalive(this.socket);
     if (this.#group) groups.leave(this.#group, this.state !== "alive");
     this.#group = null;
-    this.#standing = null;
-    this.#liveness = null;
+    this.#kernel = null;
     this.#core = null;
-    this.#proof = null;
+    this.#process = null;
   }
 
   #release(isSocketKept: boolean): void {

@@ -66,9 +66,7 @@ describe("bad input is refused at the call", () => {
   it.each([-1, 0, Number.NaN, Number.POSITIVE_INFINITY, 1e15, 1999, "5s", null])("a budget of %s", async (detectWithinMs) => {
     pair = await loopbackPair();
     const { client } = pair;
-    expect(codeOf(() => watch(client, { detectWithinMs: detectWithinMs as number }))).toBe(
-      detectWithinMs === null ? "nothing was thrown" : "ERR_OPTION_RANGE",
-    );
+    expect(codeOf(() => watch(client, { detectWithinMs: detectWithinMs as number }))).toBe("ERR_OPTION_RANGE");
   });
 
   it.each([
