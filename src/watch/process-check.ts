@@ -1,0 +1,57 @@
+import type { Socket } from "node:net";
+import type { Instant } from "../core/instant.ts";
+import { ProcessProof } from "../core/process-proof.ts";
+import type { TcpInfo } from "../core/tcp-info.ts";
+import { engine } from "./engine.ts";
+import { isReading } from "./handle.ts";
+import type { Heartbeat } from "./options.ts";
+
+/** Asks one peer's process by the user's heartbeat whenever its proof has become too old. Exists only where there is a heartbeat. */
+export class ProcessCheck {
+  readonly proof: ProcessProof;
+  readonly #socket: Socket;
+  readonly #heartbeat: Heartbeat;
+  readonly #onOutcome: () => void;
+  #bytesRead = 0;
+
+  /** `onOutcome` is called when an answer or a failure came in, so that the state can be looked at anew. */
+  constructor(socket: Socket, heartbeat: Heartbeat, budgetMs: number, onOutcome: () => void) {
+    this.#socket = socket;
+    this.#heartbeat = heartbeat;
+    this.#onOutcome = onOutcome;
+    this.proof = new ProcessProof(budgetMs, engine.now());
+  }
+
+  /** Returns the instant at which to look again. */
+  check(now: Instant, info: TcpInfo | null): Instant {
+    const { proof } = this;
+    const { bytesRead } = this.#socket;
+    const age = info?.lastDataReceivedMs;
+    if (age !== undefined) proof.heard(now - age);
+    else if (bytesRead !== this.#bytesRead) proof.heard(now);
+    this.#bytesRead = bytesRead;
+    // A program that does not read cannot see an answer: that is our side, not the peer's.
+    if (!isReading(this.#socket)) proof.heard(now);
+    const next = proof.next(now);
+    if (proof.wantsHeartbeat) this.#ask(now);
+    return next;
+  }
+
+  #ask(now: Instant): void {
+    const { proof } = this;
+    proof.asked(now);
+    const answered = (): void => {
+      proof.answered(engine.now());
+      this.#onOutcome();
+    };
+    const failed = (error: unknown): void => {
+      proof.failed(engine.now(), error instanceof Error ? error.message : String(error));
+      this.#onOutcome();
+    };
+    try {
+      Promise.resolve(this.#heartbeat()).then(answered, failed);
+    } catch (error) {
+      failed(error);
+    }
+  }
+}
