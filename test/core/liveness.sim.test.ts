@@ -84,7 +84,8 @@ describe("Liveness against a model of the kernel", () => {
           const timing = "writeEveryMs" in how ? how : { writeAtMs: cut + how.afterCutMs };
           const found = deadAt({ budgetMs, path: cutAt(cut, rttMs), untilMs: cut + 3 * budgetMs, ...timing });
           expect(found).not.toBeNull();
-          expect((found ?? 0) - cut).toBeLessThanOrEqual(budgetMs + 100);
+          // The lateness granted to the standing probe (70 ms), a check (20 ms) and the grain of the kernel's clock come on top.
+          expect((found ?? 0) - cut).toBeLessThanOrEqual(budgetMs + 120);
         },
       ),
       { numRuns: 1000 },
