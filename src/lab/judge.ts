@@ -1,6 +1,6 @@
 import type { Fault } from "./faults.ts";
 import type { LabCell } from "./report.ts";
-import type { Track } from "./run-fault.ts";
+import type { CellPlan, Track } from "./run-fault.ts";
 
 /** Beyond the budget, for timers and the two cores of a small machine. */
 const GRACE_MS = 250;
@@ -20,21 +20,44 @@ export function judge(fault: Fault, track: Track, { struckAt, budgetMs, observed
   const falseAlarm = fault.effect === "lives" && isFound;
   const problem = plan.mechanism === "watch" ? problemOf(fault, track, detectedMs, budgetMs) : null;
   return {
-    fault: fault.id,
-    mechanism: plan.mechanism,
-    traffic: plan.traffic,
-    family: plan.family,
-    tls: plan.tls,
-    privileged: false,
-    lossRatio: roundTripLoss(fault),
+    ...emptyCell(fault, plan),
     detectedMs,
-    predictedMs: null,
     error: track.error,
     diagnosis: track.diagnosis,
     falseAlarm,
     ok: problem === null,
     problem,
     observedMs: Math.round(observedMs),
+  };
+}
+
+/** What becomes of the cells of a fault that could not be run: none may pass as kept. */
+export function notRun(fault: Fault, plans: readonly CellPlan[], error: unknown): LabCell[] {
+  const problem = `could not be run: ${error instanceof Error ? error.message : String(error)}`;
+  return plans.map((plan) => ({
+    ...emptyCell(fault, plan),
+    ok: false,
+    problem,
+  }));
+}
+
+function emptyCell(fault: Fault, { mechanism, traffic, family, tls }: CellPlan): LabCell {
+  return {
+    fault: fault.id,
+    mechanism,
+    traffic,
+    family,
+    tls,
+    privileged: false,
+    lossRatio: roundTripLoss(fault),
+    detectedMs: null,
+    predictedMs: null,
+    error: null,
+    diagnosis: null,
+    falseAlarm: false,
+    ok: true,
+    problem: null,
+    observedMs: 0,
   };
 }
 

@@ -1,6 +1,7 @@
 import { availableParallelism, release } from "node:os";
 import { FAULTS, type Fault } from "./faults.ts";
 import { isInstalled } from "./installed.ts";
+import { notRun } from "./judge.ts";
 import { MECHANISMS, type Mechanism } from "./mechanisms.ts";
 import type { LabCell, LabReport, SkippedFault } from "./report.ts";
 import { type CellPlan, runFault } from "./run-fault.ts";
@@ -74,14 +75,9 @@ async function runAll(faults: readonly Fault[], budgetMs: number, options: LabOp
       const { fault, index } = next;
       const isQuick = options.isQuick ?? false;
       const observeMs = options.observeMs ?? (isQuick ? 2 * budgetMs + 2000 : 6 * budgetMs);
-      results[index] = await runFault(world, {
-        fault,
-        cells: planCells(fault, options),
-        budgetMs,
-        isQuick,
-        observeMs,
-        env: options.env ?? {},
-      });
+      const cells = planCells(fault, options);
+      const run = { fault, cells, budgetMs, isQuick, observeMs, env: options.env ?? {} };
+      results[index] = await runFault(world, run).catch((error: unknown) => notRun(fault, cells, error));
       options.onProgress?.(++done, faults.length, fault.id);
     }
   };

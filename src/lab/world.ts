@@ -51,8 +51,9 @@ export class World implements AsyncDisposable {
     const complaints: string[] = [];
     agent.stderr?.on("data", (chunk) => complaints.push(String(chunk)));
     agent.stdin?.on("error", () => {});
+    agent.on("exit", () => world.#onEnd());
     if (agent.stdout) createInterface({ input: agent.stdout }).on("line", (line) => world.#onMessage(line));
-    const failed = Promise.race([once(agent, "error"), once(agent, "exit")]);
+    const failed = Promise.race([once(agent, "error"), once(agent, "close")]);
     const ready = once(world.#events, "ready").then(() => true);
     if (
       await Promise.race([
@@ -94,7 +95,6 @@ export class World implements AsyncDisposable {
 
   /** Ends every process and network of this world. */
   async close(): Promise<void> {
-    if (this.#isClosed) return;
     this.#isClosed = true;
     this.#agent.stdin?.end();
     if (this.#agent.exitCode === null && this.#agent.signalCode === null) await once(this.#agent, "exit");
@@ -102,6 +102,13 @@ export class World implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  /** Nobody will answer any more: whoever waits must learn it. */
+  #onEnd(): void {
+    this.#isClosed = true;
+    for (const reply of this.#waiting.values()) reply({ error: "the lab's world ended" });
+    this.#waiting.clear();
   }
 
   #ask(request: WithoutId<AgentRequest>): Promise<AgentReply> {

@@ -24,7 +24,7 @@ export interface Sink {
 }
 
 /** A program that stopped reading is not told of a reset by the event loop; such sockets are looked at this often. */
-const PAUSED_CHECK_MS = 90;
+const PAUSED_CHECK_MS = 60;
 /** Once the kernel has closed the connection the event loop gets this long to say so itself. */
 const KERNEL_CLOSED_GRACE_MS = 20;
 

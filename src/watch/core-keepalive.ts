@@ -10,9 +10,11 @@ export interface CoreKeepalive {
 const LIBUV_INTERVAL_S = 1;
 const LIBUV_COUNT = 10;
 /** setKeepAlive takes interval and count since 24.19.0 and 26.4.0 (nodejs/node#63825). */
-export function hasIntervalAndCount(version: string = process.versions.node): boolean {
+function hasIntervalAndCount(version: string = process.versions.node): boolean {
   const [major = 0, minor = 0] = version.split(".").map(Number);
-  return major > 26 || (major === 26 && minor >= 4) || major === 25 ? major !== 25 : major === 24 && minor >= 19;
+  if (major === 24) return minor >= 19;
+  if (major === 26) return minor >= 4;
+  return major > 26;
 }
 
 /**

@@ -11,6 +11,8 @@ export interface Checked extends WheelEntry {
 const TICK_MS = 10;
 /** Work done in one go before the program's own events get their turn. */
 const BATCH_MS = 2;
+/** After an unexpected error from the kernel. */
+const RETRY_MS = 1000;
 
 /**
  * One wheel and one timer for all watched connections of an event loop. Never keeps the process alive. After a stall no check
@@ -73,7 +75,7 @@ class Engine {
     const started = performance.now();
     for (let entry = this.#due.pop(); entry; entry = this.#due.pop()) {
       const now = this.now();
-      const next = entry.check(now);
+      const next = this.#checkSafely(entry, now);
       if (next !== Number.POSITIVE_INFINITY) this.#wheel.schedule(entry, next);
       if (performance.now() - started > BATCH_MS && this.#due.length > 0) {
         setImmediate(this.#run);
@@ -83,6 +85,19 @@ class Engine {
     this.#isRunning = false;
     this.#arm();
   };
+
+  /** One socket that the kernel refuses to talk about must not stop the others, and a timer never throws. */
+  #checkSafely(entry: Checked, now: Instant): Instant {
+    try {
+      return entry.check(now);
+    } catch (error) {
+      process.emitWarning(`a check failed and is repeated in ${RETRY_MS} ms: ${error instanceof Error ? error.message : String(error)}`, {
+        type: "HalfOpenWarning",
+        code: "HALFOPEN_CHECK_FAILED",
+      });
+      return now + RETRY_MS;
+    }
+  }
 
   readonly #collect = (entry: Checked): void => {
     this.#due.push(entry);

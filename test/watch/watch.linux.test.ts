@@ -90,7 +90,7 @@ describe("watch", () => {
       const at = performance.now();
       reset(accepted);
       const [diagnosis] = (await once(w, "dead")) as [Diagnosis];
-      expect(performance.now() - at).toBeLessThan(200);
+      expect(performance.now() - at).toBeLessThan(100);
       expect([diagnosis.cause, diagnosis.state]).toEqual(["peer-reset", "dead"]);
       if (!isPaused) await pair.dispose();
     }
