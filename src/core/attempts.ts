@@ -35,6 +35,11 @@ export class Attempts {
     this.lastAt = Math.max(this.firstAt, this.lastAt);
   }
 
+  /** How many of them were lost, given when the peer was heard: the last one was answered, unless an answer to it cannot come so late. */
+  lostWhen(heardAt: Instant, answerWindowMs: number): number {
+    return this.count > 0 && heardAt < this.lastAtLatest + answerWindowMs ? this.count - 1 : this.count;
+  }
+
   clear(): void {
     this.count = 0;
   }

@@ -5,15 +5,7 @@ import { type Flow, flowOf, heardAgeMs, isStuckLocally, progressMark } from "./f
 import type { Instant } from "./instant.ts";
 import { LossEstimator } from "./loss-estimator.ts";
 import { PathTiming } from "./path-timing.ts";
-import {
-  attemptsNeededAt,
-  isEnoughAtDeadline,
-  lastUsefulAttempt,
-  PROBE_SPACING_MS,
-  type ProbePlan,
-  planProbes,
-  probeSpacingMs,
-} from "./probe-plan.ts";
+import { isEnoughAtDeadline, lastUsefulAttempt, PROBE_SPACING_MS, type ProbePlan, planProbes, probeSpacingMs } from "./probe-plan.ts";
 import { RetransmitLoss } from "./retransmit-loss.ts";
 import type { TcpInfo } from "./tcp-info.ts";
 
@@ -79,7 +71,7 @@ export class Liveness {
     const flow = flowOf(info);
     const heard = this.#hear(now, info);
     const progressed = this.#progress(now, info, flow);
-    if (flow === "in-flight" ? progressed : heard || progressed) this.#refute(now);
+    if (flow === "in-flight" ? progressed : heard || progressed) this.#refute(now, info);
     this.flow = flow;
     if (flow === "idle") this.#countProbes(now, info);
     else if (flow === "blocked") this.attempts.seen(info.probes ?? 0, this.#observedAt, now);
@@ -167,22 +159,23 @@ export class Liveness {
     return (info.lastDataSentMs ?? 0) + this.#timing.retransmitChainMs(info.backoff ?? 0, this.#rtoMaxMs);
   }
 
-  #refute(now: Instant): void {
+  #refute(now: Instant, info: TcpInfo): void {
     const { attempts } = this;
     const refuted = { attempts: attempts.count, silentForMs: now - attempts.firstAt };
     this.lastSuspicion = this.state === "suspect" ? refuted : null;
-    if (this.flow !== "in-flight") this.#learnProbes();
-    this.#retransmitLoss.teach(this.loss);
+    this.#learnAttempts(info);
+    this.#retransmitLoss.teach(this.loss, info);
     attempts.clear();
     this.state = "alive";
     this.#plan = this.#replan();
   }
 
-  /** The answer belongs to the last attempt seen, unless it came later than that one's could: then to one sent after it. */
-  #learnProbes(): void {
-    const { count, lastAtLatest } = this.attempts;
-    const isLastAnswered = count > 0 && this.#heardAt < lastAtLatest + this.#timing.answerWindowMs;
-    const lost = isLastAnswered ? count - 1 : count;
+  /** Window probes that follow one another faster than a peer may answer them are not lost when unanswered: the first ones are such. */
+  #learnAttempts(info: TcpInfo): void {
+    const { count } = this.attempts;
+    if (this.flow === "in-flight") return;
+    if (this.flow === "blocked" && this.#timing.retransmitGapMs((info.backoff ?? 0) - count - 1, this.#rtoMaxMs) < PROBE_SPACING_MS) return;
+    const lost = this.attempts.lostWhen(this.#heardAt, this.#timing.answerWindowMs);
     this.loss.record(lost + 1, lost);
   }
 
@@ -275,8 +268,8 @@ export class Liveness {
     if (this.state === "dead") return Number.POSITIVE_INFINITY;
     const { attempts } = this;
     const poll = now + Math.min(250, Math.max(50, this.#budgetMs / 20));
-    if (this.flow === "in-flight") return this.#soonest(now, poll);
-    if (this.flow === "blocked") return attempts.count > 0 ? this.#soonest(now, poll) : now + Math.min(1000, this.#budgetMs / 5);
+    // Transmissions and window probes leave by the kernel's own clock: only frequent looks tell when.
+    if (this.flow !== "idle") return this.#soonest(now, poll);
     if (attempts.count === 0 && !this.wantsNudge) return Math.max(now + 1, this.#standingProbeBy() + this.#timing.answerWindowMs);
     return this.#soonest(now, this.wantsNudge ? now + PROBE_SPACING_MS : Math.max(now + 1, this.#nextNudgeAt));
   }
@@ -288,15 +281,5 @@ export class Liveness {
     const deadline = this.#deadline();
     if (deadline > now) next = Math.min(next, deadline);
     return next;
-  }
-
-  /** Probability that a live peer would be as silent by loss alone. */
-  get falseAlarmProbability(): number {
-    return this.loss.ratio ** this.attempts.count;
-  }
-
-  /** Unanswered attempts that would prove death now. */
-  get attemptsNeeded(): number {
-    return attemptsNeededAt(this.loss.ratio);
   }
 }

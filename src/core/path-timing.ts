@@ -15,10 +15,15 @@ export class PathTiming {
     this.answerWindowMs = Math.max(50, Math.min(info.rtoMs, Math.max(200, roundTrips)));
   }
 
+  /** How long the kernel waits at this backoff. */
+  retransmitGapMs(backoff: number, rtoMaxMs: number | null): number {
+    return Math.min(this.rtoMs * 2 ** Math.max(0, backoff), rtoMaxMs ?? 120_000);
+  }
+
   /** How long so many retransmissions in a row take, each waiting twice as long as the one before up to the cap (RFC 6298 5.5). */
   retransmitChainMs(backoff: number, rtoMaxMs: number | null): number {
     let sum = 0;
-    for (let i = 0; i < backoff; i++) sum += Math.min(this.rtoMs * 2 ** i, rtoMaxMs ?? 120_000);
+    for (let i = 0; i < backoff; i++) sum += this.retransmitGapMs(i, rtoMaxMs);
     return sum;
   }
 }

@@ -2,32 +2,48 @@ import type { LossEstimator } from "./loss-estimator.ts";
 import type { TcpInfo } from "./tcp-info.ts";
 
 /**
- * Learns losses from the totals of data segments and retransmissions, one reading late: what is in flight now may have been
- * retransmitted in vain, and says nothing of loss before it is answered.
+ * Learns losses from the totals of data segments and retransmissions. What was not answered yet says nothing (it may be lost for
+ * good), and what the peer reports to have got twice (RFC 3708) was not lost: a tail loss probe that overtakes a delayed
+ * acknowledgment, say. That report comes one round trip later, so every lesson waits for the next acknowledgment.
  */
 export class RetransmitLoss {
-  #segmentsBefore = -1;
-  #retransmitsBefore = 0;
+  #segments = -1;
+  #retransmits = 0;
+  /** Totals up to which lessons were taken. */
   #segmentsLearned = 0;
   #retransmitsLearned = 0;
+  #duplicatesLearned = 0;
+  /** The lesson that waits. */
+  #sent = 0;
+  #lost = 0;
 
   observe(info: TcpInfo): void {
-    const { totalRetransmits = 0, dataSegmentsOut = 0 } = info;
-    if (this.#segmentsBefore < 0) {
-      // What was lost before the watch began (a SYN, say) tells of the time before.
-      this.#retransmitsLearned = totalRetransmits;
-      this.#segmentsLearned = dataSegmentsOut;
-    }
-    this.#retransmitsBefore = totalRetransmits;
-    this.#segmentsBefore = dataSegmentsOut;
+    const isFirst = this.#segments < 0;
+    this.#segments = info.dataSegmentsOut ?? 0;
+    this.#retransmits = info.totalRetransmits ?? 0;
+    if (!isFirst) return;
+    // What was lost before the watch began (a SYN, say) tells of the time before.
+    this.#segmentsLearned = this.#segments;
+    this.#retransmitsLearned = this.#retransmits;
+    this.#duplicatesLearned = info.dsackDuplicates ?? 0;
   }
 
   /** The peer acknowledged something: all up to the previous reading is resolved. */
-  teach(loss: LossEstimator): void {
-    const sent = this.#segmentsBefore - this.#segmentsLearned;
-    if (sent <= 0) return;
-    loss.record(sent, Math.min(sent, this.#retransmitsBefore - this.#retransmitsLearned));
-    this.#segmentsLearned = this.#segmentsBefore;
-    this.#retransmitsLearned = this.#retransmitsBefore;
+  teach(loss: LossEstimator, { dsackDuplicates = 0 }: TcpInfo): void {
+    if (this.#segments <= this.#segmentsLearned) return;
+    const waiting = this.#lost - this.#needless(this.#lost, dsackDuplicates);
+    if (this.#sent > 0) loss.record(this.#sent, Math.min(this.#sent, waiting));
+    const repeated = this.#retransmits - this.#retransmitsLearned;
+    this.#sent = this.#segments - this.#segmentsLearned;
+    this.#lost = repeated - this.#needless(repeated, dsackDuplicates);
+    this.#segmentsLearned = this.#segments;
+    this.#retransmitsLearned = this.#retransmits;
+  }
+
+  /** How many of so many retransmissions the peer reports as needless; each report counts once. */
+  #needless(retransmissions: number, dsackDuplicates: number): number {
+    const needless = Math.max(0, Math.min(retransmissions, dsackDuplicates - this.#duplicatesLearned));
+    this.#duplicatesLearned += needless;
+    return needless;
   }
 }
