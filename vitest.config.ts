@@ -1,10 +1,16 @@
 import { defineConfig } from "vitest/config";
 
+const REAL_NETWORKS = ["test/**/*.lab.test.ts", "test/**/*.wine.test.ts"];
+
+/** Pure and loopback tests first; then those that wait for real networks, side by side but few: they measure time on two cores. */
 export default defineConfig({
   test: {
-    include: ["test/**/*.test.ts"],
     reporters: ["default", "./test/setup/counts-reporter.ts"],
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    projects: [
+      { extends: true, test: { name: "unit", include: ["test/**/*.test.ts"], exclude: REAL_NETWORKS, sequence: { groupOrder: 0 } } },
+      { extends: true, test: { name: "lab", include: REAL_NETWORKS, maxWorkers: 2, sequence: { groupOrder: 1 } } },
+    ],
   },
 });

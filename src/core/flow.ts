@@ -8,8 +8,9 @@ export type Flow = "idle" | "in-flight" | "blocked";
 
 export function flowOf(info: TcpInfo): Flow {
   const unacked = info.unackedSegments ?? info.bytesInFlight ?? 0;
-  const waiting = info.notSentBytes ?? 0;
-  if (unacked === 0 && waiting === 0) return "idle";
+  // Before Linux 4.6 unsent data is not told; backoff with nothing in flight means that window probes are going out.
+  const isWaiting = info.notSentBytes === undefined ? (info.backoff ?? 0) > 0 : info.notSentBytes > 0;
+  if (unacked === 0 && !isWaiting) return "idle";
   return isWindowClosed(info, unacked) ? "blocked" : "in-flight";
 }
 

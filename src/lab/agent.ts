@@ -72,7 +72,7 @@ function start(argv: readonly string[], env: Readonly<Record<string, string>> = 
   createInterface({ input: child.stderr }).on("line", (line) => tell({ event: "error-line", pid, line }));
   child.stdin.on("error", () => {});
   child.on("error", (error) => tell({ event: "error-line", pid, line: error.message }));
-  child.on("exit", (code, signal) => {
+  child.on("close", (code, signal) => {
     children.delete(pid);
     tell({ event: "exit", pid, code, signal });
   });

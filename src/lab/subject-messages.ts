@@ -12,6 +12,7 @@ export interface SubjectConnection {
   readonly host: string;
   readonly tls: boolean;
   readonly budgetMs: number;
+  readonly zeroWindowToleranceMs?: number;
 }
 
 export type SubjectCommand =

@@ -21,7 +21,7 @@ function open(it: SubjectConnection): void {
   socket.on("close", () => tell({ id: it.id, event: "closed" }));
   socket.resume();
   if (it.mechanism === "watch") {
-    const w = watch(socket, { detectWithinMs: it.budgetMs, label: it.id });
+    const w = watch(socket, { detectWithinMs: it.budgetMs, zeroWindowToleranceMs: it.zeroWindowToleranceMs, label: it.id });
     for (const event of ["suspect", "alive", "dead"] as const) w.on(event, (diagnosis) => tell({ id: it.id, event, diagnosis }));
     w.on("close", (diagnosis) => tell({ id: it.id, event: "end", diagnosis }));
     watchers.set(it.id, w);

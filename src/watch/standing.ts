@@ -7,7 +7,7 @@ import { applyUserTimeout, readUserTimeout } from "../kernel/user-timeout.ts";
 import type { Applied } from "./applied.ts";
 
 const NO_CAP =
-  "no TCP_RTO_MAX_MS (Linux >= 6.15, and tcp_retries2 not lowered): a peer that dies behind a closed window is found after about twice the time it was blocked";
+  "no TCP_RTO_MAX_MS (Linux >= 6.15, and tcp_retries2 not lowered): a peer that dies behind a closed window is found after two to three times the time it was blocked";
 
 interface Saved {
   readonly keepalive: AppliedKeepalive;
