@@ -200,7 +200,7 @@ describe("watchServer", () => {
     await once(server, "listening");
     const { port } = server.address() as { port: number };
     const clients = [connect(port), connect(port)];
-    for (const client of clients) await once(client, "connect");
+    await Promise.all(clients.map((client) => once(client, "connect")));
     while (w.size < 2) await sleep(10);
     expect([...w].map(({ state }) => state)).toEqual(["alive", "alive"]);
     const dying = once(w, "dead") as Promise<[Diagnosis, Socket]>;
