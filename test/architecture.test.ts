@@ -1,0 +1,95 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join, relative } from "node:path";
+import { describe, expect, it } from "vitest";
+
+const SRC = new URL("../src/", import.meta.url).pathname;
+
+/** What each folder of src may import, and why no more. Imports point downwards only. */
+const LAYERS: Readonly<Record<string, { readonly may: readonly string[]; readonly because: string }>> = {
+  core: { may: ["core"], because: "a verdict must be reproducible from evidence and instants alone" },
+  kernel: { may: ["core", "kernel"], because: "what the OS tells must not depend on who asks" },
+  watch: { may: ["core", "kernel", "watch"], because: "the two wings, in-process and whole machine, must not know each other" },
+  machine: { may: ["core", "kernel", "machine"], because: "the two wings, in-process and whole machine, must not know each other" },
+  heartbeat: { may: ["core", "kernel", "watch", "heartbeat"], because: "proofs of a process build on a watch" },
+  auto: { may: ["core", "kernel", "watch", "auto"], because: "adoption without code builds on a watch" },
+  testing: { may: ["core", "testing"], because: "users' own tests must not need a kernel" },
+  lab: { may: ["core", "kernel", "watch", "machine", "lab"], because: "the lab puts the product to the test, not the command line" },
+  cli: {
+    may: ["core", "kernel", "watch", "machine", "heartbeat", "auto", "testing", "lab", "cli"],
+    because: "surfaces compose; nothing composes them",
+  },
+};
+const BACK_ENDS = ["kernel/koffi-port.ts", "kernel/node-ffi-port.ts"];
+/** A file is read in one sitting. */
+const LONGEST_FILE = 300;
+
+const files = readdirSync(SRC, { recursive: true, encoding: "utf8" })
+  .filter((name) => name.endsWith(".ts"))
+  .map((name) => ({ name, text: readFileSync(join(SRC, name), "utf8") }));
+
+function importsOf(text: string): string[] {
+  return [...text.matchAll(/(?:\bfrom\s+|\bimport\s*\(?\s*|\brequire\)?\(?\s*\(?)"([^"]+)"/g)].map(([, target = ""]) => target);
+}
+
+/** Comments and texts may say what code must not. */
+function codeOf(text: string): string {
+  const withoutComments = text.replace(/\/\*[\s\S]*?\*\//g, "").replace(/(^|\s)\/\/.*$/gm, "");
+  return withoutComments.replace(/"(?:[^"\\]|\\.)*"/g, '""').replace(/`[^`]*`/g, "``");
+}
+
+function layerOf(path: string): string {
+  return path.split("/")[0] ?? "";
+}
+
+/** The names of files that break a rule, with what breaks it. */
+function breaches(rule: (file: { name: string; text: string }) => (string | null | undefined)[]): string[] {
+  return files.flatMap((file) =>
+    rule(file)
+      .filter((breach) => breach != null && breach !== "")
+      .map((breach) => `${file.name}: ${breach}`),
+  );
+}
+
+describe("the source", () => {
+  it("is found by this test", () => expect(files.length).toBeGreaterThan(50));
+
+  it("imports only from the layers below", () => {
+    const found = breaches(({ name, text }) => {
+      if (!name.includes("/")) return []; // a public entry of the package may gather from everywhere
+      const layer = LAYERS[layerOf(name)];
+      if (!layer) return ["is in no layer of this test; add its folder with the reason"];
+      return importsOf(text).map((target) => {
+        const to = layerOf(relative(SRC, join(SRC, name, "..", target)));
+        return !target.startsWith(".") || layer.may.includes(to) ? null : `may not import ${target}, because ${layer.because}`;
+      });
+    });
+    expect(found).toEqual([]);
+  });
+
+  it("names relative imports with .ts", () => {
+    expect(breaches(({ text }) => importsOf(text).filter((target) => target.startsWith(".") && !target.endsWith(".ts")))).toEqual([]);
+  });
+
+  it("keeps a file short enough for one sitting, without default exports", () => {
+    const lines = (text: string): number => text.split("\n").length - 1;
+    expect(breaches(({ text }) => [lines(text) > LONGEST_FILE ? `${lines(text)} lines` : null])).toEqual([]);
+    expect(breaches(({ text }) => [/export default/.exec(codeOf(text))?.[0]])).toEqual([]);
+  });
+
+  it("reaches native code only through the port", () => {
+    const native = ["koffi", "node:ffi"];
+    expect(
+      breaches(({ name, text }) => (BACK_ENDS.includes(name) ? [] : importsOf(text).filter((target) => native.includes(target)))),
+    ).toEqual([]);
+  });
+
+  it("keeps core pure: the instant comes in as an argument, the next deadline goes out", () => {
+    const impure =
+      /\bnew Date|\bDate\.|\bperformance\.|\bprocess\.|\bBuffer\b|\bset(?:Timeout|Interval|Immediate)\b|\bqueueMicrotask\b|\bMath\.random|\bconsole\.|\bPromise\b|\basync\b|\bawait\b/;
+    const found = breaches(({ name, text }) => {
+      if (layerOf(name) !== "core") return [];
+      return [impure.exec(codeOf(text))?.[0], ...importsOf(text).filter((target) => !target.startsWith("."))];
+    });
+    expect(found).toEqual([]);
+  });
+});
