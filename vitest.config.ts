@@ -2,7 +2,7 @@ import { defineConfig } from "vitest/config";
 
 const REAL_NETWORKS = ["test/**/*.lab.test.ts", "test/**/*.wine.test.ts"];
 
-/** Pure and loopback tests first; then those that wait for real networks, side by side but few: they measure time on two cores. */
+/** Pure and loopback tests first; then, a file at a time, those that measure time in real networks. */
 export default defineConfig({
   test: {
     reporters: ["default", "./test/setup/counts-reporter.ts"],
@@ -10,7 +10,7 @@ export default defineConfig({
     hookTimeout: 60_000,
     projects: [
       { extends: true, test: { name: "unit", include: ["test/**/*.test.ts"], exclude: REAL_NETWORKS, sequence: { groupOrder: 0 } } },
-      { extends: true, test: { name: "lab", include: REAL_NETWORKS, maxWorkers: 2, sequence: { groupOrder: 1 } } },
+      { extends: true, test: { name: "lab", include: REAL_NETWORKS, maxWorkers: 1, sequence: { groupOrder: 1 } } },
     ],
   },
 });

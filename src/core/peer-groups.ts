@@ -9,6 +9,8 @@ export interface PeerGroup {
   silent: number;
   /** When any connection of the group was last heard. */
   heardAt: Instant;
+  /** Connections that were found dead since then. They are gone, yet they still testify. */
+  died: number;
 }
 
 /** Peers reached from one of our addresses: as good as the same interface and next hop, and known without asking. */
@@ -47,14 +49,15 @@ export class PeerGroups {
     if (!group) {
       const route = this.#routeOf(localAddress);
       route.peers++;
-      group = { key, route, total: 0, silent: 0, heardAt: NEVER };
+      group = { key, route, total: 0, silent: 0, heardAt: NEVER, died: 0 };
       this.#peers.set(key, group);
     }
     change(group, 1, 0);
     return group;
   }
 
-  leave(group: PeerGroup, wasSilent: boolean): void {
+  leave(group: PeerGroup, wasSilent: boolean, isDead = false): void {
+    if (isDead) group.died++;
     change(group, -1, wasSilent ? -1 : 0);
     if (group.total > 0) return;
     this.#peers.delete(group.key);
@@ -79,6 +82,7 @@ export function markSilent(group: PeerGroup, isSilent: boolean): void {
 export function heardInGroup(group: PeerGroup, at: Instant): void {
   if (at <= group.heardAt) return;
   group.heardAt = at;
+  group.died = 0;
   const { route } = group;
   if (at <= route.heardAt) return;
   if (route.heardFrom !== group) route.othersHeardAt = route.heardAt;
@@ -91,14 +95,15 @@ export function heardInGroup(group: PeerGroup, at: Instant): void {
  * them was heard after `since`, the first attempt that stayed unanswered here: before, they prove nothing.
  */
 export function othersOf(group: PeerGroup, isSilent: boolean, since: Instant): OtherConnections | null {
-  const silent = group.silent - (isSilent ? 1 : 0);
+  const stillSilent = group.silent - (isSilent ? 1 : 0);
+  const silent = stillSilent + group.died;
   const { route } = group;
   const otherPeers = route.peers - 1;
-  if (group.total - 1 + otherPeers === 0) return null;
+  if (group.total - 1 + group.died + otherPeers === 0) return null;
   const silentPeers = route.silentPeers - (isGroupSilent(group) ? 1 : 0);
   const othersHeardAt = route.heardFrom === group ? route.othersHeardAt : route.heardAt;
   return {
-    samePeer: { alive: group.heardAt > since ? group.total - 1 - silent : 0, silent },
+    samePeer: { alive: group.heardAt > since ? group.total - 1 - stillSilent : 0, silent },
     sameRoute: { alive: othersHeardAt > since ? otherPeers - silentPeers : 0, silent: silentPeers },
   };
 }

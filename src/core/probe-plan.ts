@@ -10,6 +10,8 @@
 
 /** Share of the budget that an outage may last without ending a connection. */
 export const OUTAGE_SHARE = 0.4;
+/** Room above that share, for attempts whose instants are known within bounds only. */
+const OUTAGE_MARGIN = 0.04;
 /** Accepted probability that one verdict of death is wrong by loss alone. */
 const ACCEPTED_FALSE_ALARM = 1e-6;
 /** A Linux peer answers keepalive probes at most every 500 ms (tcp_invalid_ratelimit); closer ones prove nothing. */
@@ -49,7 +51,7 @@ export interface ProbePlan {
 }
 
 export function planProbes(input: ProbePlanInput): ProbePlan {
-  const spanMs = OUTAGE_SHARE * input.budgetMs;
+  const spanMs = (OUTAGE_SHARE + OUTAGE_MARGIN) * input.budgetMs;
   const attemptsNeeded = attemptsNeededAt(input.lossRatio);
   const questioningMs = Math.max(spanMs, (attemptsNeeded - 1) * PROBE_SPACING_MS);
   const inFlightMs = firstAttemptBeyond(spanMs, input.rtoMs, input.rtoMaxMs);

@@ -280,7 +280,7 @@ export class Connection implements Checked {
     if (isSocketKept) this.#undo();
     else {
       engine.cancel(this);
-      if (this.#group) groups.leave(this.#group, this.state !== "alive");
+      if (this.#group) groups.leave(this.#group, this.state !== "alive", this.state === "dead");
       this.#group = null;
     }
     if (connections.get(this.socket) === this) connections.delete(this.socket);

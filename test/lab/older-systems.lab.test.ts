@@ -1,16 +1,12 @@
 import { expect, it } from "vitest";
 import { FAULTS } from "../../src/lab/faults.ts";
-import type { LabCell } from "../../src/lab/report.ts";
 import { runLab } from "../../src/lab/run-lab.ts";
 import { describeWith } from "../setup/requires.ts";
+import { problemsOf } from "./problems.ts";
 
 const SILENT_CUTS = FAULTS.filter(({ effect, needs, id }) => effect === "cuts" && !needs && id !== "dead-behind-closed-window").map(
   ({ id }) => id,
 );
-
-function problemsOf(cells: readonly LabCell[]): string[] {
-  return cells.filter(({ ok }) => !ok).map(({ fault, traffic, family, problem }) => `${fault} ${traffic} IPv${family}: ${problem}`);
-}
 
 await describeWith(["namespaces"], "on a system that has less, watch", () => {
   it.concurrent("finds every silent cut within the budget without TCP_RTO_MAX_MS (Linux before 6.15)", { timeout: 60_000 }, async () => {

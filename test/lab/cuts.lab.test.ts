@@ -1,0 +1,49 @@
+import { expect, it } from "vitest";
+import { FAULTS } from "../../src/lab/faults.ts";
+import { runLab } from "../../src/lab/run-lab.ts";
+import { describeWith } from "../setup/requires.ts";
+import { problemsOf } from "./problems.ts";
+
+const CUTS = FAULTS.filter(({ effect }) => effect === "cuts").map(({ id }) => id);
+
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+}
+
+await describeWith(["namespaces", "nft", "conntrack"], "the cable is pulled, and watch", () => {
+  it.each([5000, 2500])(
+    "finds every peer that is gone without a word within %d ms plus 250, and says why",
+    { timeout: 90_000 },
+    async (budgetMs) => {
+      const report = await runLab({ faults: CUTS, mechanisms: ["watch"], detectWithinMs: budgetMs });
+      expect(report.skipped).toEqual([]);
+      expect(problemsOf(report.cells)).toEqual([]);
+      // Every fault in both traffics where it has both, IPv4 and IPv6, plain and TLS.
+      expect(report.cells.length).toBe(
+        4 * FAULTS.filter(({ effect }) => effect === "cuts").reduce((sum, { traffics }) => sum + traffics.length, 0),
+      );
+      const idle = median(
+        report.cells.filter(({ traffic }) => traffic === "idle").map(({ detectedMs }) => detectedMs ?? Number.POSITIVE_INFINITY),
+      );
+      console.log(
+        `budget ${budgetMs} ms: median detection of an idle connection ${idle} ms (${(idle / budgetMs).toFixed(2)} of the budget)`,
+      );
+      expect(idle).toBeLessThanOrEqual(0.9 * budgetMs);
+    },
+  );
+
+  it("hears of a reboot and of a killed process from the kernel, as soon as a plain socket does", {
+    timeout: 60_000,
+  }, async () => {
+    const report = await runLab({ faults: ["peer-rebooted", "peer-killed"], mechanisms: ["none", "watch"], traffics: ["in-flight"] });
+    expect(problemsOf(report.cells)).toEqual([]);
+    for (const id of ["peer-rebooted", "peer-killed"]) {
+      const times = (mechanism: string): number[] =>
+        report.cells
+          .filter((cell) => cell.fault === id && cell.mechanism === mechanism)
+          .map(({ detectedMs }) => detectedMs ?? Number.POSITIVE_INFINITY);
+      expect(Math.max(...times("watch"))).toBeLessThanOrEqual(Math.max(...times("none")) + 100);
+    }
+  });
+});
