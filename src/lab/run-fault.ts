@@ -38,6 +38,8 @@ export interface Track {
 
 const WARM_UP_MS = 2500;
 const PHASE_MS = 2000;
+/** Connections are opened over such a time, each at a random instant: what they keep routine of must not be in step. */
+const OPENING_MS = 1000;
 const CONNECT_WITHIN_MS = 15_000;
 
 /** Builds the fault's network, lets its connections run, strikes, and tells what each one found. */
@@ -49,8 +51,10 @@ export async function runFault(world: World, run: FaultRun): Promise<LabCell[]> 
   const subject = await network.spawn("left", [process.execPath, program("subject.js")], { unprivileged: true, env: { ...run.env } });
   const tracks = follow(subject, run.cells);
   const connections = run.cells.map((plan, index): SubjectConnection => {
+    const { mechanism, traffic, tls } = plan;
     const host = network.address("right", plan.family);
-    return { id: String(index), mechanism: plan.mechanism, traffic: plan.traffic, role: fault.role, host, tls: plan.tls, budgetMs };
+    const afterMs = Math.random() * OPENING_MS;
+    return { id: String(index), mechanism, traffic, tls, role: fault.role, host, budgetMs, afterMs };
   });
   await command(subject, { do: "open", connections });
   await settled(tracks, subject);

@@ -13,6 +13,8 @@ export interface SubjectConnection {
   readonly tls: boolean;
   readonly budgetMs: number;
   readonly zeroWindowToleranceMs?: number;
+  /** Opened so long after the command. */
+  readonly afterMs?: number;
 }
 
 export type SubjectCommand =

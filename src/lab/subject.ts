@@ -45,7 +45,7 @@ function talk(socket: Socket, isBulk: boolean): void {
 }
 
 function obey(command: SubjectCommand): void {
-  if (command.do === "open") for (const it of command.connections) open(it);
+  if (command.do === "open") for (const it of command.connections) setTimeout(open, it.afterMs ?? 0, it);
   if (command.do === "block") block(command.ms);
   if (command.do === "diagnose") for (const [id, w] of watchers) tell({ id, event: "now", diagnosis: w.diagnosis });
 }
