@@ -2,8 +2,8 @@ import { read } from "node:fs";
 import { HalfOpenError } from "../core/errors.ts";
 import { openPort } from "../kernel/open-port.ts";
 import type { SystemPort } from "../kernel/port.ts";
+import { seededRandom } from "../testing/seeded-random.ts";
 import type { WireSettings } from "./network.ts";
-import { seededRandom } from "./seeded-random.ts";
 
 const AF_PACKET = 17;
 const SOCK_RAW = 3;

@@ -1,4 +1,4 @@
-/** Numbers from 0 to 1 that a seed repeats (Mulberry32): a lab run can be made again. */
+/** Numbers from 0 to 1 that a seed repeats (Mulberry32): a run can be made again. */
 export function seededRandom(seed: number): () => number {
   let state = seed | 0;
   return () => {

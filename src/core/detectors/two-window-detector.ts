@@ -1,0 +1,54 @@
+import type { Instant } from "../instant.ts";
+import { ArrivalEstimator } from "./arrival-estimator.ts";
+import { checkDuration, checkRange, checkSamples } from "./check-range.ts";
+import { type Detector, type Verdict, verdictAt } from "./detector.ts";
+
+export interface TwoWindowOptions {
+  /** Heartbeat interval eta in ms. */
+  readonly intervalMs: number;
+  /** Safety margin in ms behind the later of the two estimated arrivals; 0 or more. */
+  readonly marginMs: number;
+  /** Arrivals in the short window, which follows sudden jumps of the delay; default 1. */
+  readonly shortSamples?: number;
+  /** Arrivals in the long window, which keeps the accuracy; default 1000. */
+  readonly longSamples?: number;
+}
+
+/** The two-window detector (Tomsic, Sens, Garcia, Arantes, Sopena, IPDPS 2015): NFD-E with the later of two estimates, for paths whose delay jumps. */
+export class TwoWindowDetector implements Detector {
+  readonly #marginMs: number;
+  readonly #short: ArrivalEstimator;
+  readonly #long: ArrivalEstimator;
+  #newest = -1;
+  #deadline: Instant;
+
+  /** @throws HalfOpenError `ERR_OPTION_RANGE` */
+  constructor(options: TwoWindowOptions, now: Instant) {
+    const intervalMs = checkDuration("intervalMs", options.intervalMs);
+    this.#marginMs = checkRange("marginMs", options.marginMs, 0, 31_557_600_000);
+    this.#short = new ArrivalEstimator(intervalMs, checkSamples("shortSamples", options.shortSamples ?? 1), now);
+    this.#long = new ArrivalEstimator(intervalMs, checkSamples("longSamples", options.longSamples ?? 1000), now);
+    this.#deadline = now + intervalMs + this.#marginMs;
+  }
+
+  heard(now: Instant, sequence: number): void {
+    if (sequence <= this.#newest) return;
+    this.#newest = sequence;
+    this.#short.arrived(now, sequence);
+    this.#long.arrived(now, sequence);
+    const expected = Math.max(this.#short.expected(sequence + 1), this.#long.expected(sequence + 1));
+    this.#deadline = expected + this.#marginMs;
+  }
+
+  stalled(_now: Instant, gapMs: number): void {
+    this.#deadline += gapMs;
+  }
+
+  nextDeadline(): Instant {
+    return this.#deadline;
+  }
+
+  verdict(now: Instant): Verdict {
+    return verdictAt(now, this.#deadline);
+  }
+}

@@ -1,0 +1,19 @@
+export {
+  constantDelay,
+  type DelayLaw,
+  exponentialDelay,
+  lognormalDelay,
+  paretoDelay,
+  uniformDelay,
+} from "../core/detectors/delay-law.ts";
+export type { AccrualDetector, Detector, Verdict } from "../core/detectors/detector.ts";
+export type { DetectorQosReport } from "../core/detectors/detector-qos.ts";
+export type { GilbertElliott, LossLaw } from "../core/detectors/loss-law.ts";
+export { type ConformanceCheck, type DetectorUnderTest, detectorConformance } from "./detector-conformance.ts";
+export type { EpisodeLaw } from "./episodes.ts";
+export { HeartbeatStream, type HeartbeatStreamOptions } from "./heartbeat-stream.ts";
+export type { PathLaw } from "./path.ts";
+export { seededRandom } from "./seeded-random.ts";
+export { type SimulationOptions, type SimulationReport, simulateDetector } from "./simulate-detector.ts";
+export { VirtualClock } from "./virtual-clock.ts";
+export { VirtualLink, type VirtualLinkOptions } from "./virtual-link.ts";

@@ -1,0 +1,27 @@
+import { LossChain, type LossLaw } from "../core/detectors/loss-law.ts";
+
+/** Draws which packets are lost. The instants it is asked for should not go backwards: a burst has no memory of what it was. */
+export class LossProcess {
+  readonly #chain: LossChain;
+  readonly #random: () => number;
+  readonly #isSteady: boolean;
+  #at = 0;
+  #isInBurst: boolean;
+
+  constructor(law: LossLaw, random: () => number) {
+    this.#chain = new LossChain(law);
+    this.#random = random;
+    this.#isSteady = this.#chain.burstShare === 0;
+    this.#isInBurst = !this.#isSteady && random() < this.#chain.burstShare;
+  }
+
+  isLost(at: number): boolean {
+    const chain = this.#chain;
+    if (this.#isSteady) return chain.lossBetween > 0 && this.#random() < chain.lossBetween;
+    const { fromBurst, fromBetween } = chain.burstAfter(Math.max(0, at - this.#at));
+    this.#at = Math.max(this.#at, at);
+    this.#isInBurst = this.#random() < (this.#isInBurst ? fromBurst : fromBetween);
+    const loss = this.#isInBurst ? chain.lossInBurst : chain.lossBetween;
+    return loss >= 1 || (loss > 0 && this.#random() < loss);
+  }
+}

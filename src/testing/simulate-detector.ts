@@ -1,0 +1,133 @@
+import type { Detector } from "../core/detectors/detector.ts";
+import { DetectorQos, type DetectorQosReport } from "../core/detectors/detector-qos.ts";
+import { type EpisodeLaw, Episodes } from "./episodes.ts";
+import { HeartbeatStream, type HeartbeatStreamOptions } from "./heartbeat-stream.ts";
+import { seededRandom } from "./seeded-random.ts";
+
+export interface SimulationOptions extends HeartbeatStreamOptions {
+  /** Makes the detector under test at the start of the stream. */
+  readonly detector: (now: number) => Detector;
+  /** Heartbeats that are sent; what the detector does before `warmUp` of them does not count. */
+  readonly heartbeats: number;
+  /** Default 2000, or a tenth of the heartbeats if that is less. */
+  readonly warmUp?: number;
+  /** Times in which the monitoring process stands still: it hears what came meanwhile when they end, after `stalled` was called. */
+  readonly monitorStalls?: EpisodeLaw;
+}
+
+export interface SimulationReport {
+  /** Heartbeats sent after the warm-up. */
+  readonly heartbeats: number;
+  readonly received: number;
+  /** On the live peer. */
+  readonly qos: DetectorQosReport;
+  /** Detection time had the peer crashed right after a heartbeat was sent, over all heartbeats: the worst moment to crash. */
+  readonly detection: { readonly meanMs: number; readonly p50Ms: number; readonly p99Ms: number; readonly worstMs: number };
+}
+
+/** Runs a detector against a live peer behind a bad path, in virtual time: some millions of heartbeats a second. */
+export function simulateDetector(options: SimulationOptions): SimulationReport {
+  const stream = new HeartbeatStream(options);
+  const warmUp = options.warmUp ?? Math.min(2000, options.heartbeats / 10);
+  const run = new Run(options, warmUp);
+  do {
+    stream.next();
+    run.arrived(stream.arrivedAt, stream.sequence);
+  } while (stream.sequence < options.heartbeats);
+  return run.report(stream.arrivedAt);
+}
+
+const MOST_SAMPLES = 65_536;
+
+class Run {
+  readonly #detector: Detector;
+  readonly #qos: DetectorQos = new DetectorQos(0);
+  readonly #stalls: Episodes | null;
+  readonly #intervalMs: number;
+  readonly #warmUp: number;
+  readonly #samples: number[] = [];
+  readonly #stride: number;
+  #isWarm = false;
+  #isTrusted = true;
+  #heardAt = 0;
+  #lookedAt = 0;
+  #newest = -1;
+  #received = 0;
+  #detections = 0;
+  #detectionSum = 0;
+  #worst = 0;
+
+  constructor(options: SimulationOptions, warmUp: number) {
+    this.#detector = options.detector(0);
+    this.#intervalMs = options.intervalMs;
+    this.#warmUp = warmUp;
+    this.#stalls = options.monitorStalls ? new Episodes(options.monitorStalls, seededRandom(options.seed ^ 0x165667b1)) : null;
+    this.#stride = Math.max(1, Math.ceil(options.heartbeats / MOST_SAMPLES));
+  }
+
+  arrived(arrivedAt: number, sequence: number): void {
+    const detector = this.#detector;
+    const now = this.#stalls === null ? arrivedAt : this.#stallUntil(this.#stalls, arrivedAt);
+    if (now > this.#lookedAt) this.#settle(now);
+    if (sequence > this.#newest) {
+      if (this.#isWarm) this.#sampleDetections(detector.nextDeadline(), sequence);
+      this.#newest = sequence;
+    }
+    if (!this.#isWarm && sequence >= this.#warmUp) {
+      this.#isWarm = true;
+      this.#qos.restart(now);
+    }
+    detector.heard(now, sequence);
+    this.#heardAt = now;
+    this.#lookedAt = now;
+    if (this.#isWarm) this.#received++;
+  }
+
+  report(now: number): SimulationReport {
+    const sorted = this.#samples.sort((a, b) => a - b);
+    const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN;
+    return {
+      heartbeats: this.#detections,
+      received: this.#received,
+      qos: this.#qos.report(now),
+      detection: { meanMs: this.#detectionSum / this.#detections, p50Ms: at(0.5), p99Ms: at(0.99), worstMs: this.#worst },
+    };
+  }
+
+  /**
+   * What the detector said from the last look until now. All that arrived in the instant of the last look is heard by then: as in a real
+   * event loop no verdict falls between two heartbeats that were read together.
+   */
+  #settle(now: number): void {
+    const deadline = this.#detector.nextDeadline();
+    if (!this.#isTrusted && deadline > this.#lookedAt) {
+      this.#isTrusted = true;
+      this.#qos.trusted(this.#lookedAt);
+    }
+    if (this.#isTrusted && deadline <= now) {
+      this.#isTrusted = false;
+      this.#qos.suspected(Math.max(deadline, this.#lookedAt), this.#heardAt);
+    }
+  }
+
+  /** The process may have stood still since it last looked: no verdict falls meanwhile, and deadlines move. */
+  #stallUntil(stalls: Episodes, arrivedAt: number): number {
+    const begin = stalls.beginBetween(this.#lookedAt, arrivedAt);
+    if (begin === null) return Math.max(arrivedAt, this.#lookedAt);
+    this.#settle(begin);
+    const end = stalls.endOf(begin);
+    this.#detector.stalled(end, end - begin);
+    this.#lookedAt = end;
+    return this.#stallUntil(stalls, arrivedAt);
+  }
+
+  /** With heartbeat `sequence` unsent, the deadline before its arrival would have been final for a crash after any one since the newest. */
+  #sampleDetections(deadline: number, sequence: number): void {
+    for (let last = this.#newest; last < sequence; last++) {
+      const detectionMs = Math.max(0, deadline - last * this.#intervalMs);
+      this.#detectionSum += detectionMs;
+      if (detectionMs > this.#worst) this.#worst = detectionMs;
+      if (this.#detections++ % this.#stride === 0) this.#samples.push(detectionMs);
+    }
+  }
+}
