@@ -13,7 +13,10 @@ const LAYERS: Readonly<Record<string, { readonly may: readonly string[]; readonl
   heartbeat: { may: ["core", "kernel", "watch", "heartbeat"], because: "proofs of a process build on a watch" },
   auto: { may: ["core", "kernel", "watch", "auto"], because: "adoption without code builds on a watch" },
   testing: { may: ["core", "testing"], because: "users' own tests must not need a kernel" },
-  lab: { may: ["core", "kernel", "watch", "machine", "lab"], because: "the lab puts the product to the test, not the command line" },
+  lab: {
+    may: ["core", "kernel", "watch", "machine", "testing", "lab"],
+    because: "the lab puts the product to the test, not the command line",
+  },
   cli: {
     may: ["core", "kernel", "watch", "machine", "heartbeat", "auto", "testing", "lab", "cli"],
     because: "surfaces compose; nothing composes them",

@@ -1,6 +1,29 @@
 /** `halfopen/core`: the pure part. No I/O, clock, timer or Node built-in: instants and evidence come in, verdicts and deadlines go out. */
 export { type Case, classify, type Finding } from "./classify.ts";
 export { classifyEnding } from "./classify-ending.ts";
+export { BertierDetector, type BertierOptions } from "./detectors/bertier-detector.ts";
+export {
+  type ChenConfiguration,
+  type ChenRequirement,
+  configureNfdS,
+  configureNfdSFromMoments,
+  configureNfdU,
+  type DelayMoments,
+} from "./detectors/chen-configuration.ts";
+export { type ChenQos, type ChenQosInput, chenQos, type FixedTimeoutQosInput, fixedTimeoutMistakesPerHour } from "./detectors/chen-qos.ts";
+export { constantDelay, type DelayLaw, exponentialDelay, lognormalDelay, paretoDelay, uniformDelay } from "./detectors/delay-law.ts";
+export type { AccrualDetector, Detector, Verdict } from "./detectors/detector.ts";
+export { DetectorQos, type DetectorQosReport } from "./detectors/detector-qos.ts";
+export { ExponentialAccrualDetector, type ExponentialAccrualOptions } from "./detectors/exponential-accrual-detector.ts";
+export { FixedTimeoutDetector, type FixedTimeoutOptions } from "./detectors/fixed-timeout-detector.ts";
+export type { GilbertElliott, LossLaw } from "./detectors/loss-law.ts";
+export { NfdEDetector, type NfdEOptions } from "./detectors/nfd-e-detector.ts";
+export { NfdSDetector, type NfdSOptions } from "./detectors/nfd-s-detector.ts";
+export { NfdUDetector, type NfdUOptions } from "./detectors/nfd-u-detector.ts";
+export { PhiAccrualDetector, type PhiAccrualOptions } from "./detectors/phi-accrual-detector.ts";
+export { leastAttempts, leastMistakesPerHour, leastSilenceMs, type MistakeBoundInput } from "./detectors/silence-bound.ts";
+export { type SentPacket, silenceProbability } from "./detectors/silence-probability.ts";
+export { TwoWindowDetector, type TwoWindowOptions } from "./detectors/two-window-detector.ts";
 export type { Cause, Certainty, Diagnosis, Evidence, LocalPath, OtherConnections, State } from "./diagnosis.ts";
 export { HalfOpenError, type HalfOpenErrorCode } from "./errors.ts";
 export { type Flow, flowOf } from "./flow.ts";
