@@ -66,6 +66,8 @@ async function ask(socket: object, timeoutMs: number): Promise<NudgeResult> {
   const saved = readKeepalive(fd);
   const startedAt = performance.now();
   applyKeepalive(fd, { enabled: true, idleMs: 1000, intervalMs: saved.intervalMs, count: LOOSE_COUNT });
+  // Switching keepalive on starts its timer from now; only setting the idle time counts the silence so far.
+  nudgeDescriptor(fd);
   const result = await listen(socket, startedAt, timeoutMs);
   try {
     if (descriptorOf(socket) === fd) restore(fd, saved, result.tcpInfo);
