@@ -12,4 +12,8 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: "pull the cable in a virtual network and measure who notices, when, and what they say",
     load: async () => (await import("./lab.ts")).lab,
   },
+  audit: {
+    summary: "every connection of this machine: how long it would take to notice a dead peer, and how it is now",
+    load: async () => (await import("./audit.ts")).audit,
+  },
 };

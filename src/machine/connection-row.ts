@@ -33,7 +33,10 @@ const COOKIE = SOCKID + 40;
 /** Of struct tcp_info, from the row's start; the full list is in kernel/tcp-info-codec-linux.ts. */
 const INFO_RETRANSMITS = ROW_INFO + 2;
 const INFO_PROBES = ROW_INFO + 3;
+const INFO_BACKOFF = ROW_INFO + 4;
+const INFO_RTO_US = ROW_INFO + 8;
 const INFO_UNACKED = ROW_INFO + 24;
+const INFO_RTT_US = ROW_INFO + 68;
 const INFO_LAST_DATA_RECEIVED = ROW_INFO + 52;
 const INFO_LAST_ACK_RECEIVED = ROW_INFO + 56;
 const INFO_NOT_SENT = ROW_INFO + 144;
@@ -136,6 +139,11 @@ export class ConnectionRow {
     return this.#u32(COOKIE) + this.#u32(COOKIE + 4) * 2 ** 32;
   }
 
+  /** The cookie as SO_COOKIE tells it, copied to `into` at `at`. */
+  copyCookie(into: Uint8Array, at: number): void {
+    into.set(this.#bytes.subarray(this.#at + COOKIE, this.#at + COOKIE + 8), at);
+  }
+
   /** A copy of the socket's identity, to keep and to act on. */
   get id(): SockDiagId {
     const start = this.#at + SOCKID;
@@ -169,6 +177,19 @@ export class ConnectionRow {
 
   get probes(): number {
     return this.#u8(INFO_PROBES);
+  }
+
+  get backoff(): number {
+    return this.#u8(INFO_BACKOFF);
+  }
+
+  /** The present retransmission timeout, ms. */
+  get rtoMs(): number {
+    return this.#u32(INFO_RTO_US) / 1000;
+  }
+
+  get rttMs(): number {
+    return this.#u32(INFO_RTT_US) / 1000;
   }
 
   get unackedSegments(): number {

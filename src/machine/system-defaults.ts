@@ -8,6 +8,8 @@ export interface SystemDefaults {
   /** Retransmission timeouts before data in flight is given up. */
   readonly retries2: number;
   readonly synRetries: number;
+  /** SYN retransmissions before their spacing doubles; 0 before Linux 6.5. */
+  readonly synLinearTimeouts: number;
   /** Timeouts before an orphan (closed by its program) is given up; 0 means 8 (tcp_timer.c, tcp_orphan_retries). */
   readonly orphanRetries: number;
   /** Cap on retransmission backoff; Linux >= 6.15 can change it. */
@@ -25,6 +27,7 @@ export function readSystemDefaults(): SystemDefaults {
     keepaliveCount: read("tcp_keepalive_probes", 9),
     retries2: read("tcp_retries2", 15),
     synRetries: read("tcp_syn_retries", 6),
+    synLinearTimeouts: read("tcp_syn_linear_timeouts", 0),
     orphanRetries: read("tcp_orphan_retries", 0) || 8,
     rtoMaxMs: read("tcp_rto_max_ms", 120_000),
     finTimeoutMs: read("tcp_fin_timeout", 60) * 1000,

@@ -1,0 +1,90 @@
+import type { Cause } from "../core/diagnosis.ts";
+import type { AuditedConnection, AuditSummary } from "../machine/audit.ts";
+import { paint } from "./colour.ts";
+import { formatDuration } from "./duration.ts";
+
+/** A column has the width of its kind, so that 100,000 rows can be written as they come. */
+interface Column {
+  readonly title: string;
+  readonly width: number;
+  text(connection: AuditedConnection): string;
+}
+
+const STATE_WIDTH = "ESTABLISHED".length;
+const IPV4_WIDTH = "255.255.255.255:65535".length;
+const DURATION_WIDTH = "15 min 38 s".length;
+
+const WORDS: Readonly<Record<Cause, string>> = {
+  healthy: "alive",
+  quiet: "quiet",
+  "path-silent": "path silent",
+  "peer-reset": "peer reset",
+  "peer-hung": "peer hung",
+  "peer-not-reading": "alive, peer does not read",
+  "one-way-loss": "one-way loss",
+  unreachable: "unreachable",
+  "local-link-down": "our link is down",
+  "local-send-failure": "nothing leaves this host",
+  "lossy-path": "alive, lossy path",
+  "closed-by-peer": "closed by peer",
+  "closed-locally": "closed here",
+  "never-closed": "never closed",
+  "local-stall": "local stall",
+};
+
+const COLUMNS: readonly Column[] = [
+  { title: "process", width: 22, text: processText },
+  { title: "local", width: IPV4_WIDTH, text: ({ local }) => local },
+  { title: "peer", width: IPV4_WIDTH, text: ({ remote }) => remote },
+  { title: "state", width: STATE_WIDTH, text: ({ state }) => state },
+  { title: "heard", width: DURATION_WIDTH, text: ({ lastHeardMs }) => (lastHeardMs === null ? "?" : formatDuration(lastHeardMs)) },
+  { title: "unacked", width: 7, text: ({ unacked }) => (unacked === 0 ? "-" : String(unacked)) },
+  { title: "notices idle", width: DURATION_WIDTH + 1, text: (it) => noticeText(it.noticeMs.idleMs, it) },
+  { title: "in flight", width: DURATION_WIDTH + 1, text: (it) => noticeText(it.noticeMs.inFlightMs, it) },
+];
+
+export const AUDIT_HEADER: string = `${COLUMNS.map(({ title, width }) => title.padEnd(width)).join("  ")}  now\n`;
+
+/** One connection, one line. */
+export function auditLine(connection: AuditedConnection): string {
+  const cells = COLUMNS.map(({ width, text }) => text(connection).padEnd(width));
+  const where = connection.namespace === null ? "" : ` (${connection.namespace})`;
+  const line = `${cells.join("  ")}  ${verdictText(connection)}${where}`;
+  return `${colourOf(connection, line)}\n`;
+}
+
+/** What matters most, in two lines or less. */
+export function summaryText(summary: AuditSummary): string {
+  const { connections, neverNotice, dead, suspect, neverClosed, assumed } = summary;
+  if (connections === 0) return "no connection matches\n";
+  const would = `${neverNotice} of ${connections} connections would never notice that an idle peer is gone`;
+  const parts = [
+    dead > 0 ? paint("red", `${dead} half-open now (dead peer)`) : null,
+    suspect > 0 ? paint("yellow", `${suspect} suspect`) : null,
+    neverClosed > 0 ? paint("yellow", `${neverClosed} that nobody closes (CLOSE_WAIT, FIN_WAIT2)`) : null,
+    assumed > 0 ? `${assumed} with assumed settings (*)` : null,
+  ].filter((part) => part !== null);
+  return `${neverNotice > 0 ? paint("yellow", would) : would}${parts.length > 0 ? `\n${parts.join(", ")}` : ""}\n`;
+}
+
+function processText({ process, pid, userId }: AuditedConnection): string {
+  if (pid === null) return `- (uid ${userId})`;
+  return `${process ?? "?"} ${pid}`;
+}
+
+/** An asterisk marks what rests on assumed settings. */
+function noticeText(ms: number | null, { settingsFrom }: AuditedConnection): string {
+  return `${formatDuration(ms === null ? null : Math.round(ms / 10) * 10)}${settingsFrom === "assumed" ? "*" : ""}`;
+}
+
+function verdictText({ diagnosis }: AuditedConnection): string {
+  if (!diagnosis) return "?";
+  const { state, cause } = diagnosis;
+  return state === "alive" ? WORDS[cause] : `${state.toUpperCase()}: ${WORDS[cause]}`;
+}
+
+function colourOf({ diagnosis, noticeMs }: AuditedConnection, line: string): string {
+  if (diagnosis?.state === "dead") return paint("red", line);
+  if (diagnosis?.state === "suspect" || diagnosis?.cause === "never-closed" || noticeMs.idleMs === null) return paint("yellow", line);
+  return line;
+}

@@ -1,0 +1,71 @@
+import { parseArgs } from "node:util";
+import type { SystemPort } from "../kernel/port.ts";
+import { type Audit, type AuditOptions, takeAudit } from "../machine/audit.ts";
+import { AUDIT_HEADER, auditLine, summaryText } from "./audit-table.ts";
+import type { Command, ExitCode } from "./command.ts";
+import { CHOICE_HELP, CHOICE_OPTIONS, connectionChoice } from "./connection-choice.ts";
+import { parseDuration } from "./duration.ts";
+import { machinePort, whereAllowed } from "./linux-only.ts";
+import { Output } from "./output.ts";
+
+const HELP = `Usage: halfopen audit [options]
+
+Every TCP connection of this machine: how long it would take to notice that its peer is gone (idle, and with data in flight),
+and how it is now. Most dangerous first. Looks only: sends nothing, changes nothing.
+
+${CHOICE_HELP}  --all-namespaces         also the other network namespaces (containers); needs root
+  --detect-within 10s      silence that counts as death once questions stay unanswered, default 10s
+  --json                   as JSON
+
+* marks times that rest on assumed settings: another user's process, or one that forbids looking. Run as root to see them.
+Exit code: 0 fine, 1 a peer is dead or a connection would never notice, 2 usage, 3 not permitted or not supported.
+`;
+
+const DEFAULT_DETECT_WITHIN_MS = 10_000;
+
+export const audit: Command = { help: HELP, run };
+
+async function run(args: readonly string[]): Promise<ExitCode> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      ...CHOICE_OPTIONS,
+      "all-namespaces": { type: "boolean" },
+      "detect-within": { type: "string" },
+      json: { type: "boolean" },
+    },
+  });
+  const within = values["detect-within"];
+  const options: AuditOptions = {
+    filter: connectionChoice(values),
+    allNamespaces: values["all-namespaces"] ?? false,
+    detectWithinMs: within === undefined ? DEFAULT_DETECT_WITHIN_MS : parseDuration(within, "--detect-within"),
+  };
+  const port: SystemPort = machinePort("audit");
+  const found = await whereAllowed(() => takeAudit(port, options));
+  await (values.json ? printJson(found) : printTable(found));
+  const { dead, neverNotice } = found.summary;
+  return dead > 0 || neverNotice > 0 ? 1 : 0;
+}
+
+async function printTable(found: Audit): Promise<void> {
+  const output = new Output();
+  output.add(summaryText(found.summary));
+  for (const problem of found.problems) output.add(`note: ${problem}\n`);
+  if (found.size > 0) output.add(`\n${AUDIT_HEADER}`);
+  for (const connection of found.connections()) if (output.add(auditLine(connection))) await output.flush();
+  await output.flush();
+}
+
+/** One connection a line inside the array, so that line tools get along with it too. */
+async function printJson(found: Audit): Promise<void> {
+  const output = new Output();
+  output.add('{"connections":[');
+  let separator = "\n";
+  for (const connection of found.connections()) {
+    if (output.add(`${separator}${JSON.stringify(connection)}`)) await output.flush();
+    separator = ",\n";
+  }
+  output.add(`\n],"summary":${JSON.stringify(found.summary)},"problems":${JSON.stringify(found.problems)}}\n`);
+  await output.flush();
+}

@@ -1,0 +1,76 @@
+import { HalfOpenError } from "../core/errors.ts";
+import type { TcpState } from "../core/tcp-info.ts";
+import { Cidr } from "../machine/cidr.ts";
+import { type ConnectionFilter, MATCH_ALL } from "../machine/connection-filter.ts";
+import { HANGING_STATES } from "../machine/survey.ts";
+import { UsageError } from "./command.ts";
+import { unknownWord } from "./suggest.ts";
+
+/** The options by which a command is told which connections are meant; each may be given several times, or as a comma list. */
+export const CHOICE_OPTIONS = {
+  pid: { type: "string", multiple: true },
+  process: { type: "string", multiple: true },
+  port: { type: "string", multiple: true },
+  peer: { type: "string", multiple: true },
+  state: { type: "string", multiple: true },
+} as const;
+
+export const CHOICE_HELP = `  --pid 1234               only connections of this process
+  --process nginx          only connections of processes with this name
+  --port 5432              only connections with this port on either end
+  --peer 10.0.0.0/8        only connections to this address or range
+  --state close_wait       only connections in this state
+`;
+
+const LARGEST_PID = 2 ** 22;
+
+type Given = Readonly<Partial<Record<keyof typeof CHOICE_OPTIONS, string[]>>>;
+
+/** @throws UsageError */
+export function connectionChoice(given: Given): ConnectionFilter {
+  return {
+    ...MATCH_ALL,
+    pids: words(given.pid).map((word) => wholeNumber(word, "--pid", 1, LARGEST_PID)),
+    processes: words(given.process),
+    ports: words(given.port).map((word) => wholeNumber(word, "--port", 0, 65_535)),
+    peers: words(given.peer).map(range),
+    states: words(given.state).map(stateOf),
+  };
+}
+
+function words(given: readonly string[] | undefined): string[] {
+  return (given ?? []).flatMap((list) => list.split(",")).map((word) => word.trim());
+}
+
+function wholeNumber(word: string, option: string, least: number, most: number): number {
+  const value = /^\d+$/.test(word) ? Number(word) : Number.NaN;
+  if (value >= least && value <= most) return value;
+  throw new UsageError(`${option} takes a whole number from ${least} to ${most}, got ${JSON.stringify(word)}`);
+}
+
+function range(word: string): Cidr {
+  try {
+    return Cidr.parse(word);
+  } catch (error) {
+    if (error instanceof HalfOpenError) throw new UsageError(`--peer: ${error.message}`);
+    throw error;
+  }
+}
+
+/** Also as ss and netstat write them: `close-wait`, `ESTAB`. */
+function stateOf(word: string): TcpState {
+  const name = word
+    .toUpperCase()
+    .replaceAll("-", "_")
+    .replace(/^ESTAB$/, "ESTABLISHED")
+    .replace(/^FIN_WAIT_/, "FIN_WAIT");
+  const state = HANGING_STATES.find((known) => known === name);
+  if (state) return state;
+  throw new UsageError(
+    unknownWord(
+      "--state",
+      word.toLowerCase(),
+      HANGING_STATES.map((known) => known.toLowerCase()),
+    ),
+  );
+}

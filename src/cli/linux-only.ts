@@ -1,0 +1,29 @@
+import { HalfOpenError } from "../core/errors.ts";
+import { openPort, whyNoPort } from "../kernel/open-port.ts";
+import type { SystemPort } from "../kernel/port.ts";
+import { NotPossibleHere } from "./command.ts";
+
+/** The port for commands that look at the whole machine. @throws NotPossibleHere */
+export function machinePort(command: string): SystemPort {
+  if (process.platform !== "linux") {
+    throw new NotPossibleHere(
+      `halfopen ${command} looks into the whole machine through Linux' sock_diag; ${process.platform} has nothing like it here. ` +
+        "What works on this system: halfopen system, and in programs watch(), setKeepalive() and the rest of the library",
+    );
+  }
+  const port = openPort();
+  if (!port) throw new NotPossibleHere(`halfopen ${command} needs a native back-end, and there is none: ${whyNoPort()}`);
+  return port;
+}
+
+/** Runs `work`; what the system refuses becomes exit code 3. */
+export async function whereAllowed<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof HalfOpenError && (error.code === "ERR_NOT_SUPPORTED" || error.code === "ERR_PERMISSION")) {
+      throw new NotPossibleHere(error.message);
+    }
+    throw error;
+  }
+}

@@ -1,0 +1,40 @@
+import { errnoText } from "../kernel/errno-linux.ts";
+import type { ConnectionRow } from "./connection-row.ts";
+import { assumedOptions, type ConnectionOptions } from "./exact-options.ts";
+import type { OwnerTable } from "./owner-table.ts";
+import type { SystemDefaults } from "./system-defaults.ts";
+
+/** Where the settings of a connection come from: `read` exactly, `seen` by its timers, or `assumed` to be the system's. */
+export type SettingsSource = "read" | "seen" | "assumed";
+
+export interface EffectiveOptions {
+  readonly options: ConnectionOptions;
+  readonly source: SettingsSource;
+  /** What could not be read and what is taken instead; `null` when all was read. */
+  readonly unknown: string | null;
+}
+
+/** The options that a connection obeys, as well as they can be known. */
+export function effectiveOptions(row: ConnectionRow, owners: OwnerTable | null, defaults: SystemDefaults): EffectiveOptions {
+  const exact = owners?.optionsOf(row.index);
+  if (exact) return { options: exact, source: "read", unknown: null };
+  const options = assumedOptions(defaults, row.timer === "keepalive");
+  const why = whyNotRead(row, owners);
+  // An idle connection runs its keepalive timer if it has one: no timer, no keepalive, whatever its other options are.
+  if (isIdle(row) && row.timer === "off") {
+    return { options, source: "seen", unknown: `keepalive is off (no timer runs), its other settings are not known: ${why}` };
+  }
+  const on = row.timer === "keepalive" ? "keepalive is on, its times" : "its keepalive and user timeout";
+  return { options, source: "assumed", unknown: `${on} are not known, the system's defaults are assumed: ${why}` };
+}
+
+function isIdle(row: ConnectionRow): boolean {
+  return row.hasInfo && row.unackedSegments === 0 && row.sendQueue === 0;
+}
+
+function whyNotRead(row: ConnectionRow, owners: OwnerTable | null): string {
+  if (row.inode === 0) return "no program holds it any more";
+  const errno = owners?.errnoOf(row.index) ?? null;
+  if (errno !== null) return `its descriptor may not be read (${errnoText(errno)})`;
+  return owners?.ownerOf(row.index) ? "nobody asked" : "its owner cannot be seen from this user";
+}

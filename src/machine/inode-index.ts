@@ -1,0 +1,71 @@
+import type { ConnectionTable } from "./connection-table.ts";
+
+const COOKIE_BYTES = 8;
+/** Knuth's multiplicative hash: inodes are handed out in order, and neighbours shall not crowd. */
+const GOLDEN = 0x9e37_79b1;
+
+/** What travels to the threads that look for owners: shared, never copied. */
+export interface SharedInodes {
+  readonly slots: SharedArrayBuffer;
+  readonly cookies: SharedArrayBuffer;
+}
+
+/** Finds the row of a socket by its inode, in memory that several threads read. Open addressing, half full at most. */
+export class InodeIndex {
+  readonly shared: SharedInodes;
+  /** Pairs of inode and row. Inode 0 marks an empty slot: it means that no descriptor leads to the socket. */
+  readonly #slots: Uint32Array;
+  readonly #cookies: Uint8Array;
+  readonly #shift: number;
+
+  constructor(shared: SharedInodes) {
+    this.shared = shared;
+    this.#slots = new Uint32Array(shared.slots);
+    this.#cookies = new Uint8Array(shared.cookies);
+    this.#shift = 32 - Math.log2(this.#slots.length / 2);
+  }
+
+  static of(table: ConnectionTable): InodeIndex {
+    const bits = Math.max(4, Math.ceil(Math.log2(table.size + 1)) + 1);
+    const index = new InodeIndex({
+      slots: new SharedArrayBuffer(2 ** bits * 8),
+      cookies: new SharedArrayBuffer(Math.max(1, table.size) * COOKIE_BYTES),
+    });
+    for (const row of table.rows()) {
+      row.copyCookie(index.#cookies, row.index * COOKIE_BYTES);
+      if (row.inode !== 0) index.#add(row.inode, row.index);
+    }
+    return index;
+  }
+
+  /** -1: no socket of the survey has it. */
+  rowOf(inode: number): number {
+    for (let slot = this.#slotOf(inode); ; slot = this.#next(slot)) {
+      const found = this.#slots[2 * slot];
+      if (found === inode) return this.#slots[2 * slot + 1] as number;
+      if (found === 0) return -1;
+    }
+  }
+
+  cookieOf(row: number): Uint8Array {
+    return this.#cookies.subarray(row * COOKIE_BYTES, (row + 1) * COOKIE_BYTES);
+  }
+
+  #add(inode: number, row: number): void {
+    let slot = this.#slotOf(inode);
+    while (this.#slots[2 * slot] !== 0) {
+      if (this.#slots[2 * slot] === inode) return; // listed twice by an interrupted dump
+      slot = this.#next(slot);
+    }
+    this.#slots[2 * slot] = inode;
+    this.#slots[2 * slot + 1] = row;
+  }
+
+  #slotOf(inode: number): number {
+    return Math.imul(inode, GOLDEN) >>> this.#shift;
+  }
+
+  #next(slot: number): number {
+    return (slot + 1) % (this.#slots.length / 2);
+  }
+}

@@ -1,0 +1,82 @@
+import { availableParallelism } from "node:os";
+import { Worker } from "node:worker_threads";
+import type { ConnectionTable } from "./connection-table.ts";
+import { cutShares, type DescriptorShare } from "./descriptor-share.ts";
+import { InodeIndex } from "./inode-index.ts";
+import { OwnerTable } from "./owner-table.ts";
+import { listPids } from "./owners.ts";
+import { type SearchAnswer, type SearchOrder, searchShares } from "./search-shares.ts";
+
+/** A thread starts in some 40 ms, in which this many descriptors are searched without one. */
+const WORTH_A_THREAD = 4000;
+const MOST_THREADS = 4;
+
+/** The threads' program as it was built; also when this file runs from the sources, as in tests. */
+const THREAD = new URL(
+  import.meta.url.includes("/src/") ? "../../dist/machine/owner-search-thread.js" : "./owner-search-thread.js",
+  import.meta.url,
+);
+
+export interface FoundOwners {
+  readonly owners: OwnerTable;
+  /** Processes whose descriptors we may not list: other users' without CAP_SYS_PTRACE. */
+  readonly hidden: number;
+}
+
+/**
+ * Finds who holds each socket and reads its options, on several threads where there is much to search. Prepare it before the survey:
+ * its threads start while the kernel is asked.
+ */
+export class OwnerSearch {
+  readonly #shares: readonly DescriptorShare[];
+  readonly #withOptions: boolean;
+  readonly #workers: Worker[] = [];
+
+  /** `pids`: where to look, default everywhere. */
+  constructor(options: { readonly withOptions: boolean; readonly pids?: readonly number[] }) {
+    const threads = Math.min(MOST_THREADS, availableParallelism());
+    const { shares, descriptors } = cutShares(options.pids ?? listPids(), threads);
+    this.#shares = shares;
+    this.#withOptions = options.withOptions;
+    if (descriptors < WORTH_A_THREAD) return;
+    for (let i = 1; i < threads; i++) {
+      const worker = new Worker(THREAD);
+      worker.unref(); // should the survey fail, nobody waits for it
+      this.#workers.push(worker);
+    }
+  }
+
+  /** Searches once; the threads end with it. @throws what a thread threw */
+  async run(table: ConnectionTable): Promise<FoundOwners> {
+    const index = InodeIndex.of(table);
+    const order: SearchOrder = {
+      inodes: index.shared,
+      rows: table.size,
+      shares: this.#shares,
+      next: new SharedArrayBuffer(4),
+      withOptions: this.#withOptions,
+    };
+    const answers = this.#workers.map((worker) => answerOf(worker, order));
+    const own = searchShares(order);
+    const owners = new OwnerTable(own.owners);
+    let { hidden } = own;
+    for (const answer of await Promise.all(answers)) {
+      owners.merge(new OwnerTable(answer.owners));
+      hidden += answer.hidden;
+    }
+    return { owners, hidden };
+  }
+}
+
+async function answerOf(worker: Worker, order: SearchOrder): Promise<SearchAnswer> {
+  try {
+    return await new Promise((resolve, reject) => {
+      worker.once("message", resolve);
+      worker.once("error", reject);
+      worker.ref();
+      worker.postMessage(order);
+    });
+  } finally {
+    void worker.terminate();
+  }
+}

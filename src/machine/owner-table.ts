@@ -1,0 +1,104 @@
+import type { ConnectionOptions } from "./exact-options.ts";
+import type { Owner } from "./owners.ts";
+
+/** Numbers a row: pid, descriptor, errno, and the options. */
+const COLUMNS = 9;
+const PID = 0;
+const FD = 1;
+const ERRNO = 2;
+const HAS_KEEPALIVE = 3;
+const IDLE_MS = 4;
+const INTERVAL_MS = 5;
+const COUNT = 6;
+const USER_TIMEOUT_MS = 7;
+const RTO_MAX_MS = 8;
+const NOT_ASKED = -1;
+const NONE = -1;
+
+/** Who holds each socket of a survey and which options it has: 36 bytes a row, in memory that a thread can fill for another. */
+export class OwnerTable {
+  readonly shared: SharedArrayBuffer;
+  readonly #cells: Int32Array;
+  readonly #rows: number;
+
+  constructor(shared: SharedArrayBuffer) {
+    this.shared = shared;
+    this.#cells = new Int32Array(shared);
+    this.#rows = this.#cells.length / COLUMNS;
+  }
+
+  static ofSize(rows: number): OwnerTable {
+    return new OwnerTable(new SharedArrayBuffer(rows * COLUMNS * 4));
+  }
+
+  /** `null`: no process that we may look at holds it. */
+  ownerOf(row: number): Owner | null {
+    const pid = this.#cell(row, PID);
+    return pid === 0 ? null : { pid, fd: this.#cell(row, FD) };
+  }
+
+  /** `null`: not read, see {@link errnoOf}. */
+  optionsOf(row: number): ConnectionOptions | null {
+    if (this.#cell(row, PID) === 0 || this.#cell(row, ERRNO) !== 0) return null;
+    const rtoMaxMs = this.#cell(row, RTO_MAX_MS);
+    return {
+      keepalive: {
+        enabled: this.#cell(row, HAS_KEEPALIVE) === 1,
+        idleMs: this.#cell(row, IDLE_MS),
+        intervalMs: this.#cell(row, INTERVAL_MS),
+        count: this.#cell(row, COUNT),
+      },
+      userTimeoutMs: this.#cell(row, USER_TIMEOUT_MS),
+      rtoMaxMs: rtoMaxMs === NONE ? null : rtoMaxMs,
+    };
+  }
+
+  /** Why the options could not be read: 0 = they were; `null` = nobody asked. */
+  errnoOf(row: number): number | null {
+    const errno = this.#cell(row, ERRNO);
+    return this.#cell(row, PID) === 0 || errno === NOT_ASKED ? null : errno;
+  }
+
+  /** After a fork several processes hold a socket; the lowest pid, mostly the parent, is named. */
+  isBetterOwner(row: number, pid: number): boolean {
+    const known = this.#cell(row, PID);
+    return known === 0 || pid < known;
+  }
+
+  setOwner(row: number, pid: number, fd: number): void {
+    const at = row * COLUMNS;
+    this.#cells[at + PID] = pid;
+    this.#cells[at + FD] = fd;
+    this.#cells[at + ERRNO] = NOT_ASKED;
+  }
+
+  setOptions(row: number, options: ConnectionOptions): void {
+    const { keepalive, userTimeoutMs, rtoMaxMs } = options;
+    const at = row * COLUMNS;
+    this.#cells[at + ERRNO] = 0;
+    this.#cells[at + HAS_KEEPALIVE] = keepalive.enabled ? 1 : 0;
+    this.#cells[at + IDLE_MS] = keepalive.idleMs;
+    this.#cells[at + INTERVAL_MS] = keepalive.intervalMs;
+    this.#cells[at + COUNT] = keepalive.count;
+    this.#cells[at + USER_TIMEOUT_MS] = userTimeoutMs;
+    this.#cells[at + RTO_MAX_MS] = rtoMaxMs ?? NONE;
+  }
+
+  setErrno(row: number, errno: number): void {
+    this.#cells[row * COLUMNS + ERRNO] = errno;
+  }
+
+  /** Takes over what another thread found. */
+  merge(other: OwnerTable): void {
+    for (let row = 0; row < this.#rows; row++) {
+      const pid = other.#cell(row, PID);
+      if (pid === 0 || !this.isBetterOwner(row, pid)) continue;
+      const at = row * COLUMNS;
+      this.#cells.set(other.#cells.subarray(at, at + COLUMNS), at);
+    }
+  }
+
+  #cell(row: number, column: number): number {
+    return this.#cells[row * COLUMNS + column] ?? 0;
+  }
+}

@@ -1,0 +1,104 @@
+import { classify } from "../core/classify.ts";
+import type { Diagnosis, LocalPath } from "../core/diagnosis.ts";
+import { Liveness } from "../core/liveness.ts";
+import type { TcpInfo } from "../core/tcp-info.ts";
+import type { ConnectionRow } from "./connection-row.ts";
+
+/** What one reading of a connection is judged by. */
+export interface VerdictFrame {
+  /** Silence that counts as death once questions stay unanswered. */
+  readonly detectWithinMs: number;
+  /** The cap on backoff, where the connection has one of its own. */
+  readonly rtoMaxMs: number | null;
+  /** As read or assumed. */
+  readonly keepalive: { readonly enabled: boolean; readonly idleMs: number; readonly intervalMs: number };
+  /** `false`: the times of keepalive are assumed, so that a count of probes does not tell for how long they were sent. */
+  readonly isKeepaliveRead: boolean;
+  readonly process: string | null;
+  readonly unknown: string | null;
+  /** Epoch ms. */
+  readonly wallClock: number;
+  /** Looked at for connections in doubt only; `null` where it cannot be. */
+  examinePath(row: ConnectionRow): LocalPath | null;
+}
+
+/** Says from one reading of the kernel's evidence how a connection is. `null` for a socket without a connection. */
+export function verdictNow(row: ConnectionRow, frame: VerdictFrame): Diagnosis | null {
+  const info = evidenceOf(row);
+  if (!info) return null;
+  const silentForMs = row.heardAgeMs ?? 0;
+  const liveness = judged(row, info, silentForMs, frame);
+  const isFlimsy = liveness.flow === "idle" && !frame.isKeepaliveRead;
+  const state = liveness.state === "dead" && isFlimsy ? "suspect" : liveness.state;
+  const localPath = state === "alive" ? null : frame.examinePath(row);
+  const finding = classify({
+    state,
+    flow: liveness.flow,
+    info,
+    localPath,
+    others: null,
+    silentForMs,
+    unansweredAttempts: liveness.attempts.count,
+    lossRatio: 0,
+    isLossy: false,
+    refuted: null,
+    isHeardWithoutProgress: liveness.isHeardWithoutProgress,
+    isRushed: liveness.isRushed,
+    isQuestioned: frame.keepalive.enabled,
+    processSilentForMs: null,
+    pausedForMs: null,
+    hasRtoCap: frame.rtoMaxMs !== null,
+  });
+  return {
+    state,
+    ...finding,
+    unknown: frame.unknown === null ? finding.unknown : [...finding.unknown, frame.unknown],
+    silentForMs,
+    since: frame.wallClock - silentForMs,
+    evidence: {
+      // For connections in order it would only repeat the columns, 100,000 times.
+      tcpInfo: finding.cause === "healthy" || finding.cause === "quiet" ? null : info,
+      errorCode: null,
+      localPath,
+      unansweredAttempts: liveness.attempts.count,
+      lossRatio: 0,
+      others: null,
+    },
+    local: row.local,
+    remote: row.remote,
+    label: frame.process,
+  };
+}
+
+function judged(row: ConnectionRow, info: TcpInfo, silentForMs: number, frame: VerdictFrame): Liveness {
+  const options = { budgetMs: frame.detectWithinMs, rtoMaxMs: frame.rtoMaxMs };
+  const isProbed = row.timer === "keepalive" && row.probes > 0;
+  const heardMs = isProbed ? probedForMs(row.probes, silentForMs, frame) : silentForMs;
+  const liveness = new Liveness(options, -heardMs);
+  if (isQuestionOpen(row)) liveness.observe(0, { ...info, lastAckReceivedMs: heardMs, lastDataReceivedMs: heardMs });
+  return liveness;
+}
+
+/**
+ * Silence counts from when it was questioned: an idle hour before the first probe proves nothing. What the engine takes for routine
+ * silence before a probe is added, since it will take it off.
+ */
+function probedForMs(probes: number, silentForMs: number, { keepalive, detectWithinMs, rtoMaxMs }: VerdictFrame): number {
+  const askedForMs = Math.max(0, Math.min(silentForMs - keepalive.idleMs, probes * keepalive.intervalMs));
+  const routineMs = new Liveness({ budgetMs: detectWithinMs, rtoMaxMs }, 0).idleMs;
+  return Math.min(silentForMs, askedForMs + routineMs);
+}
+
+/** Something that the peer should have answered by now: only then can silence mean anything. */
+export function isQuestionOpen(row: ConnectionRow): boolean {
+  if (!row.hasInfo) return false;
+  if (row.timer === "keepalive" && row.probes > 0) return true;
+  return row.unackedSegments > 0 || row.notSentBytes > 0 || row.retransmits > 0;
+}
+
+/** The count of probes stays stale after keepalive was switched off, until an ACK comes (measured on 6.18): then it says nothing. */
+function evidenceOf(row: ConnectionRow): TcpInfo | null {
+  const info = row.tcpInfo;
+  if (!info) return null;
+  return row.timer === "keepalive" || row.timer === "persist" ? info : { ...info, probes: 0 };
+}
