@@ -1,0 +1,121 @@
+import type { DetectionTime, Timers } from "./prediction.ts";
+import { timerLatenessMs } from "./timer-lateness.ts";
+
+/**
+ * Linux's own timers (net/ipv4/tcp_timer.c). Every rule was measured on 6.18; the figures that a rule was checked against stand with it.
+ */
+
+/** The kernel models its patience with this timeout, whatever the connection's own (TCP_RTO_MIN). */
+const MODEL_RTO_MS = 200;
+/** The delay before a tail loss probe beside two round trips: this where one segment is in flight, two ticks where more are (tcp_output.c). */
+const LONE_SEGMENT_DELAY_MS = 200;
+const FIRST_SYN_RTO_MS = 1000;
+
+/**
+ * The keepalive clock starts at the last segment heard; a healthy idle connection hears an answer every max(idle, interval), so the
+ * peer dies somewhere in between. Measured: 2/1/3 found 5.06 s after the last segment, 2/3/2 8.10 to 8.29 s; with a user timeout
+ * the count is ignored: 2/1/3 and 4.5 s found after 5.06 s, 9 s after 9.15 s.
+ */
+export function idleLinux({ keepalive, userTimeoutMs }: Timers): DetectionTime | null {
+  if (!keepalive) return null;
+  const { idleMs, intervalMs, count } = keepalive;
+  const routineMs = Math.max(idleMs, intervalMs);
+  const unanswered = userTimeoutMs > 0 ? Math.max(1, Math.ceil((userTimeoutMs - idleMs) / intervalMs)) : count;
+  const questioningMs = unanswered * intervalMs;
+  const lateMs = timerLatenessMs(routineMs) + unanswered * timerLatenessMs(intervalMs);
+  const by =
+    userTimeoutMs > 0
+      ? `keepalive: the first probe tick after the user timeout (the count of ${count} is ignored where one is set)`
+      : `keepalive: ${count} probes unanswered`;
+  return { bestMs: questioningMs, typicalMs: routineMs / 2 + questioningMs, worstMs: routineMs + questioningMs + lateMs, by };
+}
+
+/**
+ * With a user timeout: that long after the first retransmission (3 s found after 3.41 s, 0.5 s after 0.91 s). Without: the first
+ * retransmission timeout later than the kernel's patience (tcp_retries2 15 found after 937.8 s, 6 after 26.5 to 26.8 s; 6 with a cap of
+ * 1 s after 6.79 s, 4 after 4.75 s). Keepalive does not run.
+ */
+export function inFlightLinux(timers: Timers): DetectionTime {
+  const { rttMs, rtoMs, rtoMaxMs, userTimeoutMs, system } = timers;
+  const firstMs = { best: rtoMs, typical: 2 * rttMs + LONE_SEGMENT_DELAY_MS + rtoMs };
+  if (userTimeoutMs > 0) {
+    return {
+      // The timeouts in between are cut short so that one falls on the user timeout; the last one is at most half of it.
+      bestMs: firstMs.best + userTimeoutMs,
+      typicalMs: firstMs.typical + userTimeoutMs,
+      worstMs: firstMs.typical + timerLatenessMs(firstMs.typical) + userTimeoutMs + timerLatenessMs(userTimeoutMs),
+      by: "user timeout, counted from the first retransmission",
+    };
+  }
+  const patienceMs = patienceLinux(system.retries2, rtoMaxMs);
+  const [best, typical, worst] = [1, 0.5, 0].map((lateShare) => chainBeyond(patienceMs, rtoMs, rtoMaxMs, lateShare)) as [
+    Chain,
+    Chain,
+    Chain,
+  ];
+  const by = `tcp_retries2 = ${system.retries2}: the first retransmission timeout after ${Math.round(patienceMs / 100) / 10} s${
+    timers.keepalive ? "; keepalive does not run while data is in flight" : ""
+  }`;
+  return {
+    bestMs: firstMs.best + best.totalMs,
+    typicalMs: firstMs.typical + typical.totalMs + 0.5 * typical.lateMs,
+    worstMs: firstMs.typical + timerLatenessMs(firstMs.typical) + worst.totalMs + worst.lateMs,
+    by,
+  };
+}
+
+/** tcp_model_timeout: how long the kernel retransmits data nobody acknowledges. 15 gives 924.6 s. */
+export function patienceLinux(retries: number, rtoMaxMs: number): number {
+  let sum = 0;
+  for (let i = 0; i <= retries; i++) sum += Math.min(MODEL_RTO_MS * 2 ** i, rtoMaxMs);
+  return sum;
+}
+
+/** Timeouts in a row: how long they take, and how late they may come together at most. */
+interface Chain {
+  readonly totalMs: number;
+  readonly lateMs: number;
+}
+
+/** The timeouts that it takes to outlast the patience when each is late by this share of what it can be: lateness counts towards it. */
+function chainBeyond(patienceMs: number, rtoMs: number, rtoMaxMs: number, lateShare: number): Chain {
+  let [totalMs, lateMs] = [0, 0];
+  for (let i = 1; totalMs + lateShare * lateMs < patienceMs; i++) {
+    const gapMs = Math.min(rtoMs * 2 ** i, rtoMaxMs);
+    totalMs += gapMs;
+    lateMs += timerLatenessMs(gapMs);
+  }
+  return { totalMs, lateMs };
+}
+
+/**
+ * The kernel probes a closed window with a backoff that its answers never reset, and counts as many unanswered probes as
+ * retransmissions: soon after closing like data in flight, long after up to the cap for each. A user timeout counts from when the
+ * window closed, whoever is to blame.
+ */
+export function zeroWindowDeadLinux({ userTimeoutMs, rtoMs, rtoMaxMs, system }: Timers): DetectionTime {
+  if (userTimeoutMs > 0) {
+    const worstMs = userTimeoutMs + rtoMs + timerLatenessMs(userTimeoutMs);
+    return { bestMs: 0, typicalMs: worstMs / 2, worstMs, by: "user timeout, counted from when the window closed" };
+  }
+  const probes = system.retries2 + 1;
+  const bestMs = patienceLinux(system.retries2, rtoMaxMs);
+  const worstMs = probes * (rtoMaxMs + timerLatenessMs(rtoMaxMs));
+  const by = `tcp_retries2 = ${system.retries2}: ${probes} unanswered window probes, each up to ${rtoMaxMs / 1000} s after the one before`;
+  return { bestMs, typicalMs: (bestMs + probes * rtoMaxMs) / 2, worstMs, by };
+}
+
+/** SYNs one second apart as often as tcp_syn_linear_timeouts says (Linux 6.5), then twice as far each (127 s before, 131 s since). */
+export function connectingLinux({ userTimeoutMs, system }: Timers): DetectionTime {
+  const gaps: number[] = [];
+  for (let i = 0; i <= system.synRetries + system.synLinearTimeouts; i++) {
+    gaps.push(Math.min(FIRST_SYN_RTO_MS * 2 ** Math.max(0, i - system.synLinearTimeouts), system.rtoMaxMs));
+  }
+  const total = gaps.reduce((sum, gap) => sum + gap, 0);
+  if (userTimeoutMs > 0 && userTimeoutMs < total) {
+    const worstMs = Math.max(FIRST_SYN_RTO_MS, userTimeoutMs) + FIRST_SYN_RTO_MS + timerLatenessMs(userTimeoutMs);
+    return { bestMs: userTimeoutMs, typicalMs: Math.max(FIRST_SYN_RTO_MS, userTimeoutMs), worstMs, by: "user timeout" };
+  }
+  const late = gaps.reduce((sum, gap) => sum + timerLatenessMs(gap), 0);
+  return { bestMs: total, typicalMs: total, worstMs: total + late, by: `tcp_syn_retries = ${system.synRetries}` };
+}

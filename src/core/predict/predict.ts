@@ -1,0 +1,136 @@
+import { HalfOpenError } from "../errors.ts";
+import { IDLE_LIMITS } from "./idle-limits.ts";
+import { connectingLinux, idleLinux, inFlightLinux, zeroWindowDeadLinux } from "./linux.ts";
+import { connectingElsewhere, idleElsewhere, inFlightElsewhere, zeroWindowDeadElsewhere } from "./other-platforms.ts";
+import type { DetectionTime, Platform, Prediction, PredictSettings, SystemSettings, Timers } from "./prediction.ts";
+
+const LINUX: SystemSettings = {
+  keepaliveIdleMs: 7_200_000,
+  keepaliveIntervalMs: 75_000,
+  keepaliveCount: 9,
+  retries2: 15,
+  synRetries: 6,
+  synLinearTimeouts: 4,
+  rtoMaxMs: 120_000,
+};
+const SYSTEMS: Readonly<Record<Platform, SystemSettings>> = {
+  linux: LINUX,
+  darwin: { ...LINUX, keepaliveCount: 8 },
+  freebsd: { ...LINUX, keepaliveCount: 8 },
+  win32: { ...LINUX, keepaliveIntervalMs: 1000, keepaliveCount: 10 },
+};
+const LARGEST_MS = 0x7fff_ffff;
+/** At HZ=250, what most distributions build with. */
+const TICK_MS = 4;
+
+/**
+ * Foretells how long given settings take to notice that a peer is gone, by what the connection is doing; `null` is never.
+ * Linux's rules were measured (docs/predict.md), the other platforms' are from their documents.
+ *
+ * @throws HalfOpenError `ERR_OPTION_RANGE`
+ */
+export function predict(settings: PredictSettings = {}): Prediction {
+  const platform = settings.platform ?? "linux";
+  const timers = timersOf(settings, platform);
+  const { heartbeat } = settings;
+  const beat = heartbeat ? heartbeatTime(heartbeat) : null;
+  const isLinux = platform === "linux";
+  const idle = isLinux ? idleLinux(timers) : idleElsewhere(timers, platform);
+  const inFlight = isLinux ? inFlightLinux(timers) : inFlightElsewhere(timers, platform);
+  const zeroWindowDead = isLinux ? zeroWindowDeadLinux(timers) : zeroWindowDeadElsewhere(timers, platform);
+  const isKilledByKernel = isLinux && timers.userTimeoutMs > 0;
+  return {
+    platform,
+    idle: sooner(idle, beat),
+    inFlight: sooner(inFlight, beat),
+    zeroWindowDead: sooner(zeroWindowDead, beat),
+    // A ping waits behind the closed window like all other data.
+    zeroWindowAliveKilled: isKilledByKernel || beat !== null,
+    halfClosed: idle,
+    connecting: isLinux ? connectingLinux(timers) : connectingElsewhere(platform),
+    warnings: warningsOf(settings, timers, platform),
+  };
+}
+
+function timersOf(settings: PredictSettings, platform: Platform): Timers {
+  if (!Object.hasOwn(SYSTEMS, platform))
+    throw new HalfOpenError("ERR_OPTION_RANGE", `platform must be ${Object.keys(SYSTEMS).join(", ")}, got ${String(platform)}`);
+  const system = { ...SYSTEMS[platform], ...settings.system };
+  const { keepalive = false } = settings;
+  const rttMs = inRange("rttMs", settings.rttMs ?? 1, 0);
+  const own =
+    keepalive === true
+      ? { idleMs: system.keepaliveIdleMs, intervalMs: system.keepaliveIntervalMs, count: system.keepaliveCount }
+      : keepalive;
+  if (own) {
+    inRange("keepalive.idleMs", own.idleMs, 1);
+    inRange("keepalive.intervalMs", own.intervalMs, 1);
+    inRange("keepalive.count", own.count, 1);
+  }
+  if (settings.heartbeat) {
+    inRange("heartbeat.intervalMs", settings.heartbeat.intervalMs, 1);
+    inRange("heartbeat.timeoutMs", settings.heartbeat.timeoutMs, 1);
+  }
+  return {
+    keepalive: own || null,
+    userTimeoutMs: inRange("userTimeoutMs", settings.userTimeoutMs ?? 0, 0),
+    rttMs,
+    // RFC 6298 with Linux's floor of 200 ms under the variance, counted in ticks: 204 ms on a LAN.
+    rtoMs: Math.ceil((rttMs + 1) / TICK_MS) * TICK_MS + Math.max(200, 4 * inRange("jitterMs", settings.jitterMs ?? 0, 0)),
+    rtoMaxMs: inRange("rtoMaxMs", settings.rtoMaxMs ?? system.rtoMaxMs, 1000),
+    system,
+  };
+}
+
+function inRange(name: string, value: number, smallest: number): number {
+  if (typeof value === "number" && value >= smallest && value <= LARGEST_MS) return value;
+  throw new HalfOpenError("ERR_OPTION_RANGE", `${name} must be a number from ${smallest} to ${LARGEST_MS}, got ${String(value)}`);
+}
+
+function heartbeatTime({ intervalMs, timeoutMs }: { intervalMs: number; timeoutMs: number }): DetectionTime {
+  return { bestMs: timeoutMs, typicalMs: intervalMs / 2 + timeoutMs, worstMs: intervalMs + timeoutMs, by: "heartbeat unanswered" };
+}
+
+function sooner(a: DetectionTime | null, b: DetectionTime | null): DetectionTime | null {
+  if (!a || !b) return a ?? b;
+  const first = a.typicalMs <= b.typicalMs ? a : b;
+  return { ...first, bestMs: Math.min(a.bestMs, b.bestMs), worstMs: Math.min(a.worstMs, b.worstMs) };
+}
+
+function warningsOf(settings: PredictSettings, timers: Timers, platform: Platform): string[] {
+  const { keepalive, userTimeoutMs } = timers;
+  const warnings: string[] = [];
+  const isLinux = platform === "linux";
+  if (!keepalive && userTimeoutMs > 0)
+    warnings.push(
+      "a user timeout alone does nothing on an idle connection: without keepalive no packet is sent that could stay unanswered",
+    );
+  if (isLinux && keepalive && userTimeoutMs === 0 && !settings.heartbeat)
+    warnings.push(
+      "keepalive does not run while data is in flight: then tcp_retries2 decides. Set a user timeout, TCP_RTO_MAX_MS, or watch the socket",
+    );
+  if (isLinux && userTimeoutMs > 0) {
+    warnings.push(
+      `the user timeout ends a live peer that does not read for ${userTimeoutMs / 1000} s: to the kernel its closed window looks like silence (Linux 5.11, backported to 5.4 and 5.10)`,
+    );
+    if (keepalive) warnings.push(`with a user timeout the keepalive count of ${keepalive.count} is ignored`);
+  }
+  if (settings.heartbeat)
+    warnings.push("a heartbeat with a fixed timeout ends live peers when this process stalls, or when the peer does not read");
+  if (keepalive && (keepalive.idleMs % 1000 !== 0 || keepalive.intervalMs % 1000 !== 0) && platform !== "win32")
+    warnings.push("keepalive counts whole seconds here: fractions are rounded up by halfopen, cut off by Node");
+  if (typeof settings.keepalive === "object" && (keepalive?.intervalMs !== 1000 || keepalive.count !== 10))
+    warnings.push(
+      "Node 20 and 22 fix interval 1 s and count 10; only from 24.19 and 26.4 setKeepAlive takes them. halfopen's setKeepalive sets them on all",
+    );
+  if (platform !== "linux") warnings.push(`the rules of ${platform} are from its documents and were not measured by us`);
+  const silenceMs = keepalive ? keepalive.idleMs : Number.POSITIVE_INFINITY;
+  const forgetting = IDLE_LIMITS.filter(
+    ({ limitMs }) => limitMs <= silenceMs && !(settings.heartbeat && settings.heartbeat.intervalMs < limitMs),
+  );
+  if (forgetting.length > 0)
+    warnings.push(
+      `boxes on the path may forget a silent flow before a probe leaves: ${forgetting.map(({ name, limitMs }) => `${name} after ${limitMs / 1000} s`).join(", ")}`,
+    );
+  return warnings;
+}
