@@ -16,12 +16,11 @@ export interface SimulationOptions extends HeartbeatStreamOptions {
 }
 
 export interface SimulationReport {
-  /** Heartbeats sent after the warm-up. */
-  readonly heartbeats: number;
+  /** Heartbeats that arrived after the warm-up. */
   readonly received: number;
   /** On the live peer. */
   readonly qos: DetectorQosReport;
-  /** Detection time had the peer crashed right after a heartbeat was sent, over all heartbeats: the worst moment to crash. */
+  /** Detection time had the peer crashed right after it sent a heartbeat, the worst moment to crash; over all heartbeats that arrived. */
   readonly detection: { readonly meanMs: number; readonly p50Ms: number; readonly p99Ms: number; readonly worstMs: number };
 }
 
@@ -70,7 +69,7 @@ class Run {
     const now = this.#stalls === null ? arrivedAt : this.#stallUntil(this.#stalls, arrivedAt);
     if (now > this.#lookedAt) this.#settle(now);
     if (sequence > this.#newest) {
-      if (this.#isWarm) this.#sampleDetections(detector.nextDeadline(), sequence);
+      if (this.#isWarm) this.#sampleDetection(detector.nextDeadline());
       this.#newest = sequence;
     }
     if (!this.#isWarm && sequence >= this.#warmUp) {
@@ -87,7 +86,6 @@ class Run {
     const sorted = this.#samples.sort((a, b) => a - b);
     const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN;
     return {
-      heartbeats: this.#detections,
       received: this.#received,
       qos: this.#qos.report(now),
       detection: { meanMs: this.#detectionSum / this.#detections, p50Ms: at(0.5), p99Ms: at(0.99), worstMs: this.#worst },
@@ -121,13 +119,11 @@ class Run {
     return this.#stallUntil(stalls, arrivedAt);
   }
 
-  /** With heartbeat `sequence` unsent, the deadline before its arrival would have been final for a crash after any one since the newest. */
-  #sampleDetections(deadline: number, sequence: number): void {
-    for (let last = this.#newest; last < sequence; last++) {
-      const detectionMs = Math.max(0, deadline - last * this.#intervalMs);
-      this.#detectionSum += detectionMs;
-      if (detectionMs > this.#worst) this.#worst = detectionMs;
-      if (this.#detections++ % this.#stride === 0) this.#samples.push(detectionMs);
-    }
+  /** What was the deadline before the next heartbeat came would have stood for ever, had the peer crashed after the newest one. */
+  #sampleDetection(deadline: number): void {
+    const detectionMs = Math.max(0, deadline - this.#newest * this.#intervalMs);
+    this.#detectionSum += detectionMs;
+    if (detectionMs > this.#worst) this.#worst = detectionMs;
+    if (this.#detections++ % this.#stride === 0) this.#samples.push(detectionMs);
   }
 }

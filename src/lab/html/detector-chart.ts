@@ -1,0 +1,38 @@
+import type { Curve, Scenario } from "../detector-curves.ts";
+import { chartLegend, chartStyle, type LineChart, lineChart, type Series } from "./line-chart.ts";
+
+/** Mistakes against detection time as a chart, and its legend. */
+export function detectorChart(scenario: Scenario, curves: readonly Curve[]): { svg: string; legend: string } {
+  const series = curves.map(
+    ({ name, isBound, points }, colour): Series => ({
+      name,
+      colour: colour % 9,
+      isDashed: isBound,
+      points: points.map((point) => ({
+        x: point.detectionMs,
+        y: point.mistakesPerHour,
+        note: `${point.setting}: ${Math.round(point.detectionMs)} ms, ${point.mistakesPerHour.toPrecision(3)} false alarms an hour`,
+      })),
+    }),
+  );
+  const chart: LineChart = {
+    title: `False alarms an hour against detection time: ${scenario.title}`,
+    xLabel: "mean detection time (ms), crash right after a heartbeat was sent",
+    yLabel: "false alarms an hour",
+    isYLogarithmic: true,
+    series,
+  };
+  return { svg: lineChart(chart), legend: chartLegend(series) };
+}
+
+/** The chart as a file of its own: style and legend inside. */
+export function detectorSvg(scenario: Scenario, curves: readonly Curve[]): string {
+  const { svg } = detectorChart(scenario, curves);
+  const inside = svg.slice(svg.indexOf(">") + 1, svg.lastIndexOf("</svg>"));
+  const rows = curves.map(
+    ({ name }, i) =>
+      `<g class="c${i % 9}"><rect x="470" y="${30 + 19 * i}" width="16" height="4" fill="currentColor"/><text x="492" y="${36 + 19 * i}">${name}</text></g>`,
+  );
+  const title = `<text x="58" y="-10">${scenario.title}</text>`;
+  return `<svg class="chart" xmlns="http://www.w3.org/2000/svg" viewBox="0 -30 640 430"><style>${chartStyle}.chart { background: Canvas; color-scheme: light dark; }</style>${title}${inside}${rows.join("")}</svg>\n`;
+}
