@@ -15,7 +15,7 @@ mkdirSync(out, { recursive: true });
 const machine = { cpu: cpus()[0]?.model ?? "unknown", cpus: cpus().length, kernel: release(), node: process.version };
 for (const scenario of SCENARIOS) {
   const started = performance.now();
-  const curves = detectorCurves(scenario, heartbeats, seed);
+  const curves = detectorCurves(scenario, { heartbeats, steps: 20, seed });
   const tookMs = performance.now() - started;
   const { id, title, intervalMs } = scenario;
   writeFileSync(`${out}/${id}.json`, `${JSON.stringify({ id, title, intervalMs, heartbeats, seed, machine, curves }, null, 1)}\n`);

@@ -5,6 +5,7 @@ import { runLab } from "../lab/run-lab.ts";
 import { NoWorldError } from "../lab/world.ts";
 import { type Command, type ExitCode, NotPossibleHere, UsageError } from "./command.ts";
 import { parseDuration } from "./duration.ts";
+import { checkWritable, writeLabPage } from "./lab-html.ts";
 import { labTable } from "./lab-table.ts";
 import { Progress } from "./progress.ts";
 import { unknownWord } from "./suggest.ts";
@@ -19,6 +20,7 @@ Nothing outside the network is touched. Needs root or user namespaces. The watch
   --faults a,b             only these faults (see --list)
   --mechanisms a,b         only these mechanisms (see --list)
   --json                   the report as JSON on standard output
+  --html lab.html          the report as one page for a browser, with time lines and curves
   --list                   the faults and mechanisms, without running any
 
 Exit code: 0 every promise of watch was kept, 1 one was broken, 2 usage, 3 no namespaces here.
@@ -32,6 +34,7 @@ async function run(args: readonly string[]): Promise<ExitCode> {
     options: {
       quick: { type: "boolean" },
       json: { type: "boolean" },
+      html: { type: "string" },
       list: { type: "boolean" },
       faults: { type: "string" },
       mechanisms: { type: "string" },
@@ -49,11 +52,16 @@ async function run(args: readonly string[]): Promise<ExitCode> {
   );
   const mechanisms = chosen("mechanism", values.mechanisms, MECHANISMS) as Mechanism[] | undefined;
   const detectWithinMs = values["detect-within"] === undefined ? undefined : parseDuration(values["detect-within"], "--detect-within");
+  if (values.html !== undefined) await checkWritable(values.html);
   const progress = new Progress(process.stderr);
   try {
     const onProgress = (done: number, total: number, fault: string): void =>
       progress.show(`lab: ${done} of ${total} faults done, last ${fault}`);
     const report = await runLab({ faults, mechanisms, detectWithinMs, isQuick: values.quick, onProgress });
+    if (values.html !== undefined) {
+      progress.show("lab: simulating the detectors for the page");
+      await writeLabPage(values.html, report);
+    }
     progress.end();
     process.stdout.write(values.json ? `${JSON.stringify(report, null, 2)}\n` : labTable(report));
     return report.summary.failed === 0 ? 0 : 1;

@@ -35,7 +35,7 @@ export const SCENARIOS: readonly Scenario[] = [
     delay: exponentialDelay(40, 5),
     loss: 0.01,
     transport: "datagram",
-    upTo: 5,
+    upTo: 3.6,
   },
   {
     id: "bursts",
@@ -53,7 +53,7 @@ export const SCENARIOS: readonly Scenario[] = [
     delay: exponentialDelay(20, 5),
     loss: 0.02,
     transport: "tcp",
-    upTo: 12,
+    upTo: 8,
   },
 ];
 
@@ -77,13 +77,23 @@ interface Setting {
   readonly make: (now: number) => Detector;
 }
 
-const STEPS = 14;
+/** The bound is a staircase of exponentials: its hull needs many points. */
+const BOUND_STEPS = 280;
 /** Fewer mistakes than these say nothing about their rate. */
 const FEWEST_MISTAKES = 10;
 
+export interface CurveEffort {
+  /** Simulated for each point. */
+  readonly heartbeats: number;
+  /** Points of a detector's curve. */
+  readonly steps: number;
+  readonly seed: number;
+}
+
 /** Mistakes against detection time for every detector on one path, and what none can undercut. Same seed, same curves. */
-export function detectorCurves(scenario: Scenario, heartbeats: number, seed: number): Curve[] {
-  const curves = Object.entries(families(scenario)).map(([name, settings]): Curve => {
+export function detectorCurves(scenario: Scenario, effort: CurveEffort): Curve[] {
+  const { heartbeats, steps, seed } = effort;
+  const curves = Object.entries(families(scenario, steps)).map(([name, settings]): Curve => {
     const points = settings.map((setting) => measure(scenario, setting, heartbeats, seed));
     return { name, isBound: false, points: points.filter(({ mistakes }) => mistakes >= FEWEST_MISTAKES) };
   });
@@ -102,7 +112,7 @@ function measure(scenario: Scenario, { text, make }: Setting, heartbeats: number
 function lowerBound(scenario: Scenario, heartbeats: number, seed: number): Curve {
   const { intervalMs, delay, loss } = scenario;
   const hours = (heartbeats * intervalMs) / 3_600_000;
-  const times = targets(scenario, 20 * STEPS);
+  const times = targets(scenario, BOUND_STEPS);
   const mistakesPerHour =
     scenario.transport === "tcp"
       ? silences(scenario, heartbeats, seed, times).map((count) => count / hours)
@@ -152,9 +162,10 @@ function lowerHull(points: readonly CurvePoint[]): CurvePoint[] {
   return hull;
 }
 
+/** Closer where detection is quick: there the rate falls fast. */
 function targets({ intervalMs, delay, upTo }: Scenario, steps: number): number[] {
   const from = intervalMs + delay.meanMs + 0.1 * intervalMs;
-  return Array.from({ length: steps }, (_, i) => from + ((upTo * intervalMs - from) * i) / (steps - 1));
+  return Array.from({ length: steps }, (_, i) => from + (upTo * intervalMs - from) * (i / (steps - 1)) ** 1.5);
 }
 
 /** The bound at this detection time, where the curve reaches it. */
@@ -167,15 +178,15 @@ export function boundAt(bound: Curve, detectionMs: number): number | null {
 }
 
 /** Every detector over its settings. */
-function families(scenario: Scenario): Record<string, Setting[]> {
+function families(scenario: Scenario, steps: number): Record<string, Setting[]> {
   const { intervalMs, delay } = scenario;
   const by = (make: (detectionMs: number, now: number) => Detector): Setting[] =>
-    targets(scenario, STEPS).map((detectionMs) => ({
+    targets(scenario, steps).map((detectionMs) => ({
       text: `aimed at ${Math.round(detectionMs)} ms`,
       make: (now) => make(detectionMs, now),
     }));
   const levels = (from: number, to: number, make: (threshold: number, now: number) => Detector): Setting[] =>
-    Array.from({ length: STEPS }, (_, i) => from * (to / from) ** (i / (STEPS - 1))).map((threshold) => ({
+    Array.from({ length: steps }, (_, i) => from * (to / from) ** (i / (steps - 1))).map((threshold) => ({
       text: `threshold ${threshold.toPrecision(3)}`,
       make: (now) => make(threshold, now),
     }));

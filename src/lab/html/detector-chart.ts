@@ -6,7 +6,7 @@ export function detectorChart(scenario: Scenario, curves: readonly Curve[]): { s
   const series = curves.map(
     ({ name, isBound, points }, colour): Series => ({
       name,
-      colour: colour % 9,
+      colour: colour % 10,
       isDashed: isBound,
       points: points.map((point) => ({
         x: point.detectionMs,
@@ -17,7 +17,7 @@ export function detectorChart(scenario: Scenario, curves: readonly Curve[]): { s
   );
   const chart: LineChart = {
     title: `False alarms an hour against detection time: ${scenario.title}`,
-    xLabel: "mean detection time (ms), crash right after a heartbeat was sent",
+    xLabel: "mean detection time (ms)",
     yLabel: "false alarms an hour",
     isYLogarithmic: true,
     series,
@@ -31,8 +31,8 @@ export function detectorSvg(scenario: Scenario, curves: readonly Curve[]): strin
   const inside = svg.slice(svg.indexOf(">") + 1, svg.lastIndexOf("</svg>"));
   const rows = curves.map(
     ({ name }, i) =>
-      `<g class="c${i % 9}"><rect x="470" y="${30 + 19 * i}" width="16" height="4" fill="currentColor"/><text x="492" y="${36 + 19 * i}">${name}</text></g>`,
+      `<g class="c${i % 10}"><rect x="360" y="${30 + 19 * i}" width="16" height="4" fill="currentColor"/><text x="382" y="${36 + 19 * i}">${name}</text></g>`,
   );
-  const title = `<text x="58" y="-10">${scenario.title}</text>`;
-  return `<svg class="chart" xmlns="http://www.w3.org/2000/svg" viewBox="0 -30 640 430"><style>${chartStyle}.chart { background: Canvas; color-scheme: light dark; }</style>${title}${inside}${rows.join("")}</svg>\n`;
+  const title = `<text x="8" y="-10">${scenario.title}</text>`;
+  return `<svg class="chart" xmlns="http://www.w3.org/2000/svg" viewBox="0 -30 520 370"><style>${chartStyle}.chart { background: Canvas; color-scheme: light dark; }</style>${title}${inside}${rows.join("")}</svg>\n`;
 }

@@ -2,7 +2,7 @@ import { escapeHtml } from "./escape-html.ts";
 
 export interface Series {
   readonly name: string;
-  /** Number of its colour, 0 to 8. */
+  /** Number of its colour, 0 to 9. */
   readonly colour: number;
   readonly points: readonly { readonly x: number; readonly y: number; readonly note?: string }[];
   readonly isDashed?: boolean;
@@ -21,10 +21,10 @@ export interface LineChart {
   readonly formatY?: (value: number) => string;
 }
 
-const [WIDTH, HEIGHT] = [640, 400];
-const [LEFT, RIGHT, TOP, BOTTOM] = [58, 12, 14, 44];
+const [WIDTH, HEIGHT] = [520, 340];
+const [LEFT, RIGHT, TOP, BOTTOM] = [58, 26, 14, 44];
 
-/** A line chart as SVG. Colours are the classes c0 to c8 of {@link chartStyle}; a legend stands beside it, see {@link chartLegend}. */
+/** A line chart as SVG. Colours are the classes c0 to c9 of {@link chartStyle}; a legend stands beside it, see {@link chartLegend}. */
 export function lineChart(chart: LineChart): string {
   const points = chart.series.flatMap(({ points: its }) => its);
   const x = scale(
@@ -55,11 +55,11 @@ export function chartLegend(series: readonly Series[]): string {
 
 /** The colours of lines in the light and in the dark (Okabe and Ito's, which the colour-blind tell apart, shifted for contrast). */
 export const chartStyle: string = `
-:root { --c0:#5f6b76; --c1:#b8561a; --c2:#0072b2; --c3:#00805c; --c4:#a3437f; --c5:#8a6d00; --c6:#3b7fc4; --c7:#6b4fbb; --c8:#c22f2f; --ink:#1b2026; --faint:#d5dbe1; --soft:#5c6873; }
-@media (prefers-color-scheme: dark) { :root { --c0:#9aa7b3; --c1:#f0914c; --c2:#56b4e9; --c3:#3fc79a; --c4:#e58fc4; --c5:#e6c34a; --c6:#8ab8f0; --c7:#b39df5; --c8:#ff7b72; --ink:#e6eaee; --faint:#333c45; --soft:#9aa5b0; } }
+:root { --c0:#5f6b76; --c1:#a84c12; --c2:#0072b2; --c3:#00805c; --c4:#a3437f; --c5:#8a6d00; --c6:#2b68ad; --c7:#6b4fbb; --c8:#c22f2f; --c9:#7a5230; --ink:#1b2026; --faint:#d5dbe1; --soft:#5c6873; }
+@media (prefers-color-scheme: dark) { :root { --c0:#9aa7b3; --c1:#f0914c; --c2:#56b4e9; --c3:#3fc79a; --c4:#e58fc4; --c5:#e6c34a; --c6:#8ab8f0; --c7:#b39df5; --c8:#ff7b72; --c9:#c9a27e; --ink:#e6eaee; --faint:#333c45; --soft:#9aa5b0; } }
 .chart text { fill: var(--soft); font: 13px system-ui, sans-serif; } .chart .grid { stroke: var(--faint); }
 .chart .line { fill: none; stroke: currentColor; stroke-width: 2; stroke-linejoin: round; } .chart .dashed { stroke-dasharray: 6 4; } .chart circle { fill: currentColor; }
-${Array.from({ length: 9 }, (_, i) => `.c${i} { color: var(--c${i}); }`).join(" ")}
+${Array.from({ length: 10 }, (_, i) => `.c${i} { color: var(--c${i}); }`).join(" ")}
 `;
 
 interface Scale {
