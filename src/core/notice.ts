@@ -76,9 +76,9 @@ function inFlightNoticeMs({ userTimeoutMs, rtoMaxMs, rttMs, rtoMs }: NoticeSetti
   const firstRetransmitMs = Math.min(2 * rttMs + TAIL_LOSS_SLACK_MS, rtoMs) + rtoMs;
   if (userTimeoutMs > 0) return Math.round(firstRetransmitMs + userTimeoutMs);
   let patienceMs = 0;
-  for (let i = 0; i <= retries; i++) patienceMs += Math.min(MODEL_RTO_MS * 2 ** i, rtoMaxMs);
+  for (let i = 0, gapMs = MODEL_RTO_MS; i <= retries; i++, gapMs *= 2) patienceMs += Math.min(gapMs, rtoMaxMs);
   let sinceFirstMs = 0;
-  for (let i = 1; sinceFirstMs < patienceMs; i++) sinceFirstMs += Math.min(rtoMs * 2 ** i, rtoMaxMs);
+  for (let gapMs = 2 * rtoMs; sinceFirstMs < patienceMs; gapMs *= 2) sinceFirstMs += Math.min(gapMs, rtoMaxMs);
   return Math.round(firstRetransmitMs + sinceFirstMs);
 }
 

@@ -139,9 +139,12 @@ export class ConnectionRow {
     return this.#u32(COOKIE) + this.#u32(COOKIE + 4) * 2 ** 32;
   }
 
-  /** The cookie as SO_COOKIE tells it, copied to `into` at `at`. */
-  copyCookie(into: Uint8Array, at: number): void {
-    into.set(this.#bytes.subarray(this.#at + COOKIE, this.#at + COOKIE + 8), at);
+  get cookieLow(): number {
+    return this.#u32(COOKIE);
+  }
+
+  get cookieHigh(): number {
+    return this.#u32(COOKIE + 4);
   }
 
   /** A copy of the socket's identity, to keep and to act on. */

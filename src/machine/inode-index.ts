@@ -16,12 +16,14 @@ export class InodeIndex {
   /** Pairs of inode and row. Inode 0 marks an empty slot: it means that no descriptor leads to the socket. */
   readonly #slots: Uint32Array;
   readonly #cookies: Uint8Array;
+  readonly #cookieWords: Uint32Array;
   readonly #shift: number;
 
   constructor(shared: SharedInodes) {
     this.shared = shared;
     this.#slots = new Uint32Array(shared.slots);
     this.#cookies = new Uint8Array(shared.cookies);
+    this.#cookieWords = new Uint32Array(shared.cookies);
     this.#shift = 32 - Math.log2(this.#slots.length / 2);
   }
 
@@ -32,8 +34,10 @@ export class InodeIndex {
       cookies: new SharedArrayBuffer(Math.max(1, table.size) * COOKIE_BYTES),
     });
     for (const row of table.rows()) {
-      row.copyCookie(index.#cookies, row.index * COOKIE_BYTES);
-      if (row.inode !== 0) index.#add(row.inode, row.index);
+      index.#cookieWords[2 * row.index] = row.cookieLow;
+      index.#cookieWords[2 * row.index + 1] = row.cookieHigh;
+      const { inode } = row;
+      if (inode !== 0) index.#add(inode, row.index);
     }
     return index;
   }
