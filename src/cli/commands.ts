@@ -16,4 +16,8 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: "every connection of this machine: how long it would take to notice a dead peer, and how it is now",
     load: async () => (await import("./audit.ts")).audit,
   },
+  system: {
+    summary: "the system-wide keepalive values: what they mean, who depends on them; system set changes them",
+    load: async () => (await import("./system.ts")).system,
+  },
 };

@@ -1,0 +1,135 @@
+import { HalfOpenError } from "../core/errors.ts";
+import { noticeTimes } from "../core/notice.ts";
+import { openPort } from "../kernel/open-port.ts";
+import { takeAudit } from "../machine/audit.ts";
+import { MATCH_ALL } from "../machine/connection-filter.ts";
+import { readSystemDefaults } from "../machine/system-defaults.ts";
+import type { SystemSetting, SystemSettings, SystemSettingsStore } from "../machine/system-settings.ts";
+import { formatDuration } from "./duration.ts";
+import { textTable } from "./text-table.ts";
+
+export interface SystemReport {
+  readonly platform: NodeJS.Platform;
+  readonly settings: SystemSettings;
+  readonly names: Readonly<Record<SystemSetting, string | null>>;
+  /** For a connection on a local network with keepalive on and nothing else set; `null` where it is not known. */
+  readonly noticeMs: { readonly idle: number | null; readonly inFlight: number | null };
+  readonly notes: readonly string[];
+  /** Who depends on them now; `null` where connections cannot be surveyed. */
+  readonly dependents: Dependents | null;
+}
+
+interface Dependents {
+  readonly connections: number;
+  /** Keepalive is on with the system's times. */
+  readonly onKeepalive: number;
+  /** Keepalive is off: no system value helps them. */
+  readonly withoutKeepalive: number;
+  /** No user timeout: data in flight waits for the system's retransmissions. */
+  readonly onRetries: number;
+  /** Settings that could not be read. */
+  readonly unknown: number;
+  readonly processes: readonly { readonly process: string; readonly connections: number }[];
+}
+
+/** A local network's: the smallest timeout that the kernel uses. */
+const LAN_RTO_MS = 204;
+const MOST_PROCESSES = 10;
+
+export async function systemReport(store: SystemSettingsStore): Promise<SystemReport> {
+  const settings = store.read();
+  const { platform } = process;
+  return {
+    platform,
+    settings,
+    names: store.names,
+    noticeMs: noticeOf(platform, settings),
+    notes: store.notes,
+    dependents: await dependents(settings),
+  };
+}
+
+/** Idle is the same sum everywhere; for data in flight only Linux' rules are known well enough for a figure. */
+function noticeOf(platform: NodeJS.Platform, { idleMs, intervalMs, count }: SystemSettings): SystemReport["noticeMs"] {
+  const idle = idleMs === null || intervalMs === null || count === null ? null : idleMs + intervalMs * count;
+  if (platform !== "linux" || idleMs === null || intervalMs === null || count === null) return { idle, inFlight: null };
+  const notice = noticeTimes({
+    ...readSystemDefaults(),
+    state: "ESTABLISHED",
+    keepalive: { enabled: true, idleMs, intervalMs, count },
+    userTimeoutMs: 0,
+    isOrphan: false,
+    rttMs: 0,
+    rtoMs: LAN_RTO_MS,
+  });
+  return { idle: notice.idleMs, inFlight: notice.inFlightMs };
+}
+
+async function dependents(settings: SystemSettings): Promise<Dependents | null> {
+  const port = openPort();
+  if (!port || process.platform !== "linux") return null;
+  try {
+    return countDependents(settings, await takeAudit(port, { filter: MATCH_ALL, allNamespaces: false, detectWithinMs: 10_000 }));
+  } catch (error) {
+    if (error instanceof HalfOpenError) return null;
+    throw error;
+  }
+}
+
+function countDependents(settings: SystemSettings, audit: Awaited<ReturnType<typeof takeAudit>>): Dependents {
+  const counts = { connections: 0, onKeepalive: 0, withoutKeepalive: 0, onRetries: 0, unknown: 0 };
+  const processes = new Map<string, number>();
+  for (const { keepalive, userTimeoutMs, process } of audit.connections()) {
+    counts.connections++;
+    if (keepalive === null) {
+      counts.unknown++;
+      continue;
+    }
+    if (userTimeoutMs === 0) counts.onRetries++;
+    if (!keepalive.enabled) {
+      counts.withoutKeepalive++;
+      continue;
+    }
+    const { idleMs, intervalMs, count } = keepalive;
+    // A program that sets one of the three mostly leaves the others to the system: any of them makes it depend.
+    if (idleMs !== settings.idleMs && intervalMs !== settings.intervalMs && count !== settings.count) continue;
+    counts.onKeepalive++;
+    const name = process ?? "?";
+    processes.set(name, (processes.get(name) ?? 0) + 1);
+  }
+  const ranked = [...processes].map(([process, connections]) => ({ process, connections })).sort((a, b) => b.connections - a.connections);
+  return { ...counts, processes: ranked.slice(0, MOST_PROCESSES) };
+}
+
+export function systemReportText(report: SystemReport): string {
+  const { settings, names, noticeMs, dependents: who } = report;
+  const rows = [
+    ["keepalive idle", timeText(settings.idleMs), names.idleMs ?? ""],
+    ["keepalive interval", timeText(settings.intervalMs), names.intervalMs ?? ""],
+    ["keepalive probes", countText(settings.count), names.count ?? "fixed"],
+    ["retransmissions of data", countText(settings.dataRetries), names.dataRetries ?? "fixed"],
+  ];
+  const meaning = [
+    ...(noticeMs.idle === null ? [] : [`idle, keepalive on: a dead peer is noticed after ${formatDuration(noticeMs.idle)}`]),
+    "idle, keepalive off: never",
+    ...(noticeMs.inFlight === null ? [] : [`data in flight, no user timeout: after ${formatDuration(noticeMs.inFlight)}`]),
+  ];
+  const notes = report.notes.map((note) => `note: ${note}\n`).join("");
+  return `${textTable(rows)}\nA connection without settings of its own\n${meaning.map((line) => `  ${line}\n`).join("")}\n${who ? whoText(who) : ""}${notes}`;
+}
+
+function whoText(who: Dependents): string {
+  const processes = who.processes.map(({ process, connections }) => `    ${connections}  ${process}\n`).join("");
+  const unknown = who.unknown > 0 ? `  ${who.unknown} could not be looked into\n` : "";
+  return `Of ${who.connections} connections now
+  ${who.onKeepalive} obey the system's keepalive times\n${processes}  ${who.withoutKeepalive} have keepalive off: no system value helps them
+  ${who.onRetries} have no user timeout: their data in flight waits for the system's retransmissions\n${unknown}\n`;
+}
+
+function timeText(ms: number | null): string {
+  return ms === null ? "?" : formatDuration(ms);
+}
+
+function countText(value: number | null): string {
+  return value === null ? "?" : String(value);
+}
