@@ -1,5 +1,7 @@
 export type { Cause, Certainty, Diagnosis, Evidence, LocalPath, OtherConnections, State } from "./core/diagnosis.ts";
 export { DeadPeerError, HalfOpenError, type HalfOpenErrorCode } from "./core/errors.ts";
+export { plan } from "./core/plan/plan.ts";
+export type { KeepaliveTimers, Plan, PlatformPlan, Requirement } from "./core/plan/requirement.ts";
 export { predict } from "./core/predict/predict.ts";
 export type { DetectionTime, Platform, Prediction, PredictSettings, SystemSettings } from "./core/predict/prediction.ts";
 export type { TcpInfo, TcpState } from "./core/tcp-info.ts";

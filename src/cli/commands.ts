@@ -12,6 +12,14 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: "pull the cable in a virtual network and measure who notices, when, and what they say",
     load: async () => (await import("./lab.ts")).lab,
   },
+  plan: {
+    summary: "settings for each OS that find a dead peer in time, or what forbids it",
+    load: async () => (await import("./plan.ts")).plan,
+  },
+  predict: {
+    summary: "what given settings will do: how long until a dead peer is noticed, by which timer",
+    load: async () => (await import("./predict.ts")).predict,
+  },
   audit: {
     summary: "every connection of this machine: how long it would take to notice a dead peer, and how it is now",
     load: async () => (await import("./audit.ts")).audit,

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { readFileSync } from "node:fs";
+import { HalfOpenError } from "../core/errors.ts";
 import { type ExitCode, NotPossibleHere, UsageError } from "./command.ts";
 import { COMMANDS } from "./commands.ts";
 import { unknownWord } from "./suggest.ts";
@@ -46,6 +47,7 @@ function version(): string {
 /** parseArgs throws TypeErrors with these codes for what the caller mistyped. */
 function isUsage(error: unknown): error is Error {
   if (error instanceof UsageError) return true;
+  if (error instanceof HalfOpenError && error.code === "ERR_OPTION_RANGE") return true;
   return error instanceof TypeError && String((error as NodeJS.ErrnoException).code).startsWith("ERR_PARSE_ARGS");
 }
 

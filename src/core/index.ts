@@ -31,6 +31,8 @@ export type { Instant } from "./instant.ts";
 export { Liveness, type LivenessOptions } from "./liveness.ts";
 export { LocalHealth } from "./local-health.ts";
 export { LossEstimator } from "./loss-estimator.ts";
+export { plan } from "./plan/plan.ts";
+export type { KeepaliveTimers, Plan, PlatformPlan, Requirement } from "./plan/requirement.ts";
 export { predict } from "./predict/predict.ts";
 export type { DetectionTime, Platform, Prediction, PredictSettings, SystemSettings } from "./predict/prediction.ts";
 export { LARGEST_BUDGET_MS, OUTAGE_SHARE, type ProbePlan, type ProbePlanInput, planProbes, SMALLEST_BUDGET_MS } from "./probe-plan.ts";

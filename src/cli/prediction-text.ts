@@ -1,0 +1,13 @@
+import type { DetectionTime } from "../core/predict/prediction.ts";
+import { formatDuration } from "./duration.ts";
+
+/** The cells of a table: typical, from best to worst, and the timer that decides. */
+export function detectionCells(time: DetectionTime | null): string[] {
+  if (!time) return ["never", "", ""];
+  return [formatDuration(time.typicalMs), `${formatDuration(time.bestMs)} to ${formatDuration(time.worstMs)}`, time.by];
+}
+
+/** Warnings, one a line. */
+export function warningLines(warnings: readonly string[]): string {
+  return warnings.map((warning) => `! ${warning}\n`).join("");
+}
