@@ -12,7 +12,7 @@ export { readTcpInfo } from "./kernel/tcp-info.ts";
 export { getUserTimeout, setUserTimeout } from "./kernel/user-timeout.ts";
 export type { Applied } from "./watch/applied.ts";
 export { diagnose } from "./watch/diagnose.ts";
-export type { Heartbeat, WatchOptions } from "./watch/options.ts";
+export type { Heartbeat, WatchDetector, WatchOptions } from "./watch/options.ts";
 export type { StateMessage } from "./watch/state-channel.ts";
 export { watch } from "./watch/watch.ts";
 export { ServerWatch, type ServerWatchEvents, type WatchedConnection, type WatchServerOptions, watchServer } from "./watch/watch-server.ts";

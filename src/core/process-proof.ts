@@ -1,3 +1,4 @@
+import type { Detector } from "./detectors/detector.ts";
 import type { Instant } from "./instant.ts";
 
 /** Share of the budget after which silence is questioned by a heartbeat; the rest is the time an answer may take. */
@@ -6,9 +7,20 @@ const QUIET_SHARE = 0.4;
 const RETRY_MS = 250;
 const OWN_LATENESS_MS = 30;
 
+/** Another judge of the answers than the budget alone. */
+export interface HeartbeatDetector {
+  /** Heartbeats are asked this often, whether or not the peer was heard. */
+  readonly intervalMs: number;
+  readonly detector: Detector;
+}
+
 /**
  * Decides from bytes and answers whether the peer's *process* still works. Sans-I/O. One heartbeat is outstanding at most: TCP
  * repeats what is lost, so a second ping behind the first would prove nothing.
+ *
+ * By itself it suspects after one budget of silence: no rule that keeps the budget errs less often (detectors.md, section 5), and on
+ * regular heartbeats a fixed timeout is within a few percent of the best detector (bench/detectors). With a detector, heartbeats are asked at
+ * regular instants and numbered by them, and the detector may suspect earlier; the budget still ends every silence.
  */
 export class ProcessProof {
   /** The caller should call the heartbeat now. */
@@ -21,9 +33,18 @@ export class ProcessProof {
   #askedAt: Instant | null = null;
   #retryAt: Instant = 0;
   #callStartedAt: Instant = 0;
+  readonly #paced: HeartbeatDetector | null;
+  readonly #startedAt: Instant;
+  /** Number of the heartbeat that was asked last. */
+  #sequence = -1;
+  #nextSequence = 0;
+  /** When the first of the heartbeats that wait for any sign of life was asked. */
+  #unansweredSince: Instant | null = null;
 
-  constructor(budgetMs: number, now: Instant) {
+  constructor(budgetMs: number, now: Instant, paced: HeartbeatDetector | null = null) {
     this.#budgetMs = budgetMs;
+    this.#paced = paced;
+    this.#startedAt = now;
     this.#heardAt = now;
   }
 
@@ -44,6 +65,8 @@ export class ProcessProof {
     this.#askedAt = now;
     this.#callStartedAt = now;
     this.wantsHeartbeat = false;
+    if (this.#unansweredSince === null || this.#heardAt > this.#unansweredSince) this.#unansweredSince = now;
+    this.#sequence = this.#nextSequence++;
   }
 
   /** An answer, however late, refutes. */
@@ -51,22 +74,29 @@ export class ProcessProof {
     if (this.#askedAt !== null) this.rttMs = now - this.#callStartedAt;
     this.#askedAt = null;
     this.lastFailure = null;
+    this.#unansweredSince = null;
+    this.#skipPassed(now);
     this.heard(now);
+    this.#paced?.detector.heard(now, this.#sequence);
   }
 
   failed(now: Instant, reason: string): void {
     this.#askedAt = null;
     this.lastFailure = reason;
     this.#retryAt = now + RETRY_MS;
+    this.#skipPassed(now);
   }
 
   /** Deadlines move by the gap in which this process could not have seen an answer. */
   stalled(now: Instant, gapMs: number): void {
     this.#heardAt = Math.min(now, this.#heardAt + gapMs);
+    if (this.#unansweredSince !== null) this.#unansweredSince = Math.min(now, this.#unansweredSince + gapMs);
+    this.#paced?.detector.stalled(now, gapMs);
+    this.#skipPassed(now);
   }
 
   isSilentTooLong(now: Instant): boolean {
-    return now >= this.#deadline();
+    return now >= this.#deadline() || this.#isSuspected(now);
   }
 
   silentForMs(now: Instant): number {
@@ -75,11 +105,34 @@ export class ProcessProof {
 
   /** What to do next: sets `wantsHeartbeat` and returns the instant to look again. */
   next(now: Instant): Instant {
-    const deadline = this.#deadline();
+    const deadline = this.#soonestDeadline(now);
     if (this.#askedAt !== null) return Math.max(deadline, now + 1);
-    const askAt = Math.max(this.#heardAt + QUIET_SHARE * this.#budgetMs, this.#retryAt);
+    const askAt = Math.max(this.#nextAskAt(), this.#retryAt);
     this.wantsHeartbeat = now >= askAt;
     return Math.min(deadline, this.wantsHeartbeat ? now + RETRY_MS : askAt);
+  }
+
+  #nextAskAt(): Instant {
+    if (this.#paced === null) return this.#heardAt + QUIET_SHARE * this.#budgetMs;
+    return this.#startedAt + this.#nextSequence * this.#paced.intervalMs;
+  }
+
+  /** Numbers go by the clock: one left out, because the answer before it was late, is a gap and not a delay of all that follow. */
+  #skipPassed(now: Instant): void {
+    if (this.#paced) this.#nextSequence = Math.max(this.#nextSequence, Math.ceil((now - this.#startedAt) / this.#paced.intervalMs));
+  }
+
+  /** Whatever the detector says: any byte since the question refutes it. */
+  #isSuspected(now: Instant): boolean {
+    const { detector } = this.#paced ?? {};
+    const since = this.#unansweredSince;
+    return detector !== undefined && since !== null && this.#heardAt <= since && detector.verdict(now) === "suspect";
+  }
+
+  #soonestDeadline(now: Instant): Instant {
+    const deadline = this.#deadline();
+    const suspected = this.#paced?.detector.nextDeadline() ?? Number.POSITIVE_INFINITY;
+    return suspected > now ? Math.min(deadline, suspected) : deadline;
   }
 
   #deadline(): Instant {

@@ -80,10 +80,10 @@ export class Connection implements Checked {
   begin(): void {
     if (this.#isEnded || this.#kernel || this.#core) return;
     const now = engine.now();
-    const { detectWithinMs, heartbeat } = this.#settings;
+    const { detectWithinMs, heartbeat, detector } = this.#settings;
     this.#lostMsSeen = engine.health.lostMs;
     this.#group = groups.join(this.socket.localAddress ?? "", this.socket.remoteAddress ?? "");
-    if (heartbeat) this.#process = new ProcessCheck(this.socket, heartbeat, detectWithinMs, () => this.#recheck());
+    if (heartbeat) this.#process = new ProcessCheck(this.socket, { heartbeat, detectWithinMs, detector }, () => this.#recheck());
     const fd = openDescriptor(this.socket);
     if (fd < 0) this.#core = applyCoreKeepalive(this.socket, detectWithinMs);
     else this.#kernel = new KernelCheck(fd, this.#settings, now);
@@ -252,7 +252,7 @@ export class Connection implements Checked {
   /** The set of watches changed: if what they ask for together changed too, start anew from the kernel's present evidence. */
   #reconfigure(): void {
     const settings = this.#sinks.map((sink) => sink.settings).reduce(merge);
-    const isSame = (["detectWithinMs", "heartbeat", "zeroWindowToleranceMs"] as const).every(
+    const isSame = (["detectWithinMs", "heartbeat", "detector", "zeroWindowToleranceMs"] as const).every(
       (name) => settings[name] === this.#settings[name],
     );
     this.#settings = settings;

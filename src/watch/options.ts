@@ -1,14 +1,36 @@
+import type { Detector } from "../core/detectors/detector.ts";
 import { HalfOpenError } from "../core/errors.ts";
 import { LARGEST_BUDGET_MS, SMALLEST_BUDGET_MS } from "../core/probe-plan.ts";
 
 /** Any function that resolves when the peer's *process* answered. Called only when nothing was heard, one call at a time. */
 export type Heartbeat = () => PromiseLike<unknown> | unknown;
 
+/**
+ * A failure detector from `halfopen/core`, or your own, for the answers to a heartbeat. `detectorConformance` of `halfopen/testing` takes the same
+ * object. What it suspects is final where `expect` is `"process"`: its mistakes are false alarms, so leave it margin for loss, which TCP turns
+ * into delays from 200 ms on. Any byte since the question refutes it, and `detectWithinMs` still ends every silence.
+ *
+ * ```ts
+ * watch(socket, { heartbeat, detector: { intervalMs: 1000, make: (now) => new NfdEDetector({ intervalMs: 1000, marginMs: 1500 }, now) } });
+ * ```
+ */
+export interface WatchDetector {
+  /** How often the heartbeat is called, in ms, whether or not the peer was heard; 50 to `detectWithinMs`. One call at a time: the next waits for its turn. */
+  readonly intervalMs: number;
+  /** Makes the detector of one connection. Called once before the watch begins, to check what it makes, and again for each connection. */
+  make(now: number): Detector;
+}
+
 export interface WatchOptions {
   /** Time in ms within which a dead peer is to be found. 2000 to 86400000; default 10000. */
   readonly detectWithinMs?: number | undefined;
   /** Asks the peer's process; see `halfopen/heartbeat` for ready ones. Default none: kernel evidence only. */
   readonly heartbeat?: Heartbeat | undefined;
+  /**
+   * Another judge of the heartbeat's answers than the budget alone; needs `heartbeat`. Default none: the process is held to be gone after
+   * `detectWithinMs` without a sign of it. See {@link WatchDetector}.
+   */
+  readonly detector?: WatchDetector | undefined;
   /** Whose silence is death: the peer's `"host"` (its kernel), or its `"process"`. Default `"process"` with a heartbeat, else `"host"`. */
   readonly expect?: "host" | "process" | undefined;
   /**
@@ -30,6 +52,7 @@ export interface WatchOptions {
 export interface WatchSettings {
   readonly detectWithinMs: number;
   readonly heartbeat: Heartbeat | null;
+  readonly detector: WatchDetector | null;
   readonly expect: "host" | "process";
   readonly onDead: "reset" | "destroy" | "report";
   readonly zeroWindowToleranceMs: number;
@@ -38,7 +61,9 @@ export interface WatchSettings {
 
 const DEFAULT_BUDGET_MS = 10_000;
 const DEFAULT_ZERO_WINDOW_TOLERANCE_MS = 60_000;
-const KNOWN = new Set(["detectWithinMs", "heartbeat", "expect", "onDead", "zeroWindowToleranceMs", "signal", "label"]);
+/** The tick of checks is 10 ms. */
+const SMALLEST_HEARTBEAT_MS = 50;
+const KNOWN = new Set(["detectWithinMs", "heartbeat", "detector", "expect", "onDead", "zeroWindowToleranceMs", "signal", "label"]);
 
 /** Checks what the caller asked for. @throws HalfOpenError `ERR_OPTION_RANGE` */
 export function settingsOf(options: WatchOptions = {}): WatchSettings {
@@ -69,6 +94,7 @@ export function settingsOf(options: WatchOptions = {}): WatchSettings {
       1000,
     ),
     heartbeat: heartbeat ?? null,
+    detector: checkedDetector(options),
     expect: expect ?? (heartbeat ? "process" : "host"),
     onDead,
     label: label ?? null,
@@ -83,10 +109,28 @@ export function merge(a: WatchSettings, b: WatchSettings): WatchSettings {
     detectWithinMs: Math.min(a.detectWithinMs, b.detectWithinMs),
     zeroWindowToleranceMs: Math.max(a.zeroWindowToleranceMs, b.zeroWindowToleranceMs),
     heartbeat,
+    detector: a.detector ?? b.detector,
     expect: a.expect === "process" || b.expect === "process" ? "process" : "host",
     onDead: strength[Math.max(strength.indexOf(a.onDead), strength.indexOf(b.onDead))] ?? "reset",
     label: a.label ?? b.label,
   };
+}
+
+/** A detector that cannot work is refused here, not in the middle of a connection. */
+function checkedDetector({ detector, heartbeat, detectWithinMs = DEFAULT_BUDGET_MS }: WatchOptions): WatchDetector | null {
+  if (detector === undefined) return null;
+  if (!heartbeat) throw refused("detector judges the answers to a heartbeat: pass one too");
+  if (typeof detector !== "object" || detector === null || typeof detector.make !== "function")
+    throw refused(`detector must be { intervalMs, make(now) }, got ${describe(detector)}`);
+  const { intervalMs } = detector;
+  if (!(intervalMs >= SMALLEST_HEARTBEAT_MS && intervalMs <= detectWithinMs))
+    throw refused(
+      `detector.intervalMs must be from ${SMALLEST_HEARTBEAT_MS} to detectWithinMs, which is ${detectWithinMs}; got ${describe(intervalMs)}`,
+    );
+  const made: Partial<Detector> | null = detector.make(0);
+  for (const name of ["heard", "stalled", "nextDeadline", "verdict"] as const)
+    if (typeof made?.[name] !== "function") throw refused(`detector.make must return a Detector, and what it returned has no ${name}()`);
+  return detector;
 }
 
 function duration(name: string, value: number, smallest: number): number {

@@ -4,7 +4,13 @@ import { ProcessProof } from "../core/process-proof.ts";
 import type { TcpInfo } from "../core/tcp-info.ts";
 import { engine } from "./engine.ts";
 import { isReading } from "./handle.ts";
-import type { Heartbeat } from "./options.ts";
+import type { Heartbeat, WatchDetector } from "./options.ts";
+
+export interface ProcessCheckSettings {
+  readonly heartbeat: Heartbeat;
+  readonly detectWithinMs: number;
+  readonly detector: WatchDetector | null;
+}
 
 /** Asks one peer's process by the user's heartbeat whenever its proof has become too old. Exists only where there is a heartbeat. */
 export class ProcessCheck {
@@ -15,11 +21,17 @@ export class ProcessCheck {
   #bytesRead = 0;
 
   /** `onOutcome` is called when an answer or a failure came in, so that the state can be looked at anew. */
-  constructor(socket: Socket, heartbeat: Heartbeat, budgetMs: number, onOutcome: () => void) {
+  constructor(socket: Socket, settings: ProcessCheckSettings, onOutcome: () => void) {
     this.#socket = socket;
-    this.#heartbeat = heartbeat;
+    this.#heartbeat = settings.heartbeat;
     this.#onOutcome = onOutcome;
-    this.proof = new ProcessProof(budgetMs, engine.now());
+    const now = engine.now();
+    const { detector } = settings;
+    this.proof = new ProcessProof(
+      settings.detectWithinMs,
+      now,
+      detector && { intervalMs: detector.intervalMs, detector: detector.make(now) },
+    );
   }
 
   /** Returns the instant at which to look again. */
@@ -49,9 +61,16 @@ export class ProcessCheck {
       this.#onOutcome();
     };
     try {
-      Promise.resolve(this.#heartbeat()).then(answered, failed);
+      Promise.resolve(this.#heartbeat()).then(answered, failed).catch(surfaceDetectorError);
     } catch (error) {
       failed(error);
     }
   }
+}
+
+/** A detector of the program's own that throws is the program's error, as a throwing listener is. */
+function surfaceDetectorError(error: unknown): void {
+  process.nextTick(() => {
+    throw error;
+  });
 }
