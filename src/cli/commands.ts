@@ -24,6 +24,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: "every connection of this machine: how long it would take to notice a dead peer, and how it is now",
     load: async () => (await import("./audit.ts")).audit,
   },
+  explain: {
+    summary: "one connection in plain words: what will happen when its peer is gone, and what to change",
+    load: async () => (await import("./explain.ts")).explain,
+  },
   system: {
     summary: "the system-wide keepalive values: what they mean, who depends on them; system set changes them",
     load: async () => (await import("./system.ts")).system,

@@ -1,0 +1,97 @@
+import { parseArgs } from "node:util";
+import { type Advice, adviceFor, allAdvice } from "../machine/advice.ts";
+import { type AuditedConnection, takeAudit } from "../machine/audit.ts";
+import { MATCH_ALL } from "../machine/connection-filter.ts";
+import { type Command, type ExitCode, UsageError } from "./command.ts";
+import { parseDuration } from "./duration.ts";
+import { explanation } from "./explanation.ts";
+import { machinePort, whereAllowed } from "./linux-only.ts";
+
+const HELP = `Usage: halfopen explain ADDRESS [options]
+
+One connection in plain words: what the kernel knows of it, what will happen when its peer is gone, what to change and how.
+ADDRESS is either end as halfopen audit prints it: 10.0.0.2:5432, [fd00::2]:5432, or :5432 where only one has that port.
+
+  --detect-within 10s      the time in which a dead peer should be noticed, for the advice; default 10s
+  --all                    the advice for every known program, not only for the one that holds the connection
+  --all-namespaces         also look in other network namespaces (containers); needs root
+  --json                   as JSON
+
+Exit code: 0 the peer's end would be noticed, 1 it would not, or it is dead now, 2 usage, no such connection or several,
+3 not permitted or not supported.
+`;
+
+export const explain: Command = { help: HELP, run };
+
+const DEFAULT_DETECT_WITHIN_MS = 10_000;
+const MOST_LISTED = 10;
+
+async function run(args: readonly string[]): Promise<ExitCode> {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: {
+      "detect-within": { type: "string" },
+      all: { type: "boolean" },
+      "all-namespaces": { type: "boolean" },
+      json: { type: "boolean" },
+    },
+  });
+  const [address, ...more] = positionals;
+  if (address === undefined || more.length > 0) throw new UsageError("halfopen explain takes one address, as halfopen audit prints it");
+  const within = values["detect-within"];
+  const detectWithinMs = within === undefined ? DEFAULT_DETECT_WITHIN_MS : parseDuration(within, "--detect-within");
+  const end = endOf(address);
+  const port = machinePort("explain");
+  const filter = { ...MATCH_ALL, ports: [end.port] };
+  const audit = await whereAllowed(() => takeAudit(port, { filter, allNamespaces: values["all-namespaces"] ?? false, detectWithinMs }));
+  const connection = onlyOne(
+    address,
+    [...audit.connections()].filter((it) => isEnd(it.local, end) || isEnd(it.remote, end)),
+  );
+  const own = adviceFor(connection.process, detectWithinMs);
+  const advice: Advice[] = values.all || !own ? allAdvice(detectWithinMs) : [own];
+  process.stdout.write(
+    values.json ? `${JSON.stringify({ connection, advice }, null, 2)}\n` : explanation(connection, advice, detectWithinMs),
+  );
+  return connection.diagnosis?.state === "dead" || connection.noticeMs.idleMs === null ? 1 : 0;
+}
+
+interface End {
+  /** `null`: any. */
+  readonly host: string | null;
+  readonly port: number;
+}
+
+function endOf(text: string): End {
+  const [, host = "", digits = ""] = /^(.*?):?(\d{1,5})$/.exec(text) ?? [];
+  const port = digits === "" ? Number.NaN : Number(digits);
+  const isWhole = host === "" || text.endsWith(`:${digits}`);
+  if (!(port <= 65_535) || !isWhole) {
+    throw new UsageError(`${JSON.stringify(text)} is no address; write 10.0.0.2:5432, [fd00::2]:5432 or :5432`);
+  }
+  return { host: host === "" ? null : host.replace(/^\[(.*)\]$/, "$1").toLowerCase(), port };
+}
+
+function isEnd(text: string, { host, port }: End): boolean {
+  const at = text.lastIndexOf(":");
+  if (Number(text.slice(at + 1)) !== port) return false;
+  return host === null || text.slice(0, at).replace(/^\[(.*)\]$/, "$1") === host;
+}
+
+/** Of a connection within this machine both ends are listed: the local address comes first then. */
+function onlyOne(address: string, connections: readonly AuditedConnection[], end: End): AuditedConnection {
+  const byLocal = connections.filter(({ local }) => isEnd(local, end));
+  if (byLocal.length === 1 && byLocal[0]) return byLocal[0];
+  const found = connections.filter(({ local, remote }) => isEnd(local, end) || isEnd(remote, end));
+  const [first, second] = found;
+  if (!first) throw new UsageError(`no connection has an end at ${address}; halfopen audit lists them`);
+  if (!second) return first;
+  const list = found
+    .slice(0, MOST_LISTED)
+    .map(({ local, remote, process, pid }) => `  ${local} -> ${remote}  ${process ?? "?"} ${pid ?? ""}`);
+  const rest = found.length > MOST_LISTED ? `\n  and ${found.length - MOST_LISTED} more` : "";
+  throw new UsageError(
+    `${found.length} connections have an end at ${address}; name the other end or the whole address:\n${list.join("\n")}${rest}`,
+  );
+}

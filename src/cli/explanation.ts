@@ -1,0 +1,72 @@
+import type { Advice } from "../machine/advice.ts";
+import type { AuditedConnection } from "../machine/audit.ts";
+import { formatDuration } from "./duration.ts";
+
+/** A connection in plain words. */
+export function explanation(connection: AuditedConnection, advice: readonly Advice[], detectWithinMs: number): string {
+  return [
+    `${title(connection)}\n`,
+    section("What the kernel knows", known(connection)),
+    section("How it is now", verdict(connection)),
+    section("If the peer vanishes without a word (cable, power, NAT)", future(connection)),
+    `To notice within ${formatDuration(detectWithinMs)}\n${advice.map(adviceText).join("")}`,
+    `  without changing the program: halfopen guard (as root), or start it with halfopen exec\n`,
+  ].join("\n");
+}
+
+function section(name: string, lines: readonly string[]): string {
+  return `${name}\n${lines.map((line) => `  ${line}\n`).join("")}`;
+}
+
+function title({ local, remote, state, process, pid, fd, namespace }: AuditedConnection): string {
+  const owner =
+    pid === null ? "held by a process that this user may not see, or by none" : `held by ${process ?? "?"} (pid ${pid}, descriptor ${fd})`;
+  return `${local} -> ${remote}, ${state}, ${owner}${namespace === null ? "" : `, in network namespace ${namespace}`}`;
+}
+
+function known(connection: AuditedConnection): string[] {
+  const { keepalive, userTimeoutMs, lastHeardMs, unacked, sendQueueBytes } = connection;
+  const lines = [
+    lastHeardMs === null
+      ? "when the peer was last heard is not told in this state"
+      : `the peer was last heard ${formatDuration(lastHeardMs)} ago`,
+  ];
+  if (sendQueueBytes > 0)
+    lines.push(`${sendQueueBytes} bytes wait for the peer's acknowledgment, ${unacked} segments of them are in flight`);
+  else lines.push("nothing is in flight: all that was sent has been acknowledged");
+  if (keepalive) {
+    const { enabled, idleMs, intervalMs, count } = keepalive;
+    const times = `first probe after ${formatDuration(idleMs)} of silence, then every ${formatDuration(intervalMs)}, ${count} of them`;
+    lines.push(enabled ? `keepalive is on: ${times}` : "keepalive is off: nothing asks a silent peer");
+  }
+  if (userTimeoutMs !== null) lines.push(userTimeoutMs === 0 ? "no user timeout" : `user timeout ${formatDuration(userTimeoutMs)}`);
+  return lines;
+}
+
+function verdict({ diagnosis }: AuditedConnection): string[] {
+  if (!diagnosis) return ["nothing is known of it"];
+  const { state, cause, certainty, why, unknown } = diagnosis;
+  return [`${state}: ${cause} (certainty: ${certainty})`, ...why, ...unknown.map((it) => `not known: ${it}`)];
+}
+
+function future({ noticeMs, userTimeoutMs, state }: AuditedConnection): string[] {
+  const { idleMs, inFlightMs } = noticeMs;
+  const lines = [
+    idleMs === null
+      ? "while it is idle nobody here would ever learn: it stays ESTABLISHED until it is written to"
+      : `idle, it would end after ${formatDuration(idleMs)}`,
+    inFlightMs === null ? "with data in flight it would never end" : `with data in flight it would end after ${formatDuration(inFlightMs)}`,
+  ];
+  if (userTimeoutMs !== null && userTimeoutMs > 0) {
+    lines.push(
+      `beware: a live peer that does not read for ${formatDuration(userTimeoutMs)} is ended too (user timeout at a closed window)`,
+    );
+  }
+  if (state === "CLOSE_WAIT") lines.push("the peer has closed already: it is this program that must close, the kernel never does");
+  return lines;
+}
+
+function adviceText({ program, lines, note }: Advice): string {
+  const text = lines.map((line) => `    ${line}\n`).join("");
+  return `  ${program}\n${text}${note === null ? "" : `    (${note})\n`}`;
+}
