@@ -45,10 +45,7 @@ async function run(args: readonly string[]): Promise<ExitCode> {
   const port = machinePort("explain");
   const filter = { ...MATCH_ALL, ports: [end.port] };
   const audit = await whereAllowed(() => takeAudit(port, { filter, allNamespaces: values["all-namespaces"] ?? false, detectWithinMs }));
-  const connection = onlyOne(
-    address,
-    [...audit.connections()].filter((it) => isEnd(it.local, end) || isEnd(it.remote, end)),
-  );
+  const connection = onlyOne(address, [...audit.connections()], end);
   const own = adviceFor(connection.process, detectWithinMs);
   const advice: Advice[] = values.all || !own ? allAdvice(detectWithinMs) : [own];
   process.stdout.write(
