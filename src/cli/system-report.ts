@@ -1,5 +1,5 @@
 import { HalfOpenError } from "../core/errors.ts";
-import { noticeTimes } from "../core/notice.ts";
+import { predict } from "../core/predict/predict.ts";
 import { openPort } from "../kernel/open-port.ts";
 import { takeAudit } from "../machine/audit.ts";
 import { MATCH_ALL } from "../machine/connection-filter.ts";
@@ -32,8 +32,8 @@ interface Dependents {
   readonly processes: readonly { readonly process: string; readonly connections: number }[];
 }
 
-/** A local network's: the smallest timeout that the kernel uses. */
-const LAN_RTO_MS = 204;
+/** A local network's. */
+const LAN_RTT_MS = 0.2;
 const MOST_PROCESSES = 10;
 
 export async function systemReport(store: SystemSettingsStore): Promise<SystemReport> {
@@ -52,17 +52,10 @@ export async function systemReport(store: SystemSettingsStore): Promise<SystemRe
 /** Idle is the same sum everywhere; for data in flight only Linux' rules are known well enough for a figure. */
 function noticeOf(platform: NodeJS.Platform, { idleMs, intervalMs, count }: SystemSettings): SystemReport["noticeMs"] {
   const idle = idleMs === null || intervalMs === null || count === null ? null : idleMs + intervalMs * count;
-  if (platform !== "linux" || idleMs === null || intervalMs === null || count === null) return { idle, inFlight: null };
-  const notice = noticeTimes({
-    ...readSystemDefaults(),
-    state: "ESTABLISHED",
-    keepalive: { enabled: true, idleMs, intervalMs, count },
-    userTimeoutMs: 0,
-    isOrphan: false,
-    rttMs: 0,
-    rtoMs: LAN_RTO_MS,
-  });
-  return { idle: notice.idleMs, inFlight: notice.inFlightMs };
+  if (platform !== "linux") return { idle, inFlight: null };
+  const { retries2, rtoMaxMs } = readSystemDefaults();
+  const { inFlight } = predict({ keepalive: true, rttMs: LAN_RTT_MS, system: { retries2, rtoMaxMs } });
+  return { idle, inFlight: inFlight && Math.round(inFlight.typicalMs) };
 }
 
 async function dependents(settings: SystemSettings): Promise<Dependents | null> {

@@ -1,5 +1,5 @@
 import type { Diagnosis, LocalPath } from "../core/diagnosis.ts";
-import { type NoticeTimes, noticeTimes } from "../core/notice.ts";
+import { NoticeForecast, type NoticeTimes } from "../core/notice.ts";
 import type { TcpState } from "../core/tcp-info.ts";
 import { examineLocalPath } from "../kernel/local-path.ts";
 import { insideNamespace, type NetworkNamespace } from "../kernel/network-namespace.ts";
@@ -76,6 +76,7 @@ export class Audit {
   readonly #defaults: readonly SystemDefaults[];
   readonly #options: AuditOptions;
   readonly #names: Map<number, string | null> = new Map();
+  readonly #forecast: NoticeForecast = new NoticeForecast();
   readonly #order: Uint32Array;
   readonly #wallClock: number = Date.now();
 
@@ -189,20 +190,16 @@ export class Audit {
 
   #notice(row: ConnectionRow, { options }: EffectiveOptions): NoticeTimes {
     const defaults = this.#defaultsOf(row);
-    return noticeTimes({
+    return this.#forecast.times({
       state: row.state,
       keepalive: options.keepalive,
       userTimeoutMs: options.userTimeoutMs,
       rtoMaxMs: options.rtoMaxMs ?? defaults.rtoMaxMs,
-      retries2: defaults.retries2,
-      synRetries: defaults.synRetries,
-      synLinearTimeouts: defaults.synLinearTimeouts,
       isOrphan: row.inode === 0,
-      orphanRetries: defaults.orphanRetries,
-      finTimeoutMs: defaults.finTimeoutMs,
       rttMs: row.hasInfo ? row.rttMs : 0,
       // While retransmitting the kernel tells the timeout after its doublings.
       rtoMs: row.hasInfo ? row.rtoMs / (row.retransmits > 0 ? 2 ** Math.min(LARGEST_BACKOFF, row.backoff) : 1) : INITIAL_RTO_MS,
+      system: defaults,
     });
   }
 
