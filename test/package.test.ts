@@ -4,19 +4,23 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { nodeRelease } from "./setup/node-release.ts";
+import { describeWith } from "./setup/requires.ts";
 
 const run = promisify(execFile);
 const ROOT = new URL("../", import.meta.url).pathname;
 const PACKED_WITHIN_MS = 120_000;
+const KOFFI_STEP = "scripts/bundled-koffi.mjs";
 
 let folder: string;
+let copy: string;
 let tarball: string;
 let app: string;
 
 /** Packs a copy, so that the tests beside this one keep their koffi, and installs the tarball into an empty folder. */
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "halfopen-package-"));
-  const copy = join(folder, "copy");
+  copy = join(folder, "copy");
   const own = [
     "package.json",
     "tsconfig.json",
@@ -52,6 +56,65 @@ async function node(...args: string[]): Promise<string> {
   return (await run(process.execPath, args, { cwd: app })).stdout.trim();
 }
 
+/** A user's program: both ways to load the package, a connection that lives, and its end. */
+const PROGRAM = `
+import { once } from "node:events";
+import { createRequire } from "node:module";
+import { connect, createServer } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { capabilities, watch } from "halfopen";
+const isOneModule = createRequire(import.meta.url)("halfopen").watch === watch;
+const server = createServer().listen(0, "127.0.0.1");
+await once(server, "listening");
+const accepting = once(server, "connection");
+const client = connect(server.address().port, "127.0.0.1").on("error", () => {}).resume();
+const [accepted] = await accepting;
+const w = watch(client, { detectWithinMs: 2500 });
+await sleep(3000);
+const { state, silentForMs, applied } = w;
+accepted.on("error", () => {}).resetAndDestroy();
+const [{ cause }] = await once(w, "dead");
+server.close();
+console.log(JSON.stringify({ node: process.versions.node, backEnd: capabilities().backEnd, isOneModule, state, silentForMs, level: applied.level, cause }));
+`;
+
+/** A user's TypeScript, as a module and as CommonJS, with every public entry. */
+const TYPED = [
+  `import { watch, watchServer, type Diagnosis } from "halfopen";`,
+  `import { classify, TimerWheel } from "halfopen/core";`,
+  `import { VirtualClock } from "halfopen/testing";`,
+  `export const cause = (d: Diagnosis): string => d.cause;`,
+  `export const all: unknown[] = [watch, watchServer, classify, TimerWheel, VirtualClock];`,
+  `// @ts-expect-error: an unknown option is a mistake that the compiler finds`,
+  `watch({}, { detectWithin: 5000 });`,
+].join("\n");
+
+describe("packing", () => {
+  it("bundles koffi without its install script and without a binary", async () => {
+    const names = (await run("tar", ["-tzf", tarball])).stdout.trim().split("\n");
+    expect(names).toContain("package/node_modules/koffi/index.cjs");
+    expect(names.filter((name) => /\.node$|@koromix|cnoke/.test(name))).toEqual([]);
+    const { stdout } = await run("tar", ["-xzOf", tarball, "package/node_modules/koffi/package.json"]);
+    expect(Object.keys(JSON.parse(stdout) as object)).not.toContain("scripts");
+  });
+
+  it("leaves the packer's koffi whole", () => {
+    const description = (root: string): string => readFileSync(join(root, "node_modules/koffi/package.json"), "utf8");
+    expect(description(copy)).toBe(description(ROOT));
+    expect(readdirSync(join(copy, "node_modules")).filter((name) => name.includes("koffi"))).toEqual(["koffi"]);
+  });
+
+  it("breaks nothing when it is interrupted, and the next one restores the tree", async () => {
+    const names = (): string[] => filesUnder(join(copy, "node_modules/koffi"));
+    const whole = names();
+    await run(process.execPath, [KOFFI_STEP, "strip"], { cwd: copy });
+    expect(names().length).toBeLessThan(whole.length);
+    expect((await run(process.execPath, ["-p", 'typeof require("koffi").load'], { cwd: copy })).stdout.trim()).toBe("function");
+    for (const step of ["strip", "restore"]) await run(process.execPath, [KOFFI_STEP, step], { cwd: copy });
+    expect(names()).toEqual(whole);
+  });
+});
+
 describe("the packed package, installed into an empty folder", () => {
   it("brings no install script, of its own or of anything below it", () => {
     const scripts = filesUnder(join(app, "node_modules"))
@@ -85,6 +148,24 @@ describe("the packed package, installed into an empty folder", () => {
     expect(await node("--input-type=module", "-e", script)).toBe("0");
   });
 
+  it("compiles in strict TypeScript, as a module and as CommonJS, with every declaration checked", { timeout: 60_000 }, async () => {
+    for (const name of ["module.mts", "common.cts"]) writeFileSync(join(app, name), TYPED);
+    const options = ["--noEmit", "--strict", "--exactOptionalPropertyTypes", "--skipLibCheck", "false", "--module", "nodenext"];
+    const types = [
+      "--types",
+      "node",
+      "--typeRoots",
+      join(ROOT, "node_modules/@types"),
+      "--target",
+      "es2023",
+      "--lib",
+      "es2023,esnext.disposable",
+    ];
+    await expect(
+      run(join(ROOT, "node_modules/.bin/tsc"), [...options, ...types, "module.mts", "common.cts"], { cwd: app }),
+    ).resolves.toMatchObject({ stdout: "" });
+  });
+
   it("brings the command line", async () => {
     const { stdout } = await run("npx", ["halfopen", "--version"], { cwd: app });
     expect(stdout.trim()).toBe((JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { version: string }).version);
@@ -95,4 +176,18 @@ describe("the packed package, installed into an empty folder", () => {
     await run(join(bin, "publint"), ["run", "--strict", tarball]);
     await run(join(bin, "attw"), [tarball, "--profile", "esm-only"]);
   });
+});
+
+await describeWith(["node 20.19.0", "node 22", "node 24", "node 26"], "the packed package on other Node lines", () => {
+  it.concurrent.each(["20.19.0", 22, 24, 26])(
+    "is imported, required, watches a live connection and tells its end on Node %s",
+    async (release) => {
+      const { stdout } = await run(await nodeRelease(release), ["--input-type=module", "-e", PROGRAM], { cwd: app });
+      const told = JSON.parse(stdout) as { node: string; silentForMs: number };
+      expect(told).toMatchObject({ backEnd: "koffi", isOneModule: true, state: "alive", level: "kernel", cause: "peer-reset" });
+      expect(told.node).toMatch(new RegExp(`^${release}\\b`));
+      // Asked for by the standing keepalive, within the budget.
+      expect(told.silentForMs).toBeLessThan(2500);
+    },
+  );
 });

