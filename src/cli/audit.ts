@@ -1,6 +1,7 @@
 import { parseArgs } from "node:util";
 import type { SystemPort } from "../kernel/port.ts";
 import { type Audit, type AuditOptions, takeAudit } from "../machine/audit.ts";
+import { NudgeRound } from "../machine/nudge-round.ts";
 import { AUDIT_HEADER, auditLine, summaryText } from "./audit-table.ts";
 import type { Command, ExitCode } from "./command.ts";
 import { CHOICE_HELP, CHOICE_OPTIONS, connectionChoice } from "./connection-choice.ts";
@@ -11,10 +12,11 @@ import { Output } from "./output.ts";
 const HELP = `Usage: halfopen audit [options]
 
 Every TCP connection of this machine: how long it would take to notice that its peer is gone (idle, and with data in flight),
-and how it is now. Most dangerous first. Looks only: sends nothing, changes nothing.
+and how it is now. Most dangerous first. Without --nudge it looks only: sends nothing, changes nothing.
 
 ${CHOICE_HELP}  --all-namespaces         also the other network namespaces (containers); needs root
   --detect-within 10s      silence that counts as death once questions stay unanswered, default 10s
+  --nudge                  asks the quiet connections now: a keepalive probe each, whose options are put back afterwards
   --json                   as JSON
 
 * marks times that rest on assumed settings: another user's process, or one that forbids looking. Run as root to see them.
@@ -22,6 +24,7 @@ Exit code: 0 fine, 1 a peer is dead or a connection would never notice, 2 usage,
 `;
 
 const DEFAULT_DETECT_WITHIN_MS = 10_000;
+const ENDING_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 export const audit: Command = { help: HELP, run };
 
@@ -32,6 +35,7 @@ async function run(args: readonly string[]): Promise<ExitCode> {
       ...CHOICE_OPTIONS,
       "all-namespaces": { type: "boolean" },
       "detect-within": { type: "string" },
+      nudge: { type: "boolean" },
       json: { type: "boolean" },
     },
   });
@@ -42,10 +46,24 @@ async function run(args: readonly string[]): Promise<ExitCode> {
     detectWithinMs: within === undefined ? DEFAULT_DETECT_WITHIN_MS : parseDuration(within, "--detect-within"),
   };
   const port: SystemPort = machinePort("audit");
-  const found = await whereAllowed(() => takeAudit(port, options));
+  const found = await whereAllowed(() => (values.nudge ? auditAsking(port, options) : takeAudit(port, options)));
   await (values.json ? printJson(found) : printTable(found));
   const { dead, neverNotice } = found.summary;
   return dead > 0 || neverNotice > 0 ? 1 : 0;
+}
+
+/** Asks who is quiet, then looks again. Interrupted, it puts back what it has set before it ends. */
+async function auditAsking(port: SystemPort, options: AuditOptions): Promise<Audit> {
+  const before = await takeAudit(port, options);
+  const round = new NudgeRound(port, options.detectWithinMs);
+  const interrupted = (signal: NodeJS.Signals): void => {
+    round.stop();
+    process.kill(process.pid, signal); // the handler was for once: now it ends us
+  };
+  for (const signal of ENDING_SIGNALS) process.once(signal, interrupted);
+  const nudged = await round.ask(before.nudgeTargets());
+  for (const signal of ENDING_SIGNALS) process.off(signal, interrupted);
+  return takeAudit(port, { ...options, nudged });
 }
 
 async function printTable(found: Audit): Promise<void> {

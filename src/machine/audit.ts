@@ -8,6 +8,7 @@ import { type ConnectionFilter, kernelConditions, matchesOwner, matchesRow, need
 import { ConnectionRow } from "./connection-row.ts";
 import type { ConnectionTable } from "./connection-table.ts";
 import { type EffectiveOptions, effectiveOptions, type SettingsSource } from "./effective-options.ts";
+import type { Nudged, NudgeTarget } from "./nudge-round.ts";
 import { OwnerSearch } from "./owner-search.ts";
 import type { OwnerTable } from "./owner-table.ts";
 import { processName } from "./owners.ts";
@@ -20,6 +21,8 @@ export interface AuditOptions {
   readonly allNamespaces: boolean;
   /** Silence that counts as death once questions stay unanswered, ms. */
   readonly detectWithinMs: number;
+  /** What came of asking quiet connections, by the cookie; default: none was asked. */
+  readonly nudged?: ReadonlyMap<number, Nudged>;
 }
 
 /** One connection as an audit tells of it. Plain data; times in ms, `null` = never or unknown. */
@@ -107,9 +110,14 @@ export class Audit {
     for (const index of this.#order) yield this.#tell(this.#table.row(index, row));
   }
 
-  /** The rows behind {@link connections}, in the same order, for whoever acts on them. */
-  *rows(): Generator<ConnectionRow> {
-    for (const index of this.#order) yield this.#table.row(index);
+  /** Those that are held by a process we may reach, so that they could be asked. */
+  *nudgeTargets(): Generator<NudgeTarget> {
+    const row = new ConnectionRow();
+    for (const index of this.#order) {
+      this.#table.row(index, row);
+      const owner = this.#owners.ownerOf(index);
+      if (owner && this.#owners.optionsOf(index)) yield { ...owner, cookie: row.id.cookieBytes, key: row.cookieKey };
+    }
   }
 
   get size(): number {
@@ -136,7 +144,7 @@ export class Audit {
     if (effective.source === "assumed") tally.assumed++;
     const isNever = notice.idleMs === null && HANGING_STATES.includes(row.state);
     if (isNever) tally.neverNotice++;
-    const diagnosis = needsVerdict(row) ? this.#verdict(row, effective) : null;
+    const diagnosis = needsVerdict(row) || this.#nudged(row) ? this.#verdict(row, effective) : null;
     const within = Math.min(NEVER / 2, Math.max(notice.idleMs ?? NEVER / 2, notice.inFlightMs ?? 0));
     if (diagnosis?.state === "dead") {
       tally.dead++;
@@ -211,11 +219,16 @@ export class Audit {
       rtoMaxMs: isCapped ? options.rtoMaxMs : null,
       keepalive: options.keepalive,
       isKeepaliveRead: source === "read",
+      nudged: this.#nudged(row),
       process: this.#nameOf(this.#owners.ownerOf(row.index)?.pid ?? null),
       unknown,
       wallClock: this.#wallClock,
       examinePath: (it) => this.#examinePath(it),
     });
+  }
+
+  #nudged(row: ConnectionRow): Nudged | null {
+    return this.#options.nudged?.get(row.cookieKey) ?? null;
   }
 
   /** Routes are those of the namespace that this thread is in. */

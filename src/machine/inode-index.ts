@@ -46,8 +46,8 @@ export class InodeIndex {
   rowOf(inode: number): number {
     for (let slot = this.#slotOf(inode); ; slot = this.#next(slot)) {
       const found = this.#slots[2 * slot];
+      if (found === 0) return -1; // before the comparison: 0 is asked for too, for what is no socket
       if (found === inode) return this.#slots[2 * slot + 1] as number;
-      if (found === 0) return -1;
     }
   }
 

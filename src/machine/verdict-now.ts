@@ -1,8 +1,9 @@
 import { classify } from "../core/classify.ts";
-import type { Diagnosis, LocalPath } from "../core/diagnosis.ts";
+import type { Diagnosis, LocalPath, State } from "../core/diagnosis.ts";
 import { Liveness } from "../core/liveness.ts";
 import type { TcpInfo } from "../core/tcp-info.ts";
 import type { ConnectionRow } from "./connection-row.ts";
+import type { Nudged } from "./nudge-round.ts";
 
 /** What one reading of a connection is judged by. */
 export interface VerdictFrame {
@@ -14,6 +15,8 @@ export interface VerdictFrame {
   readonly keepalive: { readonly enabled: boolean; readonly idleMs: number; readonly intervalMs: number };
   /** `false`: the times of keepalive are assumed, so that a count of probes does not tell for how long they were sent. */
   readonly isKeepaliveRead: boolean;
+  /** What came of asking, where it was asked. */
+  readonly nudged: Nudged | null;
   readonly process: string | null;
   readonly unknown: string | null;
   /** Epoch ms. */
@@ -27,9 +30,15 @@ export function verdictNow(row: ConnectionRow, frame: VerdictFrame): Diagnosis |
   const info = evidenceOf(row);
   if (!info) return null;
   const silentForMs = row.heardAgeMs ?? 0;
+  if (frame.nudged) return tell(row, info, frame.nudged.liveness, frame.nudged.liveness.state, frame);
   const liveness = judged(row, info, silentForMs, frame);
   const isFlimsy = liveness.flow === "idle" && !frame.isKeepaliveRead;
-  const state = liveness.state === "dead" && isFlimsy ? "suspect" : liveness.state;
+  return tell(row, info, liveness, liveness.state === "dead" && isFlimsy ? "suspect" : liveness.state, frame);
+}
+
+function tell(row: ConnectionRow, info: TcpInfo, liveness: Liveness, state: State, frame: VerdictFrame): Diagnosis {
+  const silentForMs = row.heardAgeMs ?? 0;
+  const answeredAfterMs = frame.nudged?.answeredAfterMs ?? null;
   const localPath = state === "alive" ? null : frame.examinePath(row);
   const finding = classify({
     state,
@@ -44,7 +53,7 @@ export function verdictNow(row: ConnectionRow, frame: VerdictFrame): Diagnosis |
     refuted: null,
     isHeardWithoutProgress: liveness.isHeardWithoutProgress,
     isRushed: liveness.isRushed,
-    isQuestioned: frame.keepalive.enabled,
+    isQuestioned: frame.keepalive.enabled || frame.nudged !== null,
     processSilentForMs: null,
     pausedForMs: null,
     hasRtoCap: frame.rtoMaxMs !== null,
@@ -52,6 +61,7 @@ export function verdictNow(row: ConnectionRow, frame: VerdictFrame): Diagnosis |
   return {
     state,
     ...finding,
+    why: answeredAfterMs === null ? finding.why : [...finding.why, `answered a keepalive probe after ${Math.ceil(answeredAfterMs)} ms`],
     unknown: frame.unknown === null ? finding.unknown : [...finding.unknown, frame.unknown],
     silentForMs,
     since: frame.wallClock - silentForMs,
