@@ -3,7 +3,8 @@ import type { SystemPort } from "../kernel/port.ts";
 import { type Audit, type AuditOptions, takeAudit } from "../machine/audit.ts";
 import { NudgeRound } from "../machine/nudge-round.ts";
 import { AUDIT_HEADER, auditLine, summaryText } from "./audit-table.ts";
-import type { Command, ExitCode } from "./command.ts";
+import { watchAudits } from "./audit-watch.ts";
+import { type Command, type ExitCode, UsageError } from "./command.ts";
 import { CHOICE_HELP, CHOICE_OPTIONS, connectionChoice } from "./connection-choice.ts";
 import { parseDuration } from "./duration.ts";
 import { machinePort, whereAllowed } from "./linux-only.ts";
@@ -17,13 +18,17 @@ and how it is now. Most dangerous first. Without --nudge it looks only: sends no
 ${CHOICE_HELP}  --all-namespaces         also the other network namespaces (containers); needs root
   --detect-within 10s      silence that counts as death once questions stay unanswered, default 10s
   --nudge                  asks the quiet connections now: a keepalive probe each, whose options are put back afterwards
-  --json                   as JSON
+  --watch                  again and again, on a screen with keys: d danger, h heard, p process, q quit
+  --every 2s               how often with --watch, default 2s
+  --json                   as JSON; with --watch one object a line, and what died in between (root)
 
 * marks times that rest on assumed settings: another user's process, or one that forbids looking. Run as root to see them.
 Exit code: 0 fine, 1 a peer is dead or a connection would never notice, 2 usage, 3 not permitted or not supported.
 `;
 
 const DEFAULT_DETECT_WITHIN_MS = 10_000;
+const DEFAULT_EVERY_MS = 2000;
+const SHORTEST_EVERY_MS = 200;
 const ENDING_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 export const audit: Command = { help: HELP, run };
@@ -36,6 +41,8 @@ async function run(args: readonly string[]): Promise<ExitCode> {
       "all-namespaces": { type: "boolean" },
       "detect-within": { type: "string" },
       nudge: { type: "boolean" },
+      watch: { type: "boolean" },
+      every: { type: "string" },
       json: { type: "boolean" },
     },
   });
@@ -46,10 +53,21 @@ async function run(args: readonly string[]): Promise<ExitCode> {
     detectWithinMs: within === undefined ? DEFAULT_DETECT_WITHIN_MS : parseDuration(within, "--detect-within"),
   };
   const port: SystemPort = machinePort("audit");
-  const found = await whereAllowed(() => (values.nudge ? auditAsking(port, options) : takeAudit(port, options)));
-  await (values.json ? printJson(found) : printTable(found));
+  const json = values.json ?? false;
+  const everyMs = everyOf(values.every, values.watch ?? false);
+  const take = (): Promise<Audit> => (values.nudge ? auditAsking(port, options) : takeAudit(port, options));
+  const found = await whereAllowed(() => (values.watch ? watchAudits(port, { everyMs, json, take }) : take()));
+  if (!values.watch) await (json ? printJson(found) : printTable(found));
   const { dead, neverNotice } = found.summary;
   return dead > 0 || neverNotice > 0 ? 1 : 0;
+}
+
+function everyOf(text: string | undefined, isWatching: boolean): number {
+  if (text === undefined) return DEFAULT_EVERY_MS;
+  if (!isWatching) throw new UsageError("--every belongs to --watch");
+  const everyMs = parseDuration(text, "--every");
+  if (everyMs >= SHORTEST_EVERY_MS) return everyMs;
+  throw new UsageError(`--every takes at least ${SHORTEST_EVERY_MS}ms, got ${text}`);
 }
 
 /** Asks who is quiet, then looks again. Interrupted, it puts back what it has set before it ends. */

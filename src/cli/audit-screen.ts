@@ -1,0 +1,82 @@
+import { emitKeypressEvents } from "node:readline";
+import type { Audit, AuditedConnection } from "../machine/audit.ts";
+import type { Death } from "../machine/death-events.ts";
+import { AUDIT_HEADER, auditLine, summaryText } from "./audit-table.ts";
+import { paint } from "./colour.ts";
+
+/** Control sequences that every terminal has: second screen, no cursor, and lines cut off instead of wrapped; and back. */
+const ENTER = "\u001b[?1049h\u001b[?25l\u001b[?7l";
+const LEAVE = "\u001b[?7h\u001b[?25h\u001b[?1049l";
+const HOME_AND_CLEAR = "\u001b[H\u001b[J";
+const LINES_AROUND = 8;
+const MOST_DEATHS = 3;
+
+type Order = "danger" | "heard" | "process";
+const KEYS: Readonly<Record<string, Order>> = { d: "danger", h: "heard", p: "process" };
+
+/** The audit as a screen that is drawn anew, with keys as top has them. Leaves the terminal as it was. */
+export class AuditScreen {
+  readonly #onQuit: () => void;
+  readonly #deaths: Death[] = [];
+  #order: Order = "danger";
+  #audit: Audit | null = null;
+
+  constructor(onQuit: () => void) {
+    this.#onQuit = onQuit;
+    process.stdout.write(ENTER);
+    if (!process.stdin.isTTY) return;
+    emitKeypressEvents(process.stdin);
+    process.stdin.setRawMode(true);
+    process.stdin.on("keypress", this.#onKey);
+  }
+
+  show(audit: Audit, deaths: readonly Death[]): void {
+    this.#audit = audit;
+    this.#deaths.push(...deaths);
+    this.#deaths.splice(0, this.#deaths.length - MOST_DEATHS);
+    this.#draw();
+  }
+
+  close(): void {
+    if (process.stdin.isTTY) {
+      process.stdin.off("keypress", this.#onKey);
+      process.stdin.setRawMode(false);
+      process.stdin.pause();
+    }
+    process.stdout.write(LEAVE);
+  }
+
+  readonly #onKey = (_: unknown, key: { name?: string; ctrl?: boolean }): void => {
+    if (key.name === "q" || key.name === "escape" || (key.ctrl && key.name === "c")) this.#onQuit();
+    const order = KEYS[key.name ?? ""];
+    if (!order) return;
+    this.#order = order;
+    this.#draw();
+  };
+
+  #draw(): void {
+    if (!this.#audit) return;
+    const rows = Math.max(3, (process.stdout.rows ?? 24) - LINES_AROUND - this.#deaths.length);
+    const lines = firstOf(this.#audit, this.#order, rows).map((connection) => auditLine(connection).slice(0, -1));
+    const more = this.#audit.size > rows ? `and ${this.#audit.size - rows} more\n` : "";
+    const died = this.#deaths.map(({ local, remote, diagnosis }) =>
+      paint("red", `died ${local} -> ${remote}: ${diagnosis.cause}, ${diagnosis.why[0] ?? ""}\n`),
+    );
+    const keys = paint("dim", `order: ${this.#order}. keys: d danger, h heard, p process, q quit\n`);
+    process.stdout.write(
+      `${HOME_AND_CLEAR}${summaryText(this.#audit.summary)}${keys}\n${AUDIT_HEADER}${lines.join("\n")}\n${more}${died.join("")}`,
+    );
+  }
+}
+
+/** Ordered by danger the rows come ready; any other order needs all of them. */
+function firstOf(audit: Audit, order: Order, count: number): AuditedConnection[] {
+  const found: AuditedConnection[] = [];
+  for (const connection of audit.connections()) {
+    found.push(connection);
+    if (order === "danger" && found.length === count) break;
+  }
+  if (order === "heard") found.sort((a, b) => (b.lastHeardMs ?? -1) - (a.lastHeardMs ?? -1));
+  if (order === "process") found.sort((a, b) => (a.process ?? "~").localeCompare(b.process ?? "~") || (a.pid ?? 0) - (b.pid ?? 0));
+  return found.slice(0, count);
+}

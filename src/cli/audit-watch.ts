@@ -1,0 +1,65 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { HalfOpenError } from "../core/errors.ts";
+import type { SystemPort } from "../kernel/port.ts";
+import type { Audit } from "../machine/audit.ts";
+import { type Death, DeathEvents } from "../machine/death-events.ts";
+import { AuditScreen } from "./audit-screen.ts";
+import { Output } from "./output.ts";
+
+export interface WatchSettings {
+  readonly everyMs: number;
+  readonly json: boolean;
+  take(): Promise<Audit>;
+}
+
+/** Audits again and again until told to stop. On a terminal a screen; as JSON one object a line. Returns the last audit. */
+export async function watchAudits(port: SystemPort, settings: WatchSettings): Promise<Audit> {
+  const stopping = new AbortController();
+  const stop = (): void => stopping.abort();
+  process.once("SIGINT", stop);
+  process.once("SIGTERM", stop);
+  const deaths = openDeaths(port);
+  const screen = settings.json ? null : new AuditScreen(stop);
+  try {
+    for (;;) {
+      const startedAt = performance.now();
+      const audit = await settings.take();
+      const died = deaths?.fetch(Date.now()) ?? [];
+      if (screen) screen.show(audit, died);
+      else await printLine(audit, died);
+      const restMs = Math.max(0, startedAt + settings.everyMs - performance.now());
+      // The kernel keeps the deaths meanwhile: its buffer of 4 MB holds some 10,000 of them.
+      await sleep(restMs, null, { signal: stopping.signal }).catch(() => {});
+      if (stopping.signal.aborted) return audit;
+    }
+  } finally {
+    screen?.close();
+    deaths?.close();
+    process.off("SIGINT", stop);
+    process.off("SIGTERM", stop);
+  }
+}
+
+/** Without the privilege for it the screen does without. */
+function openDeaths(port: SystemPort): DeathEvents | null {
+  try {
+    return DeathEvents.open(port);
+  } catch (error) {
+    if (error instanceof HalfOpenError) return null;
+    throw error;
+  }
+}
+
+async function printLine(audit: Audit, died: readonly Death[]): Promise<void> {
+  const output = new Output();
+  output.add(`{"time":${Date.now()},"connections":[`);
+  let separator = "";
+  for (const connection of audit.connections()) {
+    if (output.add(`${separator}${JSON.stringify(connection)}`)) await output.flush();
+    separator = ",";
+  }
+  output.add(
+    `],"summary":${JSON.stringify(audit.summary)},"problems":${JSON.stringify(audit.problems)},"deaths":${JSON.stringify(died)}}\n`,
+  );
+  await output.flush();
+}
