@@ -59,14 +59,21 @@ function slowestText(fault: Fault, cells: readonly LabCell[]): string {
 
 function footer(report: LabReport): string {
   const { environment, summary } = report;
+  const wrong = report.cells
+    .filter(({ isAsPredicted }) => isAsPredicted === false)
+    .map(({ fault, mechanism, traffic, detectedMs, predictedMs }) => {
+      const range = `${formatDuration(predictedMs?.best ?? null)} to ${formatDuration(predictedMs?.worst ?? null)}`;
+      return `  ${fault}, ${mechanism}, ${traffic}: predicted ${range}, measured ${formatDuration(detectedMs)}\n`;
+    });
   const broken = report.cells
     .filter(({ ok }) => !ok)
     .map((cell) => `  ${cell.fault}, ${cell.traffic}, IPv${cell.family}${cell.tls ? ", TLS" : ""}: ${cell.problem}\n`);
   const skipped = report.skipped.map(({ fault, why }) => `  ${fault}: ${why}\n`);
   return [
     broken.length > 0 ? `${paint("red", "Broken promises of watch")}\n${broken.join("")}` : "",
+    wrong.length > 0 ? `${paint("red", "Refuted predictions")}\n${wrong.join("")}` : "",
     skipped.length > 0 ? `${paint("yellow", "Left out")}\n${skipped.join("")}` : "",
-    `${summary.cells} cells, ${summary.ok} as promised, ${summary.failed} not; ${environment.length} length, ${formatDuration(environment.tookMs)}. `,
+    `${summary.cells} cells, ${summary.ok} as promised, ${summary.failed} not; ${summary.asPredicted} of ${summary.predicted} predictions right; ${environment.length} length, ${formatDuration(environment.tookMs)}. `,
     `Linux ${environment.kernel}, Node ${environment.node}, ${environment.cpus} CPUs${environment.asRoot ? "" : ", as an ordinary user"}.\n`,
     `A column shows the slowest of its cells (watch: IPv4, IPv6, TLS). The watched program held no privileges.\n`,
   ].join("");

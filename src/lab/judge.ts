@@ -1,4 +1,5 @@
 import type { Fault } from "./faults.ts";
+import { agrees, predictedFor } from "./predicted.ts";
 import type { LabCell } from "./report.ts";
 import type { CellPlan, Track } from "./run-fault.ts";
 
@@ -18,10 +19,13 @@ export function judge(fault: Fault, track: Track, { struckAt, budgetMs, observed
   const detectedMs = foundAt === null ? null : Math.round(foundAt - struckAt);
   const isFound = detectedMs !== null;
   const falseAlarm = fault.effect === "lives" && isFound;
+  const predicted = predictedFor(fault, plan.mechanism, plan.traffic, budgetMs);
   const problem = plan.mechanism === "watch" ? problemOf(fault, track, detectedMs, budgetMs) : null;
   return {
     ...emptyCell(fault, plan),
     detectedMs,
+    predictedMs: predicted,
+    isAsPredicted: predicted && agrees(predicted, detectedMs, observedMs),
     error: track.error,
     diagnosis: track.diagnosis,
     falseAlarm,
@@ -52,6 +56,7 @@ function emptyCell(fault: Fault, { mechanism, traffic, family, tls }: CellPlan):
     lossRatio: roundTripLoss(fault),
     detectedMs: null,
     predictedMs: null,
+    isAsPredicted: null,
     error: null,
     diagnosis: null,
     falseAlarm: false,

@@ -1,6 +1,9 @@
 import type { Socket } from "node:net";
+import { descriptorOf } from "../kernel/descriptor.ts";
 import { setKeepalive } from "../kernel/keepalive.ts";
+import { applyRtoMax } from "../kernel/rto-max.ts";
 import { setUserTimeout } from "../kernel/user-timeout.ts";
+import type { SubjectTimers } from "./subject-messages.ts";
 
 export const MECHANISMS = ["none", "system-keepalive", "keepalive", "keepalive+user-timeout", "heartbeat", "watch"] as const;
 export type Mechanism = (typeof MECHANISMS)[number];
@@ -27,6 +30,13 @@ export function applyMechanism(mechanism: Exclude<Mechanism, "watch">, socket: S
   if (mechanism === "keepalive" || mechanism === "keepalive+user-timeout") setKeepalive(socket, keepaliveFor(budgetMs));
   if (mechanism === "keepalive+user-timeout") setUserTimeout(socket, budgetMs);
   if (mechanism === "heartbeat") beat(socket, budgetMs);
+}
+
+/** Any settings, to hold the predictor to its word. */
+export function applyTimers({ keepalive, userTimeoutMs, rtoMaxMs }: SubjectTimers, socket: Socket): void {
+  if (keepalive) setKeepalive(socket, keepalive);
+  if (userTimeoutMs !== undefined) setUserTimeout(socket, userTimeoutMs);
+  if (rtoMaxMs !== undefined) applyRtoMax(descriptorOf(socket), rtoMaxMs);
 }
 
 /** A thousand programs do it so: an answer that this process was too busy to read counts as no answer. */

@@ -14,6 +14,8 @@ export interface LabCell {
   readonly lossRatio: number;
   readonly detectedMs: number | null;
   readonly predictedMs: { readonly best: number; readonly worst: number } | null;
+  /** Whether what was measured lies within the prediction, widened by 5 % and 100 ms; `null` without a prediction. */
+  readonly isAsPredicted: boolean | null;
   /** The error code that the program saw. */
   readonly error: string | null;
   readonly diagnosis: Diagnosis | null;
@@ -46,5 +48,12 @@ export interface LabReport {
   readonly detectWithinMs: number;
   readonly cells: readonly LabCell[];
   readonly skipped: readonly SkippedFault[];
-  readonly summary: { readonly cells: number; readonly ok: number; readonly failed: number };
+  readonly summary: {
+    readonly cells: number;
+    readonly ok: number;
+    readonly failed: number;
+    /** Cells with a prediction, and those of them that it was right for. */
+    readonly predicted: number;
+    readonly asPredicted: number;
+  };
 }

@@ -58,7 +58,13 @@ export async function runLab(options: LabOptions = {}): Promise<LabReport> {
     detectWithinMs: budgetMs,
     cells,
     skipped,
-    summary: { cells: cells.length, ok, failed: cells.length - ok },
+    summary: {
+      cells: cells.length,
+      ok,
+      failed: cells.length - ok,
+      predicted: cells.filter(({ isAsPredicted }) => isAsPredicted !== null).length,
+      asPredicted: cells.filter(({ isAsPredicted }) => isAsPredicted).length,
+    },
   };
 }
 

@@ -4,6 +4,12 @@ import type { PeerRole } from "./peer-ports.ts";
 
 export type Traffic = "idle" | "in-flight";
 
+export interface SubjectTimers {
+  readonly keepalive?: { readonly idleMs: number; readonly intervalMs: number; readonly count: number };
+  readonly userTimeoutMs?: number;
+  readonly rtoMaxMs?: number;
+}
+
 export interface SubjectConnection {
   readonly id: string;
   readonly mechanism: Mechanism;
@@ -13,6 +19,8 @@ export interface SubjectConnection {
   readonly tls: boolean;
   readonly budgetMs: number;
   readonly zeroWindowToleranceMs?: number;
+  /** Instead of the mechanism's own. */
+  readonly timers?: SubjectTimers;
   /** Opened so long after the command. */
   readonly afterMs?: number;
 }

@@ -3,7 +3,7 @@ import { createInterface } from "node:readline";
 import { connect as connectTls } from "node:tls";
 import { watch } from "../watch/watch.ts";
 import { LAB_CERTIFICATE } from "./certificate.ts";
-import { applyMechanism } from "./mechanisms.ts";
+import { applyMechanism, applyTimers } from "./mechanisms.ts";
 import { PEER_PORTS, TLS_PORT_OFFSET } from "./peer-ports.ts";
 import type { SubjectCommand, SubjectConnection, SubjectEvent } from "./subject-messages.ts";
 
@@ -27,7 +27,8 @@ function open(it: SubjectConnection): void {
     watchers.set(it.id, w);
   }
   socket.once(it.tls ? "secureConnect" : "connect", () => {
-    if (it.mechanism !== "watch") applyMechanism(it.mechanism, socket, it.budgetMs);
+    if (it.timers) applyTimers(it.timers, socket);
+    else if (it.mechanism !== "watch") applyMechanism(it.mechanism, socket, it.budgetMs);
     if (it.traffic === "in-flight") talk(socket, it.role === "deaf");
     tell({ id: it.id, event: "connected" });
   });

@@ -43,6 +43,7 @@ export function everyCell(): LabReport {
               detectedMs === null
                 ? null
                 : { best: detectedMs - 300, worst: mechanism === "heartbeat" ? detectedMs - 200 : detectedMs + 300 },
+            isAsPredicted: detectedMs === null ? null : mechanism !== "heartbeat",
             error: isNever ? null : mechanism === "watch" ? "ERR_PEER_DEAD" : "ETIMEDOUT",
             diagnosis: mechanism === "watch" ? diagnosis : null,
             falseAlarm: isKilled,
@@ -69,6 +70,6 @@ export function everyCell(): LabReport {
     detectWithinMs: 5000,
     cells,
     skipped: [{ fault: "nat-forgets", why: HOSTILE }],
-    summary: { cells: cells.length, ok, failed: cells.length - ok },
+    summary: { cells: cells.length, ok, failed: cells.length - ok, predicted: 4, asPredicted: 3 },
   };
 }

@@ -14,7 +14,7 @@ export interface WatchedProgram {
 /** Starts the lab's peer on the right and its watched program on the left, and opens connections between them. */
 export async function startWatchedProgram(
   network: Network,
-  connections: readonly Omit<SubjectConnection, "host" | "tls" | "mechanism" | "role">[],
+  connections: readonly (Omit<SubjectConnection, "host" | "tls" | "mechanism" | "role"> & Partial<SubjectConnection>)[],
   env: Record<string, string> = {},
 ): Promise<WatchedProgram> {
   const peer = await network.spawn("right", [process.execPath, program("peer.js")]);

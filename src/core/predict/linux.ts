@@ -19,15 +19,26 @@ const FIRST_SYN_RTO_MS = 1000;
 export function idleLinux({ keepalive, userTimeoutMs }: Timers): DetectionTime | null {
   if (!keepalive) return null;
   const { idleMs, intervalMs, count } = keepalive;
-  const routineMs = Math.max(idleMs, intervalMs);
-  const unanswered = userTimeoutMs > 0 ? Math.max(1, Math.ceil((userTimeoutMs - idleMs) / intervalMs)) : count;
-  const questioningMs = unanswered * intervalMs;
-  const lateMs = timerLatenessMs(routineMs) + unanswered * timerLatenessMs(intervalMs);
+  // The first probe leaves after the idle time; after an answer the timer waits an interval, so where that is longer the routine is too.
+  const phases = [idleMs, Math.max(idleMs, intervalMs)].map((routineMs) => {
+    const probes = (timeoutMs: number): number =>
+      userTimeoutMs > 0 ? Math.max(1, Math.ceil((timeoutMs - routineMs) / intervalMs)) : count;
+    const unanswered = probes(userTimeoutMs);
+    const lateMs = timerLatenessMs(routineMs) + unanswered * timerLatenessMs(intervalMs);
+    // A tick that is late may already be one beyond the user timeout.
+    return { routineMs, soonestMs: probes(userTimeoutMs - lateMs) * intervalMs, questioningMs: unanswered * intervalMs, lateMs };
+  });
+  const [, steady] = phases as [unknown, { routineMs: number; questioningMs: number }];
   const by =
     userTimeoutMs > 0
       ? `keepalive: the first probe tick after the user timeout (the count of ${count} is ignored where one is set)`
       : `keepalive: ${count} probes unanswered`;
-  return { bestMs: questioningMs, typicalMs: routineMs / 2 + questioningMs, worstMs: routineMs + questioningMs + lateMs, by };
+  return {
+    bestMs: Math.min(...phases.map(({ soonestMs }) => soonestMs)),
+    typicalMs: steady.routineMs / 2 + steady.questioningMs,
+    worstMs: Math.max(...phases.map(({ routineMs, questioningMs, lateMs }) => routineMs + questioningMs + lateMs)),
+    by,
+  };
 }
 
 /**

@@ -1,0 +1,51 @@
+import { predict } from "../core/predict/predict.ts";
+import type { DetectionTime, PredictSettings } from "../core/predict/prediction.ts";
+import { predictWatch } from "../core/predict/watch.ts";
+import type { Fault } from "./faults.ts";
+import { keepaliveFor, type Mechanism } from "./mechanisms.ts";
+import type { Traffic } from "./subject-messages.ts";
+
+/** A measured time may lie outside the predicted ones by this share and this much. */
+const TOLERANCE = { share: 0.05, ms: 100 };
+
+export interface PredictedMs {
+  readonly best: number;
+  readonly worst: number;
+}
+
+/** What the predictor says of a cell; `null` where it says never, or where the peer is not silent and so nothing is to be timed. */
+export function predictedFor(fault: Fault, mechanism: Mechanism, traffic: Traffic, budgetMs: number): PredictedMs | null {
+  if (fault.effect !== "cuts") return null;
+  const time = mechanism === "watch" ? predictWatch(budgetMs) : timeOf(fault, mechanism, traffic, budgetMs);
+  return time && { best: Math.round(time.bestMs), worst: Math.round(time.worstMs) };
+}
+
+function timeOf(fault: Fault, mechanism: Exclude<Mechanism, "watch">, traffic: Traffic, budgetMs: number): DetectionTime | null {
+  const isBlocked = fault.role === "deaf";
+  // These give up the live peer already while it does not read, before the fault.
+  if (isBlocked && (mechanism === "heartbeat" || mechanism === "keepalive+user-timeout")) return null;
+  if (mechanism === "heartbeat") return recipe(budgetMs);
+  const prediction = predict(settingsOf(mechanism, budgetMs));
+  if (isBlocked) return prediction.zeroWindowDead;
+  return traffic === "idle" ? prediction.idle : prediction.inFlight;
+}
+
+function settingsOf(mechanism: Exclude<Mechanism, "watch" | "heartbeat">, budgetMs: number): PredictSettings {
+  if (mechanism === "none") return {};
+  if (mechanism === "system-keepalive") return { keepalive: true };
+  const keepalive = keepaliveFor(budgetMs);
+  return mechanism === "keepalive" ? { keepalive } : { keepalive, userTimeoutMs: budgetMs };
+}
+
+/** It looks at every ping whether the last answer is older than three pings: the third or the fourth unanswered one tells. */
+function recipe(budgetMs: number): DetectionTime {
+  return { bestMs: budgetMs / 2, typicalMs: 0.8 * budgetMs, worstMs: budgetMs + 50, by: "heartbeat" };
+}
+
+/** Whether what was measured agrees; `null` for `detectedMs` means not within the observation. */
+export function agrees({ best, worst }: PredictedMs, detectedMs: number | null, observedMs: number): boolean {
+  const earliest = best * (1 - TOLERANCE.share) - TOLERANCE.ms;
+  const latest = worst * (1 + TOLERANCE.share) + TOLERANCE.ms;
+  if (detectedMs === null) return latest >= observedMs;
+  return detectedMs >= earliest && detectedMs <= latest;
+}
