@@ -4,16 +4,25 @@ import { cpus, release } from "node:os";
 import { parseArgs } from "node:util";
 import { boundAt, detectorCurves, SCENARIOS } from "../../dist/lab/detector-curves.js";
 import { detectorSvg } from "../../dist/lab/html/detector-chart.js";
+import { recordedScenario } from "./trace.mjs";
 
 const { values } = parseArgs({
-  options: { heartbeats: { type: "string", default: "2000000" }, seed: { type: "string", default: "1" }, out: { type: "string" } },
+  options: {
+    heartbeats: { type: "string", default: "2000000" },
+    seed: { type: "string", default: "1" },
+    out: { type: "string" },
+    trace: { type: "string", multiple: true },
+    interval: { type: "string", default: "100" },
+  },
 });
+// With --trace FILE (more than once if you like) on recordings instead, whose heartbeats are --interval ms apart.
 const [heartbeats, seed] = [Number(values.heartbeats), Number(values.seed)];
 const out = values.out ?? new URL("./results/", import.meta.url).pathname;
 mkdirSync(out, { recursive: true });
 
 const machine = { cpu: cpus()[0]?.model ?? "unknown", cpus: cpus().length, kernel: release(), node: process.version };
-for (const scenario of SCENARIOS) {
+const scenarios = values.trace ? values.trace.map((file) => recordedScenario(file, Number(values.interval))) : SCENARIOS;
+for (const scenario of scenarios) {
   const started = performance.now();
   const curves = detectorCurves(scenario, { heartbeats, steps: 20, seed });
   const tookMs = performance.now() - started;

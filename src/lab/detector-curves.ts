@@ -10,19 +10,21 @@ import { NfdUDetector } from "../core/detectors/nfd-u-detector.ts";
 import { PhiAccrualDetector } from "../core/detectors/phi-accrual-detector.ts";
 import { leastMistakesPerHour } from "../core/detectors/silence-bound.ts";
 import { TwoWindowDetector } from "../core/detectors/two-window-detector.ts";
-import type { EpisodeLaw } from "../testing/episodes.ts";
-import { HeartbeatStream } from "../testing/heartbeat-stream.ts";
-import { simulateDetector } from "../testing/simulate-detector.ts";
+import type { HeartbeatStreamOptions } from "../testing/heartbeat-stream.ts";
+import { type RecordedHeartbeat, RecordedStream } from "../testing/recorded-stream.ts";
+import { openStream, type RecordedPath, simulateDetector } from "../testing/simulate-detector.ts";
 
-/** A path on which detectors are compared. */
+/** A path on which detectors are compared: drawn by laws, or recorded. */
 export interface Scenario {
   readonly id: string;
   readonly title: string;
   readonly intervalMs: number;
   readonly delay: DelayLaw;
   readonly loss: LossLaw;
-  readonly transport: "datagram" | "tcp";
-  readonly senderStalls?: EpisodeLaw;
+  /** In TCP, and in a recording, the bound is counted instead of computed. */
+  readonly transport: "datagram" | "tcp" | "recorded";
+  /** Of a recording; its `delay` and `loss` are then what is known of them. */
+  readonly recorded?: readonly RecordedHeartbeat[];
   /** Detection times looked at, as multiples of the interval. */
   readonly upTo: number;
 }
@@ -100,21 +102,31 @@ export function detectorCurves(scenario: Scenario, effort: CurveEffort): Curve[]
   return [lowerBound(scenario, heartbeats, seed), ...curves.filter(({ points }) => points.length > 0)];
 }
 
+function pathOf(scenario: Scenario, seed: number): HeartbeatStreamOptions | RecordedPath {
+  const { intervalMs, delay, loss, transport, recorded } = scenario;
+  return recorded ? { intervalMs, recorded, seed } : { intervalMs, delay, loss, seed, transport: transport === "tcp" ? "tcp" : "datagram" };
+}
+
+function sentOf({ recorded }: Scenario, heartbeats: number): number {
+  return recorded ? Math.min(heartbeats, new RecordedStream(recorded).lastSequence) : heartbeats;
+}
+
 function measure(scenario: Scenario, { text, make }: Setting, heartbeats: number, seed: number): CurvePoint {
-  const { detection, qos } = simulateDetector({ ...scenario, heartbeats, seed, detector: make });
+  const { detection, qos } = simulateDetector({ ...pathOf(scenario, seed), heartbeats, detector: make });
   return { setting: text, detectionMs: detection.meanMs, mistakesPerHour: qos.mistakesPerHour, mistakes: qos.mistakes };
 }
 
 /**
  * Fewest mistakes at a mean detection time. For one fixed time they are exact for datagrams, and counted on the arrivals in TCP, for which
  * no formula is exact. A detector may take longer after one heartbeat than after another and so mix two times, hence the convex hull.
+ * Where what was before tells what comes, as in TCP and on real paths, a detector with a memory can do better: there it is a yardstick only.
  */
 function lowerBound(scenario: Scenario, heartbeats: number, seed: number): Curve {
   const { intervalMs, delay, loss } = scenario;
-  const hours = (heartbeats * intervalMs) / 3_600_000;
+  const hours = (sentOf(scenario, heartbeats) * intervalMs) / 3_600_000;
   const times = targets(scenario, BOUND_STEPS);
   const mistakesPerHour =
-    scenario.transport === "tcp"
+    scenario.transport !== "datagram"
       ? silences(scenario, heartbeats, seed, times).map((count) => count / hours)
       : times.map((detectWithinMs) => leastMistakesPerHour({ detectWithinMs, intervalMs, delay, loss }));
   const points = times.map((detectionMs, at): CurvePoint => {
@@ -122,16 +134,18 @@ function lowerBound(scenario: Scenario, heartbeats: number, seed: number): Curve
     const setting = `suspected ${Math.round(detectionMs)} ms after the last sending`;
     return { setting, detectionMs, mistakesPerHour: perHour, mistakes: Math.round(perHour * hours) };
   });
-  return { name: "lower bound", isBound: true, points: lowerHull(points.filter(({ mistakes }) => mistakes >= FEWEST_MISTAKES)) };
+  const name = scenario.transport === "datagram" ? "lower bound" : "bound without memory";
+  return { name, isBound: true, points: lowerHull(points.filter(({ mistakes }) => mistakes >= FEWEST_MISTAKES)) };
 }
 
 /** For each time: how many heartbeats had arrived so long after their sending while no newer one had. */
 function silences(scenario: Scenario, heartbeats: number, seed: number, times: readonly number[]): number[] {
   const counts = times.map(() => 0);
   const least = times[0] ?? 0;
-  const stream = new HeartbeatStream({ ...scenario, seed });
+  const stream = openStream(pathOf(scenario, seed));
+  const last = sentOf(scenario, heartbeats);
   let [newest, sentAt, arrivedAt] = [-1, 0, 0];
-  while (newest < heartbeats) {
+  while (newest < last) {
     stream.next();
     if (stream.sequence <= newest) continue;
     const silentMs = stream.arrivedAt - sentAt;

@@ -1,6 +1,7 @@
 import type { EpisodeLaw } from "./episodes.ts";
 import { Episodes } from "./episodes.ts";
 import { Path, type PathLaw } from "./path.ts";
+import type { ArrivalStream } from "./recorded-stream.ts";
 import { seededRandom } from "./seeded-random.ts";
 import { TcpDelivery } from "./tcp-delivery.ts";
 
@@ -18,7 +19,7 @@ export interface HeartbeatStreamOptions extends PathLaw {
 }
 
 /** The arrivals of regular heartbeats, in the order of time. Makes nothing: {@link next} overwrites what the fields say. */
-export class HeartbeatStream {
+export class HeartbeatStream implements ArrivalStream {
   /** What arrived last. */
   sequence = -1;
   sentAt = 0;

@@ -13,7 +13,14 @@ export { type ConformanceCheck, type DetectorUnderTest, detectorConformance } fr
 export type { EpisodeLaw } from "./episodes.ts";
 export { HeartbeatStream, type HeartbeatStreamOptions } from "./heartbeat-stream.ts";
 export type { PathLaw } from "./path.ts";
+export { type ArrivalStream, type RecordedHeartbeat, RecordedStream } from "./recorded-stream.ts";
 export { seededRandom } from "./seeded-random.ts";
-export { type SimulationOptions, type SimulationReport, simulateDetector } from "./simulate-detector.ts";
+export {
+  type RecordedPath,
+  type SimulationOptions,
+  type SimulationReport,
+  type SimulationRun,
+  simulateDetector,
+} from "./simulate-detector.ts";
 export { VirtualClock } from "./virtual-clock.ts";
 export { VirtualLink, type VirtualLinkOptions } from "./virtual-link.ts";

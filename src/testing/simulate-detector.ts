@@ -2,9 +2,20 @@ import type { Detector } from "../core/detectors/detector.ts";
 import { DetectorQos, type DetectorQosReport } from "../core/detectors/detector-qos.ts";
 import { type EpisodeLaw, Episodes } from "./episodes.ts";
 import { HeartbeatStream, type HeartbeatStreamOptions } from "./heartbeat-stream.ts";
+import { type RecordedHeartbeat, RecordedStream } from "./recorded-stream.ts";
 import { seededRandom } from "./seeded-random.ts";
 
-export interface SimulationOptions extends HeartbeatStreamOptions {
+/** A path that was recorded instead of drawn. */
+export interface RecordedPath {
+  readonly intervalMs: number;
+  readonly recorded: readonly RecordedHeartbeat[];
+  /** Only for what is drawn still: the stalls of the monitor. */
+  readonly seed: number;
+}
+
+export type SimulationOptions = SimulationRun & (HeartbeatStreamOptions | RecordedPath);
+
+export interface SimulationRun {
   /** Makes the detector under test at the start of the stream. */
   readonly detector: (now: number) => Detector;
   /** Heartbeats that are sent; what the detector does before `warmUp` of them does not count. */
@@ -26,14 +37,20 @@ export interface SimulationReport {
 
 /** Runs a detector against a live peer behind a bad path, in virtual time: some millions of heartbeats a second. */
 export function simulateDetector(options: SimulationOptions): SimulationReport {
-  const stream = new HeartbeatStream(options);
-  const warmUp = options.warmUp ?? Math.min(2000, options.heartbeats / 10);
+  const stream = openStream(options);
+  const heartbeats = stream instanceof RecordedStream ? Math.min(options.heartbeats, stream.lastSequence) : options.heartbeats;
+  const warmUp = options.warmUp ?? Math.min(2000, heartbeats / 10);
   const run = new Run(options, warmUp);
   do {
     stream.next();
-    run.arrived(stream.arrivedAt, stream.sequence);
-  } while (stream.sequence < options.heartbeats);
+    run.arrived(stream.arrivedAt, stream.sequence, stream.sentAt);
+  } while (stream.sequence < heartbeats);
   return run.report(stream.arrivedAt);
+}
+
+/** The arrivals on a drawn or on a recorded path. */
+export function openStream(path: HeartbeatStreamOptions | RecordedPath): HeartbeatStream | RecordedStream {
+  return "recorded" in path ? new RecordedStream(path.recorded) : new HeartbeatStream(path);
 }
 
 const MOST_SAMPLES = 65_536;
@@ -42,7 +59,6 @@ class Run {
   readonly #detector: Detector;
   readonly #qos: DetectorQos = new DetectorQos(0);
   readonly #stalls: Episodes | null;
-  readonly #intervalMs: number;
   readonly #warmUp: number;
   readonly #samples: number[] = [];
   readonly #stride: number;
@@ -51,6 +67,7 @@ class Run {
   #heardAt = 0;
   #lookedAt = 0;
   #newest = -1;
+  #sentAt = 0;
   #received = 0;
   #detections = 0;
   #detectionSum = 0;
@@ -58,19 +75,19 @@ class Run {
 
   constructor(options: SimulationOptions, warmUp: number) {
     this.#detector = options.detector(0);
-    this.#intervalMs = options.intervalMs;
     this.#warmUp = warmUp;
     this.#stalls = options.monitorStalls ? new Episodes(options.monitorStalls, seededRandom(options.seed ^ 0x165667b1)) : null;
     this.#stride = Math.max(1, Math.ceil(options.heartbeats / MOST_SAMPLES));
   }
 
-  arrived(arrivedAt: number, sequence: number): void {
+  arrived(arrivedAt: number, sequence: number, sentAt: number): void {
     const detector = this.#detector;
     const now = this.#stalls === null ? arrivedAt : this.#stallUntil(this.#stalls, arrivedAt);
     if (now > this.#lookedAt) this.#settle(now);
     if (sequence > this.#newest) {
       if (this.#isWarm) this.#sampleDetection(detector.nextDeadline());
       this.#newest = sequence;
+      this.#sentAt = sentAt;
     }
     if (!this.#isWarm && sequence >= this.#warmUp) {
       this.#isWarm = true;
@@ -121,7 +138,7 @@ class Run {
 
   /** What was the deadline before the next heartbeat came would have stood for ever, had the peer crashed after the newest one. */
   #sampleDetection(deadline: number): void {
-    const detectionMs = Math.max(0, deadline - this.#newest * this.#intervalMs);
+    const detectionMs = Math.max(0, deadline - this.#sentAt);
     this.#detectionSum += detectionMs;
     if (detectionMs > this.#worst) this.#worst = detectionMs;
     if (this.#detections++ % this.#stride === 0) this.#samples.push(detectionMs);

@@ -41,6 +41,7 @@ describe("the page of a lab report", () => {
     for (const { curves } of simulated) {
       const [bound, ...detectors] = curves;
       if (!bound) throw new Error("no curves");
+      expect(bound.isBound).toBe(true);
       expect(detectors.map(({ name }) => name)).toEqual(expect.arrayContaining(["NFD-S", "NFD-E", "fixed timeout", "phi, normal"]));
       for (const { name, points } of detectors) {
         for (const { detectionMs, mistakesPerHour, mistakes } of points) {

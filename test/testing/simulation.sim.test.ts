@@ -3,6 +3,7 @@ import { constantDelay, exponentialDelay, lognormalDelay, paretoDelay, uniformDe
 import { NfdEDetector } from "../../src/core/detectors/nfd-e-detector.ts";
 import { HeartbeatStream } from "../../src/testing/heartbeat-stream.ts";
 import { LossProcess } from "../../src/testing/loss-process.ts";
+import { type RecordedHeartbeat, RecordedStream } from "../../src/testing/recorded-stream.ts";
 import { seededRandom } from "../../src/testing/seeded-random.ts";
 import { simulateDetector } from "../../src/testing/simulate-detector.ts";
 
@@ -146,4 +147,32 @@ it("simulates more than a million heartbeats a second", () => {
   const perSecond = heartbeats / ((performance.now() - started) / 1000);
   console.log(`${(perSecond / 1e6).toFixed(1)} million heartbeats a second`);
   expect(perSecond).toBeGreaterThan(1e6);
+});
+
+describe("a recording", () => {
+  const path = { intervalMs: 100, delay: exponentialDelay(20, 15), loss: 0.05, seed: 12 };
+  const detector = (now: number): NfdEDetector => new NfdEDetector({ intervalMs: 100, marginMs: 60 }, now);
+
+  it("of a drawn path is judged exactly as the drawn path", () => {
+    const heartbeats = 20_000;
+    const stream = new HeartbeatStream(path);
+    const recorded: RecordedHeartbeat[] = [];
+    do {
+      stream.next();
+      recorded.push({ sequence: stream.sequence, sentAt: stream.sentAt, arrivedAt: stream.arrivedAt });
+    } while (stream.sequence < heartbeats);
+    const drawn = simulateDetector({ ...path, heartbeats, detector });
+    expect(drawn.qos.mistakes).toBeGreaterThan(100);
+    expect(simulateDetector({ intervalMs: 100, recorded: recorded.reverse(), seed: 1, heartbeats, detector })).toEqual(drawn);
+  });
+
+  it("ends where it ends, and must not be empty", () => {
+    const recorded = [{ sequence: 7, sentAt: 700, arrivedAt: 720 }];
+    const stream = new RecordedStream(recorded);
+    stream.next();
+    expect([stream.sequence, stream.sentAt, stream.arrivedAt, stream.lastSequence]).toEqual([7, 700, 720, 7]);
+    const refused = expect.objectContaining({ code: "ERR_OPTION_RANGE" });
+    expect(() => stream.next()).toThrow(refused);
+    expect(() => new RecordedStream([])).toThrow(refused);
+  });
 });

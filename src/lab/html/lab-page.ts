@@ -104,6 +104,10 @@ function faultGroup([effect, title, note]: (typeof GROUPS)[number], report: LabR
 
 function detectors({ scenario, curves }: SimulatedCurves): string {
   const { svg, legend } = detectorChart(scenario, curves);
-  const caption = `${scenario.title}; a heartbeat every ${scenario.intervalMs} ms. Lower and further left is better; nothing can lie below the dashed line. The peer crashes right after it sent a heartbeat, the worst moment.`;
+  const bound =
+    scenario.transport === "datagram"
+      ? "nothing can lie below the dashed line"
+      : "the dashed line is the best without memory of earlier heartbeats";
+  const caption = `${scenario.title}; a heartbeat every ${scenario.intervalMs} ms. Lower and further left is better; ${bound}. The peer crashes right after it sent a heartbeat, the worst moment.`;
   return `<figure>${svg}${legend}<figcaption>${escapeHtml(caption)}</figcaption></figure>`;
 }
