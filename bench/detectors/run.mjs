@@ -27,9 +27,10 @@ for (const scenario of scenarios) {
   const curves = detectorCurves(scenario, { heartbeats, steps: 20, seed });
   const tookMs = performance.now() - started;
   const { id, title, intervalMs } = scenario;
-  writeFileSync(`${out}/${id}.json`, `${JSON.stringify({ id, title, intervalMs, heartbeats, seed, machine, curves }, null, 1)}\n`);
+  const beats = scenario.recorded?.length ?? heartbeats;
+  writeFileSync(`${out}/${id}.json`, `${JSON.stringify({ id, title, intervalMs, heartbeats: beats, seed, machine, curves }, null, 1)}\n`);
   writeFileSync(`${out}/${id}.svg`, detectorSvg(scenario, curves));
-  console.log(`\n${title} (${heartbeats} heartbeats a point, seed ${seed}, ${(tookMs / 1000).toFixed(1)} s)`);
+  console.log(`\n${title} (${beats} heartbeats a point, seed ${seed}, ${(tookMs / 1000).toFixed(1)} s)`);
   console.log(`${"".padEnd(16)}detection time, and false alarms an hour as a multiple of the lower bound there`);
   const [bound, ...others] = curves;
   for (const { name, points } of others)
