@@ -31,8 +31,8 @@ export function detectorSvg(scenario: Scenario, curves: readonly Curve[]): strin
   const inside = svg.slice(svg.indexOf(">") + 1, svg.lastIndexOf("</svg>"));
   const rows = curves.map(
     ({ name }, i) =>
-      `<g class="c${i % 10}"><rect x="360" y="${30 + 19 * i}" width="16" height="4" fill="currentColor"/><text x="382" y="${36 + 19 * i}">${name}</text></g>`,
+      `<g class="c${i % 10}"><rect x="536" y="${30 + 19 * i}" width="16" height="4" fill="currentColor"/><text x="560" y="${36 + 19 * i}">${name}</text></g>`,
   );
   const title = `<text x="8" y="-10">${scenario.title}</text>`;
-  return `<svg class="chart" xmlns="http://www.w3.org/2000/svg" viewBox="0 -30 520 370"><title>${scenario.title}</title><style>${chartStyle}.chart { background: Canvas; color-scheme: light dark; }</style>${title}${inside}${rows.join("")}</svg>\n`;
+  return `<svg class="chart" xmlns="http://www.w3.org/2000/svg" viewBox="0 -30 700 370"><title>${scenario.title}</title><style>${chartStyle}.chart { background: Canvas; color-scheme: light dark; }</style>${title}${inside}${rows.join("")}</svg>\n`;
 }

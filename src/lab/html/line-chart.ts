@@ -22,7 +22,7 @@ export interface LineChart {
 }
 
 const [WIDTH, HEIGHT] = [520, 340];
-const [LEFT, RIGHT, TOP, BOTTOM] = [58, 26, 14, 44];
+const [LEFT, RIGHT, TOP, BOTTOM] = [66, 26, 14, 44];
 
 /** A line chart as SVG. Colours are the classes c0 to c9 of {@link chartStyle}; a legend stands beside it, see {@link chartLegend}. */
 export function lineChart(chart: LineChart): string {
