@@ -26,9 +26,11 @@ describe("the page of a lab report", () => {
   it("counts the measured times that lie in the predicted span, and the live peers given up", () => {
     const judged = report.cells.filter(({ detectedMs }) => detectedMs !== null);
     const inside = judged.filter(({ mechanism }) => mechanism !== "heartbeat").length;
-    // A heartbeat's time lies 200 ms beyond its prediction of some 4.6 s: inside what 5 % and 100 ms widen it by.
     expect(inside).toBeLessThan(judged.length);
-    expect(page).toContain(`<b>${judged.length} / ${judged.length}</b>`);
+    expect(page).toContain(`<b>${inside} / ${judged.length}</b>`);
+    expect(page).toContain("not as predicted: cable-pulled, idle, heartbeat, IPv4");
+    const killed = report.cells.filter(({ mechanism, falseAlarm }) => mechanism === "watch" && falseAlarm).length;
+    expect(page).toContain(`<b>${killed}</b>live peers given up by watch`);
   });
 
   it("loads nothing, runs nothing, and shows hostile text as text", () => {

@@ -12,7 +12,10 @@ export function outcomeOf(cell: LabCell, effect: Effect): Outcome {
 }
 
 export function secondsText(ms: number): string {
-  return Math.abs(ms) < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(2)} s`;
+  if (Math.abs(ms) < 1000) return `${Math.round(ms)} ms`;
+  if (ms < 60_000) return `${(ms / 1000).toFixed(2)} s`;
+  const [s, min] = [Math.round(ms / 1000), Math.round(ms / 60_000)];
+  return s < 3600 ? `${Math.floor(s / 60)} min ${s % 60} s` : `${Math.floor(min / 60)} h ${min % 60} min`;
 }
 
 /** `IPv6, TLS`: what tells the cells of one mechanism apart. */
@@ -20,16 +23,17 @@ export function variantText(cell: LabCell): string {
   return [`IPv${cell.family}`, cell.tls ? "TLS" : "", cell.privileged ? "privileged" : ""].filter((word) => word !== "").join(", ");
 }
 
-/** Whether the measured time lies in the predicted span, widened by 5 % and 100 ms for the machine. `null` where nothing was predicted or nothing happened. */
-export function isAsPredicted({ predictedMs, detectedMs }: LabCell): boolean | null {
-  if (predictedMs === null || detectedMs === null) return null;
-  return detectedMs >= predictedMs.best * 0.95 - 100 && detectedMs <= predictedMs.worst * 1.05 + 100;
-}
-
 export function outcomeText(cell: LabCell, outcome: Outcome): string {
   if (outcome === "lives") return "lives";
-  if (outcome === "missed") return `not within ${secondsText(cell.observedMs)}`;
+  if (outcome === "missed") return `not within ${secondsText(cell.observedMs)}${predictionText(cell)}`;
   if ((cell.detectedMs ?? 0) < 0) return `ended before the fault: ${cell.error ?? "closed"}`;
   const text = `${secondsText(cell.detectedMs ?? 0)}, ${cell.error ?? "closed"}`;
   return outcome === "killed" ? `killed a live peer: ${text}` : text;
+}
+
+/** Only for what came too late to be drawn. */
+function predictionText({ predictedMs, observedMs }: LabCell): string {
+  if (predictedMs === null || predictedMs.best < observedMs) return "";
+  const { best, worst } = predictedMs;
+  return ` (predicted: ${secondsText(best)}${best === worst ? "" : ` to ${secondsText(worst)}`})`;
 }

@@ -2,7 +2,7 @@ import type { Curve, Scenario } from "../detector-curves.ts";
 import { type Effect, FAULTS } from "../faults.ts";
 import { MECHANISM_NOTES } from "../mechanisms.ts";
 import type { LabReport } from "../report.ts";
-import { isAsPredicted, secondsText } from "./cell-text.ts";
+import { secondsText, variantText } from "./cell-text.ts";
 import { detectorChart } from "./detector-chart.ts";
 import { escapeHtml } from "./escape-html.ts";
 import { chartLegend, lineChart } from "./line-chart.ts";
@@ -52,7 +52,7 @@ function figures(report: LabReport): string {
   const found = watched
     .filter(({ fault, falseAlarm }) => cuts.has(fault) && !falseAlarm)
     .map(({ detectedMs }) => detectedMs ?? Number.POSITIVE_INFINITY);
-  const judged = report.cells.map(isAsPredicted).filter((verdict) => verdict !== null);
+  const judged = report.cells.map(({ isAsPredicted }) => isAsPredicted).filter((verdict) => verdict !== null);
   const entries: [string, string][] = [
     [`${report.summary.ok} / ${report.summary.cells}`, "connections as promised"],
     [String(watched.filter(({ falseAlarm }) => falseAlarm).length), "live peers given up by watch"],
@@ -74,7 +74,10 @@ function problems(report: LabReport): string {
     .filter(({ ok }) => !ok)
     .map((cell) => `${cell.fault}, ${cell.traffic}, ${cell.mechanism}, IPv${cell.family}${cell.tls ? ", TLS" : ""}: ${cell.problem}`);
   const skipped = report.skipped.map(({ fault, why }) => `left out: ${fault}: ${why}`);
-  const items = [...broken, ...skipped];
+  const unforeseen = report.cells
+    .filter(({ isAsPredicted }) => isAsPredicted === false)
+    .map((cell) => `not as predicted: ${cell.fault}, ${cell.traffic}, ${cell.mechanism}, ${variantText(cell)}`);
+  const items = [...broken, ...unforeseen, ...skipped];
   return items.length === 0
     ? ""
     : `<h2 class="bad">Not as promised</h2><ul>${items.map((item) => `<li>${escapeHtml(item)}</li>`).join("")}</ul>`;

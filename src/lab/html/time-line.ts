@@ -68,6 +68,7 @@ function predictions(cells: readonly LabCell[], endMs: number): string {
   for (const { predictedMs } of cells) {
     if (predictedMs === null) continue;
     const { best, worst } = predictedMs;
+    if (best > endMs) continue; // the text says it
     const width = percent(Math.min(worst, endMs) - Math.min(best, endMs), endMs);
     const title = `predicted: ${secondsText(best)} to ${secondsText(worst)}`;
     spans.set(title, `<i class="predicted" style="left:${percent(best, endMs)};width:max(3px,${width})" title="${title}"></i>`);
