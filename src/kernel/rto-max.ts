@@ -2,7 +2,10 @@ import { isMasked } from "./mask.ts";
 import { IPPROTO_TCP, TCP_RTO_MAX_MS } from "./platform-linux.ts";
 import { readInt, writeInt } from "./socket-option.ts";
 
-/** Caps the retransmission and window-probe backoff in ms; `null` where the kernel (Linux < 6.15) cannot. Does not re-arm a running timer. */
+/**
+ * Caps the retransmission and window-probe backoff in ms; `null` where the kernel (Linux < 6.15) cannot. Returns what the kernel holds:
+ * it rounds up to jiffies (1234 became 1236, measured on 6.18). Does not re-arm a running timer.
+ */
 export function applyRtoMax(fd: number, ms: number): number | null {
   if (isMasked("rto-max")) return null;
   return writeInt(fd, IPPROTO_TCP, TCP_RTO_MAX_MS, "TCP_RTO_MAX_MS", ms) ? readRtoMax(fd) : null;
