@@ -39,8 +39,8 @@ const COLUMNS: readonly Column[] = [
   { title: "state", width: STATE_WIDTH, text: ({ state }) => state },
   { title: "heard", width: DURATION_WIDTH, text: ({ lastHeardMs }) => (lastHeardMs === null ? "?" : formatDuration(lastHeardMs)) },
   { title: "unacked", width: 7, text: ({ unacked }) => (unacked === 0 ? "-" : String(unacked)) },
-  { title: "notices idle", width: DURATION_WIDTH + 1, text: (it) => noticeText(it.noticeMs.idleMs, it) },
-  { title: "in flight", width: DURATION_WIDTH + 1, text: (it) => noticeText(it.noticeMs.inFlightMs, it) },
+  { title: "notices idle", width: DURATION_WIDTH + 1, text: (it) => noticeText(it.noticeMs.idle, it) },
+  { title: "in flight", width: DURATION_WIDTH + 1, text: (it) => noticeText(it.noticeMs.inFlight, it) },
 ];
 
 export const AUDIT_HEADER: string = `${COLUMNS.map(({ title, width }) => title.padEnd(width)).join("  ")}  now\n`;
@@ -85,6 +85,6 @@ function verdictText({ diagnosis }: AuditedConnection): string {
 
 function colourOf({ diagnosis, noticeMs }: AuditedConnection, line: string): string {
   if (diagnosis?.state === "dead") return paint("red", line);
-  if (diagnosis?.state === "suspect" || diagnosis?.cause === "never-closed" || noticeMs.idleMs === null) return paint("yellow", line);
+  if (diagnosis?.state === "suspect" || diagnosis?.cause === "never-closed" || noticeMs.idle === null) return paint("yellow", line);
   return line;
 }

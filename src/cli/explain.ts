@@ -51,7 +51,7 @@ async function run(args: readonly string[]): Promise<ExitCode> {
   process.stdout.write(
     values.json ? `${JSON.stringify({ connection, advice }, null, 2)}\n` : explanation(connection, advice, detectWithinMs),
   );
-  return connection.diagnosis?.state === "dead" || connection.noticeMs.idleMs === null ? 1 : 0;
+  return connection.diagnosis?.state === "dead" || connection.noticeMs.idle === null ? 1 : 0;
 }
 
 interface End {

@@ -50,12 +50,12 @@ function verdict({ diagnosis }: AuditedConnection): string[] {
 }
 
 function future({ noticeMs, userTimeoutMs, state }: AuditedConnection): string[] {
-  const { idleMs, inFlightMs } = noticeMs;
+  const { idle, inFlight } = noticeMs;
   const lines = [
-    idleMs === null
+    idle === null
       ? "while it is idle nobody here would ever learn: it stays ESTABLISHED until it is written to"
-      : `idle, it would end after ${formatDuration(idleMs)}`,
-    inFlightMs === null ? "with data in flight it would never end" : `with data in flight it would end after ${formatDuration(inFlightMs)}`,
+      : `idle, it would end after ${formatDuration(idle)}`,
+    inFlight === null ? "with data in flight it would never end" : `with data in flight it would end after ${formatDuration(inFlight)}`,
   ];
   if (userTimeoutMs !== null && userTimeoutMs > 0) {
     lines.push(

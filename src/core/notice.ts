@@ -18,15 +18,15 @@ export interface NoticeSettings {
   readonly system: SystemSettings & { readonly orphanRetries: number; readonly finTimeoutMs: number };
 }
 
-/** From the peer's end to the error at this end; `null` = never. */
+/** From the peer's end to the error at this end, in ms; `null` = never. */
 export interface NoticeTimes {
   /** Nothing is sent: counted from the last segment of the peer. */
-  readonly idleMs: number | null;
+  readonly idle: number | null;
   /** Data is sent that nobody acknowledges: counted from its sending. */
-  readonly inFlightMs: number | null;
+  readonly inFlight: number | null;
 }
 
-const NEVER: NoticeTimes = { idleMs: null, inFlightMs: null };
+const NEVER: NoticeTimes = { idle: null, inFlight: null };
 /** Timeouts differ by ticks of 4 ms, so that 100,000 connections share a few hundred of them. */
 const MOST_REMEMBERED = 4096;
 const ROOM_FOR_MS = 2 ** 18;
@@ -41,11 +41,11 @@ export class NoticeForecast {
     switch (state) {
       case "ESTABLISHED":
       case "CLOSE_WAIT":
-        return { idleMs: idleMs(settings), inFlightMs: this.#inFlightMs(settings, system.retries2) };
+        return { idle: idleMs(settings), inFlight: this.#inFlightMs(settings, system.retries2) };
       case "FIN_WAIT2": {
         // Nothing more can be sent. An orphan is timed by tcp_fin_timeout, one that a program holds only by its keepalive.
         const ms = isOrphan ? system.finTimeoutMs : idleMs(settings);
-        return { idleMs: ms, inFlightMs: ms };
+        return { idle: ms, inFlight: ms };
       }
       case "FIN_WAIT1":
       case "CLOSING":
@@ -77,7 +77,7 @@ export class NoticeForecast {
 
 /** Something is in flight in this state as long as it lasts. */
 function always(ms: number): NoticeTimes {
-  return { idleMs: ms, inFlightMs: ms };
+  return { idle: ms, inFlight: ms };
 }
 
 /** The predictor's best case has the peer die as the first probe is due; silence until then comes on top. */

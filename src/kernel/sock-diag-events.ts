@@ -15,6 +15,8 @@ const RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024;
 const BUFFER_BYTES = 65_536;
 const EAGAIN = 11;
 const ENOBUFS = 105;
+/** struct sockaddr_nl: family, and zeros for an address of the kernel's choice. */
+const SOCKADDR_NL: Uint8Array = Uint8Array.of(AF_NETLINK, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
 /** The kernel's own messages carry no request's number. */
 const UNASKED = 0;
 
@@ -40,6 +42,12 @@ export class SockDiagEvents {
     if (fd < 0) return fd;
     // A larger buffer than a user may have is cut to what is allowed, silently.
     port.setsockopt(fd, SOL_SOCKET, SO_RCVBUF, int(RECEIVE_BUFFER_BYTES));
+    // Unbound it has the kernel's own address, 0, and the sender's address is left out of every broadcast (af_netlink.c).
+    const bound = port.bind(fd, SOCKADDR_NL);
+    if (bound < 0) {
+      port.close(fd);
+      return bound;
+    }
     for (const group of GROUPS) {
       const result = port.setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, int(group));
       if (result >= 0) continue;

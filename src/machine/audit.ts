@@ -142,10 +142,10 @@ export class Audit {
     const effective = this.#effective(row);
     const notice = this.#notice(row, effective);
     if (effective.source === "assumed") tally.assumed++;
-    const isNever = notice.idleMs === null && HANGING_STATES.includes(row.state);
+    const isNever = notice.idle === null && HANGING_STATES.includes(row.state);
     if (isNever) tally.neverNotice++;
     const diagnosis = needsVerdict(row) || this.#nudged(row) ? this.#verdict(row, effective) : null;
-    const within = Math.min(NEVER / 2, Math.max(notice.idleMs ?? NEVER / 2, notice.inFlightMs ?? 0));
+    const within = Math.min(NEVER / 2, Math.max(notice.idle ?? NEVER / 2, notice.inFlight ?? 0));
     if (diagnosis?.state === "dead") {
       tally.dead++;
       return DEAD + within;

@@ -31,16 +31,16 @@ function times(settings: Partial<NoticeSettings>) {
 }
 
 /** Times measured on Linux 6.18, HZ=250, in ms. */
-const MEASURED: readonly [string, Partial<NoticeSettings>, "idleMs" | "inFlightMs", number][] = [
-  ["keepalive 2/1/3, idle", keepalive(2, 1, 3), "idleMs", 5060],
-  ["keepalive 2/1/3 with a user timeout of 2.5 s, idle", { ...keepalive(2, 1, 3), userTimeoutMs: 2500 }, "idleMs", 3010],
-  ["keepalive 2/1/3 with a user timeout of 9 s, idle", { ...keepalive(2, 1, 3), userTimeoutMs: 9000 }, "idleMs", 9150],
-  ["user timeout 3 s, in flight", { userTimeoutMs: 3000 }, "inFlightMs", 3410],
-  ["user timeout 0.5 s, in flight", { userTimeoutMs: 500 }, "inFlightMs", 910],
-  ["user timeout 30 s, in flight", { userTimeoutMs: 30_000 }, "inFlightMs", 30_620],
-  ["nothing set, in flight", {}, "inFlightMs", 937_800],
-  ["backoff capped at 1 s, in flight", { rtoMaxMs: 1000 }, "inFlightMs", 15_000],
-  ["keepalive 2/1/3 in FIN_WAIT2", { ...keepalive(2, 1, 3), state: "FIN_WAIT2" }, "idleMs", 5060],
+const MEASURED: readonly [string, Partial<NoticeSettings>, "idle" | "inFlight", number][] = [
+  ["keepalive 2/1/3, idle", keepalive(2, 1, 3), "idle", 5060],
+  ["keepalive 2/1/3 with a user timeout of 2.5 s, idle", { ...keepalive(2, 1, 3), userTimeoutMs: 2500 }, "idle", 3010],
+  ["keepalive 2/1/3 with a user timeout of 9 s, idle", { ...keepalive(2, 1, 3), userTimeoutMs: 9000 }, "idle", 9150],
+  ["user timeout 3 s, in flight", { userTimeoutMs: 3000 }, "inFlight", 3410],
+  ["user timeout 0.5 s, in flight", { userTimeoutMs: 500 }, "inFlight", 910],
+  ["user timeout 30 s, in flight", { userTimeoutMs: 30_000 }, "inFlight", 30_620],
+  ["nothing set, in flight", {}, "inFlight", 937_800],
+  ["backoff capped at 1 s, in flight", { rtoMaxMs: 1000 }, "inFlight", 15_000],
+  ["keepalive 2/1/3 in FIN_WAIT2", { ...keepalive(2, 1, 3), state: "FIN_WAIT2" }, "idle", 5060],
 ];
 
 describe("when a dead peer would be noticed", () => {
@@ -50,22 +50,22 @@ describe("when a dead peer would be noticed", () => {
   });
 
   it("is never on an idle connection without keepalive, with a user timeout or without", () => {
-    expect([times(off).idleMs, times({ ...off, userTimeoutMs: 3000 }).idleMs]).toEqual([null, null]);
+    expect([times(off).idle, times({ ...off, userTimeoutMs: 3000 }).idle]).toEqual([null, null]);
   });
 
   it("does not rest on keepalive where the kernel alone looks after a connection", () => {
-    expect(times({ ...off, state: "FIN_WAIT2", isOrphan: true })).toEqual({ idleMs: 60_000, inFlightMs: 60_000 });
-    const orphan = times({ ...off, state: "LAST_ACK", isOrphan: true }).inFlightMs ?? 0;
+    expect(times({ ...off, state: "FIN_WAIT2", isOrphan: true })).toEqual({ idle: 60_000, inFlight: 60_000 });
+    const orphan = times({ ...off, state: "LAST_ACK", isOrphan: true }).inFlight ?? 0;
     expect(orphan).toBeGreaterThan(100_000);
     expect(orphan).toBeLessThan(120_000);
   });
 
   it("is 131 s while connecting, and the user timeout where one is set", () => {
-    expect(times({ state: "SYN_SENT" })).toEqual({ idleMs: 131_000, inFlightMs: 131_000 });
-    expect(times({ state: "SYN_SENT", userTimeoutMs: 5000 }).idleMs).toBe(5000);
+    expect(times({ state: "SYN_SENT" })).toEqual({ idle: 131_000, inFlight: 131_000 });
+    expect(times({ state: "SYN_SENT", userTimeoutMs: 5000 }).idle).toBe(5000);
   });
 
-  it("says nothing of sockets without a peer", () => expect(times({ state: "LISTEN" })).toEqual({ idleMs: null, inFlightMs: null }));
+  it("says nothing of sockets without a peer", () => expect(times({ state: "LISTEN" })).toEqual({ idle: null, inFlight: null }));
 
   it("foretells the same for the thousandth connection as for the first", () => {
     const forecast = new NoticeForecast();

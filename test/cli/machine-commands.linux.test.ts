@@ -1,0 +1,198 @@
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { connect, createServer, type Server, type Socket } from "node:net";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { AuditedConnection } from "../../src/machine/audit.ts";
+
+const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+
+interface Outcome {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function halfopen(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Outcome> {
+  return new Promise((resolve) => {
+    execFile(process.execPath, [MAIN, ...args], { env: { ...process.env, ...env } }, (error, stdout, stderr) => {
+      resolve({ code: typeof error?.code === "number" ? error.code : 0, stdout, stderr });
+    });
+  });
+}
+
+let server: Server;
+let client: Socket;
+let accepted: Socket;
+let port: string;
+
+beforeAll(async () => {
+  server = createServer((socket) => {
+    accepted = socket;
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  port = String(typeof address === "object" ? address?.port : 0);
+  client = connect(Number(port), "127.0.0.1");
+  await Promise.all([once(client, "connect"), once(server, "connection")]);
+  // One end asks, the other does not.
+  client.setKeepAlive(true, 20_000);
+});
+
+afterAll(() => {
+  client.destroy();
+  accepted.destroy();
+  server.close();
+});
+
+async function audited(args: readonly string[]): Promise<AuditedConnection[]> {
+  const { stdout } = await halfopen(["audit", "--json", ...args]);
+  return (JSON.parse(stdout) as { connections: AuditedConnection[] }).connections;
+}
+
+describe("halfopen audit", () => {
+  it("tells of each connection in the fields of the contract", async () => {
+    const connections = await audited(["--port", port]);
+    expect(connections.length).toBe(2);
+    const [never, asking] = connections;
+    expect(never).toMatchObject({
+      local: `127.0.0.1:${port}`,
+      remote: `127.0.0.1:${client.localPort}`,
+      state: "ESTABLISHED",
+      pid: process.pid,
+      keepalive: { enabled: false },
+      userTimeoutMs: 0,
+      unacked: 0,
+      noticeMs: { idle: null },
+      diagnosis: { state: "alive", cause: "quiet" },
+    });
+    expect(asking).toMatchObject({ remote: `127.0.0.1:${port}`, keepalive: { enabled: true, idleMs: 20_000 }, noticeMs: { idle: 30_000 } });
+    expect(typeof asking?.process).toBe("string");
+    expect(asking?.lastHeardMs).toBeGreaterThanOrEqual(0);
+    expect(asking?.noticeMs.inFlight).toBeGreaterThan(800_000);
+  });
+
+  it("chooses by pid, process, port, peer and state, all of which must match", async () => {
+    const choice = ["--port", port];
+    expect((await audited([...choice, "--pid", String(process.pid), "--peer", "127.0.0.0/8", "--state", "established"])).length).toBe(2);
+    expect(await audited([...choice, "--pid", "1"])).toEqual([]);
+    expect(await audited([...choice, "--process", "no-such-program"])).toEqual([]);
+    expect(await audited([...choice, "--peer", "10.0.0.0/8"])).toEqual([]);
+    expect(await audited([...choice, "--state", "close-wait,fin_wait2"])).toEqual([]);
+    const [one] = await audited([...choice]);
+    expect((await audited([...choice, "--process", one?.process ?? ""])).length).toBe(2);
+  });
+
+  it("exits with 1 when a connection would never notice, 0 when all would, and says so on top", async () => {
+    const both = await halfopen(["audit", "--port", port]);
+    expect([both.code, both.stdout.split("\n")[0]]).toEqual([1, "1 of 2 connections would never notice that an idle peer is gone"]);
+    const none = await halfopen(["audit", "--port", port, "--state", "close_wait"]);
+    expect([none.code, none.stdout]).toEqual([0, "no connection matches\n"]);
+  });
+
+  it("finds a connection that nobody closes in the state it was left in", async () => {
+    const leaking = createServer({ allowHalfOpen: true }).listen(0, "127.0.0.1");
+    await once(leaking, "listening");
+    const { port: at } = leaking.address() as { port: number };
+    const leaver = connect(at, "127.0.0.1");
+    const [held] = (await once(leaking, "connection")) as [Socket];
+    leaver.end();
+    await once(held.resume(), "end");
+    const found = await audited(["--port", String(at)]);
+    expect(found.map(({ state }) => state).sort()).toEqual(["CLOSE_WAIT", "FIN_WAIT2"]);
+    held.destroy();
+    leaver.destroy();
+    leaking.close();
+  });
+
+  it.each([
+    [["--port", "70000"], /--port takes a whole number/],
+    [["--pid", "x"], /--pid takes a whole number/],
+    [["--peer", "300.1.1.1"], /no range of addresses/],
+    [["--state", "establised"], /did you mean "established"/],
+    [["--detect-within", "5"], /did you mean 5s/],
+    [["--every", "1s"], /belongs to --watch/],
+    [["--watch", "--every", "1ms"], /at least/],
+    [["--nonsense"], /nonsense/],
+  ])("refuses %j with exit code 2 and a hint", async (args, hint) => {
+    const { code, stderr, stdout } = await halfopen(["audit", ...args]);
+    expect([code, stdout]).toEqual([2, ""]);
+    expect(stderr).toMatch(hint);
+    expect(stderr).not.toMatch(/\n\s+at /);
+  });
+
+  it("exits with 3 and the reason where it cannot look", async () => {
+    for (const command of [["audit"], ["explain", ":1"]]) {
+      const { code, stderr } = await halfopen(command, { HALFOPEN_MASK: "ffi" });
+      expect([code, /native back-end/.test(stderr)]).toEqual([3, true]);
+    }
+  });
+
+  it("does not complain when its reader goes away", async () => {
+    const child = spawn(process.execPath, [MAIN, "audit", "--watch", "--json", "--every", "200ms"], { stdio: ["ignore", "pipe", "pipe"] });
+    const complaints: string[] = [];
+    child.stderr.on("data", (data) => complaints.push(String(data)));
+    await once(child.stdout, "data");
+    child.stdout.destroy();
+    const [code] = await once(child, "exit");
+    expect([code, complaints]).toEqual([0, []]);
+  });
+});
+
+describe("halfopen explain", () => {
+  it("says in words what holds a connection, what will happen, and what to set", async () => {
+    const { code, stdout } = await halfopen(["explain", `127.0.0.1:${port}`]);
+    expect(code).toBe(1);
+    for (const words of ["keepalive is off: nothing asks", "nobody here would ever learn", `pid ${process.pid}`, "detectWithinMs: 10000"]) {
+      expect(stdout).toContain(words);
+    }
+    const asking = await halfopen(["explain", `127.0.0.1:${client.localPort}`, "--all"]);
+    expect(asking.code).toBe(0);
+    for (const program of ["nginx", "HAProxy", "PostgreSQL", "Redis", "JVM", "Go", "system set"]) expect(asking.stdout).toContain(program);
+  });
+
+  it("as JSON gives the connection and the advice", async () => {
+    const { stdout } = await halfopen(["explain", `:${client.localPort}`, "--json", "--detect-within", "20s"]);
+    const { connection, advice } = JSON.parse(stdout) as { connection: AuditedConnection; advice: { lines: string[] }[] };
+    expect(connection.local).toBe(`127.0.0.1:${client.localPort}`);
+    expect(JSON.stringify(advice)).toContain("20000");
+  });
+
+  it.each([[[]], [["nonsense"]], [["1.2.3.4:99999"]], [["203.0.113.7:1"]], [["a:1", "b:2"]]])(
+    "refuses %j with exit code 2",
+    async (args) => {
+      const { code, stderr } = await halfopen(["explain", ...args]);
+      expect(code).toBe(2);
+      expect(stderr).not.toMatch(/\n\s+at /);
+    },
+  );
+});
+
+describe("halfopen system", () => {
+  it("tells the values, what they mean, and who depends on them", async () => {
+    const { code, stdout } = await halfopen(["system", "--json"]);
+    const report = JSON.parse(stdout) as { settings: { idleMs: number }; noticeMs: { idle: number }; dependents: { connections: number } };
+    expect(code).toBe(0);
+    expect(report.noticeMs.idle).toBeGreaterThan(report.settings.idleMs);
+    expect(report.dependents.connections).toBeGreaterThanOrEqual(2);
+    expect((await halfopen(["system"])).stdout).toContain("net.ipv4.tcp_keepalive_time");
+  });
+
+  it.each([
+    [["set"], /needs something to set/],
+    [["set", "--idle", "60s"], /--yes/],
+    [["set", "--idle", "60", "--yes"], /unit/],
+    [["set", "--count", "three", "--yes"], /whole number/],
+    [["set", "--count", "128", "--yes"], /1 to 127/],
+    [["set", "--idle", "1500ms", "--yes"], /whole seconds/],
+    [["sett"], /did you mean "set"/],
+    [["--idle", "60s"], /belongs to halfopen system set/],
+  ])("refuses %j with exit code 2 and changes nothing", async (args, hint) => {
+    const before = await halfopen(["system", "--json"]);
+    const { code, stderr } = await halfopen(["system", ...args]);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(hint);
+    const settings = (text: string) => (JSON.parse(text) as { settings: object }).settings;
+    expect(settings((await halfopen(["system", "--json"])).stdout)).toEqual(settings(before.stdout));
+  });
+});
