@@ -23,6 +23,12 @@ export class LocalHealth {
   suspends = 0;
   #wallOffset: number | null = null;
 
+  /** How long this process stood still in the last pause, if that came after a peer was heard and not before `earliest`; else `null`. */
+  pausedSinceMs(heardAt: Instant, earliest: Instant): number | null {
+    const pause = this.lastPause;
+    return pause !== null && pause.at > earliest && pause.at > heardAt ? pause.gapMs : null;
+  }
+
   /** Returns the pause that this tick betrays, or `null`. */
   tick(due: Instant, now: Instant, wallClockMs: number): Pause | null {
     const offset = wallClockMs - now;

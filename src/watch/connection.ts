@@ -3,6 +3,7 @@ import type { Diagnosis, State } from "../core/diagnosis.ts";
 import { DeadPeerError } from "../core/errors.ts";
 import type { Instant } from "../core/instant.ts";
 import { heardInGroup, markSilent, type PeerGroup } from "../core/peer-groups.ts";
+import type { TcpInfo } from "../core/tcp-info.ts";
 import type { WheelEntry } from "../core/timer-wheel.ts";
 import type { Applied } from "./applied.ts";
 import { applyCoreKeepalive, type CoreKeepalive, dropCoreKeepalive } from "./core-keepalive.ts";
@@ -11,17 +12,10 @@ import { type Checked, engine } from "./engine.ts";
 import { groups } from "./groups.ts";
 import { isReading, openDescriptor } from "./handle.ts";
 import { KernelCheck } from "./kernel-check.ts";
-import { merge, type WatchSettings } from "./options.ts";
+import { asksTheSame, merge, type WatchSettings } from "./options.ts";
 import { ProcessCheck } from "./process-check.ts";
+import type { Sink, WatchEvent } from "./sink.ts";
 import { publishState } from "./state-channel.ts";
-
-export type WatchEvent = "suspect" | "alive" | "dead" | "close";
-
-/** Who wants to know: a watcher, or the watch of a server for all its connections. */
-export interface Sink {
-  readonly settings: WatchSettings;
-  notify(event: WatchEvent, diagnosis: Diagnosis, connection: Connection): void;
-}
 
 /** A program that stopped reading is not told of a reset by the event loop; such sockets are looked at this often. */
 const PAUSED_CHECK_MS = 60;
@@ -46,6 +40,7 @@ export class Connection implements Checked {
   #group: PeerGroup | null = null;
   #lostMsSeen = 0;
   #kernelClosedAt: Instant | null = null;
+  #endedByReset: TcpInfo | null = null;
   #verdict: Diagnosis | null = null;
   #isEnded = false;
 
@@ -72,6 +67,7 @@ export class Connection implements Checked {
     this.#settings = sink.settings;
     socket.on("close", onClose);
     socket.on("pause", onPause);
+    socket.on("end", onEnd);
     if (socket.pending) socket.once("connect", onConnect);
     else this.begin();
   }
@@ -130,7 +126,7 @@ export class Connection implements Checked {
 
   closed(): void {
     if (this.#isEnded) return;
-    const diagnosis = this.#verdict ?? diagnoseEnding(this.#facts(engine.now()), this.socket);
+    const diagnosis = this.#verdict ?? diagnoseEnding(this.#facts(engine.now()), this.socket, this.#endedByReset);
     // A connection that never came about is no dead peer: connect() said so itself.
     const isNews = (this.#kernel !== null || this.#core !== null) && this.state !== "dead" && diagnosis.state === "dead";
     this.#release(false);
@@ -138,6 +134,11 @@ export class Connection implements Checked {
     this.#verdict = diagnosis;
     if (isNews) this.#tell("dead", diagnosis);
     this.#tell("close", diagnosis);
+  }
+
+  /** libuv tells a reset that came together with data as an orderly end (uv__stream_eof on POLLHUP); the kernel's state tells them apart. */
+  ended(): void {
+    if (this.#kernel && this.#isOpen(this.#kernel) && !this.socket.writableFinished) this.#endedByReset = this.#kernel.closedState();
   }
 
   /** The program stopped reading: see {@link PAUSED_CHECK_MS}. */
@@ -172,10 +173,9 @@ export class Connection implements Checked {
   }
 
   #learnPauses(now: Instant): void {
-    const { lostMs } = engine.health;
-    const gap = lostMs - this.#lostMsSeen;
+    const gap = engine.health.lostMs - this.#lostMsSeen;
     if (gap <= 0) return;
-    this.#lostMsSeen = lostMs;
+    this.#lostMsSeen += gap;
     this.#kernel?.liveness.stalled(now, gap);
     this.#process?.proof.stalled(now, gap);
   }
@@ -206,9 +206,8 @@ export class Connection implements Checked {
     this.state = "dead";
     this.#verdict = diagnosis;
     this.#tell("dead", diagnosis);
-    const { onDead } = this.#settings;
-    if (this.#isEnded || onDead === "report" || this.socket.destroyed) return;
-    if (onDead === "reset" && this.#kernel && this.#isOpen(this.#kernel)) this.#kernel.resetOnClose();
+    if (this.#isEnded || this.#settings.onDead === "report" || this.socket.destroyed) return;
+    if (this.#settings.onDead === "reset" && this.#kernel && this.#isOpen(this.#kernel)) this.#kernel.resetOnClose();
     this.socket.destroy(new DeadPeerError(diagnosis));
   }
 
@@ -224,8 +223,6 @@ export class Connection implements Checked {
 
   #facts(now: Instant): Facts {
     const heardAt = this.#heardAt();
-    const pause = engine.health.lastPause;
-    const isRecent = pause !== null && now - pause.at < this.#settings.detectWithinMs && heardAt !== null && heardAt < pause.at;
     const isProcessSilent = this.#process?.proof.isSilentTooLong(now) && this.#kernel?.liveness.state !== "dead";
     return {
       socket: this.socket,
@@ -237,7 +234,7 @@ export class Connection implements Checked {
       heardAt,
       processSilentForMs: isProcessSilent ? (this.#process?.proof.silentForMs(now) ?? null) : null,
       heartbeatFailure: this.#process?.proof.lastFailure ?? null,
-      pausedForMs: isRecent ? pause.gapMs : null,
+      pausedForMs: heardAt === null ? null : engine.health.pausedSinceMs(heardAt, now - this.#settings.detectWithinMs),
       others: this.#group,
       hasRtoCap: this.#kernel?.hasRtoCap ?? false,
       isQuestioned: this.#kernel !== null,
@@ -252,9 +249,7 @@ export class Connection implements Checked {
   /** The set of watches changed: if what they ask for together changed too, start anew from the kernel's present evidence. */
   #reconfigure(): void {
     const settings = this.#sinks.map((sink) => sink.settings).reduce(merge);
-    const isSame = (["detectWithinMs", "heartbeat", "detector", "zeroWindowToleranceMs"] as const).every(
-      (name) => settings[name] === this.#settings[name],
-    );
+    const isSame = asksTheSame(settings, this.#settings);
     this.#settings = settings;
     if (isSame || this.state === "dead" || (!this.#kernel && !this.#core)) return;
     this.#undo();
@@ -276,6 +271,7 @@ export class Connection implements Checked {
     this.#isEnded = true;
     this.socket.off("close", onClose);
     this.socket.off("pause", onPause);
+    this.socket.off("end", onEnd);
     this.socket.off("connect", onConnect);
     if (isSocketKept) this.#undo();
     else {
@@ -293,6 +289,10 @@ function onClose(this: Socket): void {
 
 function onConnect(this: Socket): void {
   connections.get(this)?.begin();
+}
+
+function onEnd(this: Socket): void {
+  connections.get(this)?.ended();
 }
 
 function onPause(this: Socket): void {

@@ -46,6 +46,12 @@ export class KernelCheck {
     return liveness.nudged(now);
   }
 
+  /** The reading of a connection that the kernel has ended; `null` of one that it has not: after a FIN it would be in CLOSE_WAIT. */
+  closedState(): TcpInfo | null {
+    const info = sampleTcpInfo(this.fd);
+    return typeof info !== "number" && info.state === "CLOSE" ? info : null;
+  }
+
   /** From now on closing sends an RST: the verdict stays true, and no orphan retransmits for minutes. */
   resetOnClose(): void {
     resetOnClose(this.fd);

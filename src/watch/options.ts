@@ -116,6 +116,11 @@ export function merge(a: WatchSettings, b: WatchSettings): WatchSettings {
   };
 }
 
+/** Whether a connection watched with these settings goes on as it is with those. */
+export function asksTheSame(a: WatchSettings, b: WatchSettings): boolean {
+  return (["detectWithinMs", "heartbeat", "detector", "zeroWindowToleranceMs"] as const).every((name) => a[name] === b[name]);
+}
+
 /** A detector that cannot work is refused here, not in the middle of a connection. */
 function checkedDetector({ detector, heartbeat, detectWithinMs = DEFAULT_BUDGET_MS }: WatchOptions): WatchDetector | null {
   if (detector === undefined) return null;

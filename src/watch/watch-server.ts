@@ -4,8 +4,9 @@ import { Server as TlsServer } from "node:tls";
 import type { Diagnosis, State } from "../core/diagnosis.ts";
 import { HalfOpenError } from "../core/errors.ts";
 import type { Applied } from "./applied.ts";
-import { Connection, type Sink, type WatchEvent } from "./connection.ts";
+import { Connection } from "./connection.ts";
 import { settingsOf, type WatchOptions, type WatchSettings } from "./options.ts";
+import type { Sink, WatchEvent } from "./sink.ts";
 import { watchableSocket } from "./watchable.ts";
 import { surface } from "./watcher.ts";
 

@@ -1,8 +1,9 @@
 import { EventEmitter } from "node:events";
 import type { Diagnosis, State } from "../core/diagnosis.ts";
 import type { Applied } from "./applied.ts";
-import { Connection, type Sink, type WatchEvent } from "./connection.ts";
+import { Connection } from "./connection.ts";
 import type { WatchSettings } from "./options.ts";
+import type { Sink, WatchEvent } from "./sink.ts";
 import { watchableSocket } from "./watchable.ts";
 
 export interface WatcherEvents {

@@ -96,6 +96,26 @@ describe("watch", () => {
     }
   });
 
+  it("tells a reset from an orderly end even where the event loop does not: when data came along", async () => {
+    for (const end of ["reset", "orderly", "orderly after our own"] as const) {
+      pair = await loopbackPair({ allowHalfOpen: true });
+      const { client, accepted } = pair;
+      const w = watch(client);
+      const ends = once(client.resume(), "end");
+      if (end === "orderly after our own") await new Promise<void>((resolve) => client.end(resolve));
+      accepted.write("the last words");
+      if (end === "reset") reset(accepted);
+      else accepted.end();
+      await ends;
+      const closed = once(w, "close") as Promise<[Diagnosis]>;
+      client.destroy();
+      const [{ cause, state }] = await closed;
+      expect([end, cause, state]).toEqual(end === "reset" ? [end, "peer-reset", "dead"] : [end, "closed-by-peer", "alive"]);
+      await pair.dispose();
+    }
+    pair = await loopbackPair();
+  });
+
   it("goes on watching a half-closed connection, from either end", async () => {
     pair = await loopbackPair({ allowHalfOpen: true });
     const { client, accepted } = pair;
