@@ -28,7 +28,7 @@ function groups(part: string): number[] {
 
 /** The text of 4 or 16 bytes; IPv6 without abbreviation beyond leading zeros. */
 export function addressText(bytes: Uint8Array): string {
-  if (bytes.length === 4) return bytes.join(".");
+  if (bytes.length === 4) return `${bytes[0]}.${bytes[1]}.${bytes[2]}.${bytes[3]}`;
   const parts: string[] = [];
   for (let i = 0; i + 1 < bytes.length; i += 2) parts.push((((bytes[i] ?? 0) << 8) | (bytes[i + 1] ?? 0)).toString(16));
   return parts

@@ -66,9 +66,14 @@ export class SockDiagId {
 
 /** The text of an address field; an IPv4 address mapped into IPv6 is written as IPv4. */
 export function formatIp(bytes: Uint8Array, offset: number, family: Family): string {
-  if (family === AF_INET) return addressText(bytes.subarray(offset, offset + 4));
-  const start = isMapped(bytes, offset) ? offset + 12 : offset;
-  return addressText(bytes.subarray(start, offset + 16));
+  if (family === AF_INET) return ipv4Text(bytes, offset);
+  if (isMapped(bytes, offset)) return ipv4Text(bytes, offset + 12);
+  return addressText(bytes.subarray(offset, offset + 16));
+}
+
+/** Without a view of the four bytes: an audit writes 200,000 addresses. */
+function ipv4Text(bytes: Uint8Array, at: number): string {
+  return `${bytes[at]}.${bytes[at + 1]}.${bytes[at + 2]}.${bytes[at + 3]}`;
 }
 
 /** ::ffff:a.b.c.d, RFC 4291 section 2.5.5.2. */

@@ -1,5 +1,6 @@
 import { classify } from "../core/classify.ts";
 import type { Diagnosis, LocalPath, State } from "../core/diagnosis.ts";
+import type { Flow } from "../core/flow.ts";
 import { Liveness } from "../core/liveness.ts";
 import type { TcpInfo } from "../core/tcp-info.ts";
 import type { ConnectionRow } from "./connection-row.ts";
@@ -27,6 +28,8 @@ export interface VerdictFrame {
 
 /** Says from one reading of the kernel's evidence how a connection is. `null` for a socket without a connection. */
 export function verdictNow(row: ConnectionRow, frame: VerdictFrame): Diagnosis | null {
+  if (!row.hasInfo) return null;
+  if (!frame.nudged && isInOrder(row)) return tell(row, ORDINARY, NOT_JUDGED, "alive", frame);
   const info = evidenceOf(row);
   if (!info) return null;
   const silentForMs = row.heardAgeMs ?? 0;
@@ -36,23 +39,39 @@ export function verdictNow(row: ConnectionRow, frame: VerdictFrame): Diagnosis |
   return tell(row, info, liveness, liveness.state === "dead" && isFlimsy ? "suspect" : liveness.state, frame);
 }
 
-function tell(row: ConnectionRow, info: TcpInfo, liveness: Liveness, state: State, frame: VerdictFrame): Diagnosis {
+/** Most connections of a machine: decoding and judging all that is known of them would change nothing. */
+function isInOrder(row: ConnectionRow): boolean {
+  return row.state === "ESTABLISHED" && !isQuestionOpen(row);
+}
+
+const ORDINARY: TcpInfo = { state: "ESTABLISHED" };
+const NOT_JUDGED = { flow: "idle", attempts: { count: 0 }, isHeardWithoutProgress: false, isRushed: false } as const;
+
+/** What a diagnosis takes from a judgement. */
+interface Judged {
+  readonly flow: Flow;
+  readonly attempts: { readonly count: number };
+  readonly isHeardWithoutProgress: boolean;
+  readonly isRushed: boolean;
+}
+
+function tell(row: ConnectionRow, info: TcpInfo, judged: Judged, state: State, frame: VerdictFrame): Diagnosis {
   const silentForMs = row.heardAgeMs ?? 0;
   const answeredAfterMs = frame.nudged?.answeredAfterMs ?? null;
   const localPath = state === "alive" ? null : frame.examinePath(row);
   const finding = classify({
     state,
-    flow: liveness.flow,
+    flow: judged.flow,
     info,
     localPath,
     others: null,
     silentForMs,
-    unansweredAttempts: liveness.attempts.count,
+    unansweredAttempts: judged.attempts.count,
     lossRatio: 0,
     isLossy: false,
     refuted: null,
-    isHeardWithoutProgress: liveness.isHeardWithoutProgress,
-    isRushed: liveness.isRushed,
+    isHeardWithoutProgress: judged.isHeardWithoutProgress,
+    isRushed: judged.isRushed,
     isQuestioned: frame.keepalive.enabled || frame.nudged !== null,
     processSilentForMs: null,
     pausedForMs: null,
@@ -70,7 +89,7 @@ function tell(row: ConnectionRow, info: TcpInfo, liveness: Liveness, state: Stat
       tcpInfo: finding.cause === "healthy" || finding.cause === "quiet" ? null : info,
       errorCode: null,
       localPath,
-      unansweredAttempts: liveness.attempts.count,
+      unansweredAttempts: judged.attempts.count,
       lossRatio: 0,
       others: null,
     },
