@@ -1,3 +1,4 @@
+export type { DetectorQosReport } from "./core/detectors/detector-qos.ts";
 export type { Cause, Certainty, Diagnosis, Evidence, LocalPath, OtherConnections, State } from "./core/diagnosis.ts";
 export { DeadPeerError, HalfOpenError, type HalfOpenErrorCode } from "./core/errors.ts";
 export { plan } from "./core/plan/plan.ts";

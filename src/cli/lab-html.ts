@@ -7,7 +7,7 @@ import type { LabReport } from "../lab/report.ts";
 import { UsageError } from "./command.ts";
 
 /** Enough for rates down to a false alarm in ten minutes, in a few seconds of work; bench/detectors goes further. */
-const EFFORT = { heartbeats: 80_000, steps: 13, seed: 1 };
+const EFFORT = { heartbeats: 50_000, steps: 11, seed: 1 };
 
 /** Refuses a file that cannot be written before the lab runs for a minute. @throws UsageError */
 export async function checkWritable(path: string): Promise<void> {

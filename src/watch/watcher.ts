@@ -1,7 +1,9 @@
 import { EventEmitter } from "node:events";
+import { DetectorQos, type DetectorQosReport } from "../core/detectors/detector-qos.ts";
 import type { Diagnosis, State } from "../core/diagnosis.ts";
 import type { Applied } from "./applied.ts";
 import { Connection } from "./connection.ts";
+import { engine } from "./engine.ts";
 import type { WatchSettings } from "./options.ts";
 import type { Sink, WatchEvent } from "./sink.ts";
 import { watchableSocket } from "./watchable.ts";
@@ -26,6 +28,9 @@ export class Watcher extends EventEmitter<WatcherEvents> implements Sink, Dispos
   /** Iterators waiting for the next diagnosis. */
   readonly #ends: Set<() => void> = new Set();
   #isClosed = false;
+  readonly #startedAt: number = engine.now();
+  /** Made by the first suspicion: most connections never have one. */
+  #quality: DetectorQos | null = null;
 
   constructor(socket: unknown, settings: WatchSettings, signal?: AbortSignal) {
     super();
@@ -58,6 +63,14 @@ export class Watcher extends EventEmitter<WatcherEvents> implements Sink, Dispos
   /** Milliseconds since the last evidence from the peer; `null` when not known. */
   get silentForMs(): number | null {
     return this.#connection.silentForMs;
+  }
+
+  /**
+   * How the watch has done so far, in Chen's measures: suspicions that were refuted (mistakes), how often and how long, and how long after the
+   * last evidence the standing suspicion began.
+   */
+  get quality(): DetectorQosReport {
+    return (this.#quality ?? new DetectorQos(this.#startedAt)).report(engine.now());
   }
 
   /** Aborts when the peer is found dead (reason: the `DeadPeerError`'s diagnosis) or the socket closes. */
@@ -108,6 +121,7 @@ export class Watcher extends EventEmitter<WatcherEvents> implements Sink, Dispos
   /** @internal Called by the connection. */
   notify(event: WatchEvent, diagnosis: Diagnosis): void {
     if (this.#isClosed) return;
+    this.#count(event, diagnosis);
     if (event === "dead" || event === "close") this.#abort?.abort(diagnosis);
     if (event === "close") this.#finish();
     try {
@@ -116,6 +130,14 @@ export class Watcher extends EventEmitter<WatcherEvents> implements Sink, Dispos
       surface(error);
     }
     if (event === "close") for (const end of this.#ends) end();
+  }
+
+  #count(event: WatchEvent, { silentForMs }: Diagnosis): void {
+    const now = engine.now();
+    if (event === "alive") this.#quality?.trusted(now);
+    if (event !== "suspect" && event !== "dead") return;
+    this.#quality ??= new DetectorQos(this.#startedAt);
+    this.#quality.suspected(now, now - (silentForMs ?? 0));
   }
 
   readonly #onAbort = (): void => this.close();

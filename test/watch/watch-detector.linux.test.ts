@@ -51,6 +51,28 @@ describe("watch with a detector of one's own", () => {
     expect(tookMs).toBeLessThan(1500);
   });
 
+  it("counts at run time how often it was wrong, and for how long", async () => {
+    pair = await loopbackPair();
+    const { client } = pair;
+    const answers: (() => void)[] = [];
+    const heartbeat = () => new Promise<void>((resolve) => answers.push(resolve));
+    const w = watch(client, { detectWithinMs: 2000, heartbeat, expect: "host" });
+    expect(w.quality.mistakes).toBe(0);
+    await once(w, "suspect");
+    // Counted from the last evidence of any kind: the kernel of a hung process goes on answering.
+    expect(w.quality.detectionMs).toBeGreaterThanOrEqual(0);
+    expect(w.quality.detectionMs).toBeLessThan(2200);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    for (const answer of answers) answer();
+    await once(w, "alive");
+    const { mistakes, meanMistakeMs, queryAccuracy, detectionMs } = w.quality;
+    expect([mistakes, detectionMs]).toEqual([1, null]);
+    expect(meanMistakeMs).toBeGreaterThan(280);
+    expect(meanMistakeMs).toBeLessThan(500);
+    expect(queryAccuracy).toBeGreaterThan(0.75);
+    expect(queryAccuracy).toBeLessThan(0.9);
+  });
+
   it("is refused what cannot work", async () => {
     pair = await loopbackPair();
     const { client } = pair;
