@@ -179,15 +179,24 @@ describe("the packed package, installed into an empty folder", () => {
 });
 
 await describeWith(["node 20.19.0", "node 22", "node 24", "node 26"], "the packed package on other Node lines", () => {
+  async function told(release: number | string, env: Record<string, string> = {}): Promise<{ node: string; silentForMs: number }> {
+    const options = { cwd: app, env: { ...process.env, ...env } };
+    return JSON.parse((await run(await nodeRelease(release), ["--input-type=module", "-e", PROGRAM], options)).stdout);
+  }
+  const fine = { isOneModule: true, state: "alive", level: "kernel", cause: "peer-reset" };
+
   it.concurrent.each(["20.19.0", 22, 24, 26])(
     "is imported, required, watches a live connection and tells its end on Node %s",
     async (release) => {
-      const { stdout } = await run(await nodeRelease(release), ["--input-type=module", "-e", PROGRAM], { cwd: app });
-      const told = JSON.parse(stdout) as { node: string; silentForMs: number };
-      expect(told).toMatchObject({ backEnd: "koffi", isOneModule: true, state: "alive", level: "kernel", cause: "peer-reset" });
-      expect(told.node).toMatch(new RegExp(`^${release}\\b`));
+      const seen = await told(release);
+      expect(seen).toMatchObject({ ...fine, backEnd: "koffi" });
+      expect(seen.node).toMatch(new RegExp(`^${release}\\b`));
       // Asked for by the standing keepalive, within the budget.
-      expect(told.silentForMs).toBeLessThan(2500);
+      expect(seen.silentForMs).toBeLessThan(2500);
     },
   );
+
+  it.concurrent("does so with Node's own node:ffi where koffi cannot be loaded (Node 26)", async () => {
+    expect(await told(26, { HALFOPEN_MASK: "koffi" })).toMatchObject({ ...fine, backEnd: "node:ffi" });
+  });
 });
