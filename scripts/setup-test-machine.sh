@@ -6,6 +6,7 @@ packages=(
   iproute2 util-linux  # the lab's networks, namespaces, and a way to hold no privileges
   nftables conntrack   # the lab's NAT
   tcpdump              # what is really on the wire
+  wine wine64          # Node for Windows
   chromium             # the lab's page as people see it
 )
 

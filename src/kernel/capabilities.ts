@@ -1,8 +1,11 @@
 import { release } from "node:os";
 import { isMasked } from "./mask.ts";
 import { openPort, whyNoPort } from "./open-port.ts";
-import { IPPROTO_TCP, TCP_INFO, TCP_RTO_MAX_MS, TCP_USER_TIMEOUT } from "./platform-linux.ts";
-import type { SystemPort } from "./port.ts";
+import { openedWinsock, openSocketPort, whyNoSocketPort } from "./open-socket-port.ts";
+import { platform } from "./platform.ts";
+import { IPPROTO_TCP, TCP_RTO_MAX_MS } from "./platform-linux.ts";
+import type { SocketPort } from "./socket-port.ts";
+import { probeWin32TcpInfo } from "./tcp-info-win32.ts";
 
 export interface Capability {
   readonly available: boolean;
@@ -28,11 +31,13 @@ export interface Capabilities {
 }
 
 const AVAILABLE: Capability = { available: true, why: null };
+const isLinux = process.platform === "linux";
+const SOCK_STREAM = 1;
 
 /** Never throws, also where nothing works. */
 export function capabilities(): Capabilities {
-  const port = openPort();
-  const socket = port ? port.socket(2, 1, 0) : -1; // AF_INET, SOCK_STREAM
+  const port = openSocketPort();
+  const socket = port ? port.socket(platform.addressFamily.inet, SOCK_STREAM, 0) : -1;
   try {
     return {
       platform: process.platform,
@@ -40,11 +45,11 @@ export function capabilities(): Capabilities {
       node: process.versions.node,
       backEnd: port?.backEnd ?? null,
       keepalive: port ? AVAILABLE : missing("only what Node's setKeepAlive can set"),
-      userTimeout: has(port, socket, TCP_USER_TIMEOUT, "dead peers with data in flight are found after tcp_retries2 only"),
+      userTimeout: userTimeout(port, socket),
       tcpInfo: tcpInfo(port, socket),
-      nudge: port ? AVAILABLE : missing("no probe on demand"),
+      nudge: ofLinux(port, "no probe on demand") ?? AVAILABLE,
       rtoMax: rtoMax(port, socket),
-      localPath: localPath(port),
+      localPath: localPath(),
     };
   } finally {
     if (port && socket >= 0) port.close(socket);
@@ -52,33 +57,53 @@ export function capabilities(): Capabilities {
 }
 
 function missing(lost: string): Capability {
-  return { available: false, why: `no native back-end (${whyNoPort()}): ${lost}` };
+  return { available: false, why: `no native back-end (${whyNoSocketPort()}): ${lost}` };
 }
 
-function has(port: SystemPort | null, socket: number, option: number, lost: string): Capability {
+/** What other systems have not at all. `null` where nothing stands against it. */
+function ofLinux(port: SocketPort | null, lost: string): Capability | null {
+  if (!isLinux) return { available: false, why: `only Linux has it: ${lost}` };
+  return port ? null : missing(lost);
+}
+
+function userTimeout(port: SocketPort | null, socket: number): Capability {
+  const lost = "dead peers with data in flight are found when the system gives up only";
+  const tried = platform.userTimeout.map(({ option }) => has(port, socket, option, lost));
+  return tried.find(({ available }) => available) ?? tried[0] ?? missing(lost);
+}
+
+function has(port: SocketPort | null, socket: number, option: number, lost: string): Capability {
   if (!port) return missing(lost);
   const result = port.getsockopt(socket, IPPROTO_TCP, option, new Uint8Array(4));
   return result >= 0 ? AVAILABLE : { available: false, why: `the kernel refuses it (errno ${-result}): ${lost}` };
 }
 
-function rtoMax(port: SystemPort | null, socket: number): Capability {
+function rtoMax(port: SocketPort | null, socket: number): Capability {
   const lost = "a peer that dies behind a closed window is found after two to three times the time it was blocked";
   if (port && isMasked("rto-max")) return { available: false, why: `hidden by HALFOPEN_MASK: ${lost}` };
-  return has(port, socket, TCP_RTO_MAX_MS, `Linux >= 6.15 has it; ${lost}`);
+  return ofLinux(port, lost) ?? has(port, socket, TCP_RTO_MAX_MS, `Linux >= 6.15 has it; ${lost}`);
 }
 
-function tcpInfo(port: SystemPort | null, socket: number): Capability & { bytes: number | null } {
+function tcpInfo(port: SocketPort | null, socket: number): Capability & { bytes: number | null } {
   const lost = "no kernel evidence: verdicts rest on the kernel's keepalive and on heartbeats";
   if (!port) return { ...missing(lost), bytes: null };
-  const result = port.getsockopt(socket, IPPROTO_TCP, TCP_INFO, new Uint8Array(512));
+  const option = platform.tcpInfo;
+  const winsock = openedWinsock();
+  const result = option
+    ? port.getsockopt(socket, IPPROTO_TCP, option.option, new Uint8Array(512))
+    : winsock
+      ? probeWin32TcpInfo(winsock, socket)
+      : -1;
   return result >= 0
     ? { ...AVAILABLE, bytes: result }
     : { available: false, why: `the kernel refuses it (errno ${-result}): ${lost}`, bytes: null };
 }
 
-function localPath(port: SystemPort | null): Capability {
+function localPath(): Capability {
   const lost = "a broken route or link of our own cannot be told from a silent path";
-  if (!port) return missing(lost);
+  const port = openPort();
+  if (!port)
+    return isLinux ? { available: false, why: `no native back-end (${whyNoPort()}): ${lost}` } : (ofLinux(null, lost) ?? AVAILABLE);
   const fd = port.socket(16, 3, 0); // AF_NETLINK, SOCK_RAW, NETLINK_ROUTE
   if (fd < 0) return { available: false, why: `netlink is refused (errno ${-fd}): ${lost}` };
   port.close(fd);

@@ -1,5 +1,7 @@
 import { Socket } from "node:net";
 import { HalfOpenError } from "../core/errors.ts";
+import { openedWinsock } from "./open-socket-port.ts";
+import { socketHandleOf } from "./winsock-handle.ts";
 
 interface Handle {
   readonly fd?: number;
@@ -44,6 +46,9 @@ export function descriptorOf(candidate: unknown): number {
   const fd = handle.fd ?? -1;
   if (fd >= 0) return fd;
   if (socket.connecting) throw new HalfOpenError("ERR_NOT_CONNECTED", "the socket is still connecting; wait for 'connect'");
+  const winsock = openedWinsock();
+  const found = winsock ? socketHandleOf(winsock, socket) : -1;
+  if (found >= 0) return found;
   throw new HalfOpenError("ERR_NOT_SUPPORTED", "the socket has no descriptor: it is TLS over a stream; pass the net.Socket underneath");
 }
 

@@ -1,9 +1,11 @@
 import { HalfOpenError } from "../core/errors.ts";
-import { descriptorOf } from "./descriptor.ts";
-import { IPPROTO_TCP, SO_KEEPALIVE, SOL_SOCKET, TCP_KEEPCNT, TCP_KEEPIDLE, TCP_KEEPINTVL } from "./platform-linux.ts";
+import { descriptorOf, realSocketOf } from "./descriptor.ts";
+import { applyWin32Keepalive, readWin32Keepalive } from "./keepalive-win32.ts";
+import { platform } from "./platform.ts";
+import { IPPROTO_TCP } from "./platform-linux.ts";
 import { readInt, writeInt } from "./socket-option.ts";
 
-/** Keepalive as the kernel holds it, read back. Whole seconds, given in ms. */
+/** Keepalive as the kernel holds it, read back, in ms. Windows cannot be asked: there it is what it took. */
 export interface AppliedKeepalive {
   readonly enabled: boolean;
   readonly idleMs: number;
@@ -12,16 +14,18 @@ export interface AppliedKeepalive {
 }
 
 export interface KeepaliveSettings {
-  /** Silence after which the first probe leaves: 1000 to 32767000 ms; fractions of a second are rounded up. */
+  /** Silence after which the first probe leaves: 1000 to 32767000 ms; fractions of a second are rounded up. Windows: from 1 ms, exact. */
   readonly idleMs: number;
-  /** Time between probes: 1000 to 32767000 ms; fractions of a second are rounded up. */
+  /** Time between probes: as `idleMs`. */
   readonly intervalMs: number;
-  /** Unanswered probes that end the connection: 1 to 127. */
+  /** Unanswered probes that end the connection: 1 to 127. Windows before 10 1703, and Wine, have a fixed count. */
   readonly count: number;
 }
 
-const LARGEST_SECONDS = 32_767;
-const LARGEST_COUNT = 127;
+const { solSocket, soKeepalive, idle, interval, count } = platform;
+const isWin32 = process.platform === "win32";
+/** SIO_KEEPALIVE_VALS takes ms; all other systems keep whole seconds. */
+const SMALLEST_MS = isWin32 ? 1 : 1000;
 
 /**
  * Sets a connection's keepalive, or switches it off with `false`, and returns what the kernel holds then. Detects a dead peer on
@@ -31,47 +35,55 @@ const LARGEST_COUNT = 127;
  */
 export function setKeepalive(socket: unknown, settings: KeepaliveSettings | false): AppliedKeepalive {
   const fd = descriptorOf(socket);
-  if (settings === false) return applyKeepalive(fd, { ...readKeepalive(fd), enabled: false });
-  checkSeconds("idleMs", settings?.idleMs);
-  checkSeconds("intervalMs", settings.intervalMs);
-  if (!Number.isInteger(settings.count) || settings.count < 1 || settings.count > LARGEST_COUNT) {
-    throw new HalfOpenError("ERR_OPTION_RANGE", `count must be a whole number from 1 to ${LARGEST_COUNT}, got ${settings.count}`);
+  if (settings === false) return switchOff(fd, socket);
+  checkTime("idleMs", settings?.idleMs, idle.largestMs);
+  checkTime("intervalMs", settings.intervalMs, interval.largestMs);
+  if (!Number.isInteger(settings.count) || settings.count < 1 || settings.count > count.largest) {
+    throw new HalfOpenError("ERR_OPTION_RANGE", `count must be a whole number from 1 to ${count.largest}, got ${settings.count}`);
   }
-  return applyKeepalive(fd, { enabled: true, ...settings });
+  const wanted = { ...settings, enabled: true };
+  return isWin32 ? applyWin32Keepalive(fd, realSocketOf(socket), wanted) : applyKeepalive(fd, wanted);
+}
+
+/** Only the switch: the timers stay as they are, for whoever switches it on again. */
+function switchOff(fd: number, socket: unknown): AppliedKeepalive {
+  writeInt(fd, solSocket, soKeepalive, "SO_KEEPALIVE", 0);
+  return getKeepalive(socket);
 }
 
 /** Reads a connection's keepalive. @throws HalfOpenError `ERR_NOT_SUPPORTED`, `ERR_NOT_CONNECTED` */
 export function getKeepalive(socket: unknown): AppliedKeepalive {
-  return readKeepalive(descriptorOf(socket));
+  const fd = descriptorOf(socket);
+  return isWin32 ? readWin32Keepalive(fd, realSocketOf(socket)) : readKeepalive(fd);
 }
 
 /** Sets and reads back. Idle comes late in the order because it re-arms a running timer and the others do not (kernel.md). */
 export function applyKeepalive(fd: number, wanted: AppliedKeepalive): AppliedKeepalive {
-  writeInt(fd, IPPROTO_TCP, TCP_KEEPINTVL, "TCP_KEEPINTVL", seconds(wanted.intervalMs));
-  writeInt(fd, IPPROTO_TCP, TCP_KEEPCNT, "TCP_KEEPCNT", wanted.count);
-  writeInt(fd, IPPROTO_TCP, TCP_KEEPIDLE, "TCP_KEEPIDLE", seconds(wanted.idleMs));
-  writeInt(fd, SOL_SOCKET, SO_KEEPALIVE, "SO_KEEPALIVE", wanted.enabled ? 1 : 0);
+  writeInt(fd, IPPROTO_TCP, interval.option, interval.name, units(wanted.intervalMs, interval.unitMs));
+  writeInt(fd, IPPROTO_TCP, count.option, count.name, wanted.count);
+  writeInt(fd, IPPROTO_TCP, idle.option, idle.name, units(wanted.idleMs, idle.unitMs));
+  writeInt(fd, solSocket, soKeepalive, "SO_KEEPALIVE", wanted.enabled ? 1 : 0);
   return readKeepalive(fd);
 }
 
 export function readKeepalive(fd: number): AppliedKeepalive {
   return {
-    enabled: readInt(fd, SOL_SOCKET, SO_KEEPALIVE, "SO_KEEPALIVE") === 1,
-    idleMs: (readInt(fd, IPPROTO_TCP, TCP_KEEPIDLE, "TCP_KEEPIDLE") ?? 0) * 1000,
-    intervalMs: (readInt(fd, IPPROTO_TCP, TCP_KEEPINTVL, "TCP_KEEPINTVL") ?? 0) * 1000,
-    count: readInt(fd, IPPROTO_TCP, TCP_KEEPCNT, "TCP_KEEPCNT") ?? 0,
+    enabled: (readInt(fd, solSocket, soKeepalive, "SO_KEEPALIVE") ?? 0) !== 0,
+    idleMs: (readInt(fd, IPPROTO_TCP, idle.option, idle.name) ?? 0) * idle.unitMs,
+    intervalMs: (readInt(fd, IPPROTO_TCP, interval.option, interval.name) ?? 0) * interval.unitMs,
+    count: readInt(fd, IPPROTO_TCP, count.option, count.name) ?? 0,
   };
 }
 
-function seconds(ms: number): number {
-  return Math.ceil(ms / 1000);
+function units(ms: number, unitMs: number): number {
+  return Math.ceil(ms / unitMs);
 }
 
-function checkSeconds(name: string, ms: number): void {
-  if (typeof ms === "number" && ms >= 1000 && seconds(ms) <= LARGEST_SECONDS) return;
-  const hint = ms > 0 && ms < 1000 ? "; the kernel keeps whole seconds" : "";
+function checkTime(name: string, ms: number, largestMs: number): void {
+  if (typeof ms === "number" && ms >= SMALLEST_MS && ms <= largestMs) return;
+  const hint = ms > 0 && ms < SMALLEST_MS ? "; the kernel keeps whole seconds" : "";
   throw new HalfOpenError(
     "ERR_OPTION_RANGE",
-    `${name} must be a number of milliseconds from 1000 to ${LARGEST_SECONDS * 1000}, got ${String(ms)}${hint}`,
+    `${name} must be a number of milliseconds from ${SMALLEST_MS} to ${largestMs}, got ${String(ms)}${hint}`,
   );
 }

@@ -1,4 +1,4 @@
-import { SO_LINGER, SOL_SOCKET } from "./platform-linux.ts";
+import { platform } from "./platform.ts";
 import { requirePort } from "./socket-option.ts";
 
 /** struct linger { int l_onoff = 1; int l_linger = 0; } */
@@ -6,5 +6,5 @@ const RESET = new Uint8Array([1, 0, 0, 0, 0, 0, 0, 0]);
 
 /** Makes the coming close() send an RST and drop what is unsent, instead of leaving an orphan that retransmits. */
 export function resetOnClose(fd: number): void {
-  requirePort().setsockopt(fd, SOL_SOCKET, SO_LINGER, RESET);
+  requirePort().setsockopt(fd, platform.solSocket, platform.soLinger, RESET);
 }

@@ -4,6 +4,7 @@ import { flowOf } from "../core/flow.ts";
 import type { TcpInfo } from "../core/tcp-info.ts";
 import { descriptorOf, realSocketOf } from "./descriptor.ts";
 import { applyKeepalive, readKeepalive } from "./keepalive.ts";
+import { openPort, whyNoPort } from "./open-port.ts";
 import { IPPROTO_TCP, TCP_KEEPIDLE } from "./platform-linux.ts";
 import { writeInt } from "./socket-option.ts";
 import { readTcpInfo } from "./tcp-info.ts";
@@ -47,6 +48,7 @@ export async function nudge(socket: unknown, options: { readonly timeoutMs?: num
     throw new HalfOpenError("ERR_OPTION_RANGE", `timeoutMs must be a number of milliseconds from 10 to 60000, got ${String(timeoutMs)}`);
   }
   const real = realSocketOf(socket);
+  if (!openPort()) throw new HalfOpenError("ERR_NOT_SUPPORTED", `a probe on demand is not to be had here: ${whyNoPort()}. Use a heartbeat`);
   // Two nudges of one socket would restore each other's options: the second takes the first one's answer.
   const started = running.get(real) ?? ask(real, timeoutMs).finally(() => running.delete(real));
   running.set(real, started);

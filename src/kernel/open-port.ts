@@ -8,7 +8,7 @@ const BACK_ENDS: Readonly<Record<string, () => SystemPort>> = { koffi: openKoffi
 let port: SystemPort | null | undefined;
 let why: string | null = null;
 
-/** The port to the OS, opened on first use; `null` where no native back-end works. Never throws. */
+/** The port to Linux, opened on first use; `null` on other systems (see open-socket-port.ts) and where no native back-end works. Never throws. */
 export function openPort(): SystemPort | null {
   if (port === undefined) port = open();
   return port;
@@ -26,7 +26,7 @@ function open(): SystemPort | null {
     return null;
   }
   if (process.platform !== "linux") {
-    why = `no back-end for ${process.platform} yet`;
+    why = `it is of Linux only, and this is ${process.platform}`;
     return null;
   }
   // koffi first: measured on Node 26 it takes half the time of node:ffi, which is experimental and prints a warning when loaded.

@@ -2,19 +2,27 @@ import { HalfOpenError } from "../core/errors.ts";
 import type { TcpInfo } from "../core/tcp-info.ts";
 import { descriptorOf } from "./descriptor.ts";
 import { maskedTcpInfoBytes } from "./mask.ts";
-import { IPPROTO_TCP, TCP_INFO } from "./platform-linux.ts";
+import { platform } from "./platform.ts";
+import { IPPROTO_TCP } from "./platform-linux.ts";
 import { requirePort } from "./socket-option.ts";
+import { decodeDarwinTcpInfo } from "./tcp-info-codec-darwin.ts";
+import { decodeFreebsdTcpInfo } from "./tcp-info-codec-freebsd.ts";
 import { decodeTcpInfo } from "./tcp-info-codec-linux.ts";
+import { isWithoutTcpInfo, sampleWin32TcpInfo } from "./tcp-info-win32.ts";
 
 /** Longer than any struct tcp_info so far (280 bytes on 6.18). */
 const buffer = new Uint8Array(512);
 const view = new DataView(buffer.buffer);
 const longest = maskedTcpInfoBytes();
+const DECODERS: Readonly<Record<string, typeof decodeTcpInfo>> = { darwin: decodeDarwinTcpInfo, freebsd: decodeFreebsdTcpInfo };
+const decode = DECODERS[process.platform] ?? decodeTcpInfo;
+const option = platform.tcpInfo;
 
 /** Reads TCP_INFO of a descriptor; a negative number is -errno. */
 export function sampleTcpInfo(fd: number): TcpInfo | number {
-  const length = requirePort().getsockopt(fd, IPPROTO_TCP, TCP_INFO, buffer);
-  return length < 0 ? length : decodeTcpInfo(view, Math.min(length, longest));
+  if (!option) return sampleWin32TcpInfo(fd);
+  const length = requirePort().getsockopt(fd, IPPROTO_TCP, option.option, buffer);
+  return length < 0 ? length : decode(view, Math.min(length, longest));
 }
 
 /**
@@ -25,5 +33,7 @@ export function readTcpInfo(socket: unknown): TcpInfo {
   const fd = descriptorOf(socket);
   const info = sampleTcpInfo(fd);
   if (typeof info !== "number") return info;
+  if (!option && isWithoutTcpInfo(info))
+    throw new HalfOpenError("ERR_NOT_SUPPORTED", `this Windows has no SIO_TCP_INFO (Winsock error ${-info}); 10 1703 and later have it`);
   throw new HalfOpenError("ERR_SOCKET_OPTION", `TCP_INFO of descriptor ${fd} could not be read: errno ${-info}; is the socket still open?`);
 }

@@ -1,12 +1,13 @@
 import { HalfOpenError } from "../core/errors.ts";
 import { descriptorOf } from "./descriptor.ts";
-import { IPPROTO_TCP, TCP_USER_TIMEOUT } from "./platform-linux.ts";
+import { platform } from "./platform.ts";
+import { IPPROTO_TCP } from "./platform-linux.ts";
 import { readInt, writeInt } from "./socket-option.ts";
 
-const LARGEST_MS = 0x7fff_ffff;
+const LARGEST_MS = Math.max(...platform.userTimeout.map((option) => option.largestMs));
 
 /**
- * Sets the user timeout (RFC 5482) in ms, 0 to 2147483647; 0 leaves the kernel's own patience (tcp_retries2). Returns what the
+ * Sets the user timeout (RFC 5482) in ms, 0 to 2147483647; systems that count seconds (macOS, FreeBSD) round up; 0 leaves the kernel's own patience (tcp_retries2). Returns what the
  * kernel holds then. Beware: it also ends a live peer that keeps its window closed for so long.
  *
  * @throws HalfOpenError `ERR_OPTION_RANGE`, `ERR_NOT_SUPPORTED`, `ERR_NOT_CONNECTED`, `ERR_SOCKET_OPTION`
@@ -28,10 +29,16 @@ export function getUserTimeout(socket: unknown): number {
 }
 
 export function applyUserTimeout(fd: number, ms: number): number {
-  writeInt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, "TCP_USER_TIMEOUT", ms);
-  return readUserTimeout(fd);
+  for (const { option, name, unitMs } of platform.userTimeout)
+    if (writeInt(fd, IPPROTO_TCP, option, name, Math.ceil(ms / unitMs))) return readUserTimeout(fd);
+  const names = platform.userTimeout.map(({ name }) => name).join(", ");
+  throw new HalfOpenError("ERR_NOT_SUPPORTED", `this system does not know ${names}; a heartbeat bounds data in flight there`);
 }
 
 export function readUserTimeout(fd: number): number {
-  return readInt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, "TCP_USER_TIMEOUT") ?? 0;
+  for (const { option, name, unitMs } of platform.userTimeout) {
+    const units = readInt(fd, IPPROTO_TCP, option, name);
+    if (units !== null) return Math.max(0, units) * unitMs;
+  }
+  return 0;
 }

@@ -1,7 +1,10 @@
 /** What a watch really got: the mechanisms at work and the detection times they can keep. All in ms; `null` = never or not available. */
 export interface Applied {
-  /** `"kernel"`: evidence from the kernel. `"core"`: no native back-end, only what Node itself can set. */
-  readonly level: "kernel" | "core";
+  /**
+   * `"kernel"`: evidence from the kernel (Linux). `"keepalive"`: the OS's keepalive, set exactly, and heartbeats (Windows, macOS,
+   * FreeBSD). `"core"`: no native back-end, only what Node itself can set.
+   */
+  readonly level: "kernel" | "keepalive" | "core";
   readonly keepalive: { readonly idleMs: number; readonly intervalMs: number; readonly count: number } | null;
   /** Set only while data is in flight behind an open window; 0 where TCP_RTO_MAX_MS makes it needless. */
   readonly userTimeoutMs: number | null;

@@ -6,12 +6,12 @@ import { heardInGroup, markSilent, type PeerGroup } from "../core/peer-groups.ts
 import type { TcpInfo } from "../core/tcp-info.ts";
 import type { WheelEntry } from "../core/timer-wheel.ts";
 import type { Applied } from "./applied.ts";
-import { applyCoreKeepalive, type CoreKeepalive, dropCoreKeepalive } from "./core-keepalive.ts";
 import { diagnoseEnding, diagnoseNow, type Facts } from "./diagnosing.ts";
 import { type Checked, engine } from "./engine.ts";
 import { groups } from "./groups.ts";
 import { isReading, openDescriptor } from "./handle.ts";
 import { KernelCheck } from "./kernel-check.ts";
+import { applyLowerLevel, type LowerLevel } from "./lower-level.ts";
 import { asksTheSame, merge, type WatchSettings } from "./options.ts";
 import { ProcessCheck } from "./process-check.ts";
 import type { Sink, WatchEvent } from "./sink.ts";
@@ -35,7 +35,7 @@ export class Connection implements Checked {
   #sinks: Sink[];
   #settings: WatchSettings;
   #kernel: KernelCheck | null = null;
-  #core: CoreKeepalive | null = null;
+  #core: LowerLevel | null = null;
   #process: ProcessCheck | null = null;
   #group: PeerGroup | null = null;
   #lostMsSeen = 0;
@@ -81,7 +81,7 @@ export class Connection implements Checked {
     this.#group = groups.join(this.socket.localAddress ?? "", this.socket.remoteAddress ?? "");
     if (heartbeat) this.#process = new ProcessCheck(this.socket, { heartbeat, detectWithinMs, detector }, () => this.#recheck());
     const fd = openDescriptor(this.socket);
-    if (fd < 0) this.#core = applyCoreKeepalive(this.socket, detectWithinMs);
+    if (fd < 0) this.#core = applyLowerLevel(this.socket, detectWithinMs, heartbeat !== null);
     else this.#kernel = new KernelCheck(fd, this.#settings, now);
     engine.schedule(this, now + 1);
   }
@@ -259,7 +259,7 @@ export class Connection implements Checked {
   #undo(): void {
     engine.cancel(this);
     if (this.#kernel && this.#isOpen(this.#kernel)) this.#kernel.restore();
-    if (this.#core && !this.socket.destroyed) dropCoreKeepalive(this.socket);
+    if (this.#core && !this.socket.destroyed) this.#core.restore();
     if (this.#group) groups.leave(this.#group, this.state !== "alive");
     this.#group = null;
     this.#kernel = null;

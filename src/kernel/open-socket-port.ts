@@ -1,0 +1,41 @@
+import { openBsdPort } from "./bsd-port.ts";
+import { isMasked } from "./mask.ts";
+import { openPort, whyNoPort } from "./open-port.ts";
+import type { SocketPort } from "./socket-port.ts";
+import { openWinsockPort, type WinsockPort } from "./winsock-port.ts";
+
+/** Where Linux is not: its own port offers far more (see port.ts). */
+const BACK_ENDS: Readonly<Record<string, () => SocketPort>> = { win32: openWinsockPort, darwin: openBsdPort, freebsd: openBsdPort };
+
+let port: SocketPort | null | undefined;
+let why: string | null = null;
+
+/** The port for options of one socket, on every OS of the table in platform.ts; `null` where no native back-end works. Never throws. */
+export function openSocketPort(): SocketPort | null {
+  if (port === undefined) port = Object.hasOwn(BACK_ENDS, process.platform) ? open() : openPort();
+  return port;
+}
+
+/** Why there is none, in words; `null` when there is one. */
+export function whyNoSocketPort(): string | null {
+  return openSocketPort() ? null : (why ?? whyNoPort());
+}
+
+/** The port of Windows, `null` elsewhere or without koffi. */
+export function openedWinsock(): WinsockPort | null {
+  const opened = process.platform === "win32" ? openSocketPort() : null;
+  return opened as WinsockPort | null;
+}
+
+function open(): SocketPort | null {
+  if (isMasked("ffi") || isMasked("koffi")) {
+    why = "hidden by HALFOPEN_MASK";
+    return null;
+  }
+  try {
+    return BACK_ENDS[process.platform]?.() ?? null;
+  } catch (error) {
+    why = `koffi: ${(error instanceof Error ? error.message : String(error)).split("\n")[0]}`;
+    return null;
+  }
+}
