@@ -21,9 +21,36 @@ export function labTable(report: LabReport): string {
     const rows = faults
       .flatMap((fault) => fault.traffics.map((traffic) => row(report, mechanisms, fault, traffic)))
       .filter((it) => it.length > 0);
-    return `${paint("bold", title)}\n${textTable([head, ...rows])}\n`;
+    return `${paint("bold", title)}\n${textTable([head, ...rows, ...predictedRows(report, mechanisms, faults)])}\n`;
   });
   return parts.join("") + footer(report);
+}
+
+/** What was foretold, once for all the faults that it is the same for. */
+function predictedRows(report: LabReport, mechanisms: readonly Mechanism[], faults: readonly Fault[]): string[][] {
+  const titles = new Map<string, { title: string; traffic: Traffic; columns: string[] }[]>();
+  for (const fault of faults) {
+    for (const traffic of fault.traffics) {
+      const cells = report.cells.filter((cell) => cell.fault === fault.id && cell.traffic === traffic);
+      const columns = mechanisms.map((mechanism) => rangeText(cells.find((cell) => cell.mechanism === mechanism)));
+      if (columns.every((column) => column === "")) continue;
+      const key = [traffic, ...columns].join("|");
+      titles.set(key, [...(titles.get(key) ?? []), { title: fault.title, traffic, columns }]);
+    }
+  }
+  const groups = [...titles.values()];
+  const most = Math.max(...groups.map(({ length }) => length));
+  return groups.flatMap((group) =>
+    group
+      .slice(0, 1)
+      .map(({ title, traffic, columns }) => [group.length < Math.min(2, most) ? `predicted: ${title}` : "predicted", traffic, ...columns]),
+  );
+}
+
+/** Empty where nothing was foretold: never, or nothing that is to be timed. */
+function rangeText(cell: LabCell | undefined): string {
+  if (!cell?.predictedMs) return "";
+  return `${formatDuration(cell.predictedMs.best)} to ${formatDuration(cell.predictedMs.worst)}`;
 }
 
 function row(report: LabReport, mechanisms: readonly Mechanism[], fault: Fault, traffic: Traffic): string[] {

@@ -18,6 +18,7 @@ Foretells how long given settings take to notice that a peer is gone, and which 
   --rtt 40ms, --jitter 5ms the path, default 1 ms and none
   --retries2 15            tcp_retries2
   --platform linux         linux, darwin, freebsd or win32
+  --kernel 5.15            Linux release, default 6.18
   --json
 
 Exit code: 0, or 1 where a dead peer would never be noticed, 2 usage.
@@ -37,6 +38,7 @@ async function run(args: readonly string[]): Promise<ExitCode> {
       jitter: { type: "string" },
       retries2: { type: "string" },
       platform: { type: "string" },
+      kernel: { type: "string" },
       json: { type: "boolean" },
     },
   });
@@ -46,6 +48,7 @@ async function run(args: readonly string[]): Promise<ExitCode> {
   };
   const settings = withoutGaps({
     platform: values.platform as Platform | undefined,
+    kernel: values.kernel,
     keepalive: values.keepalive === undefined ? undefined : parseKeepalive(values.keepalive),
     userTimeoutMs: duration("user-timeout"),
     rtoMaxMs: duration("rto-max"),
@@ -84,11 +87,12 @@ function parseHeartbeat(text: string): NonNullable<PredictSettings["heartbeat"]>
 }
 
 function predictionText(it: Prediction): string {
+  const isUnknown = it.zeroWindowDead === null && it.platform !== "linux";
   const rows = [
     ["when the peer goes", "noticed after", "from best to worst", "by"],
     ["idle", ...detectionCells(it.idle)],
     ["data in flight", ...detectionCells(it.inFlight)],
-    ["behind a closed window", ...detectionCells(it.zeroWindowDead)],
+    ["behind a closed window", ...(isUnknown ? ["not known", "", ""] : detectionCells(it.zeroWindowDead))],
     ["half-closed", ...detectionCells(it.halfClosed)],
     ["while connecting", ...detectionCells(it.connecting)],
   ];

@@ -88,5 +88,5 @@ function idleMs(settings: NoticeSettings): number | null {
 }
 
 function timersOf({ keepalive, userTimeoutMs, rtoMaxMs, rttMs, rtoMs, system }: NoticeSettings): Timers {
-  return { keepalive: keepalive.enabled ? keepalive : null, userTimeoutMs, rtoMaxMs, rttMs, rtoMs, system };
+  return { keepalive: keepalive.enabled ? keepalive : null, userTimeoutMs, rtoMaxMs, rttMs, rtoMs, limitsClosedWindow: true, system };
 }

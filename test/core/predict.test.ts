@@ -54,8 +54,56 @@ describe("predict", () => {
   });
 
   it("knows how long connect() tries, before and after Linux 6.5", () => {
-    expect(predict({ system: { synLinearTimeouts: 0 } }).connecting?.typicalMs).toBe(127_000);
-    expect(predict().connecting?.typicalMs).toBe(131_000);
+    expect(predict({ kernel: "6.4" }).connecting?.typicalMs).toBe(127_000);
+    expect(predict({ kernel: "6.5.0-1-amd64" }).connecting?.typicalMs).toBe(131_000);
+  });
+
+  // Measured on 6.18 against an address that answers nothing.
+  it.each<[string, PredictSettings, number]>([
+    ["1 retry", { system: { synRetries: 1 } }, 3080],
+    ["2 retries", { system: { synRetries: 2 } }, 7140],
+    ["3 retries", { system: { synRetries: 3 } }, 19_510],
+    ["4 retries", { system: { synRetries: 4 } }, 35_620],
+    ["2 retries, cap 1 s", { system: { synRetries: 2 }, rtoMaxMs: 1000 }, 3060],
+    ["4 retries, cap 1 s", { system: { synRetries: 4 }, rtoMaxMs: 1000 }, 5100],
+    ["2 retries, cap 2 s", { system: { synRetries: 2 }, rtoMaxMs: 2000 }, 5100],
+    ["3 retries, cap 2 s", { system: { synRetries: 3 }, rtoMaxMs: 2000 }, 7140],
+    ["4 retries, cap 2 s", { system: { synRetries: 4 }, rtoMaxMs: 2000 }, 9160],
+    ["user timeout 0.3 s", { userTimeoutMs: 300 }, 1050],
+    ["user timeout 2.5 s", { userTimeoutMs: 2500 }, 2530],
+    ["user timeout 9 s", { userTimeoutMs: 9000 }, 9020],
+    ["user timeout 20 s", { userTimeoutMs: 20_000 }, 20_020],
+  ])("agrees with what connect() was measured to take: %s", (_, settings, measuredMs) => {
+    const { bestMs, worstMs } = predict(settings).connecting as DetectionTime;
+    expect(measuredMs).toBeGreaterThanOrEqual(bestMs * 0.95 - 100);
+    expect(measuredMs).toBeLessThanOrEqual(worstMs * 1.05 + 100);
+    expect(worstMs).toBeLessThan(1.3 * bestMs);
+  });
+
+  it("knows what a kernel has not", () => {
+    const capped = predict({ kernel: "6.12.48", rtoMaxMs: 1000 });
+    expect(capped.inFlight).toEqual(predict().inFlight);
+    expect(capped.warnings.join()).toMatch(/6.12.48 has no TCP_RTO_MAX_MS/);
+    expect(predict({ kernel: "6.15", rtoMaxMs: 1000 }).inFlight).toEqual(predict({ rtoMaxMs: 1000 }).inFlight);
+    for (const [kernel, isKilled] of [
+      ["4.19", false],
+      ["5.4", true],
+      ["5.9", false],
+      ["5.10.0-30-amd64", true],
+      ["6.1", true],
+    ] as const) {
+      const { zeroWindowAliveKilled, zeroWindowDead } = predict({ kernel, userTimeoutMs: 5000 });
+      expect(zeroWindowAliveKilled, kernel).toBe(isKilled);
+      expect(zeroWindowDead?.by, kernel).toMatch(isKilled ? /user timeout/ : /tcp_retries2/);
+    }
+  });
+
+  it("does not call never what is not known", () => {
+    for (const platform of ["freebsd", "win32"] as const) {
+      const { zeroWindowDead, warnings } = predict({ platform, keepalive: true });
+      expect(zeroWindowDead).toBeNull();
+      expect(warnings.join()).toMatch(/null there is not never/);
+    }
   });
 
   it("warns of the traps", () => {
@@ -90,6 +138,7 @@ describe("predict", () => {
     { userTimeoutMs: -1 },
     { heartbeat: { intervalMs: 0, timeoutMs: 5 } },
     { platform: "plan9" },
+    { kernel: "newest" },
     { rttMs: Number.POSITIVE_INFINITY },
   ])("refuses %j", (settings) => {
     expect(() => predict(settings as PredictSettings)).toThrow(HalfOpenError);

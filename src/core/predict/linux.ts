@@ -77,8 +77,12 @@ export function inFlightLinux(timers: Timers): DetectionTime {
 
 /** tcp_model_timeout: how long the kernel retransmits data nobody acknowledges. 15 gives 924.6 s. */
 export function patienceLinux(retries: number, rtoMaxMs: number): number {
+  return sumOfTimeouts(MODEL_RTO_MS, retries, rtoMaxMs);
+}
+
+function sumOfTimeouts(firstMs: number, retries: number, rtoMaxMs: number): number {
   let sum = 0;
-  for (let i = 0; i <= retries; i++) sum += Math.min(MODEL_RTO_MS * 2 ** i, rtoMaxMs);
+  for (let i = 0; i <= retries; i++) sum += Math.min(firstMs * 2 ** i, rtoMaxMs);
   return sum;
 }
 
@@ -104,8 +108,8 @@ function chainBeyond(patienceMs: number, rtoMs: number, rtoMaxMs: number, lateSh
  * retransmissions: soon after closing like data in flight, long after up to the cap for each. A user timeout counts from when the
  * window closed, whoever is to blame.
  */
-export function zeroWindowDeadLinux({ userTimeoutMs, rtoMs, rtoMaxMs, system }: Timers): DetectionTime {
-  if (userTimeoutMs > 0) {
+export function zeroWindowDeadLinux({ userTimeoutMs, rtoMs, rtoMaxMs, limitsClosedWindow, system }: Timers): DetectionTime {
+  if (userTimeoutMs > 0 && limitsClosedWindow) {
     const worstMs = userTimeoutMs + rtoMs + timerLatenessMs(userTimeoutMs);
     return { bestMs: 0, typicalMs: worstMs / 2, worstMs, by: "user timeout, counted from when the window closed" };
   }
@@ -116,17 +120,27 @@ export function zeroWindowDeadLinux({ userTimeoutMs, rtoMs, rtoMaxMs, system }: 
   return { bestMs, typicalMs: (bestMs + probes * rtoMaxMs) / 2, worstMs, by };
 }
 
-/** SYNs one second apart as often as tcp_syn_linear_timeouts says (Linux 6.5), then twice as far each (127 s before, 131 s since). */
-export function connectingLinux({ userTimeoutMs, system }: Timers): DetectionTime {
-  const gaps: number[] = [];
-  for (let i = 0; i <= system.synRetries + system.synLinearTimeouts; i++) {
-    gaps.push(Math.min(FIRST_SYN_RTO_MS * 2 ** Math.max(0, i - system.synLinearTimeouts), system.rtoMaxMs));
+/**
+ * SYNs one second apart as often as tcp_syn_linear_timeouts says (Linux 6.5), then twice as far each (127 s before, 131 s since). The
+ * kernel stops at the count, or at the first timeout after its patience, which knows nothing of the linear ones: measured 1 retry
+ * 3.08 s, 2 7.14 s, 3 19.5 s, 4 35.6 s, and 2 with a cap of 1 s 3.06 s. A user timeout counts from the first SYN, but is looked at
+ * from the second timer on: 300 ms found after 1.05 s, 2.5 s after 2.53 s, 20 s after 20.02 s.
+ */
+export function connectingLinux({ userTimeoutMs, rtoMaxMs, system }: Timers): DetectionTime {
+  const { synRetries, synLinearTimeouts } = system;
+  const patienceMs = sumOfTimeouts(FIRST_SYN_RTO_MS, synRetries, rtoMaxMs);
+  let [totalMs, lateMs] = [0, 0];
+  for (let i = 0; i <= synRetries + synLinearTimeouts; i++) {
+    // Without a retransmission the kernel does not look at its patience.
+    if (i > 1 && totalMs >= patienceMs) break;
+    const gapMs = Math.min(FIRST_SYN_RTO_MS * 2 ** Math.max(0, i - synLinearTimeouts), rtoMaxMs);
+    totalMs += gapMs;
+    lateMs += timerLatenessMs(gapMs);
   }
-  const total = gaps.reduce((sum, gap) => sum + gap, 0);
-  if (userTimeoutMs > 0 && userTimeoutMs < total) {
-    const worstMs = Math.max(FIRST_SYN_RTO_MS, userTimeoutMs) + FIRST_SYN_RTO_MS + timerLatenessMs(userTimeoutMs);
-    return { bestMs: userTimeoutMs, typicalMs: Math.max(FIRST_SYN_RTO_MS, userTimeoutMs), worstMs, by: "user timeout" };
+  const limitMs = Math.max(FIRST_SYN_RTO_MS, userTimeoutMs);
+  if (userTimeoutMs > 0 && limitMs < totalMs) {
+    const worstMs = limitMs + timerLatenessMs(FIRST_SYN_RTO_MS) + timerLatenessMs(limitMs);
+    return { bestMs: limitMs, typicalMs: limitMs, worstMs, by: "user timeout, counted from the first SYN" };
   }
-  const late = gaps.reduce((sum, gap) => sum + timerLatenessMs(gap), 0);
-  return { bestMs: total, typicalMs: total, worstMs: total + late, by: `tcp_syn_retries = ${system.synRetries}` };
+  return { bestMs: totalMs, typicalMs: totalMs, worstMs: totalMs + lateMs, by: `tcp_syn_retries = ${synRetries}` };
 }

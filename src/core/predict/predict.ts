@@ -1,8 +1,9 @@
 import { HalfOpenError } from "../errors.ts";
-import { IDLE_LIMITS } from "./idle-limits.ts";
+import { HAS_CONNECTION_RTO_MAX, HAS_LINEAR_SYN_TIMEOUTS, hasUserTimeoutAtZeroWindow, isAtLeast, parseKernel } from "./kernel-version.ts";
 import { connectingLinux, idleLinux, inFlightLinux, zeroWindowDeadLinux } from "./linux.ts";
 import { connectingElsewhere, idleElsewhere, inFlightElsewhere, zeroWindowDeadElsewhere } from "./other-platforms.ts";
 import type { DetectionTime, Platform, Prediction, PredictSettings, SystemSettings, Timers } from "./prediction.ts";
+import { warningsOf } from "./warnings.ts";
 
 const LINUX: SystemSettings = {
   keepaliveIdleMs: 7_200_000,
@@ -38,7 +39,7 @@ export function predict(settings: PredictSettings = {}): Prediction {
   const idle = isLinux ? idleLinux(timers) : idleElsewhere(timers, platform);
   const inFlight = isLinux ? inFlightLinux(timers) : inFlightElsewhere(timers, platform);
   const zeroWindowDead = isLinux ? zeroWindowDeadLinux(timers) : zeroWindowDeadElsewhere(timers, platform);
-  const isKilledByKernel = isLinux && timers.userTimeoutMs > 0;
+  const isKilledByKernel = isLinux && timers.userTimeoutMs > 0 && timers.limitsClosedWindow;
   return {
     platform,
     idle: sooner(idle, beat),
@@ -55,7 +56,10 @@ export function predict(settings: PredictSettings = {}): Prediction {
 function timersOf(settings: PredictSettings, platform: Platform): Timers {
   if (!Object.hasOwn(SYSTEMS, platform))
     throw new HalfOpenError("ERR_OPTION_RANGE", `platform must be ${Object.keys(SYSTEMS).join(", ")}, got ${String(platform)}`);
-  const system = { ...SYSTEMS[platform], ...settings.system };
+  const kernel = platform === "linux" && settings.kernel !== undefined ? parseKernel(settings.kernel) : null;
+  const isSince = (release: readonly [number, number]): boolean => kernel === null || isAtLeast(kernel, release);
+  const linear = isSince(HAS_LINEAR_SYN_TIMEOUTS) ? {} : { synLinearTimeouts: 0 };
+  const system = { ...SYSTEMS[platform], ...linear, ...settings.system };
   const { keepalive = false } = settings;
   const rttMs = inRange("rttMs", settings.rttMs ?? 1, 0);
   const own =
@@ -77,7 +81,8 @@ function timersOf(settings: PredictSettings, platform: Platform): Timers {
     rttMs,
     // RFC 6298 with Linux's floor of 200 ms under the variance, counted in ticks: 204 ms on a LAN.
     rtoMs: Math.ceil((rttMs + 1) / TICK_MS) * TICK_MS + Math.max(200, 4 * inRange("jitterMs", settings.jitterMs ?? 0, 0)),
-    rtoMaxMs: inRange("rtoMaxMs", settings.rtoMaxMs ?? system.rtoMaxMs, 1000),
+    rtoMaxMs: isSince(HAS_CONNECTION_RTO_MAX) ? inRange("rtoMaxMs", settings.rtoMaxMs ?? system.rtoMaxMs, 1000) : system.rtoMaxMs,
+    limitsClosedWindow: kernel === null || hasUserTimeoutAtZeroWindow(kernel),
     system,
   };
 }
@@ -95,42 +100,4 @@ function sooner(a: DetectionTime | null, b: DetectionTime | null): DetectionTime
   if (!a || !b) return a ?? b;
   const first = a.typicalMs <= b.typicalMs ? a : b;
   return { ...first, bestMs: Math.min(a.bestMs, b.bestMs), worstMs: Math.min(a.worstMs, b.worstMs) };
-}
-
-function warningsOf(settings: PredictSettings, timers: Timers, platform: Platform): string[] {
-  const { keepalive, userTimeoutMs } = timers;
-  const warnings: string[] = [];
-  const isLinux = platform === "linux";
-  if (!keepalive && userTimeoutMs > 0)
-    warnings.push(
-      "a user timeout alone does nothing on an idle connection: without keepalive no packet is sent that could stay unanswered",
-    );
-  if (isLinux && keepalive && userTimeoutMs === 0 && !settings.heartbeat)
-    warnings.push(
-      "keepalive does not run while data is in flight: then tcp_retries2 decides. Set a user timeout, TCP_RTO_MAX_MS, or watch the socket",
-    );
-  if (isLinux && userTimeoutMs > 0) {
-    warnings.push(
-      `the user timeout ends a live peer that does not read for ${userTimeoutMs / 1000} s: to the kernel its closed window looks like silence (Linux 5.11, backported to 5.4 and 5.10)`,
-    );
-    if (keepalive) warnings.push(`with a user timeout the keepalive count of ${keepalive.count} is ignored`);
-  }
-  if (settings.heartbeat)
-    warnings.push("a heartbeat with a fixed timeout ends live peers when this process stalls, or when the peer does not read");
-  if (keepalive && (keepalive.idleMs % 1000 !== 0 || keepalive.intervalMs % 1000 !== 0) && platform !== "win32")
-    warnings.push("keepalive counts whole seconds here: fractions are rounded up by halfopen, cut off by Node");
-  if (typeof settings.keepalive === "object" && (keepalive?.intervalMs !== 1000 || keepalive.count !== 10))
-    warnings.push(
-      "Node 20 and 22 fix interval 1 s and count 10; only from 24.19 and 26.4 setKeepAlive takes them. halfopen's setKeepalive sets them on all",
-    );
-  if (platform !== "linux") warnings.push(`the rules of ${platform} are from its documents and were not measured by us`);
-  const silenceMs = keepalive ? keepalive.idleMs : Number.POSITIVE_INFINITY;
-  const forgetting = IDLE_LIMITS.filter(
-    ({ limitMs }) => limitMs <= silenceMs && !(settings.heartbeat && settings.heartbeat.intervalMs < limitMs),
-  );
-  if (forgetting.length > 0)
-    warnings.push(
-      `boxes on the path may forget a silent flow before a probe leaves: ${forgetting.map(({ name, limitMs }) => `${name} after ${limitMs / 1000} s`).join(", ")}`,
-    );
-  return warnings;
 }

@@ -43,6 +43,8 @@ export interface SystemSettings {
 export interface PredictSettings {
   /** Default `"linux"`. */
   readonly platform?: Platform;
+  /** Linux release, as `"5.15"` or as uname gives it; default the newest that was measured, 6.18. Other platforms ignore it. */
+  readonly kernel?: string;
   /** SO_KEEPALIVE with these timers; `true` with the system's; default off. */
   readonly keepalive?: { readonly idleMs: number; readonly intervalMs: number; readonly count: number } | boolean;
   /** TCP_USER_TIMEOUT and its like; 0 or absent: none. */
@@ -66,5 +68,7 @@ export interface Timers {
   /** The first retransmission timeout. */
   readonly rtoMs: number;
   readonly rtoMaxMs: number;
+  /** The user timeout counts behind a closed window too. */
+  readonly limitsClosedWindow: boolean;
   readonly system: SystemSettings;
 }
