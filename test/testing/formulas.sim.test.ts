@@ -19,8 +19,8 @@ import { lengthName, longOrShort } from "../setup/run-length.ts";
 
 /** HALFOPEN_SEED=n repeats a run. */
 const firstSeed = Number(process.env.HALFOPEN_SEED ?? Math.floor(Math.random() * 1e9));
-const heartbeats = longOrShort(5_000_000, 400_000);
-const draws = longOrShort(200, 40);
+const heartbeats = longOrShort(2_000_000, 400_000);
+const draws = longOrShort(100, 40);
 
 interface Draw {
   readonly intervalMs: number;
