@@ -32,13 +32,13 @@ export class OwnerSearch {
   readonly #withOptions: boolean;
   readonly #workers: Worker[] = [];
 
-  /** `pids`: where to look, default everywhere. */
-  constructor(options: { readonly withOptions: boolean; readonly pids?: readonly number[] }) {
+  /** `pids`: where to look, default everywhere. `worthAThread`: from how many descriptors on threads help. */
+  constructor(options: { readonly withOptions: boolean; readonly pids?: readonly number[]; readonly worthAThread?: number }) {
     const threads = Math.min(MOST_THREADS, availableParallelism());
     const { shares, descriptors } = cutShares(options.pids ?? listPids(), threads);
     this.#shares = shares;
     this.#withOptions = options.withOptions;
-    if (descriptors < WORTH_A_THREAD) return;
+    if (descriptors < (options.worthAThread ?? WORTH_A_THREAD)) return;
     for (let i = 1; i < threads; i++) {
       const worker = new Worker(THREAD);
       worker.unref(); // should the survey fail, nobody waits for it

@@ -1,0 +1,150 @@
+import { once } from "node:events";
+import { connect, createServer, type Server, type Socket } from "node:net";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { openPort } from "../../src/kernel/open-port.ts";
+import type { SystemPort } from "../../src/kernel/port.ts";
+import type { ConnectionTable } from "../../src/machine/connection-table.ts";
+import { searchShare } from "../../src/machine/descriptor-share.ts";
+import { effectiveOptions } from "../../src/machine/effective-options.ts";
+import { InodeIndex } from "../../src/machine/inode-index.ts";
+import { OwnerSearch } from "../../src/machine/owner-search.ts";
+import { OwnerTable } from "../../src/machine/owner-table.ts";
+import { HANGING_STATES, takeSurvey } from "../../src/machine/survey.ts";
+import { readSystemDefaults } from "../../src/machine/system-defaults.ts";
+
+const EPERM = 1;
+const ESRCH = 3;
+const EBADF = 9;
+const ENOSYS = 38;
+const SO_COOKIE = 57;
+
+const port = openPort() as SystemPort;
+let server: Server;
+let client: Socket;
+let accepted: Socket;
+let table: ConnectionTable;
+
+beforeAll(async () => {
+  server = createServer((socket) => {
+    accepted = socket;
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port: at } = server.address() as { port: number };
+  client = connect(at, "127.0.0.1");
+  await Promise.all([once(client, "connect"), once(server, "connection")]);
+  client.setKeepAlive(true, 33_000);
+  table = takeSurvey(port, {
+    states: HANGING_STATES,
+    withInfo: true,
+    filter: [[{ localPort: at }, { remotePort: at }]],
+    allNamespaces: false,
+  }).table;
+});
+
+afterAll(() => {
+  client.destroy();
+  accepted.destroy();
+  server.close();
+});
+
+/** What the search finds of this process's two sockets when the kernel behaves as `changes` says; `left` descriptors must be 0. */
+function search(changes: Partial<SystemPort>) {
+  const counted = countingCloses({ ...port, ...changes });
+  const owners = OwnerTable.ofSize(table.size);
+  searchShare(counted.port, { pid: process.pid, part: 0, parts: 1 }, InodeIndex.of(table), owners);
+  expect(counted.left()).toBe(0);
+  return owners;
+}
+
+function countingCloses(from: SystemPort): { port: SystemPort; left: () => number } {
+  let left = 0;
+  const opening = (result: number): number => {
+    if (result >= 0) left++;
+    return result;
+  };
+  return {
+    left: () => left,
+    port: {
+      ...from,
+      pidfdOpen: (pid, flags) => opening(from.pidfdOpen(pid, flags)),
+      pidfdGetfd: (pidfd, fd, flags) => opening(from.pidfdGetfd(pidfd, fd, flags)),
+      close(fd) {
+        left--;
+        return from.close(fd);
+      },
+    },
+  };
+}
+
+describe("the search for owners", () => {
+  it("finds who holds each socket and what it is set to, and leaves no descriptor behind", () => {
+    const owners = search({});
+    const found = Array.from(table.rows(), ({ index, localPort }) => ({
+      localPort,
+      owner: owners.ownerOf(index),
+      options: owners.optionsOf(index),
+    }));
+    expect(found.length).toBe(2);
+    for (const { owner } of found) expect(owner?.pid).toBe(process.pid);
+    const asking = found.find(({ localPort }) => localPort === client.localPort);
+    expect(asking?.options?.keepalive).toMatchObject({ enabled: true, idleMs: 33_000 });
+  });
+
+  it.each([
+    ["pidfd_open is forbidden", { pidfdOpen: () => -EPERM }, EPERM],
+    ["the kernel or a sandbox has no pidfd_open", { pidfdOpen: () => -ENOSYS }, ENOSYS],
+    ["the process ended after its descriptors were listed", { pidfdOpen: () => -ESRCH }, ESRCH],
+    ["pidfd_getfd is forbidden", { pidfdGetfd: () => -EPERM }, EPERM],
+    ["the descriptor was closed after it was listed", { pidfdGetfd: () => -EBADF }, EBADF],
+  ])("says so when %s", (_, changes, errno) => {
+    const owners = search(changes);
+    for (const row of table.rows()) {
+      expect([owners.ownerOf(row.index)?.pid, owners.optionsOf(row.index), owners.errnoOf(row.index)]).toEqual([process.pid, null, errno]);
+      const effective = effectiveOptions(row, owners, readSystemDefaults());
+      expect(effective.source).not.toBe("read");
+      expect(effective.unknown).toMatch(/not known/);
+    }
+  });
+
+  it("reads nothing from a descriptor that has become another socket", () => {
+    const asked: number[] = [];
+    const owners = search({
+      getsockopt(fd, level, option, value) {
+        asked.push(option);
+        const length = port.getsockopt(fd, level, option, value);
+        if (option === SO_COOKIE) value[0] = (value[0] ?? 0) ^ 1;
+        return length;
+      },
+    });
+    for (const row of table.rows()) expect(owners.errnoOf(row.index)).toBe(EBADF);
+    expect(new Set(asked)).toEqual(new Set([SO_COOKIE]));
+  });
+
+  it("passes over processes that ended or are hidden", () => {
+    const owners = OwnerTable.ofSize(table.size);
+    expect(searchShare(port, { pid: 4_194_303, part: 0, parts: 1 }, InodeIndex.of(table), owners)).toBe(null);
+    expect(owners.ownerOf(0)).toBe(null);
+  });
+
+  it("finds the same in parts, each part once", () => {
+    const owners = OwnerTable.ofSize(table.size);
+    for (const part of [0, 1, 2]) searchShare(port, { pid: process.pid, part, parts: 3 }, InodeIndex.of(table), owners);
+    for (const row of table.rows()) expect(owners.optionsOf(row.index)).toEqual(search({}).optionsOf(row.index));
+  });
+
+  it("finds the same over threads", async () => {
+    const { owners } = await new OwnerSearch({ withOptions: true, pids: [process.pid] }).run(table);
+    for (const row of table.rows()) expect(owners.optionsOf(row.index)).toEqual(search({}).optionsOf(row.index));
+    const threaded = await new OwnerSearch({ withOptions: true, pids: [process.pid], worthAThread: 0 }).run(table);
+    for (const row of table.rows()) expect(threaded.owners.optionsOf(row.index)).toEqual(owners.optionsOf(row.index));
+  });
+});
+
+it("a connection without a timer has keepalive off, whatever else is hidden; one with its timer on has it on", () => {
+  const hidden = search({ pidfdGetfd: () => -EPERM });
+  for (const row of table.rows()) {
+    const { options, source } = effectiveOptions(row, hidden, readSystemDefaults());
+    const isAsking = row.localPort === client.localPort;
+    expect([options.keepalive.enabled, source]).toEqual([isAsking, isAsking ? "assumed" : "seen"]);
+  }
+});
