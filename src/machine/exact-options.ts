@@ -1,6 +1,6 @@
-import { type AppliedKeepalive, readKeepalive } from "../kernel/keepalive.ts";
-import { readRtoMax } from "../kernel/rto-max.ts";
-import { readUserTimeout } from "../kernel/user-timeout.ts";
+import { type AppliedKeepalive, applyKeepalive, readKeepalive } from "../kernel/keepalive.ts";
+import { applyRtoMax, readRtoMax } from "../kernel/rto-max.ts";
+import { applyUserTimeout, readUserTimeout } from "../kernel/user-timeout.ts";
 import type { SystemDefaults } from "./system-defaults.ts";
 
 /** The settings of a connection that decide when its kernel notices a dead peer. sock_diag tells none of them. */
@@ -29,4 +29,16 @@ export function assumedOptions(defaults: SystemDefaults, isKeepaliveSeen: boolea
     userTimeoutMs: 0,
     rtoMaxMs: null,
   };
+}
+
+/** Sets what differs, in an order that re-arms the timer last, and reads back. @throws HalfOpenError `ERR_SOCKET_OPTION` */
+export function applyOptions(fd: number, before: ConnectionOptions, wanted: ConnectionOptions): ConnectionOptions {
+  if (wanted.userTimeoutMs !== before.userTimeoutMs) applyUserTimeout(fd, wanted.userTimeoutMs);
+  if (wanted.rtoMaxMs !== null && wanted.rtoMaxMs !== before.rtoMaxMs) applyRtoMax(fd, wanted.rtoMaxMs);
+  if (!isSameKeepalive(wanted.keepalive, before.keepalive)) applyKeepalive(fd, wanted.keepalive);
+  return readOptions(fd);
+}
+
+function isSameKeepalive(a: AppliedKeepalive, b: AppliedKeepalive): boolean {
+  return a.enabled === b.enabled && a.idleMs === b.idleMs && a.intervalMs === b.intervalMs && a.count === b.count;
 }

@@ -33,10 +33,9 @@ const LOOPBACK = [Cidr.parse("127.0.0.0/8"), Cidr.parse("::1")];
 
 export function ruleFor(rules: readonly GuardRule[], row: ConnectionRow, pid: number | null, process: string | null): GuardRule | null {
   for (const rule of rules) {
-    if (row.state === "LISTEN" ? !rule.includesListeners || !isListenerMeant(rule.match) : !rule.includesLoopback && isLoopback(row))
-      continue;
-    if (matchesRow(row.state === "LISTEN" ? listenerPart(rule.match) : rule.match, row) && matchesOwner(rule.match, pid, process))
-      return rule;
+    if (row.state === "LISTEN" ? !isListenerMeant(rule) : !rule.includesLoopback && isLoopback(row)) continue;
+    const match = row.state === "LISTEN" ? { ...rule.match, states: [] } : rule.match;
+    if (matchesRow(match, row) && matchesOwner(match, pid, process)) return rule;
   }
   return null;
 }
@@ -48,14 +47,19 @@ export function standingFor(budgetMs: number, idleMs: number, retries2: number):
 
 /**
  * The settings a connection should have, or `null` when it needs none of ours. It only ever tightens: what the program set tighter
- * itself stays, and a program's own user timeout is left to it.
+ * itself stays, and so does its own user timeout.
+ *
+ * One case needs care: with a user timeout, the first probe after a silence longer than that timeout may be lost, and the next tick
+ * would end a live connection (kernel.md, "Nudge"). The timeout is stretched by the silence until the peer was heard again.
  */
-export function tighten(before: ConnectionOptions, standing: Standing): ConnectionOptions | null {
+export function tighten(before: ConnectionOptions, standing: Standing, silentForMs: number): ConnectionOptions | null {
   const keepalive = tightenKeepalive(before, standing);
   const { rtoMaxMs } = standing;
   const capMs = before.rtoMaxMs === null || rtoMaxMs === null ? before.rtoMaxMs : Math.min(before.rtoMaxMs, rtoMaxMs);
   if (keepalive === before.keepalive && capMs === before.rtoMaxMs) return null;
-  return { keepalive, userTimeoutMs: before.userTimeoutMs, rtoMaxMs: capMs };
+  const isAtRisk = before.userTimeoutMs > 0 && 2 * silentForMs >= before.userTimeoutMs;
+  const userTimeoutMs = isAtRisk ? Math.ceil(before.userTimeoutMs + silentForMs) : before.userTimeoutMs;
+  return { keepalive, userTimeoutMs, rtoMaxMs: capMs };
 }
 
 function tightenKeepalive(before: ConnectionOptions, standing: Standing): AppliedKeepalive {
@@ -75,11 +79,7 @@ function isLoopback(row: ConnectionRow): boolean {
   return LOOPBACK.some((range) => range.contains(row.remoteBytes));
 }
 
-/** A rule that names remote ends only says nothing of listeners. */
-function isListenerMeant(match: ConnectionFilter): boolean {
-  return match.remotePorts.length === 0 && match.peers.length === 0;
-}
-
-function listenerPart(match: ConnectionFilter): ConnectionFilter {
-  return { ...match, states: [] };
+/** A rule that names remote ends says nothing of listeners. */
+function isListenerMeant({ match, includesListeners }: GuardRule): boolean {
+  return includesListeners && match.remotePorts.length === 0 && match.peers.length === 0;
 }

@@ -25,7 +25,7 @@ export interface SurveyRequest {
 
 export interface Survey {
   readonly table: ConnectionTable;
-  /** By the index that each row carries. */
+  /** By the index that each row carries. Of several surveys with one list, an index means the same namespace in all of them. */
   readonly namespaces: readonly NetworkNamespace[];
   /** What could not be seen, in words. */
   readonly problems: readonly string[];
@@ -44,22 +44,32 @@ export const HANGING_STATES: readonly TcpState[] = [
 
 /**
  * Lists the machine's TCP sockets. Blocks for about 1 µs a socket; commands that stay up run it in a worker, see survey-thread.ts.
+ * `known` is the list of namespaces of earlier surveys; it grows.
+ *
  * @throws HalfOpenError `ERR_NOT_SUPPORTED`, `ERR_PERMISSION` when not even the own namespace can be seen
  */
-export function takeSurvey(port: SystemPort, request: SurveyRequest): Survey {
-  const namespaces = request.allNamespaces ? listNamespaces() : [ownNamespace()];
+export function takeSurvey(port: SystemPort, request: SurveyRequest, known: NetworkNamespace[] = []): Survey {
   const table = new ConnectionTable();
   const problems: string[] = [];
-  namespaces.forEach((namespace, index) => {
+  for (const namespace of request.allNamespaces ? listNamespaces() : [ownNamespace()]) {
+    const index = indexOf(namespace, known);
     try {
       insideNamespace(port, namespace, () => surveyHere(port, request, table, index, problems));
     } catch (error) {
       if (namespace.isOwn || !(error instanceof HalfOpenError)) throw error;
       problems.push(error.message);
     }
-  });
+  }
   if (table.malformed > 0) problems.push(`${table.malformed} answers of the kernel were malformed and left out`);
-  return { table, namespaces, problems };
+  return { table, namespaces: [...known], problems };
+}
+
+/** The process that led to a namespace may have ended while another one still lives in it: the newest way in counts. */
+function indexOf(namespace: NetworkNamespace, known: NetworkNamespace[]): number {
+  const index = known.findIndex(({ inode }) => inode === namespace.inode);
+  if (index < 0) return known.push(namespace) - 1;
+  known[index] = namespace;
+  return index;
 }
 
 function surveyHere(port: SystemPort, request: SurveyRequest, table: ConnectionTable, index: number, problems: string[]): void {

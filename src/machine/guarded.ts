@@ -1,0 +1,117 @@
+import { heardAgeMs } from "../core/flow.ts";
+import type { Instant } from "../core/instant.ts";
+import type { PeerGroup } from "../core/peer-groups.ts";
+import type { TcpInfo, TcpState } from "../core/tcp-info.ts";
+import type { WheelEntry } from "../core/timer-wheel.ts";
+import type { SockDiagId } from "../kernel/sock-diag-id.ts";
+import type { ConfirmedVerdict } from "./confirmed-verdict.ts";
+import type { ConnectionRow } from "./connection-row.ts";
+import type { ConnectionOptions } from "./exact-options.ts";
+import type { NamedConnection } from "./guard-event.ts";
+import type { GuardRule, Standing } from "./guard-rule.ts";
+
+/** States in which a connection may be ended. Never LISTEN: SOCK_DESTROY would shut the whole server (measured on 6.18). */
+const ENDABLE: ReadonlySet<TcpState> = new Set(["ESTABLISHED", "FIN_WAIT1", "FIN_WAIT2", "CLOSE_WAIT"]);
+
+/** A healthy connection answers the standing probe within its idle time, the interval and this; longer silence deserves a look. */
+const SILENCE_SLACK_MS = 500;
+
+/** What a connection is guarded by. */
+export interface GuardedBy {
+  readonly rule: GuardRule;
+  readonly standing: Standing;
+  /** `null` for a listener. */
+  readonly group: PeerGroup | null;
+}
+
+/** One socket that a rule covers. */
+export class Guarded implements WheelEntry {
+  wheelNext: WheelEntry | null = null;
+  wheelPrevious: WheelEntry | null = null;
+  wheelSlot = -1;
+  wheelTick = 0;
+  readonly key: number;
+  readonly id: SockDiagId;
+  readonly inode: number;
+  readonly namespaceIndex: number;
+  readonly by: GuardedBy;
+  readonly local: string;
+  readonly remote: string;
+  readonly pid: number | null;
+  readonly process: string | null;
+  /** Since when it is guarded: silence from before was never questioned, and proves nothing. */
+  readonly since: Instant;
+  state: TcpState;
+  /** The survey that saw it last. */
+  round = 0;
+  /** Present while the connection is in doubt. */
+  verdict: ConfirmedVerdict | null = null;
+  isSilent = false;
+  /** Unanswered attempts of the present doubt. */
+  missed = 0;
+  info: TcpInfo | null = null;
+  heardAt: Instant;
+  /** The settings that the guard wants it to have; `null` until they stand. */
+  settings: ConnectionOptions | null = null;
+  /** How often its settings were reached for in vain because its owner was just then not to be found. */
+  tries = 0;
+  /** For a while it has other settings: after a nudge, under the patience of a hold, with a stretched user timeout. */
+  isDeviating = false;
+  /** The guard's own user timeout is on. */
+  hasUserTimeout = false;
+  /** What was logged of it already, so that it is not said again at every look. */
+  readonly said: Set<string> = new Set();
+
+  constructor(row: ConnectionRow, owner: { pid: number; process: string | null } | null, by: GuardedBy, now: Instant) {
+    this.key = row.cookieKey;
+    this.id = row.id;
+    this.inode = row.inode;
+    this.namespaceIndex = row.namespaceIndex;
+    this.by = by;
+    this.local = row.local;
+    this.remote = row.remote;
+    this.state = row.state;
+    this.pid = owner?.pid ?? null;
+    this.process = owner?.process ?? null;
+    this.since = now;
+    this.heardAt = now;
+  }
+
+  get isListener(): boolean {
+    return this.state === "LISTEN";
+  }
+
+  get isEndable(): boolean {
+    return ENDABLE.has(this.state);
+  }
+
+  get name(): NamedConnection {
+    const { local, remote, state, pid, process } = this;
+    return { local, remote, state, pid, process };
+  }
+
+  /** Takes what a survey saw. `true`: something is amiss, and the connection must be looked at closely. */
+  glance(row: ConnectionRow, now: Instant): boolean {
+    const age = row.heardAgeMs;
+    if (age === null) return false;
+    this.state = row.state;
+    this.heardAt = Math.max(this.since, now - age);
+    if (row.probes > 0) return true;
+    if (row.unackedSegments > 0) return row.retransmits > 0 || age > SILENCE_SLACK_MS;
+    // Unsent data with nothing in flight and no window timer: it does not leave this host.
+    if (row.notSentBytes > 0) return row.timer !== "persist";
+    // Without the standing keepalive silence is no sign of anything.
+    return this.settings !== null && now - this.heardAt > this.#longestSilenceMs;
+  }
+
+  /** Takes an exact reading. */
+  learn(info: TcpInfo, now: Instant): void {
+    this.info = info;
+    this.state = info.state;
+    this.heardAt = Math.max(this.since, now - (heardAgeMs(info) ?? 0));
+  }
+
+  get #longestSilenceMs(): number {
+    return this.by.standing.idleMs + this.by.standing.intervalMs + SILENCE_SLACK_MS;
+  }
+}
