@@ -60,6 +60,11 @@ export class KernelModel {
     }
   }
 
+  /** What setting TCP_KEEPIDLE does: the timer starts anew from the last evidence. */
+  rearm(): void {
+    this.#keepaliveAt = Math.max(this.now + 4, this.#heardAt + this.idleMs);
+  }
+
   nudge(): void {
     this.idleMs = 1000;
     if (this.now - this.#heardAt >= 1000 && this.#unacked === 0 && this.#notSent === 0) this.#keepaliveAt = this.now + 4;

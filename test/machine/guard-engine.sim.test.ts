@@ -1,0 +1,118 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { KernelModel, type Path } from "../core/kernel-model.ts";
+import { ModelWorld } from "./model-world.ts";
+
+/** A path between two instants that are out, or cut for good. */
+function outOf(from: number, until: number, rttMs = 1): Path {
+  return { rttMs, isUp: (now) => now < from || now >= until };
+}
+
+function lossy(lossRatio: number, seed: number, rttMs = 1): Path {
+  let state = seed;
+  const next = (): number => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
+  };
+  return { rttMs, isUp: () => next() >= lossRatio };
+}
+
+function kernel(path: Path): KernelModel {
+  return new KernelModel(path, { rtoMaxMs: 1000, idleMs: Number.POSITIVE_INFINITY });
+}
+
+describe("the guard", () => {
+  it("ends a cut connection within budget + 500 ms, idle or writing, at any phase of its survey", () => {
+    const cuts = fc.integer({ min: 4000, max: 9000 });
+    const writes = fc.constantFrom(null, 100, 700, 1500);
+    fc.assert(
+      fc.property(fc.constantFrom(3000, 5000, 10_000, 30_000), cuts, writes, fc.integer({ min: 0, max: 40 }), (budgetMs, cut, writeEveryMs, rttMs) => {
+        const world = new ModelWorld({ budgetMs, sweepMs: Math.min(2000, budgetMs / 5) });
+        const key = world.add(kernel(outOf(cut, Number.POSITIVE_INFINITY, rttMs)), [10, 0, 0, 2], writeEveryMs);
+        world.run(cut + budgetMs + 1500);
+        const late = (world.endedAt.get(key) ?? Number.POSITIVE_INFINITY) - cut;
+        expect(late).toBeLessThanOrEqual(budgetMs + 500);
+        expect(world.actionsOf("destroy").map(({ diagnosis }) => diagnosis?.cause)).toEqual(["path-silent"]);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it("lets every connection live that lost less than 0.8 of its budget to an outage", () => {
+    fc.assert(
+      fc.property(fc.constantFrom(3000, 5000, 10_000), fc.integer({ min: 4000, max: 9000 }), fc.constantFrom(null, 300), (budgetMs, from, writeEveryMs) => {
+        const world = new ModelWorld({ budgetMs });
+        world.add(kernel(outOf(from, from + 0.4 * budgetMs)), [10, 0, 0, 2], writeEveryMs);
+        world.run(from + 3 * budgetMs);
+        expect(world.actionsOf("destroy")).toEqual([]);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it("ends none of 300 live connections in 10 minutes that lose every tenth round trip", () => {
+    const world = new ModelWorld({ budgetMs: 5000 });
+    for (let i = 0; i < 300; i++) world.add(kernel(lossy(0.1, i)), [10, 0, 0, i % 20], i % 3 === 0 ? 400 : null);
+    world.run(600_000);
+    expect(world.actionsOf("destroy")).toEqual([]);
+    expect(world.engine.counts.guarded).toBe(300);
+  }, 120_000);
+
+  it("ends no live peer that keeps its window closed", () => {
+    const world = new ModelWorld({ budgetMs: 5000 });
+    for (let i = 0; i < 10; i++) {
+      const model = kernel(outOf(0, 0));
+      model.isPeerReading = false;
+      world.add(model, [10, 0, 0, i], 500);
+    }
+    world.run(180_000);
+    expect(world.actionsOf("destroy")).toEqual([]);
+    for (const { options } of world.connections.values()) expect(options.userTimeoutMs).toBe(0);
+  });
+
+  it("finds a peer that was dead before the guard came, and blames no silence from before", () => {
+    const world = new ModelWorld({ budgetMs: 5000 });
+    const dead = kernel(outOf(1000, Number.POSITIVE_INFINITY));
+    const quiet = kernel(outOf(0, 0));
+    for (const model of [dead, quiet]) model.run(3_600_000);
+    world.now = 3_600_000;
+    const key = world.add(dead);
+    world.add(quiet, [10, 0, 0, 3]);
+    world.run(3_600_000 + 20_000);
+    expect([...world.endedAt.keys()]).toEqual([key]);
+    expect((world.endedAt.get(key) ?? 0) - 3_600_000).toBeLessThanOrEqual(5500);
+    expect((world.endedAt.get(key) ?? 0) - 3_600_000).toBeGreaterThanOrEqual(5000);
+  });
+
+  it("holds its hand when most peers fall silent at once, and goes on when they are back", () => {
+    const world = new ModelWorld({ budgetMs: 5000 });
+    for (let i = 0; i < 20; i++) world.add(kernel(outOf(10_000, 60_000)), [10, 0, 0, i], i % 2 ? 300 : null);
+    world.run(59_000);
+    expect(world.actionsOf("destroy")).toEqual([]);
+    expect(world.actionsOf("hold").length).toBe(20);
+    expect(world.engine.counts.isHolding).toBe(true);
+    for (const { options } of world.connections.values()) expect(options.keepalive.count).toBe(127);
+    world.run(90_000);
+    expect(world.engine.counts.isHolding).toBe(false);
+    for (const { options } of world.connections.values()) expect(options.keepalive.count).toBe(15);
+  });
+
+  it("ends the one that died among many that live", () => {
+    const world = new ModelWorld({ budgetMs: 5000 });
+    for (let i = 0; i < 20; i++) world.add(kernel(outOf(i < 3 ? 10_000 : 0, i < 3 ? Number.POSITIVE_INFINITY : 0)), [10, 0, 0, i]);
+    world.run(20_000);
+    expect([...world.endedAt.keys()]).toEqual([1, 2, 3]);
+    const [event] = world.actionsOf("destroy");
+    expect(event?.diagnosis?.evidence.others?.sameRoute.alive).toBeGreaterThan(0);
+  });
+
+  it("says what it would do, and touches nothing, unless it is told to apply", () => {
+    const world = new ModelWorld({ budgetMs: 5000, apply: false });
+    world.add(kernel(outOf(10_000, Number.POSITIVE_INFINITY)), [10, 0, 0, 2], 300);
+    world.run(30_000);
+    expect(world.events.map(({ action }) => action)).toEqual(["would-set", "would-destroy"]);
+    expect([...world.connections.values()][0]?.options.keepalive.enabled).toBe(false);
+  });
+});

@@ -1,0 +1,129 @@
+import type { TcpInfo } from "../../src/core/tcp-info.ts";
+import { MATCH_ALL } from "../../src/machine/connection-filter.ts";
+import type { ConnectionTable } from "../../src/machine/connection-table.ts";
+import type { ConnectionOptions } from "../../src/machine/exact-options.ts";
+import { GuardActions } from "../../src/machine/guard-actions.ts";
+import { GuardEngine } from "../../src/machine/guard-engine.ts";
+import type { GuardEvent } from "../../src/machine/guard-event.ts";
+import type { GuardRule } from "../../src/machine/guard-rule.ts";
+import type { Decide, GuardWorld, Tuned } from "../../src/machine/guard-world.ts";
+import type { Guarded } from "../../src/machine/guarded.ts";
+import { type BrakeSettings, DEFAULT_BRAKE, MassDeathBrake } from "../../src/machine/mass-death-brake.ts";
+import type { KernelModel } from "../core/kernel-model.ts";
+import { tableOf } from "./survey-bytes.ts";
+
+const NO_KEEPALIVE: ConnectionOptions = {
+  keepalive: { enabled: false, idleMs: 7_200_000, intervalMs: 75_000, count: 9 },
+  userTimeoutMs: 0,
+  rtoMaxMs: 120_000,
+};
+
+export interface ModelConnection {
+  readonly kernel: KernelModel;
+  readonly remote: readonly number[];
+  options: ConnectionOptions;
+  /** Writes a segment this often; `null` = never. */
+  readonly writeEveryMs: number | null;
+}
+
+/** A machine whose connections are models of the kernel, in virtual time, under a guard. */
+export class ModelWorld implements GuardWorld {
+  now = 0;
+  readonly connections: Map<number, ModelConnection> = new Map();
+  readonly events: GuardEvent[] = [];
+  readonly endedAt: Map<number, number> = new Map();
+  readonly engine: GuardEngine;
+  readonly #sweepMs: number;
+
+  constructor(options: { budgetMs?: number; apply?: boolean; brake?: BrakeSettings; sweepMs?: number; hasRtoCap?: boolean }) {
+    const { budgetMs = 5000, apply = true } = options;
+    this.#sweepMs = options.sweepMs ?? 1000;
+    const rule: GuardRule = {
+      name: "all",
+      match: MATCH_ALL,
+      detectWithinMs: budgetMs,
+      endsDead: true,
+      includesListeners: true,
+      includesLoopback: true,
+    };
+    const actions = new GuardActions({ world: this, apply, zeroWindowToleranceMs: 60_000, log: (event) => this.events.push(event) });
+    this.engine = new GuardEngine({ world: this, actions, brake: new MassDeathBrake(options.brake ?? DEFAULT_BRAKE), rules: [rule] }, 0);
+  }
+
+  add(kernel: KernelModel, remote: readonly number[] = [10, 0, 0, 2], writeEveryMs: number | null = null): number {
+    const cookie = this.connections.size + 1;
+    this.connections.set(cookie, { kernel, remote, options: NO_KEEPALIVE, writeEveryMs });
+    return cookie;
+  }
+
+  run(untilMs: number): void {
+    let sweepAt = this.now;
+    let dueAt = Number.POSITIVE_INFINITY;
+    while (this.now < untilMs) {
+      this.now = Math.min(untilMs, sweepAt, Math.max(this.now + 1, dueAt));
+      for (const connection of this.connections.values()) this.#advance(connection);
+      if (this.now >= sweepAt) {
+        this.engine.survey(this.#table(), this.now);
+        sweepAt = this.now + this.#sweepMs;
+      }
+      dueAt = this.engine.advance(this.now);
+    }
+  }
+
+  actionsOf(action: GuardEvent["action"]): GuardEvent[] {
+    return this.events.filter((event) => event.action === action);
+  }
+
+  ownerOf(inode: number): { pid: number; process: string } {
+    return { pid: inode, process: "model" };
+  }
+
+  learnOwners(): void {}
+
+  look(connection: Guarded): TcpInfo | null {
+    return this.connections.get(connection.key)?.kernel.info() ?? null;
+  }
+
+  tune({ key }: Guarded, decide: Decide, isDry: boolean): Tuned {
+    const connection = this.connections.get(key);
+    if (!connection) return { errno: 3, before: null, after: null };
+    const before = connection.options;
+    const after = decide(before);
+    if (after && !isDry) {
+      connection.options = after;
+      connection.kernel.idleMs = after.keepalive.enabled ? after.keepalive.idleMs : Number.POSITIVE_INFINITY;
+      connection.kernel.rearm();
+    }
+    return { errno: 0, before, after };
+  }
+
+  nudge({ key }: Guarded): number {
+    this.connections.get(key)?.kernel.nudge();
+    return 0;
+  }
+
+  end({ key }: Guarded): number {
+    this.endedAt.set(key, this.now);
+    return this.connections.delete(key) ? 0 : 2;
+  }
+
+  examinePath(): null {
+    return null;
+  }
+
+  retries2(): number {
+    return 15;
+  }
+
+  #advance({ kernel, writeEveryMs }: ModelConnection): void {
+    while (kernel.now < this.now) {
+      const write = writeEveryMs === null ? Number.POSITIVE_INFINITY : (Math.floor(kernel.now / writeEveryMs) + 1) * writeEveryMs;
+      kernel.run(Math.min(this.now, write));
+      if (kernel.now >= write) kernel.write();
+    }
+  }
+
+  #table(): ConnectionTable {
+    return tableOf([...this.connections].map(([cookie, { kernel, remote }]) => ({ cookie, remote, info: kernel.info() })));
+  }
+}
