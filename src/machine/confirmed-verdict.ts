@@ -34,6 +34,9 @@ export class ConfirmedVerdict {
   #condemnedAt: Instant | null = null;
   #attemptsThen = 0;
   #nextNudgeAt: Instant = 0;
+  #counted = 0;
+  /** Latest possible instant of the last attempt that was counted. New writes move the attempts' own instant, and a busy writer's for ever. */
+  #countedAt: Instant = 0;
 
   /** `since` is the last instant at which the peer was known to live; nobody asked it before the guard came. */
   constructor(options: ConfirmedVerdictOptions, since: Instant) {
@@ -57,6 +60,7 @@ export class ConfirmedVerdict {
     const { liveness } = this;
     const next = liveness.observe(now, info);
     this.wantsNudge = liveness.wantsNudge;
+    this.#countAttempts(now);
     if (liveness.state !== "dead") {
       this.#condemnedAt = null;
       this.isConfirmed = false;
@@ -75,6 +79,7 @@ export class ConfirmedVerdict {
   /** What happened: the probe that `wantsNudge` asked for has left. */
   nudged(now: Instant): Instant {
     const next = this.liveness.nudged(now);
+    this.#countAttempts(now);
     this.#nextNudgeAt = now + PROBE_SPACING_MS;
     return this.#condemnedAt === null ? next : now + LOOK_EVERY_MS;
   }
@@ -91,8 +96,14 @@ export class ConfirmedVerdict {
     const { liveness } = this;
     const { attempts } = liveness;
     if (now < this.#deadline() || attempts.count <= this.#attemptsThen) return false;
-    if (now - attempts.lastAtLatest < liveness.answerWindowMs) return false;
+    if (now - this.#countedAt < liveness.answerWindowMs) return false;
     return this.lossRatio ** attempts.count <= ACCEPTED_FALSE_ALARM;
+  }
+
+  #countAttempts(now: Instant): void {
+    const { count, lastAtLatest } = this.liveness.attempts;
+    if (count > this.#counted) this.#countedAt = Math.min(now, lastAtLatest);
+    this.#counted = count;
   }
 
   #deadline(): Instant {
