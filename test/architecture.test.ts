@@ -22,7 +22,8 @@ const LAYERS: Readonly<Record<string, { readonly may: readonly string[]; readonl
     because: "surfaces compose; nothing composes them",
   },
 };
-const BACK_ENDS = ["kernel/koffi-port.ts", "kernel/node-ffi-port.ts"];
+/** The back-ends of the port: on Linux two, elsewhere koffi alone. */
+const BACK_ENDS = ["kernel/koffi-port.ts", "kernel/node-ffi-port.ts", "kernel/winsock-port.ts", "kernel/bsd-port.ts"];
 /** A file is read in one sitting. */
 const LONGEST_FILE = 300;
 
