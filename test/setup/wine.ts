@@ -15,6 +15,8 @@ export interface Windows {
   readonly env: Readonly<Record<string, string>>;
   /** What starts a program of test/wine under Node for Windows. */
   command(program: string, ...args: string[]): string[];
+  /** What starts scripts/platform-conformance.mjs. */
+  conformance(): string[];
   /** Ends its server, which would hold sockets in the network where it was started, and waits for that. */
   stop(): Promise<void>;
   remove(): Promise<void>;
@@ -51,6 +53,7 @@ export async function openWindows(): Promise<Windows> {
   const app = join(folder, "app");
   for (const part of ["dist", "package.json", "node_modules/koffi"]) cpSync(join(ROOT, part), join(app, part), { recursive: true });
   cpSync(join(ROOT, "test/wine"), join(app, "programs"), { recursive: true });
+  cpSync(join(ROOT, "scripts/platform-conformance.mjs"), join(app, "scripts/platform-conformance.mjs"));
   cpSync(binary, join(app, "node_modules/@koromix/koffi-win32-x64"), { recursive: true });
   const env = { WINEPREFIX: join(folder, "prefix"), WINEDEBUG: "-all", DISPLAY: "" };
   const inside = { env: { ...process.env, ...env } };
@@ -59,9 +62,12 @@ export async function openWindows(): Promise<Windows> {
   await run("wine", ["winecfg", "-v", "win10"], inside);
   const stop = async (): Promise<void> => void (await run(serverProgram(), ["-k", "-w"], inside).catch(() => {}));
   await stop();
+  const seenByWine = (path: string): string => `Z:${join(app, path)}`.replaceAll("/", "\\");
+  const stdio = `file:///Z:${join(app, "programs/stdio.mjs")}`;
   return {
     env,
-    command: (program, ...args) => ["wine", node, `Z:${join(app, "programs", program).replaceAll("/", "\\")}`, ...args],
+    command: (program, ...args) => ["wine", node, seenByWine(`programs/${program}`), ...args],
+    conformance: () => ["wine", node, "--import", stdio, seenByWine("scripts/platform-conformance.mjs")],
     stop,
     remove: async () => {
       await stop();

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import type { Capabilities } from "../../src/index.ts";
 import type { Network } from "../../src/lab/network.ts";
 import { type LabProcess, World } from "../../src/lab/world.ts";
+import { platformTable } from "../setup/platform-table.ts";
 import { describeWith } from "../setup/requires.ts";
 import { openWindows, type Windows } from "../setup/wine.ts";
 
@@ -47,6 +48,20 @@ await describeWith(["root", "namespaces", "wine", "tcpdump", "node for windows"]
   afterAll(async () => {
     await world?.close();
     await windows?.remove();
+  });
+
+  it("does what the platform table says of it", { timeout: 60_000 }, async () => {
+    const program = await network.spawn("left", windows.conformance(), { env: { ...windows.env } });
+    const facts = factsOf(program);
+    const report = await until("the conformance program", () => facts[0], 50_000);
+    for (const [name, row] of Object.entries(platformTable("docs/platforms.md"))) {
+      const result = (report.results as Record<string, string>)[name];
+      expect([name, row["Windows 10, 11"]]).toEqual([
+        name,
+        result === "works" ? "run in CI (Wine)" : expect.stringMatching(/^(no|codec tests only)$/),
+      ]);
+      expect([name, result]).not.toEqual([name, "broken"]);
+    }
   });
 
   it("finds the SOCKET of each connection, IPv4 and IPv6, among many and reused ones", { timeout: 60_000 }, async () => {

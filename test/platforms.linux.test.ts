@@ -1,0 +1,57 @@
+import { spawnSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+import { PLATFORMS } from "../src/kernel/platform.ts";
+import { platformTable } from "./setup/platform-table.ts";
+
+const CONFORMANCE = fileURLToPath(new URL("../scripts/platform-conformance.mjs", import.meta.url));
+/** What has option numbers and structs of its own on each system. */
+const OF_THE_TABLE = { keepalive: "keepalive", userTimeout: "userTimeout", tcpInfo: "tcpInfo", plan: "plan" };
+const SHARED = ["watch", "watchServer", "heartbeat"];
+
+function conformance(mask: string): { status: number | null; results: Record<string, string> } {
+  const { stdout, status } = spawnSync(process.execPath, [CONFORMANCE], { encoding: "utf8", env: { ...process.env, HALFOPEN_MASK: mask } });
+  const report = JSON.parse(stdout.trim().split("\n").at(-1) ?? "") as { results: Record<string, string> };
+  return { status, results: report.results };
+}
+
+describe("the platform table", () => {
+  const table = platformTable("docs/platforms.md");
+
+  it("is the same in the README", () => {
+    expect(platformTable("README.md")).toEqual(table);
+    expect(Object.keys(table).length).toBeGreaterThan(5);
+  });
+
+  it("says of Linux what runs here", () => {
+    const { status, results } = conformance("");
+    expect(status).toBe(0);
+    expect(Object.keys(results).sort()).toEqual(Object.keys(table).sort());
+    for (const [name, result] of Object.entries(results))
+      expect([name, result, table[name]?.["Linux x64"]]).toEqual([name, "works", "run in CI"]);
+  });
+
+  it("says of macOS and FreeBSD no more than the tables and codecs that are tested", () => {
+    for (const [column, name] of [
+      ["macOS", "darwin"],
+      ["FreeBSD", "freebsd"],
+    ] as const) {
+      expect(PLATFORMS[name].tcpInfo).not.toBeNull();
+      expect(PLATFORMS[name].userTimeout).not.toEqual([]);
+      for (const [capability, row] of Object.entries(table)) {
+        const expected = capability in OF_THE_TABLE ? "codec tests only" : SHARED.includes(capability) ? "not run" : "no";
+        expect([column, capability, row[column]]).toEqual([column, capability, expected]);
+      }
+    }
+  });
+
+  it("holds without a native back-end too: what is missing says why, and the rest works", () => {
+    const { status, results } = conformance("ffi");
+    expect(status).toBe(0);
+    expect(
+      Object.entries(results)
+        .filter(([, result]) => result === "works")
+        .map(([name]) => name),
+    ).toEqual([...SHARED, "plan"]);
+  });
+});
