@@ -43,7 +43,7 @@ export const HANGING_STATES: readonly TcpState[] = [
 ];
 
 /**
- * Lists the machine's TCP sockets. Blocks for about 1 µs a socket; commands that stay up run it in a worker, see survey-thread.ts.
+ * Lists the machine's TCP sockets. Blocks for about 2 µs a socket.
  * `known` is the list of namespaces of earlier surveys; it grows.
  *
  * @throws HalfOpenError `ERR_NOT_SUPPORTED`, `ERR_PERMISSION` when not even the own namespace can be seen
