@@ -28,6 +28,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: "one connection in plain words: what will happen when its peer is gone, and what to change",
     load: async () => (await import("./explain.ts")).explain,
   },
+  exec: {
+    summary: "runs any program so that it learns in time that a peer is gone; no root",
+    load: async () => (await import("./exec.ts")).exec,
+  },
   system: {
     summary: "the system-wide keepalive values: what they mean, who depends on them; system set changes them",
     load: async () => (await import("./system.ts")).system,

@@ -1,11 +1,11 @@
 #!/usr/bin/env node
 import { readFileSync } from "node:fs";
 import { HalfOpenError } from "../core/errors.ts";
-import { type ExitCode, NotPossibleHere, UsageError } from "./command.ts";
+import { NotPossibleHere, UsageError } from "./command.ts";
 import { COMMANDS } from "./commands.ts";
 import { unknownWord } from "./suggest.ts";
 
-async function main(argv: readonly string[]): Promise<ExitCode> {
+async function main(argv: readonly string[]): Promise<number> {
   const [name, ...args] = argv;
   if (name === undefined || name === "--help" || name === "-h" || name === "help") {
     process.stdout.write(overview());

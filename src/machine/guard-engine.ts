@@ -22,6 +22,8 @@ export interface GuardEngineOptions {
   readonly actions: GuardActions;
   readonly brake: MassDeathBrake;
   readonly rules: readonly GuardRule[];
+  /** Leaves alone what none of the world's processes holds. Default `false`. */
+  readonly onlyOwned?: boolean;
 }
 
 /** What a guard has in its care. */
@@ -48,6 +50,7 @@ export class GuardEngine {
   readonly #ignored: Map<number, number> = new Map();
   readonly #standings: Map<string, Standing> = new Map();
   readonly #wheel: TimerWheel<Guarded>;
+  readonly #onlyOwned: boolean;
   #rules: readonly GuardRule[];
   #round = 0;
   #inDoubt = 0;
@@ -57,6 +60,7 @@ export class GuardEngine {
     this.#actions = options.actions;
     this.#brake = options.brake;
     this.#rules = options.rules;
+    this.#onlyOwned = options.onlyOwned ?? false;
     this.#wheel = new TimerWheel(TICK_MS, now);
   }
 
@@ -130,6 +134,8 @@ export class GuardEngine {
     // A connection that waits to be accepted, or that its program has closed, has no owner: it may get one yet.
     if (row.inode === 0) return;
     const owner = this.#world.ownerOf(row.inode);
+    // Not forgotten: the next process of the tree may be handed it.
+    if (!owner && this.#onlyOwned) return;
     const rule = ruleFor(this.#rules, row, owner?.pid ?? null, owner?.process ?? null);
     if (!rule) {
       this.#ignored.set(row.cookieKey, this.#round);
