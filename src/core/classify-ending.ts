@@ -48,6 +48,7 @@ export function classifyEnding(it: Ending): Finding & { readonly state: State } 
     };
   }
   if (errorCode === "ETIMEDOUT") return timedOut(it);
+  if (errorCode === "UNKNOWN") return endedWithoutName();
   return {
     state: "alive",
     cause: "closed-locally",
@@ -74,6 +75,19 @@ function resetByPeer(it: Ending): Finding & { readonly state: State } {
     certainty: "high",
     why: [`${it.errorCode}: the peer's host reset the connection`],
     unknown: ["whether its program aborted, its host rebooted, or a firewall rejected us"],
+  };
+}
+
+/** libuv has no name for WSAENETRESET (10052), with which Windows documents to end a connection whose keepalive stays unanswered. */
+function endedWithoutName(): Finding & { readonly state: State } {
+  return {
+    state: "dead",
+    cause: "path-silent",
+    certainty: "medium",
+    why: [
+      "the system ended the connection with an error that Node has no name for (UNKNOWN): on Windows, keepalive that stayed unanswered",
+    ],
+    unknown: ["which error it was, and whether the path, the host or its power failed"],
   };
 }
 

@@ -1,0 +1,101 @@
+import { execFile } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, describe, expect, it } from "vitest";
+
+const run = promisify(execFile);
+const ROOT = new URL("../", import.meta.url).pathname;
+const DOCUMENTS = [
+  "README.md",
+  ...readdirSync(join(ROOT, "docs"))
+    .filter((name) => name.endsWith(".md"))
+    .map((name) => `docs/${name}`),
+];
+
+/** What a block may use without saying where it has it from: the text before it does. */
+const CONTEXT: Readonly<Record<string, string>> = {
+  watch: 'import { watch } from "halfopen";',
+  connect: 'import { connect } from "node:net";',
+  socket: 'declare const socket: import("node:net").Socket;',
+  test: 'import { test } from "node:test";',
+  redis: "declare const redis: { ping(): Promise<string> };",
+};
+
+const folder = mkdtempSync(join(tmpdir(), "halfopen-docs-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** The TypeScript blocks of a document, each with the line it begins at. */
+function blocksOf(document: string): { line: number; code: string }[] {
+  const text = readFileSync(join(ROOT, document), "utf8");
+  return [...text.matchAll(/^```ts\n(.*?)^```$/gms)].map((match) => ({
+    line: text.slice(0, match.index).split("\n").length + 1,
+    code: match[1] ?? "",
+  }));
+}
+
+function withContext(code: string): string {
+  const missing = Object.entries(CONTEXT).filter(
+    ([name]) => new RegExp(`\\b${name}\\b`).test(code) && !new RegExp(`(?:import [^;]*|const |let )\\b${name}\\b`).test(code),
+  );
+  return [...missing.map(([, declaration]) => declaration), code, "export {};"].join("\n");
+}
+
+describe("the documents", () => {
+  it("have code that compiles against what is built", { timeout: 60_000 }, async () => {
+    const modules = join(folder, "node_modules");
+    mkdirSync(modules);
+    symlinkSync(ROOT, join(modules, "halfopen"));
+    symlinkSync(join(ROOT, "node_modules/@types"), join(modules, "@types"));
+    const names: string[] = [];
+    for (const document of DOCUMENTS)
+      for (const { line, code } of blocksOf(document)) {
+        const name = `${document.replace(/\W/g, "-")}-line-${line}.ts`;
+        writeFileSync(join(folder, name), withContext(code));
+        names.push(name);
+      }
+    expect(names.length).toBeGreaterThan(5);
+    writeFileSync(join(folder, "package.json"), JSON.stringify({ type: "module" }));
+    writeFileSync(
+      join(folder, "tsconfig.json"),
+      JSON.stringify({
+        compilerOptions: {
+          strict: true,
+          noEmit: true,
+          target: "es2022",
+          lib: ["es2023", "esnext.disposable"],
+          module: "nodenext",
+          skipLibCheck: true,
+          types: ["node"],
+        },
+        files: names,
+      }),
+    );
+    const complaints = await run(process.execPath, [join(ROOT, "node_modules/typescript/bin/tsc"), "-p", folder], { cwd: folder }).then(
+      () => "",
+      (error: { stdout: string }) => error.stdout,
+    );
+    expect(complaints).toBe("");
+  });
+
+  it("link to files and headings that are there", () => {
+    const broken: string[] = [];
+    for (const document of DOCUMENTS) {
+      const text = readFileSync(join(ROOT, document), "utf8");
+      for (const [, target = ""] of text.matchAll(/\]\(([^)\s]+)\)/g)) {
+        if (/^(?:https?:|mailto:|#)/.test(target)) continue;
+        const path = new URL(target.replace(/#.*$/, ""), `file://${join(ROOT, document)}`).pathname;
+        if (!readdirSync(join(path, "..")).some((name) => path.endsWith(`/${name}`))) broken.push(`${document}: ${target}`);
+      }
+    }
+    expect(broken).toEqual([]);
+  });
+
+  it("have a heading for each error code", () => {
+    const codes = [...readFileSync(join(ROOT, "src/core/errors.ts"), "utf8").matchAll(/\| "(ERR_\w+)"/g)].map(([, code]) => code);
+    expect(codes.length).toBeGreaterThan(4);
+    const text = readFileSync(join(ROOT, "docs/watch.md"), "utf8");
+    expect(codes.filter((code) => !text.includes(`### ${code}\n`))).toEqual([]);
+  });
+});
