@@ -47,9 +47,10 @@ function predictedRows(report: LabReport, mechanisms: readonly Mechanism[], faul
   );
 }
 
-/** Empty where nothing was foretold: never, or nothing that is to be timed. */
+/** Empty where nothing was to be timed. */
 function rangeText(cell: LabCell | undefined): string {
-  if (!cell?.predictedMs) return "";
+  if (!cell || cell.isAsPredicted === null) return "";
+  if (cell.predictedMs === null) return "never";
   return `${formatDuration(cell.predictedMs.best)} to ${formatDuration(cell.predictedMs.worst)}`;
 }
 
@@ -95,12 +96,13 @@ function footer(report: LabReport): string {
   const broken = report.cells
     .filter(({ ok }) => !ok)
     .map((cell) => `  ${cell.fault}, ${cell.traffic}, IPv${cell.family}${cell.tls ? ", TLS" : ""}: ${cell.problem}\n`);
+  const inTime = report.cells.filter(({ predictedMs, observedMs }) => predictedMs && predictedMs.worst <= observedMs).length;
   const skipped = report.skipped.map(({ fault, why }) => `  ${fault}: ${why}\n`);
   return [
     broken.length > 0 ? `${paint("red", "Broken promises of watch")}\n${broken.join("")}` : "",
     wrong.length > 0 ? `${paint("red", "Refuted predictions")}\n${wrong.join("")}` : "",
     skipped.length > 0 ? `${paint("yellow", "Left out")}\n${skipped.join("")}` : "",
-    `${summary.cells} cells, ${summary.ok} as promised, ${summary.failed} not; ${summary.asPredicted} of ${summary.predicted} predictions right; ${environment.length} length, ${formatDuration(environment.tookMs)}. `,
+    `${summary.cells} cells, ${summary.ok} as promised, ${summary.failed} not; ${summary.asPredicted} of ${summary.predicted} predictions right, ${inTime} were due within the observation; ${environment.length} length, ${formatDuration(environment.tookMs)}. `,
     `Linux ${environment.kernel}, Node ${environment.node}, ${environment.cpus} CPUs${environment.asRoot ? "" : ", as an ordinary user"}.\n`,
     `A column shows the slowest of its cells (watch: IPv4, IPv6, TLS). The watched program held no privileges.\n`,
   ].join("");

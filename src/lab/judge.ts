@@ -24,7 +24,7 @@ export function judge(fault: Fault, track: Track, { struckAt, budgetMs, observed
   return {
     ...emptyCell(fault, plan),
     detectedMs,
-    predictedMs: predicted,
+    predictedMs: predicted === "never" ? null : predicted,
     isAsPredicted: predicted && agrees(predicted, detectedMs, observedMs),
     error: track.error,
     diagnosis: track.diagnosis,

@@ -13,17 +13,16 @@ export interface PredictedMs {
   readonly worst: number;
 }
 
-/** What the predictor says of a cell; `null` where it says never, or where the peer is not silent and so nothing is to be timed. */
-export function predictedFor(fault: Fault, mechanism: Mechanism, traffic: Traffic, budgetMs: number): PredictedMs | null {
-  if (fault.effect !== "cuts") return null;
-  const time = mechanism === "watch" ? predictWatch(budgetMs) : timeOf(fault, mechanism, traffic, budgetMs);
-  return time && { best: Math.round(time.bestMs), worst: Math.round(time.worstMs) };
+/** What the predictor says of a cell; `null` where nothing is to be timed: the peer is not silent, or was given up before the fault. */
+export function predictedFor(fault: Fault, mechanism: Mechanism, traffic: Traffic, budgetMs: number): PredictedMs | "never" | null {
+  const isBlocked = fault.role === "deaf";
+  const isKilledBefore = isBlocked && (mechanism === "heartbeat" || mechanism === "keepalive+user-timeout");
+  if (fault.effect !== "cuts" || isKilledBefore) return null;
+  const time = mechanism === "watch" ? predictWatch(budgetMs) : timeOf(isBlocked, mechanism, traffic, budgetMs);
+  return time ? { best: Math.round(time.bestMs), worst: Math.round(time.worstMs) } : "never";
 }
 
-function timeOf(fault: Fault, mechanism: Exclude<Mechanism, "watch">, traffic: Traffic, budgetMs: number): DetectionTime | null {
-  const isBlocked = fault.role === "deaf";
-  // These give up the live peer already while it does not read, before the fault.
-  if (isBlocked && (mechanism === "heartbeat" || mechanism === "keepalive+user-timeout")) return null;
+function timeOf(isBlocked: boolean, mechanism: Exclude<Mechanism, "watch">, traffic: Traffic, budgetMs: number): DetectionTime | null {
   if (mechanism === "heartbeat") return recipe(budgetMs);
   const prediction = predict(settingsOf(mechanism, budgetMs));
   if (isBlocked) return prediction.zeroWindowDead;
@@ -43,7 +42,9 @@ function recipe(budgetMs: number): DetectionTime {
 }
 
 /** Whether what was measured agrees; `null` for `detectedMs` means not within the observation. */
-export function agrees({ best, worst }: PredictedMs, detectedMs: number | null, observedMs: number): boolean {
+export function agrees(predicted: PredictedMs | "never", detectedMs: number | null, observedMs: number): boolean {
+  if (predicted === "never") return detectedMs === null;
+  const { best, worst } = predicted;
   const earliest = best * (1 - TOLERANCE.share) - TOLERANCE.ms;
   const latest = worst * (1 + TOLERANCE.share) + TOLERANCE.ms;
   if (detectedMs === null) return latest >= observedMs;

@@ -13,8 +13,9 @@ export interface LabCell {
   /** Share of round trips lost, 0 to 1. */
   readonly lossRatio: number;
   readonly detectedMs: number | null;
+  /** `null`: never, or nothing that is to be timed. */
   readonly predictedMs: { readonly best: number; readonly worst: number } | null;
-  /** Whether what was measured lies within the prediction, widened by 5 % and 100 ms; `null` without a prediction. */
+  /** Whether what was measured lies within the prediction, widened by 5 % and 100 ms, or was rightly never; `null` where nothing is to be timed. */
   readonly isAsPredicted: boolean | null;
   /** The error code that the program saw. */
   readonly error: string | null;

@@ -129,7 +129,11 @@ describe("a plan", () => {
     expect(plan({ detectWithinMs: lossy.nearestDetectWithinMs ?? 0, loss: 0.1, connections: 1000 }).feasible).toBe(true);
     const bursty = plan({ detectWithinMs: 5000, loss: { meanBurstMs: 2000, burstShare: 0.05 } });
     expect(bursty.forbiddenBy).toMatch(/no detector can tell sooner/);
-    expect(plan({ detectWithinMs: 5000, loss: 0, platform: "win32" }).forbiddenBy).toMatch(/10 probes/);
+    const windows = plan({ detectWithinMs: 5000, loss: 0, platform: "win32" });
+    expect(windows.forbiddenBy).toMatch(/10 probes/);
+    // Only what is the keepalive's own limit can watch do better.
+    expect(windows.watch).toEqual({ detectWithinMs: 5000 });
+    for (const { watch } of [lossy, bursty]) expect(watch).toBeNull();
   });
 
   it.each([

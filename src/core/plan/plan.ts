@@ -2,7 +2,7 @@ import { leastAttempts, leastSilenceMs } from "../detectors/silence-bound.ts";
 import { HalfOpenError } from "../errors.ts";
 import { predict } from "../predict/predict.ts";
 import type { Platform, Prediction } from "../predict/prediction.ts";
-import { LARGEST_BUDGET_MS, SMALLEST_BUDGET_MS } from "../probe-plan.ts";
+import { LARGEST_BUDGET_MS, PROBE_SPACING_MS, SMALLEST_BUDGET_MS } from "../probe-plan.ts";
 import { keepaliveFalseAlarmsPerYear, roundTrips } from "./false-alarms.ts";
 import type { KeepaliveTimers, Plan, PlatformPlan, Requirement } from "./requirement.ts";
 
@@ -44,7 +44,7 @@ export function plan(requirement: Requirement): Plan {
     keepalive,
     userTimeoutMs,
     heartbeat,
-    watch: demand.detectWithinMs >= SMALLEST_BUDGET_MS ? { detectWithinMs: Math.floor(demand.detectWithinMs) } : null,
+    watch: feasible || isForWatch(demand) ? watchFor(demand) : null,
     predicted: {
       detection: { idle: chosen.idle, inFlight: chosen.inFlight },
       falseAlarmsPerYear: chosen.falseAlarmsPerYear,
@@ -149,8 +149,7 @@ function heartbeatFor({ detectWithinMs }: Demand): { intervalMs: number; timeout
 function obstacle(demand: Demand): string {
   const { loss, connections, falseAlarmsPerYear, detectWithinMs, platform } = demand;
   const trip = roundTrips(loss);
-  // One silence of this length a second would already be too many.
-  const accepted = Math.min(1, (falseAlarmsPerYear * SECOND_MS) / (YEAR_MS * connections));
+  const accepted = acceptedSilence(demand);
   const promise = `${falseAlarmsPerYear} false alarms a year on ${connections} connections`;
   if (typeof trip !== "number") {
     const leastMs = Math.round(leastSilenceMs(accepted, trip));
@@ -163,6 +162,24 @@ function obstacle(demand: Demand): string {
       return `${(100 * trip).toFixed(2)} % of round trips lost need ${attempts} unanswered probes for ${promise}: at one a second, and one second of silence before the first, ${leastMs} ms`;
   }
   return `the keepalive of ${platform} counts whole seconds${platform === "win32" ? ` and ${WINDOWS_COUNT} probes` : ""}, and its timers may be late: ${detectWithinMs} ms is not enough for ${promise}`;
+}
+
+function watchFor({ detectWithinMs }: Demand): { detectWithinMs: number } | null {
+  return detectWithinMs >= SMALLEST_BUDGET_MS ? { detectWithinMs: Math.floor(detectWithinMs) } : null;
+}
+
+/** Whether it is only the kernel's keepalive that cannot do it: no bound on all detectors forbids it, and enough nudges fit. */
+function isForWatch(demand: Demand): boolean {
+  const trip = roundTrips(demand.loss);
+  const accepted = acceptedSilence(demand);
+  if (typeof trip !== "number") return leastSilenceMs(accepted, trip) <= demand.detectWithinMs;
+  const attempts = leastAttempts(accepted, trip);
+  return SECOND_MS + (attempts - 1) * PROBE_SPACING_MS + demand.rttMs + 4 * demand.jitterMs <= demand.detectWithinMs;
+}
+
+/** The probability of a silence that may be taken for death: one such silence a second would already be too many. */
+function acceptedSilence({ falseAlarmsPerYear, connections }: Demand): number {
+  return Math.min(1, (falseAlarmsPerYear * SECOND_MS) / (YEAR_MS * connections));
 }
 
 /** The smallest budget, in steps of a tenth, that the same demand allows. */

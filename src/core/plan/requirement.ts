@@ -44,7 +44,7 @@ export interface Plan {
   readonly keepalive: KeepaliveTimers | null;
   readonly userTimeoutMs: number | null;
   readonly heartbeat: { readonly intervalMs: number; readonly timeoutMs: number } | null;
-  /** What `watch` is to be given; it needs none of the other settings. `null` where its smallest budget is longer. */
+  /** What `watch` is to be given; it needs none of the other settings. `null` where its smallest budget is longer, or where the losses forbid it too. */
   readonly watch: { readonly detectWithinMs: number } | null;
   readonly predicted: {
     readonly detection: { readonly idle: DetectionTime | null; readonly inFlight: DetectionTime | null };

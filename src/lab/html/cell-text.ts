@@ -32,7 +32,8 @@ export function outcomeText(cell: LabCell, outcome: Outcome): string {
 }
 
 /** Only for what came too late to be drawn. */
-function predictionText({ predictedMs, observedMs }: LabCell): string {
+function predictionText({ predictedMs, isAsPredicted, observedMs }: LabCell): string {
+  if (predictedMs === null && isAsPredicted !== null) return " (predicted: never)";
   if (predictedMs === null || predictedMs.best < observedMs) return "";
   const { best, worst } = predictedMs;
   return ` (predicted: ${secondsText(best)}${best === worst ? "" : ` to ${secondsText(worst)}`})`;

@@ -1,0 +1,47 @@
+import { describe, expect, it } from "vitest";
+import { labTable } from "../../src/cli/lab-table.ts";
+import { FAULTS, type Fault } from "../../src/lab/faults.ts";
+import { agrees, predictedFor } from "../../src/lab/predicted.ts";
+import { everyCell } from "./report-of.ts";
+
+function faultOf(id: string): Fault {
+  const fault = FAULTS.find((one) => one.id === id);
+  if (!fault) throw new Error(`no fault ${id}`);
+  return fault;
+}
+
+describe("the lab's predictions", () => {
+  const cable = faultOf("cable-pulled");
+
+  it("hold what was measured to the range, widened by 5 % and 100 ms", () => {
+    const range = { best: 2000, worst: 4000 };
+    for (const [ms, isRight] of [
+      [1799, false],
+      [1800, true],
+      [4300, true],
+      [4301, false],
+    ] as const)
+      expect(agrees(range, ms, 12_000), `${ms} ms`).toBe(isRight);
+    expect(agrees(range, null, 12_000)).toBe(false);
+    expect(agrees({ best: 60_000, worst: 90_000 }, null, 12_000)).toBe(true);
+    expect(agrees({ best: 60_000, worst: 90_000 }, 11_000, 12_000)).toBe(false);
+  });
+
+  it("hold never to its word", () => {
+    expect(predictedFor(cable, "none", "idle", 5000)).toBe("never");
+    expect(agrees("never", null, 12_000)).toBe(true);
+    expect(agrees("never", 9000, 12_000)).toBe(false);
+  });
+
+  it("are made for watch too, and for nobody where the peer lives", () => {
+    expect(predictedFor(cable, "watch", "in-flight", 5000)).toEqual({ best: 2000, worst: 5120 });
+    for (const fault of FAULTS.filter(({ effect }) => effect !== "cuts"))
+      for (const traffic of fault.traffics) expect(predictedFor(fault, "watch", traffic, 5000)).toBeNull();
+  });
+
+  it("stand in the table below what was measured", () => {
+    const table = labTable(everyCell());
+    expect(table).toMatch(/^predicted +idle +\S/m);
+    expect(table).toMatch(/^predicted +in-flight +\S/m);
+  });
+});
