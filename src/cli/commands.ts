@@ -28,6 +28,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: "one connection in plain words: what will happen when its peer is gone, and what to change",
     load: async () => (await import("./explain.ts")).explain,
   },
+  guard: {
+    summary: "keeps running programs' connections inside a budget and ends the dead ones; a dry run unless --apply",
+    load: async () => (await import("./guard.ts")).guard,
+  },
   exec: {
     summary: "runs any program so that it learns in time that a peer is gone; no root",
     load: async () => (await import("./exec.ts")).exec,

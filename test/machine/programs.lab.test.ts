@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
 import type { Network } from "../../src/lab/network.ts";
 import { DIST, type LabProcess, World } from "../../src/lab/world.ts";
+import type { GuardEvent } from "../../src/machine/guard-event.ts";
 import { describeWith } from "../setup/requires.ts";
 
 const HALFOPEN = [process.execPath, fileURLToPath(new URL("../cli/main.js", DIST))];
@@ -92,6 +93,25 @@ await describeWith(["namespaces", "redis-server", "redis-cli", "nc", "python3"],
     await sleep(5000);
     expectInTime(await cut(network, started, BUDGET_MS + 3000));
     for (const { name, ended } of started) if (/node|python/.test(name)) expect([name, ended?.code]).toEqual([name, 7]);
+  });
+
+  it("learn in time under guard --apply, and its log has the evidence", { timeout: 60_000 }, async () => {
+    await using world = await World.open();
+    const network = await world.network();
+    await serve(network);
+    const started = await start(network, [], true);
+    const guard = await network.spawn("left", [...HALFOPEN, "guard", "--detect-within", `${BUDGET_MS}ms`, "--apply", "--json"]);
+    const events: GuardEvent[] = [];
+    guard.onLine((line) => events.push(JSON.parse(line) as GuardEvent));
+    await sleep(5000);
+    expectInTime(await cut(network, started, BUDGET_MS + 3000));
+    expect(guard.errors).toEqual([]);
+    const ended = events.filter(({ action }) => action === "destroy");
+    expect(ended.map(({ diagnosis }) => diagnosis?.cause)).toEqual(started.map(() => "path-silent"));
+    for (const { diagnosis } of ended) expect(diagnosis?.evidence.unansweredAttempts).toBeGreaterThan(1);
+    const exit = new Promise((resolve) => guard.onExit((code) => resolve(code)));
+    await guard.signal("SIGTERM");
+    expect(await exit).toBe(0);
   });
 
   it(`do not learn by themselves within ${WITHOUT_MS} ms`, { timeout: 60_000 }, async () => {

@@ -1,0 +1,152 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { parseArgs } from "node:util";
+import type { SystemPort } from "../kernel/port.ts";
+import { notifyService } from "../kernel/service-notify.ts";
+import { SMALLEST_GUARD_BUDGET_MS } from "../machine/confirmed-verdict.ts";
+import { GuardActions } from "../machine/guard-actions.ts";
+import { GuardEngine } from "../machine/guard-engine.ts";
+import type { GuardEvent } from "../machine/guard-event.ts";
+import { GuardLoop } from "../machine/guard-loop.ts";
+import { GuardMetrics } from "../machine/guard-metrics.ts";
+import { LinuxGuardWorld } from "../machine/linux-guard-world.ts";
+import { DEFAULT_BRAKE, MassDeathBrake } from "../machine/mass-death-brake.ts";
+import { type Command, type ExitCode, UsageError } from "./command.ts";
+import { CHOICE_HELP, CHOICE_OPTIONS, connectionChoice } from "./connection-choice.ts";
+import { parseDuration } from "./duration.ts";
+import { guardLine } from "./guard-line.ts";
+import { DEFAULT_TOLERANCE_MS, type GuardRules, readGuardRules } from "./guard-rules-file.ts";
+import { machinePort, whereAllowed } from "./linux-only.ts";
+import { serveMetrics } from "./metrics-server.ts";
+
+const HELP = `Usage: halfopen guard --rules FILE [options]
+       halfopen guard --detect-within 10s [choice of connections] [options]
+
+Keeps the matching connections of running programs inside a budget: sets keepalive and, where the kernel has one, a cap on backoff;
+ends a connection when two verdicts agree that its peer is dead. Without --apply it only says what it would do, and touches nothing.
+
+  --rules FILE             rules in YAML or JSON, see docs; SIGHUP reads them again
+  --detect-within 10s      one rule for all chosen connections, at least 3s
+${CHOICE_HELP}  --apply                  do it; needs root, or CAP_NET_ADMIN, CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH
+  --once                   ends after one budget: settings stand, and who was dead by then is ended
+  --json                   one object a line, with the evidence
+  --metrics WHERE          Prometheus text on a Unix socket (/run/halfopen.sock) or the loopback (127.0.0.1:9555)
+  --every 2s               between two surveys, default 2s, and at most a fifth of the smallest budget
+
+SIGTERM and SIGINT leave every connection in a state that needs no guard. Started anew, it finds its own settings in place.
+Exit code: 0 fine, 1 with --once when a dead one was found, 2 usage, 3 not permitted or not supported.
+`;
+
+const DEFAULT_EVERY_MS = 2000;
+/** With --once, after the budget: a survey's phase, and the look that confirms. */
+const ONCE_GRACE_MS = 1000;
+const MICROSECONDS = 1000;
+
+export const guard: Command = { help: HELP, run };
+
+interface Values {
+  readonly rules?: string | undefined;
+  readonly "detect-within"?: string | undefined;
+}
+
+async function run(args: readonly string[]): Promise<ExitCode> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      ...CHOICE_OPTIONS,
+      rules: { type: "string" },
+      "detect-within": { type: "string" },
+      apply: { type: "boolean" },
+      once: { type: "boolean" },
+      json: { type: "boolean" },
+      metrics: { type: "string" },
+      every: { type: "string" },
+    },
+  });
+  const readRules = (): GuardRules => rulesOf(values);
+  const settings = readRules();
+  const everyMs = values.every === undefined ? DEFAULT_EVERY_MS : parseDuration(values.every, "--every");
+  if (everyMs < 100) throw new UsageError(`--every takes at least 100ms, got ${values.every}`);
+  const smallestMs = Math.min(...settings.rules.map(({ detectWithinMs }) => detectWithinMs));
+  const longestMs = Math.max(...settings.rules.map(({ detectWithinMs }) => detectWithinMs));
+  const port = machinePort("guard");
+
+  const metrics = new GuardMetrics();
+  let dead = 0;
+  const log = (event: GuardEvent): void => {
+    metrics.count(event);
+    if (event.action === "destroy" || event.action === "would-destroy") dead++;
+    process.stdout.write(`${values.json ? JSON.stringify(event) : `${event.time} ${guardLine(event)}`}\n`);
+  };
+  const world = new LinuxGuardWorld({ port, ending: "destroy" });
+  const { zeroWindowToleranceMs } = settings;
+  const actions = new GuardActions({ world, apply: values.apply ?? false, zeroWindowToleranceMs, log });
+  const brake = new MassDeathBrake(settings.brake);
+  const engine = new GuardEngine({ world, actions, brake, rules: settings.rules }, performance.now());
+  const notify = notifier(port);
+  const loop = new GuardLoop({
+    port,
+    world,
+    engine,
+    sweepMs: Math.min(everyMs, smallestMs / 5),
+    onProblem: warn,
+    onSurvey: () => notify("WATCHDOG=1"),
+  });
+  const text = (): string => metrics.text(engine.counts, { taken: loop.surveys, lastMs: loop.lastSurveyMs });
+  const server = values.metrics === undefined ? null : await serveMetrics(values.metrics, text);
+
+  const stopping = new AbortController();
+  const stop = (): void => stopping.abort();
+  const reload = (): void => {
+    notify(`RELOADING=1\nMONOTONIC_USEC=${monotonicUs()}`);
+    try {
+      engine.reload(readRules().rules);
+    } catch (error) {
+      warn(`the old rules stay: ${(error as Error).message}`);
+    }
+    notify("READY=1");
+  };
+  process.on("SIGTERM", stop).on("SIGINT", stop).on("SIGHUP", reload);
+  await whereAllowed(async () => loop.start());
+  notify("READY=1");
+  // A signal arrives at a loop that has something to wait for; the survey's timer is that.
+  if (values.once) await sleep(longestMs + ONCE_GRACE_MS, undefined, { signal: stopping.signal }).catch(() => {});
+  else await new Promise<void>((resolve) => stopping.signal.addEventListener("abort", () => resolve(), { once: true }));
+  notify("STOPPING=1");
+  loop.stop();
+  server?.close();
+  process.off("SIGTERM", stop).off("SIGINT", stop).off("SIGHUP", reload);
+  return values.once && dead > 0 ? 1 : 0;
+}
+
+function rulesOf(values: Values & Parameters<typeof connectionChoice>[0]): GuardRules {
+  const { rules: path, "detect-within": within } = values;
+  const isChoosing = Object.keys(CHOICE_OPTIONS).some((key) => values[key as keyof typeof CHOICE_OPTIONS] !== undefined);
+  if (path !== undefined) {
+    if (within !== undefined || isChoosing) throw new UsageError("--rules says which connections and how soon; give no others beside it");
+    return readGuardRules(path);
+  }
+  if (within === undefined) throw new UsageError("guard needs --rules FILE or --detect-within 10s");
+  const detectWithinMs = parseDuration(within, "--detect-within");
+  if (detectWithinMs < SMALLEST_GUARD_BUDGET_MS) {
+    throw new UsageError(`--detect-within takes at least ${SMALLEST_GUARD_BUDGET_MS}ms, got ${within}: two verdicts must fit`);
+  }
+  const match = connectionChoice(values);
+  const rule = { name: "command line", match, detectWithinMs, endsDead: true, includesListeners: true, includesLoopback: false };
+  return { rules: [rule], brake: DEFAULT_BRAKE, zeroWindowToleranceMs: DEFAULT_TOLERANCE_MS };
+}
+
+/** Speaks to systemd where it listens (Type=notify); elsewhere says nothing. */
+function notifier(port: SystemPort): (state: string) => void {
+  const path = process.env.NOTIFY_SOCKET;
+  if (path === undefined || path === "") return () => {};
+  return (state) => void notifyService(port, path, state);
+}
+
+/** CLOCK_MONOTONIC, as sd_notify(3) wants it for a reload. */
+function monotonicUs(): number {
+  return Number(process.hrtime.bigint() / BigInt(MICROSECONDS));
+}
+
+function warn(text: string): void {
+  process.stderr.write(`halfopen guard: ${text}\n`);
+}
