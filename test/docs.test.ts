@@ -9,6 +9,7 @@ const run = promisify(execFile);
 const ROOT = new URL("../", import.meta.url).pathname;
 const DOCUMENTS = [
   "README.md",
+  "README.zh-CN.md",
   ...readdirSync(join(ROOT, "docs"))
     .filter((name) => name.endsWith(".md"))
     .map((name) => `docs/${name}`),
