@@ -12,6 +12,10 @@ export class Attempts {
   /** Latest possible instant of the last unanswered attempt; for the answer window. */
   lastAtLatest: Instant = 0;
   count = 0;
+  /** The newest attempt known that has had its time to be answered. Where they follow one another closely the last one never has. */
+  #settledAt: Instant = Number.NEGATIVE_INFINITY;
+  #candidateAt: Instant = Number.NEGATIVE_INFINITY;
+  #candidateLatest: Instant = Number.NEGATIVE_INFINITY;
 
   /** `count` is the total so far. A growing count means that the newest attempt left between `earliest` and `latest`. */
   seen(count: number, earliest: Instant, latest: Instant): void {
@@ -40,8 +44,27 @@ export class Attempts {
     return this.count > 0 && heardAt < this.lastAtLatest + answerWindowMs ? this.count - 1 : this.count;
   }
 
+  /** Looks which attempts have had `windowMs` to be answered. */
+  settle(now: Instant, windowMs: number): void {
+    if (this.count === 0) return;
+    if (now - this.#candidateLatest >= windowMs) {
+      this.#settledAt = Math.max(this.#settledAt, this.#candidateAt);
+      this.#candidateAt = this.lastAt;
+      this.#candidateLatest = this.lastAtLatest;
+    }
+    if (now - this.lastAtLatest >= windowMs) this.#settledAt = this.lastAt;
+  }
+
+  /** The span of those that {@link settle} found. */
+  get settledSpanMs(): number {
+    return this.count === 0 ? 0 : Math.max(0, this.#settledAt - this.firstAt);
+  }
+
   clear(): void {
     this.count = 0;
+    this.#settledAt = Number.NEGATIVE_INFINITY;
+    this.#candidateAt = Number.NEGATIVE_INFINITY;
+    this.#candidateLatest = Number.NEGATIVE_INFINITY;
   }
 
   get spanMs(): number {

@@ -5,7 +5,15 @@ import { type Flow, flowOf, heardAgeMs, isStuckLocally, progressMark } from "./f
 import type { Instant } from "./instant.ts";
 import { LossEstimator } from "./loss-estimator.ts";
 import { PathTiming } from "./path-timing.ts";
-import { isEnoughAtDeadline, lastUsefulAttempt, PROBE_SPACING_MS, type ProbePlan, planProbes, probeSpacingMs } from "./probe-plan.ts";
+import {
+  isEnoughAtDeadline,
+  lastUsefulAttempt,
+  OUTAGE_SHARE,
+  PROBE_SPACING_MS,
+  type ProbePlan,
+  planProbes,
+  probeSpacingMs,
+} from "./probe-plan.ts";
 import { RetransmitLoss } from "./retransmit-loss.ts";
 import type { TcpInfo } from "./tcp-info.ts";
 
@@ -18,6 +26,8 @@ export interface LivenessOptions {
   readonly budgetMs: number;
   /** TCP_RTO_MAX_MS as applied, `null` where the kernel has none. */
   readonly rtoMaxMs: number | null;
+  /** The span that unanswered attempts need even where the budget is over; default what an outage that is promised to be survived may last. */
+  readonly hurriedSpanMs?: number;
 }
 
 /**
@@ -41,6 +51,7 @@ export class Liveness {
   readonly attempts: Attempts = new Attempts();
   readonly #budgetMs: number;
   readonly #rtoMaxMs: number | null;
+  readonly #hurriedSpanMs: number;
   #plan: ProbePlan;
   readonly #timing: PathTiming = new PathTiming();
   #heardAt: Instant;
@@ -57,6 +68,7 @@ export class Liveness {
   constructor(options: LivenessOptions, now: Instant) {
     this.#budgetMs = options.budgetMs;
     this.#rtoMaxMs = options.rtoMaxMs;
+    this.#hurriedSpanMs = options.hurriedSpanMs ?? OUTAGE_SHARE * options.budgetMs;
     this.#heardAt = now;
     this.#progressAt = now;
     this.#observedAt = now;
@@ -89,14 +101,6 @@ export class Liveness {
     return this.#soonest(now, this.#nextNudgeAt);
   }
 
-  /** What happened: something proved that the peer's host lives (bytes, a heartbeat's answer). */
-  heard(now: Instant): void {
-    this.#heardAt = Math.max(this.#heardAt, now);
-    this.#progressAt = Math.max(this.#progressAt, now);
-    this.attempts.clear();
-    if (this.state === "suspect") this.state = "alive";
-  }
-
   /** What happened: this process, or the whole machine, stood still for `gapMs` until `now`. Deadlines move by the gap. */
   stalled(now: Instant, gapMs: number): void {
     this.#heardAt = Math.min(now, this.#heardAt + gapMs);
@@ -105,7 +109,7 @@ export class Liveness {
     this.#resumedAt = now;
   }
 
-  /** Silence after which the kernel's standing keepalive should probe: the caller keeps TCP_KEEPIDLE at this value. */
+  /** Silence after which the kernel's standing keepalive should probe: what TCP_KEEPIDLE is to be. */
   get idleMs(): number {
     return this.#plan.idleMs;
   }
@@ -225,20 +229,23 @@ export class Liveness {
 
   #judge(now: Instant, info: TcpInfo): void {
     const { attempts } = this;
-    const isWindowOver = attempts.count > 0 && now - attempts.lastAtLatest >= this.#timing.answerWindowMs;
+    attempts.settle(now, this.#timing.hurriedWindowMs);
     if (this.state === "alive" && this.#isMissed(now, info)) this.state = "suspect";
     if (this.state !== "suspect") return;
+    const backoff = this.flow === "in-flight" ? (info.backoff ?? 0) : 0;
     // While this process stood still the kernel went on asking: its own counters prove a span that our clock may not claim.
-    const provenSpan = Math.max(
-      attempts.spanMs,
-      this.flow === "in-flight" ? this.#timing.retransmitChainMs(info.backoff ?? 0, this.#rtoMaxMs) : 0,
-    );
-    const isProven = isWindowOver && attempts.count >= this.#plan.attemptsNeeded && provenSpan >= this.#plan.spanMs;
-    if (isProven && attempts.lastAt >= this.#resumedAt) this.state = "dead";
-    else if (now >= this.#deadline() && isEnoughAtDeadline(attempts.count, this.loss.ratio)) {
-      this.isRushed = !(attempts.count >= this.#plan.attemptsNeeded && provenSpan >= this.#plan.spanMs);
-      this.state = "dead";
-    }
+    const provenSpan = Math.max(attempts.spanMs, this.#timing.retransmitChainMs(backoff, this.#rtoMaxMs));
+    const isComplete = attempts.count >= this.#plan.attemptsNeeded && provenSpan >= this.#plan.spanMs;
+    const isAnswerDue = attempts.count > 0 && now - attempts.lastAtLatest >= this.#timing.answerWindowMs;
+    if (isComplete && isAnswerDue && attempts.lastAt >= this.#resumedAt) this.state = "dead";
+    else if (now >= this.#deadline() && this.#isEnough(backoff)) this.state = "dead";
+    if (this.state === "dead") this.isRushed = !isComplete;
+  }
+
+  /** The end of the budget hurries the proof, but an outage that it promises to survive could still explain a shorter span. */
+  #isEnough(backoff: number): boolean {
+    const settledSpan = Math.max(this.attempts.settledSpanMs, this.#timing.retransmitChainMs(backoff - 1, this.#rtoMaxMs));
+    return settledSpan >= this.#hurriedSpanMs && isEnoughAtDeadline(this.attempts.count, this.loss.ratio);
   }
 
   #isMissed(now: Instant, info: TcpInfo): boolean {
@@ -279,7 +286,8 @@ export class Liveness {
     const windowEnd = this.attempts.lastAtLatest + this.#timing.answerWindowMs;
     if (this.attempts.count > 0 && windowEnd > now) next = Math.min(next, windowEnd);
     const deadline = this.#deadline();
-    if (deadline > now) next = Math.min(next, deadline);
-    return next;
+    if (deadline > now) return Math.min(next, deadline);
+    const hurried = this.attempts.lastAtLatest + this.#timing.hurriedWindowMs;
+    return hurried > now ? Math.min(next, hurried) : next;
   }
 }

@@ -4,6 +4,8 @@ import type { TcpInfo } from "./tcp-info.ts";
 export class PathTiming {
   /** A probe unanswered for this long counts as missed. */
   answerWindowMs = 200;
+  /** The same where the budget is over: two round trips, and what the kernel's clock cannot tell apart. */
+  hurriedWindowMs = 50;
   /** The retransmission timeout without backoff. */
   rtoMs = 204;
 
@@ -12,6 +14,7 @@ export class PathTiming {
     this.rtoMs = info.rtoMs;
     // A probe is answered at once; three round trips and 100 ms hold any live answer, and on a LAN 200 ms is the kernel's own patience.
     const roundTrips = 3 * (info.rttMs ?? 0) + 100;
+    this.hurriedWindowMs = Math.max(50, 2 * (info.rttMs ?? 0) + 40);
     this.answerWindowMs = Math.max(50, Math.min(info.rtoMs, Math.max(200, roundTrips)));
   }
 

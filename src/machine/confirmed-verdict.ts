@@ -1,6 +1,6 @@
 import type { Instant } from "../core/instant.ts";
 import { Liveness } from "../core/liveness.ts";
-import { PROBE_SPACING_MS, SMALLEST_BUDGET_MS } from "../core/probe-plan.ts";
+import { PROBE_SPACING_MS } from "../core/probe-plan.ts";
 import type { TcpInfo } from "../core/tcp-info.ts";
 
 /** Left between the first verdict and the end of the budget: one more attempt, spaced as probes must be, and its answer's time. */
@@ -10,8 +10,8 @@ const ACCEPTED_FALSE_ALARM = 1e-8;
 /** While a verdict waits to be confirmed the connection is looked at this often. */
 const LOOK_EVERY_MS = 200;
 
-/** The smallest budget in which two verdicts and an attempt between them fit. */
-export const SMALLEST_GUARD_BUDGET_MS = 3000;
+/** The smallest budget in which two verdicts and an attempt between them fit at every phase (guard-engine.sim.test.ts). */
+export const SMALLEST_GUARD_BUDGET_MS = 5000;
 
 export interface ConfirmedVerdictOptions {
   readonly budgetMs: number;
@@ -41,8 +41,9 @@ export class ConfirmedVerdict {
   /** `since` is the last instant at which the peer was known to live; nobody asked it before the guard came. */
   constructor(options: ConfirmedVerdictOptions, since: Instant) {
     this.#options = options;
-    const budgetMs = Math.max(SMALLEST_BUDGET_MS, options.budgetMs - CONFIRMING_MS);
-    this.liveness = new Liveness({ budgetMs, rtoMaxMs: options.rtoMaxMs }, since);
+    const budgetMs = options.budgetMs - CONFIRMING_MS;
+    // The second verdict, an attempt later, is what an outage has to outlast.
+    this.liveness = new Liveness({ budgetMs, rtoMaxMs: options.rtoMaxMs, hurriedSpanMs: 0 }, since);
   }
 
   /** When the first verdict fell, `null` as long as there is none. */

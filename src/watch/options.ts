@@ -22,7 +22,7 @@ export interface WatchDetector {
 }
 
 export interface WatchOptions {
-  /** Time in ms within which a dead peer is to be found. 2000 to 86400000; default 10000. */
+  /** Time in ms within which a dead peer is to be found. 2500 to 86400000; default 10000. */
   readonly detectWithinMs?: number | undefined;
   /** Asks the peer's process; see `halfopen/heartbeat` for ready ones. Default none: kernel evidence only. */
   readonly heartbeat?: Heartbeat | undefined;

@@ -37,7 +37,7 @@ describe("the guard's rules file", () => {
     ["rules: []", "rules.yaml:1:8:"],
     ["rules:\n  - name: a\n    detect-within: 5s\n    match: { prot: 1 }\n", 'rules.yaml:4:14: match has no "prot"'],
     ["rules:\n  - name: a\n    detect-within: 5\n", "rules.yaml:3:20: detect-within takes a duration"],
-    ["rules:\n  - name: a\n    detect-within: 1s\n", "rules.yaml:3:20: detect-within is at least 3000ms"],
+    ["rules:\n  - name: a\n    detect-within: 1s\n", "rules.yaml:3:20: detect-within is at least 5000ms"],
     ["rules:\n  - name: a\n", "rules.yaml:2:5: rule a needs detect-within"],
     ["rules:\n  - name: a\n    detect-within: 5s\n    match: { port: [] }\n", "rules.yaml:4:20: port is an empty list"],
     ["rules:\n  - name: a\n    detect-within: 5s\n    match: { port: 99999 }\n", "rules.yaml:4:20: --port takes"],

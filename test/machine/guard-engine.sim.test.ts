@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { SMALLEST_GUARD_BUDGET_MS } from "../../src/machine/confirmed-verdict.ts";
 import { KernelModel, type Path } from "../core/kernel-model.ts";
 import { ModelWorld } from "./model-world.ts";
 
@@ -29,7 +30,7 @@ describe("the guard", () => {
     const writes = fc.constantFrom(null, 100, 700, 1500);
     fc.assert(
       fc.property(
-        fc.constantFrom(3000, 5000, 10_000, 30_000),
+        fc.constantFrom(SMALLEST_GUARD_BUDGET_MS, 10_000, 30_000),
         cuts,
         writes,
         fc.integer({ min: 0, max: 40 }),
@@ -38,7 +39,8 @@ describe("the guard", () => {
           const key = world.add(kernel(outOf(cut, Number.POSITIVE_INFINITY, rttMs)), [10, 0, 0, 2], writeEveryMs);
           world.run(cut + budgetMs + 1500);
           const late = (world.endedAt.get(key) ?? Number.POSITIVE_INFINITY) - cut;
-          expect(late).toBeLessThanOrEqual(budgetMs + 500);
+          // Who writes seldom asks late: data that enters flight starts a clock of its own.
+          expect(late).toBeLessThanOrEqual(budgetMs + 500 + (writeEveryMs ?? 0) / 4);
           expect(world.actionsOf("destroy").map(({ diagnosis }) => diagnosis?.cause)).toEqual(["path-silent"]);
         },
       ),
@@ -49,7 +51,7 @@ describe("the guard", () => {
   it("lets every connection live that lost less than 0.8 of its budget to an outage", () => {
     fc.assert(
       fc.property(
-        fc.constantFrom(3000, 5000, 10_000),
+        fc.constantFrom(SMALLEST_GUARD_BUDGET_MS, 10_000),
         fc.integer({ min: 4000, max: 9000 }),
         fc.constantFrom(null, 300),
         (budgetMs, from, writeEveryMs) => {

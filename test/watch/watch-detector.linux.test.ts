@@ -56,7 +56,7 @@ describe("watch with a detector of one's own", () => {
     const { client } = pair;
     const answers: (() => void)[] = [];
     const heartbeat = () => new Promise<void>((resolve) => answers.push(resolve));
-    const w = watch(client, { detectWithinMs: 2000, heartbeat, expect: "host" });
+    const w = watch(client, { detectWithinMs: 2500, heartbeat, expect: "host" });
     expect(w.quality.mistakes).toBe(0);
     await once(w, "suspect");
     // Counted from the last evidence of any kind: the kernel of a hung process goes on answering.
@@ -80,7 +80,7 @@ describe("watch with a detector of one's own", () => {
     const refused = expect.objectContaining({ code: "ERR_OPTION_RANGE" });
     expect(() => watch(client, { detector })).toThrow(refused);
     expect(() => watch(client, { heartbeat, detector: { ...detector, intervalMs: 10 } })).toThrow(refused);
-    expect(() => watch(client, { heartbeat, detectWithinMs: 2000, detector: { ...detector, intervalMs: 2001 } })).toThrow(refused);
+    expect(() => watch(client, { heartbeat, detectWithinMs: 2500, detector: { ...detector, intervalMs: 2501 } })).toThrow(refused);
     expect(() => watch(client, { heartbeat, detector: { intervalMs: 100, make: () => ({}) as never } })).toThrow(refused);
     expect(() => watch(client, { heartbeat, detector: 7 as never })).toThrow(refused);
   });
