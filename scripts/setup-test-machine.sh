@@ -8,6 +8,8 @@ packages=(
   tcpdump              # what is really on the wire
   wine wine64          # Node for Windows
   chromium             # the lab's page as people see it
+  redis-server redis-tools netcat-openbsd python3                     # programs under guard and exec
+  postgresql mariadb-server mosquitto nats-server rabbitmq-server     # servers of the watched clients
 )
 
 if [ "$(id -u)" -ne 0 ]; then

@@ -1,13 +1,10 @@
+import { durationMs } from "../core/duration.ts";
 import { UsageError } from "./command.ts";
-
-const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, min: 60_000, h: 3_600_000, d: 86_400_000 };
-const DURATION = /^(\d+(?:\.\d+)?)(ms|s|min|m|h|d)$/;
 
 /** Reads `5s`, `500ms`, `1.5h`, `2m` into milliseconds. A bare number is refused: nobody remembers which unit it would be. */
 export function parseDuration(text: string, option: string): number {
-  const [, amount = "", unit = ""] = DURATION.exec(text) ?? [];
-  const ms = Number(amount) * (UNIT_MS[unit] ?? Number.NaN);
-  if (amount !== "" && Number.isFinite(ms)) return ms;
+  const ms = durationMs(text);
+  if (ms !== null) return ms;
   const hint = /^\d+(\.\d+)?$/.test(text) ? `; did you mean ${text}s or ${text}ms?` : "";
   throw new UsageError(`${option} takes a duration with its unit (5s, 500ms, 2m, 1h), got ${JSON.stringify(text)}${hint}`);
 }

@@ -80,6 +80,12 @@ export class ProcessProof {
     this.#paced?.detector.heard(now, this.#sequence);
   }
 
+  /** The process cannot be asked just now, and that is not its fault: only the host is judged. */
+  excused(now: Instant): void {
+    this.#askedAt = null;
+    this.heard(now);
+  }
+
   failed(now: Instant, reason: string): void {
     this.#askedAt = null;
     this.lastFailure = reason;

@@ -223,7 +223,7 @@ export class Connection implements Checked {
 
   #facts(now: Instant): Facts {
     const heardAt = this.#heardAt();
-    const isProcessSilent = this.#process?.proof.isSilentTooLong(now) && this.#kernel?.liveness.state !== "dead";
+    const isHostSilent = (this.#kernel?.liveness.state ?? "alive") !== "alive"; // then that is the cause
     return {
       socket: this.socket,
       now,
@@ -232,7 +232,7 @@ export class Connection implements Checked {
       info: this.#kernel?.info ?? null,
       liveness: this.#kernel?.liveness ?? null,
       heardAt,
-      processSilentForMs: isProcessSilent ? (this.#process?.proof.silentForMs(now) ?? null) : null,
+      processSilentForMs: isHostSilent || !this.#process?.proof.isSilentTooLong(now) ? null : this.#process.proof.silentForMs(now),
       heartbeatFailure: this.#process?.proof.lastFailure ?? null,
       pausedForMs: heardAt === null ? null : engine.health.pausedSinceMs(heardAt, now - this.#settings.detectWithinMs),
       others: this.#group,

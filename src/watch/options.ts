@@ -2,7 +2,10 @@ import type { Detector } from "../core/detectors/detector.ts";
 import { HalfOpenError } from "../core/errors.ts";
 import { LARGEST_BUDGET_MS, SMALLEST_BUDGET_MS } from "../core/probe-plan.ts";
 
-/** Any function that resolves when the peer's *process* answered. Called only when nothing was heard, one call at a time. */
+/**
+ * Any function that resolves when the peer's *process* answered. Called only when nothing was heard, one call at a time. Where it
+ * returns `undefined` instead of a promise the process cannot be asked just now, and only the host is judged.
+ */
 export type Heartbeat = () => PromiseLike<unknown> | unknown;
 
 /**

@@ -1,0 +1,41 @@
+import { subscribe } from "node:diagnostics_channel";
+import { type Server, Socket } from "node:net";
+import { Server as TlsServer } from "node:tls";
+
+/** How a socket came about. */
+export type Side = "client" | "server";
+
+/**
+ * Calls `onSocket` for every TCP and TLS socket that this program opens or accepts from now on, on every Node line: the diagnostics
+ * channels tell of accepted ones everywhere, of outgoing ones completely since Node 22. On Node 20 `net.client.socket` misses
+ * `new Socket().connect()` (pg) and `tls.connect()`, so there connect() itself is wrapped.
+ */
+export function adoptSockets(onSocket: (socket: Socket, side: Side) => void, options: { readonly servers: boolean }): void {
+  if (Number.parseInt(process.versions.node, 10) >= 22)
+    subscribe("net.client.socket", (message) => onSocket((message as { socket: Socket }).socket, "client"));
+  else wrapConnect(onSocket);
+  if (options.servers) adoptAccepted(onSocket);
+}
+
+function wrapConnect(onSocket: (socket: Socket, side: Side) => void): void {
+  const { connect } = Socket.prototype;
+  function connectAndTell(this: Socket, ...args: unknown[]): Socket {
+    onSocket(this, "client");
+    return Reflect.apply(connect, this, args) as Socket;
+  }
+  Socket.prototype.connect = connectAndTell as typeof connect;
+}
+
+/** A TLS server's raw socket has no handlers of the program; its TLSSocket has, and comes when the handshake is done. */
+function adoptAccepted(onSocket: (socket: Socket, side: Side) => void): void {
+  const known = new WeakSet<Server>();
+  subscribe("net.server.socket", (message) => {
+    const { socket } = message as { socket: Socket & { server?: Server } };
+    const { server } = socket;
+    if (!(server instanceof TlsServer)) onSocket(socket, "server");
+    else if (!known.has(server)) {
+      known.add(server);
+      server.on("secureConnection", (secure) => onSocket(secure, "server"));
+    }
+  });
+}

@@ -1,0 +1,14 @@
+import type { Diagnosis } from "../core/diagnosis.ts";
+
+/** Deaths worth a line: a peer that resets or closes is everyday life, and the program hears of it anyway. */
+const EVERYDAY = new Set<Diagnosis["cause"]>(["peer-reset", "closed-by-peer", "closed-locally"]);
+
+/** One line on standard error; with JSON the whole diagnosis. */
+export function reportDeath(diagnosis: Diagnosis, onDead: string, logsJson: boolean): void {
+  if (EVERYDAY.has(diagnosis.cause)) return;
+  const { remote, cause, certainty, why, silentForMs } = diagnosis;
+  const silence = silentForMs === null ? "" : ` after ${Math.round(silentForMs)} ms of silence`;
+  const text = `halfopen: ${remote ?? "a peer"} is dead${silence} (${cause}, ${certainty}): ${why.join("; ")}; ${onDead === "report" ? "left alone" : "connection ended"}`;
+  const line = logsJson ? JSON.stringify({ time: new Date().toISOString(), event: "dead", action: onDead, diagnosis }) : text;
+  process.stderr.write(`${line}\n`);
+}

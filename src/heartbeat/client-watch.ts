@@ -1,0 +1,86 @@
+import { EventEmitter } from "node:events";
+import type { Socket } from "node:net";
+import type { Diagnosis } from "../core/diagnosis.ts";
+import { HalfOpenError } from "../core/errors.ts";
+import type { Heartbeat, WatchOptions } from "../watch/options.ts";
+import { watch } from "../watch/watch.ts";
+import { surface, type Watcher } from "../watch/watcher.ts";
+
+export interface ClientWatchOptions extends Omit<WatchOptions, "heartbeat"> {
+  /**
+   * Tells whether the peer's process can be asked just now. While a command blocks on purpose, an answer cannot come, and only the
+   * host is judged. Default: what the adapter knows of its client.
+   */
+  readonly canAsk?: (() => boolean) | undefined;
+}
+
+/** Tells of the socket a client has now and of each it gets later, with the function that asks the peer's process over it. */
+export type FollowSockets = (onSocket: (socket: Socket, heartbeat: Heartbeat) => void) => () => void;
+
+interface ClientWatchEvents {
+  suspect: [diagnosis: Diagnosis, socket: Socket];
+  alive: [diagnosis: Diagnosis, socket: Socket];
+  dead: [diagnosis: Diagnosis, socket: Socket];
+  close: [diagnosis: Diagnosis, socket: Socket];
+  /** A connection of the client that cannot be watched; it is left as it is. */
+  unwatched: [error: HalfOpenError];
+}
+
+/** The watch of a client through all its reconnects. */
+export class ClientWatch extends EventEmitter<ClientWatchEvents> implements Disposable {
+  readonly #options: WatchOptions;
+  readonly #watchers: Set<Watcher> = new Set();
+  readonly #stopFollowing: () => void;
+  #isClosed = false;
+
+  constructor(follow: FollowSockets, { canAsk, ...options }: ClientWatchOptions = {}) {
+    super();
+    this.#options = options;
+    this.#stopFollowing = follow((socket, heartbeat) =>
+      this.#begin(socket, canAsk ? () => (canAsk() ? heartbeat() : undefined) : heartbeat),
+    );
+    options.signal?.addEventListener("abort", () => this.close(), { once: true });
+  }
+
+  /** The watch of the newest connection; `null` while there is none. */
+  get current(): Watcher | null {
+    return [...this.#watchers].at(-1) ?? null;
+  }
+
+  /** Ends the watch and leaves the client's socket as it was. */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#stopFollowing();
+    for (const watcher of this.#watchers) watcher.close();
+    this.#watchers.clear();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #begin(socket: Socket, heartbeat: Heartbeat): void {
+    if (this.#isClosed) return;
+    try {
+      const watcher = watch(socket, { ...this.#options, heartbeat });
+      this.#watchers.add(watcher);
+      for (const event of ["suspect", "alive", "dead"] as const) watcher.on(event, (diagnosis) => this.#tell(event, diagnosis, socket));
+      watcher.on("close", (diagnosis) => {
+        this.#watchers.delete(watcher);
+        this.#tell("close", diagnosis, socket);
+      });
+    } catch (error) {
+      if (!(error instanceof HalfOpenError) || error.code === "ERR_OPTION_RANGE") throw error;
+      this.emit("unwatched", error);
+    }
+  }
+
+  #tell(event: "suspect" | "alive" | "dead" | "close", diagnosis: Diagnosis, socket: Socket): void {
+    try {
+      this.emit(event, diagnosis, socket);
+    } catch (error) {
+      surface(error);
+    }
+  }
+}

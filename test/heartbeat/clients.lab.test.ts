@@ -1,0 +1,155 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { expect, it } from "vitest";
+import type { Network } from "../../src/lab/network.ts";
+import { monotonicMs } from "../../src/lab/run-fault.ts";
+import { type LabProcess, World } from "../../src/lab/world.ts";
+import { describeWith } from "../setup/requires.ts";
+import { Folder, listening, SERVERS } from "./servers.ts";
+
+const BUDGET_MS = 5000;
+const GRACE_MS = 250;
+const PROGRAM = new URL("client-program.mjs", import.meta.url).pathname;
+
+/** Which client talks to which server, and whether it connects anew by itself. */
+const CLIENTS: readonly {
+  readonly client: string;
+  readonly server: keyof typeof SERVERS;
+  readonly reconnects: boolean;
+  readonly keepsRequests?: boolean;
+}[] = [
+  { client: "ioredis", server: "redis", reconnects: true },
+  // These send a request again after the reconnect: it does not fail.
+  { client: "ioredis-subscriber", server: "redis", reconnects: true, keepsRequests: true },
+  { client: "ioredis-blocked", server: "redis", reconnects: true },
+  { client: "node-redis", server: "redis", reconnects: true },
+  { client: "pg", server: "postgres", reconnects: false },
+  { client: "pg-listen", server: "postgres", reconnects: false },
+  { client: "mysql2", server: "mariadb", reconnects: false },
+  { client: "mqtt", server: "mosquitto", reconnects: true, keepsRequests: true },
+  { client: "nats", server: "nats", reconnects: true },
+  { client: "amqplib", server: "rabbitmq", reconnects: false },
+  { client: "ws", server: "node", reconnects: false },
+  { client: "http2", server: "node", reconnects: false },
+];
+
+interface Said {
+  readonly event: string;
+  readonly at: number;
+  readonly cause?: string;
+}
+
+class ClientProgram {
+  readonly said: Said[] = [];
+  readonly process: LabProcess;
+
+  private constructor(process: LabProcess) {
+    this.process = process;
+    process.onLine((line) => this.said.push(JSON.parse(line) as Said));
+  }
+
+  static async start(network: Network, client: string): Promise<ClientProgram> {
+    const argv = [process.execPath, PROGRAM, client, network.address("right"), "watched", `${BUDGET_MS}`];
+    const program = new ClientProgram(await network.spawn("left", argv, { unprivileged: true }));
+    await program.hears("ready", 0, 15_000);
+    return program;
+  }
+
+  /** The first such event after an instant. */
+  async hears(event: string, after: number, withinMs: number): Promise<Said> {
+    const until = monotonicMs() + withinMs;
+    while (monotonicMs() < until) {
+      const found = this.said.find((one) => one.event === event && one.at > after);
+      if (found) return found;
+      await sleep(20);
+    }
+    throw new Error(`no ${event} within ${withinMs} ms; said ${JSON.stringify(this.said)} ${this.process.errors.join(" ")}`);
+  }
+}
+
+/** Both connections of one client: idle, and with a request in flight when the cable is pulled. */
+async function pullCable(network: Network, { client, reconnects, keepsRequests }: (typeof CLIENTS)[number]): Promise<void> {
+  const [idle, busy] = await Promise.all([ClientProgram.start(network, client), ClientProgram.start(network, client)]);
+  await sleep(2500);
+  const cutAt = monotonicMs();
+  await network.pullCable();
+  await busy.process.write("request");
+  for (const program of [idle, busy]) {
+    const dead = await program.hears("dead", cutAt, BUDGET_MS + 3000);
+    expect(dead.at - cutAt, `${client}: verdict`).toBeLessThanOrEqual(BUDGET_MS + GRACE_MS);
+    expect(dead.cause).toBe("path-silent");
+  }
+  if (!keepsRequests) {
+    const failed = await busy.hears("failed", cutAt, BUDGET_MS + 3000);
+    expect(failed.at - cutAt, `${client}: the request in flight`).toBeLessThanOrEqual(BUDGET_MS + GRACE_MS);
+  }
+  const lost = await idle.hears("lost", cutAt, BUDGET_MS + 3000);
+  expect(lost.at - cutAt, `${client}: its own close`).toBeLessThanOrEqual(BUDGET_MS + GRACE_MS);
+  if (!reconnects) return;
+  await network.plugCable();
+  const back = await idle.hears("back", cutAt, 20_000);
+  // It works again, and is watched again: a second cut is found as well.
+  await sleep(2500);
+  const secondCutAt = monotonicMs();
+  await network.pullCable();
+  const again = await idle.hears("dead", secondCutAt, BUDGET_MS + 3000);
+  expect(again.at - secondCutAt, `${client}: verdict after its reconnect at ${back.at}`).toBeLessThanOrEqual(BUDGET_MS + GRACE_MS);
+}
+
+/** Stops a server with all the processes it is made of. */
+async function stopAll(network: Network, pid: number): Promise<void> {
+  const children = (await network.run("right", ["cat", `/proc/${pid}/task/${pid}/children`])).trim();
+  await network.run("right", ["sh", "-c", 'kill -STOP "$1"', "sh", `${pid}`]);
+  for (const child of children.split(" ").filter((one) => one !== "")) await stopAll(network, Number(child));
+}
+
+/** A blocked event loop of three budgets gives nobody up; a stopped server is found at the budget. */
+async function stallThenStop(network: Network, client: string, server: LabProcess): Promise<void> {
+  const program = await ClientProgram.start(network, client);
+  await sleep(1000);
+  await program.process.write(`block ${3 * BUDGET_MS}`);
+  await sleep(3 * BUDGET_MS + 3000);
+  expect(
+    program.said.filter(({ event }) => event === "dead"),
+    `${client}: after a stall`,
+  ).toEqual([]);
+  // Its kernel goes on answering: only the process's silence tells. One that blocks on purpose cannot be told apart, and lives.
+  const stoppedAt = monotonicMs();
+  await stopAll(network, server.pid);
+  if (client === "ioredis-blocked") {
+    await sleep(BUDGET_MS + 2000);
+    expect(program.said.filter(({ event }) => event === "dead")).toEqual([]);
+    return;
+  }
+  const dead = await program.hears("dead", stoppedAt, BUDGET_MS + 3000);
+  expect(dead.cause).toBe("peer-hung");
+  expect(dead.at - stoppedAt, `${client}: stopped server`).toBeLessThanOrEqual(BUDGET_MS + GRACE_MS);
+}
+
+const needs = [...new Set(CLIENTS.map(({ server }) => SERVERS[server].needs))];
+await describeWith(["root", "namespaces", ...needs], "a watched client", () => {
+  it.concurrent.each(CLIENTS)(
+    "$client loses a dead $server within the budget, and is watched again after a reconnect",
+    { timeout: 120_000 },
+    async ({ client, server, reconnects, keepsRequests = false }) => {
+      using folder = new Folder();
+      await using world = await World.open();
+      const network = await world.network();
+      await SERVERS[server].start(network, folder.path);
+      await listening(network, SERVERS[server].port);
+      await pullCable(network, { client, server, reconnects, keepsRequests });
+    },
+  );
+
+  it.concurrent.each(CLIENTS)(
+    "$client survives a stall of its own, and finds a $server that hangs",
+    { timeout: 120_000 },
+    async ({ client, server }) => {
+      using folder = new Folder();
+      await using world = await World.open();
+      const network = await world.network();
+      const running = await SERVERS[server].start(network, folder.path);
+      await listening(network, SERVERS[server].port);
+      await stallThenStop(network, client, running);
+    },
+  );
+});

@@ -1,0 +1,128 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Network } from "../../src/lab/network.ts";
+import type { LabProcess } from "../../src/lab/world.ts";
+
+/** How a real server is started on the lab's right host, from a folder of its own. */
+export interface ServerKind {
+  /** The program that must be installed. */
+  readonly needs: string;
+  readonly port: number;
+  start(network: Network, folder: string): Promise<LabProcess>;
+}
+
+const POSTGRES = "/usr/lib/postgresql/15/bin";
+/** Servers that refuse to run as root run as this user. */
+const asUser = (name: string): string[] => ["setpriv", `--reuid=${name}`, `--regid=${name}`, "--clear-groups", "--"];
+
+export const SERVERS = {
+  redis: {
+    needs: "redis-server",
+    port: 6379,
+    start: (network, folder) =>
+      network.spawn("right", ["redis-server", "--bind", "0.0.0.0", "--protected-mode", "no", "--save", "", "--dir", folder]),
+  },
+  postgres: {
+    needs: `${POSTGRES}/postgres`,
+    port: 5432,
+    async start(network, folder) {
+      const data = join(folder, "data");
+      await network.run("right", ["chown", "postgres", folder]);
+      await network.run("right", [...asUser("postgres"), `${POSTGRES}/initdb`, "-D", data, "-U", "postgres", "--auth=trust", "--no-sync"]);
+      await network.run("right", [...asUser("postgres"), "sed", "-i", "$ a host all all 0.0.0.0/0 trust", join(data, "pg_hba.conf")]);
+      return network.spawn("right", [...asUser("postgres"), `${POSTGRES}/postgres`, "-D", data, "-h", "0.0.0.0", "-k", folder, "-F"]);
+    },
+  },
+  mariadb: {
+    needs: "mariadbd",
+    port: 3306,
+    async start(network, folder) {
+      const init = join(folder, "init.sql");
+      writeFileSync(init, "CREATE USER 'root'@'%';\nGRANT ALL ON *.* TO 'root'@'%';\n");
+      await network.run("right", ["chown", "-R", "mysql", folder]);
+      const data = join(folder, "data");
+      await network.run("right", [
+        ...asUser("mysql"),
+        "env",
+        `TMPDIR=${folder}`,
+        "mariadb-install-db",
+        `--datadir=${data}`,
+        "--auth-root-authentication-method=normal",
+        "--skip-test-db",
+      ]);
+      const settings = [
+        `--datadir=${data}`,
+        `--socket=${folder}/s`,
+        "--bind-address=0.0.0.0",
+        `--init-file=${init}`,
+        `--pid-file=${folder}/pid`,
+      ];
+      return network.spawn("right", [...asUser("mysql"), "mariadbd", "--no-defaults", ...settings]);
+    },
+  },
+  mosquitto: {
+    needs: "mosquitto",
+    port: 1883,
+    start(network, folder) {
+      const settings = join(folder, "mosquitto.conf");
+      writeFileSync(settings, "listener 1883 0.0.0.0\nallow_anonymous true\n");
+      return network.spawn("right", ["mosquitto", "-c", settings]);
+    },
+  },
+  nats: {
+    needs: "nats-server",
+    port: 4222,
+    start: (network) => network.spawn("right", ["nats-server", "-a", "0.0.0.0"]),
+  },
+  rabbitmq: {
+    needs: "rabbitmq-server",
+    port: 5672,
+    async start(network, folder) {
+      const home = join(folder, "home");
+      mkdirSync(home);
+      writeFileSync(
+        join(folder, "rabbitmq.conf"),
+        "loopback_users = none\ndefault_user = lab\ndefault_pass = lab\nlisteners.tcp.default = 5672\n",
+      );
+      await network.run("right", ["chown", "-R", "rabbitmq", folder]);
+      const env = {
+        HOME: home,
+        RABBITMQ_BASE: folder,
+        RABBITMQ_CONFIG_FILE: join(folder, "rabbitmq.conf"),
+        RABBITMQ_MNESIA_BASE: join(folder, "mnesia"),
+        RABBITMQ_LOG_BASE: join(folder, "log"),
+        RABBITMQ_NODENAME: "lab@localhost",
+        RABBITMQ_ENABLED_PLUGINS_FILE: join(folder, "plugins"),
+        RABBITMQ_PID_FILE: join(folder, "pid"),
+      };
+      return network.spawn("right", [...asUser("rabbitmq"), "/usr/lib/rabbitmq/bin/rabbitmq-server"], { env });
+    },
+  },
+  node: {
+    needs: "node",
+    port: 8081,
+    start: (network) => network.spawn("right", [process.execPath, new URL("node-server.mjs", import.meta.url).pathname]),
+  },
+} satisfies Record<string, ServerKind>;
+
+/** A folder that goes away with its owner. */
+export class Folder implements Disposable {
+  readonly path: string = mkdtempSync(join(tmpdir(), "halfopen-server-"));
+
+  [Symbol.dispose](): void {
+    rmSync(this.path, { recursive: true, force: true });
+  }
+}
+
+/** Waits until the port accepts connections. */
+export async function listening(network: Network, port: number, withinMs = 40_000): Promise<void> {
+  const hex = port.toString(16).toUpperCase().padStart(4, "0");
+  for (let waited = 0; waited < withinMs; waited += 100) {
+    const sockets = await network.run("right", ["cat", "/proc/net/tcp", "/proc/net/tcp6"]);
+    if (new RegExp(`:${hex} 0+:0000 0A `).test(sockets)) return;
+    await sleep(100);
+  }
+  throw new Error(`nothing listens on port ${port} of the lab's right host after ${withinMs} ms`);
+}
