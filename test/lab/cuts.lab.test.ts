@@ -19,6 +19,7 @@ await describeWith(["namespaces", "nft", "conntrack"], "the cable is pulled, and
       const report = await runLab({ faults: CUTS, mechanisms: ["watch"], detectWithinMs: budgetMs });
       expect(report.skipped).toEqual([]);
       expect(problemsOf(report.cells)).toEqual([]);
+      expect(report.summary.asPredicted, "cells as predicted").toBe(report.summary.predicted);
       // Every fault in both traffics where it has both, IPv4 and IPv6, plain and TLS.
       expect(report.cells.length).toBe(
         4 * FAULTS.filter(({ effect }) => effect === "cuts").reduce((sum, { traffics }) => sum + traffics.length, 0),
