@@ -119,7 +119,7 @@ const PROMISES = {
       const socket = await open();
       let beats = 0;
       const heartbeat = () => echo(socket).then(() => beats++);
-      const w = watch(socket, { detectWithinMs: 2000, heartbeat });
+      const w = watch(socket, { detectWithinMs: 2500, heartbeat });
       while (beats === 0) await new Promise((resolve) => setTimeout(resolve, 50));
       assert(w.state === "alive", `state ${w.state}`);
       w.close();
