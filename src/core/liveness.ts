@@ -238,14 +238,22 @@ export class Liveness {
     const isComplete = attempts.count >= this.#plan.attemptsNeeded && provenSpan >= this.#plan.spanMs;
     const isAnswerDue = attempts.count > 0 && now - attempts.lastAtLatest >= this.#timing.answerWindowMs;
     if (isComplete && isAnswerDue && attempts.lastAt >= this.#resumedAt) this.state = "dead";
-    else if (now >= this.#deadline() && this.#isEnough(backoff)) this.state = "dead";
+    else if (now >= this.#deadline() && this.#isEnough(now, info)) this.state = "dead";
     if (this.state === "dead") this.isRushed = !isComplete;
   }
 
   /** The end of the budget hurries the proof, but an outage that it promises to survive could still explain a shorter span. */
-  #isEnough(backoff: number): boolean {
-    const settledSpan = Math.max(this.attempts.settledSpanMs, this.#timing.retransmitChainMs(backoff - 1, this.#rtoMaxMs));
+  #isEnough(now: Instant, info: TcpInfo): boolean {
+    const settledSpan = Math.max(this.attempts.settledSpanMs, this.#kernelSpanMs(now, info.backoff ?? 0));
     return settledSpan >= this.#hurriedSpanMs && isEnoughAtDeadline(this.attempts.count, this.loss.ratio);
+  }
+
+  /** What the kernel's backoff proves of the span of attempts that had their time to be answered. */
+  #kernelSpanMs(now: Instant, backoff: number): number {
+    const { count, lastAtLatest } = this.attempts;
+    if (this.flow === "in-flight") return this.#timing.retransmitChainMs(backoff - 1, this.#rtoMaxMs);
+    if (this.flow === "idle" || now - lastAtLatest < this.#timing.hurriedWindowMs) return 0;
+    return (count - 1) * this.#timing.retransmitGapMs(backoff - count + 1, this.#rtoMaxMs);
   }
 
   #isMissed(now: Instant, info: TcpInfo): boolean {
@@ -275,8 +283,7 @@ export class Liveness {
     if (this.state === "dead") return Number.POSITIVE_INFINITY;
     const { attempts } = this;
     const poll = now + Math.min(250, Math.max(50, this.#budgetMs / 20));
-    // Transmissions and window probes leave by the kernel's own clock: only frequent looks tell when.
-    if (this.flow !== "idle") return this.#soonest(now, poll);
+    if (this.flow !== "idle") return this.#soonest(now, poll); // the kernel's own clock sends: only frequent looks tell when
     if (attempts.count === 0 && !this.wantsNudge) return Math.max(now + 1, this.#standingProbeBy() + this.#timing.answerWindowMs);
     return this.#soonest(now, this.wantsNudge ? now + PROBE_SPACING_MS : Math.max(now + 1, this.#nextNudgeAt));
   }

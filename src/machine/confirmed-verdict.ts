@@ -5,6 +5,8 @@ import type { TcpInfo } from "../core/tcp-info.ts";
 
 /** Left between the first verdict and the end of the budget: one more attempt, spaced as probes must be, and its answer's time. */
 const CONFIRMING_MS = PROBE_SPACING_MS + 150;
+/** The time of an answer, and of a look. */
+const ANSWER_DUE_MS = 300;
 /** A guard ends thousands of other people's connections, so it accepts a hundredth of the error that a watched one does. */
 const ACCEPTED_FALSE_ALARM = 1e-8;
 /** While a verdict waits to be confirmed the connection is looked at this often. */
@@ -41,7 +43,9 @@ export class ConfirmedVerdict {
   /** `since` is the last instant at which the peer was known to live; nobody asked it before the guard came. */
   constructor(options: ConfirmedVerdictOptions, since: Instant) {
     this.#options = options;
-    const budgetMs = options.budgetMs - CONFIRMING_MS;
+    // In flight the next attempt is the kernel's: with a cap on backoff it comes that much later at most, and an eighth.
+    const nextAttemptMs = options.rtoMaxMs === null ? 0 : 1.125 * options.rtoMaxMs + ANSWER_DUE_MS;
+    const budgetMs = options.budgetMs - Math.max(CONFIRMING_MS, Math.min(nextAttemptMs, options.budgetMs / 3));
     // The second verdict, an attempt later, is what an outage has to outlast.
     this.liveness = new Liveness({ budgetMs, rtoMaxMs: options.rtoMaxMs, hurriedSpanMs: 0 }, since);
   }

@@ -22,11 +22,11 @@ const PYTHON_WRITING = (address: string) => `
 import socket, sys, time
 s = socket.create_connection(("${address}", 7000))
 try:
-  while True: s.sendall(b"x" * 100); time.sleep(0.3)
+  while True: s.sendall(b"x" * 100); time.sleep(0.1)
 except OSError as e: print(e, flush=True); sys.exit(7)`;
 const NODE_WRITING = (address: string) => `
 const s = require("net").connect(7000, "${address}");
-const timer = setInterval(() => s.write("x".repeat(100)), 300);
+const timer = setInterval(() => s.write("x".repeat(100)), 100);
 s.on("error", (e) => { console.log(e.code); clearInterval(timer); process.exitCode = 7; });`;
 
 const programs = (network: Network): Record<string, string[]> => ({
