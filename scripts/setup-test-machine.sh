@@ -9,7 +9,7 @@ packages=(
   wine wine64          # Node for Windows
   chromium             # the lab's page as people see it
   redis-server redis-tools netcat-openbsd python3                     # programs under guard and exec
-  postgresql mariadb-server mosquitto nats-server rabbitmq-server     # servers of the watched clients
+  postgresql mariadb-server mosquitto nats-server rabbitmq-server python3-grpcio # servers of the watched clients
 )
 
 if [ "$(id -u)" -ne 0 ]; then

@@ -15,7 +15,9 @@ export interface ClientWatchOptions extends Omit<WatchOptions, "heartbeat"> {
 }
 
 /** Tells of the socket a client has now and of each it gets later, with the function that asks the peer's process over it. */
-export type FollowSockets = (onSocket: (socket: Socket, heartbeat: Heartbeat) => void) => () => void;
+export type FollowSockets = (onSocket: OnSocket) => () => void;
+
+export type OnSocket = (socket: Socket, heartbeat: Heartbeat) => void;
 
 interface ClientWatchEvents {
   suspect: [diagnosis: Diagnosis, socket: Socket];

@@ -1,6 +1,15 @@
 /** `halfopen/heartbeat`: proofs that the peer's process lives, for well-known clients. No client is a dependency: types are structural. */
 export { type AmqpLike, amqpPing, watchAmqp } from "./amqplib.ts";
 export { ClientWatch, type ClientWatchOptions } from "./client-watch.ts";
+export {
+  type EngineServerLike,
+  type EngineSocketLike,
+  type SocketIoLike,
+  watchEngineIo,
+  watchEngineIoServer,
+  watchSocketIo,
+} from "./engine-io.ts";
+export { type GrpcClientLike, grpcPing, watchGrpc } from "./grpc.ts";
 export { http2Ping, watchHttp2 } from "./http2.ts";
 export { type IoredisLike, ioredisPing, watchIoredis } from "./ioredis.ts";
 export { type MqttLike, mqttPing, watchMqtt } from "./mqtt.ts";

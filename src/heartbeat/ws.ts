@@ -47,7 +47,8 @@ export function wsPing(ws: WebSocketLike): Promise<void> | undefined {
   });
 }
 
-function socketOf(ws: WebSocketLike): Socket | undefined {
+/** The TCP or TLS socket under a WebSocket; `undefined` before it is open. */
+export function socketOf(ws: WebSocketLike): Socket | undefined {
   return (ws as { _socket?: Socket })._socket;
 }
 

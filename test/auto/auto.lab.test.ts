@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
 import { monotonicMs } from "../../src/lab/run-fault.ts";
 import { World } from "../../src/lab/world.ts";
-import { Folder, listening, SERVERS } from "../heartbeat/servers.ts";
+import { Folder, listening, SERVERS } from "../heartbeat/servers.mjs";
 import { nodeRelease } from "../setup/node-release.ts";
 import { describeWith } from "../setup/requires.ts";
 

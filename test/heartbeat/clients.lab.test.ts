@@ -4,71 +4,18 @@ import type { Network } from "../../src/lab/network.ts";
 import { monotonicMs } from "../../src/lab/run-fault.ts";
 import { type LabProcess, World } from "../../src/lab/world.ts";
 import { describeWith } from "../setup/requires.ts";
-import { Folder, listening, SERVERS } from "./servers.ts";
+import { CLIENTS, ClientProcess } from "./client-process.ts";
+import { Folder, listening, SERVERS } from "./servers.mjs";
 
 const BUDGET_MS = 5000;
 const GRACE_MS = 250;
-const PROGRAM = new URL("client-program.mjs", import.meta.url).pathname;
-
-/** Which client talks to which server, and whether it connects anew by itself. */
-const CLIENTS: readonly {
-  readonly client: string;
-  readonly server: keyof typeof SERVERS;
-  readonly reconnects: boolean;
-  readonly keepsRequests?: boolean;
-}[] = [
-  { client: "ioredis", server: "redis", reconnects: true },
-  // These send a request again after the reconnect: it does not fail.
-  { client: "ioredis-subscriber", server: "redis", reconnects: true, keepsRequests: true },
-  { client: "ioredis-blocked", server: "redis", reconnects: true },
-  { client: "node-redis", server: "redis", reconnects: true },
-  { client: "pg", server: "postgres", reconnects: false },
-  { client: "pg-listen", server: "postgres", reconnects: false },
-  { client: "mysql2", server: "mariadb", reconnects: false },
-  { client: "mqtt", server: "mosquitto", reconnects: true, keepsRequests: true },
-  { client: "nats", server: "nats", reconnects: true },
-  { client: "amqplib", server: "rabbitmq", reconnects: false },
-  { client: "ws", server: "node", reconnects: false },
-  { client: "http2", server: "node", reconnects: false },
-];
-
-interface Said {
-  readonly event: string;
-  readonly at: number;
-  readonly cause?: string;
-}
-
-class ClientProgram {
-  readonly said: Said[] = [];
-  readonly process: LabProcess;
-
-  private constructor(process: LabProcess) {
-    this.process = process;
-    process.onLine((line) => this.said.push(JSON.parse(line) as Said));
-  }
-
-  static async start(network: Network, client: string): Promise<ClientProgram> {
-    const argv = [process.execPath, PROGRAM, client, network.address("right"), "watched", `${BUDGET_MS}`];
-    const program = new ClientProgram(await network.spawn("left", argv, { unprivileged: true }));
-    await program.hears("ready", 0, 15_000);
-    return program;
-  }
-
-  /** The first such event after an instant. */
-  async hears(event: string, after: number, withinMs: number): Promise<Said> {
-    const until = monotonicMs() + withinMs;
-    while (monotonicMs() < until) {
-      const found = this.said.find((one) => one.event === event && one.at > after);
-      if (found) return found;
-      await sleep(20);
-    }
-    throw new Error(`no ${event} within ${withinMs} ms; said ${JSON.stringify(this.said)} ${this.process.errors.join(" ")}`);
-  }
-}
 
 /** Both connections of one client: idle, and with a request in flight when the cable is pulled. */
 async function pullCable(network: Network, { client, reconnects, keepsRequests }: (typeof CLIENTS)[number]): Promise<void> {
-  const [idle, busy] = await Promise.all([ClientProgram.start(network, client), ClientProgram.start(network, client)]);
+  const [idle, busy] = await Promise.all([
+    ClientProcess.start(network, [client], { budgetMs: BUDGET_MS }),
+    ClientProcess.start(network, [client], { budgetMs: BUDGET_MS }),
+  ]);
   await sleep(2500);
   const cutAt = monotonicMs();
   await network.pullCable();
@@ -104,9 +51,9 @@ async function stopAll(network: Network, pid: number): Promise<void> {
 
 /** A blocked event loop of three budgets gives nobody up; a stopped server is found at the budget. */
 async function stallThenStop(network: Network, client: string, server: LabProcess): Promise<void> {
-  const program = await ClientProgram.start(network, client);
+  const program = await ClientProcess.start(network, [client], { budgetMs: BUDGET_MS });
   await sleep(1000);
-  await program.process.write(`block ${3 * BUDGET_MS}`);
+  await program.process.write(`block timer ${3 * BUDGET_MS}`);
   await sleep(3 * BUDGET_MS + 3000);
   expect(
     program.said.filter(({ event }) => event === "dead"),

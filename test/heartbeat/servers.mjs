@@ -2,21 +2,24 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Network } from "../../src/lab/network.ts";
-import type { LabProcess } from "../../src/lab/world.ts";
 
-/** How a real server is started on the lab's right host, from a folder of its own. */
-export interface ServerKind {
-  /** The program that must be installed. */
-  readonly needs: string;
-  readonly port: number;
-  start(network: Network, folder: string): Promise<LabProcess>;
-}
+/** @typedef {import("../../src/lab/network.ts").Network} Network */
+/** @typedef {import("../../src/lab/world.ts").LabProcess} LabProcess */
+
+/**
+ * How a real server is started on the lab's right host, from a folder of its own.
+ *
+ * @typedef {object} ServerKind
+ * @property {string} needs The program that must be installed.
+ * @property {number} port
+ * @property {(network: Network, folder: string) => Promise<LabProcess>} start
+ */
 
 const POSTGRES = "/usr/lib/postgresql/15/bin";
 /** Servers that refuse to run as root run as this user. */
-const asUser = (name: string): string[] => ["setpriv", `--reuid=${name}`, `--regid=${name}`, "--clear-groups", "--"];
+const asUser = (name) => ["setpriv", `--reuid=${name}`, `--regid=${name}`, "--clear-groups", "--"];
 
+/** @satisfies {Record<string, ServerKind>} */
 export const SERVERS = {
   redis: {
     needs: "redis-server",
@@ -102,22 +105,34 @@ export const SERVERS = {
   },
   node: {
     needs: "node",
-    port: 8081,
+    // The last to listen.
+    port: 8090,
     start: (network) => network.spawn("right", [process.execPath, new URL("node-server.mjs", import.meta.url).pathname]),
   },
-} satisfies Record<string, ServerKind>;
+  "grpc-core": {
+    // Debian's package python3-grpcio, for Debian's own Python.
+    needs: "/usr/lib/python3/dist-packages/grpc",
+    port: 50_051,
+    start: (network) => network.spawn("right", ["/usr/bin/python3", new URL("grpc-core-server.py", import.meta.url).pathname, "50051"]),
+  },
+};
 
 /** A folder that goes away with its owner. */
-export class Folder implements Disposable {
-  readonly path: string = mkdtempSync(join(tmpdir(), "halfopen-server-"));
+export class Folder {
+  path = mkdtempSync(join(tmpdir(), "halfopen-server-"));
 
-  [Symbol.dispose](): void {
+  [Symbol.dispose]() {
     rmSync(this.path, { recursive: true, force: true });
   }
 }
 
-/** Waits until the port accepts connections. */
-export async function listening(network: Network, port: number, withinMs = 40_000): Promise<void> {
+/**
+ * Waits until the port accepts connections.
+ *
+ * @param {Network} network
+ * @param {number} port
+ */
+export async function listening(network, port, withinMs = 40_000) {
   const hex = port.toString(16).toUpperCase().padStart(4, "0");
   for (let waited = 0; waited < withinMs; waited += 100) {
     const sockets = await network.run("right", ["cat", "/proc/net/tcp", "/proc/net/tcp6"]);

@@ -1,0 +1,229 @@
+import { once } from "node:events";
+import * as heartbeat from "../../dist/heartbeat/index.js";
+
+/** What makes a reconnect quick, so that tests need not wait for it; none of it changes when a client notices a dead peer. */
+const RETRY_MS = 200;
+const CONNECT_MS = 1000;
+
+function redisSaying(redis, say) {
+  return redis
+    .on("error", () => {})
+    .on("close", () => say("lost"))
+    .on("ready", () => say("back"));
+}
+
+async function newIoredis({ host, say, watched }, options) {
+  const { Redis } = await import("ioredis");
+  const redis = redisSaying(new Redis({ host, retryStrategy: () => RETRY_MS, connectTimeout: CONNECT_MS, ...options }), say);
+  watched((watch) => heartbeat.watchIoredis(redis, watch));
+  return redis;
+}
+
+/** Waits for the echo of a message, or for the end of what should bring it. */
+function echo(emitter, message) {
+  emitter.send(message);
+  return new Promise((resolve, reject) => {
+    emitter.once("message", resolve);
+    emitter.once("close", () => reject(new Error("closed")));
+  });
+}
+
+async function grpcClient({ host, say, watched }, port) {
+  const { Client, credentials } = await import("@grpc/grpc-js");
+  const READY = 2;
+  const client = new Client(`${host}:${port}`, credentials.createInsecure(), {
+    "grpc.initial_reconnect_backoff_ms": RETRY_MS,
+    "grpc.max_reconnect_backoff_ms": CONNECT_MS,
+  });
+  watched((watch) => heartbeat.watchGrpc(client, watch));
+  const asIs = (bytes) => bytes;
+  const request = () =>
+    new Promise((resolve, reject) =>
+      client.makeUnaryRequest("/lab.Echo/Echo", asIs, asIs, Buffer.from("x"), (error, answer) => (error ? reject(error) : resolve(answer))),
+    );
+  await new Promise((resolve, reject) => client.waitForReady(Date.now() + 10_000, (error) => (error ? reject(error) : resolve())));
+  const channel = client.getChannel();
+  const follow = (was) =>
+    channel.watchConnectivityState(was, Infinity, () => {
+      // A channel without a connection makes none until it is asked.
+      const state = channel.getConnectivityState(true);
+      if (was === READY) say("lost");
+      if (state === READY) say("back");
+      follow(state);
+    });
+  follow(READY);
+  await request();
+  return request;
+}
+
+/** Asks the other host to connect to a server of ours, and resolves with what it accepted. */
+async function connectedBack(port, kind, host, server) {
+  const { connect } = await import("node:net");
+  const connection = once(server, "connection");
+  connect(8090, host).end(`${kind} ${port}`);
+  return (await connection)[0];
+}
+
+/**
+ * Each connects, says when it lost its connection and when it works again, and returns a request to be made later. `watched(start)` starts
+ * the watch where one is wanted.
+ */
+export const clients = {
+  async ioredis(program) {
+    const redis = await newIoredis(program, { maxRetriesPerRequest: 0 });
+    await redis.ping();
+    return () => redis.get("key");
+  },
+
+  async "ioredis-subscriber"(program) {
+    const redis = await newIoredis(program);
+    await redis.subscribe("news");
+    return () => redis.subscribe("more");
+  },
+
+  async "ioredis-blocked"(program) {
+    const redis = await newIoredis(program, { maxRetriesPerRequest: 0 });
+    await redis.ping();
+    redis.blpop("jobs", 0).catch(() => program.say("failed"));
+    return () => redis.get("key");
+  },
+
+  async "node-redis"({ host, say, watched }) {
+    const { createClient } = await import("redis");
+    const socket = { host, reconnectStrategy: () => RETRY_MS, connectTimeout: CONNECT_MS };
+    const client = createClient({ socket, disableOfflineQueue: true });
+    client.on("error", () => say("lost")).on("ready", () => say("back"));
+    watched((watch) => heartbeat.watchNodeRedis(client, watch));
+    await client.connect();
+    return () => client.get("key");
+  },
+
+  async pg({ host, say, watched }) {
+    const pg = await import("pg");
+    const pool = new pg.default.Pool({ host, user: "postgres", max: 1, connectionTimeoutMillis: CONNECT_MS, idleTimeoutMillis: 0 });
+    pool.on("error", () => say("lost"));
+    watched((watch) => heartbeat.watchPgPool(pool, watch));
+    await pool.query("select 1");
+    return () => pool.query("select pg_sleep(0)");
+  },
+
+  async "pg-listen"({ host, say, watched }) {
+    const pg = await import("pg");
+    const client = new pg.default.Client({ host, user: "postgres" });
+    client.on("error", () => say("lost"));
+    await client.connect();
+    watched((watch) => heartbeat.watchPg(client, watch));
+    await client.query("listen news");
+    return () => client.query("select 1");
+  },
+
+  async mysql2({ host, say, watched }) {
+    const mysql = await import("mysql2");
+    const connection = mysql.default.createConnection({ host, user: "root", database: "mysql" });
+    // A command that runs gets the error, and nobody else: the stream tells its end.
+    connection.on("error", () => {});
+    connection.stream.on("close", () => say("lost"));
+    await new Promise((resolve, reject) => connection.connect((error) => (error ? reject(error) : resolve())));
+    watched((watch) => heartbeat.watchMysql2(connection, watch));
+    return () => connection.promise().query("select 1");
+  },
+
+  async mqtt({ host, say, watched }) {
+    const { connectAsync } = await import("mqtt");
+    const client = await connectAsync(`mqtt://${host}`, { reconnectPeriod: RETRY_MS, connectTimeout: CONNECT_MS });
+    client
+      .on("error", () => {})
+      .on("close", () => say("lost"))
+      .on("connect", () => say("back"));
+    watched((watch) => heartbeat.watchMqtt(client, watch));
+    return () => client.publishAsync("news", "x", { qos: 1 });
+  },
+
+  async amqplib({ host, say, watched }) {
+    const { connect } = await import("amqplib");
+    const connection = await connect(`amqp://lab:lab@${host}`, { timeout: 5000 });
+    connection.on("error", () => {}).on("close", () => say("lost"));
+    watched((watch) => heartbeat.watchAmqp(connection, watch));
+    const channel = await connection.createChannel();
+    channel.on("error", () => {});
+    return () => channel.assertQueue("jobs");
+  },
+
+  async nats({ host, say, watched }) {
+    const { connect } = await import("@nats-io/transport-node");
+    const connection = await connect({ servers: host, reconnectTimeWait: RETRY_MS, timeout: CONNECT_MS, maxReconnectAttempts: -1 });
+    (async () => {
+      for await (const { type } of connection.status()) {
+        if (type === "disconnect") say("lost");
+        if (type === "reconnect") say("back");
+      }
+    })();
+    watched((watch) => heartbeat.watchNats(connection, watch));
+    return () => connection.flush();
+  },
+
+  async ws({ host, say, watched }) {
+    const { WebSocket } = await import("ws");
+    const ws = new WebSocket(`ws://${host}:8080`);
+    ws.on("error", () => {}).on("close", () => say("lost"));
+    await once(ws, "open");
+    watched((watch) => heartbeat.watchWs(ws, watch));
+    return () => echo(ws, "x");
+  },
+
+  async "ws-server"({ host, say, watched }) {
+    const { WebSocketServer } = await import("ws");
+    const server = new WebSocketServer({ port: 0, host: "0.0.0.0" });
+    watched((watch) => heartbeat.watchWsServer(server, watch));
+    await once(server, "listening");
+    const ws = await connectedBack(server.address().port, "ws", host, server);
+    ws.on("error", () => {}).on("close", () => say("lost"));
+    return () => echo(ws, "x");
+  },
+
+  async http2({ host, say, watched }) {
+    const { connect } = await import("node:http2");
+    const session = connect(`http://${host}:8081`);
+    session.on("error", () => {}).on("close", () => say("lost"));
+    await once(session, "connect");
+    watched((watch) => heartbeat.watchHttp2(session, watch));
+    return () =>
+      new Promise((resolve, reject) => {
+        const stream = session.request({ ":path": "/" });
+        stream.on("end", resolve).on("error", reject).resume();
+      });
+  },
+
+  grpc: (program) => grpcClient(program, 8082),
+
+  /** Against gRPC's C core, which punishes pings. */
+  "grpc-core": (program) => grpcClient(program, 50_051),
+
+  async "engine.io"({ host, say, watched }) {
+    const { Socket } = await import("engine.io-client");
+    const socket = new Socket(`ws://${host}:8083`);
+    socket.on("close", () => say("lost"));
+    watched((watch) => heartbeat.watchEngineIo(socket, watch));
+    await new Promise((resolve) => socket.once("upgrade", resolve));
+    return () => echo(socket, "x");
+  },
+
+  async "engine.io-server"({ host, say, watched }) {
+    const { listen } = await import("engine.io");
+    const server = listen(0);
+    watched((watch) => heartbeat.watchEngineIoServer(server, watch));
+    await once(server.httpServer, "listening");
+    const socket = await connectedBack(server.httpServer.address().port, "engine.io", host, server);
+    socket.on("close", () => say("lost"));
+    return () => echo(socket, "x");
+  },
+
+  async "socket.io"({ host, say, watched }) {
+    const { io } = await import("socket.io-client");
+    const socket = io(`ws://${host}:8084`, { reconnectionDelay: RETRY_MS, reconnectionDelayMax: RETRY_MS, timeout: CONNECT_MS });
+    socket.on("disconnect", () => say("lost")).on("connect", () => say("back"));
+    watched((watch) => heartbeat.watchSocketIo(socket, watch));
+    await new Promise((resolve) => socket.once("connect", resolve));
+    return () => socket.emitWithAck("echo", "x");
+  },
+};
