@@ -77,7 +77,7 @@ export class ClientProcess {
 }
 
 interface StartOptions {
-  readonly mode?: "watched" | "alone";
+  readonly mode?: "watched" | "host" | "alone";
   readonly budgetMs: number;
   readonly node?: readonly string[];
   readonly env?: Record<string, string>;

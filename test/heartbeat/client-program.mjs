@@ -1,6 +1,6 @@
 /**
  * A program that uses clients against their servers, as the lab starts it: `node client-program.mjs CLIENT[,CLIENT...] HOST MODE BUDGET_MS`.
- * MODE is `watched` (by halfopen/heartbeat) or `alone`. On standard output it says, one JSON object a line with the client's name and
+ * MODE is `watched` (by halfopen/heartbeat), `host` (the same with `expect: "host"`) or `alone`. On standard output it says, one JSON object a line with the client's name and
  * CLOCK_MONOTONIC in ms: ready, answered or failed (a request), lost (the connection), back (works again after a reconnect), suspect and
  * dead (the watch). Commands on standard input: `request`, and `block timer|immediate|fs MS`, which stops the event loop in such a callback.
  */
@@ -23,8 +23,8 @@ function say(event, more) {
 async function start(client) {
   const sayOwn = (event, more) => say(event, { client, ...more });
   const watched = (watchClient) => {
-    if (mode !== "watched") return;
-    const watch = watchClient({ detectWithinMs: Number(budget) });
+    if (mode === "alone") return;
+    const watch = watchClient({ detectWithinMs: Number(budget), expect: mode === "host" ? "host" : "process" });
     for (const event of ["suspect", "dead"]) watch.on(event, ({ cause, why }) => sayOwn(event, { cause, why }));
   };
   const request = await clients[client]({ host, say: sayOwn, watched });

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
 import type { Network } from "../../src/lab/network.ts";
 import { monotonicMs } from "../../src/lab/run-fault.ts";
-import { type LabProcess, World } from "../../src/lab/world.ts";
+import { World } from "../../src/lab/world.ts";
 import { describeWith } from "../setup/requires.ts";
 import { CLIENTS, ClientProcess } from "./client-process.ts";
 import { Folder, listening, SERVERS } from "./servers.mjs";
@@ -42,36 +42,6 @@ async function pullCable(network: Network, { client, reconnects, keepsRequests }
   expect(again.at - secondCutAt, `${client}: verdict after its reconnect at ${back.at}`).toBeLessThanOrEqual(BUDGET_MS + GRACE_MS);
 }
 
-/** Stops a server with all the processes it is made of. */
-async function stopAll(network: Network, pid: number): Promise<void> {
-  const children = (await network.run("right", ["cat", `/proc/${pid}/task/${pid}/children`])).trim();
-  await network.run("right", ["sh", "-c", 'kill -STOP "$1"', "sh", `${pid}`]);
-  for (const child of children.split(" ").filter((one) => one !== "")) await stopAll(network, Number(child));
-}
-
-/** A blocked event loop of three budgets gives nobody up; a stopped server is found at the budget. */
-async function stallThenStop(network: Network, client: string, server: LabProcess): Promise<void> {
-  const program = await ClientProcess.start(network, [client], { budgetMs: BUDGET_MS });
-  await sleep(1000);
-  await program.process.write(`block timer ${3 * BUDGET_MS}`);
-  await sleep(3 * BUDGET_MS + 3000);
-  expect(
-    program.said.filter(({ event }) => event === "dead"),
-    `${client}: after a stall`,
-  ).toEqual([]);
-  // Its kernel goes on answering: only the process's silence tells. One that blocks on purpose cannot be told apart, and lives.
-  const stoppedAt = monotonicMs();
-  await stopAll(network, server.pid);
-  if (client === "ioredis-blocked") {
-    await sleep(BUDGET_MS + 2000);
-    expect(program.said.filter(({ event }) => event === "dead")).toEqual([]);
-    return;
-  }
-  const dead = await program.hears("dead", stoppedAt, BUDGET_MS + 3000);
-  expect(dead.cause).toBe("peer-hung");
-  expect(dead.at - stoppedAt, `${client}: stopped server`).toBeLessThanOrEqual(BUDGET_MS + GRACE_MS);
-}
-
 const needs = [...new Set(CLIENTS.map(({ server }) => SERVERS[server].needs))];
 await describeWith(["root", "namespaces", ...needs], "a watched client", () => {
   it.concurrent.each(CLIENTS)(
@@ -84,19 +54,6 @@ await describeWith(["root", "namespaces", ...needs], "a watched client", () => {
       await SERVERS[server].start(network, folder.path);
       await listening(network, SERVERS[server].port);
       await pullCable(network, { client, server, reconnects, keepsRequests });
-    },
-  );
-
-  it.concurrent.each(CLIENTS)(
-    "$client survives a stall of its own, and finds a $server that hangs",
-    { timeout: 120_000 },
-    async ({ client, server }) => {
-      using folder = new Folder();
-      await using world = await World.open();
-      const network = await world.network();
-      const running = await SERVERS[server].start(network, folder.path);
-      await listening(network, SERVERS[server].port);
-      await stallThenStop(network, client, running);
     },
   );
 });
