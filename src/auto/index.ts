@@ -42,4 +42,7 @@ function isLoopback(address: string): boolean {
 adoptSockets(adopt, { servers: options.watchesServers });
 // Refuses a budget that cannot be kept now, at the start, and not at the first connection.
 if (detectWithinMs < SMALLEST_BUDGET_MS || detectWithinMs > LARGEST_BUDGET_MS)
-  throw new HalfOpenError("ERR_OPTION_RANGE", `HALFOPEN_DETECT_WITHIN must be from 2s to 1d, got ${process.env.HALFOPEN_DETECT_WITHIN}`);
+  throw new HalfOpenError(
+    "ERR_OPTION_RANGE",
+    `HALFOPEN_DETECT_WITHIN must be from 2500ms to 1d, got ${process.env.HALFOPEN_DETECT_WITHIN}`,
+  );
