@@ -25,7 +25,7 @@ const CONTEXT: Readonly<Record<string, string>> = {
 };
 
 /** Packages that the documents import and that bring types of their own; those of the others come from @types. */
-const CLIENTS = ["ioredis", "mysql2"];
+const CLIENTS = ["amqplib", "ioredis", "mysql2"];
 
 const folder = mkdtempSync(join(tmpdir(), "halfopen-docs-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
