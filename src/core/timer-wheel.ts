@@ -14,6 +14,8 @@ const SLOT_BITS = 6;
 const SLOTS = 1 << SLOT_BITS;
 const SLOT_MASK = SLOTS - 1;
 const LEVELS = 5;
+/** Ticks in one slot of each level. */
+const UNITS: readonly number[] = Array.from({ length: LEVELS }, (_, level) => SLOTS ** level);
 /** Farthest tick that the levels can hold; what lies beyond is re-examined there. */
 const HORIZON = SLOTS ** LEVELS - 1;
 
@@ -42,10 +44,14 @@ export class TimerWheel<Entry extends WheelEntry> {
 
   /** Puts the entry at `at`, or moves it there. Past instants and `NaN` are due at the next tick. */
   schedule(entry: Entry, at: Instant): void {
-    if (entry.wheelSlot >= 0) this.#unlink(entry);
-    else this.#size++;
     const due = Math.ceil(at / this.#tickMs);
-    entry.wheelTick = due > this.#tick ? Math.min(due, this.#tick + HORIZON) : this.#tick + 1;
+    const tick = due > this.#tick ? Math.min(due, this.#tick + HORIZON) : this.#tick + 1;
+    if (entry.wheelSlot < 0) this.#size++;
+    else if (tick >= entry.wheelTick) {
+      entry.wheelTick = tick; // its old slot sends it on: a deadline that is put off, the common case, costs one write
+      return;
+    } else this.#unlink(entry);
+    entry.wheelTick = tick;
     this.#link(entry);
   }
 
@@ -61,7 +67,7 @@ export class TimerWheel<Entry extends WheelEntry> {
     const target = Math.floor(now / this.#tickMs);
     while (this.#tick < target) {
       this.#tick = Math.min(target, this.#nextTick());
-      for (let level = 1; level < LEVELS && this.#tick % SLOTS ** level === 0; level++) this.#cascade(level);
+      for (let level = 1; level < LEVELS && this.#tick % (UNITS[level] ?? 1) === 0; level++) this.#cascade(level);
       this.#expire(onDue);
     }
   }
@@ -74,6 +80,11 @@ export class TimerWheel<Entry extends WheelEntry> {
   #expire(onDue: (entry: Entry) => void): void {
     const slot = this.#tick & SLOT_MASK;
     for (let entry = this.#heads[slot]; entry; entry = this.#heads[slot]) {
+      if (entry.wheelTick > this.#tick) {
+        this.#unlink(entry);
+        this.#link(entry);
+        continue;
+      }
       this.cancel(entry as Entry);
       onDue(entry as Entry);
     }
@@ -81,7 +92,7 @@ export class TimerWheel<Entry extends WheelEntry> {
 
   /** Spreads the slot of a level that the present tick has reached over the levels below. */
   #cascade(level: number): void {
-    const slot = level * SLOTS + (Math.floor(this.#tick / SLOTS ** level) & SLOT_MASK);
+    const slot = slotOf(this.#tick, level);
     let entry = this.#heads[slot] ?? null;
     this.#heads[slot] = null;
     this.#mark(slot, false);
@@ -96,7 +107,7 @@ export class TimerWheel<Entry extends WheelEntry> {
   #nextTick(): number {
     let next = Number.POSITIVE_INFINITY;
     for (let level = 0; level < LEVELS; level++) {
-      const unit = SLOTS ** level;
+      const unit = UNITS[level] ?? 1;
       const position = Math.floor(this.#tick / unit);
       const distance = this.#distanceToOccupied(level, position & SLOT_MASK);
       if (distance > 0) next = Math.min(next, (position + distance) * unit);
@@ -117,10 +128,7 @@ export class TimerWheel<Entry extends WheelEntry> {
   }
 
   #link(entry: WheelEntry): void {
-    const delta = entry.wheelTick - this.#tick;
-    let level = 0;
-    for (let reach = SLOTS; delta >= reach && level < LEVELS - 1; reach *= SLOTS) level++;
-    const slot = level * SLOTS + (Math.floor(entry.wheelTick / SLOTS ** level) & SLOT_MASK);
+    const slot = slotOf(entry.wheelTick, levelOf(entry.wheelTick - this.#tick));
     const head = this.#heads[slot] ?? null;
     entry.wheelSlot = slot;
     entry.wheelPrevious = null;
@@ -147,4 +155,15 @@ export class TimerWheel<Entry extends WheelEntry> {
     const bit = 1 << (slot & 31);
     this.#occupied[word] = isOccupied ? (this.#occupied[word] ?? 0) | bit : (this.#occupied[word] ?? 0) & ~bit;
   }
+}
+
+/** The level whose slots are just fine enough for what is due in so many ticks. */
+function levelOf(ticks: number): number {
+  if (ticks < SLOTS) return 0;
+  return Math.min(LEVELS - 1, Math.floor((31 - Math.clz32(ticks)) / SLOT_BITS));
+}
+
+/** A shift takes the low 32 bits of its operand, and all levels lie within them: right for any tick that a number can hold. */
+function slotOf(tick: number, level: number): number {
+  return level * SLOTS + ((tick >>> (SLOT_BITS * level)) & SLOT_MASK);
 }
