@@ -49,13 +49,13 @@ export class Liveness {
   lastSuspicion: { readonly attempts: number; readonly silentForMs: number } | null = null;
   readonly loss: LossEstimator = new LossEstimator();
   readonly attempts: Attempts = new Attempts();
-  readonly #budgetMs: number;
-  readonly #rtoMaxMs: number | null;
-  readonly #hurriedSpanMs: number;
+  /** When the peer was last heard. */
+  heardAt: Instant;
+  /** Since when what is in flight goes without progress. */
+  progressAt: Instant;
+  readonly #options: LivenessOptions;
   #plan: ProbePlan;
-  readonly #timing: PathTiming = new PathTiming();
-  #heardAt: Instant;
-  #progressAt: Instant;
+  readonly #timing: PathTiming;
   #progressMark: number | undefined;
   #observedAt: Instant;
   readonly #duplicates: DuplicateWatch = new DuplicateWatch();
@@ -66,11 +66,10 @@ export class Liveness {
   readonly #retransmitLoss: RetransmitLoss = new RetransmitLoss();
 
   constructor(options: LivenessOptions, now: Instant) {
-    this.#budgetMs = options.budgetMs;
-    this.#rtoMaxMs = options.rtoMaxMs;
-    this.#hurriedSpanMs = options.hurriedSpanMs ?? OUTAGE_SHARE * options.budgetMs;
-    this.#heardAt = now;
-    this.#progressAt = now;
+    this.#options = options;
+    this.#timing = new PathTiming(options.rtoMaxMs);
+    this.heardAt = now;
+    this.progressAt = now;
     this.#observedAt = now;
     this.#plan = this.#replan();
   }
@@ -103,8 +102,8 @@ export class Liveness {
 
   /** What happened: this process, or the whole machine, stood still for `gapMs` until `now`. Deadlines move by the gap. */
   stalled(now: Instant, gapMs: number): void {
-    this.#heardAt = Math.min(now, this.#heardAt + gapMs);
-    this.#progressAt = Math.min(now, this.#progressAt + gapMs);
+    this.heardAt = Math.min(now, this.heardAt + gapMs);
+    this.progressAt = Math.min(now, this.progressAt + gapMs);
     this.attempts.shift(gapMs, now);
     this.#resumedAt = now;
   }
@@ -118,18 +117,21 @@ export class Liveness {
     return this.#timing.answerWindowMs;
   }
 
-  get heardAt(): Instant {
-    return this.#heardAt;
+  /** Silence after which the answer to the standing probe is missing: while a connection is idle and answers, nobody need look earlier. */
+  get routineMs(): number {
+    return Math.ceil(this.idleMs + STANDING_PROBE_LATENESS_MS + this.#timing.answerWindowMs);
   }
 
-  get progressAt(): Instant {
-    return this.#progressAt;
+  /** A new judge, given the last reading, would know as much: nothing is open, and nothing learned that is worse than what is assumed of any path. */
+  get isForgettable(): boolean {
+    if (this.state !== "alive" || this.flow !== "idle" || this.attempts.count > 0 || this.wantsNudge || this.isProbeMissing) return false;
+    return this.lastSuspicion === null && this.#deafness === 0 && this.loss.isUnremarkable && !this.#retransmitLoss.hasLesson;
   }
 
   /** The peer is heard, yet what we send does not reach it. */
   get isHeardWithoutProgress(): boolean {
     if (this.#deafness > 1) return true;
-    return this.flow === "in-flight" && this.#heardAt - this.#progressAt > Math.max(2 * this.#timing.answerWindowMs, PROBE_SPACING_MS);
+    return this.flow === "in-flight" && this.heardAt - this.progressAt > Math.max(2 * this.#timing.answerWindowMs, PROBE_SPACING_MS);
   }
 
   #hear(now: Instant, info: TcpInfo): boolean {
@@ -141,8 +143,8 @@ export class Liveness {
       if (this.#deafness > 1) this.attempts.seen(this.attempts.count + duplicates, this.#observedAt, now);
       return false;
     }
-    if (age === undefined || now - age <= this.#heardAt + HEARD_SLACK_MS) return false;
-    this.#heardAt = now - age;
+    if (age === undefined || now - age <= this.heardAt + HEARD_SLACK_MS) return false;
+    this.heardAt = now - age;
     this.#deafness = 0;
     return true;
   }
@@ -153,14 +155,14 @@ export class Liveness {
     const entered = flow === "in-flight" && this.flow !== "in-flight";
     this.#progressMark = mark;
     // Data that enters flight starts its own clock, as far back as the kernel's backoff proves it to be unanswered.
-    if (flow !== "in-flight") this.#progressAt = now;
-    else if (progressed || entered) this.#progressAt = Math.max(this.#progressAt, now - this.#flightAgeMs(info));
+    if (flow !== "in-flight") this.progressAt = now;
+    else if (progressed || entered) this.progressAt = Math.max(this.progressAt, now - this.#flightAgeMs(info));
     return progressed;
   }
 
   /** At least this old is the first transmission of what is in flight. */
   #flightAgeMs(info: TcpInfo): number {
-    return (info.lastDataSentMs ?? 0) + this.#timing.retransmitChainMs(info.backoff ?? 0, this.#rtoMaxMs);
+    return (info.lastDataSentMs ?? 0) + this.#timing.retransmitChainMs(info.backoff ?? 0);
   }
 
   #refute(now: Instant, info: TcpInfo): void {
@@ -178,23 +180,23 @@ export class Liveness {
   #learnAttempts(info: TcpInfo): void {
     const { count } = this.attempts;
     if (this.flow === "in-flight") return;
-    if (this.flow === "blocked" && this.#timing.retransmitGapMs((info.backoff ?? 0) - count - 1, this.#rtoMaxMs) < PROBE_SPACING_MS) return;
-    const lost = this.attempts.lostWhen(this.#heardAt, this.#timing.answerWindowMs);
+    if (this.flow === "blocked" && this.#timing.retransmitGapMs((info.backoff ?? 0) - count - 1) < PROBE_SPACING_MS) return;
+    const lost = this.attempts.lostWhen(this.heardAt, this.#timing.answerWindowMs);
     this.loss.record(lost + 1, lost);
   }
 
   #replan(): ProbePlan {
     return planProbes({
-      budgetMs: this.#budgetMs,
+      budgetMs: this.#options.budgetMs,
       answerWindowMs: this.#timing.answerWindowMs,
       lossRatio: this.loss.ratio,
       rtoMs: this.#timing.rtoMs,
-      rtoMaxMs: this.#rtoMaxMs,
+      rtoMaxMs: this.#options.rtoMaxMs,
     });
   }
 
   #standingProbeBy(): Instant {
-    return this.#heardAt + this.#plan.idleMs + STANDING_PROBE_LATENESS_MS;
+    return this.heardAt + this.#plan.idleMs + STANDING_PROBE_LATENESS_MS;
   }
 
   #countProbes(now: Instant, info: TcpInfo): void {
@@ -202,9 +204,8 @@ export class Liveness {
     if (probes > 0) this.attempts.seen(probes, this.#observedAt, Math.min(now, Math.max(this.#standingProbeBy(), this.#observedAt)));
     if (now < this.#standingProbeBy() || this.state === "dead") return;
     if (this.attempts.count === 0) this.isProbeMissing = true;
-    if (this.attempts.count > 0 && this.attempts.count <= 1 && this.#nextNudgeAt <= this.attempts.firstAt) {
+    if (this.attempts.count === 1 && this.#nextNudgeAt <= this.attempts.firstAt)
       this.#nextNudgeAt = this.attempts.firstAt + this.#spacingMs();
-    }
     this.wantsNudge = this.attempts.count === 0 || now >= this.#nextNudgeAt;
   }
 
@@ -218,7 +219,7 @@ export class Liveness {
       return;
     }
     if (this.attempts.count === 0) {
-      this.attempts.seen(1, this.#progressAt, this.#progressAt);
+      this.attempts.seen(1, this.progressAt, this.progressAt);
       this.attempts.seen(1 + retransmits, sentAt, sentAt);
     } else {
       // A retransmission that fails on this host moves the counter but not the age of the last transmission.
@@ -234,7 +235,7 @@ export class Liveness {
     if (this.state !== "suspect") return;
     const backoff = this.flow === "in-flight" ? (info.backoff ?? 0) : 0;
     // While this process stood still the kernel went on asking: its own counters prove a span that our clock may not claim.
-    const provenSpan = Math.max(attempts.spanMs, this.#timing.retransmitChainMs(backoff, this.#rtoMaxMs));
+    const provenSpan = Math.max(attempts.spanMs, this.#timing.retransmitChainMs(backoff));
     const isComplete = attempts.count >= this.#plan.attemptsNeeded && provenSpan >= this.#plan.spanMs;
     const isAnswerDue = attempts.count > 0 && now - attempts.lastAtLatest >= this.#timing.answerWindowMs;
     if (isComplete && isAnswerDue && attempts.lastAt >= this.#resumedAt) this.state = "dead";
@@ -245,30 +246,30 @@ export class Liveness {
   /** The end of the budget hurries the proof, but an outage that it promises to survive could still explain a shorter span. */
   #isEnough(now: Instant, info: TcpInfo): boolean {
     const settledSpan = Math.max(this.attempts.settledSpanMs, this.#kernelSpanMs(now, info.backoff ?? 0));
-    return settledSpan >= this.#hurriedSpanMs && isEnoughAtDeadline(this.attempts.count, this.loss.ratio);
+    const { budgetMs, hurriedSpanMs = OUTAGE_SHARE * budgetMs } = this.#options;
+    return settledSpan >= hurriedSpanMs && isEnoughAtDeadline(this.attempts.count, this.loss.ratio);
   }
 
   /** What the kernel's backoff proves of the span of attempts that had their time to be answered. */
   #kernelSpanMs(now: Instant, backoff: number): number {
     const { count, lastAtLatest } = this.attempts;
-    if (this.flow === "in-flight") return this.#timing.retransmitChainMs(backoff - 1, this.#rtoMaxMs);
+    if (this.flow === "in-flight") return this.#timing.retransmitChainMs(backoff - 1);
     if (this.flow === "idle" || now - lastAtLatest < this.#timing.hurriedWindowMs) return 0;
-    return (count - 1) * this.#timing.retransmitGapMs(backoff - count + 1, this.#rtoMaxMs);
+    return (count - 1) * this.#timing.retransmitGapMs(backoff - count + 1);
   }
 
   #isMissed(now: Instant, info: TcpInfo): boolean {
-    const { attempts } = this;
-    if (attempts.count === 0) return false;
-    if (this.flow !== "in-flight") return now - attempts.firstAt >= this.#timing.answerWindowMs;
+    if (this.attempts.count === 0) return false;
+    if (this.flow !== "in-flight") return now - this.attempts.firstAt >= this.#timing.answerWindowMs;
     // One retransmission is everyday loss; two, or half a second without progress, deserve a closer look.
-    return (info.retransmits ?? 0) >= 2 || now - this.#progressAt >= Math.max(2 * this.#timing.rtoMs, 0.1 * this.#budgetMs);
+    return (info.retransmits ?? 0) >= 2 || now - this.progressAt >= Math.max(2 * this.#timing.rtoMs, 0.1 * this.#options.budgetMs);
   }
 
   /** The end of the budget: counted from the last evidence, but never from a silence longer than the routine leaves unquestioned. */
   #deadline(): Instant {
-    const clock = this.flow === "in-flight" ? Math.min(this.#heardAt, this.#progressAt) : this.#heardAt;
+    const clock = this.flow === "in-flight" ? Math.min(this.heardAt, this.progressAt) : this.heardAt;
     const routine = this.attempts.firstAt - this.#plan.idleMs - STANDING_PROBE_LATENESS_MS;
-    return Math.max(clock, this.attempts.count > 0 ? routine : clock) + this.#budgetMs;
+    return Math.max(clock, this.attempts.count > 0 ? routine : clock) + this.#options.budgetMs;
   }
 
   #spacingMs(): number {
@@ -278,11 +279,10 @@ export class Liveness {
     return probeSpacingMs(firstAt, Math.min(last, firstAt + needed + 5));
   }
 
-  /** What to do next: look again at this instant. */
   #next(now: Instant): Instant {
     if (this.state === "dead") return Number.POSITIVE_INFINITY;
     const { attempts } = this;
-    const poll = now + Math.min(250, Math.max(50, this.#budgetMs / 20));
+    const poll = now + Math.min(250, Math.max(50, this.#options.budgetMs / 20));
     if (this.flow !== "idle") return this.#soonest(now, poll); // the kernel's own clock sends: only frequent looks tell when
     if (attempts.count === 0 && !this.wantsNudge) return Math.max(now + 1, this.#standingProbeBy() + this.#timing.answerWindowMs);
     return this.#soonest(now, this.wantsNudge ? now + PROBE_SPACING_MS : Math.max(now + 1, this.#nextNudgeAt));

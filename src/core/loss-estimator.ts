@@ -43,6 +43,11 @@ export class LossEstimator {
     return Math.max(PRIOR_LOSS, this.#recent, (PRIOR_LOSS * PRIOR_WEIGHT + this.#lost) / (PRIOR_WEIGHT + this.#attempts));
   }
 
+  /** No worse than what is assumed of any path. */
+  get isUnremarkable(): boolean {
+    return this.ratio <= PRIOR_LOSS;
+  }
+
   /** Loss came again and again, and is more than TCP hides. */
   get isNotable(): boolean {
     return this.#bursts >= NOTABLE_BURSTS && this.ratio > NOTABLE_LOSS;

@@ -1,5 +1,8 @@
 import type { TcpInfo } from "./tcp-info.ts";
 
+/** tcp.h: TCP_RTO_MAX, what the kernel's backoff ends at where nobody caps it. */
+const TCP_RTO_MAX_MS = 120_000;
+
 /** What the kernel knows of a path's time: how long an answer may take, and when it transmits again. */
 export class PathTiming {
   /** A probe unanswered for this long counts as missed. */
@@ -8,6 +11,12 @@ export class PathTiming {
   hurriedWindowMs = 50;
   /** The retransmission timeout without backoff. */
   rtoMs = 204;
+  readonly #rtoMaxMs: number;
+
+  /** `rtoMaxMs`: the cap on backoff, `null` for the kernel's own. */
+  constructor(rtoMaxMs: number | null) {
+    this.#rtoMaxMs = rtoMaxMs ?? TCP_RTO_MAX_MS;
+  }
 
   learn(info: TcpInfo): void {
     if (info.rtoMs === undefined || (info.backoff ?? 0) > 0) return;
@@ -19,14 +28,14 @@ export class PathTiming {
   }
 
   /** How long the kernel waits at this backoff. */
-  retransmitGapMs(backoff: number, rtoMaxMs: number | null): number {
-    return Math.min(this.rtoMs * 2 ** Math.max(0, backoff), rtoMaxMs ?? 120_000);
+  retransmitGapMs(backoff: number): number {
+    return Math.min(this.rtoMs * 2 ** Math.max(0, backoff), this.#rtoMaxMs);
   }
 
   /** How long so many retransmissions in a row take, each waiting twice as long as the one before up to the cap (RFC 6298 5.5). */
-  retransmitChainMs(backoff: number, rtoMaxMs: number | null): number {
+  retransmitChainMs(backoff: number): number {
     let sum = 0;
-    for (let i = 0; i < backoff; i++) sum += this.retransmitGapMs(i, rtoMaxMs);
+    for (let i = 0; i < backoff; i++) sum += this.retransmitGapMs(i);
     return sum;
   }
 }

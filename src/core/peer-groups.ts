@@ -3,8 +3,8 @@ import type { Instant } from "./instant.ts";
 
 /** Connections to one peer address from one of our addresses, by number only: a connection costs no entry. */
 export interface PeerGroup {
-  readonly key: string;
   readonly route: RouteGroup;
+  readonly remoteAddress: string;
   total: number;
   silent: number;
   /** When any connection of the group was last heard. */
@@ -15,8 +15,8 @@ export interface PeerGroup {
 
 /** Peers reached from one of our addresses: as good as the same interface and next hop, and known without asking. */
 interface RouteGroup {
-  readonly key: string;
-  peers: number;
+  readonly localAddress: string;
+  readonly peers: Map<string, PeerGroup>;
   silentPeers: number;
   /** When a peer of the route was last heard, which one, and when any other one was. */
   heardAt: Instant;
@@ -28,12 +28,13 @@ const NEVER: Instant = Number.NEGATIVE_INFINITY;
 
 /** Counts connections by peer and by our own address, so that the silence of one can be weighed against the others'. */
 export class PeerGroups {
-  readonly #peers: Map<string, PeerGroup> = new Map();
   readonly #routes: Map<string, RouteGroup> = new Map();
 
   /** How many peers there are. */
   get size(): number {
-    return this.#peers.size;
+    let size = 0;
+    for (const route of this.#routes.values()) size += route.peers.size;
+    return size;
   }
 
   /** How many of them are silent on all their connections. */
@@ -44,13 +45,11 @@ export class PeerGroups {
   }
 
   join(localAddress: string, remoteAddress: string): PeerGroup {
-    const key = `${localAddress} ${remoteAddress}`;
-    let group = this.#peers.get(key);
+    const route = this.#routeOf(localAddress);
+    let group = route.peers.get(remoteAddress);
     if (!group) {
-      const route = this.#routeOf(localAddress);
-      route.peers++;
-      group = { key, route, total: 0, silent: 0, heardAt: NEVER, died: 0 };
-      this.#peers.set(key, group);
+      group = { route, remoteAddress, total: 0, silent: 0, heardAt: NEVER, died: 0 };
+      route.peers.set(remoteAddress, group);
     }
     change(group, 1, 0);
     return group;
@@ -60,15 +59,16 @@ export class PeerGroups {
     if (isDead) group.died++;
     change(group, -1, wasSilent ? -1 : 0);
     if (group.total > 0) return;
-    this.#peers.delete(group.key);
-    if (group.route.heardFrom === group) group.route.heardFrom = null;
-    if (--group.route.peers === 0) this.#routes.delete(group.route.key);
+    const { route } = group;
+    route.peers.delete(group.remoteAddress);
+    if (route.heardFrom === group) route.heardFrom = null;
+    if (route.peers.size === 0) this.#routes.delete(route.localAddress);
   }
 
   #routeOf(localAddress: string): RouteGroup {
     let route = this.#routes.get(localAddress);
     if (!route) {
-      route = { key: localAddress, peers: 0, silentPeers: 0, heardAt: NEVER, heardFrom: null, othersHeardAt: NEVER };
+      route = { localAddress, peers: new Map(), silentPeers: 0, heardAt: NEVER, heardFrom: null, othersHeardAt: NEVER };
       this.#routes.set(localAddress, route);
     }
     return route;
@@ -98,7 +98,7 @@ export function othersOf(group: PeerGroup, isSilent: boolean, since: Instant): O
   const stillSilent = group.silent - (isSilent ? 1 : 0);
   const silent = stillSilent + group.died;
   const { route } = group;
-  const otherPeers = route.peers - 1;
+  const otherPeers = route.peers.size - 1;
   if (group.total - 1 + group.died + otherPeers === 0) return null;
   const silentPeers = route.silentPeers - (isGroupSilent(group) ? 1 : 0);
   const othersHeardAt = route.heardFrom === group ? route.othersHeardAt : route.heardAt;

@@ -28,6 +28,11 @@ export class RetransmitLoss {
     this.#duplicatesLearned = info.dsackDuplicates ?? 0;
   }
 
+  /** A loss was seen that is not taught yet. */
+  get hasLesson(): boolean {
+    return this.#lost > 0 || this.#retransmits > this.#retransmitsLearned;
+  }
+
   /** The peer acknowledged something: all up to the previous reading is resolved. */
   teach(loss: LossEstimator, { dsackDuplicates = 0 }: TcpInfo): void {
     if (this.#segments <= this.#segmentsLearned) return;

@@ -1,16 +1,16 @@
-import type { Socket } from "node:net";
 import { endpointText } from "../kernel/ip-address.ts";
+import type { Endpoints } from "./handle.ts";
 
 /** `address:port`, IPv6 in brackets; `null` when not known (any more). */
-export function formatAddress(address: string | undefined, port: number | undefined): string | null {
+function formatAddress(address: string | undefined, port: number | undefined): string | null {
   if (address === undefined || port === undefined) return null;
   return endpointText(address, port);
 }
 
-export function localOf(socket: Socket): string | null {
-  return formatAddress(socket.localAddress, socket.localPort);
+export function localOf({ localAddress, localPort }: Endpoints): string | null {
+  return formatAddress(localAddress, localPort);
 }
 
-export function remoteOf(socket: Socket): string | null {
-  return formatAddress(socket.remoteAddress, socket.remotePort);
+export function remoteOf({ remoteAddress, remotePort }: Endpoints): string | null {
+  return formatAddress(remoteAddress, remotePort);
 }

@@ -8,21 +8,21 @@ import type { WheelEntry } from "../core/timer-wheel.ts";
 import type { Applied } from "./applied.ts";
 import { diagnoseEnding, diagnoseNow, type Facts } from "./diagnosing.ts";
 import { type Checked, engine } from "./engine.ts";
+import { withoutSink, withSink } from "./fan-out.ts";
 import { groups } from "./groups.ts";
-import { isReading, openDescriptor } from "./handle.ts";
+import { type Endpoints, endpointsOf, isReading, openDescriptor } from "./handle.ts";
 import { KernelCheck } from "./kernel-check.ts";
 import { applyLowerLevel, type LowerLevel } from "./lower-level.ts";
-import { asksTheSame, merge, type WatchSettings } from "./options.ts";
+import { asksTheSame, type WatchSettings } from "./options.ts";
 import { ProcessCheck } from "./process-check.ts";
 import type { Sink, WatchEvent } from "./sink.ts";
+import { connectionOf, listen, stopListening } from "./socket-events.ts";
 import { publishState } from "./state-channel.ts";
 
 /** A program that stopped reading is not told of a reset by the event loop; such sockets are looked at this often. */
 const PAUSED_CHECK_MS = 60;
 /** Once the kernel has closed the connection the event loop gets this long to say so itself. */
 const KERNEL_CLOSED_GRACE_MS = 20;
-
-const connections = new WeakMap<Socket, Connection>();
 
 /** The one record of a watched connection. Its listeners are shared functions; it owns no timer. */
 export class Connection implements Checked {
@@ -32,44 +32,36 @@ export class Connection implements Checked {
   wheelTick = 0;
   readonly socket: Socket;
   state: State = "alive";
-  #sinks: Sink[];
-  #settings: WatchSettings;
+  #sink: Sink;
   #kernel: KernelCheck | null = null;
   #core: LowerLevel | null = null;
   #process: ProcessCheck | null = null;
   #group: PeerGroup | null = null;
+  #localPort = 0;
+  #remotePort = 0;
   #lostMsSeen = 0;
   #kernelClosedAt: Instant | null = null;
   #endedByReset: TcpInfo | null = null;
   #verdict: Diagnosis | null = null;
   #isEnded = false;
+  /** At the last closer look the program did not read. */
+  #isPaused = false;
 
   /** Joins the socket's record, or makes it. */
   static watch(socket: Socket, sink: Sink): Connection {
-    const known = connections.get(socket);
+    const known = connectionOf(socket);
     if (known && !known.#isEnded) {
-      known.#join(sink);
+      known.#serve(withSink(known.#sink, sink));
       return known;
     }
-    const connection = new Connection(socket, sink);
-    connections.set(socket, connection);
-    return connection;
-  }
-
-  /** The record of a socket that is watched already. */
-  static of(socket: Socket): Connection | undefined {
-    return connections.get(socket);
+    return new Connection(socket, sink);
   }
 
   private constructor(socket: Socket, sink: Sink) {
     this.socket = socket;
-    this.#sinks = [sink];
-    this.#settings = sink.settings;
-    socket.on("close", onClose);
-    socket.on("pause", onPause);
-    socket.on("end", onEnd);
-    if (socket.pending) socket.once("connect", onConnect);
-    else this.begin();
+    this.#sink = sink;
+    listen(this);
+    if (!socket.pending) this.begin();
   }
 
   /** The connection exists now: apply the kernel options and take the first deadline. */
@@ -77,13 +69,20 @@ export class Connection implements Checked {
     if (this.#isEnded || this.#kernel || this.#core) return;
     const now = engine.now();
     const { detectWithinMs, heartbeat, detector } = this.#settings;
+    const { localAddress = "", localPort = 0, remoteAddress = "", remotePort = 0 } = endpointsOf(this.socket);
     this.#lostMsSeen = engine.health.lostMs;
-    this.#group = groups.join(this.socket.localAddress ?? "", this.socket.remoteAddress ?? "");
+    this.#group = groups.join(localAddress, remoteAddress);
+    this.#localPort = localPort;
+    this.#remotePort = remotePort;
     if (heartbeat) this.#process = new ProcessCheck(this.socket, { heartbeat, detectWithinMs, detector }, () => this.#recheck());
     const fd = openDescriptor(this.socket);
     if (fd < 0) this.#core = applyLowerLevel(this.socket, detectWithinMs, heartbeat !== null);
     else this.#kernel = new KernelCheck(fd, this.#settings, now);
     engine.schedule(this, now + 1);
+  }
+
+  get #settings(): WatchSettings {
+    return this.#sink.settings;
   }
 
   get applied(): Applied | null {
@@ -106,22 +105,21 @@ export class Connection implements Checked {
 
   /** One of the watches ends; the last one leaves the socket as it was. */
   leave(sink: Sink): void {
-    const at = this.#sinks.indexOf(sink);
-    if (at < 0) return;
-    this.#sinks.splice(at, 1);
-    if (this.#sinks.length === 0) this.#release(true);
-    else this.#reconfigure();
+    const left = withoutSink(this.#sink, sink);
+    if (left) this.#serve(left);
+    else if (!this.#isEnded) this.#release(true);
   }
 
   check(now: Instant): Instant {
     if (this.#isEnded || this.state === "dead") return Number.POSITIVE_INFINITY;
-    this.#learnPauses(now);
-    const next = this.#kernel ? this.#checkKernel(now, this.#kernel) : Number.POSITIVE_INFINITY;
-    const proved = this.#process && !this.#isEnded ? this.#process.check(now, this.#kernel?.info ?? null) : Number.POSITIVE_INFINITY;
+    const stalledMs = this.#stalledMs();
+    const next = this.#kernel ? this.#checkKernel(now, stalledMs, this.#kernel) : Number.POSITIVE_INFINITY;
+    const proved =
+      this.#process && !this.#isEnded ? this.#process.check(now, stalledMs, this.#kernel?.dataAgeMs) : Number.POSITIVE_INFINITY;
     this.#settle(now);
     if (this.#isEnded || this.#verdict) return Number.POSITIVE_INFINITY;
     const soonest = Math.min(next, proved);
-    return isReading(this.socket) || !this.#kernel ? soonest : Math.min(soonest, now + PAUSED_CHECK_MS);
+    return this.#isPaused && this.#kernel ? Math.min(soonest, now + PAUSED_CHECK_MS) : soonest;
   }
 
   closed(): void {
@@ -143,14 +141,21 @@ export class Connection implements Checked {
 
   /** The program stopped reading: see {@link PAUSED_CHECK_MS}. */
   paused(): void {
+    this.#isPaused = true;
     if (this.#kernel && !this.#isEnded && this.state !== "dead") engine.schedule(this, engine.now() + PAUSED_CHECK_MS);
   }
 
-  #checkKernel(now: Instant, kernel: KernelCheck): Instant {
+  #checkKernel(now: Instant, stalledMs: number, kernel: KernelCheck): Instant {
+    const calm = kernel.look(now);
+    if (calm !== null && !this.#isPaused) {
+      if (this.#group) heardInGroup(this.#group, kernel.heardAt);
+      return calm;
+    }
+    this.#isPaused = !isReading(this.socket);
     if (!this.#isOpen(kernel)) return Number.POSITIVE_INFINITY; // closed under us: 'close' follows
-    const next = kernel.check(now);
+    const next = calm ?? kernel.judge(now, stalledMs);
     if (next === null) return this.#kernelClosed(now);
-    if (this.#group) heardInGroup(this.#group, kernel.liveness.heardAt);
+    if (this.#group) heardInGroup(this.#group, kernel.heardAt);
     return next;
   }
 
@@ -163,7 +168,7 @@ export class Connection implements Checked {
   #kernelClosed(now: Instant): Instant {
     this.#kernelClosedAt ??= now;
     if (now - this.#kernelClosedAt < KERNEL_CLOSED_GRACE_MS) return now + KERNEL_CLOSED_GRACE_MS;
-    if (isReading(this.socket)) return Number.POSITIVE_INFINITY;
+    if (!this.#isPaused) return Number.POSITIVE_INFINITY;
     this.#die(diagnoseEnding(this.#facts(now), this.socket, this.#kernel?.info));
     return Number.POSITIVE_INFINITY;
   }
@@ -172,16 +177,16 @@ export class Connection implements Checked {
     if (!this.#isEnded && this.state !== "dead") engine.schedule(this, engine.now());
   }
 
-  #learnPauses(now: Instant): void {
-    const gap = engine.health.lostMs - this.#lostMsSeen;
-    if (gap <= 0) return;
-    this.#lostMsSeen += gap;
-    this.#kernel?.liveness.stalled(now, gap);
-    this.#process?.proof.stalled(now, gap);
+  /** How long this process stood still since the last check. */
+  #stalledMs(): number {
+    const { lostMs } = engine.health;
+    const stalledMs = lostMs - this.#lostMsSeen;
+    this.#lostMsSeen = lostMs;
+    return stalledMs;
   }
 
   #provenState(now: Instant): State {
-    const host = this.#kernel?.liveness.state ?? "alive";
+    const host = this.#kernel?.state ?? "alive";
     if (host === "dead" || !this.#process?.proof.isSilentTooLong(now)) return host;
     return this.#settings.expect === "process" ? "dead" : "suspect";
   }
@@ -213,19 +218,19 @@ export class Connection implements Checked {
 
   #tell(event: WatchEvent, diagnosis: Diagnosis): void {
     publishState({ event, socket: this.socket, diagnosis });
-    for (const sink of [...this.#sinks]) sink.notify(event, diagnosis, this);
+    this.#sink.notify(event, diagnosis, this);
   }
 
   #heardAt(): Instant | null {
-    const kernel = this.#kernel?.info ? this.#kernel.liveness.heardAt : null;
+    const kernel = this.#kernel?.hasReading ? this.#kernel.heardAt : null;
     return this.#process ? Math.max(kernel ?? 0, this.#process.proof.heardAt) : kernel;
   }
 
   #facts(now: Instant): Facts {
     const heardAt = this.#heardAt();
-    const isHostSilent = (this.#kernel?.liveness.state ?? "alive") !== "alive"; // then that is the cause
+    const isHostSilent = (this.#kernel?.state ?? "alive") !== "alive"; // then that is the cause
     return {
-      socket: this.socket,
+      endpoints: this.#endpoints(),
       now,
       state: this.state,
       label: this.#settings.label,
@@ -241,16 +246,17 @@ export class Connection implements Checked {
     };
   }
 
-  #join(sink: Sink): void {
-    this.#sinks.push(sink);
-    this.#reconfigure();
+  /** Known once connected, and still after the socket has closed. */
+  #endpoints(): Endpoints {
+    if (!this.#group) return endpointsOf(this.socket);
+    const { remoteAddress, route } = this.#group;
+    return { localAddress: route.localAddress || undefined, localPort: this.#localPort, remoteAddress, remotePort: this.#remotePort };
   }
 
   /** The set of watches changed: if what they ask for together changed too, start anew from the kernel's present evidence. */
-  #reconfigure(): void {
-    const settings = this.#sinks.map((sink) => sink.settings).reduce(merge);
-    const isSame = asksTheSame(settings, this.#settings);
-    this.#settings = settings;
+  #serve(sink: Sink): void {
+    const isSame = asksTheSame(sink.settings, this.#settings);
+    this.#sink = sink;
     if (isSame || this.state === "dead" || (!this.#kernel && !this.#core)) return;
     this.#undo();
     this.begin();
@@ -259,6 +265,7 @@ export class Connection implements Checked {
   #undo(): void {
     engine.cancel(this);
     if (this.#kernel && this.#isOpen(this.#kernel)) this.#kernel.restore();
+    this.#kernel?.end();
     if (this.#core && !this.socket.destroyed) this.#core.restore();
     if (this.#group) groups.leave(this.#group, this.state !== "alive");
     this.#group = null;
@@ -269,32 +276,13 @@ export class Connection implements Checked {
 
   #release(isSocketKept: boolean): void {
     this.#isEnded = true;
-    this.socket.off("close", onClose);
-    this.socket.off("pause", onPause);
-    this.socket.off("end", onEnd);
-    this.socket.off("connect", onConnect);
+    stopListening(this);
     if (isSocketKept) this.#undo();
     else {
       engine.cancel(this);
+      this.#kernel?.end();
       if (this.#group) groups.leave(this.#group, this.state !== "alive", this.state === "dead");
       this.#group = null;
     }
-    if (connections.get(this.socket) === this) connections.delete(this.socket);
   }
-}
-
-function onClose(this: Socket): void {
-  connections.get(this)?.closed();
-}
-
-function onConnect(this: Socket): void {
-  connections.get(this)?.begin();
-}
-
-function onEnd(this: Socket): void {
-  connections.get(this)?.ended();
-}
-
-function onPause(this: Socket): void {
-  connections.get(this)?.paused();
 }

@@ -2,11 +2,11 @@ import type { Diagnosis } from "../core/diagnosis.ts";
 import { Liveness } from "../core/liveness.ts";
 import { readKeepalive } from "../kernel/keepalive.ts";
 import { sampleTcpInfo } from "../kernel/tcp-info.ts";
-import { Connection } from "./connection.ts";
 import { diagnoseNow } from "./diagnosing.ts";
 import { engine } from "./engine.ts";
-import { openDescriptor } from "./handle.ts";
+import { endpointsOf, openDescriptor } from "./handle.ts";
 import { settingsOf } from "./options.ts";
+import { connectionOf } from "./socket-events.ts";
 import { watchableSocket } from "./watchable.ts";
 
 /**
@@ -17,7 +17,7 @@ import { watchableSocket } from "./watchable.ts";
  */
 export function diagnose(socket: unknown): Diagnosis {
   const real = watchableSocket(socket);
-  const known = Connection.of(real);
+  const known = connectionOf(real);
   if (known) return known.diagnose();
   const now = engine.now();
   const fd = openDescriptor(real);
@@ -29,7 +29,7 @@ export function diagnose(socket: unknown): Diagnosis {
   );
   if (info) liveness.observe(now, info);
   return diagnoseNow({
-    socket: real,
+    endpoints: endpointsOf(real),
     now,
     state: liveness.state === "dead" ? "suspect" : liveness.state,
     label: null,

@@ -8,14 +8,16 @@ import { othersOf, type PeerGroup } from "../core/peer-groups.ts";
 import type { TcpInfo } from "../core/tcp-info.ts";
 import { examineLocalPath } from "../kernel/local-path.ts";
 import { localOf, remoteOf } from "./address.ts";
+import type { Endpoints } from "./handle.ts";
 
 /** All that a connection knows when somebody asks for its diagnosis. */
 export interface Facts {
-  readonly socket: Socket;
+  readonly endpoints: Endpoints;
   readonly now: Instant;
   readonly state: State;
   readonly label: string | null;
   readonly info: TcpInfo | null;
+  /** `null` where nothing is open to judgement, or no kernel evidence to be had. */
   readonly liveness: Liveness | null;
   readonly heardAt: Instant | null;
   readonly processSilentForMs: number | null;
@@ -83,23 +85,24 @@ function compose(facts: Facts, state: State, finding: Finding, errorCode: string
       lossRatio: facts.liveness?.loss.ratio ?? 0,
       others: othersSeenBy(facts, state),
     },
-    local: localOf(facts.socket),
-    remote: remoteOf(facts.socket),
+    local: localOf(facts.endpoints),
+    remote: remoteOf(facts.endpoints),
     label: facts.label,
   };
 }
 
-function othersSeenBy({ others, liveness }: Facts, state: State): OtherConnections | null {
-  if (!others || !liveness) return null;
-  return othersOf(others, state !== "alive", liveness.attempts.count > 0 ? liveness.attempts.firstAt : Number.NEGATIVE_INFINITY);
+function othersSeenBy({ others, liveness, isQuestioned }: Facts, state: State): OtherConnections | null {
+  if (!others || !isQuestioned) return null;
+  const { count, firstAt } = liveness?.attempts ?? { count: 0, firstAt: 0 };
+  return othersOf(others, state !== "alive", count > 0 ? firstAt : Number.NEGATIVE_INFINITY);
 }
 
 function silentForMs(facts: Facts): number | null {
   return facts.heardAt === null ? null : Math.max(0, facts.now - facts.heardAt);
 }
 
-function pathOf(facts: Facts): LocalPath | null {
-  const { localAddress, remoteAddress } = facts.socket;
+function pathOf({ endpoints }: Facts): LocalPath | null {
+  const { localAddress, remoteAddress } = endpoints;
   return localAddress && remoteAddress ? examineLocalPath(localAddress, remoteAddress) : null;
 }
 

@@ -71,13 +71,13 @@ class Engine {
   };
 
   readonly #run = (): void => {
-    this.#wheel.advance(performance.now(), this.#collect);
     const started = performance.now();
+    this.#wheel.advance(started, this.#collect);
     for (let entry = this.#due.pop(); entry; entry = this.#due.pop()) {
-      const now = this.now();
-      const next = this.#checkSafely(entry, now);
+      const now = performance.now();
+      const next = this.#checkSafely(entry, Math.floor(now));
       if (next !== Number.POSITIVE_INFINITY) this.#wheel.schedule(entry, next);
-      if (performance.now() - started > BATCH_MS && this.#due.length > 0) {
+      if (now - started > BATCH_MS && this.#due.length > 0) {
         setImmediate(this.#run);
         return;
       }

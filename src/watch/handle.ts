@@ -1,9 +1,24 @@
 import type { Socket } from "node:net";
 import { openPort } from "../kernel/open-port.ts";
 
+/** The two ends of a connection; `undefined` where they are not known. */
+export interface Endpoints {
+  readonly localAddress: string | undefined;
+  readonly localPort: number | undefined;
+  readonly remoteAddress: string | undefined;
+  readonly remotePort: number | undefined;
+}
+
+interface Endpoint {
+  readonly address?: string;
+  readonly port?: number;
+}
+
 interface Handle {
   readonly fd?: number;
   readonly reading?: boolean;
+  getsockname?(into: Endpoint): number;
+  getpeername?(into: Endpoint): number;
 }
 
 function handleOf(socket: Socket): Handle | null | undefined {
@@ -18,4 +33,14 @@ export function openDescriptor(socket: Socket): number {
 /** Whether the event loop reads from the socket; only then it learns of a reset by itself. */
 export function isReading(socket: Socket): boolean {
   return handleOf(socket)?.reading !== false;
+}
+
+/** Both ends of a socket, unknown before it is connected and after it closed. The socket's own getters would keep two objects on it for good. */
+export function endpointsOf(socket: Socket): Endpoints {
+  const local: Endpoint = {};
+  const remote: Endpoint = {};
+  const handle = handleOf(socket);
+  handle?.getsockname?.(local);
+  handle?.getpeername?.(remote);
+  return { localAddress: local.address, localPort: local.port, remoteAddress: remote.address, remotePort: remote.port };
 }

@@ -1,55 +1,117 @@
+import type { State } from "../core/diagnosis.ts";
 import type { Instant } from "../core/instant.ts";
 import { Liveness } from "../core/liveness.ts";
+import { ProbeSlots } from "../core/probe-slots.ts";
 import type { TcpInfo } from "../core/tcp-info.ts";
 import { resetOnClose } from "../kernel/linger.ts";
-import { sampleTcpInfo } from "../kernel/tcp-info.ts";
+import { tcpInfoShelf } from "../kernel/tcp-info-shelf.ts";
 import type { Applied } from "./applied.ts";
+import { engine } from "./engine.ts";
 import type { WatchSettings } from "./options.ts";
 import { Standing } from "./standing.ts";
 
-/** Reads the kernel's evidence of one connection, has it judged, and does what the judgement asks for. */
+/** TCP_KEEPIDLE takes whole seconds: a probe can be had after one second of silence, not before. */
+const SOONEST_NUDGE_MS = 1000;
+
+/** Far below any answer window. */
+const TOGETHER_MS = 40;
+
+const probeSlots = new ProbeSlots();
+
+/**
+ * Reads the kernel's evidence of one connection, has it judged, and does what the judgement asks for.
+ *
+ * Most connections are idle and answer, most of the time. Such a one needs no judge: {@link Liveness} is let go, and made anew from
+ * the last reading when something happens. It then knows what it would have known.
+ */
 export class KernelCheck {
   readonly fd: number;
-  readonly liveness: Liveness;
-  /** The last reading. */
-  info: TcpInfo | null = null;
   readonly #standing: Standing;
+  /** Where the last reading lies, -1 after the end. */
+  #place: number = tcpInfoShelf.enter();
+  #liveness: Liveness | null;
+  /** Silence before is not held against the peer: nobody asked, or this process stood still. */
+  #grantedFrom: Instant;
+  #lookedAt: Instant;
+  /** With no judge: the kernel probes after such a silence, and the answer is missing after such a one. */
+  #idleMs: number;
+  #routineMs = 0;
 
   constructor(fd: number, { detectWithinMs, zeroWindowToleranceMs }: WatchSettings, now: Instant) {
     this.fd = fd;
     this.#standing = new Standing(fd, detectWithinMs, zeroWindowToleranceMs);
-    this.liveness = new Liveness({ budgetMs: detectWithinMs, rtoMaxMs: this.#standing.rtoMaxMs }, now);
-    this.#standing.start(this.liveness.idleMs);
+    this.#grantedFrom = now;
+    this.#lookedAt = now;
+    this.#liveness = this.#newLiveness(now);
+    this.#idleMs = this.#liveness.idleMs;
+    this.#standing.start(this.#idleMs);
+  }
+
+  get state(): State {
+    return this.#liveness?.state ?? "alive";
+  }
+
+  /** `null` while there is nothing to judge. */
+  get liveness(): Liveness | null {
+    return this.#liveness;
+  }
+
+  /** The last reading; `null` before the first one and after the end. */
+  get info(): TcpInfo | null {
+    return this.hasReading ? tcpInfoShelf.kept(this.#place) : null;
+  }
+
+  get hasReading(): boolean {
+    return this.#place >= 0 && tcpInfoShelf.has(this.#place);
+  }
+
+  /** Age in ms of the last data from the peer at the last check. */
+  get dataAgeMs(): number | undefined {
+    return this.info?.lastDataReceivedMs;
+  }
+
+  get heardAt(): Instant {
+    return this.#liveness?.heardAt ?? Math.max(this.#grantedFrom, this.#lookedAt - tcpInfoShelf.keptHeardAgeMs(this.#place));
   }
 
   get hasRtoCap(): boolean {
-    return this.#standing.rtoMaxMs !== null;
+    return this.#standing.terms.rtoMaxMs !== null;
   }
 
   get applied(): Applied {
     return this.#standing.describe();
   }
 
-  /** Returns the instant at which to look again, `null` when the kernel has ended the connection. */
-  check(now: Instant): Instant | null {
-    const info = sampleTcpInfo(this.fd);
-    if (typeof info === "number") return Number.POSITIVE_INFINITY; // no TCP socket any more: 'close' follows
-    this.info = info;
+  /** Takes a reading. Returns the instant at which to look again, `null` where {@link judge} is to see the reading. */
+  look(now: Instant): Instant | null {
+    if (!tcpInfoShelf.read(this.fd)) return Number.POSITIVE_INFINITY; // no TCP socket any more: 'close' follows
+    if (!this.#isCalm()) return null;
+    const next = this.#nextCalmLook(now, Math.max(this.#grantedFrom, now - tcpInfoShelf.takenHeardAgeMs()));
+    if (next <= now) return null;
+    this.#keep(now);
+    return next;
+  }
+
+  /**
+   * Judges the reading just taken. `stalledMs`: how long this process stood still since the last look. Returns the instant at which to
+   * look again, `null` when the kernel has ended the connection.
+   */
+  judge(now: Instant, stalledMs: number): Instant | null {
+    const isAskedEarly = this.#isCalm();
+    this.#liveness ??= this.#recalled();
+    const liveness = this.#liveness;
+    if (stalledMs > 0) liveness.stalled(now, stalledMs);
+    this.#keep(now);
+    const info = tcpInfoShelf.taken();
     if (info.state === "CLOSE") return null;
-    const { liveness } = this;
-    const next = liveness.observe(now, info);
-    this.#standing.guardInFlight(liveness.flow === "in-flight");
-    if (liveness.attempts.count === 0 && (liveness.isProbeMissing || !liveness.wantsNudge))
-      this.#standing.keepIdle(liveness.idleMs, liveness.isProbeMissing);
-    if (!liveness.wantsNudge) return next;
-    this.#standing.nudge();
-    return liveness.nudged(now);
+    const next = this.#observe(now, liveness, info, isAskedEarly);
+    return this.#forget() ? Math.max(now + 1, this.#nextCalmLook(now, this.heardAt)) : next;
   }
 
   /** The reading of a connection that the kernel has ended; `null` of one that it has not: after a FIN it would be in CLOSE_WAIT. */
   closedState(): TcpInfo | null {
-    const info = sampleTcpInfo(this.fd);
-    return typeof info !== "number" && info.state === "CLOSE" ? info : null;
+    const info = tcpInfoShelf.read(this.fd) ? tcpInfoShelf.taken() : null;
+    return info?.state === "CLOSE" ? info : null;
   }
 
   /** From now on closing sends an RST: the verdict stays true, and no orphan retransmits for minutes. */
@@ -60,4 +122,70 @@ export class KernelCheck {
   restore(): void {
     this.#standing.restore();
   }
+
+  /** The last reading is needed no more. */
+  end(): void {
+    if (this.#place < 0) return;
+    tcpInfoShelf.leave(this.#place);
+    this.#place = -1;
+  }
+
+  #keep(now: Instant): void {
+    tcpInfoShelf.keep(this.#place);
+    this.#lookedAt = now;
+  }
+
+  /** No judge is needed, and none would see anything in the reading just taken. */
+  #isCalm(): boolean {
+    return this.#liveness === null && tcpInfoShelf.isUneventfulSince(this.#place);
+  }
+
+  /**
+   * When the standing probe must have been answered. Where too many are due with it, this one is to leave earlier, in any moment in
+   * which it can be had; `now` if that has come.
+   */
+  #nextCalmLook(now: Instant, heardAt: Instant): Instant {
+    const soonest = heardAt + SOONEST_NUDGE_MS;
+    const standing = heardAt + this.#idleMs;
+    if (soonest >= standing || probeSlots.reserve(standing, engine.size, this.#idleMs)) return together(heardAt + this.#routineMs);
+    return now >= soonest ? now : soonest + Math.floor(Math.random() * (standing - soonest));
+  }
+
+  /** Lets the judge go where a new one would know as much. */
+  #forget(): boolean {
+    const liveness = this.#liveness;
+    if (!liveness?.isForgettable) return false;
+    this.#idleMs = liveness.idleMs;
+    this.#routineMs = liveness.routineMs;
+    this.#grantedFrom = Math.max(this.#grantedFrom, liveness.heardAt);
+    this.#liveness = null;
+    return true;
+  }
+
+  /** `isAskedEarly`: the probe is to leave now. */
+  #observe(now: Instant, liveness: Liveness, info: TcpInfo, isAskedEarly: boolean): Instant {
+    const next = liveness.observe(now, info);
+    this.#standing.guardInFlight(liveness.flow === "in-flight");
+    if (liveness.attempts.count === 0 && (liveness.isProbeMissing || !liveness.wantsNudge))
+      this.#standing.keepIdle(liveness.idleMs, liveness.isProbeMissing);
+    if (!liveness.wantsNudge && !isAskedEarly) return next;
+    this.#standing.nudge();
+    return liveness.nudged(now);
+  }
+
+  #recalled(): Liveness {
+    const liveness = this.#newLiveness(this.heardAt);
+    const { info } = this;
+    if (info) liveness.observe(this.#lookedAt, info);
+    return liveness;
+  }
+
+  #newLiveness(since: Instant): Liveness {
+    return new Liveness(this.#standing.terms, since);
+  }
+}
+
+/** Calm looks need not be exact: done together they wake the process less often. */
+function together(at: Instant): Instant {
+  return Math.ceil(at / TOGETHER_MS) * TOGETHER_MS;
 }

@@ -1,6 +1,7 @@
 import type { Detector } from "../core/detectors/detector.ts";
 import { HalfOpenError } from "../core/errors.ts";
 import { LARGEST_BUDGET_MS, SMALLEST_BUDGET_MS } from "../core/probe-plan.ts";
+import { shareEqual } from "./share-equal.ts";
 
 /**
  * Any function that resolves when the peer's *process* answered. Called only when nothing was heard, one call at a time. Where it
@@ -85,7 +86,7 @@ export function settingsOf(options: WatchOptions = {}): WatchSettings {
     throw refused(`onDead must be "reset", "destroy" or "report", got ${describe(onDead)}`);
   if (label !== undefined && typeof label !== "string") throw refused(`label must be a string, got ${describe(label)}`);
   checkSignal(options.signal);
-  return {
+  return sharedSettings({
     detectWithinMs: duration(
       "detectWithinMs",
       options.detectWithinMs === undefined ? DEFAULT_BUDGET_MS : options.detectWithinMs,
@@ -101,8 +102,10 @@ export function settingsOf(options: WatchOptions = {}): WatchSettings {
     expect: expect ?? (heartbeat ? "process" : "host"),
     onDead,
     label: label ?? null,
-  };
+  });
 }
+
+const sharedSettings: (settings: WatchSettings) => WatchSettings = shareEqual();
 
 /** Two watches of one socket share its kernel options: the shorter budget, the longer tolerance and the stronger action hold. */
 export function merge(a: WatchSettings, b: WatchSettings): WatchSettings {

@@ -1,7 +1,6 @@
 import type { Socket } from "node:net";
 import type { Instant } from "../core/instant.ts";
 import { ProcessProof } from "../core/process-proof.ts";
-import type { TcpInfo } from "../core/tcp-info.ts";
 import { engine } from "./engine.ts";
 import { isReading } from "./handle.ts";
 import type { Heartbeat, WatchDetector } from "./options.ts";
@@ -34,12 +33,12 @@ export class ProcessCheck {
     );
   }
 
-  /** Returns the instant at which to look again. */
-  check(now: Instant, info: TcpInfo | null): Instant {
+  /** `dataAgeMs`: how long ago data came, where the kernel tells. Returns the instant at which to look again. */
+  check(now: Instant, stalledMs: number, dataAgeMs: number | undefined): Instant {
     const { proof } = this;
     const { bytesRead } = this.#socket;
-    const age = info?.lastDataReceivedMs;
-    if (age !== undefined) proof.heard(now - age);
+    if (stalledMs > 0) proof.stalled(now, stalledMs);
+    if (dataAgeMs !== undefined) proof.heard(now - dataAgeMs);
     else if (bytesRead !== this.#bytesRead) proof.heard(now);
     this.#bytesRead = bytesRead;
     // A program that does not read cannot see an answer: that is our side, not the peer's.

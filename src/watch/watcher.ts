@@ -19,26 +19,32 @@ export interface WatcherEvents {
   close: [diagnosis: Diagnosis];
 }
 
+/** What most watches never need. */
+interface Extras {
+  abort: AbortController | null;
+  /** Iterators waiting for the next diagnosis. */
+  readonly ends: Set<() => void>;
+  /** Made by the first suspicion. */
+  quality: DetectorQos | null;
+  /** From the signal that ends the watch. */
+  unsubscribe: (() => void) | null;
+}
+
 /** The watch of one connection. Errors thrown by listeners surface as uncaught exceptions, after halfopen finished its own work. */
 export class Watcher extends EventEmitter<WatcherEvents> implements Sink, Disposable, AsyncIterable<Diagnosis> {
   readonly settings: WatchSettings;
   readonly #connection: Connection;
-  readonly #signal: AbortSignal | undefined;
-  #abort: AbortController | null = null;
-  /** Iterators waiting for the next diagnosis. */
-  readonly #ends: Set<() => void> = new Set();
-  #isClosed = false;
   readonly #startedAt: number = engine.now();
-  /** Made by the first suspicion: most connections never have one. */
-  #quality: DetectorQos | null = null;
+  #extras: Extras | null = null;
+  #isClosed = false;
 
   constructor(socket: unknown, settings: WatchSettings, signal?: AbortSignal) {
     super();
+    forgetEmptyListeners(this);
     this.settings = settings;
     this.#connection = Connection.watch(watchableSocket(socket), this);
-    this.#signal = signal;
     if (signal?.aborted) this.close();
-    else signal?.addEventListener("abort", this.#onAbort, { once: true });
+    else if (signal) this.#endWith(signal);
   }
 
   get state(): State {
@@ -70,14 +76,15 @@ export class Watcher extends EventEmitter<WatcherEvents> implements Sink, Dispos
    * last evidence the standing suspicion began.
    */
   get quality(): DetectorQosReport {
-    return (this.#quality ?? new DetectorQos(this.#startedAt)).report(engine.now());
+    return (this.#extras?.quality ?? new DetectorQos(this.#startedAt)).report(engine.now());
   }
 
   /** Aborts when the peer is found dead (reason: the `DeadPeerError`'s diagnosis) or the socket closes. */
   get signal(): AbortSignal {
-    this.#abort ??= new AbortController();
-    if (this.#isClosed || this.state === "dead") this.#abort.abort(this.diagnosis);
-    return this.#abort.signal;
+    const extras = this.#some();
+    extras.abort ??= new AbortController();
+    if (this.#isClosed || this.state === "dead") extras.abort.abort(this.diagnosis);
+    return extras.abort.signal;
   }
 
   /** Ends the watch and leaves the socket as it was. Safe to call twice. */
@@ -85,7 +92,7 @@ export class Watcher extends EventEmitter<WatcherEvents> implements Sink, Dispos
     if (this.#isClosed) return;
     this.#finish();
     this.#connection.leave(this);
-    for (const end of this.#ends) end();
+    this.#endIterators();
   }
 
   [Symbol.dispose](): void {
@@ -103,7 +110,8 @@ export class Watcher extends EventEmitter<WatcherEvents> implements Sink, Dispos
     const end = (): void => wake?.();
     const events = ["suspect", "alive", "dead"] as const;
     for (const event of events) this.on(event, push);
-    this.#ends.add(end);
+    const { ends } = this.#some();
+    ends.add(end);
     try {
       while (true) {
         for (let next = queue.shift(); next; next = queue.shift()) yield next;
@@ -114,7 +122,7 @@ export class Watcher extends EventEmitter<WatcherEvents> implements Sink, Dispos
       }
     } finally {
       for (const event of events) this.off(event, push);
-      this.#ends.delete(end);
+      ends.delete(end);
     }
   }
 
@@ -122,30 +130,52 @@ export class Watcher extends EventEmitter<WatcherEvents> implements Sink, Dispos
   notify(event: WatchEvent, diagnosis: Diagnosis): void {
     if (this.#isClosed) return;
     this.#count(event, diagnosis);
-    if (event === "dead" || event === "close") this.#abort?.abort(diagnosis);
+    if (event === "dead" || event === "close") this.#extras?.abort?.abort(diagnosis);
     if (event === "close") this.#finish();
     try {
       this.emit(event, diagnosis);
     } catch (error) {
       surface(error);
     }
-    if (event === "close") for (const end of this.#ends) end();
+    if (event === "close") this.#endIterators();
   }
 
   #count(event: WatchEvent, { silentForMs }: Diagnosis): void {
     const now = engine.now();
-    if (event === "alive") this.#quality?.trusted(now);
+    if (event === "alive") this.#extras?.quality?.trusted(now);
     if (event !== "suspect" && event !== "dead") return;
-    this.#quality ??= new DetectorQos(this.#startedAt);
-    this.#quality.suspected(now, now - (silentForMs ?? 0));
+    const extras = this.#some();
+    extras.quality ??= new DetectorQos(this.#startedAt);
+    extras.quality.suspected(now, now - (silentForMs ?? 0));
   }
 
-  readonly #onAbort = (): void => this.close();
+  #some(): Extras {
+    this.#extras ??= { abort: null, ends: new Set(), quality: null, unsubscribe: null };
+    return this.#extras;
+  }
+
+  #endWith(signal: AbortSignal): void {
+    const onAbort = (): void => this.close();
+    signal.addEventListener("abort", onAbort, { once: true });
+    this.#some().unsubscribe = () => signal.removeEventListener("abort", onAbort);
+  }
+
+  #endIterators(): void {
+    for (const end of this.#extras?.ends ?? []) end();
+  }
 
   #finish(): void {
     this.#isClosed = true;
-    this.#signal?.removeEventListener("abort", this.#onAbort);
+    this.#extras?.unsubscribe?.();
   }
+}
+
+/**
+ * Node makes the table of listeners when the first one is added, where there is none yet (lib/events.js, `_addListener`). Most watches
+ * never have a listener, and an empty table would be a third of what a watched connection costs.
+ */
+function forgetEmptyListeners(emitter: EventEmitter): void {
+  (emitter as { _events?: object | undefined })._events = undefined;
 }
 
 /** A listener's mistake must not stop the engine, nor be hidden: it is thrown again where Node reports uncaught exceptions. */

@@ -1,0 +1,33 @@
+import type { Instant } from "./instant.ts";
+
+/** The kernel's timers of one to four seconds fire together in slots of 64 ms (HZ=1000) or 32 ms (HZ=250). */
+const SLOT_MS = 64;
+const SLOTS = 1024;
+/** Fewer than these together harm nobody: a queue of the kernel holds 1000 packets (net.core.netdev_max_backlog, txqueuelen). */
+const HARMLESS = 100;
+/** A slot is crowded when it holds this many times its fair share. */
+const TOO_MANY = 2;
+
+/**
+ * Counts the keepalive probes that are due in each moment to come. Connections that were opened, or heard, together are probed
+ * together: of thousands at once the kernel's queues drop a part, which then looks like a dead peer.
+ */
+export class ProbeSlots {
+  readonly #counts: Int32Array = new Int32Array(SLOTS);
+  /** Which moment a slot counts for: they are used in turn. */
+  readonly #moments: Int32Array = new Int32Array(SLOTS);
+
+  /** Reserves a probe at `at`; `false` where that moment is crowded, given how many connections are probed every `periodMs`. */
+  reserve(at: Instant, connections: number, periodMs: number): boolean {
+    const moment = Math.floor(at / SLOT_MS);
+    const slot = moment & (SLOTS - 1);
+    if (this.#moments[slot] !== (moment | 0)) {
+      this.#moments[slot] = moment;
+      this.#counts[slot] = 0;
+    }
+    const count = this.#counts[slot] ?? 0;
+    if (count >= HARMLESS && count >= (TOO_MANY * connections * SLOT_MS) / periodMs) return false;
+    this.#counts[slot] = count + 1;
+    return true;
+  }
+}
