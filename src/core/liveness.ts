@@ -55,7 +55,7 @@ export class Liveness {
   progressAt: Instant;
   readonly #options: LivenessOptions;
   #plan: ProbePlan;
-  readonly #timing: PathTiming;
+  readonly timing: PathTiming;
   #progressMark: number | undefined;
   #observedAt: Instant;
   readonly #duplicates: DuplicateWatch = new DuplicateWatch();
@@ -67,7 +67,7 @@ export class Liveness {
 
   constructor(options: LivenessOptions, now: Instant) {
     this.#options = options;
-    this.#timing = new PathTiming(options.rtoMaxMs);
+    this.timing = new PathTiming(options.rtoMaxMs);
     this.heardAt = now;
     this.progressAt = now;
     this.#observedAt = now;
@@ -78,7 +78,8 @@ export class Liveness {
   observe(now: Instant, info: TcpInfo): Instant {
     this.wantsNudge = false;
     this.isProbeMissing = false;
-    this.#timing.learn(info);
+    this.timing.learn(info);
+    if (this.#progressMark === undefined) this.#plan = this.#replan(); // the first reading tells of the path
     const flow = flowOf(info);
     const heard = this.#hear(now, info);
     const progressed = this.#progress(now, info, flow);
@@ -113,13 +114,9 @@ export class Liveness {
     return this.#plan.idleMs;
   }
 
-  get answerWindowMs(): number {
-    return this.#timing.answerWindowMs;
-  }
-
   /** Silence after which the answer to the standing probe is missing: while a connection is idle and answers, nobody need look earlier. */
   get routineMs(): number {
-    return Math.ceil(this.idleMs + STANDING_PROBE_LATENESS_MS + this.#timing.answerWindowMs);
+    return Math.ceil(this.idleMs + STANDING_PROBE_LATENESS_MS + this.timing.answerWindowMs);
   }
 
   /** A new judge, given the last reading, would know as much: nothing is open, and nothing learned that is worse than what is assumed of any path. */
@@ -131,7 +128,7 @@ export class Liveness {
   /** The peer is heard, yet what we send does not reach it. */
   get isHeardWithoutProgress(): boolean {
     if (this.#deafness > 1) return true;
-    return this.flow === "in-flight" && this.heardAt - this.progressAt > Math.max(2 * this.#timing.answerWindowMs, PROBE_SPACING_MS);
+    return this.flow === "in-flight" && this.heardAt - this.progressAt > Math.max(2 * this.timing.answerWindowMs, PROBE_SPACING_MS);
   }
 
   #hear(now: Instant, info: TcpInfo): boolean {
@@ -162,7 +159,7 @@ export class Liveness {
 
   /** At least this old is the first transmission of what is in flight. */
   #flightAgeMs(info: TcpInfo): number {
-    return (info.lastDataSentMs ?? 0) + this.#timing.retransmitChainMs(info.backoff ?? 0);
+    return (info.lastDataSentMs ?? 0) + this.timing.retransmitChainMs(info.backoff ?? 0);
   }
 
   #refute(now: Instant, info: TcpInfo): void {
@@ -180,17 +177,17 @@ export class Liveness {
   #learnAttempts(info: TcpInfo): void {
     const { count } = this.attempts;
     if (this.flow === "in-flight") return;
-    if (this.flow === "blocked" && this.#timing.retransmitGapMs((info.backoff ?? 0) - count - 1) < PROBE_SPACING_MS) return;
-    const lost = this.attempts.lostWhen(this.heardAt, this.#timing.answerWindowMs);
+    if (this.flow === "blocked" && this.timing.retransmitGapMs((info.backoff ?? 0) - count - 1) < PROBE_SPACING_MS) return;
+    const lost = this.attempts.lostWhen(this.heardAt, this.timing.answerWindowMs);
     this.loss.record(lost + 1, lost);
   }
 
   #replan(): ProbePlan {
     return planProbes({
       budgetMs: this.#options.budgetMs,
-      answerWindowMs: this.#timing.answerWindowMs,
+      answerWindowMs: this.timing.answerWindowMs,
       lossRatio: this.loss.ratio,
-      rtoMs: this.#timing.rtoMs,
+      rtoMs: this.timing.rtoMs,
       rtoMaxMs: this.#options.rtoMaxMs,
     });
   }
@@ -230,14 +227,14 @@ export class Liveness {
 
   #judge(now: Instant, info: TcpInfo): void {
     const { attempts } = this;
-    attempts.settle(now, this.#timing.hurriedWindowMs);
+    attempts.settle(now, this.timing.hurriedWindowMs);
     if (this.state === "alive" && this.#isMissed(now, info)) this.state = "suspect";
     if (this.state !== "suspect") return;
     const backoff = this.flow === "in-flight" ? (info.backoff ?? 0) : 0;
     // While this process stood still the kernel went on asking: its own counters prove a span that our clock may not claim.
-    const provenSpan = Math.max(attempts.spanMs, this.#timing.retransmitChainMs(backoff));
+    const provenSpan = Math.max(attempts.spanMs, this.timing.retransmitChainMs(backoff));
     const isComplete = attempts.count >= this.#plan.attemptsNeeded && provenSpan >= this.#plan.spanMs;
-    const isAnswerDue = attempts.count > 0 && now - attempts.lastAtLatest >= this.#timing.answerWindowMs;
+    const isAnswerDue = attempts.count > 0 && now - attempts.lastAtLatest >= this.timing.answerWindowMs;
     if (isComplete && isAnswerDue && attempts.lastAt >= this.#resumedAt) this.state = "dead";
     else if (now >= this.#deadline() && this.#isEnough(now, info)) this.state = "dead";
     if (this.state === "dead") this.isRushed = !isComplete;
@@ -253,16 +250,16 @@ export class Liveness {
   /** What the kernel's backoff proves of the span of attempts that had their time to be answered. */
   #kernelSpanMs(now: Instant, backoff: number): number {
     const { count, lastAtLatest } = this.attempts;
-    if (this.flow === "in-flight") return this.#timing.retransmitChainMs(backoff - 1);
-    if (this.flow === "idle" || now - lastAtLatest < this.#timing.hurriedWindowMs) return 0;
-    return (count - 1) * this.#timing.retransmitGapMs(backoff - count + 1);
+    if (this.flow === "in-flight") return this.timing.retransmitChainMs(backoff - 1);
+    if (this.flow === "idle" || now - lastAtLatest < this.timing.hurriedWindowMs) return 0;
+    return (count - 1) * this.timing.retransmitGapMs(backoff - count + 1);
   }
 
   #isMissed(now: Instant, info: TcpInfo): boolean {
     if (this.attempts.count === 0) return false;
-    if (this.flow !== "in-flight") return now - this.attempts.firstAt >= this.#timing.answerWindowMs;
+    if (this.flow !== "in-flight") return now - this.attempts.firstAt >= this.timing.answerWindowMs;
     // One retransmission is everyday loss; two, or half a second without progress, deserve a closer look.
-    return (info.retransmits ?? 0) >= 2 || now - this.progressAt >= Math.max(2 * this.#timing.rtoMs, 0.1 * this.#options.budgetMs);
+    return (info.retransmits ?? 0) >= 2 || now - this.progressAt >= Math.max(2 * this.timing.rtoMs, 0.1 * this.#options.budgetMs);
   }
 
   /** The end of the budget: counted from the last evidence, but never from a silence longer than the routine leaves unquestioned. */
@@ -275,7 +272,7 @@ export class Liveness {
   #spacingMs(): number {
     const { firstAt } = this.attempts;
     const needed = Math.max(this.#plan.spanMs, (this.#plan.attemptsNeeded - 1) * PROBE_SPACING_MS);
-    const last = lastUsefulAttempt(this.#deadline(), this.#timing.answerWindowMs);
+    const last = lastUsefulAttempt(this.#deadline(), this.timing.answerWindowMs);
     return probeSpacingMs(firstAt, Math.min(last, firstAt + needed + 5));
   }
 
@@ -284,17 +281,17 @@ export class Liveness {
     const { attempts } = this;
     const poll = now + Math.min(250, Math.max(50, this.#options.budgetMs / 20));
     if (this.flow !== "idle") return this.#soonest(now, poll); // the kernel's own clock sends: only frequent looks tell when
-    if (attempts.count === 0 && !this.wantsNudge) return Math.max(now + 1, this.#standingProbeBy() + this.#timing.answerWindowMs);
+    if (attempts.count === 0 && !this.wantsNudge) return Math.max(now + 1, this.#standingProbeBy() + this.timing.answerWindowMs);
     return this.#soonest(now, this.wantsNudge ? now + PROBE_SPACING_MS : Math.max(now + 1, this.#nextNudgeAt));
   }
 
   #soonest(now: Instant, candidate: Instant): Instant {
     let next = candidate;
-    const windowEnd = this.attempts.lastAtLatest + this.#timing.answerWindowMs;
+    const windowEnd = this.attempts.lastAtLatest + this.timing.answerWindowMs;
     if (this.attempts.count > 0 && windowEnd > now) next = Math.min(next, windowEnd);
     const deadline = this.#deadline();
     if (deadline > now) return Math.min(next, deadline);
-    const hurried = this.attempts.lastAtLatest + this.#timing.hurriedWindowMs;
+    const hurried = this.attempts.lastAtLatest + this.timing.hurriedWindowMs;
     return hurried > now ? Math.min(next, hurried) : next;
   }
 }

@@ -101,7 +101,7 @@ export class ConfirmedVerdict {
     const { liveness } = this;
     const { attempts } = liveness;
     if (now < this.#deadline() || attempts.count <= this.#attemptsThen) return false;
-    if (now - this.#countedAt < liveness.answerWindowMs) return false;
+    if (now - this.#countedAt < liveness.timing.answerWindowMs) return false;
     return this.lossRatio ** attempts.count <= ACCEPTED_FALSE_ALARM;
   }
 

@@ -11,12 +11,15 @@ interface Run {
   readonly writeEveryMs?: number;
   readonly writeAtMs?: number;
   readonly rtoMaxMs?: number | null;
+  /** As a watch does: while nothing is open the judge is let go, and made anew from the last reading at the next look. */
+  readonly isForgetful?: boolean;
 }
 
 /** Runs a watch against the model and tells when, if ever, it called the peer dead. */
-function deadAt({ budgetMs, path, untilMs, writeEveryMs, writeAtMs, rtoMaxMs = Math.max(1000, budgetMs / 5) }: Run): number | null {
+function deadAt(run: Run): number | null {
+  const { budgetMs, path, untilMs, writeEveryMs, writeAtMs, rtoMaxMs = Math.max(1000, budgetMs / 5), isForgetful = false } = run;
   const kernel = new KernelModel(path, rtoMaxMs === null ? {} : { rtoMaxMs });
-  const liveness = new Liveness({ budgetMs, rtoMaxMs }, 0);
+  let liveness = new Liveness({ budgetMs, rtoMaxMs }, 0);
   kernel.idleMs = liveness.idleMs;
   let next = 1;
   let write = writeAtMs ?? writeEveryMs ?? Number.POSITIVE_INFINITY;
@@ -33,6 +36,10 @@ function deadAt({ budgetMs, path, untilMs, writeEveryMs, writeAtMs, rtoMaxMs = M
       kernel.nudge();
       next = liveness.nudged(kernel.now);
     } else if (liveness.attempts.count === 0) kernel.idleMs = liveness.idleMs;
+    if (isForgetful && liveness.isForgettable) {
+      liveness = new Liveness({ budgetMs, rtoMaxMs }, liveness.heardAt);
+      liveness.observe(kernel.now, kernel.info());
+    }
     next = Math.ceil((Math.max(kernel.now + 1, next) + 9) / 10) * 10;
   }
   return null;
@@ -59,8 +66,8 @@ const rtts = fc.integer({ min: 0, max: 40 });
 describe("Liveness against a model of the kernel", () => {
   it("finds a cut idle connection within the budget, at any phase", () => {
     fc.assert(
-      fc.property(budgets, rtts, fc.integer({ min: 3000, max: 30_000 }), (budgetMs, rttMs, cut) => {
-        const found = deadAt({ budgetMs, path: cutAt(cut, rttMs), untilMs: cut + 2 * budgetMs });
+      fc.property(budgets, rtts, fc.integer({ min: 3000, max: 30_000 }), fc.boolean(), (budgetMs, rttMs, cut, isForgetful) => {
+        const found = deadAt({ budgetMs, path: cutAt(cut, rttMs), untilMs: cut + 2 * budgetMs, isForgetful });
         expect(found).not.toBeNull();
         // The clock starts at the last evidence, which may be heard one round trip after the cut; a check is up to 20 ms late.
         expect((found ?? 0) - cut).toBeLessThanOrEqual(budgetMs + rttMs + 20);
@@ -80,9 +87,10 @@ describe("Liveness against a model of the kernel", () => {
         rtts,
         fc.integer({ min: 3000, max: 12_000 }),
         writes,
-        (budgetMs, rttMs, cut, how) => {
+        fc.boolean(),
+        (budgetMs, rttMs, cut, how, isForgetful) => {
           const timing = "writeEveryMs" in how ? how : { writeAtMs: cut + how.afterCutMs };
-          const found = deadAt({ budgetMs, path: cutAt(cut, rttMs), untilMs: cut + 3 * budgetMs, ...timing });
+          const found = deadAt({ budgetMs, path: cutAt(cut, rttMs), untilMs: cut + 3 * budgetMs, isForgetful, ...timing });
           expect(found).not.toBeNull();
           // The lateness granted to the standing probe (70 ms), two checks (80 ms), and the window of a retransmission that left just before.
           expect((found ?? 0) - cut).toBeLessThanOrEqual(budgetMs + 180 + Math.max(50, 2 * rttMs + 40));
@@ -102,12 +110,13 @@ describe("Liveness against a model of the kernel", () => {
         fc.double({ min: 0.1, max: 0.99, noNaN: true }),
         writing,
         fc.boolean(),
-        (budgetMs, rttMs, start, share, every, hasCap) => {
+        fc.boolean(),
+        (budgetMs, rttMs, start, share, every, hasCap, isForgetful) => {
           const end = start + share * OUTAGE_SHARE * budgetMs;
           const path = { rttMs, isUp: (now: number) => now < start || now >= end };
           const timing = every === undefined ? {} : { writeEveryMs: every };
           const cap = hasCap ? {} : { rtoMaxMs: null };
-          expect(deadAt({ budgetMs, path, untilMs: end + 2 * budgetMs, ...timing, ...cap })).toBeNull();
+          expect(deadAt({ budgetMs, path, untilMs: end + 2 * budgetMs, isForgetful, ...timing, ...cap })).toBeNull();
         },
       ),
       { numRuns: 1000 },
@@ -120,8 +129,25 @@ describe("Liveness against a model of the kernel", () => {
       const next = random(seed + i);
       const path = { rttMs: 10, isUp: () => next() >= 0.1 };
       const timing = i % 2 === 0 ? {} : { writeEveryMs: 200 };
-      expect(deadAt({ budgetMs: 5000, path, untilMs: 3_600_000, ...timing }), `seed ${seed + i}`).toBeNull();
+      const isForgetful = i % 4 < 2;
+      expect(deadAt({ budgetMs: 5000, path, untilMs: 3_600_000, isForgetful, ...timing }), `seed ${seed + i}`).toBeNull();
     }
+  });
+
+  it("judges the same whether or not it is let go while nothing is open", () => {
+    const writing = fc.option(fc.integer({ min: 20, max: 2500 }), { nil: undefined });
+    fc.assert(
+      fc.property(budgets, rtts, fc.integer({ min: 3000, max: 20_000 }), writing, (budgetMs, rttMs, cut, every) => {
+        const run = {
+          budgetMs,
+          path: cutAt(cut, rttMs),
+          untilMs: cut + 3 * budgetMs,
+          ...(every === undefined ? {} : { writeEveryMs: every }),
+        };
+        expect(deadAt({ ...run, isForgetful: true })).toBe(deadAt(run));
+      }),
+      { numRuns: 300 },
+    );
   });
 
   it("calls nobody dead who is merely silent: a healthy idle connection lives for ever", () => {

@@ -56,6 +56,32 @@ describe("TimerWheel", () => {
     expect(seen).toEqual([c, c, b]);
   });
 
+  it("hands out a moved entry at its last deadline only, however often it was put off or brought forward", () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.array(fc.integer({ min: 1, max: 3_000_000 }), { minLength: 1, maxLength: 6 }), { maxLength: 60 }),
+        (moves) => {
+          const wheel = new TimerWheel<WheelEntry & { at: number }>(10, 0);
+          for (const instants of moves) {
+            const entry = { ...alarm(0), at: 0 };
+            for (const at of instants) wheel.schedule(Object.assign(entry, { at }), at);
+          }
+          let count = 0;
+          for (let now = 7; now < 3_100_000; now += 997) {
+            wheel.advance(now, (entry) => {
+              count++;
+              expect(entry.at).toBeLessThanOrEqual(now);
+              expect(entry.at).toBeGreaterThan(now - 997 - 20);
+            });
+          }
+          expect(count).toBe(moves.length);
+          expect(wheel.size).toBe(0);
+        },
+      ),
+      { numRuns: 20 },
+    );
+  });
+
   it("tells an instant at or before the earliest deadline, so that one timer serves all", () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 1, max: 100_000_000 }), { minLength: 1, maxLength: 20 }), (instants) => {
