@@ -32,9 +32,10 @@ async function endedByKernelAfter(setting: Setting, giveUpMs: number): Promise<n
   if (setting.traffic === "idle") await subject.signal("SIGSTOP");
   const cutAt = monotonicMs();
   await network.pullCable("right");
-  // In flight: what was written after the cut is unacknowledged, and the user timeout, where there is one, is on.
+  // In flight: what was written after the cut is unacknowledged, and the user timeout, where there is one, is on from the next look
+  // on: at most 1 s of silence, an answer window and the rounding later.
   if (setting.traffic === "in-flight") {
-    await sleep(700);
+    await sleep(1500);
     await subject.signal("SIGSTOP");
   }
   while (monotonicMs() - cutAt < giveUpMs) {
