@@ -107,6 +107,14 @@ describe("the documents", () => {
     expect(broken).toEqual([]);
   });
 
+  it("show the clients' figures as the benchmark's last run has them", () => {
+    const [whole = "", short = ""] = readFileSync(join(ROOT, "bench/clients/results/clients.md"), "utf8").trim().split("\n\n");
+    expect(readFileSync(join(ROOT, "docs/heartbeat.md"), "utf8")).toContain(whole);
+    expect(readFileSync(join(ROOT, "README.md"), "utf8")).toContain(short);
+    const rows = short.split("\n").slice(1).join("\n");
+    expect(readFileSync(join(ROOT, "README.zh-CN.md"), "utf8")).toContain(rows.replaceAll("not in 60 s", "60 s 内没有"));
+  });
+
   it("all occur in the index, and the index in both READMEs", () => {
     const index = readFileSync(join(ROOT, "docs/README.md"), "utf8");
     const pages = DOCUMENTS.filter((name) => name.startsWith("docs/") && name !== "docs/README.md").map((name) =>

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
 import { monotonicMs } from "../../src/lab/run-fault.ts";
 import { World } from "../../src/lab/world.ts";
+import { CUT_CAUSES } from "../heartbeat/client-process.mjs";
 import { Folder, listening, SERVERS } from "../heartbeat/servers.mjs";
 import { nodeRelease } from "../setup/node-release.ts";
 import { describeWith } from "../setup/requires.ts";
@@ -46,7 +47,8 @@ await describeWith(
         await program.write("request");
         expect((await hears("failed", BUDGET_MS + 3000)) - cutAt).toBeLessThanOrEqual(BUDGET_MS + 250);
         const report = program.errors.map((text) => (text.startsWith("{") ? JSON.parse(text) : null)).find((it) => it?.event === "dead");
-        expect(report?.diagnosis).toMatchObject({ state: "dead", cause: "path-silent" });
+        expect(report?.diagnosis.state).toBe("dead");
+        expect(CUT_CAUSES).toContain(report?.diagnosis.cause);
       },
     );
   },

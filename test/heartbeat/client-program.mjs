@@ -1,15 +1,18 @@
 /**
- * A program that uses clients against their servers, as the lab starts it: `node client-program.mjs CLIENT[,CLIENT...] HOST MODE BUDGET_MS`.
+ * A program that uses clients against their servers, as the lab starts it: `node client-program.mjs CLIENT[,CLIENT...] HOST MODE BUDGET_MS [anew]`.
  * MODE is `watched` (by halfopen/heartbeat), `host` (the same with `expect: "host"`) or `alone`. On standard output it says, one JSON object a line with the client's name and
  * CLOCK_MONOTONIC in ms: ready, answered or failed (a request), lost (the connection), back (works again after a reconnect), suspect and
- * dead (the watch). Commands on standard input: `request`, and `block timer|immediate|fs MS`, which stops the event loop in such a callback.
+ * dead (the watch). With
+ * `anew` a client that lost its connection is made anew until it is connected, as a program does with one that does not reconnect. Commands on standard input: `request`, and `block timer|immediate|fs MS`, which stops the event loop in such a callback.
  */
 import { stat } from "node:fs";
 import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
 import { clients } from "./clients.mjs";
 
-const [, , names, host, mode, budget] = process.argv;
+const [, , names, host, mode, budget, anew] = process.argv;
 
+const RETRY_MS = 200;
 const BLOCKS = {
   timer: (callback) => setTimeout(callback, 1),
   immediate: (callback) => setImmediate(callback),
@@ -21,13 +24,31 @@ function say(event, more) {
 }
 
 async function start(client) {
-  const sayOwn = (event, more) => say(event, { client, ...more });
+  const sayOwn = (event, more) => {
+    say(event, { client, ...more });
+    if (event === "lost" && anew) connectAnew();
+  };
   const watched = (watchClient) => {
     if (mode === "alone") return;
     const watch = watchClient({ detectWithinMs: Number(budget), expect: mode === "host" ? "host" : "process" });
     for (const event of ["suspect", "dead"]) watch.on(event, ({ cause, why }) => sayOwn(event, { cause, why }));
   };
-  const request = await clients[client]({ host, say: sayOwn, watched });
+  const connect = () => clients[client]({ host, say: sayOwn, watched });
+  let isConnecting = false;
+  const connectAnew = async () => {
+    if (isConnecting) return;
+    isConnecting = true;
+    for (let isConnected = false; !isConnected; await sleep(RETRY_MS))
+      isConnected = await connect().then(
+        (made) => {
+          request = made;
+          return true;
+        },
+        () => false,
+      );
+    isConnecting = false;
+  };
+  let request = await connect();
   sayOwn("ready");
   return () =>
     request().then(
@@ -36,7 +57,9 @@ async function start(client) {
     );
 }
 
-const requests = await Promise.all(names.split(",").map(start));
+// One after the other: to load a client takes the event loop so long that another's connect timer would run out meanwhile.
+const requests = [];
+for (const name of names.split(",")) requests.push(await start(name));
 createInterface({ input: process.stdin })
   .on("line", (line) => {
     const [word, where, ms] = line.split(" ");

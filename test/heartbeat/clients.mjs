@@ -19,8 +19,9 @@ async function newIoredis({ host, say, watched }, options) {
   return redis;
 }
 
-/** Waits for the echo of a message, or for the end of what should bring it. */
-function echo(emitter, message) {
+/** Sends a WebSocket or an engine a message and waits for its echo, or for its end. */
+async function echo(emitter, message) {
+  if (emitter.readyState !== 1 && emitter.readyState !== "open") throw new Error("not open");
   emitter.send(message);
   return new Promise((resolve, reject) => {
     emitter.once("message", resolve);
@@ -204,7 +205,7 @@ export const clients = {
     const socket = new Socket(`ws://${host}:8083`);
     socket.on("close", () => say("lost"));
     watched((watch) => heartbeat.watchEngineIo(socket, watch));
-    await new Promise((resolve) => socket.once("upgrade", resolve));
+    await new Promise((resolve, reject) => socket.once("upgrade", resolve).once("close", reject));
     return () => echo(socket, "x");
   },
 

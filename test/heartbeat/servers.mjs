@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -116,6 +116,26 @@ export const SERVERS = {
     start: (network) => network.spawn("right", ["/usr/bin/python3", new URL("grpc-core-server.py", import.meta.url).pathname, "50051"]),
   },
 };
+
+/**
+ * Starts all of them, each in a folder of its own, and resolves when they listen.
+ *
+ * @param {Network} network
+ * @param {string} folder
+ */
+export async function startServers(network, folder) {
+  // Some run as users of their own, who must get through.
+  chmodSync(folder, 0o711);
+  const running = await Promise.all(
+    Object.entries(SERVERS).map(([name, kind]) => {
+      const own = join(folder, name);
+      mkdirSync(own);
+      return kind.start(network, own);
+    }),
+  );
+  for (const { port } of Object.values(SERVERS)) await listening(network, port);
+  return running;
+}
 
 /** A folder that goes away with its owner. */
 export class Folder {

@@ -1,11 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
 import type { Network } from "../../src/lab/network.ts";
-import { monotonicMs } from "../../src/lab/run-fault.ts";
 import { World } from "../../src/lab/world.ts";
 import { describeWith } from "../setup/requires.ts";
-import { CLIENTS, ClientProcess } from "./client-process.ts";
-import { Folder, listening, SERVERS } from "./servers.mjs";
+import { CLIENTS, ClientProcess, monotonicMs } from "./client-process.mjs";
+import { Folder, SERVERS, startServers } from "./servers.mjs";
 
 const BUDGET_MS = 5000;
 const GRACE_MS = 250;
@@ -14,13 +13,6 @@ const BLOCKS = ["timer", "immediate", "fs"] as const;
 const NAMES = CLIENTS.map(({ client }) => client);
 /** What is sent behind a command that blocks on purpose is answered after it, so its server is not asked. */
 const NEVER_ASKED = "ioredis-blocked";
-
-async function startServers(network: Network, folders: readonly Folder[]): Promise<number[]> {
-  const kinds = Object.values(SERVERS);
-  const running = await Promise.all(kinds.map((kind, index) => kind.start(network, folders[index]?.path ?? "")));
-  for (const { port } of kinds) await listening(network, port);
-  return running.map(({ pid }) => pid);
-}
 
 /** A process with all that it is made of. */
 async function familyOf(network: Network, pid: number): Promise<number[]> {
@@ -39,57 +31,54 @@ await describeWith(["root", "namespaces", ...needs], "every client at once", () 
   it("survives a stall of its own in any phase of the event loop, and finds a server that hangs only where it asks", {
     timeout: 150_000,
   }, async () => {
-    const folders = Object.values(SERVERS).map(() => new Folder());
+    using folder = new Folder();
     await using world = await World.open();
-    try {
-      const network = await world.network();
-      const servers = await startServers(network, folders);
-      const start = (options: Omit<Parameters<typeof ClientProcess.start>[2], "budgetMs">): Promise<ClientProcess> =>
-        ClientProcess.start(network, NAMES, { budgetMs: BUDGET_MS, ...options });
-      const watched = await Promise.all(BLOCKS.map(() => start({ mode: "watched" })));
-      const hostOnly = await start({ mode: "host" });
-      const env = { HALFOPEN_DETECT_WITHIN: `${BUDGET_MS}ms` };
-      const plain = await start({ mode: "alone", node: ["--import", AUTO], env });
+    const network = await world.network();
+    const servers = await startServers(network, folder.path);
+    const start = (options: Omit<Parameters<typeof ClientProcess.start>[2], "budgetMs">): Promise<ClientProcess> =>
+      ClientProcess.start(network, NAMES, { budgetMs: BUDGET_MS, ...options });
+    const watched: ClientProcess[] = [];
+    for (const _ of BLOCKS) watched.push(await start({ mode: "watched" }));
+    const hostOnly = await start({ mode: "host" });
+    const env = { HALFOPEN_DETECT_WITHIN: `${BUDGET_MS}ms` };
+    const plain = await start({ mode: "alone", node: ["--import", AUTO], env });
 
-      await Promise.all(
-        watched.map(async ({ process }, index) => {
-          await process.write("request");
-          await process.write(`block ${BLOCKS[index]} ${3 * BUDGET_MS}`);
-        }),
-      );
-      await Promise.all(watched.map((program) => program.hears("unblocked", 0, 4 * BUDGET_MS)));
-      await sleep(3000);
-      for (const [index, program] of watched.entries()) expect(harm(program), `blocked in ${BLOCKS[index]}`).toEqual([]);
+    await Promise.all(
+      watched.map(async ({ process }, index) => {
+        await process.write("request");
+        await process.write(`block ${BLOCKS[index]} ${3 * BUDGET_MS}`);
+      }),
+    );
+    await Promise.all(watched.map((program) => program.hears("unblocked", 0, 4 * BUDGET_MS)));
+    await sleep(3000);
+    for (const [index, program] of watched.entries()) expect(harm(program), `blocked in ${BLOCKS[index]}`).toEqual([]);
 
-      const families = await Promise.all(servers.map((pid) => familyOf(network, pid)));
-      const stoppedAt = monotonicMs();
-      await network.run("right", ["kill", "-STOP", ...families.flat().map(String)]);
-      for (const program of watched)
-        for (const client of NAMES.filter((name) => name !== NEVER_ASKED)) {
-          const dead = await program.hears("dead", stoppedAt, BUDGET_MS + 3000, client);
-          expect(dead.cause, client).toBe("peer-hung");
-          expect(dead.at - stoppedAt, `${client}: stopped server`).toBeLessThanOrEqual(BUDGET_MS + GRACE_MS);
-        }
-      await sleep(1000);
-      for (const program of watched) expect(harm(program).filter((one) => (one as { client: string }).client === NEVER_ASKED)).toEqual([]);
-      // Their hosts live: who judges hosts only, and who asks nobody, leaves them alone.
-      for (const client of NAMES.filter((name) => name !== NEVER_ASKED))
-        expect((await hostOnly.hears("suspect", stoppedAt, 0.1, client)).cause, client).toBe("peer-hung");
-      for (const program of [hostOnly, plain]) {
-        expect(harm(program)).toEqual([]);
-        expect(program.process.errors).toEqual([]);
+    const families = await Promise.all(servers.map(({ pid }) => familyOf(network, pid)));
+    const stoppedAt = monotonicMs();
+    await network.run("right", ["kill", "-STOP", ...families.flat().map(String)]);
+    for (const program of watched)
+      for (const client of NAMES.filter((name) => name !== NEVER_ASKED)) {
+        const dead = await program.hears("dead", stoppedAt, BUDGET_MS + 3000, client);
+        expect(dead.cause, client).toBe("peer-hung");
+        expect(dead.at - stoppedAt, `${client}: stopped server`).toBeLessThanOrEqual(BUDGET_MS + GRACE_MS);
       }
-
-      // And they do watch.
-      const cutAt = monotonicMs();
-      await network.pullCable();
-      for (const program of [hostOnly, plain])
-        for (const client of NAMES) {
-          const lost = await program.hears("lost", cutAt, BUDGET_MS + 3000, client);
-          expect(lost.at - cutAt, `${client}: a pulled cable`).toBeLessThanOrEqual(BUDGET_MS + GRACE_MS);
-        }
-    } finally {
-      for (const folder of folders) folder[Symbol.dispose]();
+    await sleep(1000);
+    for (const program of watched) expect(harm(program).filter((one) => (one as { client: string }).client === NEVER_ASKED)).toEqual([]);
+    // Their hosts live: who judges hosts only, and who asks nobody, leaves them alone.
+    for (const client of NAMES.filter((name) => name !== NEVER_ASKED))
+      expect((await hostOnly.hears("suspect", stoppedAt, 0.1, client)).cause, client).toBe("peer-hung");
+    for (const program of [hostOnly, plain]) {
+      expect(harm(program)).toEqual([]);
+      expect(program.process.errors).toEqual([]);
     }
+
+    // And they do watch.
+    const cutAt = monotonicMs();
+    await network.pullCable();
+    for (const program of [hostOnly, plain])
+      for (const client of NAMES) {
+        const lost = await program.hears("lost", cutAt, BUDGET_MS + 3000, client);
+        expect(lost.at - cutAt, `${client}: a pulled cable`).toBeLessThanOrEqual(BUDGET_MS + GRACE_MS);
+      }
   });
 });
