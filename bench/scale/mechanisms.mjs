@@ -1,0 +1,112 @@
+// What people use to find dead peers, each as its documentation says, set to the same worst-case detection time of 5 s.
+import { createServer as createHttpServer } from "node:http";
+import { createServer } from "node:net";
+import { Server as EngineServer } from "engine.io";
+import { WebSocketServer } from "ws";
+import { setKeepalive, watch, watchServer } from "../../dist/index.js";
+
+export const WORST_CASE_MS = 5000;
+
+/** `base`: the same connection with nobody watching it, which every figure is compared with. `peer`: how peers.mjs connects and answers. */
+export const MECHANISMS = {
+  tcp: { title: "TCP, unwatched", base: "tcp", peer: "tcp", serve: () => tcp() },
+  keepalive: { title: "kernel keepalive alone (floor)", base: "tcp", peer: "tcp", serve: () => tcp(keepalive) },
+  write: { title: "setInterval + write, one each", base: "tcp", peer: "tcp", serve: () => tcp(writeEach) },
+  watch: { title: "halfopen watch(socket)", base: "tcp", peer: "tcp", serve: () => tcp(watchEach) },
+  watchServer: { title: "halfopen watchServer", base: "tcp", peer: "tcp", serve: () => tcp(null, watchAll) },
+  ws: { title: "ws, unwatched", base: "ws", peer: "ws", serve: () => ws() },
+  wsRecipe: { title: "ws, heartbeat of its README", base: "ws", peer: "ws", serve: () => ws(recipe) },
+  wsWatch: { title: "ws, halfopen watchServer", base: "ws", peer: "ws", serve: () => ws(null, watchAll) },
+  engine: { title: "engine.io, no ping", base: "engine", peer: "engine", serve: () => engine(NEVER_MS, WORST_CASE_MS) },
+  // As long an interval as leaves an outage the time that watch promises to survive: 0.4 of the worst case.
+  enginePing: {
+    title: "engine.io, ping",
+    base: "engine",
+    peer: "engine",
+    serve: () => engine(0.6 * WORST_CASE_MS, 0.4 * WORST_CASE_MS),
+  },
+};
+
+const NEVER_MS = 2_000_000_000;
+const BACKLOG = 4096;
+const settings = { detectWithinMs: WORST_CASE_MS };
+
+function tcp(onSocket = null, onServer = null) {
+  const server = createServer((socket) => {
+    socket.on("error", () => {}).resume();
+    onSocket?.(socket);
+  });
+  onServer?.(server);
+  return server.listen(0, "127.0.0.1", BACKLOG);
+}
+
+/** Idle 2 s, then every 1 s, 3 unanswered: 5 s. */
+function keepalive(socket) {
+  setKeepalive(socket, { idleMs: 2000, intervalMs: 1000, count: 3 });
+}
+
+/** As it is written by hand: silent at two ticks in a row is dead, so the worst case is two intervals, and the peer answers what it gets. */
+function writeEach(socket) {
+  let isAlive = true;
+  socket.on("data", () => {
+    isAlive = true;
+  });
+  const timer = setInterval(() => {
+    if (!isAlive) return socket.destroy();
+    isAlive = false;
+    socket.write("?");
+  }, WORST_CASE_MS / 2);
+  socket.on("close", () => clearInterval(timer));
+}
+
+const watches = new Set();
+function watchEach(socket) {
+  const watcher = watch(socket, settings);
+  watches.add(watcher);
+  watcher.on("dead", countFalseAlarm).on("close", () => watches.delete(watcher));
+}
+
+function watchAll(server) {
+  watchServer(server, settings).on("dead", countFalseAlarm);
+}
+
+export const alarms = { count: 0, last: null };
+function countFalseAlarm(diagnosis) {
+  if (diagnosis.cause === "peer-reset") return; // the peers' program ended
+  alarms.count++;
+  alarms.last = diagnosis.why.join("; ");
+}
+
+function ws(onServer = null, onHttpServer = null) {
+  const http = createHttpServer();
+  const server = new WebSocketServer({ server: http });
+  server.on("connection", (socket) => socket.on("error", () => {}));
+  onServer?.(server);
+  onHttpServer?.(http);
+  return http.listen(0, "127.0.0.1", BACKLOG);
+}
+
+/** github.com/websockets/ws, README, "How to detect and close broken connections?", with 2.5 s in place of 30 s: found at the second tick. */
+function recipe(wss) {
+  function heartbeat() {
+    this.isAlive = true;
+  }
+  wss.on("connection", (socket) => {
+    socket.isAlive = true;
+    socket.on("pong", heartbeat);
+  });
+  setInterval(() => {
+    wss.clients.forEach((socket) => {
+      if (socket.isAlive === false) return socket.terminate();
+      socket.isAlive = false;
+      socket.ping();
+    });
+  }, WORST_CASE_MS / 2);
+}
+
+function engine(pingInterval, pingTimeout) {
+  const http = createHttpServer();
+  const server = new EngineServer({ pingInterval, pingTimeout, transports: ["websocket"] });
+  server.attach(http);
+  return http.listen(0, "127.0.0.1", BACKLOG);
+}
