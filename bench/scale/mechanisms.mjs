@@ -96,11 +96,14 @@ function recipe(wss) {
     socket.on("pong", heartbeat);
   });
   setInterval(() => {
-    wss.clients.forEach((socket) => {
-      if (socket.isAlive === false) return socket.terminate();
+    for (const socket of wss.clients) {
+      if (socket.isAlive === false) {
+        socket.terminate();
+        continue;
+      }
       socket.isAlive = false;
       socket.ping();
-    });
+    }
   }, WORST_CASE_MS / 2);
 }
 
