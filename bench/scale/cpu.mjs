@@ -3,56 +3,76 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { machineCpu, machineCpuSince } from "./machine-cpu.mjs";
 import { MECHANISMS, WORST_CASE_MS } from "./mechanisms.mjs";
 import { withPopulation } from "./population.mjs";
-import { mean, median } from "./statistics.mjs";
+import { mean } from "./statistics.mjs";
 import { countSyscalls } from "./syscalls.mjs";
 
-/** A multiple of the periods in play: 1, 2.5 and 5 s. */
-const WINDOW_MS = 5000;
+/** A multiple of the periods in play: 1, 2.5, 3 and 5 s. */
+const PROCESS_WINDOW_MS = 30_000;
+/** Short, so that some are undisturbed. */
+const MACHINE_WINDOW_MS = 5000;
 const QUIET_WINDOWS = 3;
 const MOST_WINDOWS = 5;
 
 export const title = "Processor time of an idle connection";
 export const method =
-  `Worst-case detection ${WORST_CASE_MS / 1000} s for all; peers in another process on loopback. Process: process.cpuUsage over windows of ` +
-  `${WINDOW_MS / 1000} s. Machine: busy ticks of /proc/stat less those of foreign processes and less the same window without connections, in windows in which no ` +
-  "foreign process began; it holds the peers' program too. `net` is less the same connections unwatched. Median of the rounds, whose order " +
-  "changes. System calls a connection and second: counted by strace in a window of its own; blank where there is no strace.";
+  `Worst-case detection ${WORST_CASE_MS / 1000} s for all; peers in other processes on loopback. Process: process.cpuUsage over ` +
+  `${PROCESS_WINDOW_MS / 1000} s, all mechanisms at the same time, each in a process of its own. Machine: one mechanism at a time, what was not idle ` +
+  `in windows of ${MACHINE_WINDOW_MS / 1000} s in which no foreign process began, less what foreign processes used and less the same without connections; it ` +
+  "holds the peers' program too. `net` is less the same connections unwatched. System calls a connection and second: counted by strace in " +
+  "a window of its own; blank where there is no strace.";
 
-export async function measure({ connections = 8000, rounds = 1, only = Object.keys(MECHANISMS) } = {}) {
-  const idleMsPerMs = await idleMachine();
-  const samples = new Map(only.map((mechanism) => [mechanism, []]));
-  for (let round = 0; round < rounds; round++) {
-    for (let i = 0; i < only.length; i++) {
-      const mechanism = only[(i + round) % only.length];
-      samples.get(mechanism).push(await withPopulation(mechanism, (population) => sample(population, connections, idleMsPerMs)));
-    }
+export async function measure({ connections = 8000, only = Object.keys(MECHANISMS), machine = only } = {}) {
+  const ready = meetingOf(only.length);
+  const together = await Promise.all(
+    only.map((mechanism) => withPopulation(mechanism, (population) => inProcess(population, connections, ready))),
+  );
+  const idleMs = machineMs(await inWindows([], () => sleep(MACHINE_WINDOW_MS)));
+  const rows = [];
+  for (const [i, mechanism] of only.entries()) {
+    const alone = machine.includes(mechanism) ? await withPopulation(mechanism, (it) => onMachine(it, connections, idleMs)) : null;
+    rows.push({ mechanism, ...together[i], ...alone });
   }
-  const rows = only.map((mechanism) => {
-    const own = samples.get(mechanism);
-    const middle = (field) => median(own.map((each) => each[field]));
-    return { mechanism, processUs: middle("processUs"), machineUs: middle("machineUs"), syscalls: own[0].syscalls, samples: own };
-  });
-  return { connections, rounds, idleMsPerMs, rows: rows.map((row) => ({ ...row, ...net(row, rows) })) };
+  return { connections, idleMs, rows: rows.map((row) => ({ ...row, ...net(row, rows) })) };
 }
 
-async function sample(population, connections, idleMsPerMs) {
+async function settle(population, connections) {
   await population.connect(connections);
   // What connecting left behind is not collected in the windows; and sockets begin with a closer look than routine: all must be past it.
   await population.ask("heap");
   await sleep(WORST_CASE_MS * 1.5);
-  const windows = await inWindows(population.pids, () => population.ask("cpu", WINDOW_MS));
-  const perConnectionSecond = (us) => (us / connections / WINDOW_MS) * 1000;
-  const syscalls = await countSyscalls(population.pids[0], WINDOW_MS);
+}
+
+async function inProcess(population, connections, ready) {
+  await settle(population, connections);
+  await ready();
+  const { us, ms } = await population.ask("cpu", PROCESS_WINDOW_MS);
+  await ready();
+  const syscalls = await countSyscalls(population.pids[0], WORST_CASE_MS);
   return {
-    processUs: perConnectionSecond(mean(windows.map(({ done }) => done.us))),
-    machineUs: perConnectionSecond((machineMs(windows) - idleMsPerMs * WINDOW_MS) * 1000),
-    quietWindows: windows.filter(({ isQuiet }) => isQuiet).length,
-    syscalls: syscalls && { perConnectionSecond: syscalls.total / connections / (WINDOW_MS / 1000), ...syscalls },
+    processUs: (us / connections / ms) * 1000,
+    syscalls: syscalls && { perConnectionSecond: (syscalls.total / connections / WORST_CASE_MS) * 1000, ...syscalls },
   };
 }
 
-async function idleMachine() {
-  return machineMs(await inWindows([], () => sleep(WINDOW_MS))) / WINDOW_MS;
+/** Resolves for all when the last of them has called it; as often as they like. */
+function meetingOf(count) {
+  let waiting = [];
+  return () =>
+    new Promise((resolve) => {
+      waiting.push(resolve);
+      if (waiting.length < count) return;
+      for (const go of waiting) go();
+      waiting = [];
+    });
+}
+
+async function onMachine(population, connections, idleMs) {
+  await settle(population, connections);
+  const windows = await inWindows(population.pids, () => sleep(MACHINE_WINDOW_MS));
+  return {
+    machineUs: ((machineMs(windows) - idleMs) * 1_000_000) / connections / MACHINE_WINDOW_MS,
+    quietWindows: windows.filter(({ isQuiet }) => isQuiet).length,
+  };
 }
 
 /** Goes on until enough windows were quiet, but not for ever. */
@@ -60,8 +80,8 @@ async function inWindows(pids, work) {
   const windows = [];
   while (windows.length < MOST_WINDOWS && windows.filter(({ isQuiet }) => isQuiet).length < QUIET_WINDOWS) {
     const before = machineCpu();
-    const done = await work();
-    windows.push({ done, ...machineCpuSince(before, [process.pid, ...pids]) });
+    await work();
+    windows.push({ ...machineCpuSince(before, [process.pid, ...pids]) });
   }
   return windows;
 }
@@ -80,7 +100,7 @@ function net(row, rows) {
 
 export function table({ rows }) {
   const recipe = rows.find(({ mechanism }) => mechanism === "wsRecipe");
-  const ratio = (own, its) => (its === undefined || own === undefined ? "" : (own / its).toFixed(3));
+  const ratio = (own, its) => (Number.isFinite(own / its) === false ? "" : (own / its).toFixed(3));
   return [
     [
       "",
@@ -102,12 +122,12 @@ export function table({ rows }) {
       us(row.processUs),
       us(row.machineUs),
       row.syscalls ? `${row.syscalls.perConnectionSecond.toFixed(2)}` : "",
-      row.samples.map(({ quietWindows }) => quietWindows).join(" "),
+      String(row.quietWindows ?? ""),
     ]),
   ];
 }
 
 /** Per connection and second. */
 function us(value) {
-  return value === undefined ? "" : `${value.toFixed(2)} us/s`;
+  return value === undefined || Number.isNaN(value) ? "" : `${value.toFixed(2)} us/s`;
 }

@@ -1,18 +1,23 @@
 // Processor time of the whole machine. Softirq work is charged to no process, or to whichever happened to run.
 import { readdirSync, readFileSync } from "node:fs";
+import { cpus } from "node:os";
 
 /** USER_HZ: what /proc counts in. */
 const TICK_MS = 10;
+const PROCESSORS = cpus().length;
 /** The others' part of what is busy, or a little in all. */
 const QUIET_SHARE = 0.2;
 const QUIET_MS = 250;
 
-/** A reading to hand to {@link machineCpuSince}. */
+/**
+ * A reading to hand to {@link machineCpuSince}. Busy is what was not idle: the kernel times idleness exactly, while its busy columns are
+ * sampled at ticks and miss whatever works in step with them, as timers do.
+ */
 export function machineCpu() {
   const lines = readFileSync("/proc/stat", "utf8").split("\n");
-  const [user, nice, system, , , irq, softirq] = lines[0].trim().split(/\s+/).slice(1).map(Number);
+  const [, , , idle, ioWait, , , steal] = lines[0].trim().split(/\s+/).slice(1).map(Number);
   const started = Number(lines.find((line) => line.startsWith("processes ")).split(" ")[1]);
-  return { busyMs: (user + nice + system + irq + softirq) * TICK_MS, started, processes: processTimes() };
+  return { at: performance.now(), unusedMs: (idle + ioWait + steal) * TICK_MS, started, processes: processTimes() };
 }
 
 /**
@@ -23,7 +28,7 @@ export function machineCpuSince(before, own) {
   const now = machineCpu();
   let foreignMs = 0;
   for (const [pid, ms] of now.processes) if (!own.includes(pid)) foreignMs += Math.max(0, ms - (before.processes.get(pid) ?? 0));
-  const busyMs = now.busyMs - before.busyMs;
+  const busyMs = (now.at - before.at) * PROCESSORS - (now.unusedMs - before.unusedMs);
   return {
     busyMs: busyMs - foreignMs,
     foreignMs,
