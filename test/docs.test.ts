@@ -10,6 +10,7 @@ const ROOT = new URL("../", import.meta.url).pathname;
 const DOCUMENTS = [
   "README.md",
   "README.zh-CN.md",
+  "examples/README.md",
   ...readdirSync(join(ROOT, "docs"), { recursive: true, encoding: "utf8" })
     .filter((name) => name.endsWith(".md"))
     .map((name) => `docs/${name}`),

@@ -1,0 +1,19 @@
+// A WebSocket server (package ws) that ends the connections of dead clients within 5 seconds.
+//   node examples/websocket-server.mjs [PORT]
+import { watchWsServer } from "halfopen/heartbeat";
+import { WebSocketServer } from "ws";
+
+const port = Number(process.argv[2] ?? 8080);
+const wss = new WebSocketServer({ port }, () => console.log("listening", port));
+
+wss.on("connection", (ws, { socket: { remoteAddress, remotePort } }) => {
+  const name = `${remoteAddress}:${remotePort}`;
+  console.log("connected", name);
+  ws.on("message", (data) => ws.send(data));
+  ws.on("error", (error) => console.log("broken", name, error.message)); // a client that breaks the protocol
+  ws.on("close", () => console.log("closed", name));
+});
+
+// Asks with WebSocket pings, which every browser answers by itself, and only clients that were silent.
+// ws hides the errors of its sockets: a dead client is a plain "close" above, and the reason is told here.
+watchWsServer(wss, { detectWithinMs: 5000 }).on("dead", ({ remote, cause }) => console.log("dead", remote, cause));
