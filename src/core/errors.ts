@@ -7,6 +7,7 @@ export type HalfOpenErrorCode =
   | "ERR_NOT_SUPPORTED"
   | "ERR_NOT_CONNECTED"
   | "ERR_SOCKET_OPTION"
+  | "ERR_PROTOCOL"
   | "ERR_PERMISSION";
 
 /** The base class of every error that halfopen throws or hands to a socket. The message says what, which value, and what to do. */

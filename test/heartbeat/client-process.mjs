@@ -29,6 +29,7 @@ export const CLIENTS = [
   { client: "amqplib", server: "rabbitmq", reconnects: false, madeAnew: true },
   { client: "ws", server: "node", reconnects: false, madeAnew: true },
   { client: "ws-server", server: "node", reconnects: false, silentFor: "its client's turn" },
+  { client: "frames", server: "node", reconnects: false, madeAnew: true },
   { client: "http2", server: "node", reconnects: false, madeAnew: true },
   { client: "grpc", server: "node", reconnects: true },
   { client: "grpc-core", server: "grpc-core", reconnects: true },

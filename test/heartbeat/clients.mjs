@@ -182,6 +182,20 @@ export const clients = {
     return () => echo(ws, "x");
   },
 
+  async frames({ host, say, watched }) {
+    const { connect } = await import("node:net");
+    const { watch } = await import("../../dist/index.js");
+    const socket = connect(8085, host);
+    const channel = heartbeat.frameHeartbeat(socket, heartbeat.newline());
+    channel.on("error", () => {}).on("close", () => say("lost"));
+    await once(socket, "connect");
+    watched((options) => watch(socket, { ...options, heartbeat: channel.heartbeat }));
+    return () => {
+      channel.write("x");
+      return new Promise((resolve, reject) => channel.once("data", resolve).once("error", reject));
+    };
+  },
+
   async http2({ host, say, watched }) {
     const { connect } = await import("node:http2");
     const session = connect(`http://${host}:8081`);

@@ -1,5 +1,6 @@
 /**
- * The Node servers of the lab: WebSocket echo on 8080, HTTP/2 on 8081, gRPC on 8082, engine.io echo on 8083, socket.io on 8084. Who
+ * The Node servers of the lab: WebSocket echo on 8080, HTTP/2 on 8081, gRPC on 8082, engine.io echo on 8083, socket.io on 8084,
+ * frames with a heartbeat, echoed, on 8085. Who
  * connects to 8090 and writes `ws PORT` or `engine.io PORT` is connected to, and what it sends there comes back.
  */
 import { createServer as createHttpServer } from "node:http";
@@ -10,6 +11,7 @@ import { listen } from "engine.io";
 import { Socket as EngineSocket } from "engine.io-client";
 import { Server as SocketIoServer } from "socket.io";
 import { WebSocket, WebSocketServer } from "ws";
+import { frameHeartbeat, newline } from "../../dist/heartbeat/index.js";
 
 const HOST = "::";
 const echoes = (one) => one.on("error", () => {}).on("message", (data) => one.send(data));
@@ -27,6 +29,11 @@ listen(8083, { host: HOST }).on("connection", echoes);
 
 const http = createHttpServer().listen(8084, HOST);
 new SocketIoServer(http).on("connection", (socket) => socket.on("echo", (data, answer) => answer(data)));
+
+createTcpServer((socket) => {
+  const channel = frameHeartbeat(socket, newline());
+  channel.on("error", () => {}).on("data", (line) => channel.write(line));
+}).listen(8085, HOST);
 
 const dial = {
   ws: (url) => echoes(new WebSocket(url)),
