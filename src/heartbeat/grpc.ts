@@ -50,29 +50,48 @@ export function watchGrpc(client: GrpcClientLike, options?: ClientWatchOptions):
   );
 }
 
-/** The channel keeps its subchannels private, so what adds and removes them is wrapped. */
-function followChannel(channel: InternalChannel, onSession: (session: Http2Session) => void): () => void {
+interface Follower {
+  begin(use: SubchannelUse): void;
+  end(use: SubchannelUse): void;
+}
+
+const followers = new WeakMap<InternalChannel, Set<Follower>>();
+
+/**
+ * The channel keeps its subchannels private, so what adds and removes them is wrapped: once, by the first who follows it, since watches of
+ * one channel may end in any order.
+ */
+function followersOf(channel: InternalChannel): Set<Follower> {
+  const known = followers.get(channel);
+  if (known) return known;
+  const own = new Set<Follower>();
+  followers.set(channel, own);
   const { addWrappedSubchannel, removeWrappedSubchannel } = channel;
-  const uses = new Map<SubchannelUse, () => void>();
-  const begin = (use: SubchannelUse): void => {
-    uses.set(use, followSubchannel(use.getRealSubchannel(), onSession));
-  };
-  const end = (use: SubchannelUse): void => {
-    uses.get(use)?.();
-    uses.delete(use);
-  };
-  for (const use of channel.wrappedSubchannels) begin(use);
   channel.addWrappedSubchannel = function addWatched(this: InternalChannel, use: SubchannelUse): void {
-    begin(use);
+    for (const follower of own) follower.begin(use);
     addWrappedSubchannel.call(this, use);
   };
   channel.removeWrappedSubchannel = function removeWatched(this: InternalChannel, use: SubchannelUse): void {
-    end(use);
+    for (const follower of own) follower.end(use);
     removeWrappedSubchannel.call(this, use);
   };
+  return own;
+}
+
+function followChannel(channel: InternalChannel, onSession: (session: Http2Session) => void): () => void {
+  const uses = new Map<SubchannelUse, () => void>();
+  const follower: Follower = {
+    begin: (use) => void uses.set(use, followSubchannel(use.getRealSubchannel(), onSession)),
+    end(use) {
+      uses.get(use)?.();
+      uses.delete(use);
+    },
+  };
+  for (const use of channel.wrappedSubchannels) follower.begin(use);
+  followersOf(channel).add(follower);
   return () => {
-    Object.assign(channel, { addWrappedSubchannel, removeWrappedSubchannel });
-    for (const use of [...uses.keys()]) end(use);
+    followersOf(channel).delete(follower);
+    for (const use of [...uses.keys()]) follower.end(use);
   };
 }
 

@@ -53,6 +53,20 @@ describe("the watch of a gRPC client", () => {
     expect(watch.current).toBeNull();
     client.close();
   });
+
+  it("goes on when another watch of the same client, begun before it, ends", async () => {
+    const { server, port } = await serve("127.0.0.1:0");
+    const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure());
+    const first = watchGrpc(client);
+    const second = watchGrpc(client);
+    first.close();
+    await ready(client);
+    await expect.poll(() => second.current?.state).toBe("alive");
+    expect(first.current).toBeNull();
+    second.close();
+    client.close();
+    server.forceShutdown();
+  });
 });
 
 await describeWith([SERVERS["grpc-core"].needs], "a server on gRPC's C core", () => {
