@@ -17,3 +17,8 @@ export function runAsOpener<Result>(onSocket: (socket: Socket) => void, connect:
   }
   return openers.run(onSocket, connect);
 }
+
+/** Runs what is not the client's own, as the program's listeners, so that the sockets it opens are not told of as the client's. */
+export function runAsNobody<Result>(listeners: () => Result): Result {
+  return openers.exit(listeners);
+}
