@@ -68,13 +68,15 @@ export class Connection implements Checked {
   begin(): void {
     if (this.#isEnded || this.#kernel || this.#core) return;
     const now = engine.now();
-    const { detectWithinMs, heartbeat, detector } = this.#settings;
+    const { detectWithinMs, heartbeat } = this.#settings;
     const { localAddress = "", localPort = 0, remoteAddress = "", remotePort = 0 } = endpointsOf(this.socket);
     this.#lostMsSeen = engine.health.lostMs;
     this.#group = groups.join(localAddress, remoteAddress);
     this.#localPort = localPort;
     this.#remotePort = remotePort;
-    if (heartbeat) this.#process = new ProcessCheck(this.socket, { heartbeat, detectWithinMs, detector }, () => this.#recheck());
+    if (this.#process?.heartbeat !== heartbeat) this.#process = null;
+    if (this.#process) this.#process.restart(this.#settings);
+    else if (heartbeat) this.#process = new ProcessCheck(this.socket, heartbeat, this.#settings, () => this.#recheck());
     const fd = openDescriptor(this.socket);
     if (fd < 0) this.#core = applyLowerLevel(this.socket, detectWithinMs, heartbeat !== null);
     else this.#kernel = new KernelCheck(fd, this.#settings, now);
@@ -271,7 +273,6 @@ export class Connection implements Checked {
     this.#group = null;
     this.#kernel = null;
     this.#core = null;
-    this.#process = null;
   }
 
   #release(isSocketKept: boolean): void {

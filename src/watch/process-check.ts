@@ -5,32 +5,32 @@ import { engine } from "./engine.ts";
 import { isReading } from "./handle.ts";
 import type { Heartbeat, WatchDetector } from "./options.ts";
 
-export interface ProcessCheckSettings {
-  readonly heartbeat: Heartbeat;
+interface ProofSettings {
   readonly detectWithinMs: number;
   readonly detector: WatchDetector | null;
 }
 
 /** Asks one peer's process by the user's heartbeat whenever its proof has become too old. Exists only where there is a heartbeat. */
 export class ProcessCheck {
-  readonly proof: ProcessProof;
+  proof: ProcessProof;
+  readonly heartbeat: Heartbeat;
   readonly #socket: Socket;
-  readonly #heartbeat: Heartbeat;
   readonly #onOutcome: () => void;
   #bytesRead = 0;
 
   /** `onOutcome` is called when an answer or a failure came in, so that the state can be looked at anew. */
-  constructor(socket: Socket, settings: ProcessCheckSettings, onOutcome: () => void) {
+  constructor(socket: Socket, heartbeat: Heartbeat, settings: ProofSettings, onOutcome: () => void) {
     this.#socket = socket;
-    this.#heartbeat = settings.heartbeat;
+    this.heartbeat = heartbeat;
     this.#onOutcome = onOutcome;
-    const now = engine.now();
-    const { detector } = settings;
-    this.proof = new ProcessProof(
-      settings.detectWithinMs,
-      now,
-      detector && { intervalMs: detector.intervalMs, detector: detector.make(now) },
-    );
+    this.proof = proofFor(settings);
+  }
+
+  /** From now on by other settings of the same heartbeat. One that is out stays the only one, and its answer counts. */
+  restart(settings: ProofSettings): void {
+    const { isAsking } = this.proof;
+    this.proof = proofFor(settings);
+    if (isAsking) this.proof.asked(engine.now());
   }
 
   /** `dataAgeMs`: how long ago data came, where the kernel tells. Returns the instant at which to look again. */
@@ -49,24 +49,28 @@ export class ProcessCheck {
   }
 
   #ask(now: Instant): void {
-    const { proof } = this;
-    proof.asked(now);
+    this.proof.asked(now);
     const answered = (): void => {
-      proof.answered(engine.now());
+      this.proof.answered(engine.now());
       this.#onOutcome();
     };
     const failed = (error: unknown): void => {
-      proof.failed(engine.now(), error instanceof Error ? error.message : String(error));
+      this.proof.failed(engine.now(), error instanceof Error ? error.message : String(error));
       this.#onOutcome();
     };
     try {
-      const answer = this.#heartbeat();
-      if (answer === undefined) proof.excused(now);
+      const answer = this.heartbeat();
+      if (answer === undefined) this.proof.excused(now);
       else Promise.resolve(answer).then(answered, failed).catch(surfaceDetectorError);
     } catch (error) {
       failed(error);
     }
   }
+}
+
+function proofFor({ detectWithinMs, detector }: ProofSettings): ProcessProof {
+  const now = engine.now();
+  return new ProcessProof(detectWithinMs, now, detector && { intervalMs: detector.intervalMs, detector: detector.make(now) });
 }
 
 /** A detector of the program's own that throws is the program's error, as a throwing listener is. */

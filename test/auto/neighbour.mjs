@@ -1,0 +1,13 @@
+/** What `service.mjs` uses and is used by: an HTTP service on port 8081 and, for each line on standard input, a long poll of the host given. */
+import http from "node:http";
+import { createInterface } from "node:readline";
+
+const [, , host] = process.argv;
+
+http.createServer((_, response) => response.end("ok\n")).listen(8081);
+createInterface({ input: process.stdin }).on("line", () => {
+  const poll = http.get({ host, port: 8080, agent: false }, (response) => {
+    response.once("data", () => process.stdout.write("polling\n")).on("error", () => {});
+  });
+  poll.on("error", () => {});
+});
