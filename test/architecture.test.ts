@@ -22,8 +22,8 @@ const LAYERS: Readonly<Record<string, { readonly may: readonly string[]; readonl
     because: "surfaces compose; nothing composes them",
   },
 };
-/** The back-ends of the port: on Linux two, elsewhere koffi alone. */
-const BACK_ENDS = ["kernel/koffi-port.ts", "kernel/node-ffi-port.ts", "kernel/winsock-port.ts", "kernel/bsd-port.ts"];
+/** What loads native code: on Linux either of two, elsewhere koffi alone. */
+const BACK_ENDS = ["kernel/load-koffi.ts", "kernel/node-ffi-port.ts"];
 /** A file is read in one sitting. */
 const LONGEST_FILE = 300;
 
@@ -32,7 +32,8 @@ const files = readdirSync(SRC, { recursive: true, encoding: "utf8" })
   .map((name) => ({ name, text: readFileSync(join(SRC, name), "utf8") }));
 
 function importsOf(text: string): string[] {
-  const ways = /(?:\bfrom\s+|\bimport\s*\(?\s*|\brequire\)?\(?\s*\(?|\bcreateRequire\([^)]*\)\(|\bgetBuiltinModule\()"([^"]+)"/g;
+  const ways =
+    /(?:\bfrom\s+|\bimport\s*\(?\s*|\brequire\)?\(?\s*\(?|\bcreateRequire\([^)]*\)\(|\bgetBuiltinModule\(|\.resolve\()"([^"]+)"/g;
   return [...text.matchAll(ways)].map(([, target = ""]) => target);
 }
 
@@ -82,7 +83,7 @@ describe("the source", () => {
   });
 
   it("reaches native code only through the port", () => {
-    const native = ["koffi", "node:ffi"];
+    const native = ["koffi", "#koffi", "node:ffi"];
     const loaded = files.filter(({ name }) => BACK_ENDS.includes(name)).flatMap(({ text }) => importsOf(text));
     expect(native.filter((target) => !loaded.includes(target))).toEqual([]); // this test sees how they are loaded
     expect(

@@ -1,50 +1,25 @@
 import { execFile } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { nodeRelease } from "./setup/node-release.ts";
+import { Packed } from "./setup/packed.ts";
 import { describeWith } from "./setup/requires.ts";
 
 const run = promisify(execFile);
 const ROOT = new URL("../", import.meta.url).pathname;
 const PACKED_WITHIN_MS = 120_000;
-const KOFFI_STEP = "scripts/bundled-koffi.mjs";
 
-let folder: string;
-let copy: string;
-let tarball: string;
+let packed: Packed;
 let app: string;
 
-/** Packs a copy, so that the tests beside this one keep their koffi, and installs the tarball into an empty folder. */
 beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), "halfopen-package-"));
-  copy = join(folder, "copy");
-  const own = [
-    "package.json",
-    "tsconfig.json",
-    "tsconfig.build.json",
-    "src",
-    "scripts",
-    "node_modules",
-    "LICENSE",
-    "README.md",
-    "CHANGELOG.md",
-    "SECURITY.md",
-  ];
-  await run("mkdir", [copy]);
-  // Hard links: quick, and packing replaces files instead of editing them.
-  await run("cp", ["-al", ...own.map((name) => join(ROOT, name)).filter(existsSync), copy]);
-  await run("npm", ["pack", "--pack-destination", folder], { cwd: copy });
-  tarball = join(folder, readdirSync(folder).find((name) => name.endsWith(".tgz")) ?? "no tarball");
-  app = join(folder, "app");
-  await run("mkdir", [app]);
-  writeFileSync(join(app, "package.json"), JSON.stringify({ name: "app", private: true }));
-  await run("npm", ["install", "--no-audit", "--no-fund", tarball], { cwd: app });
+  packed = await Packed.make();
+  app = await packed.installedByNpm();
 }, PACKED_WITHIN_MS);
 
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+afterAll(() => packed?.remove());
 
 function filesUnder(path: string): string[] {
   return readdirSync(path, { recursive: true, withFileTypes: true })
@@ -90,28 +65,18 @@ const TYPED = [
 ].join("\n");
 
 describe("packing", () => {
-  it("bundles koffi without its install script and without a binary", async () => {
-    const names = (await run("tar", ["-tzf", tarball])).stdout.trim().split("\n");
-    expect(names).toContain("package/node_modules/koffi/index.cjs");
-    expect(names.filter((name) => /\.node$|@koromix|cnoke/.test(name))).toEqual([]);
-    const { stdout } = await run("tar", ["-xzOf", tarball, "package/node_modules/koffi/package.json"]);
-    expect(Object.keys(JSON.parse(stdout) as object)).not.toContain("scripts");
-  });
-
-  it("leaves the packer's koffi whole", () => {
-    const description = (root: string): string => readFileSync(join(root, "node_modules/koffi/package.json"), "utf8");
-    expect(description(copy)).toBe(description(ROOT));
-    expect(readdirSync(join(copy, "node_modules")).filter((name) => name.includes("koffi"))).toEqual(["koffi"]);
-  });
-
-  it("breaks nothing when it is interrupted, and the next one restores the tree", async () => {
-    const names = (): string[] => filesUnder(join(copy, "node_modules/koffi"));
-    const whole = names();
-    await run(process.execPath, [KOFFI_STEP, "strip"], { cwd: copy });
-    expect(names().length).toBeLessThan(whole.length);
-    expect((await run(process.execPath, ["-p", 'typeof require("koffi").load'], { cwd: copy })).stdout.trim()).toBe("function");
-    for (const step of ["strip", "restore"]) await run(process.execPath, [KOFFI_STEP, step], { cwd: copy });
-    expect(names()).toEqual(whole);
+  it("carries koffi's JavaScript part with its licence, as no dependency and without a binary", async () => {
+    const names = (await run("tar", ["-tzf", packed.tarball])).stdout.trim().split("\n");
+    const carried = ["index.cjs", "src/static.cjs", "LICENSE.txt"].map((name) => `package/dist/vendor/koffi/${name}`);
+    expect(carried.filter((name) => !names.includes(name))).toEqual([]);
+    expect(names.filter((name) => /\.node$|@koromix|node_modules/.test(name))).toEqual([]);
+    const description = JSON.parse((await run("tar", ["-xzOf", packed.tarball, "package/package.json"])).stdout);
+    expect(Object.keys(description.dependencies)).toEqual(["yaml"]);
+    // What is carried fits the binaries that the optional dependencies bring.
+    const binaries = Object.entries<string>(description.optionalDependencies);
+    expect(binaries.every(([name, version]) => name.startsWith("@koromix/koffi-") && version === description.devDependencies.koffi)).toBe(
+      true,
+    );
   });
 });
 
@@ -173,8 +138,8 @@ describe("the packed package, installed into an empty folder", () => {
 
   it("satisfies publint and are-the-types-wrong", { timeout: 60_000 }, async () => {
     const bin = join(ROOT, "node_modules/.bin");
-    await run(join(bin, "publint"), ["run", "--strict", tarball]);
-    await run(join(bin, "attw"), [tarball, "--profile", "esm-only"]);
+    await run(join(bin, "publint"), ["run", "--strict", packed.tarball]);
+    await run(join(bin, "attw"), [packed.tarball, "--profile", "esm-only"]);
   });
 });
 

@@ -1,11 +1,11 @@
-import { createRequire } from "node:module";
+import { loadKoffi } from "./load-koffi.ts";
 import type { SocketPort } from "./socket-port.ts";
 
 type Call = (...args: (number | Uint8Array | Uint32Array)[]) => number;
 
 /** The C library of macOS and FreeBSD through koffi. @throws when koffi cannot be loaded */
 export function openBsdPort(): SocketPort {
-  const koffi = createRequire(import.meta.url)("koffi") as {
+  const koffi = loadKoffi() as {
     load(path: string | null): { func(declaration: string): Call };
     errno(): number;
   };

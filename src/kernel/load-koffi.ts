@@ -1,0 +1,44 @@
+import { createRequire } from "node:module";
+
+/** What to load, and from where: each place is tried only when nothing is found at the ones before it. */
+const PLACES: readonly ((here: NodeJS.Require) => readonly [NodeJS.Require, string])[] = [
+  // What the package carries (scripts/vendor-koffi.mjs).
+  (here) => [here, here.resolve("#koffi")],
+  // The same, for a program that halfopen was bundled into and that still has the package beside it.
+  (here) => {
+    const installed = createRequire(here.resolve("halfopen/package.json"));
+    return [installed, installed.resolve("#koffi")];
+  },
+  // The program's own.
+  (here) => [here, here.resolve("koffi")],
+];
+
+/** koffi, a CommonJS module with a native part: loaded on first use only. @throws when it cannot be loaded */
+export function loadKoffi(): unknown {
+  // A bundle in CommonJS format has no import.meta.url; it is the program that was started, or lies near it.
+  const here = createRequire(import.meta.url ?? process.argv[1] ?? process.execPath);
+  try {
+    const [require, path] = found(here);
+    return require(path);
+  } catch (error) {
+    if (isDenied()) throw new Error("the permission model forbids native addons; start Node with --allow-addons", { cause: error });
+    throw error;
+  }
+}
+
+function found(here: NodeJS.Require): readonly [NodeJS.Require, string] {
+  for (const place of PLACES) {
+    try {
+      return place(here);
+    } catch {
+      // Not there: the next place.
+    }
+  }
+  throw new Error("koffi is not found: neither the package halfopen nor koffi is installed where this program looks");
+}
+
+/** Looked at after a failure only: not every Node that has the permission model knows the scope. */
+function isDenied(): boolean {
+  const { permission } = process as { permission?: { has(scope: string): boolean } };
+  return permission !== undefined && !permission.has("addon");
+}
