@@ -39,6 +39,8 @@ export class ConfirmedVerdict {
   #counted = 0;
   /** Latest possible instant of the last attempt that was counted. New writes move the attempts' own instant, and a busy writer's for ever. */
   #countedAt: Instant = 0;
+  /** The same of the first attempt after the first verdict: the one whose answer has to be missing for a second. */
+  #confirmingAt: Instant | null = null;
 
   /** `since` is the last instant at which the peer was known to live; nobody asked it before the guard came. */
   constructor(options: ConfirmedVerdictOptions, since: Instant) {
@@ -72,13 +74,12 @@ export class ConfirmedVerdict {
       return next;
     }
     if (this.#condemnedAt === null) {
-      this.#condemnedAt = now;
-      this.#attemptsThen = liveness.attempts.count;
+      this.#condemn(now);
       this.#nextNudgeAt = Math.max(now, liveness.attempts.lastAtLatest + PROBE_SPACING_MS);
     }
     this.wantsNudge = liveness.flow === "idle" && now >= this.#nextNudgeAt;
     this.isConfirmed = this.#isProvenTwice(now);
-    return now + LOOK_EVERY_MS;
+    return this.#next(now);
   }
 
   /** What happened: the probe that `wantsNudge` asked for has left. */
@@ -86,29 +87,47 @@ export class ConfirmedVerdict {
     const next = this.liveness.nudged(now);
     this.#countAttempts(now);
     this.#nextNudgeAt = now + PROBE_SPACING_MS;
-    return this.#condemnedAt === null ? next : now + LOOK_EVERY_MS;
+    return this.#condemnedAt === null ? next : this.#next(now);
   }
 
   /** What happened: this process, or the whole machine, stood still. A verdict from before is no longer believed. */
   stalled(now: Instant, gapMs: number): void {
     this.liveness.stalled(now, gapMs);
-    if (this.#condemnedAt === null) return;
+    if (this.#condemnedAt !== null) this.#condemn(now);
+  }
+
+  #condemn(now: Instant): void {
     this.#condemnedAt = now;
     this.#attemptsThen = this.liveness.attempts.count;
+    this.#confirmingAt = null;
   }
 
   #isProvenTwice(now: Instant): boolean {
-    const { liveness } = this;
-    const { attempts } = liveness;
-    if (now < this.#deadline() || attempts.count <= this.#attemptsThen) return false;
-    if (now - this.#countedAt < liveness.timing.answerWindowMs) return false;
-    return this.lossRatio ** attempts.count <= ACCEPTED_FALSE_ALARM;
+    if (this.#confirmingAt === null || this.#soonest() > now) return false;
+    return this.lossRatio ** this.liveness.attempts.count <= ACCEPTED_FALSE_ALARM;
+  }
+
+  /**
+   * The instant from which, as things stand, silence is proven twice: the budget is over, the confirming attempt had its time to be
+   * answered, and one that left after it the time that an answer takes here. Were that one waited for as long as the first, the
+   * kernel's next attempt could put the end off by a look and a window beyond the budget (measured: 200 to 400 ms).
+   */
+  #soonest(): Instant {
+    const { answerWindowMs, hurriedWindowMs } = this.liveness.timing;
+    const confirmedAt = (this.#confirmingAt ?? this.#countedAt) + answerWindowMs;
+    return Math.max(this.#deadline(), confirmedAt, this.#countedAt + hurriedWindowMs);
+  }
+
+  #next(now: Instant): Instant {
+    const soonest = this.#soonest();
+    return Math.min(now + LOOK_EVERY_MS, soonest > now ? soonest : Number.POSITIVE_INFINITY);
   }
 
   #countAttempts(now: Instant): void {
     const { count, lastAtLatest } = this.liveness.attempts;
     if (count > this.#counted) this.#countedAt = Math.min(now, lastAtLatest);
     this.#counted = count;
+    if (this.#condemnedAt !== null && count > this.#attemptsThen) this.#confirmingAt ??= this.#countedAt;
   }
 
   #deadline(): Instant {
