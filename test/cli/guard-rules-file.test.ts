@@ -20,6 +20,14 @@ describe("the guard's rules file", () => {
     expect(yaml.rules[0]).toMatchObject({ name: "db", detectWithinMs: 5000, endsDead: true, match: { ports: [5432, 6379] } });
   });
 
+  it("takes users by number", () => {
+    const { rules } = parseGuardRules("rules:\n  - { name: a, detect-within: 5s, match: { uid: [0, 1000] } }\n", "a");
+    expect(rules[0]?.match.userIds).toEqual([0, 1000]);
+    expect(refusal("rules:\n  - { name: a, detect-within: 5s, match: { uid: root } }\n")).toContain(
+      "rules.yaml:2:49: --uid takes a whole number",
+    );
+  });
+
   it("has an example that is taken, whose words are those of the schema", () => {
     const { rules, brake } = parseGuardRules(contrib("guard.yaml"), "guard.yaml");
     expect(rules.map(({ name, detectWithinMs, endsDead }) => [name, detectWithinMs, endsDead])).toEqual([
@@ -30,6 +38,8 @@ describe("the guard's rules file", () => {
     const { properties } = JSON.parse(contrib("guard-rules.schema.json")).$defs.rule;
     const [, allowed] = /takes (.*)$/.exec(refusal("rules:\n  - name: a\n    nonsense: 1\n")) ?? [];
     expect(allowed?.split(", ").sort()).toEqual(Object.keys(properties).sort());
+    const matching = refusal("rules:\n  - { name: a, detect-within: 5s, match: { nonsense: 1 } }\n");
+    expect(/takes (.*)$/.exec(matching)?.[1]?.split(", ").sort()).toEqual(Object.keys(properties.match.properties).sort());
   });
 
   it.each([

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { SMALLEST_GUARD_BUDGET_MS } from "../../src/machine/confirmed-verdict.ts";
+import { SMALLEST_GUARD_BUDGET_MS } from "../../src/machine/guard-budget.ts";
 import { KernelModel, type Path } from "../core/kernel-model.ts";
 import { ModelWorld } from "./model-world.ts";
 
