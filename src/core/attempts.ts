@@ -12,6 +12,8 @@ export class Attempts {
   /** Latest possible instant of the last unanswered attempt; for the answer window. */
   lastAtLatest: Instant = 0;
   count = 0;
+  /** So many of them had been made when data entered flight. Transmissions come on top: the kernel counts them apart. */
+  beforeFlight = 0;
   /** The newest attempt known that has had its time to be answered. Where they follow one another closely the last one never has. */
   #settledAt: Instant = Number.NEGATIVE_INFINITY;
   #candidateAt: Instant = Number.NEGATIVE_INFINITY;
@@ -62,6 +64,7 @@ export class Attempts {
 
   clear(): void {
     this.count = 0;
+    this.beforeFlight = 0;
     this.#settledAt = Number.NEGATIVE_INFINITY;
     this.#candidateAt = Number.NEGATIVE_INFINITY;
     this.#candidateLatest = Number.NEGATIVE_INFINITY;

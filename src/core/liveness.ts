@@ -81,9 +81,12 @@ export class Liveness {
     this.timing.learn(info);
     if (this.#progressMark === undefined) this.#plan = this.#replan(); // the first reading tells of the path
     const flow = flowOf(info);
+    const takesOff = flow === "in-flight" && this.flow !== "in-flight";
     const heard = this.#hear(now, info);
     const progressed = this.#progress(now, info, flow);
-    if (flow === "in-flight" ? progressed : heard || progressed) this.#refute(now, info);
+    // Any answer refutes probes, also when data has entered flight meanwhile.
+    if (progressed || (heard && (flow !== "in-flight" || takesOff))) this.#refute(now, info);
+    if (takesOff) this.attempts.beforeFlight = this.#seeProbes(now, info);
     this.flow = flow;
     if (flow === "idle") this.#countProbes(now, info);
     else if (flow === "blocked") this.attempts.seen(info.probes ?? 0, this.#observedAt, now);
@@ -153,13 +156,8 @@ export class Liveness {
     this.#progressMark = mark;
     // Data that enters flight starts its own clock, as far back as the kernel's backoff proves it to be unanswered.
     if (flow !== "in-flight") this.progressAt = now;
-    else if (progressed || entered) this.progressAt = Math.max(this.progressAt, now - this.#flightAgeMs(info));
+    else if (progressed || entered) this.progressAt = Math.max(this.progressAt, now - this.timing.flightAgeMs(info));
     return progressed;
-  }
-
-  /** At least this old is the first transmission of what is in flight. */
-  #flightAgeMs(info: TcpInfo): number {
-    return (info.lastDataSentMs ?? 0) + this.timing.retransmitChainMs(info.backoff ?? 0);
   }
 
   #refute(now: Instant, info: TcpInfo): void {
@@ -196,9 +194,14 @@ export class Liveness {
     return this.heardAt + this.#plan.idleMs + STANDING_PROBE_LATENESS_MS;
   }
 
-  #countProbes(now: Instant, info: TcpInfo): void {
-    const probes = info.probes ?? 0;
+  /** Returns how many attempts are unanswered. */
+  #seeProbes(now: Instant, { probes = 0 }: TcpInfo): number {
     if (probes > 0) this.attempts.seen(probes, this.#observedAt, Math.min(now, Math.max(this.#standingProbeBy(), this.#observedAt)));
+    return this.attempts.count;
+  }
+
+  #countProbes(now: Instant, info: TcpInfo): void {
+    this.#seeProbes(now, info);
     if (now < this.#standingProbeBy() || this.state === "dead") return;
     if (this.attempts.count === 0) this.isProbeMissing = true;
     if (this.attempts.count === 1 && this.#nextNudgeAt <= this.attempts.firstAt)
@@ -207,7 +210,7 @@ export class Liveness {
   }
 
   #countTransmissions(now: Instant, info: TcpInfo): void {
-    const retransmits = info.retransmits ?? 0;
+    const transmissions = this.attempts.beforeFlight + 1 + (info.retransmits ?? 0);
     const sentAt = now - (info.lastDataSentMs ?? 0);
     if (isStuckLocally(info)) {
       // Nothing leaves this host, and the kernel tries again about every 500 ms: each look is an attempt.
@@ -217,10 +220,10 @@ export class Liveness {
     }
     if (this.attempts.count === 0) {
       this.attempts.seen(1, this.progressAt, this.progressAt);
-      this.attempts.seen(1 + retransmits, sentAt, sentAt);
+      this.attempts.seen(transmissions, sentAt, sentAt);
     } else {
       // A retransmission that fails on this host moves the counter but not the age of the last transmission.
-      this.attempts.seen(1 + retransmits, Math.max(sentAt, this.#observedAt), now);
+      this.attempts.seen(transmissions, Math.max(sentAt, this.#observedAt), now);
       this.attempts.movedTo(sentAt);
     }
   }
@@ -279,8 +282,8 @@ export class Liveness {
   #next(now: Instant): Instant {
     if (this.state === "dead") return Number.POSITIVE_INFINITY;
     const { attempts } = this;
-    const poll = now + Math.min(250, Math.max(50, this.#options.budgetMs / 20));
-    if (this.flow !== "idle") return this.#soonest(now, poll); // the kernel's own clock sends: only frequent looks tell when
+    const poll = now + Math.min(now < this.#deadline() ? 250 : 50, Math.max(50, this.#options.budgetMs / 20));
+    if (this.flow !== "idle") return this.#soonest(now, poll); // only frequent looks tell when the kernel sent
     if (attempts.count === 0 && !this.wantsNudge) return Math.max(now + 1, this.#standingProbeBy() + this.timing.answerWindowMs);
     return this.#soonest(now, this.wantsNudge ? now + PROBE_SPACING_MS : Math.max(now + 1, this.#nextNudgeAt));
   }

@@ -38,4 +38,9 @@ export class PathTiming {
     for (let i = 0; i < backoff; i++) sum += this.retransmitGapMs(i);
     return sum;
   }
+
+  /** At least this old is the first transmission of what is in flight. */
+  flightAgeMs(info: TcpInfo): number {
+    return (info.lastDataSentMs ?? 0) + this.retransmitChainMs(info.backoff ?? 0);
+  }
 }

@@ -16,17 +16,12 @@ import type { Guarded } from "./guarded.ts";
 import { type Owner, OwnerMap, processName } from "./owners.ts";
 import { readSystemDefaults } from "./system-defaults.ts";
 
-const EPERM = 1;
-const ENOENT = 2;
-const ESRCH = 3;
 const EIO = 5;
 const EBUSY = 16;
-const EOPNOTSUPP = 95;
+const ESRCH = 3;
+const ENOENT = 2;
 
-/**
- * `disconnect`: through a duplicate of the owner's descriptor, for the same user. `destroy`: SOCK_DESTROY, which needs
- * CAP_NET_ADMIN, and where it is refused the other way.
- */
+/** `destroy`: SOCK_DESTROY, needs CAP_NET_ADMIN. `disconnect`: through a duplicate of the owner's descriptor, for the same user. */
 export type Ending = "destroy" | "disconnect";
 
 export interface LinuxGuardWorldOptions {
@@ -103,10 +98,9 @@ export class LinuxGuardWorld implements GuardWorld {
   }
 
   end(connection: Guarded): number {
-    if (this.#ending === "disconnect") return this.#disconnect(connection);
-    const errno = this.#diagOf(connection.namespaceIndex)?.destroy(connection.id) ?? ENOENT;
-    // Without CAP_NET_ADMIN, or CONFIG_INET_DIAG_DESTROY, one's own programs can still be reached.
-    return (errno === EPERM || errno === EOPNOTSUPP) && this.#disconnect(connection) === 0 ? 0 : errno;
+    if (this.#ending === "destroy") return this.#diagOf(connection.namespaceIndex)?.destroy(connection.id) ?? ENOENT;
+    const result = this.#reach(connection, (fd) => ({ errno: this.#disconnect(fd) }));
+    return typeof result === "number" ? result : result.errno;
   }
 
   examinePath(connection: Guarded): LocalPath | null {
@@ -128,13 +122,8 @@ export class LinuxGuardWorld implements GuardWorld {
     this.#diags.clear();
   }
 
-  #disconnect(connection: Guarded): number {
-    const result = this.#reach(connection, (fd) => ({ errno: this.#disconnectDescriptor(fd) }));
-    return typeof result === "number" ? result : result.errno;
-  }
-
   /** Kernels 6.4 to 6.6 refuse while a thread is blocked in the socket; there the kernel's own timer is made to end it. */
-  #disconnectDescriptor(fd: number): number {
+  #disconnect(fd: number): number {
     const result = disconnect(this.#port, fd);
     if (result !== -EBUSY) return Math.max(0, -result);
     applyUserTimeout(fd, 1);

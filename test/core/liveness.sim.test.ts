@@ -100,6 +100,39 @@ describe("Liveness against a model of the kernel", () => {
     );
   });
 
+  it("counts the probes that data comes after: a cut soon after an outage, and a write into the silence", () => {
+    fc.assert(
+      fc.property(rtts, fc.integer({ min: 6000, max: 20_000 }), fc.integer({ min: 0, max: 4500 }), (rttMs, healthyMs, afterCutMs) => {
+        const cut = 5000 + healthyMs;
+        const path = { rttMs, isUp: (now: number) => now < 3000 || (now >= 4900 && now < cut) };
+        const found = deadAt({ budgetMs: 5000, path, untilMs: cut + 15_000, writeAtMs: cut + afterCutMs });
+        // As above; what an outage taught of loss may ask for one attempt more, and the cap on backoff is a second here.
+        expect((found ?? Number.POSITIVE_INFINITY) - cut).toBeLessThanOrEqual(5000 + 250 + 2 * rttMs);
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  it("takes any answer for one to the probes, also when data has entered flight before it is looked at", () => {
+    const kernel = new KernelModel({ rttMs: 0, isUp: (now) => now < 1000 || (now >= 4100 && now < 4150) });
+    const liveness = new Liveness({ budgetMs: 5000, rtoMaxMs: 1000 }, 0);
+    kernel.idleMs = liveness.idleMs;
+    for (let next = 1; kernel.now < 4100; kernel.run(Math.min(next, 4100))) {
+      next = liveness.observe(kernel.now, kernel.info());
+      if (!liveness.wantsNudge) continue;
+      kernel.nudge();
+      next = liveness.nudged(kernel.now);
+    }
+    expect([liveness.state, liveness.attempts.count]).toEqual(["suspect", 3]);
+    // The path is back: a probe is answered. What the program writes then is lost, and only afterwards somebody looks.
+    kernel.nudge();
+    kernel.run(4160);
+    kernel.write();
+    kernel.run(4360);
+    liveness.observe(kernel.now, kernel.info());
+    expect(liveness.state).toBe("alive");
+  });
+
   it("survives every outage shorter than its share of the budget, idle or in flight, with and without the cap on backoff", () => {
     const writing = fc.option(fc.integer({ min: 20, max: 2500 }), { nil: undefined });
     fc.assert(
