@@ -10,6 +10,7 @@ import { unknownWord } from "./suggest.ts";
 export const CHOICE_OPTIONS = {
   pid: { type: "string", multiple: true },
   process: { type: "string", multiple: true },
+  uid: { type: "string", multiple: true },
   port: { type: "string", multiple: true },
   peer: { type: "string", multiple: true },
   state: { type: "string", multiple: true },
@@ -17,12 +18,15 @@ export const CHOICE_OPTIONS = {
 
 export const CHOICE_HELP = `  --pid 1234               only connections of this process
   --process nginx          only connections of processes with this name
+  --uid 1000               only connections of this user, by its number
   --port 5432              only connections with this port on either end
   --peer 10.0.0.0/8        only connections to this address or range
   --state close_wait       only connections in this state
 `;
 
 const LARGEST_PID = 2 ** 22;
+/** uid_t has 32 bits; the last number means none (chown(2)). */
+const LARGEST_UID = 2 ** 32 - 2;
 
 type Given = Readonly<Partial<Record<keyof typeof CHOICE_OPTIONS, string[]>>>;
 
@@ -32,6 +36,7 @@ export function connectionChoice(given: Given): ConnectionFilter {
     ...MATCH_ALL,
     pids: words(given.pid).map((word) => wholeNumber(word, "--pid", 1, LARGEST_PID)),
     processes: words(given.process),
+    userIds: words(given.uid).map((word) => wholeNumber(word, "--uid", 0, LARGEST_UID)),
     ports: words(given.port).map((word) => wholeNumber(word, "--port", 0, 65_535)),
     peers: words(given.peer).map(range),
     states: words(given.state).map(stateOf),

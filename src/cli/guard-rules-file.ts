@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { isMap, isScalar, isSeq, LineCounter, type Node, type Pair, parseDocument, type YAMLMap } from "yaml";
-import { SMALLEST_GUARD_BUDGET_MS } from "../machine/confirmed-verdict.ts";
 import type { ConnectionFilter } from "../machine/connection-filter.ts";
+import { SMALLEST_GUARD_BUDGET_MS } from "../machine/guard-budget.ts";
 import type { GuardRule } from "../machine/guard-rule.ts";
 import { type BrakeSettings, DEFAULT_BRAKE } from "../machine/mass-death-brake.ts";
 import { UsageError } from "./command.ts";
@@ -16,7 +16,7 @@ export interface GuardRules {
 }
 
 export const DEFAULT_TOLERANCE_MS = 60_000;
-const MATCH_KEYS = ["pid", "process", "port", "peer", "state"] as const;
+const MATCH_KEYS = ["pid", "process", "uid", "port", "peer", "state"] as const;
 
 /** @throws UsageError with the file and the line */
 export function readGuardRules(path: string): GuardRules {

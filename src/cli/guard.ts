@@ -2,8 +2,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import type { SystemPort } from "../kernel/port.ts";
 import { notifyService } from "../kernel/service-notify.ts";
-import { SMALLEST_GUARD_BUDGET_MS } from "../machine/confirmed-verdict.ts";
 import { GuardActions } from "../machine/guard-actions.ts";
+import { SMALLEST_GUARD_BUDGET_MS } from "../machine/guard-budget.ts";
 import { GuardEngine } from "../machine/guard-engine.ts";
 import type { GuardEvent } from "../machine/guard-event.ts";
 import { GuardLoop } from "../machine/guard-loop.ts";
@@ -25,8 +25,8 @@ Keeps the matching connections of running programs inside a budget: sets keepali
 ends a connection when two verdicts agree that its peer is dead. Without --apply it only says what it would do, and touches nothing.
 
   --rules FILE             rules in YAML or JSON, see docs; SIGHUP reads them again
-  --detect-within 10s      one rule for all chosen connections, at least 3s
-${CHOICE_HELP}  --apply                  do it; needs root, or CAP_NET_ADMIN, CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH
+  --detect-within 10s      one rule for all chosen connections, at least ${SMALLEST_GUARD_BUDGET_MS / 1000}s
+${CHOICE_HELP}  --apply                  do it; for other users' programs needs root, or CAP_NET_ADMIN, CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH
   --once                   ends after one budget: settings stand, and who was dead by then is ended
   --json                   one object a line, with the evidence
   --metrics WHERE          Prometheus text on a Unix socket (/run/halfopen.sock) or the loopback (127.0.0.1:9555)

@@ -16,8 +16,6 @@ const NOTHING_KNOWN: LocalPath = {
   neighbor: null,
 };
 
-let netlink: Netlink | null | undefined;
-
 /**
  * Looks whether this host itself can still reach the peer: route, link, source address, next hop. Sends nothing; some 50 µs.
  * What cannot be found out is `null`.
@@ -27,8 +25,17 @@ export function examineLocalPath(localAddress: string, remoteAddress: string): L
   const source = addressBytes(localAddress);
   const destination = addressBytes(remoteAddress);
   if (!port || !source || !destination || source.length !== destination.length) return NOTHING_KNOWN;
-  netlink ??= Netlink.open(port, NETLINK_ROUTE);
+  // Opened for each look: a socket that is kept would stay open when a Worker thread ends, and is of one network namespace.
+  const netlink = Netlink.open(port, NETLINK_ROUTE);
   if (!netlink) return NOTHING_KNOWN;
+  try {
+    return pathOf(netlink, source, destination);
+  } finally {
+    netlink.close();
+  }
+}
+
+function pathOf(netlink: Netlink, source: Uint8Array, destination: Uint8Array): LocalPath {
   const own = lookUpRoute(netlink, source, null);
   const hasSourceAddress = own === undefined ? null : own?.isLocal === true;
   // A source address that is gone makes the kernel refuse the whole question, so ask without it then.

@@ -12,9 +12,6 @@ const ACCEPTED_FALSE_ALARM = 1e-8;
 /** While a verdict waits to be confirmed the connection is looked at this often. */
 const LOOK_EVERY_MS = 200;
 
-/** The smallest budget in which two verdicts and an attempt between them fit at every phase (guard-engine.sim.test.ts). */
-export const SMALLEST_GUARD_BUDGET_MS = 5000;
-
 export interface ConfirmedVerdictOptions {
   readonly budgetMs: number;
   readonly rtoMaxMs: number | null;

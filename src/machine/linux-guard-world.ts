@@ -16,12 +16,17 @@ import type { Guarded } from "./guarded.ts";
 import { type Owner, OwnerMap, processName } from "./owners.ts";
 import { readSystemDefaults } from "./system-defaults.ts";
 
+const EPERM = 1;
+const ENOENT = 2;
+const ESRCH = 3;
 const EIO = 5;
 const EBUSY = 16;
-const ESRCH = 3;
-const ENOENT = 2;
+const EOPNOTSUPP = 95;
 
-/** `destroy`: SOCK_DESTROY, needs CAP_NET_ADMIN. `disconnect`: through a duplicate of the owner's descriptor, for the same user. */
+/**
+ * `disconnect`: through a duplicate of the owner's descriptor, for the same user. `destroy`: SOCK_DESTROY, which needs
+ * CAP_NET_ADMIN, and where it is refused the other way.
+ */
 export type Ending = "destroy" | "disconnect";
 
 export interface LinuxGuardWorldOptions {
@@ -98,9 +103,10 @@ export class LinuxGuardWorld implements GuardWorld {
   }
 
   end(connection: Guarded): number {
-    if (this.#ending === "destroy") return this.#diagOf(connection.namespaceIndex)?.destroy(connection.id) ?? ENOENT;
-    const result = this.#reach(connection, (fd) => ({ errno: this.#disconnect(fd) }));
-    return typeof result === "number" ? result : result.errno;
+    if (this.#ending === "disconnect") return this.#disconnect(connection);
+    const errno = this.#diagOf(connection.namespaceIndex)?.destroy(connection.id) ?? ENOENT;
+    // Without CAP_NET_ADMIN, or CONFIG_INET_DIAG_DESTROY, one's own programs can still be reached.
+    return (errno === EPERM || errno === EOPNOTSUPP) && this.#disconnect(connection) === 0 ? 0 : errno;
   }
 
   examinePath(connection: Guarded): LocalPath | null {
@@ -122,8 +128,13 @@ export class LinuxGuardWorld implements GuardWorld {
     this.#diags.clear();
   }
 
+  #disconnect(connection: Guarded): number {
+    const result = this.#reach(connection, (fd) => ({ errno: this.#disconnectDescriptor(fd) }));
+    return typeof result === "number" ? result : result.errno;
+  }
+
   /** Kernels 6.4 to 6.6 refuse while a thread is blocked in the socket; there the kernel's own timer is made to end it. */
-  #disconnect(fd: number): number {
+  #disconnectDescriptor(fd: number): number {
     const result = disconnect(this.#port, fd);
     if (result !== -EBUSY) return Math.max(0, -result);
     applyUserTimeout(fd, 1);

@@ -1,0 +1,44 @@
+import type { SystemPort } from "../kernel/port.ts";
+import { MATCH_ALL } from "../machine/connection-filter.ts";
+import { GuardActions } from "../machine/guard-actions.ts";
+import { GuardEngine } from "../machine/guard-engine.ts";
+import type { GuardEvent } from "../machine/guard-event.ts";
+import { GuardLoop } from "../machine/guard-loop.ts";
+import { LinuxGuardWorld } from "../machine/linux-guard-world.ts";
+import { DEFAULT_BRAKE, MassDeathBrake } from "../machine/mass-death-brake.ts";
+import { ProcessTree } from "../machine/process-tree.ts";
+import { guardLine } from "./guard-line.ts";
+
+const ZERO_WINDOW_TOLERANCE_MS = 60_000;
+/** Children and connections that live shorter than this need no guard: none can die for longer than the budget in that time. */
+const LONGEST_SWEEP_MS = 1000;
+
+interface ProgramGuardOptions {
+  readonly detectWithinMs: number;
+  /** Tells everything, as JSON; else what was ended, and what failed. */
+  readonly isJson: boolean;
+  readonly tell: (line: string) => void;
+}
+
+/** Guards a running program and its descendants, as the same user, until the returned function is called. Never throws. */
+export function guardProgram(port: SystemPort, pid: number, { detectWithinMs, isJson, tell }: ProgramGuardOptions): () => void {
+  const log = (event: GuardEvent): void => {
+    if (isJson) tell(JSON.stringify(event));
+    else if (event.action === "destroy" || event.action === "error") tell(`halfopen: ${guardLine(event)}`);
+  };
+  const tree = new ProcessTree(pid);
+  const world = new LinuxGuardWorld({ port, ending: "disconnect", pids: () => tree.pids() });
+  const rule = { name: "exec", match: MATCH_ALL, detectWithinMs, endsDead: true, includesListeners: true, includesLoopback: false };
+  const actions = new GuardActions({ world, apply: true, zeroWindowToleranceMs: ZERO_WINDOW_TOLERANCE_MS, log });
+  const brake = new MassDeathBrake(DEFAULT_BRAKE);
+  const engine = new GuardEngine({ world, actions, brake, rules: [rule], onlyOwned: true }, performance.now());
+  const onProblem = (problem: string): void => tell(`halfopen: ${problem}`);
+  const loop = new GuardLoop({ port, world, engine, sweepMs: Math.min(LONGEST_SWEEP_MS, detectWithinMs / 5), onProblem });
+  try {
+    loop.start();
+  } catch (error) {
+    // The program runs already, and goes on without a guard.
+    onProblem(`${(error as Error).message}; the program runs without a guard`);
+  }
+  return () => loop.stop();
+}
