@@ -65,7 +65,7 @@ export class ProcessProof {
     this.#askedAt = now;
     this.#callStartedAt = now;
     this.wantsHeartbeat = false;
-    if (this.#unansweredSince === null || this.#heardAt > this.#unansweredSince) this.#unansweredSince = now;
+    if (!this.#isQuestioned()) this.#unansweredSince = now;
     this.#sequence = this.#nextSequence++;
   }
 
@@ -115,7 +115,16 @@ export class ProcessProof {
     if (this.#askedAt !== null) return Math.max(deadline, now + 1);
     const askAt = Math.max(this.#nextAskAt(), this.#retryAt);
     this.wantsHeartbeat = now >= askAt;
-    return Math.min(deadline, this.wantsHeartbeat ? now + RETRY_MS : askAt);
+    if (!this.wantsHeartbeat) return Math.min(deadline, askAt);
+    // A question that we put late leaves the peer no less time to answer. Where a silence was questioned before, this is a repetition.
+    const lateMs = now - askAt;
+    if (lateMs > OWN_LATENESS_MS && !this.#isQuestioned()) this.stalled(now, lateMs);
+    return Math.min(this.#soonestDeadline(now), now + RETRY_MS);
+  }
+
+  /** Whether a heartbeat was asked since the peer was heard. */
+  #isQuestioned(): boolean {
+    return this.#unansweredSince !== null && this.#unansweredSince >= this.#heardAt;
   }
 
   #nextAskAt(): Instant {
@@ -131,8 +140,7 @@ export class ProcessProof {
   /** Whatever the detector says: any byte since the question refutes it. */
   #isSuspected(now: Instant): boolean {
     const { detector } = this.#paced ?? {};
-    const since = this.#unansweredSince;
-    return detector !== undefined && since !== null && this.#heardAt <= since && detector.verdict(now) === "suspect";
+    return detector !== undefined && this.#isQuestioned() && detector.verdict(now) === "suspect";
   }
 
   #soonestDeadline(now: Instant): Instant {

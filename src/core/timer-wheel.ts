@@ -62,14 +62,19 @@ export class TimerWheel<Entry extends WheelEntry> {
     this.#size--;
   }
 
-  /** Hands out every entry due until `now`, in tick order. The callback may schedule and cancel entries, itself included. */
-  advance(now: Instant, onDue: (entry: Entry) => void): void {
+  /**
+   * Hands out every entry due until `now`, in tick order. The callback may schedule and cancel entries, itself included, and end the call by
+   * returning `false`: the next one goes on where this one stopped, so that what is due first waits longest. Tells whether it came to the end.
+   */
+  advance(now: Instant, onDue: (entry: Entry) => unknown): boolean {
     const target = Math.floor(now / this.#tickMs);
+    if (!this.#expire(onDue)) return false; // what an ended call left of its last tick
     while (this.#tick < target) {
       this.#tick = Math.min(target, this.#nextTick());
       for (let level = 1; level < LEVELS && this.#tick % (UNITS[level] ?? 1) === 0; level++) this.#cascade(level);
-      this.#expire(onDue);
+      if (!this.#expire(onDue)) return false;
     }
+    return true;
   }
 
   /** The earliest instant at which {@link advance} may have something to hand out; infinite when empty. */
@@ -77,7 +82,7 @@ export class TimerWheel<Entry extends WheelEntry> {
     return this.#size === 0 ? Number.POSITIVE_INFINITY : this.#nextTick() * this.#tickMs;
   }
 
-  #expire(onDue: (entry: Entry) => void): void {
+  #expire(onDue: (entry: Entry) => unknown): boolean {
     const slot = this.#tick & SLOT_MASK;
     for (let entry = this.#heads[slot]; entry; entry = this.#heads[slot]) {
       if (entry.wheelTick > this.#tick) {
@@ -86,8 +91,9 @@ export class TimerWheel<Entry extends WheelEntry> {
         continue;
       }
       this.cancel(entry as Entry);
-      onDue(entry as Entry);
+      if (onDue(entry as Entry) === false) return false;
     }
+    return true;
   }
 
   /** Spreads the slot of a level that the present tick has reached over the levels below. */

@@ -9,8 +9,12 @@ export interface Checked extends WheelEntry {
 
 /** Check instants are exact to this; far below any answer window. */
 const TICK_MS = 10;
-/** Work done in one go before the program's own events get their turn. */
-const BATCH_MS = 2;
+/**
+ * Work done in one go before the program's own events get their turn: at least the first, and where they take long as much as they took, up
+ * to the second. Less would let a busy program starve its checks; more would be a pause that the program feels.
+ */
+const SHORTEST_BATCH_MS = 1;
+const LONGEST_BATCH_MS = 4;
 /** After an unexpected error from the kernel. */
 const RETRY_MS = 1000;
 
@@ -21,10 +25,12 @@ const RETRY_MS = 1000;
 class Engine {
   readonly health: LocalHealth = new LocalHealth();
   readonly #wheel: TimerWheel<Checked> = new TimerWheel(TICK_MS, performance.now());
-  readonly #due: Checked[] = [];
   #timer: NodeJS.Timeout | null = null;
   #armedFor: Instant = Number.POSITIVE_INFINITY;
   #isRunning = false;
+  /** When the batch that runs must end. */
+  #batchEndsAt: Instant = 0;
+  #lastBatchEndedAt: Instant = 0;
 
   /** Whole milliseconds: instants kept as small integers cost no heap. */
   now(): Instant {
@@ -66,24 +72,37 @@ class Engine {
     this.#timer = null;
     this.#armedFor = Number.POSITIVE_INFINITY;
     this.#isRunning = true;
+    this.#lastBatchEndedAt = performance.now();
     if (this.health.tick(due, now, Date.now())) setImmediate(this.#run);
     else this.#run();
   };
 
   readonly #run = (): void => {
-    const started = performance.now();
-    this.#wheel.advance(started, this.#collect);
-    for (let entry = this.#due.pop(); entry; entry = this.#due.pop()) {
-      const now = performance.now();
-      const next = this.#checkSafely(entry, Math.floor(now));
-      if (next !== Number.POSITIVE_INFINITY) this.#wheel.schedule(entry, next);
-      if (now - started > BATCH_MS && this.#due.length > 0) {
-        setImmediate(this.#run);
-        return;
-      }
+    const startedAt = performance.now();
+    if (this.health.tick(Math.floor(this.#lastBatchEndedAt), Math.floor(startedAt), Date.now())) {
+      // The program stood still between two batches: what was queued comes first here too.
+      this.#lastBatchEndedAt = startedAt;
+      setImmediate(this.#run);
+      return;
+    }
+    const programMs = startedAt - this.#lastBatchEndedAt;
+    this.#batchEndsAt = startedAt + Math.min(LONGEST_BATCH_MS, Math.max(SHORTEST_BATCH_MS, programMs));
+    const isDone = this.#wheel.advance(startedAt, this.#checkNext);
+    if (!isDone) {
+      this.#lastBatchEndedAt = performance.now();
+      setImmediate(this.#run);
+      return;
     }
     this.#isRunning = false;
     this.#arm();
+  };
+
+  /** Tells whether there is time for another. */
+  readonly #checkNext = (entry: Checked): boolean => {
+    const now = performance.now();
+    const next = this.#checkSafely(entry, Math.floor(now));
+    if (next !== Number.POSITIVE_INFINITY) this.#wheel.schedule(entry, next);
+    return now < this.#batchEndsAt;
   };
 
   /** One socket that the kernel refuses to talk about must not stop the others, and a timer never throws. */
@@ -98,10 +117,6 @@ class Engine {
       return now + RETRY_MS;
     }
   }
-
-  readonly #collect = (entry: Checked): void => {
-    this.#due.push(entry);
-  };
 }
 
 /** The engine of this event loop; every worker thread that imports this module has its own. */

@@ -82,4 +82,27 @@ describe("the proof of a process", () => {
     expect(proof.isSilentTooLong(15_500)).toBe(false);
     expect(proof.isSilentTooLong(17_100)).toBe(true);
   });
+
+  it("leaves the peer the same time to answer a question that it put late", () => {
+    const proof = new ProcessProof(BUDGET_MS, 0);
+    expect(proof.next(11_700)).toBeGreaterThan(11_700);
+    expect([proof.wantsHeartbeat, proof.isSilentTooLong(11_700)]).toEqual([true, false]);
+    proof.asked(11_700);
+    const dueAt = proof.next(11_700);
+    expect(dueAt).toBeGreaterThan(11_700 + 0.6 * BUDGET_MS - 60);
+    expect(dueAt).toBeLessThanOrEqual(11_700 + 0.6 * BUDGET_MS);
+    expect([proof.isSilentTooLong(dueAt - 1), proof.isSilentTooLong(dueAt)]).toEqual([false, true]);
+  });
+
+  it("gains a peer no time by repeating late what failed", () => {
+    const proof = new ProcessProof(BUDGET_MS, 0);
+    let now = 4000;
+    for (; !proof.isSilentTooLong(now); now += 400) {
+      proof.next(now);
+      if (!proof.wantsHeartbeat) continue;
+      proof.asked(now);
+      proof.failed(now, "NOAUTH");
+    }
+    expect(now).toBeLessThanOrEqual(BUDGET_MS + 400);
+  });
 });

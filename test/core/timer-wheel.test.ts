@@ -56,6 +56,31 @@ describe("TimerWheel", () => {
     expect(seen).toEqual([c, c, b]);
   });
 
+  it("goes on where it was ended: whatever comes meanwhile, nothing that is due waits longer than what was due before it", () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.integer({ min: 0, max: 3000 }), { minLength: 1, maxLength: 200 }),
+        fc.integer({ min: 1, max: 5 }),
+        (instants, atATime) => {
+          const wheel = new TimerWheel<Alarm>(10, 0);
+          for (const at of instants) wheel.schedule(alarm(at), at);
+          const seen: number[] = [];
+          let now = 3100;
+          for (let isDone = false; !isDone && seen.length < instants.length; now += 20) {
+            let left = atATime;
+            isDone = wheel.advance(now, (entry) => {
+              if (entry.at < 3100) seen.push(entry.at);
+              wheel.schedule(alarm(now + 10), now + 10); // more comes than is taken
+              return --left > 0;
+            });
+          }
+          const tickOf = (at: number): number => Math.max(1, Math.ceil(at / 10));
+          expect(seen.map(tickOf)).toEqual(instants.map(tickOf).sort((a, b) => a - b));
+        },
+      ),
+    );
+  });
+
   it("hands out a moved entry at its last deadline only, however often it was put off or brought forward", () => {
     fc.assert(
       fc.property(

@@ -1,0 +1,46 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { expect, it } from "vitest";
+import { type Checked, engine } from "../../src/watch/engine.ts";
+
+const ENTRIES = 400;
+const CHECK_COSTS_MS = 0.25;
+const PERIOD_MS = 20;
+
+function busy(ms: number): void {
+  for (const until = performance.now() + ms; performance.now() < until; );
+}
+
+/** A check that costs so much that all of them take five times as long as there is. */
+class Costly implements Checked {
+  wheelNext = null;
+  wheelPrevious = null;
+  wheelSlot = -1;
+  wheelTick = 0;
+  checks = 0;
+
+  check(now: number): number {
+    this.checks++;
+    busy(CHECK_COSTS_MS);
+    return now + PERIOD_MS;
+  }
+}
+
+it("an engine with more to do than time takes turns: none of the connections starves, and the program has its share", async () => {
+  const entries = Array.from({ length: ENTRIES }, () => new Costly());
+  let loops = 0;
+  let isOver = false;
+  const program = (): void => {
+    loops++;
+    busy(1);
+    if (!isOver) setImmediate(program);
+  };
+  for (const entry of entries) engine.schedule(entry, engine.now() + 1);
+  program();
+  await sleep(2000);
+  isOver = true;
+  for (const entry of entries) engine.cancel(entry);
+  const checks = entries.map((entry) => entry.checks);
+  expect(Math.min(...checks)).toBeGreaterThan(2);
+  expect(Math.max(...checks) - Math.min(...checks)).toBeLessThanOrEqual(2);
+  expect(loops).toBeGreaterThan(300);
+});
