@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { describe, it } from "vitest";
 import { isInstalled } from "../../src/lab/installed.ts";
 import { World } from "../../src/lab/world.ts";
@@ -14,6 +15,10 @@ const PROBES = {
     } catch (error) {
       return (error as Error).message;
     }
+  },
+  "11000 descriptors": async () => {
+    const limit = Number(/^Max open files\s+\d+\s+(\d+)/m.exec(readFileSync("/proc/self/limits", "utf8"))?.[1] ?? Number.POSITIVE_INFINITY);
+    return limit < 11_000 ? `a process may open ${limit} files here; raise ulimit -Hn` : null;
   },
   "node 20.19.0": () => releaseMissing("20.19.0"),
   "node for windows": async () => {

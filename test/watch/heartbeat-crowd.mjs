@@ -1,7 +1,7 @@
 /**
  * Watches COUNT connections with heartbeats, until each was asked three times, then closes them all:
- * `node --expose-gc heartbeat-crowd.mjs COUNT`. Prints one JSON object with the heap in bytes at the start and at the end, when a smaller crowd
- * had come and gone, so that what is loaded and grown once is in both.
+ * `node --expose-gc heartbeat-crowd.mjs COUNT`. Prints one JSON object with the heap in bytes at the start and at the end. At the start as large
+ * a crowd had come and gone already, so that what is loaded and grown once is in both.
  */
 import { fork } from "node:child_process";
 import { once } from "node:events";
@@ -72,7 +72,7 @@ if (process.argv[2] === "echo") {
   };
 
   const count = Number(process.argv[2]);
-  await crowd(count / 10);
+  await crowd(count);
   const startBytes = await heapBytes();
   await crowd(count);
   const endBytes = await heapBytes();
