@@ -141,6 +141,11 @@ export class Connection implements Checked {
     if (this.#kernel && this.#isOpen(this.#kernel) && !this.socket.writableFinished) this.#endedByReset = this.#kernel.closedState();
   }
 
+  /** All is handed to the kernel, and the socket may close at once: what is still to arrive is the kernel's alone from then on. */
+  finished(): void {
+    if (this.#kernel && this.#isOpen(this.#kernel)) this.#kernel.uncap();
+  }
+
   /** The program stopped reading: see {@link PAUSED_CHECK_MS}. */
   paused(): void {
     this.#isPaused = true;

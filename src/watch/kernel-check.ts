@@ -123,6 +123,11 @@ export class KernelCheck {
     this.#standing.restore();
   }
 
+  /** The kernel repeats as patiently as without a watch. */
+  uncap(): void {
+    this.#standing.uncap();
+  }
+
   /** The last reading is needed no more. */
   end(): void {
     if (this.#place < 0) return;

@@ -15,6 +15,7 @@ export function listen(connection: Connection): void {
   socket.on("close", onClose);
   socket.on("pause", onPause);
   socket.on("end", onEnd);
+  socket.on("finish", onFinish);
   if (socket.pending) socket.once("connect", onConnect);
 }
 
@@ -23,6 +24,7 @@ export function stopListening(connection: Connection): void {
   socket.off("close", onClose);
   socket.off("pause", onPause);
   socket.off("end", onEnd);
+  socket.off("finish", onFinish);
   socket.off("connect", onConnect);
   if (connections.get(socket) === connection) connections.delete(socket);
 }
@@ -37,6 +39,10 @@ function onConnect(this: Socket): void {
 
 function onEnd(this: Socket): void {
   connections.get(this)?.ended();
+}
+
+function onFinish(this: Socket): void {
+  connections.get(this)?.finished();
 }
 
 function onPause(this: Socket): void {

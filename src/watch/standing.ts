@@ -103,13 +103,22 @@ export class Standing {
     if (!isOurs(keepalive, this.#keepalive)) this.#saved = { ...this.#saved, keepalive };
   }
 
+  /**
+   * Takes the cap on backoff back. Of a closed socket whose backoff has reached its cap the kernel gives up the rest at once
+   * (tcp_timer.c, tcp_orphan_retries): with ours an outage of 2 s would lose the last data and the FIN.
+   */
+  uncap(): void {
+    const { rtoMaxMs } = this.#saved;
+    if (rtoMaxMs !== null) applyRtoMax(this.fd, rtoMaxMs);
+  }
+
   restore(): void {
     this.#adoptForeign();
-    const { keepalive, userTimeoutMs, rtoMaxMs } = this.#saved;
+    const { keepalive, userTimeoutMs } = this.#saved;
     if (keepalive.enabled) applyKeepalive(this.fd, keepalive);
     else applyKeepalive(this.fd, { ...keepalive, enabled: false });
     applyUserTimeout(this.fd, userTimeoutMs);
-    if (rtoMaxMs !== null) applyRtoMax(this.fd, rtoMaxMs);
+    this.uncap();
   }
 }
 

@@ -4,6 +4,8 @@ import { connect, createServer, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, it } from "vitest";
 import { type Diagnosis, getKeepalive, getUserTimeout, type StateMessage, watch, watchServer } from "../../src/index.ts";
+import { descriptorOf } from "../../src/kernel/descriptor.ts";
+import { readRtoMax } from "../../src/kernel/rto-max.ts";
 import { loopbackPair, type Pair } from "./loopback.ts";
 
 let pair: Pair;
@@ -29,6 +31,18 @@ describe("watch", () => {
       expect([getKeepalive(client), getUserTimeout(client)]).toEqual(before);
       expect(client.eventNames().map((name) => [name, client.listenerCount(name)])).toEqual(listeners);
     }
+  });
+
+  it("leaves the kernel its patience with what a closing socket still has to deliver", async () => {
+    pair = await loopbackPair({ allowHalfOpen: true });
+    const { accepted } = pair;
+    const fd = descriptorOf(accepted);
+    const before = readRtoMax(fd);
+    using w = watch(accepted, { detectWithinMs: 5000 });
+    expect(readRtoMax(fd)).toBe(w.applied?.rtoMaxMs);
+    accepted.end("the last words");
+    await once(accepted, "finish");
+    expect(readRtoMax(fd)).toBe(before);
   });
 
   it("says what the kernel took", async () => {
