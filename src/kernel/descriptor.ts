@@ -1,9 +1,10 @@
 import { Socket } from "node:net";
 import { HalfOpenError } from "../core/errors.ts";
+import { type DenoHandle, denoDescriptorOf } from "./deno-descriptor.ts";
 import { openedWinsock } from "./open-socket-port.ts";
 import { socketHandleOf } from "./winsock-handle.ts";
 
-interface Handle {
+interface Handle extends DenoHandle {
   readonly fd?: number;
   readonly constructor: { readonly name: string };
 }
@@ -43,13 +44,18 @@ export function descriptorOf(candidate: unknown): number {
       "this is a Unix-domain socket or pipe, not TCP; its peer is on this host and its death is told at once",
     );
   }
-  const fd = handle.fd ?? -1;
+  const fd = descriptorBehind(handle);
   if (fd >= 0) return fd;
   if (socket.connecting) throw new HalfOpenError("ERR_NOT_CONNECTED", "the socket is still connecting; wait for 'connect'");
   const winsock = openedWinsock();
   const found = winsock ? socketHandleOf(winsock, socket) : -1;
   if (found >= 0) return found;
   throw new HalfOpenError("ERR_NOT_SUPPORTED", "the socket has no descriptor: it is TLS over a stream; pass the net.Socket underneath");
+}
+
+/** The descriptor that a runtime's handle stands for, -1 where it does not tell. */
+export function descriptorBehind(handle: { readonly fd?: number } & DenoHandle): number {
+  return handle.fd ?? denoDescriptorOf(handle);
 }
 
 function ignore(): void {}

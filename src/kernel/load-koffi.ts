@@ -21,8 +21,8 @@ export function loadKoffi(): unknown {
     const [require, path] = found(here);
     return require(path);
   } catch (error) {
-    if (isDenied()) throw new Error("the permission model forbids native addons; start Node with --allow-addons", { cause: error });
-    throw error;
+    const missing = missingPermission();
+    throw missing === null ? error : new Error(`the permission model forbids native addons; start ${missing}`, { cause: error });
   }
 }
 
@@ -37,8 +37,15 @@ function found(here: NodeJS.Require): readonly [NodeJS.Require, string] {
   throw new Error("koffi is not found: neither the package halfopen nor koffi is installed where this program looks");
 }
 
-/** Looked at after a failure only: not every Node that has the permission model knows the scope. */
-function isDenied(): boolean {
-  const { permission } = process as { permission?: { has(scope: string): boolean } };
-  return permission !== undefined && !permission.has("addon");
+interface PermissionModels {
+  readonly process: { readonly permission?: { has(scope: string): boolean } };
+  readonly Deno?: { readonly permissions: { querySync(wanted: { name: string }): { readonly state: string } } };
+}
+
+/** What to start the runtime with, `null` where that is not why. Looked at after a failure only: not every Node that has the model knows the scope. */
+function missingPermission(): string | null {
+  const { process, Deno } = globalThis as unknown as PermissionModels;
+  if (process.permission?.has("addon") === false) return "Node with --allow-addons";
+  if (Deno && Deno.permissions.querySync({ name: "ffi" }).state !== "granted") return "Deno with --allow-ffi and --allow-read";
+  return null;
 }

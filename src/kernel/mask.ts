@@ -2,7 +2,17 @@
  * `HALFOPEN_MASK` hides what this system has, to prove what happens where it is missing: a comma list of `ffi` (no native
  * back-end), `koffi` or `node:ffi` (not that one), `rto-max` (no TCP_RTO_MAX_MS, Linux < 6.15), `tcp-info=BYTES` (a shorter struct tcp_info, older kernels). For diagnosis only.
  */
-const masks: readonly string[] = (process.env.HALFOPEN_MASK ?? "").split(",").map((word) => word.trim());
+const masks: readonly string[] = wanted()
+  .split(",")
+  .map((word) => word.trim());
+
+function wanted(): string {
+  try {
+    return process.env.HALFOPEN_MASK ?? "";
+  } catch {
+    return ""; // Deno without --allow-env
+  }
+}
 
 export function isMasked(feature: "ffi" | "koffi" | "node:ffi" | "rto-max"): boolean {
   return masks.includes(feature);

@@ -2,6 +2,7 @@ import { openKoffiPort } from "./koffi-port.ts";
 import { isMasked } from "./mask.ts";
 import { openNodeFfiPort } from "./node-ffi-port.ts";
 import type { SystemPort } from "./port.ts";
+import { whyNoDescriptors } from "./runtime.ts";
 
 const BACK_ENDS: Readonly<Record<string, () => SystemPort>> = { koffi: openKoffiPort, "node:ffi": openNodeFfiPort };
 
@@ -29,6 +30,8 @@ function open(): SystemPort | null {
     why = `it is of Linux only, and this is ${process.platform}`;
     return null;
   }
+  why = whyNoDescriptors();
+  if (why !== null) return null;
   // koffi first: measured on Node 26 it takes half the time of node:ffi, which is experimental and prints a warning when loaded.
   const failures: string[] = [];
   for (const [name, openBackEnd] of Object.entries(BACK_ENDS)) {

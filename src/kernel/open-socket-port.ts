@@ -1,6 +1,7 @@
 import { openBsdPort } from "./bsd-port.ts";
 import { isMasked } from "./mask.ts";
 import { openPort, whyNoPort } from "./open-port.ts";
+import { whyNoDescriptors } from "./runtime.ts";
 import type { SocketPort } from "./socket-port.ts";
 import { openWinsockPort, type WinsockPort } from "./winsock-port.ts";
 
@@ -32,6 +33,8 @@ function open(): SocketPort | null {
     why = "hidden by HALFOPEN_MASK";
     return null;
   }
+  why = whyNoDescriptors();
+  if (why !== null) return null;
   try {
     return BACK_ENDS[process.platform]?.() ?? null;
   } catch (error) {

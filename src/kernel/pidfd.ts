@@ -1,7 +1,6 @@
+import { SO_COOKIE, SOL_SOCKET } from "./platform-linux.ts";
 import type { SystemPort } from "./port.ts";
 
-const SOL_SOCKET = 1;
-const SO_COOKIE = 57;
 const COOKIE_BYTES = 8;
 const EBADF = 9;
 

@@ -1,4 +1,6 @@
 import type { Socket } from "node:net";
+import type { DenoHandle } from "../kernel/deno-descriptor.ts";
+import { descriptorBehind } from "../kernel/descriptor.ts";
 import { openPort } from "../kernel/open-port.ts";
 
 /** The two ends of a connection; `undefined` where they are not known. */
@@ -14,7 +16,7 @@ interface Endpoint {
   readonly port?: number;
 }
 
-interface Handle {
+interface Handle extends DenoHandle {
   readonly fd?: number;
   readonly reading?: boolean;
   getsockname?(into: Endpoint): number;
@@ -27,7 +29,8 @@ function handleOf(socket: Socket): Handle | null | undefined {
 
 /** The descriptor behind the socket right now, -1 when closed, handed away, or when no native back-end could use it. */
 export function openDescriptor(socket: Socket): number {
-  return openPort() ? (handleOf(socket)?.fd ?? -1) : -1;
+  const handle = handleOf(socket);
+  return handle && openPort() ? descriptorBehind(handle) : -1;
 }
 
 /** Whether the event loop reads from the socket; only then it learns of a reset by itself. */

