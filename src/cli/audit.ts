@@ -1,9 +1,8 @@
 import { parseArgs } from "node:util";
 import type { SystemPort } from "../kernel/port.ts";
 import { type Audit, type AuditOptions, takeAudit } from "../machine/audit.ts";
-import { NudgeRound } from "../machine/nudge-round.ts";
 import { AUDIT_HEADER, auditLine, summaryText } from "./audit-table.ts";
-import { watchAudits } from "./audit-watch.ts";
+import type { WatchSettings } from "./audit-watch.ts";
 import { type Command, type ExitCode, UsageError } from "./command.ts";
 import { CHOICE_HELP, CHOICE_OPTIONS, connectionChoice } from "./connection-choice.ts";
 import { parseDuration } from "./duration.ts";
@@ -47,16 +46,17 @@ async function run(args: readonly string[]): Promise<ExitCode> {
     },
   });
   const within = values["detect-within"];
+  const json = values.json ?? false;
   const options: AuditOptions = {
     filter: connectionChoice(values),
     allNamespaces: values["all-namespaces"] ?? false,
     detectWithinMs: within === undefined ? DEFAULT_DETECT_WITHIN_MS : parseDuration(within, "--detect-within"),
+    wanted: json ? "all" : "deciding", // the table shows no times of a keepalive that is off
   };
   const port: SystemPort = machinePort("audit");
-  const json = values.json ?? false;
   const everyMs = everyOf(values.every, values.watch ?? false);
   const take = (): Promise<Audit> => (values.nudge ? auditAsking(port, options) : takeAudit(port, options));
-  const found = await whereAllowed(() => (values.watch ? watchAudits(port, { everyMs, json, take }) : take()));
+  const found = await whereAllowed(() => (values.watch ? watchAgain(port, { everyMs, json, take }) : take()));
   if (!values.watch) await (json ? printJson(found) : printTable(found));
   const { dead, neverNotice } = found.summary;
   return dead > 0 || neverNotice > 0 ? 1 : 0;
@@ -70,9 +70,16 @@ function everyOf(text: string | undefined, isWatching: boolean): number {
   throw new UsageError(`--every takes at least ${SHORTEST_EVERY_MS}ms, got ${text}`);
 }
 
+/** Loaded when it is asked for, as is what asks: a single look shall not pay for it. */
+async function watchAgain(port: SystemPort, settings: WatchSettings): Promise<Audit> {
+  const { watchAudits } = await import("./audit-watch.ts");
+  return watchAudits(port, settings);
+}
+
 /** Asks who is quiet, then looks again. Interrupted, it puts back what it has set before it ends. */
 async function auditAsking(port: SystemPort, options: AuditOptions): Promise<Audit> {
   const before = await takeAudit(port, options);
+  const { NudgeRound } = await import("../machine/nudge-round.ts");
   const round = new NudgeRound(port, options.detectWithinMs);
   const interrupted = (signal: NodeJS.Signals): void => {
     round.stop();

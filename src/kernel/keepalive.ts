@@ -68,11 +68,15 @@ export function applyKeepalive(fd: number, wanted: AppliedKeepalive): AppliedKee
 
 export function readKeepalive(fd: number): AppliedKeepalive {
   return {
-    enabled: (readInt(fd, solSocket, soKeepalive, "SO_KEEPALIVE") ?? 0) !== 0,
+    enabled: isKeepaliveOn(fd),
     idleMs: (readInt(fd, IPPROTO_TCP, idle.option, idle.name) ?? 0) * idle.unitMs,
     intervalMs: (readInt(fd, IPPROTO_TCP, interval.option, interval.name) ?? 0) * interval.unitMs,
     count: readInt(fd, IPPROTO_TCP, count.option, count.name) ?? 0,
   };
+}
+
+export function isKeepaliveOn(fd: number): boolean {
+  return (readInt(fd, solSocket, soKeepalive, "SO_KEEPALIVE") ?? 0) !== 0;
 }
 
 function units(ms: number, unitMs: number): number {

@@ -23,6 +23,7 @@ const DEFINITIONS = {
   recv: { arguments: [INT, "pointer", "u64", INT], return: "i64" },
   close: { arguments: [INT], return: INT },
   syscall: { arguments: ["i64", INT, INT, INT], return: "i64" },
+  readlinkat: { arguments: [INT, "pointer", "pointer", "u64"], return: "i64" },
   setns: { arguments: [INT, INT], return: INT },
 } as const satisfies Record<string, Signature>;
 
@@ -54,6 +55,7 @@ export function openNodeFfiPort(): SystemPort {
     // x86_64 and arm64 share these numbers (kernel.md, "Taking a foreign fd").
     pidfdOpen: (pid, flags) => checked(libc.syscall(434n, pid, flags, 0)),
     pidfdGetfd: (pidfd, targetFd, flags) => checked(libc.syscall(438n, pidfd, targetFd, flags)),
+    readlinkat: (folder, name, into) => checked(libc.readlinkat(folder, name, into, size(into))),
     setns: (fd, nsType) => checked(libc.setns(fd, nsType)),
   };
 }

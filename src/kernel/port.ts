@@ -9,5 +9,7 @@ export interface SystemPort extends SocketPort {
   recv(fd: number, into: Uint8Array, flags: number): number;
   pidfdOpen(pid: number, flags: number): number;
   pidfdGetfd(pidfd: number, targetFd: number, flags: number): number;
+  /** Reads a link; `name`, ended by a zero byte, is relative to the opened folder. What does not fit is cut off. */
+  readlinkat(folder: number, name: Uint8Array, into: Uint8Array): number;
   setns(fd: number, nsType: number): number;
 }

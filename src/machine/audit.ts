@@ -8,6 +8,7 @@ import { type ConnectionFilter, kernelConditions, matchesOwner, matchesRow, need
 import { ConnectionRow } from "./connection-row.ts";
 import type { ConnectionTable } from "./connection-table.ts";
 import { type EffectiveOptions, effectiveOptions, type SettingsSource } from "./effective-options.ts";
+import type { OptionsWanted } from "./exact-options.ts";
 import type { Nudged, NudgeTarget } from "./nudge-round.ts";
 import { OwnerSearch } from "./owner-search.ts";
 import type { OwnerTable } from "./owner-table.ts";
@@ -21,6 +22,8 @@ export interface AuditOptions {
   readonly allNamespaces: boolean;
   /** Silence that counts as death once questions stay unanswered, ms. */
   readonly detectWithinMs: number;
+  /** How much of each connection's settings is read; default: all. */
+  readonly wanted?: OptionsWanted;
   /** What came of asking quiet connections, by the cookie; default: none was asked. */
   readonly nudged?: ReadonlyMap<number, Nudged>;
 }
@@ -259,7 +262,7 @@ export class Audit {
  */
 export async function takeAudit(port: SystemPort, options: AuditOptions): Promise<Audit> {
   const { filter, allNamespaces } = options;
-  const search = new OwnerSearch({ withOptions: true, ...(filter.pids.length > 0 ? { pids: filter.pids } : {}) });
+  const search = new OwnerSearch(port, { wanted: options.wanted ?? "all", ...(filter.pids.length > 0 ? { pids: filter.pids } : {}) });
   const states = filter.states.length > 0 ? filter.states : HANGING_STATES;
   const { table, namespaces, problems } = takeSurvey(port, { states, withInfo: true, filter: kernelConditions(filter), allNamespaces });
   const { owners, hidden } = await search.run(table);

@@ -1,67 +1,69 @@
-import { readdirSync, readlinkSync, statSync } from "node:fs";
 import { HalfOpenError } from "../core/errors.ts";
+import { countDescriptors, DescriptorLinks, descriptorLimit, listDescriptors } from "../kernel/descriptor-links.ts";
 import { ForeignProcess } from "../kernel/pidfd.ts";
 import type { SystemPort } from "../kernel/port.ts";
-import { readOptions } from "./exact-options.ts";
+import { type OptionsWanted, readOptions } from "./exact-options.ts";
 import type { InodeIndex } from "./inode-index.ts";
 import type { OwnerTable } from "./owner-table.ts";
 
-/** One piece of the search for owners: part `part` of `parts` of a process's descriptors. */
+/** One piece of the search for owners: the descriptors of a process, all or those from `from` to below `to`. */
 export interface DescriptorShare {
   readonly pid: number;
-  readonly part: number;
-  readonly parts: number;
+  readonly range: { readonly from: number; readonly to: number } | null;
 }
 
-const SOCKET_LINK = "socket:[";
-/** A process with fewer descriptors is searched in one piece: to list them twice would cost more than it saves. */
+/** A process with fewer descriptors is searched in one piece. */
 const WORTH_SPLITTING = 2000;
+const DESCRIPTORS_IN_A_PIECE = 2048;
+/** Trying a number that is no descriptor costs a quarter of what a descriptor costs: in a table as sparse as this, listing is cheaper. */
+const SPARSE = 4;
+const COOKIE_BYTES = 8;
 const EIO = 5;
 
-/** Cuts the search into pieces for `threads` threads, largest processes first. Returns also how many descriptors there are, where the kernel (>= 6.2) tells. */
-export function cutShares(pids: readonly number[], threads: number): { shares: DescriptorShare[]; descriptors: number } {
-  const sizes = pids.map((pid) => ({ pid, size: descriptorCount(pid) })).sort((a, b) => b.size - a.size);
-  const shares = sizes.flatMap(({ pid, size }) => {
-    const parts = size >= WORTH_SPLITTING ? threads : 1;
-    return Array.from({ length: parts }, (_, part) => ({ pid, part, parts }));
-  });
+/** Cuts the search into pieces, largest processes first. Returns also how many descriptors there are, where the kernel (>= 6.2) tells. */
+export function cutShares(pids: readonly number[]): { shares: DescriptorShare[]; descriptors: number } {
+  const sizes = pids.map((pid) => ({ pid, size: countDescriptors(pid) })).sort((a, b) => b.size - a.size);
+  const shares = sizes.flatMap(({ pid, size }) => (size >= WORTH_SPLITTING ? piecesOf(pid, size) : [{ pid, range: null }]));
   return { shares, descriptors: sizes.reduce((sum, { size }) => sum + size, 0) };
 }
 
-/** The size of /proc/PID/fd is the number of descriptors since Linux 6.2 (fs/proc/fd.c), 0 before. */
-function descriptorCount(pid: number): number {
-  try {
-    return statSync(`/proc/${pid}/fd`).size;
-  } catch {
-    return 0;
-  }
+/** By their numbers: no thread lists what the others search. */
+function piecesOf(pid: number, size: number): DescriptorShare[] {
+  const limit = descriptorLimit(pid);
+  if (limit < size || limit > SPARSE * size) return [{ pid, range: null }];
+  return Array.from({ length: Math.ceil(limit / DESCRIPTORS_IN_A_PIECE) }, (_, piece) => {
+    const from = piece * DESCRIPTORS_IN_A_PIECE;
+    return { pid, range: { from, to: Math.min(limit, from + DESCRIPTORS_IN_A_PIECE) } };
+  });
 }
 
 /** Why a process could not be searched, or `null` when it could, or ended meanwhile. */
 export type Hidden = "hidden" | null;
 
-/** Searches one share and reads the options of what it finds (`port` null: owners only). */
-export function searchShare(port: SystemPort | null, share: DescriptorShare, index: InodeIndex, into: OwnerTable): Hidden {
-  const directory = `/proc/${share.pid}/fd`;
-  let names: string[];
+/** Searches one share and reads the options of what it finds. */
+export function searchShare(
+  port: SystemPort,
+  share: DescriptorShare,
+  index: InodeIndex,
+  into: OwnerTable,
+  wanted: OptionsWanted = "all",
+): Hidden {
+  const { pid, range } = share;
+  const links = DescriptorLinks.open(port, pid);
+  if (typeof links === "string") return links === "hidden" ? links : null;
+  const reader = new OptionReader(port, pid, wanted);
+  const look = (fd: number): void => {
+    const row = index.rowOf(links.socketInode(fd));
+    if (row < 0 || !into.isBetterOwner(row, pid)) return;
+    into.setOwner(row, pid, fd);
+    reader.read(row, fd, index, into);
+  };
   try {
-    names = readdirSync(directory);
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EACCES" ? "hidden" : null;
-  }
-  const from = Math.floor((names.length * share.part) / share.parts);
-  const to = Math.floor((names.length * (share.part + 1)) / share.parts);
-  const reader = port === null ? null : new OptionReader(port, share.pid);
-  try {
-    for (let i = from; i < to; i++) {
-      const row = index.rowOf(socketInode(`${directory}/${names[i]}`));
-      if (row < 0 || !into.isBetterOwner(row, share.pid)) continue;
-      const fd = Number(names[i]);
-      into.setOwner(row, share.pid, fd);
-      reader?.read(row, fd, index, into);
-    }
+    if (range) for (let fd = range.from; fd < range.to; fd++) look(fd);
+    else for (const fd of listDescriptors(pid)) look(fd);
   } finally {
-    reader?.close();
+    reader.close();
+    links.close();
   }
   return null;
 }
@@ -70,11 +72,14 @@ export function searchShare(port: SystemPort | null, share: DescriptorShare, ind
 class OptionReader {
   readonly #port: SystemPort;
   readonly #pid: number;
+  readonly #read: (duplicate: number) => ReturnType<typeof readOptions>;
+  readonly #cookie: Uint8Array = new Uint8Array(COOKIE_BYTES);
   #process: ForeignProcess | number | null = null;
 
-  constructor(port: SystemPort, pid: number) {
+  constructor(port: SystemPort, pid: number, wanted: OptionsWanted) {
     this.#port = port;
     this.#pid = pid;
+    this.#read = (duplicate) => readOptions(duplicate, wanted);
   }
 
   read(row: number, fd: number, index: InodeIndex, into: OwnerTable): void {
@@ -83,8 +88,9 @@ class OptionReader {
       into.setErrno(row, -this.#process);
       return;
     }
+    index.copyCookie(row, this.#cookie);
     try {
-      const options = this.#process.withSocket(fd, index.cookieOf(row), readOptions);
+      const options = this.#process.withSocket(fd, this.#cookie, this.#read);
       if (typeof options === "number") into.setErrno(row, -options);
       else into.setOptions(row, options);
     } catch (error) {
@@ -96,15 +102,5 @@ class OptionReader {
 
   close(): void {
     if (this.#process !== null && typeof this.#process !== "number") this.#process.close();
-  }
-}
-
-/** 0 for what is no socket, or was closed meanwhile; no socket of a survey has it. */
-function socketInode(path: string): number {
-  try {
-    const link = readlinkSync(path);
-    return link.startsWith(SOCKET_LINK) ? Number(link.slice(SOCKET_LINK.length, -1)) : 0;
-  } catch {
-    return 0;
   }
 }

@@ -1,4 +1,4 @@
-import { type AppliedKeepalive, applyKeepalive, readKeepalive } from "../kernel/keepalive.ts";
+import { type AppliedKeepalive, applyKeepalive, isKeepaliveOn, readKeepalive } from "../kernel/keepalive.ts";
 import { applyRtoMax, readRtoMax } from "../kernel/rto-max.ts";
 import { applyUserTimeout, readUserTimeout } from "../kernel/user-timeout.ts";
 import type { SystemDefaults } from "./system-defaults.ts";
@@ -12,9 +12,15 @@ export interface ConnectionOptions {
   readonly rtoMaxMs: number | null;
 }
 
+/** `deciding`: of a keepalive that is off the times decide nothing; they are not read, and told as 0. Half of the calls a connection. */
+export type OptionsWanted = "all" | "deciding";
+
+const KEEPALIVE_OFF: AppliedKeepalive = { enabled: false, idleMs: 0, intervalMs: 0, count: 0 };
+
 /** Reads them from a descriptor of the connection. @throws HalfOpenError `ERR_SOCKET_OPTION` */
-export function readOptions(fd: number): ConnectionOptions {
-  return { keepalive: readKeepalive(fd), userTimeoutMs: readUserTimeout(fd), rtoMaxMs: readRtoMax(fd) };
+export function readOptions(fd: number, wanted: OptionsWanted = "all"): ConnectionOptions {
+  const keepalive = wanted === "all" || isKeepaliveOn(fd) ? readKeepalive(fd) : KEEPALIVE_OFF;
+  return { keepalive, userTimeoutMs: readUserTimeout(fd), rtoMaxMs: readRtoMax(fd) };
 }
 
 /** What must be assumed where the options cannot be read: the system's defaults. A keepalive timer seen by sock_diag proves that keepalive is on. */

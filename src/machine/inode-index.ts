@@ -51,8 +51,9 @@ export class InodeIndex {
     }
   }
 
-  cookieOf(row: number): Uint8Array {
-    return this.#cookies.subarray(row * COOKIE_BYTES, (row + 1) * COOKIE_BYTES);
+  /** Writes the 8 bytes of a row's cookie, as SO_COOKIE tells it. */
+  copyCookie(row: number, into: Uint8Array): void {
+    for (let i = 0; i < COOKIE_BYTES; i++) into[i] = this.#cookies[row * COOKIE_BYTES + i] as number;
   }
 
   #add(inode: number, row: number): void {

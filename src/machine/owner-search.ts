@@ -1,19 +1,21 @@
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
+import type { SystemPort } from "../kernel/port.ts";
 import type { ConnectionTable } from "./connection-table.ts";
 import { cutShares, type DescriptorShare } from "./descriptor-share.ts";
+import type { OptionsWanted } from "./exact-options.ts";
 import { InodeIndex } from "./inode-index.ts";
 import { OwnerTable } from "./owner-table.ts";
 import { listPids } from "./owners.ts";
 import { type SearchAnswer, type SearchOrder, searchShares } from "./search-shares.ts";
 
 /** A thread starts in some 40 ms, in which this many descriptors are searched without one. */
-const WORTH_A_THREAD = 4000;
+const WORTH_A_THREAD = 6000;
 const MOST_THREADS = 4;
 
-/** The threads' program as it was built; also when this file runs from the sources, as in tests. */
+/** The threads' program as it was built; also when this file runs from the sources, as in tests, or as a part of cli/audit.js. */
 const THREAD = new URL(
-  import.meta.url.includes("/src/") ? "../../dist/machine/owner-search-thread.js" : "./owner-search-thread.js",
+  import.meta.url.includes("/src/") ? "../../dist/machine/owner-search-thread.js" : "../machine/owner-search-thread.js",
   import.meta.url,
 );
 
@@ -29,15 +31,20 @@ export interface FoundOwners {
  */
 export class OwnerSearch {
   readonly #shares: readonly DescriptorShare[];
-  readonly #withOptions: boolean;
+  readonly #port: SystemPort;
+  readonly #wanted: OptionsWanted;
   readonly #workers: Worker[] = [];
 
   /** `pids`: where to look, default everywhere. `worthAThread`: from how many descriptors on threads help. */
-  constructor(options: { readonly withOptions: boolean; readonly pids?: readonly number[]; readonly worthAThread?: number }) {
+  constructor(
+    port: SystemPort,
+    options: { readonly wanted?: OptionsWanted; readonly pids?: readonly number[]; readonly worthAThread?: number } = {},
+  ) {
     const threads = Math.min(MOST_THREADS, availableParallelism());
-    const { shares, descriptors } = cutShares(options.pids ?? listPids(), threads);
+    const { shares, descriptors } = cutShares(options.pids ?? listPids());
+    this.#port = port;
     this.#shares = shares;
-    this.#withOptions = options.withOptions;
+    this.#wanted = options.wanted ?? "all";
     if (descriptors < (options.worthAThread ?? WORTH_A_THREAD)) return;
     for (let i = 1; i < threads; i++) {
       const worker = new Worker(THREAD);
@@ -54,10 +61,10 @@ export class OwnerSearch {
       rows: table.size,
       shares: this.#shares,
       next: new SharedArrayBuffer(4),
-      withOptions: this.#withOptions,
+      wanted: this.#wanted,
     };
     const answers = this.#workers.map((worker) => answerOf(worker, order));
-    const own = searchShares(order);
+    const own = searchShares(this.#port, order);
     const owners = new OwnerTable(own.owners);
     let { hidden } = own;
     for (const answer of await Promise.all(answers)) {

@@ -1,5 +1,6 @@
-import { openPort } from "../kernel/open-port.ts";
+import type { SystemPort } from "../kernel/port.ts";
 import { type DescriptorShare, searchShare } from "./descriptor-share.ts";
+import type { OptionsWanted } from "./exact-options.ts";
 import { InodeIndex, type SharedInodes } from "./inode-index.ts";
 import { OwnerTable } from "./owner-table.ts";
 
@@ -10,7 +11,7 @@ export interface SearchOrder {
   readonly shares: readonly DescriptorShare[];
   /** The number of the next share that nobody has taken. */
   readonly next: SharedArrayBuffer;
-  readonly withOptions: boolean;
+  readonly wanted: OptionsWanted;
 }
 
 export interface SearchAnswer {
@@ -19,15 +20,14 @@ export interface SearchAnswer {
 }
 
 /** Takes shares until none is left. */
-export function searchShares(order: SearchOrder): SearchAnswer {
+export function searchShares(port: SystemPort, order: SearchOrder): SearchAnswer {
   const index = new InodeIndex(order.inodes);
   const owners = OwnerTable.ofSize(order.rows);
   const next = new Int32Array(order.next);
-  const port = order.withOptions ? openPort() : null;
   let hidden = 0;
   for (;;) {
     const share = order.shares[Atomics.add(next, 0, 1)];
     if (!share) return { owners: owners.shared, hidden };
-    if (searchShare(port, share, index, owners) === "hidden") hidden++;
+    if (searchShare(port, share, index, owners, order.wanted) === "hidden") hidden++;
   }
 }

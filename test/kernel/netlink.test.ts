@@ -23,6 +23,7 @@ function answering(...answers: (Uint8Array | number)[]): Netlink {
     connect: unused,
     pidfdOpen: unused,
     pidfdGetfd: unused,
+    readlinkat: unused,
     setns: unused,
     socket: () => 3,
     close: () => 0,

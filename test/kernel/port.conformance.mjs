@@ -2,6 +2,8 @@
  * What every back-end of the port must do, run as a program on the Node that has it: `node port.conformance.mjs BACK-END`, with
  * HALFOPEN_MASK hiding the other one. It speaks to the real kernel on descriptors of its own, and prints one line a promise.
  */
+import { closeSync, openSync } from "node:fs";
+
 const dist = new URL("../../dist/", import.meta.url);
 const { openPort, whyNoPort } = await import(new URL("kernel/open-port.js", dist).href);
 
@@ -59,5 +61,12 @@ const pidfd = port.pidfdOpen(process.pid, 0);
 check("opens a pidfd", pidfd > 2);
 const copy = port.pidfdGetfd(pidfd, fd, 0);
 check("duplicates a descriptor through it", copy > 2 && port.getsockopt(copy, IPPROTO_TCP, TCP_KEEPIDLE, value) === 4);
+const folder = openSync("/proc/self/fd", "r");
+const link = new Uint8Array(64);
+const linkBytes = port.readlinkat(folder, new TextEncoder().encode(`${fd}\0`), link);
+check("reads a link relative to a folder", /^socket:\[\d+\]$/.test(new TextDecoder().decode(link.subarray(0, linkBytes))));
+check("cuts a link that does not fit", port.readlinkat(folder, new TextEncoder().encode(`${fd}\0`), new Uint8Array(4)) === 4);
+check("-ENOENT for a link that is not there", port.readlinkat(folder, new TextEncoder().encode("987654\0"), link) === -2);
+closeSync(folder);
 check("-EINVAL or -EBADF for a namespace that is none", port.setns(fd, 0) < 0);
 check("closes", [fd, netlink, pidfd, copy].every((one) => port.close(one) === 0) && port.close(fd) === -EBADF);

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { descriptorLimit } from "../../src/kernel/descriptor-links.ts";
 import { openPort } from "../../src/kernel/open-port.ts";
 import type { SystemPort } from "../../src/kernel/port.ts";
 import type { ConnectionTable } from "../../src/machine/connection-table.ts";
@@ -51,7 +52,7 @@ afterAll(() => {
 function search(changes: Partial<SystemPort>) {
   const counted = countingCloses({ ...port, ...changes });
   const owners = OwnerTable.ofSize(table.size);
-  searchShare(counted.port, { pid: process.pid, part: 0, parts: 1 }, InodeIndex.of(table), owners);
+  searchShare(counted.port, { pid: process.pid, range: null }, InodeIndex.of(table), owners);
   expect(counted.left()).toBe(0);
   return owners;
 }
@@ -122,20 +123,21 @@ describe("the search for owners", () => {
 
   it("passes over processes that ended or are hidden", () => {
     const owners = OwnerTable.ofSize(table.size);
-    expect(searchShare(port, { pid: 4_194_303, part: 0, parts: 1 }, InodeIndex.of(table), owners)).toBe(null);
+    expect(searchShare(port, { pid: 4_194_303, range: null }, InodeIndex.of(table), owners)).toBe(null);
     expect(owners.ownerOf(0)).toBe(null);
   });
 
   it("finds the same in parts, each part once", () => {
     const owners = OwnerTable.ofSize(table.size);
-    for (const part of [0, 1, 2]) searchShare(port, { pid: process.pid, part, parts: 3 }, InodeIndex.of(table), owners);
+    const pieces = [0, 8, 16].map((from) => ({ from, to: from === 16 ? descriptorLimit(process.pid) : from + 8 }));
+    for (const range of pieces) searchShare(port, { pid: process.pid, range }, InodeIndex.of(table), owners);
     for (const row of table.rows()) expect(owners.optionsOf(row.index)).toEqual(search({}).optionsOf(row.index));
   });
 
   it("finds the same over threads", async () => {
-    const { owners } = await new OwnerSearch({ withOptions: true, pids: [process.pid] }).run(table);
+    const { owners } = await new OwnerSearch(port, { pids: [process.pid] }).run(table);
     for (const row of table.rows()) expect(owners.optionsOf(row.index)).toEqual(search({}).optionsOf(row.index));
-    const threaded = await new OwnerSearch({ withOptions: true, pids: [process.pid], worthAThread: 0 }).run(table);
+    const threaded = await new OwnerSearch(port, { pids: [process.pid], worthAThread: 0 }).run(table);
     for (const row of table.rows()) expect(threaded.owners.optionsOf(row.index)).toEqual(owners.optionsOf(row.index));
   });
 });

@@ -50,6 +50,7 @@ function kernelThatAnswers(scripts: readonly (readonly Buffer[])[]): SystemPort 
     connect: refuse,
     pidfdOpen: refuse,
     pidfdGetfd: refuse,
+    readlinkat: refuse,
     setns: refuse,
   };
 }
