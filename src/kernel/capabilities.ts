@@ -1,4 +1,5 @@
 import { release } from "node:os";
+import { whyNoKernelEvidence } from "./kernel-evidence.ts";
 import { isMasked } from "./mask.ts";
 import { openPort, whyNoPort } from "./open-port.ts";
 import { openedWinsock, openSocketPort, whyNoSocketPort } from "./open-socket-port.ts";
@@ -47,7 +48,7 @@ export function capabilities(): Capabilities {
       keepalive: port ? AVAILABLE : missing("only what Node's setKeepAlive can set"),
       userTimeout: userTimeout(port, socket),
       tcpInfo: tcpInfo(port, socket),
-      nudge: ofLinux(port, "no probe on demand") ?? AVAILABLE,
+      nudge: ofLinux(port, "no probe on demand") ?? withoutEvidence("the answer to a probe cannot be seen") ?? AVAILABLE,
       rtoMax: rtoMax(port, socket),
       localPath: localPath(),
     };
@@ -58,6 +59,12 @@ export function capabilities(): Capabilities {
 
 function missing(lost: string): Capability {
   return { available: false, why: `no native back-end (${whyNoSocketPort()}): ${lost}` };
+}
+
+/** A Linux that tells less than any kernel does. `null` where nothing stands against it. */
+function withoutEvidence(lost: string): Capability | null {
+  const why = isLinux ? whyNoKernelEvidence() : null;
+  return why === null ? null : { available: false, why: `${why}: ${lost}` };
 }
 
 /** What other systems have not at all. `null` where nothing stands against it. */
@@ -87,6 +94,8 @@ function rtoMax(port: SocketPort | null, socket: number): Capability {
 function tcpInfo(port: SocketPort | null, socket: number): Capability & { bytes: number | null } {
   const lost = "no kernel evidence: verdicts rest on the kernel's keepalive and on heartbeats";
   if (!port) return { ...missing(lost), bytes: null };
+  const short = withoutEvidence(lost);
+  if (short) return { ...short, bytes: null };
   const option = platform.tcpInfo;
   const winsock = openedWinsock();
   const result = option

@@ -1,6 +1,7 @@
 import { HalfOpenError } from "../core/errors.ts";
 import type { TcpInfo } from "../core/tcp-info.ts";
 import { descriptorOf } from "./descriptor.ts";
+import { whyNoKernelEvidence } from "./kernel-evidence.ts";
 import { maskedTcpInfoBytes } from "./mask.ts";
 import { platform } from "./platform.ts";
 import { IPPROTO_TCP } from "./platform-linux.ts";
@@ -32,6 +33,8 @@ export function sampleTcpInfo(fd: number): TcpInfo | number {
 export function readTcpInfo(socket: unknown): TcpInfo {
   const fd = descriptorOf(socket);
   const info = sampleTcpInfo(fd);
+  const why = process.platform === "linux" ? whyNoKernelEvidence() : null;
+  if (why !== null) throw new HalfOpenError("ERR_NOT_SUPPORTED", `${why}: a connection cannot be judged by it; use a heartbeat`);
   if (typeof info !== "number") return info;
   if (!option && isWithoutTcpInfo(info))
     throw new HalfOpenError("ERR_NOT_SUPPORTED", `this Windows has no SIO_TCP_INFO (Winsock error ${-info}); 10 1703 and later have it`);

@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import type { DenoHandle } from "../kernel/deno-descriptor.ts";
 import { descriptorBehind } from "../kernel/descriptor.ts";
-import { openPort } from "../kernel/open-port.ts";
+import { whyNoKernelEvidence } from "../kernel/kernel-evidence.ts";
 
 /** The two ends of a connection; `undefined` where they are not known. */
 export interface Endpoints {
@@ -27,10 +27,10 @@ function handleOf(socket: Socket): Handle | null | undefined {
   return (socket as unknown as { _handle?: Handle | null })._handle;
 }
 
-/** The descriptor behind the socket right now, -1 when closed, handed away, or when no native back-end could use it. */
+/** The descriptor behind the socket right now, -1 when closed, handed away, or when this system's kernel would tell nothing of it. */
 export function openDescriptor(socket: Socket): number {
   const handle = handleOf(socket);
-  return handle && openPort() ? descriptorBehind(handle) : -1;
+  return handle && whyNoKernelEvidence() === null ? descriptorBehind(handle) : -1;
 }
 
 /** Whether the event loop reads from the socket; only then it learns of a reset by itself. */

@@ -2,15 +2,16 @@ import type { Socket } from "node:net";
 import { detectionOf, keepaliveAlone } from "../core/keepalive-alone.ts";
 import { type AppliedKeepalive, getKeepalive, setKeepalive } from "../kernel/keepalive.ts";
 import { keepaliveMeans } from "../kernel/keepalive-means.ts";
+import { whyNoKernelEvidence } from "../kernel/kernel-evidence.ts";
 import type { Applied } from "./applied.ts";
 import type { LowerLevel } from "./lower-level.ts";
 
 /**
- * Where the OS tells no age of the last answer (Windows, macOS, FreeBSD), its keepalive, set exactly, gives the verdict on an idle
- * connection, and a heartbeat the one in flight. `null` where the OS cannot be told, or refuses.
+ * Where the OS tells no age of the last answer (Windows, macOS, FreeBSD, qemu-user), its keepalive, set exactly, gives the verdict on an
+ * idle connection, and a heartbeat the one in flight. `null` where the OS cannot be told, or refuses.
  */
 export function applyNativeKeepalive(socket: Socket, budgetMs: number, hasHeartbeat: boolean): LowerLevel | null {
-  const means = process.platform === "linux" ? null : keepaliveMeans();
+  const means = keepaliveMeans();
   if (!means) return null;
   try {
     const before = whatWas(socket);
@@ -24,7 +25,8 @@ export function applyNativeKeepalive(socket: Socket, budgetMs: number, hasHeartb
 function describe(keepalive: AppliedKeepalive, budgetMs: number, hasHeartbeat: boolean): Applied {
   const { idleMs, intervalMs, count } = keepalive;
   const worstMs = detectionOf(keepalive);
-  const notes = [`${process.platform} tells no age of the last answer: its own keepalive ends an idle connection whose peer is gone`];
+  const tells = process.platform === "linux" ? whyNoKernelEvidence() : `${process.platform} tells no age of the last answer`;
+  const notes = [`${tells}: the system's own keepalive ends an idle connection whose peer is gone`];
   if (!hasHeartbeat) notes.push("with data in flight the system's own patience counts; pass a heartbeat to bound it");
   if (worstMs > budgetMs)
     notes.push(

@@ -17,9 +17,13 @@ await once(client, "connect");
 const code = async (action) => { try { await action(); return null; } catch (error) { return error.code; } };
 const w = watch(client, { detectWithinMs: 12_000 });
 const { level, rtoMaxMs, keepalive, notes } = w.applied;
+const quick = watch(connect(server.address().port, "127.0.0.1"), { detectWithinMs: 2500 });
+const said = [];
+for (const event of ["suspect", "dead"]) quick.on(event, () => said.push(event));
+await new Promise((resolve) => setTimeout(resolve, Number(process.argv[1])));
 const readable = await code(() => readTcpInfo(client));
 const told = {
-  capabilities: capabilities(), level, rtoMaxMs, keepalive, notes, state: w.state,
+  capabilities: capabilities(), said, level, rtoMaxMs, keepalive, notes, state: w.state,
   tcpInfo: readable, nudge: await code(() => nudge(client)),
   fields: Object.values(readable ? {} : readTcpInfo(client)).filter((value) => value !== undefined).length,
   setKeepalive: await code(() => setKeepalive(client, { idleMs: 1000, intervalMs: 1000, count: 3 })),
@@ -30,9 +34,9 @@ process.exit(0);
 `;
 
 // biome-ignore lint/suspicious/noExplicitAny: what a foreign process printed
-async function under(mask: string): Promise<any> {
+async function under(mask: string, afterMs = 0): Promise<any> {
   const env = { ...process.env, HALFOPEN_MASK: mask };
-  return JSON.parse((await run(process.execPath, ["--input-type=module", "-e", PROGRAM], { env })).stdout);
+  return JSON.parse((await run(process.execPath, ["--input-type=module", "-e", PROGRAM, `${afterMs}`], { env })).stdout);
 }
 
 it.concurrent("nothing masked: everything is there, and nothing says otherwise", async () => {
@@ -71,4 +75,14 @@ it.concurrent("a TCP_INFO of 104 bytes tells less, and still enough", async () =
   expect(short).toMatchObject({ level: "kernel", tcpInfo: null, nudge: null });
   expect(short.fields).toBeGreaterThan(10);
   expect(short.fields).toBeLessThan(whole.fields);
+});
+
+it.concurrent("a TCP_INFO too short to judge by, as under qemu-user, is none: no live peer looks silent", async () => {
+  const told = await under("tcp-info=4", 4000);
+  expect(told).toMatchObject({ level: "keepalive", state: "alive", said: [], setKeepalive: null, setUserTimeout: null });
+  expect(told).toMatchObject({ tcpInfo: "ERR_NOT_SUPPORTED", nudge: "ERR_NOT_SUPPORTED" });
+  expect(told.notes.join()).toMatch(/passes on 4 bytes of struct tcp_info/);
+  for (const name of ["tcpInfo", "nudge"])
+    expect(told.capabilities[name]).toMatchObject({ available: false, why: expect.stringMatching(/4 bytes of struct tcp_info.*: .+/) });
+  for (const name of ["keepalive", "userTimeout", "localPath"]) expect(told.capabilities[name]).toMatchObject({ available: true });
 });
