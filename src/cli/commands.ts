@@ -36,6 +36,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: "runs any program so that it learns in time that a peer is gone; no root",
     load: async () => (await import("./exec.ts")).exec,
   },
+  watch: {
+    summary: "connects to HOST:PORT and shows the vital signs live",
+    load: async () => (await import("./watch.ts")).watch,
+  },
   system: {
     summary: "the system-wide keepalive values: what they mean, who depends on them; system set changes them",
     load: async () => (await import("./system.ts")).system,

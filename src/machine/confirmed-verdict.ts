@@ -38,6 +38,8 @@ export class ConfirmedVerdict {
   #countedAt: Instant = 0;
   /** The same of the first attempt after the first verdict: the one whose answer has to be missing for a second. */
   #confirmingAt: Instant | null = null;
+  /** This process stood still since the first verdict, so that only a new attempt can confirm it. */
+  #wasStalled = false;
 
   /** `since` is the last instant at which the peer was known to live; nobody asked it before the guard came. */
   constructor(options: ConfirmedVerdictOptions, since: Instant) {
@@ -75,7 +77,7 @@ export class ConfirmedVerdict {
       this.#nextNudgeAt = Math.max(now, liveness.attempts.lastAtLatest + PROBE_SPACING_MS);
     }
     this.wantsNudge = liveness.flow === "idle" && now >= this.#nextNudgeAt;
-    this.isConfirmed = this.#isProvenTwice(now);
+    this.isConfirmed = this.#isProvenTwice(now, info);
     return this.#next(now);
   }
 
@@ -90,17 +92,20 @@ export class ConfirmedVerdict {
   /** What happened: this process, or the whole machine, stood still. A verdict from before is no longer believed. */
   stalled(now: Instant, gapMs: number): void {
     this.liveness.stalled(now, gapMs);
-    if (this.#condemnedAt !== null) this.#condemn(now);
+    if (this.#condemnedAt === null) return;
+    this.#condemn(now);
+    this.#wasStalled = true;
   }
 
   #condemn(now: Instant): void {
     this.#condemnedAt = now;
     this.#attemptsThen = this.liveness.attempts.count;
     this.#confirmingAt = null;
+    this.#wasStalled = false;
   }
 
-  #isProvenTwice(now: Instant): boolean {
-    if (this.#confirmingAt === null || this.#soonest() > now) return false;
+  #isProvenTwice(now: Instant, info: TcpInfo): boolean {
+    if (this.#soonest() > now || (this.#confirmingAt === null && !this.#isLastAttempt(info))) return false;
     return this.lossRatio ** this.liveness.attempts.count <= ACCEPTED_FALSE_ALARM;
   }
 
@@ -113,6 +118,16 @@ export class ConfirmedVerdict {
     const { answerWindowMs, hurriedWindowMs } = this.liveness.timing;
     const confirmedAt = (this.#confirmingAt ?? this.#countedAt) + answerWindowMs;
     return Math.max(this.#deadline(), confirmedAt, this.#countedAt + hurriedWindowMs);
+  }
+
+  /**
+   * Without a cap on backoff the kernel's next attempt may lie beyond the budget: at 5 s the last one inside leaves at 3.4 s, the next
+   * one at 6.8 s. The second verdict is then that this one has stayed unanswered to the end.
+   */
+  #isLastAttempt({ backoff = 0 }: TcpInfo): boolean {
+    const { liveness } = this;
+    if (liveness.flow !== "in-flight" || this.#wasStalled) return false;
+    return liveness.attempts.lastAt + liveness.timing.retransmitGapMs(backoff) > this.#deadline();
   }
 
   #next(now: Instant): Instant {

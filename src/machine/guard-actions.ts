@@ -14,6 +14,7 @@ const EAGAIN = 11;
 const ENOENT = 2;
 const ESRCH = 3;
 const EBADF = 9;
+const ENOSYS = 38;
 /** A socket can be between two processes, or its process between two descriptors, when it is reached for. */
 const MOST_TRIES = 3;
 /** The kernel counts probes to 127. */
@@ -178,7 +179,10 @@ interface Settings {
 }
 
 function tuneRefused(errno: number): string {
-  return `its settings could not be reached: ${errnoText(errno)}; CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH are needed for other users' processes`;
+  const others = "CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH are needed for other users' processes";
+  if (errno === ESRCH) return `its settings could not be reached: no process that holds it can be seen; ${others}`;
+  const hint = errno === ENOSYS ? "this kernel, or a sandbox around halfopen, has no pidfd_getfd" : others;
+  return `its settings could not be reached: ${errnoText(errno)}; ${hint}`;
 }
 
 /** What the guard wants to stand: its own keepalive and cap, and the user timeout that the program chose. */

@@ -1,5 +1,6 @@
 import { HalfOpenError } from "../core/errors.ts";
 import type { TcpState } from "../core/tcp-info.ts";
+import { errnoText } from "../kernel/errno-linux.ts";
 import { insideNamespace, listNamespaces, type NetworkNamespace, ownNamespace } from "../kernel/network-namespace.ts";
 import type { SystemPort } from "../kernel/port.ts";
 import { SockDiag } from "../kernel/sock-diag.ts";
@@ -98,7 +99,7 @@ function dumpWithRestarts(
   for (let restarts = 0; ; restarts++) {
     // A fresh socket each time: an abandoned dump would leave its answers in the old one.
     const diag = SockDiag.open(port);
-    if (typeof diag === "number") throw new HalfOpenError("ERR_NOT_SUPPORTED", `the system refuses netlink: errno ${-diag}`);
+    if (typeof diag === "number") throw new HalfOpenError("ERR_NOT_SUPPORTED", `the system refuses netlink: ${errnoText(-diag)}`);
     const outcome = diag.dump(wanted, into);
     diag.close();
     if (outcome.errno !== 0) {

@@ -103,7 +103,7 @@ describe.runIf(process.platform === "linux")("halfopen guard", () => {
     expect(outcome).toMatchObject({ code: 0, signal: null, output: "" });
   });
 
-  it("tells the service manager that it is ready, alive and stopping", async () => {
+  it("tells the service manager that it is ready, alive, reading its rules again, and stopping", async () => {
     const path = join(folder, "notify.sock");
     const listener = `
 import socket, sys
@@ -122,6 +122,8 @@ while True:
     });
     await until(() => heard.includes("READY=1"));
     await until(() => heard.split("WATCHDOG=1").length > 2);
+    child.kill("SIGHUP");
+    await until(() => /RELOADING=1\nMONOTONIC_USEC=\d+\nREADY=1\n/.test(heard));
     const ended = once(manager, "exit");
     child.kill("SIGTERM");
     await ended;

@@ -20,8 +20,8 @@ function lossy(lossRatio: number, seed: number, rttMs = 1): Path {
   return { rttMs, isUp: () => next() >= lossRatio };
 }
 
-function kernel(path: Path): KernelModel {
-  return new KernelModel(path, { rtoMaxMs: 1000, idleMs: Number.POSITIVE_INFINITY });
+function kernel(path: Path, rtoMaxMs = 1000): KernelModel {
+  return new KernelModel(path, { rtoMaxMs, idleMs: Number.POSITIVE_INFINITY });
 }
 
 describe("the guard", () => {
@@ -48,20 +48,42 @@ describe("the guard", () => {
     );
   });
 
-  it("lets every connection live that lost less than 0.8 of its budget to an outage", () => {
+  it("ends a cut connection with data in flight no later where the kernel has no cap on backoff", () => {
+    const cuts = fc.integer({ min: 4000, max: 9000 });
+    fc.assert(
+      fc.property(
+        fc.constantFrom(SMALLEST_GUARD_BUDGET_MS, 10_000, 30_000),
+        cuts,
+        fc.constantFrom(100, 700),
+        (budgetMs, cut, writeEveryMs) => {
+          const world = new ModelWorld({ budgetMs, hasRtoCap: false });
+          const key = world.add(kernel(outOf(cut, Number.POSITIVE_INFINITY), 120_000), [10, 0, 0, 2], writeEveryMs);
+          world.run(cut + budgetMs + 1500);
+          const late = (world.endedAt.get(key) ?? Number.POSITIVE_INFINITY) - cut;
+          expect(late).toBeLessThanOrEqual(budgetMs + 250 + writeEveryMs / 4);
+          expect(late).toBeGreaterThan(budgetMs - writeEveryMs - 250);
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+
+  it("lets every connection live that lost less than 0.4 of its budget to an outage, with and without a cap on backoff", () => {
     fc.assert(
       fc.property(
         fc.constantFrom(SMALLEST_GUARD_BUDGET_MS, 10_000),
         fc.integer({ min: 4000, max: 9000 }),
         fc.constantFrom(null, 300),
-        (budgetMs, from, writeEveryMs) => {
-          const world = new ModelWorld({ budgetMs });
-          world.add(kernel(outOf(from, from + 0.4 * budgetMs)), [10, 0, 0, 2], writeEveryMs);
+        fc.boolean(),
+        (budgetMs, from, writeEveryMs, hasRtoCap) => {
+          const world = new ModelWorld({ budgetMs, hasRtoCap });
+          const path = outOf(from, from + 0.4 * budgetMs);
+          world.add(hasRtoCap ? kernel(path) : kernel(path, 120_000), [10, 0, 0, 2], writeEveryMs);
           world.run(from + 3 * budgetMs);
           expect(world.actionsOf("destroy")).toEqual([]);
         },
       ),
-      { numRuns: 60 },
+      { numRuns: 120 },
     );
   });
 

@@ -96,7 +96,7 @@ await describeWith(["namespaces", "ss"], `connections that live (${lengthName})`
     const share = (resent - before.resent) / (sent - before.sent);
     console.log(`${sent - before.sent} segments with data, of which ${(100 * share).toFixed(1)} % again; ${BLOCKED} closed windows`);
     expect(share).toBeGreaterThan(0.07);
-    expect(share).toBeLessThan(0.13);
+    expect(share).toBeLessThan(0.2); // a busy machine delays the wire, and what comes late is sent again too
 
     // And nothing came of it.
     expect(samples.map(({ established }) => established)).toEqual(Array(SAMPLES).fill(CONNECTIONS));

@@ -34,10 +34,12 @@ export class ModelWorld implements GuardWorld {
   readonly endedAt: Map<number, number> = new Map();
   readonly engine: GuardEngine;
   readonly #sweepMs: number;
+  readonly #hasRtoCap: boolean;
 
   constructor(options: { budgetMs?: number; apply?: boolean; brake?: BrakeSettings; sweepMs?: number; hasRtoCap?: boolean }) {
     const { budgetMs = 5000, apply = true } = options;
     this.#sweepMs = options.sweepMs ?? 1000;
+    this.#hasRtoCap = options.hasRtoCap ?? true;
     const rule: GuardRule = {
       name: "all",
       match: MATCH_ALL,
@@ -52,7 +54,8 @@ export class ModelWorld implements GuardWorld {
 
   add(kernel: KernelModel, remote: readonly number[] = [10, 0, 0, 2], writeEveryMs: number | null = null): number {
     const cookie = this.connections.size + 1;
-    this.connections.set(cookie, { kernel, remote, options: NO_KEEPALIVE, writeEveryMs });
+    const options = this.#hasRtoCap ? NO_KEEPALIVE : { ...NO_KEEPALIVE, rtoMaxMs: null };
+    this.connections.set(cookie, { kernel, remote, options, writeEveryMs });
     return cookie;
   }
 

@@ -1,0 +1,26 @@
+import type { Diagnosis } from "../core/diagnosis.ts";
+import { paint } from "./colour.ts";
+import { formatDuration } from "./duration.ts";
+
+/** `vitals`: nothing happened, this is how it goes. */
+export type VitalEvent = "vitals" | "suspect" | "alive" | "dead" | "close";
+
+const COLOURS = { alive: "green", suspect: "yellow", dead: "red" } as const;
+
+/** How a watched connection goes, as a line for people. What the system does not tell is left out. */
+export function vitalLine(time: string, event: VitalEvent, rttMs: number | null, diagnosis: Diagnosis): string {
+  const { state, cause, certainty, why, silentForMs, evidence } = diagnosis;
+  const clock = paint("dim", time.slice(11, 23));
+  const verdict = paint(COLOURS[state], state.padEnd(7));
+  if (event !== "vitals") return `${clock} ${verdict} ${event === "close" ? "closed: " : ""}${cause}, ${certainty}: ${why.join("; ")}`;
+  const { unackedSegments, notSentBytes, totalRetransmits, probes } = evidence.tcpInfo ?? {};
+  const signs = [
+    silentForMs === null ? null : `heard ${formatDuration(silentForMs)} ago`,
+    rttMs === null ? null : `rtt ${rttMs < 10 ? rttMs.toFixed(2) : Math.round(rttMs)} ms`,
+    unackedSegments === undefined ? null : `in flight ${unackedSegments}`,
+    notSentBytes ? `unsent ${notSentBytes} B` : null,
+    totalRetransmits === undefined ? null : `sent again ${totalRetransmits}`,
+    probes ? `unanswered probes ${probes}` : null,
+  ];
+  return `${clock} ${verdict} ${signs.filter((sign) => sign !== null).join("  ")}  ${cause}`;
+}

@@ -1,0 +1,90 @@
+import { connect, type Socket } from "node:net";
+import { parseArgs } from "node:util";
+import type { Diagnosis } from "../core/diagnosis.ts";
+import { LARGEST_BUDGET_MS, SMALLEST_BUDGET_MS } from "../core/probe-plan.ts";
+import { watch as watchSocket } from "../watch/watch.ts";
+import type { Watcher } from "../watch/watcher.ts";
+import { type Command, type ExitCode, UsageError } from "./command.ts";
+import { parseDuration } from "./duration.ts";
+import { type VitalEvent, vitalLine } from "./vital-line.ts";
+
+const HELP = `Usage: halfopen watch HOST:PORT [options]
+
+Connects and shows the vital signs live: when the peer was last heard, the round trip, what is in flight, what was sent again and
+which probes went unanswered, until the peer dies, closes, or you press Ctrl-C. Sends nothing but the kernel's keepalive probes.
+
+  --detect-within 10s      how soon a dead peer must be found, at least 2.5s, default 10s
+  --every 1s               between two lines, default 1s; what happens in between is told at once
+  --json                   one object a line: { time, event, rttMs, diagnosis }
+
+Exit code: 0 it ended alive, 1 the peer is dead or was never reached, 2 usage.
+`;
+
+const DEFAULT_DETECT_WITHIN_MS = 10_000;
+const DEFAULT_EVERY_MS = 1000;
+const SHORTEST_EVERY_MS = 100;
+
+export const watch: Command = { help: HELP, run };
+
+async function run(args: readonly string[]): Promise<ExitCode> {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: { "detect-within": { type: "string" }, every: { type: "string" }, json: { type: "boolean" } },
+  });
+  const [address, ...more] = positionals;
+  if (address === undefined || more.length > 0) throw new UsageError("halfopen watch takes one HOST:PORT");
+  const peer = peerOf(address);
+  const within = values["detect-within"];
+  const detectWithinMs = within === undefined ? DEFAULT_DETECT_WITHIN_MS : parseDuration(within, "--detect-within");
+  if (detectWithinMs < SMALLEST_BUDGET_MS || detectWithinMs > LARGEST_BUDGET_MS) {
+    throw new UsageError(`--detect-within takes ${SMALLEST_BUDGET_MS}ms to ${LARGEST_BUDGET_MS}ms, got ${within}`);
+  }
+  const everyMs = values.every === undefined ? DEFAULT_EVERY_MS : parseDuration(values.every, "--every");
+  if (everyMs < SHORTEST_EVERY_MS) throw new UsageError(`--every takes at least ${SHORTEST_EVERY_MS}ms, got ${values.every}`);
+
+  const socket = connect(peer).resume();
+  // Also bounds the attempt to connect: the watch begins before it.
+  const watcher = watchSocket(socket, { detectWithinMs, label: address });
+  const tell: Tell = (event, diagnosis) => {
+    const { rttMs } = watcher;
+    const time = new Date().toISOString();
+    process.stdout.write(`${values.json ? JSON.stringify({ time, event, rttMs, diagnosis }) : vitalLine(time, event, rttMs, diagnosis)}\n`);
+  };
+  return follow(socket, watcher, tell, everyMs);
+}
+
+type Tell = (event: VitalEvent, diagnosis: Diagnosis) => void;
+
+/** Tells of the connection until it ends. */
+async function follow(socket: Socket, watcher: Watcher, tell: Tell, everyMs: number): Promise<ExitCode> {
+  let timer: NodeJS.Timeout | null = null;
+  let failure: Error | null = null;
+  let isStopped = false;
+  const stop = (): void => {
+    isStopped = true;
+    socket.destroy();
+  };
+  process.once("SIGINT", stop).once("SIGTERM", stop);
+  for (const event of ["suspect", "alive", "dead"] as const) watcher.on(event, (diagnosis) => tell(event, diagnosis));
+  watcher.on("close", (diagnosis) => timer && !isStopped && tell("close", diagnosis));
+  socket.once("connect", () => {
+    timer = setInterval(() => tell("vitals", watcher.diagnosis), everyMs);
+  });
+  socket.on("error", (error) => {
+    failure = error;
+  });
+  await new Promise((resolve) => socket.once("close", resolve));
+  process.off("SIGINT", stop).off("SIGTERM", stop);
+  if (timer) clearInterval(timer);
+  else if (failure) process.stderr.write(`halfopen: ${watcher.settings.label} was not reached: ${(failure as Error).message}\n`);
+  return failure ? 1 : 0;
+}
+
+function peerOf(address: string): { host: string; port: number } {
+  const [, bracketed, plain, digits] = /^(?:\[(.+)\]|([^:]+)):(\d{1,5})$/.exec(address) ?? [];
+  const host = bracketed ?? plain;
+  const port = Number(digits);
+  if (host !== undefined && port > 0 && port <= 65_535) return { host, port };
+  throw new UsageError(`${JSON.stringify(address)} is no HOST:PORT; write db.internal:5432, 10.0.0.2:5432 or [fd00::2]:5432`);
+}

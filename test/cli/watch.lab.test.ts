@@ -1,0 +1,86 @@
+import { afterAll, beforeAll, expect, it } from "vitest";
+import type { Diagnosis } from "../../src/core/diagnosis.ts";
+import { World } from "../../src/lab/world.ts";
+import { describeWith } from "../setup/requires.ts";
+import { HALFOPEN, type Running, Stage, until } from "./stage.ts";
+
+interface Told {
+  readonly time: string;
+  readonly event: string;
+  readonly rttMs: number | null;
+  readonly diagnosis: Diagnosis;
+}
+
+const told = ({ lines }: Running): Told[] => lines.map((line) => JSON.parse(line) as Told);
+const BUDGET_MS = 5000;
+
+await describeWith(["namespaces", "ss"], "halfopen watch", () => {
+  let world: World;
+  beforeAll(async () => {
+    world = await World.open();
+  });
+  afterAll(() => world.close());
+
+  it.concurrent.each([4, 6] as const)("shows how an IPv%s connection goes, and its death in time", { timeout: 60_000 }, async (family) => {
+    const stage = await Stage.open(world);
+    const host = stage.network.address("right", family);
+    const args = [family === 6 ? `[${host}]:7000` : `${host}:7000`, "--detect-within", `${BUDGET_MS}ms`, "--every", "500ms"];
+    const [json, text] = await Promise.all([
+      stage.start("left", [...HALFOPEN, "watch", ...args, "--json"]),
+      stage.start("left", [...HALFOPEN, "watch", ...args]),
+    ]);
+    await until(() => json.lines.length > 5 && text.lines.length > 5, "they show signs of life");
+    for (const { event, rttMs, diagnosis } of told(json)) {
+      expect([event, diagnosis.state]).toEqual(["vitals", "alive"]);
+      expect(rttMs).toBeGreaterThan(0);
+      // The standing keepalive asks after a second.
+      expect(diagnosis.silentForMs).toBeLessThan(2500);
+    }
+    expect(text.lines.at(-1)).toMatch(/^\S+ alive {3}heard .* ago {2}rtt .* ms {2}in flight 0 {2}sent again 0 {2}/);
+
+    const cutAt = performance.now();
+    await stage.network.pullCable();
+    expect([await json.ended, await text.ended]).toEqual([1, 1]);
+    expect(performance.now() - cutAt).toBeLessThan(BUDGET_MS + 500);
+    const events = told(json).filter(({ event }) => event !== "vitals");
+    expect(events.map(({ event }) => event)).toEqual(["suspect", "dead", "close"]);
+    expect(events[1]?.diagnosis).toMatchObject({ state: "dead", cause: "path-silent" });
+    expect(text.lines.at(-2)).toMatch(/ dead {4}path-silent, /);
+  });
+
+  it.concurrent("gives up a peer that it never reaches, in the same time", { timeout: 60_000 }, async () => {
+    const stage = await Stage.open(world);
+    await stage.network.pullCable();
+    const startedAt = performance.now();
+    const peer = `${stage.network.address("right")}:7000`;
+    const running = await stage.start("left", [...HALFOPEN, "watch", peer, "--detect-within", `${BUDGET_MS}ms`]);
+    expect(await running.ended).toBe(1);
+    expect(performance.now() - startedAt).toBeLessThan(BUDGET_MS + 1500); // Node's start included
+    await until(() => running.process.errors.length > 0, "it says why");
+    expect(running.process.errors[0]).toMatch(/^halfopen: 10\.77\.0\.2:7000 was not reached: /);
+  });
+
+  it.concurrent("tells how a connection ended that its peer refused or that was stopped", { timeout: 60_000 }, async () => {
+    const stage = await Stage.open(world);
+    const host = stage.network.address("right");
+    const refused = await stage.start("left", [...HALFOPEN, "watch", `${host}:9`, "--json"]);
+    expect([await refused.ended, refused.lines]).toEqual([1, []]);
+    await until(() => refused.process.errors.length > 0, "it says why");
+    expect(refused.process.errors).toEqual([`halfopen: ${host}:9 was not reached: connect ECONNREFUSED ${host}:9`]);
+    const stopped = await stage.start("left", [...HALFOPEN, "watch", `${host}:7000`, "--every", "100ms"]);
+    await until(() => stopped.lines.length > 0, "it is connected");
+    await stopped.process.signal("SIGINT");
+    expect(await stopped.ended).toBe(0);
+    for (const args of [
+      [],
+      ["nonsense"],
+      [`${host}:0`],
+      ["fd00::1:7000"],
+      [`${host}:7000`, "--detect-within", "1s"],
+      [`${host}:7000`, "--every", "1ms"],
+    ]) {
+      const wrong = await stage.start("left", [...HALFOPEN, "watch", ...args]);
+      expect([args, await wrong.ended, wrong.lines]).toEqual([args, 2, []]);
+    }
+  });
+});
