@@ -36,14 +36,15 @@ export function win32Settings(run: RunProgram): SystemSettingsStore {
   };
 }
 
-/** `reg query` prints `    KeepAliveTime    REG_DWORD    0x493e0`, and fails for a value that is not there. */
+/** `reg query` prints `    KeepAliveTime    REG_DWORD    0x493e0`, and ends with exit code 1 for a value that is not there. */
 function readValue(run: RunProgram, setting: keyof typeof VALUES): number {
   const { name, otherwise } = VALUES[setting];
   try {
     const [, hex] = /REG_DWORD\s+0x([0-9a-f]+)/i.exec(run("reg", ["query", KEY, "/v", name])) ?? [];
     return hex === undefined ? otherwise : Number.parseInt(hex, 16);
-  } catch {
-    return otherwise;
+  } catch (cause) {
+    if ((cause as { status?: unknown }).status === 1) return otherwise;
+    throw new HalfOpenError("ERR_NOT_SUPPORTED", `the registry cannot be read: reg query ${KEY} /v ${name} failed`, { cause });
   }
 }
 

@@ -67,9 +67,13 @@ describe("the Windows registry", () => {
     const store = systemSettings("win32", (file, args) => {
       expect([file, args[0], args[1]]).toEqual(["reg", "query", KEY]);
       if (args[3] === "KeepAliveTime") return `\r\n${KEY}\r\n    KeepAliveTime    REG_DWORD    0x493e0\r\n\r\n`;
-      throw new Error("ERROR: The system was unable to find the specified registry key or value.");
+      throw Object.assign(new Error("ERROR: The system was unable to find the specified registry key or value."), { status: 1 });
     });
     expect(store.read()).toEqual({ idleMs: 300_000, intervalMs: 1000, count: 10, dataRetries: 5 });
+    const without = systemSettings("win32", () => {
+      throw Object.assign(new Error("spawnSync reg ENOENT"), { status: null });
+    });
+    expect(() => without.read()).toThrow(expect.objectContaining({ code: "ERR_NOT_SUPPORTED" }));
   });
 
   it("is written as DWORDs in ms, and refuses the count", () => {

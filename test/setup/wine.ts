@@ -16,6 +16,10 @@ export interface Windows {
   command(program: string, ...args: string[]): string[];
   /** What starts scripts/platform-conformance.mjs. */
   conformance(): string[];
+  /** What starts the command line. */
+  halfopen(...args: string[]): string[];
+  /** Runs such a command outside of any network of the lab; rejects for another exit code than 0. */
+  run(command: readonly string[]): Promise<string>;
   /** Ends its server, which would hold sockets in the network where it was started, and waits for that. */
   stop(): Promise<void>;
   remove(): Promise<void>;
@@ -46,10 +50,13 @@ export async function openWindows(): Promise<Windows> {
   await stop();
   const seenByWine = (path: string): string => `Z:${join(app, path)}`.replaceAll("/", "\\");
   const stdio = `file:///Z:${join(app, "programs/stdio.mjs")}`;
+  const withStdio = (program: string): string[] => ["wine", node, "--import", stdio, seenByWine(program)];
   return {
     env,
     command: (program, ...args) => ["wine", node, seenByWine(`programs/${program}`), ...args],
-    conformance: () => ["wine", node, "--import", stdio, seenByWine("scripts/platform-conformance.mjs")],
+    conformance: () => withStdio("scripts/platform-conformance.mjs"),
+    halfopen: (...args) => [...withStdio("dist/cli/main.js"), ...args],
+    run: async ([file = "", ...args]) => (await run(file, args, inside)).stdout,
     stop,
     remove: async () => {
       await stop();
