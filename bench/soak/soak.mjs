@@ -1,0 +1,175 @@
+// Thousands of connections, watched for minutes on a bad network: nobody alive may be called dead; then a thousand are cut off at once.
+import { setTimeout as sleep } from "node:timers/promises";
+import { quantile } from "../scale/statistics.mjs";
+import { SoakNetwork } from "./network.mjs";
+import { Part } from "./part.mjs";
+
+/** How late beyond the budget a verdict may come: ticks, the kernel's timers, and the machine. */
+const GRACE_MS = 250;
+const OUTAGE_EVERY_BUDGETS = 4;
+/** Sockets begin with a closer look than routine. */
+const SETTLE_BUDGETS = 1.5;
+const HEAP_EVERY_MS = 60_000;
+
+const DEFAULTS = {
+  connections: 15_000,
+  processes: 1,
+  budgetMs: 5000,
+  soakMs: 600_000,
+  churnPerSecond: 100,
+  questionsPerSecond: 500,
+  inFlight: 50,
+  lossRatio: 0.01,
+  /** 0.4 is promised to be survived, and cutting and healing take a moment. */
+  outageBudgets: 0.38,
+  isLossyInOutages: false,
+  cut: 1000,
+};
+
+export const title = "Soak";
+export const method =
+  "Servers watch every connection they accept; each peer has an address of its own behind a router. In turn the router loses 1 % of the packets each " +
+  `way, and nothing gets through for ${DEFAULTS.outageBudgets} budgets, for all peers or for every second one; for a budget before and behind an outage nothing else ` +
+  "is lost (`--set isLossyInOutages=true`: it is). Connections come and go, ended by either side; questions and answers; data in flight. Own time: for how " +
+  "long halfopen keeps the event loop in one go, with what it puts off to the next ticks, as processor time of the thread. Heap after collection, " +
+  "with the same number of connections, from behind a first outage on. In the end some peers are cut off at once under the same load, with loss; " +
+  "detection counts from before the cut. Then every living peer asks, and must be answered.";
+
+export async function measure(settings = {}) {
+  const terms = { ...DEFAULTS, ...settings };
+  const network = await SoakNetwork.open();
+  try {
+    const parts = await Promise.all(Array.from({ length: terms.processes }, (_, i) => Part.start(network, i, terms.budgetMs)));
+    const all = (work) => Promise.all(parts.map(work));
+    await all((part) => part.connect(terms.connections / terms.processes));
+    await sleep(SETTLE_BUDGETS * terms.budgetMs);
+    // What an outage taught of a path is kept for a while: that is no leak.
+    await outage(network, "all", terms);
+    const soaked = await soak(network, all, terms);
+    const cut = await cutOff(network, all, terms);
+    const records = await all((part) => part.record());
+    const total = (name) => records.reduce((sum, record) => sum + record[name], 0);
+    return {
+      ...terms,
+      ...soaked,
+      ...cut,
+      falseAlarms: [...soaked.falseAlarms, ...cut.falseAlarms],
+      churned: total("connected") - terms.connections,
+      suspicions: total("suspicions"),
+      unhandled: total("unhandled"),
+      problems: records.flatMap(({ problems }) => problems),
+    };
+  } finally {
+    await network.close();
+  }
+}
+
+/** What each process is asked to do. */
+function share({ processes, churnPerSecond, questionsPerSecond, inFlight }) {
+  return {
+    churnPerSecond: churnPerSecond / processes,
+    questionsPerSecond: questionsPerSecond / processes,
+    inFlight: Math.ceil(inFlight / processes),
+  };
+}
+
+async function soak(network, all, terms) {
+  const heaps = [await all((part) => part.heap())];
+  await all((part) => part.ownTime());
+  const before = await all((part) => part.cpuUs());
+  let [outages, missing] = [0, 0];
+  for (let left = terms.soakMs; left > 0; left -= HEAP_EVERY_MS) {
+    const forMs = Math.min(left, HEAP_EVERY_MS);
+    const [, its] = await Promise.all([all((part) => part.load(share(terms), forMs)), disturb(network, terms, forMs)]);
+    outages += its;
+    heaps.push(await all((part) => part.heap()));
+    missing = (await all((part) => part.missing())).reduce((sum, its) => sum + its, 0);
+  }
+  const after = await all((part) => part.cpuUs());
+  return {
+    outages,
+    missing,
+    heaps,
+    heapGrowth: Math.max(...heaps.at(-1).map((bytes, i) => bytes / heaps[0][i])),
+    cpuShare: Math.max(...after.map((us, i) => (us - before[i]) / 1000 / terms.soakMs)),
+    ownTime: worst(await all((part) => part.ownTime())),
+    falseAlarms: (await all((part) => part.verdicts())).flat(),
+  };
+}
+
+/** Returns the number of outages. */
+async function disturb(network, terms, forMs) {
+  const { budgetMs, outageBudgets, lossRatio, isLossyInOutages } = terms;
+  const outages = Math.floor(forMs / (OUTAGE_EVERY_BUDGETS * budgetMs));
+  for (let i = 0; i < outages; i++) {
+    await network.lose(lossRatio);
+    await sleep((OUTAGE_EVERY_BUDGETS - outageBudgets - 2) * budgetMs);
+    if (!isLossyInOutages) await network.lose(0);
+    await sleep(budgetMs);
+    await outage(network, i % 2 === 0 ? "all" : "half", terms);
+  }
+  await network.lose(lossRatio);
+  return outages;
+}
+
+/** And the time in which everybody is heard again. */
+async function outage(network, whom, { budgetMs, outageBudgets }) {
+  await network.silence(whom);
+  await sleep(outageBudgets * budgetMs);
+  await network.heal();
+  await sleep(budgetMs);
+}
+
+async function cutOff(network, all, terms) {
+  const { budgetMs } = terms;
+  const doomed = (await all((part) => part.doom(terms.cut / terms.processes))).flat();
+  await network.choose(doomed);
+  const leadMs = budgetMs / 4;
+  const loaded = all((part) => part.load(share(terms), leadMs + budgetMs + GRACE_MS));
+  await sleep(leadMs);
+  const cutAt = await network.silence("chosen");
+  await loaded;
+  await sleep(budgetMs / 2);
+  const verdicts = (await all((part) => part.verdicts())).flat();
+  const rollCalls = await all((part) => part.rollCall());
+  const isDoomed = new Set(doomed);
+  const times = verdicts.filter(({ address }) => isDoomed.has(address)).map(({ at }) => at - cutAt);
+  return {
+    doomed: doomed.length,
+    found: times.length,
+    foundLate: times.filter((ms) => ms > budgetMs + GRACE_MS).length,
+    detection: { p50Ms: quantile(times, 0.5), p99Ms: quantile(times, 0.99), maxMs: Math.max(...times) },
+    ownTimeOfCut: worst(await all((part) => part.ownTime())),
+    living: rollCalls.reduce((sum, { living }) => sum + living, 0),
+    answered: rollCalls.reduce((sum, { answered }) => sum + answered, 0),
+    falseAlarms: verdicts.filter(({ address }) => !isDoomed.has(address)),
+  };
+}
+
+/** Of all processes. */
+function worst(ownTimes) {
+  const most = (name) => Math.max(...ownTimes.map((it) => it[name]));
+  return { p50Ms: most("p50Ms"), p99Ms: most("p99Ms"), maxMs: most("maxMs"), long: ownTimes.flatMap(({ long }) => long) };
+}
+
+export function table(result) {
+  const { detection, ownTime, ownTimeOfCut, budgetMs } = result;
+  const ms = (value) => `${value.toFixed(value < 100 ? 1 : 0)} ms`;
+  const own = ({ p99Ms, maxMs, long }) => `${ms(p99Ms)}, ${ms(maxMs)}, ${long.filter(({ ownMs }) => ownMs > 5).length}`;
+  return [
+    ["", "measured", "target"],
+    ["connections watched, in processes", `${result.connections}, ${result.processes}`, ""],
+    ["minutes, outages, came and went", `${(result.soakMs / 60_000).toFixed(1)}, ${result.outages}, ${result.churned}`, ""],
+    ["false alarms", String(result.falseAlarms.length), "0"],
+    ["ends that did not reach the other side", String(result.missing), "0"],
+    ["suspicions that were refuted", String(result.suspicions - result.found), ""],
+    ["heap at the end / at the start", result.heapGrowth.toFixed(3), "<= 1.05"],
+    ["processor time of a server, with its load", `${(100 * result.cpuShare).toFixed(0)} %`, ""],
+    ["own time in one go: p99, longest, number above 5 ms without garbage collection", own(ownTime), "<= 5 ms"],
+    ["the same while those cut are found", own(ownTimeOfCut), "<= 5 ms"],
+    ["cut at once, found", `${result.doomed}, ${result.found}`, "all"],
+    ["detection p50, p99", `${ms(detection.p50Ms)}, ${ms(detection.p99Ms)}`, `<= ${budgetMs} ms`],
+    ["the last of them", ms(detection.maxMs), `<= ${budgetMs + GRACE_MS} ms`],
+    ["living peers, answered", `${result.living}, ${result.answered}`, "all"],
+  ];
+}

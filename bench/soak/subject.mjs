@@ -1,0 +1,65 @@
+// The server of the soak: watches every connection it accepts and keeps a record of every verdict.
+//   node --expose-gc subject.mjs PORT BUDGET_MS
+
+import { once } from "node:events";
+import { createServer } from "node:net";
+import { setInterval as every, setTimeout as sleep } from "node:timers/promises";
+import { watch } from "../../dist/index.js";
+import { serve } from "./asked.mjs";
+import { ownTime } from "./own-time.mjs";
+import { ANSWER, PLEASE_CLOSE, PUSHED, QUESTION } from "./protocol.mjs";
+
+const [port, detectWithinMs] = process.argv.slice(2).map(Number);
+const PUSH_EVERY_MS = 100;
+const sockets = new Set();
+const verdicts = [];
+let suspicions = 0;
+let unhandled = 0;
+process.on("unhandledRejection", () => unhandled++);
+
+const server = createServer((socket) => {
+  sockets.add(socket);
+  socket
+    .on("error", () => {}) // the verdict has it
+    .on("close", () => sockets.delete(socket))
+    .on("data", (chunk) => {
+      if (chunk.includes(QUESTION)) socket.write(ANSWER);
+      if (chunk.includes(PLEASE_CLOSE)) socket.end();
+    });
+  const { remoteAddress } = socket;
+  watch(socket, { detectWithinMs })
+    .on("suspect", () => suspicions++)
+    .on("dead", ({ cause, why, silentForMs }) => verdicts.push({ address: remoteAddress, at: now(), cause, why, silentForMs }));
+});
+server.listen({ port, host: "0.0.0.0", backlog: 4096 });
+await once(server, "listening");
+
+/** Of the monotonic clock of the machine, which all processes share. */
+function now() {
+  return Number(process.hrtime.bigint()) / 1e6;
+}
+
+/** Data in flight on some connections all the time: that is watched in another way than an idle one. */
+async function push({ connections, forMs }) {
+  const end = now() + forMs;
+  for await (const _ of every(PUSH_EVERY_MS)) {
+    if (now() > end) return;
+    const all = [...sockets];
+    for (let i = 0; i < connections; i++) all[Math.floor(Math.random() * all.length)]?.write(PUSHED);
+  }
+}
+
+serve({
+  count: () => sockets.size,
+  push: (load) => void push(load),
+  record: () => ({ verdicts, suspicions, unhandled }),
+  ownTime,
+  cpu: () => process.cpuUsage(),
+  async heap() {
+    for (let round = 0; round < 4; round++) {
+      global.gc();
+      await sleep(20);
+    }
+    return process.memoryUsage();
+  },
+});

@@ -1,0 +1,59 @@
+import { execFile } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, expect, it } from "vitest";
+import { describeWith } from "./setup/requires.ts";
+import { lengthName, longOrShort } from "./setup/run-length.ts";
+
+const BENCH = new URL("../bench/run.mjs", import.meta.url).pathname;
+/** What an outage taught of a path may ask for one transmission more, and the cap on backoff is a second at this budget. */
+const ATTEMPT_MORE_MS = 1000;
+const GRACE_MS = 250;
+const SETTINGS = longOrShort({ connections: 45_000, processes: 3, soakMs: 600_000 }, { connections: 15_000, processes: 1, soakMs: 25_000 });
+
+interface Soak {
+  readonly budgetMs: number;
+  readonly outages: number;
+  readonly churned: number;
+  readonly suspicions: number;
+  readonly falseAlarms: readonly unknown[];
+  readonly problems: readonly string[];
+  readonly unhandled: number;
+  readonly missing: number;
+  readonly heapGrowth: number;
+  readonly ownTime: { readonly p99Ms: number };
+  readonly doomed: number;
+  readonly found: number;
+  readonly detection: { readonly p50Ms: number; readonly maxMs: number };
+  readonly living: number;
+  readonly answered: number;
+}
+
+const folder = mkdtempSync(join(tmpdir(), "halfopen-soak-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+await describeWith(
+  ["namespaces", "nft", "16000 descriptors"],
+  `${SETTINGS.connections} connections that come and go, through loss and outages`,
+  () => {
+    it(`are watched without a false alarm or a leak, and a thousand cut at once are all found (${lengthName})`, {
+      timeout: 900_000,
+    }, async () => {
+      const settings = Object.entries(SETTINGS).flatMap(([name, value]) => ["--set", `${name}=${value}`]);
+      const { stdout } = await promisify(execFile)(process.execPath, [BENCH, "soak", ...settings, "--out", folder]);
+      console.log(stdout);
+      const soak = JSON.parse(readFileSync(join(folder, "soak.json"), "utf8")).result as Soak;
+      expect(soak.outages).toBeGreaterThan(0);
+      expect(soak.churned).toBeGreaterThan((90 * SETTINGS.soakMs) / 1000);
+      expect(soak.suspicions, "an outage makes everybody suspect").toBeGreaterThan(0);
+      expect(soak).toMatchObject({ falseAlarms: [], problems: [], unhandled: 0, missing: 0 });
+      expect(soak.heapGrowth).toBeLessThan(1.05);
+      expect(soak.ownTime.p99Ms).toBeLessThan(5);
+      expect([soak.found, soak.answered]).toEqual([soak.doomed, soak.living]);
+      expect(soak.detection.p50Ms).toBeLessThan(soak.budgetMs);
+      expect(soak.detection.maxMs).toBeLessThan(soak.budgetMs + GRACE_MS + ATTEMPT_MORE_MS);
+    });
+  },
+);
