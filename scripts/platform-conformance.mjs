@@ -1,11 +1,13 @@
 // What halfopen promises of this system, tried on it: `npm run build && node scripts/platform-conformance.mjs`. Loopback only, a few
 // seconds, no privilege. One line a capability, then one line of JSON to send with a report. Exit code 1 when something is broken.
+import { execFileSync } from "node:child_process";
 import { once } from "node:events";
 import { writeSync } from "node:fs";
 import { connect, createServer } from "node:net";
 
-const halfopen = await import(new URL("../dist/index.js", import.meta.url).href);
-const { capabilities, getKeepalive, nudge, plan, readTcpInfo, setKeepalive, setUserTimeout, watch, watchServer } = halfopen;
+const built = (path) => import(new URL(`../dist/${path}`, import.meta.url).href);
+const { capabilities, getKeepalive, nudge, plan, predict, readTcpInfo, setKeepalive, setUserTimeout, watch, watchServer } =
+  await built("index.js");
 
 const server = createServer((socket) => socket.on("error", () => {}).pipe(socket));
 server.listen(0, "127.0.0.1");
@@ -85,7 +87,7 @@ const PROMISES = {
   localPath: [
     has("localPath"),
     async () => {
-      const { examineLocalPath } = await import(new URL("../dist/kernel/local-path.js", import.meta.url).href);
+      const { examineLocalPath } = await built("kernel/local-path.js");
       const path = examineLocalPath("127.0.0.1", "127.0.0.1");
       assert(path.hasRoute && path.linkUp && path.hasSourceAddress, JSON.stringify(path));
     },
@@ -126,7 +128,59 @@ const PROMISES = {
     },
   ],
   plan: [null, async () => assert(plan({ detectWithinMs: 30_000 }).perPlatform[process.platform] !== undefined, "no settings for it")],
+  predict: [
+    null,
+    async () => {
+      const keepalive = { idleMs: 9000, intervalMs: 3000, count: 10 };
+      const { idle } = predict({ platform: process.platform, keepalive });
+      assert(idle.bestMs >= 30_000 && idle.worstMs < 45_000, JSON.stringify(idle));
+    },
+  ],
+  system: [
+    await refusal(readSystem),
+    async () => {
+      const settings = await readSystem();
+      assert(settings.idleMs >= 1000 && settings.intervalMs >= 1000 && settings.count >= 1, JSON.stringify(settings));
+    },
+  ],
+  audit: [
+    await refusal(() => audited(server.address().port)),
+    async () => {
+      const { localPort } = await open();
+      const [own] = await audited(localPort);
+      assert(own?.state === "ESTABLISHED" && own.pid === process.pid, `a connection of this process: ${JSON.stringify(own)}`);
+    },
+  ],
 };
+
+async function readSystem() {
+  const { systemSettings } = await built("machine/system-settings.js");
+  return systemSettings(process.platform, (file, args) =>
+    execFileSync(file, args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] }),
+  ).read();
+}
+
+async function audited(localPort) {
+  const [{ takeAudit }, { MATCH_ALL }, { machinePort }] = await Promise.all(
+    ["machine/audit.js", "machine/connection-filter.js", "cli/linux-only.js"].map(built),
+  );
+  const audit = await takeAudit(machinePort("audit"), {
+    filter: { ...MATCH_ALL, localPorts: [localPort] },
+    allNamespaces: false,
+    detectWithinMs: 10_000,
+  });
+  return [...audit.connections()];
+}
+
+/** Why the system has not what it takes, `null` when it has, or when what fails is ours. */
+async function refusal(call) {
+  try {
+    await call();
+    return null;
+  } catch (error) {
+    return error.constructor.name === "NotPossibleHere" || error.code === "ERR_NOT_SUPPORTED" ? error.message : null;
+  }
+}
 
 const results = {};
 for (const [name, [whyNot, proof]] of Object.entries(PROMISES)) {

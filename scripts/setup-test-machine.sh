@@ -7,6 +7,7 @@ packages=(
   nftables conntrack   # the lab's NAT
   tcpdump              # what is really on the wire
   wine wine64          # Node for Windows
+  qemu-user libc6-arm64-cross libstdc++6-arm64-cross # Node for arm64
   chromium             # the lab's page as people see it
   redis-server redis-tools netcat-openbsd python3                     # programs under guard and exec
   postgresql mariadb-server mosquitto nats-server rabbitmq-server python3-grpcio # servers of the watched clients

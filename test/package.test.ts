@@ -91,7 +91,8 @@ describe("the packed package, installed into an empty folder", () => {
   it("holds this platform's binary and no other's", () => {
     const binaries = filesUnder(join(app, "node_modules")).filter((path) => path.endsWith(".node"));
     expect(binaries.length).toBeGreaterThan(0);
-    // One package a platform; Linux's holds both C libraries.
+    // One package a platform; Linux's is for both C libraries.
+    expect(new Set(binaries.map((path) => path.split("/").at(-2)))).toEqual(new Set([`linux_${process.arch}`, `musl_${process.arch}`]));
     expect(binaries.filter((path) => !path.includes(`@koromix/koffi-${process.platform}-${process.arch}/`))).toEqual([]);
   });
 

@@ -2,11 +2,14 @@ import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { PLATFORMS } from "../src/kernel/platform.ts";
+import { systemSettings } from "../src/machine/system-settings.ts";
 import { platformTable } from "./setup/platform-table.ts";
 
 const CONFORMANCE = fileURLToPath(new URL("../scripts/platform-conformance.mjs", import.meta.url));
 /** What has option numbers and structs of its own on each system. */
-const OF_THE_TABLE = { keepalive: "keepalive", userTimeout: "userTimeout", tcpInfo: "tcpInfo", plan: "plan" };
+const OF_THE_TABLE = ["keepalive", "userTimeout", "tcpInfo", "plan", "predict"];
+/** Proved for each by another test: arm64 and Bun, Deno in test/runtimes, Windows in test/wine, the others here. */
+const COLUMNS = ["Linux x64", "Linux arm64", "Linux x64, musl", "Bun, Deno", "Windows 10, 11", "macOS", "FreeBSD"];
 const SHARED = ["watch", "watchServer", "heartbeat"];
 
 function conformance(mask: string): { status: number | null; results: Record<string, string> } {
@@ -15,12 +18,21 @@ function conformance(mask: string): { status: number | null; results: Record<str
   return { status, results: report.results };
 }
 
+function hasSystemSettings(platform: NodeJS.Platform): boolean {
+  try {
+    return systemSettings(platform, () => "") !== null;
+  } catch {
+    return false;
+  }
+}
+
 describe("the platform table", () => {
   const table = platformTable("docs/platforms.md");
 
   it("is the same in the README", () => {
     expect(platformTable("README.md")).toEqual(table);
     expect(Object.keys(table).length).toBeGreaterThan(5);
+    for (const row of Object.values(table)) expect(Object.keys(row)).toEqual(COLUMNS);
   });
 
   it("says of Linux what runs here", () => {
@@ -39,10 +51,15 @@ describe("the platform table", () => {
       expect(PLATFORMS[name].tcpInfo).not.toBeNull();
       expect(PLATFORMS[name].userTimeout).not.toEqual([]);
       for (const [capability, row] of Object.entries(table)) {
-        const expected = capability in OF_THE_TABLE ? "codec tests only" : SHARED.includes(capability) ? "not run" : "no";
+        const isTested = OF_THE_TABLE.includes(capability) || (capability === "system" && hasSystemSettings(name));
+        const expected = isTested ? "codec tests only" : SHARED.includes(capability) ? "not run" : "no";
         expect([column, capability, row[column]]).toEqual([column, capability, expected]);
       }
     }
+  });
+
+  it("says of musl that nothing ran", () => {
+    for (const row of Object.values(table)) expect(row["Linux x64, musl"]).toBe("not run");
   });
 
   it("holds without a native back-end too: what is missing says why, and the rest works", () => {
@@ -52,6 +69,6 @@ describe("the platform table", () => {
       Object.entries(results)
         .filter(([, result]) => result === "works")
         .map(([name]) => name),
-    ).toEqual([...SHARED, "plan"]);
+    ).toEqual([...SHARED, "plan", "predict", "system"]);
   });
 });

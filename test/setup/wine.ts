@@ -3,6 +3,7 @@ import { cpSync, existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { foreignApp } from "./foreign-app.ts";
 import { npmPackage } from "./npm-package.ts";
 
 const run = promisify(execFile);
@@ -31,16 +32,10 @@ export function nodeForWindows(): Promise<string> {
 
 export async function openWindows(): Promise<Windows> {
   const node = join(await nodeForWindows(), "bin/node.exe");
-  const { devDependencies } = JSON.parse((await run("npm", ["pkg", "get", "--json"], { cwd: ROOT })).stdout) as {
-    devDependencies: { koffi: string };
-  };
-  const binary = await npmPackage("@koromix/koffi-win32-x64", devDependencies.koffi);
   const folder = mkdtempSync(join(tmpdir(), "halfopen-wine-"));
   const app = join(folder, "app");
-  for (const part of ["dist", "package.json"]) cpSync(join(ROOT, part), join(app, part), { recursive: true });
+  await foreignApp(app, "win32-x64");
   cpSync(join(ROOT, "test/wine"), join(app, "programs"), { recursive: true });
-  cpSync(join(ROOT, "scripts/platform-conformance.mjs"), join(app, "scripts/platform-conformance.mjs"));
-  cpSync(binary, join(app, "node_modules/@koromix/koffi-win32-x64"), { recursive: true });
   const env = { WINEPREFIX: join(folder, "prefix"), WINEDEBUG: "-all", DISPLAY: "" };
   const inside = { env: { ...process.env, ...env } };
   await run("wine", ["wineboot", "-i"], inside);
