@@ -4,6 +4,7 @@ import { createServer } from "node:net";
 import { Server as EngineServer } from "engine.io";
 import { WebSocketServer } from "ws";
 import { setKeepalive, watch, watchServer } from "../../dist/index.js";
+import { tcpInfoShelf } from "../../dist/kernel/tcp-info-shelf.js";
 
 export const WORST_CASE_MS = 5000;
 
@@ -12,6 +13,7 @@ export const MECHANISMS = {
   tcp: { title: "TCP, unwatched", base: "tcp", peer: "tcp", serve: () => tcp() },
   keepalive: { title: "kernel keepalive alone (floor)", base: "tcp", peer: "tcp", serve: () => tcp(keepalive) },
   write: { title: "setInterval + write, one each", base: "tcp", peer: "tcp", serve: () => tcp(writeEach) },
+  bareRead: { title: "TCP_INFO read, nothing else", base: "tcp", peer: "tcp", serve: () => tcp(readEach) },
   watch: { title: "halfopen watch(socket)", base: "tcp", peer: "tcp", serve: () => tcp(watchEach) },
   watchServer: { title: "halfopen watchServer", base: "tcp", peer: "tcp", serve: () => tcp(null, watchAll) },
   ws: { title: "ws, unwatched", base: "ws", peer: "ws", serve: () => ws() },
@@ -57,6 +59,22 @@ function writeEach(socket) {
     socket.write("?");
   }, WORST_CASE_MS / 2);
   socket.on("close", () => clearInterval(timer));
+}
+
+/** What remains when all of ours is left out: keepalive, and each connection's TCP_INFO read as often as watch reads it. */
+const LOOK_EVERY_MS = 2270;
+const BATCH_EVERY_MS = 40;
+const read = [];
+function readEach(socket) {
+  keepalive(socket);
+  read.push(socket._handle.fd);
+  if (read.length > 1) return;
+  let next = 0;
+  let sumMs = 0;
+  setInterval(() => {
+    sumMs += BATCH_EVERY_MS;
+    for (; next < (read.length * sumMs) / LOOK_EVERY_MS; next++) tcpInfoShelf.read(read[next % read.length]);
+  }, BATCH_EVERY_MS);
 }
 
 const watches = new Set();

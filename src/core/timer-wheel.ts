@@ -10,10 +10,12 @@ export interface WheelEntry {
   wheelTick: number;
 }
 
-const SLOT_BITS = 6;
+const SLOT_BITS = 8;
 const SLOTS = 1 << SLOT_BITS;
 const SLOT_MASK = SLOTS - 1;
-const LEVELS = 5;
+const LEVELS = 4;
+const WORD_BITS = 32;
+const WORDS = SLOTS / WORD_BITS;
 /** Ticks in one slot of each level. */
 const UNITS: readonly number[] = Array.from({ length: LEVELS }, (_, level) => SLOTS ** level);
 /** Farthest tick that the levels can hold; what lies beyond is re-examined there. */
@@ -28,8 +30,8 @@ const HORIZON = SLOTS ** LEVELS - 1;
 export class TimerWheel<Entry extends WheelEntry> {
   readonly #tickMs: number;
   readonly #heads: (WheelEntry | null)[] = new Array<WheelEntry | null>(SLOTS * LEVELS).fill(null);
-  /** Two words a level: which slots hold entries. */
-  readonly #occupied: Int32Array = new Int32Array(LEVELS * 2);
+  /** A bit a slot: which ones hold entries. */
+  readonly #occupied: Int32Array = new Int32Array(LEVELS * WORDS);
   #tick: number;
   #size = 0;
 
@@ -123,12 +125,15 @@ export class TimerWheel<Entry extends WheelEntry> {
 
   /** Slots from `from` (exclusive) to the next occupied one, around the wheel; 0 when the level is empty. */
   #distanceToOccupied(level: number, from: number): number {
-    const low = this.#occupied[level * 2] ?? 0;
-    const high = this.#occupied[level * 2 + 1] ?? 0;
-    if (low === 0 && high === 0) return 0;
-    for (let distance = 1; distance <= SLOTS; distance++) {
-      const slot = (from + distance) & SLOT_MASK;
-      if ((slot < 32 ? low >>> slot : high >>> (slot - 32)) & 1) return distance;
+    const first = (from + 1) & SLOT_MASK;
+    for (let i = 0; i <= WORDS; i++) {
+      const word = ((first >> 5) + i) & (WORDS - 1);
+      let bits = this.#occupied[level * WORDS + word] ?? 0;
+      // Of the first word what lies behind `from`, and when the round comes back to it the rest.
+      if (i === 0) bits &= -1 << (first & (WORD_BITS - 1));
+      if (bits === 0) continue;
+      const slot = word * WORD_BITS + (WORD_BITS - 1 - Math.clz32(bits & -bits));
+      return ((slot - first) & SLOT_MASK) + 1;
     }
     return 0;
   }

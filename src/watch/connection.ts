@@ -114,8 +114,17 @@ export class Connection implements Checked {
 
   check(now: Instant): Instant {
     if (this.#isEnded || this.state === "dead") return Number.POSITIVE_INFINITY;
+    const kernel = this.#kernel;
+    const calm = kernel === null ? null : kernel.look(now);
+    if (calm !== null && this.#group) heardInGroup(this.#group, kernel?.heardAt ?? now);
+    // What nearly every check of nearly every connection is.
     const stalledMs = this.#stalledMs();
-    const next = this.#kernel ? this.#checkKernel(now, stalledMs, this.#kernel) : Number.POSITIVE_INFINITY;
+    if (calm !== null && this.state === "alive" && !this.#process && !this.#isPaused) return calm;
+    return this.#checkClosely(now, stalledMs, calm);
+  }
+
+  #checkClosely(now: Instant, stalledMs: number, calm: Instant | null): Instant {
+    const next = this.#kernel ? this.#checkKernel(now, stalledMs, this.#kernel, calm) : Number.POSITIVE_INFINITY;
     const proved =
       this.#process && !this.#isEnded ? this.#process.check(now, stalledMs, this.#kernel?.dataAgeMs) : Number.POSITIVE_INFINITY;
     this.#settle(now);
@@ -152,12 +161,9 @@ export class Connection implements Checked {
     if (this.#kernel && !this.#isEnded && this.state !== "dead") engine.schedule(this, engine.now() + PAUSED_CHECK_MS);
   }
 
-  #checkKernel(now: Instant, stalledMs: number, kernel: KernelCheck): Instant {
-    const calm = kernel.look(now);
-    if (calm !== null && !this.#isPaused) {
-      if (this.#group) heardInGroup(this.#group, kernel.heardAt);
-      return calm;
-    }
+  /** `calm`: what the look said that was taken just now. */
+  #checkKernel(now: Instant, stalledMs: number, kernel: KernelCheck, calm: Instant | null): Instant {
+    if (calm !== null && !this.#isPaused) return calm;
     this.#isPaused = !isReading(this.socket);
     if (!this.#isOpen(kernel)) return Number.POSITIVE_INFINITY; // closed under us: 'close' follows
     const next = calm ?? kernel.judge(now, stalledMs);

@@ -13,8 +13,8 @@ import { Standing } from "./standing.ts";
 /** TCP_KEEPIDLE takes whole seconds: a probe can be had after one second of silence, not before. */
 const SOONEST_NUDGE_MS = 1000;
 
-/** Far below any answer window. */
-const TOGETHER_MS = 40;
+/** Calm looks are late by up to this, so that one waking serves many; an answer that they miss has been due for less than half its window. */
+const TOGETHER_MS = 80;
 
 const probeSlots = new ProbeSlots();
 
