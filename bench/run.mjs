@@ -1,19 +1,26 @@
-// The benches: `npm run bench` runs all of them, `npm run bench -- heap cpu` some. `--out FOLDER` says where the JSON goes.
+// The benches: `npm run bench` runs all of them, `npm run bench -- heap cpu` some. `--out FOLDER` says where the JSON and RESULTS.md go.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { cpus, release } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { writePage } from "./page.mjs";
 
 const BENCHES = {
   heap: () => import("./scale/heap.mjs"),
   cpu: () => import("./scale/cpu.mjs"),
+  growth: () => import("./scale/growth.mjs"),
   pauses: () => import("./scale/loop-pauses.mjs"),
+  cost: () => import("./options/cost.mjs"),
   wheel: () => import("./wheel/wheel.mjs"),
+  audit: () => import("./audit/audit.mjs"),
+  detection: () => import("./soak/detection.mjs"),
   soak: () => import("./soak/soak.mjs"),
 };
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { out: { type: "string", default: new URL("./results/", import.meta.url).pathname }, set: { type: "string", multiple: true } },
+  options: { out: { type: "string", default: fileURLToPath(new URL(".", import.meta.url)) }, set: { type: "string", multiple: true } },
 });
 const wanted = positionals.length > 0 ? positionals : Object.keys(BENCHES);
 const unknown = wanted.filter((name) => !Object.hasOwn(BENCHES, name));
@@ -23,17 +30,32 @@ if (unknown.length > 0) {
 }
 // --set connections=1000: overrides a default of the bench.
 const settings = Object.fromEntries((values.set ?? []).map((text) => text.split("=")).map(([name, value]) => [name, JSON.parse(value)]));
-mkdirSync(values.out, { recursive: true });
+const folder = join(values.out, "results");
+mkdirSync(folder, { recursive: true });
 for (const name of wanted) {
   const bench = await BENCHES[name]();
   const started = performance.now();
   const result = await bench.measure(settings);
   const tookS = Math.round((performance.now() - started) / 1000);
+  const { title, method } = bench;
   const machine = { cpu: cpus()[0]?.model ?? "unknown", cpus: cpus().length, kernel: release(), node: process.version };
-  const report = { name, title: bench.title, method: bench.method, table: bench.table(result), tookS, machine, result };
-  writeFileSync(`${values.out}/${name}.json`, `${JSON.stringify(report, null, 1)}\n`);
-  console.log(`\n## ${bench.title}\n\n${bench.method}\n`);
-  const first = Math.max(...report.table.map(([cell]) => cell.length)) + 2;
-  for (const row of report.table)
-    console.log(row.map((cell, i) => (i === 0 ? cell.padEnd(first) : cell.padStart(Math.max(12, report.table[0][i].length + 2)))).join(""));
+  const command = ["npm run bench --", name, ...(values.set ?? []).map((text) => `--set ${text}`)].join(" ");
+  const report = { name, title, method, command, tookS, machine, targets: bench.targets(result), table: bench.table(result), result };
+  writeFileSync(join(folder, `${name}.json`), `${JSON.stringify(report, null, 1)}\n`);
+  console.log(`\n## ${title}\n\n${method}\n`);
+  print(report.table);
+  if (report.targets.length > 0) print([["target", "measured", "wanted"], ...report.targets.map(targetRow)]);
+  // Behind each bench: a later one may be interrupted.
+  writePage(folder, Object.keys(BENCHES), join(values.out, "RESULTS.md"));
+}
+
+function targetRow({ what, measured, target, isMet }) {
+  return [what, measured, target, isMet ? "" : "missed"];
+}
+
+function print(table) {
+  const widths = table[0].map((_, i) => Math.max(...table.map((row) => (row[i] ?? "").length)));
+  for (const row of table)
+    console.log(row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart((widths[i] ?? 6) + 2))).join(""));
+  console.log();
 }

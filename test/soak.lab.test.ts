@@ -44,7 +44,7 @@ await describeWith(
       const settings = Object.entries(SETTINGS).flatMap(([name, value]) => ["--set", `${name}=${value}`]);
       const { stdout } = await promisify(execFile)(process.execPath, [BENCH, "soak", ...settings, "--out", folder]);
       console.log(stdout);
-      const soak = JSON.parse(readFileSync(join(folder, "soak.json"), "utf8")).result as Soak;
+      const soak = JSON.parse(readFileSync(join(folder, "results/soak.json"), "utf8")).result as Soak;
       expect(soak.outages).toBeGreaterThan(0);
       expect(soak.churned).toBeGreaterThan((90 * SETTINGS.soakMs) / 1000);
       expect(soak.suspicions, "an outage makes everybody suspect").toBeGreaterThan(0);

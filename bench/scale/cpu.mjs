@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { machineCpu, machineCpuSince } from "./machine-cpu.mjs";
 import { MECHANISMS, WORST_CASE_MS } from "./mechanisms.mjs";
+import { meetingOf } from "./meeting.mjs";
 import { withPopulation } from "./population.mjs";
 import { mean } from "./statistics.mjs";
 import { countSyscalls } from "./syscalls.mjs";
@@ -12,6 +13,8 @@ const PROCESS_WINDOW_MS = 30_000;
 const MACHINE_WINDOW_MS = 5000;
 const QUIET_WINDOWS = 3;
 const MOST_WINDOWS = 5;
+
+const MOST_OF_RECIPE = 0.25;
 
 export const title = "Processor time of an idle connection";
 export const method =
@@ -52,18 +55,6 @@ async function inProcess(population, connections, ready) {
     processUs: (us / connections / ms) * 1000,
     syscalls: syscalls && { perConnectionSecond: (syscalls.total / connections / WORST_CASE_MS) * 1000, ...syscalls },
   };
-}
-
-/** Resolves for all when the last of them has called it; as often as they like. */
-function meetingOf(count) {
-  let waiting = [];
-  return () =>
-    new Promise((resolve) => {
-      waiting.push(resolve);
-      if (waiting.length < count) return;
-      for (const go of waiting) go();
-      waiting = [];
-    });
 }
 
 async function onMachine(population, connections, idleMs) {
@@ -130,4 +121,21 @@ export function table({ rows }) {
 /** Per connection and second. */
 function us(value) {
   return value === undefined || Number.isNaN(value) ? "" : `${value.toFixed(2)} us/s`;
+}
+
+export function targets({ rows }) {
+  const find = (mechanism) => rows.find((row) => row.mechanism === mechanism);
+  const [own, recipe] = [find("watchServer"), find("wsRecipe")];
+  return [
+    ["process", "netProcessUs"],
+    ["machine", "netMachineUs"],
+  ].map(([whose, name]) => {
+    const ratio = own[name] / recipe[name];
+    return {
+      what: `processor time of the ${whose}, watchServer / ws recipe`,
+      measured: ratio.toFixed(3),
+      target: `<= ${MOST_OF_RECIPE}`,
+      isMet: ratio <= MOST_OF_RECIPE,
+    };
+  });
 }

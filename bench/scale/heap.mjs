@@ -4,6 +4,9 @@ import { MECHANISMS, WORST_CASE_MS } from "./mechanisms.mjs";
 import { withPopulation } from "./population.mjs";
 import { medianSlope } from "./statistics.mjs";
 
+const MOST_BYTES = 600;
+const AIM_BYTES = 400;
+
 export const title = "Memory of a connection";
 export const method =
   "Every mechanism in a process of its own, all at the same time; connections are added in equal steps, each followed by two checks of everything " +
@@ -55,4 +58,16 @@ export function table({ rows }) {
       `${Math.round(row.rssBytes)} B`,
     ]),
   ];
+}
+
+export function targets({ rows }) {
+  return ["watchServer", "watch"].map((mechanism) => {
+    const { heapBeyond } = rows.find((row) => row.mechanism === mechanism);
+    return {
+      what: `heap beyond the socket, ${MECHANISMS[mechanism].title}`,
+      measured: `${Math.round(heapBeyond)} B`,
+      target: `<= ${MOST_BYTES} B, aim ${AIM_BYTES} B`,
+      isMet: heapBeyond <= MOST_BYTES,
+    };
+  });
 }

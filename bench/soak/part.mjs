@@ -29,7 +29,8 @@ export class Part {
     await this.#settled();
   }
 
-  async load({ churnPerSecond, questionsPerSecond, inFlight }, forMs) {
+  async load({ churnPerSecond, questionsPerSecond, inFlight, busyShare }, forMs) {
+    await this.#server("work", { busyShare, forMs });
     await this.#server("push", { connections: inFlight, forMs });
     await this.#peers("ask", { perSecond: questionsPerSecond, forMs });
     await this.#peers("churn", { perSecond: churnPerSecond, forMs });

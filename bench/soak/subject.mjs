@@ -11,6 +11,7 @@ import { ANSWER, PLEASE_CLOSE, PUSHED, QUESTION } from "./protocol.mjs";
 
 const [port, detectWithinMs] = process.argv.slice(2).map(Number);
 const PUSH_EVERY_MS = 100;
+const PIECE_MS = 20;
 const sockets = new Set();
 const verdicts = [];
 let suspicions = 0;
@@ -49,9 +50,20 @@ async function push({ connections, forMs }) {
   }
 }
 
+/** Other work of the program. */
+async function work({ busyShare, forMs }) {
+  if (busyShare === 0) return;
+  const end = now() + forMs;
+  for await (const _ of every(PIECE_MS / busyShare)) {
+    if (now() > end) return;
+    for (const until = now() + PIECE_MS; now() < until; );
+  }
+}
+
 serve({
   count: () => sockets.size,
   push: (load) => void push(load),
+  work: (load) => void work(load),
   record: () => ({ verdicts, suspicions, unhandled }),
   ownTime,
   cpu: () => process.cpuUsage(),
