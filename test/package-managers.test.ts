@@ -5,6 +5,7 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { nodeRelease } from "./setup/node-release.ts";
 import { npmPackage } from "./setup/npm-package.ts";
+import { otherRuntime } from "./setup/other-runtimes.ts";
 import { Packed } from "./setup/packed.ts";
 import { describeWith } from "./setup/requires.ts";
 
@@ -12,8 +13,13 @@ const run = promisify(execFile);
 const MOST_KILOBYTES = 6 * 1024;
 const ENDS_WITHIN_MS = 120_000;
 
+interface Manager {
+  readonly files?: Readonly<Record<string, string>>;
+  argv(tarball: string, cache: string): Promise<string[]>;
+}
+
 /** How a user of each package manager installs a tarball. Caches of their own, so that nothing is taken from an earlier run. */
-const MANAGERS: Record<string, { files?: Record<string, string>; argv: (tarball: string, cache: string) => Promise<string[]> }> = {
+const MANAGERS: Record<string, Manager> = {
   npm: { argv: async (tarball, cache) => ["npm", "install", "--no-audit", "--no-fund", "--foreground-scripts", "--cache", cache, tarball] },
   "pnpm 11": {
     argv: async (tarball, cache) => [
@@ -41,6 +47,9 @@ const MANAGERS: Record<string, { files?: Record<string, string>; argv: (tarball:
       ...["add", `halfopen@file:${tarball}`],
     ],
   },
+  bun: {
+    argv: async (tarball, cache) => ["env", `BUN_INSTALL_CACHE_DIR=${cache}`, ...(await otherRuntime("bun")), "add", tarball],
+  },
 };
 
 /** Warnings are about halfopen or what it brings; npm's about its own configuration are the machine's. */
@@ -49,7 +58,7 @@ const isWarning = (line: string): boolean => /warn|YN0004|ERR_|fail/i.test(line)
 
 const PROBE = 'import { capabilities, watch } from "halfopen"; console.log(typeof watch, capabilities().backEnd);';
 
-await describeWith(["node 24"], "a package manager", () => {
+await describeWith(["node 24", "bun"], "a package manager", () => {
   let packed: Packed;
 
   beforeAll(async () => {
@@ -79,5 +88,16 @@ await describeWith(["node 24"], "a package manager", () => {
     expect(Number(kilobytes)).toBeLessThan(MOST_KILOBYTES);
     const probe = await run(process.execPath, ["--input-type=module", "-e", PROBE], { cwd: app });
     expect(probe.stdout.trim()).toBe("function koffi");
+  });
+
+  it("installs it: yarn 4 without node_modules (Plug'n'Play, its default)", { timeout: ENDS_WITHIN_MS }, async () => {
+    const app = packed.app("plug-n-play", { "yarn.lock": "", ".yarnrc.yml": "enableTelemetry: false\n", "probe.mjs": PROBE });
+    const yarn = async (...args: string[]): Promise<string> => {
+      const env = { ...process.env, YARN_CACHE_FOLDER: join(packed.folder, "cache-plug-n-play"), YARN_ENABLE_GLOBAL_CACHE: "0" };
+      return (await run(process.execPath, [join(await npmPackage("@yarnpkg/cli-dist", "4"), "bin/yarn.js"), ...args], { cwd: app, env }))
+        .stdout;
+    };
+    expect((await yarn("add", `halfopen@file:${packed.tarball}`)).split("\n").filter(isWarning)).toEqual([]);
+    expect((await yarn("node", "probe.mjs")).trim()).toBe("function koffi");
   });
 });
