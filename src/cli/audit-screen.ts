@@ -1,5 +1,6 @@
 import { emitKeypressEvents } from "node:readline";
-import type { Audit, AuditedConnection } from "../machine/audit.ts";
+import type { Audit } from "../machine/audit.ts";
+import type { ConnectionOutline } from "../machine/audited-connection.ts";
 import type { Death } from "../machine/death-events.ts";
 import { AUDIT_HEADER, auditLine, summaryText } from "./audit-table.ts";
 import { paint } from "./colour.ts";
@@ -70,9 +71,9 @@ export class AuditScreen {
 }
 
 /** Ordered by danger the rows come ready; any other order needs all of them. */
-function firstOf(audit: Audit, order: Order, count: number): AuditedConnection[] {
-  const found: AuditedConnection[] = [];
-  for (const connection of audit.connections()) {
+function firstOf(audit: Audit, order: Order, count: number): ConnectionOutline[] {
+  const found: ConnectionOutline[] = [];
+  for (const connection of audit.outlines()) {
     found.push(connection);
     if (order === "danger" && found.length === count) break;
   }

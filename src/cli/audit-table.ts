@@ -1,5 +1,5 @@
 import type { Cause } from "../core/diagnosis.ts";
-import type { AuditedConnection, AuditSummary } from "../machine/audit.ts";
+import type { AuditSummary, ConnectionOutline } from "../machine/audited-connection.ts";
 import { paint } from "./colour.ts";
 import { formatDuration } from "./duration.ts";
 
@@ -7,8 +7,12 @@ import { formatDuration } from "./duration.ts";
 interface Column {
   readonly title: string;
   readonly width: number;
-  text(connection: AuditedConnection): string;
+  text(connection: ConnectionOutline): string;
 }
+
+/** A process shows the same few hundred durations 100,000 times. */
+const MOST_REMEMBERED = 4096;
+const durations = new Map<number, string>();
 
 const STATE_WIDTH = "ESTABLISHED".length;
 const IPV4_WIDTH = "255.255.255.255:65535".length;
@@ -37,7 +41,7 @@ const COLUMNS: readonly Column[] = [
   { title: "local", width: IPV4_WIDTH, text: ({ local }) => local },
   { title: "peer", width: IPV4_WIDTH, text: ({ remote }) => remote },
   { title: "state", width: STATE_WIDTH, text: ({ state }) => state },
-  { title: "heard", width: DURATION_WIDTH, text: ({ lastHeardMs }) => (lastHeardMs === null ? "?" : formatDuration(lastHeardMs)) },
+  { title: "heard", width: DURATION_WIDTH, text: ({ lastHeardMs }) => (lastHeardMs === null ? "?" : durationText(lastHeardMs)) },
   { title: "unacked", width: 7, text: ({ unacked }) => (unacked === 0 ? "-" : String(unacked)) },
   { title: "notices idle", width: DURATION_WIDTH + 1, text: (it) => noticeText(it.noticeMs.idle, it) },
   { title: "in flight", width: DURATION_WIDTH + 1, text: (it) => noticeText(it.noticeMs.inFlight, it) },
@@ -46,10 +50,11 @@ const COLUMNS: readonly Column[] = [
 export const AUDIT_HEADER: string = `${COLUMNS.map(({ title, width }) => title.padEnd(width)).join("  ")}  now\n`;
 
 /** One connection, one line. */
-export function auditLine(connection: AuditedConnection): string {
-  const cells = COLUMNS.map(({ width, text }) => text(connection).padEnd(width));
-  const where = connection.namespace === null ? "" : ` (${connection.namespace})`;
-  const line = `${cells.join("  ")}  ${verdictText(connection)}${where}`;
+export function auditLine(connection: ConnectionOutline): string {
+  let line = "";
+  for (const { width, text } of COLUMNS) line += `${text(connection).padEnd(width)}  `;
+  line += verdictText(connection);
+  if (connection.namespace !== null) line += ` (${connection.namespace})`;
   return `${colourOf(connection, line)}\n`;
 }
 
@@ -67,23 +72,34 @@ export function summaryText(summary: AuditSummary): string {
   return `${neverNotice > 0 ? paint("yellow", would) : would}${parts.length > 0 ? `\n${parts.join(", ")}` : ""}\n`;
 }
 
-function processText({ process, pid, userId }: AuditedConnection): string {
+function processText({ process, pid, userId }: ConnectionOutline): string {
   if (pid === null) return `- (uid ${userId})`;
   return `${process ?? "?"} ${pid}`;
 }
 
 /** An asterisk marks what rests on assumed settings. */
-function noticeText(ms: number | null, { settingsFrom }: AuditedConnection): string {
-  return `${formatDuration(ms === null ? null : Math.round(ms / 10) * 10)}${settingsFrom === "assumed" ? "*" : ""}`;
+function noticeText(ms: number | null, { settingsFrom }: ConnectionOutline): string {
+  const text = ms === null ? formatDuration(null) : durationText(Math.round(ms / 10) * 10);
+  return settingsFrom === "assumed" ? `${text}*` : text;
 }
 
-function verdictText({ diagnosis }: AuditedConnection): string {
+function durationText(ms: number): string {
+  let text = durations.get(ms);
+  if (text === undefined) {
+    if (durations.size >= MOST_REMEMBERED) durations.clear();
+    text = formatDuration(ms);
+    durations.set(ms, text);
+  }
+  return text;
+}
+
+function verdictText({ diagnosis }: ConnectionOutline): string {
   if (!diagnosis) return "?";
   const { state, cause } = diagnosis;
   return state === "alive" ? WORDS[cause] : `${state.toUpperCase()}: ${WORDS[cause]}`;
 }
 
-function colourOf({ diagnosis, noticeMs }: AuditedConnection, line: string): string {
+function colourOf({ diagnosis, noticeMs }: ConnectionOutline, line: string): string {
   if (diagnosis?.state === "dead") return paint("red", line);
   if (diagnosis?.state === "suspect" || diagnosis?.cause === "never-closed" || noticeMs.idle === null) return paint("yellow", line);
   return line;

@@ -96,7 +96,7 @@ async function printTable(found: Audit): Promise<void> {
   output.add(summaryText(found.summary));
   for (const problem of found.problems) output.add(`note: ${problem}\n`);
   if (found.size > 0) output.add(`\n${AUDIT_HEADER}`);
-  for (const connection of found.connections()) if (output.add(auditLine(connection))) await output.flush();
+  for (const connection of found.outlines()) if (output.add(auditLine(connection))) await output.flush();
   await output.flush();
 }
 

@@ -1,6 +1,7 @@
 import { parseArgs } from "node:util";
 import { type Advice, adviceFor, allAdvice } from "../machine/advice.ts";
-import { type AuditedConnection, takeAudit } from "../machine/audit.ts";
+import { takeAudit } from "../machine/audit.ts";
+import type { AuditedConnection } from "../machine/audited-connection.ts";
 import { MATCH_ALL } from "../machine/connection-filter.ts";
 import { type Command, type ExitCode, UsageError } from "./command.ts";
 import { parseDuration } from "./duration.ts";

@@ -1,5 +1,5 @@
 import type { Advice } from "../machine/advice.ts";
-import type { AuditedConnection } from "../machine/audit.ts";
+import type { AuditedConnection } from "../machine/audited-connection.ts";
 import { formatDuration } from "./duration.ts";
 
 /** A connection in plain words. */

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 
 /** Parts are gathered up to this size: a write for each of 100,000 lines would cost more than the lines. */
-const PIECE_CHARACTERS = 65_536;
+const PIECE_CHARACTERS = 262_144;
 
 /** Writes to standard output without ever holding more than a piece of it: waits until the reader has taken it. */
 export class Output {

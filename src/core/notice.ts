@@ -35,16 +35,17 @@ const ROOM_FOR_RETRIES = 2 ** 8;
 /** Foretells by the predictor's rules when each of many connections would notice that its peer vanished without a word. */
 export class NoticeForecast {
   readonly #chains: Map<number, number> = new Map();
+  #lastIdle: { readonly keepalive: NoticeSettings["keepalive"]; readonly userTimeoutMs: number; readonly ms: number | null } | null = null;
 
   times(settings: NoticeSettings): NoticeTimes {
     const { state, isOrphan, system } = settings;
     switch (state) {
       case "ESTABLISHED":
       case "CLOSE_WAIT":
-        return { idle: idleMs(settings), inFlight: this.#inFlightMs(settings, system.retries2) };
+        return { idle: this.#idleMs(settings), inFlight: this.#inFlightMs(settings, system.retries2) };
       case "FIN_WAIT2": {
         // Nothing more can be sent. An orphan is timed by tcp_fin_timeout, one that a program holds only by its keepalive.
-        const ms = isOrphan ? system.finTimeoutMs : idleMs(settings);
+        const ms = isOrphan ? system.finTimeoutMs : this.#idleMs(settings);
         return { idle: ms, inFlight: ms };
       }
       case "FIN_WAIT1":
@@ -59,15 +60,25 @@ export class NoticeForecast {
     }
   }
 
+  /** Remembers one: connections that share their options come in a row. */
+  #idleMs(settings: NoticeSettings): number | null {
+    const { keepalive, userTimeoutMs } = settings;
+    if (this.#lastIdle?.keepalive !== keepalive || this.#lastIdle.userTimeoutMs !== userTimeoutMs) {
+      this.#lastIdle = { keepalive, userTimeoutMs, ms: idleMs(settings) };
+    }
+    return this.#lastIdle.ms;
+  }
+
   #inFlightMs(settings: NoticeSettings, retries: number): number {
-    const { rttMs, rtoMs, rtoMaxMs, userTimeoutMs } = settings;
-    const timers = { ...timersOf(settings), rttMs: 0, rtoMs: Math.round(rtoMs) };
+    const { rttMs, rtoMaxMs, userTimeoutMs } = settings;
+    const rtoMs = Math.round(settings.rtoMs);
     const withRtt = 2 * rttMs;
-    if (userTimeoutMs > 0) return Math.round(withRtt + inFlightLinux(timers).typicalMs);
-    const key = (retries % ROOM_FOR_RETRIES) + ROOM_FOR_RETRIES * (timers.rtoMs + ROOM_FOR_MS * rtoMaxMs);
+    if (userTimeoutMs > 0) return Math.round(withRtt + inFlightLinux({ ...timersOf(settings), rttMs: 0, rtoMs }).typicalMs);
+    const key = (retries % ROOM_FOR_RETRIES) + ROOM_FOR_RETRIES * (rtoMs + ROOM_FOR_MS * rtoMaxMs);
     let chainMs = this.#chains.get(key);
     if (chainMs === undefined) {
       if (this.#chains.size >= MOST_REMEMBERED) this.#chains.clear();
+      const timers = { ...timersOf(settings), rttMs: 0, rtoMs };
       chainMs = inFlightLinux({ ...timers, system: { ...timers.system, retries2: retries } }).typicalMs;
       this.#chains.set(key, chainMs);
     }

@@ -2,6 +2,7 @@ import { closeSync, openSync, readdirSync, readFileSync, statSync } from "node:f
 import type { SystemPort } from "./port.ts";
 
 const SOCKET_LINK: Uint8Array = new TextEncoder().encode("socket:[");
+const EPOLL_LINK: Uint8Array = new TextEncoder().encode("anon_inode:[eventpoll]");
 const CLOSING_BRACKET = 0x5d;
 const DIGIT_0 = 0x30;
 /** "2147483647" and the byte that ends it. */
@@ -35,18 +36,31 @@ export class DescriptorLinks {
 
   /** The inode of the socket behind a descriptor; 0 for what is no socket, or no descriptor. */
   socketInode(fd: number): number {
-    this.#write(fd);
     const target = this.#target;
-    const length = this.#port.readlinkat(this.#folder, this.#name, target);
-    if (length <= SOCKET_LINK.length) return 0;
-    for (let i = 0; i < SOCKET_LINK.length; i++) if (target[i] !== SOCKET_LINK[i]) return 0;
+    const length = this.#read(fd);
+    if (!this.#begins(length, SOCKET_LINK)) return 0;
     let inode = 0;
     for (let i = SOCKET_LINK.length; i < length && target[i] !== CLOSING_BRACKET; i++) inode = 10 * inode + (target[i] as number) - DIGIT_0;
     return inode;
   }
 
+  isEpoll(fd: number): boolean {
+    return this.#begins(this.#read(fd), EPOLL_LINK);
+  }
+
   close(): void {
     closeSync(this.#folder);
+  }
+
+  #read(fd: number): number {
+    this.#write(fd);
+    return this.#port.readlinkat(this.#folder, this.#name, this.#target);
+  }
+
+  #begins(length: number, what: Uint8Array): boolean {
+    if (length < what.length) return false;
+    for (let i = 0; i < what.length; i++) if (this.#target[i] !== what[i]) return false;
+    return true;
   }
 
   #write(fd: number): void {

@@ -27,24 +27,25 @@ export interface Attributes {
   cgroupAt: number;
 }
 
-/** Finds the attributes of the message at [start, end). `false`: it is too short or its attributes overrun it. */
-export function findAttributes(bytes: Buffer, start: number, end: number, found: Attributes): boolean {
+/** Finds the attributes of the message at the bytes [start, end). `false`: it is too short or its attributes overrun it. */
+export function findAttributes(words: Uint32Array, start: number, end: number, found: Attributes): boolean {
   found.infoAt = 0;
   found.infoBytes = 0;
   found.cgroupAt = 0;
-  if (end > bytes.length || end - start < INET_DIAG_MESSAGE_BYTES) return false;
+  if (end > words.byteLength || end - start < INET_DIAG_MESSAGE_BYTES) return false;
   let at = start + INET_DIAG_MESSAGE_BYTES;
   while (at + 4 <= end) {
-    const length = bytes.readUInt16LE(at);
+    // struct nlattr: length u16, type u16; aligned to words.
+    const header = words[at >> 2] as number;
+    const length = header & 0xffff;
     if (length < 4 || at + length > end) return false;
-    note(bytes, at, length - 4, found);
+    note(header >>> 16, at, length - 4, found);
     at += (length + 3) & ~3;
   }
   return true;
 }
 
-function note(bytes: Buffer, at: number, payloadBytes: number, found: Attributes): void {
-  const type = bytes.readUInt16LE(at + 2);
+function note(type: number, at: number, payloadBytes: number, found: Attributes): void {
   if (type === INFO && payloadBytes >= SHORTEST_INFO_BYTES) {
     found.infoAt = at + 4;
     found.infoBytes = payloadBytes;

@@ -54,19 +54,23 @@ export class SockDiag {
     return fd < 0 ? fd : new SockDiag(port, fd);
   }
 
-  /** Tells of every socket asked for. After an error the socket may have answers under way: close it. */
-  dump(request: DumpRequest, onSocket: OnSocket): DumpOutcome {
+  /**
+   * Tells of every socket asked for. `room` gives the memory for each answer, aligned to words, so that what is kept need not be copied.
+   * After an error the socket may have answers under way: close it.
+   */
+  dump(request: DumpRequest, onSocket: OnSocket, room?: (bytes: number) => Buffer): DumpOutcome {
     const sequence = ++this.#sequence;
     const sent = this.#port.send(this.#fd, dumpRequest(request, sequence), 0);
     if (sent < 0) return { errno: -sent, isInterrupted: false };
     let isInterrupted = false;
     for (;;) {
-      const length = this.#port.recv(this.#fd, this.#buffer, MSG_DONTWAIT);
+      const buffer = room ? room(BUFFER_BYTES) : this.#buffer;
+      const length = this.#port.recv(this.#fd, buffer, MSG_DONTWAIT);
       if (length < 0) return { errno: -length, isInterrupted };
       if (length === 0) return { errno: EPROTO, isInterrupted };
-      const step = walkMessages(this.#buffer, length, sequence, (start, end, flags) => {
+      const step = walkMessages(buffer, length, sequence, (start, end, flags) => {
         if ((flags & NLM_F_DUMP_INTR) !== 0) isInterrupted = true;
-        onSocket(this.#buffer, start, end);
+        onSocket(buffer, start, end);
       });
       if (step.isEnd) return { errno: step.errno, isInterrupted };
     }
@@ -113,7 +117,10 @@ export class SockDiag {
   }
 }
 
-/** Walks the netlink messages of one datagram; what belongs to another request is skipped, and no length is believed unchecked. */
+/**
+ * Walks the netlink messages of one datagram, which lies aligned to words; what belongs to another request is skipped, and no length is
+ * believed unchecked.
+ */
 export function walkMessages(
   bytes: Buffer,
   length: number,
@@ -121,26 +128,25 @@ export function walkMessages(
   onMessage: (start: number, end: number, flags: number) => void,
 ): Step {
   const limit = Math.min(length, bytes.length);
+  const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2);
   let at = 0;
   while (at + HEADER_BYTES <= limit) {
-    const size = bytes.readUInt32LE(at);
+    const first = at >> 2;
+    const size = words[first] as number;
     if (size < HEADER_BYTES || at + size > limit) return { isEnd: true, errno: EBADMSG };
-    if (bytes.readUInt32LE(at + 8) === sequence) {
-      const step = takeMessage(bytes, at, size, onMessage);
-      if (step.isEnd) return step;
+    if (words[first + 2] === sequence) {
+      const kind = words[first + 1] as number;
+      const type = kind & 0xffff;
+      if (type === SOCK_DIAG_BY_FAMILY) onMessage(at + HEADER_BYTES, at + size, kind >>> 16);
+      else if (type === NLMSG_DONE || type === NLMSG_ERROR) return { isEnd: true, errno: errnoOf(bytes, at, size, type) };
     }
     at += (size + 3) & ~3;
   }
   return GO_ON;
 }
 
-function takeMessage(bytes: Buffer, at: number, size: number, onMessage: (start: number, end: number, flags: number) => void): Step {
-  const type = bytes.readUInt16LE(at + 4);
-  if (type === SOCK_DIAG_BY_FAMILY) onMessage(at + HEADER_BYTES, at + size, bytes.readUInt16LE(at + 6));
-  else if (type === NLMSG_DONE || type === NLMSG_ERROR) {
-    // DONE carries the dump's outcome, ERROR the refusal or, with 0, the acknowledgement.
-    const errno = size >= HEADER_BYTES + 4 ? 0 - bytes.readInt32LE(at + HEADER_BYTES) : type === NLMSG_DONE ? 0 : EBADMSG;
-    return { isEnd: true, errno };
-  }
-  return GO_ON;
+/** DONE carries the dump's outcome, ERROR the refusal or, with 0, the acknowledgement. */
+function errnoOf(bytes: Buffer, at: number, size: number, type: number): number {
+  if (size >= HEADER_BYTES + 4) return 0 - bytes.readInt32LE(at + HEADER_BYTES);
+  return type === NLMSG_DONE ? 0 : EBADMSG;
 }

@@ -1,45 +1,29 @@
 import type { TcpInfo, TcpState } from "../core/tcp-info.ts";
 import { endpointText } from "../kernel/ip-address.ts";
 import { AF_INET, AF_INET6, type Family, formatIp, SOCKID_BYTES, SockDiagId } from "../kernel/sock-diag-id.ts";
-import {
-  EXPIRES_MS,
-  INET_DIAG_MESSAGE_BYTES,
-  INODE,
-  RECEIVE_QUEUE,
-  RETRANSMITS,
-  SEND_QUEUE,
-  SOCKID,
-  STATE,
-  TIMER,
-  USER_ID,
-} from "../kernel/sock-diag-message.ts";
+import { EXPIRES_MS, INODE, RECEIVE_QUEUE, RETRANSMITS, SEND_QUEUE, SOCKID, STATE, TIMER, USER_ID } from "../kernel/sock-diag-message.ts";
 import { decodeTcpInfo } from "../kernel/tcp-info-codec-linux.ts";
 import { tcpStateOf } from "../kernel/tcp-state-linux.ts";
 
-/** A row: inet_diag_msg as it came, then what was found among its attributes. */
-export const ROW_CGROUP: number = INET_DIAG_MESSAGE_BYTES;
-export const ROW_NAMESPACE: number = INET_DIAG_MESSAGE_BYTES + 8;
-export const ROW_INFO_BYTES: number = INET_DIAG_MESSAGE_BYTES + 10;
-export const ROW_INFO: number = INET_DIAG_MESSAGE_BYTES + 16;
-/** Room for struct tcp_info of 6.18 (280 bytes); of a longer one the known part is kept. */
-export const ROW_BYTES: number = ROW_INFO + 280;
+/** So many zeros stand for the TCP_INFO of a socket that has none; nothing beyond is read without a look at the length. */
+export const ZERO_INFO_BYTES = 104;
 
-/** Of struct inet_diag_sockid, from the row's start. */
+/** Of struct inet_diag_sockid, from the message's start. */
 const REMOTE_PORT = SOCKID + 2;
 const SOURCE = SOCKID + 4;
 const DESTINATION = SOCKID + 20;
 const COOKIE = SOCKID + 40;
 
-/** Of struct tcp_info, from the row's start; the full list is in kernel/tcp-info-codec-linux.ts. */
-const INFO_RETRANSMITS = ROW_INFO + 2;
-const INFO_PROBES = ROW_INFO + 3;
-const INFO_BACKOFF = ROW_INFO + 4;
-const INFO_RTO_US = ROW_INFO + 8;
-const INFO_UNACKED = ROW_INFO + 24;
-const INFO_RTT_US = ROW_INFO + 68;
-const INFO_LAST_DATA_RECEIVED = ROW_INFO + 52;
-const INFO_LAST_ACK_RECEIVED = ROW_INFO + 56;
-const INFO_NOT_SENT = ROW_INFO + 144;
+/** Of struct tcp_info; the full list is in kernel/tcp-info-codec-linux.ts. */
+const INFO_RETRANSMITS = 2;
+const INFO_PROBES = 3;
+const INFO_BACKOFF = 4;
+const INFO_RTO_US = 8;
+const INFO_UNACKED = 24;
+const INFO_RTT_US = 68;
+const INFO_LAST_DATA_RECEIVED = 52;
+const INFO_LAST_ACK_RECEIVED = 56;
+const INFO_NOT_SENT = 144;
 
 export type Timer = "off" | "retransmit" | "keepalive" | "time-wait" | "persist";
 const TIMERS: readonly Timer[] = ["off", "retransmit", "keepalive", "time-wait", "persist"];
@@ -48,12 +32,26 @@ const TIMERS: readonly Timer[] = ["off", "retransmit", "keepalive", "time-wait",
 export class ConnectionRow {
   index = -1;
   #bytes: Buffer = Buffer.alloc(0);
+  #words: Uint32Array = new Uint32Array(0);
   #at = 0;
+  #infoAt = 0;
+  #infoBytes = 0;
+  #cgroupAt = 0;
+  #namespaceIndex = 0;
 
-  moveTo(bytes: Buffer, at: number, index: number): void {
+  /**
+   * To the message at `at`. `info`: where its TCP_INFO lies from there, and its length in the lower half; `rest`: likewise the cgroup's id,
+   * and the namespace. A socket without TCP_INFO reads the zeros at the beginning of the block.
+   */
+  moveTo(bytes: Buffer, words: Uint32Array, index: number, at: number, info: number, rest: number): void {
     this.#bytes = bytes;
-    this.#at = at;
+    this.#words = words;
     this.index = index;
+    this.#at = at;
+    this.#infoAt = info === 0 ? 0 : at + (info >>> 16);
+    this.#infoBytes = info & 0xffff;
+    this.#cgroupAt = rest < 0x1_0000 ? 0 : at + (rest >>> 16);
+    this.#namespaceIndex = rest & 0xffff;
   }
 
   get family(): Family {
@@ -155,12 +153,11 @@ export class ConnectionRow {
 
   /** The cgroup v2 id of the socket, which names its container; `null` where the kernel does not tell. */
   get cgroupId(): bigint | null {
-    const id = this.#bytes.readBigUInt64LE(this.#at + ROW_CGROUP);
-    return id === 0n ? null : id;
+    return this.#cgroupAt === 0 ? null : this.#bytes.readBigUInt64LE(this.#cgroupAt);
   }
 
   get namespaceIndex(): number {
-    return this.#bytes.readUInt16LE(this.#at + ROW_NAMESPACE);
+    return this.#namespaceIndex;
   }
 
   /** TIME_WAIT and NEW_SYN_RECV entries carry no TCP_INFO. */
@@ -171,47 +168,43 @@ export class ConnectionRow {
   get tcpInfo(): TcpInfo | null {
     const length = this.#infoBytes;
     if (length === 0) return null;
-    return decodeTcpInfo(new DataView(this.#bytes.buffer, this.#bytes.byteOffset + this.#at + ROW_INFO, length), length);
+    return decodeTcpInfo(new DataView(this.#bytes.buffer, this.#bytes.byteOffset + this.#infoAt, length), length);
   }
 
   get retransmits(): number {
-    return this.#u8(INFO_RETRANSMITS);
+    return this.#infoByte(INFO_RETRANSMITS);
   }
 
   get probes(): number {
-    return this.#u8(INFO_PROBES);
+    return this.#infoByte(INFO_PROBES);
   }
 
   get backoff(): number {
-    return this.#u8(INFO_BACKOFF);
+    return this.#infoByte(INFO_BACKOFF);
   }
 
   /** The present retransmission timeout, ms. */
   get rtoMs(): number {
-    return this.#u32(INFO_RTO_US) / 1000;
+    return this.#infoWord(INFO_RTO_US) / 1000;
   }
 
   get rttMs(): number {
-    return this.#u32(INFO_RTT_US) / 1000;
+    return this.#infoWord(INFO_RTT_US) / 1000;
   }
 
   get unackedSegments(): number {
-    return this.#u32(INFO_UNACKED);
+    return this.#infoWord(INFO_UNACKED);
   }
 
   /** 0 also on kernels before 4.6, which do not tell. */
   get notSentBytes(): number {
-    return this.#u32(INFO_NOT_SENT);
+    return this.#infoBytes < INFO_NOT_SENT + 4 ? 0 : this.#infoWord(INFO_NOT_SENT);
   }
 
   /** Since the last data or ACK of the peer, ms; `null` without TCP_INFO. */
   get heardAgeMs(): number | null {
     if (!this.hasInfo) return null;
-    return Math.min(this.#u32(INFO_LAST_DATA_RECEIVED), this.#u32(INFO_LAST_ACK_RECEIVED));
-  }
-
-  get #infoBytes(): number {
-    return this.#bytes.readUInt16LE(this.#at + ROW_INFO_BYTES);
+    return Math.min(this.#infoWord(INFO_LAST_DATA_RECEIVED), this.#infoWord(INFO_LAST_ACK_RECEIVED));
   }
 
   #address(offset: number): Uint8Array {
@@ -223,7 +216,16 @@ export class ConnectionRow {
     return this.#bytes[this.#at + offset] ?? 0;
   }
 
+  /** Netlink aligns messages and attributes to words. */
   #u32(offset: number): number {
-    return this.#bytes.readUInt32LE(this.#at + offset);
+    return this.#words[(this.#at + offset) >> 2] ?? 0;
+  }
+
+  #infoByte(offset: number): number {
+    return this.#bytes[this.#infoAt + offset] ?? 0;
+  }
+
+  #infoWord(offset: number): number {
+    return this.#words[(this.#infoAt + offset) >> 2] ?? 0;
   }
 }

@@ -1,69 +1,68 @@
-import { type Attributes, findAttributes, INET_DIAG_MESSAGE_BYTES } from "../kernel/sock-diag-message.ts";
-import { ConnectionRow, ROW_BYTES, ROW_CGROUP, ROW_INFO, ROW_INFO_BYTES, ROW_NAMESPACE } from "./connection-row.ts";
+import { type Attributes, findAttributes } from "../kernel/sock-diag-message.ts";
+import { ConnectionRow, ZERO_INFO_BYTES } from "./connection-row.ts";
 
-const ROWS_PER_CHUNK = 2048;
-const CHUNK_BYTES = ROWS_PER_CHUNK * ROW_BYTES;
-const CGROUP_BYTES = 8;
+const BLOCK_BYTES = 1 << 20;
+/** Numbers a row: its block, where its message begins there; where in the message TCP_INFO and the cgroup lie, and the namespace. */
+const COLUMNS = 4;
+const FIRST_CAPACITY = 64;
 
-/** The same memory twice: netlink aligns all to 4 bytes, and words are copied 10 times as fast as views of bytes are made. */
-interface Chunk {
+/** The same memory twice: a word is read several times as fast as four bytes, before the loop around it is compiled. */
+interface Block {
   readonly bytes: Buffer;
-  readonly words: Int32Array;
-}
-
-/** What a worker hands over: the chunks travel without a copy. */
-export interface PackedTable {
-  readonly chunks: ArrayBuffer[];
-  readonly size: number;
+  readonly words: Uint32Array;
 }
 
 /**
- * The sockets of one survey in fixed rows of bytes: 368 bytes a socket and no object, decoded when somebody looks. 100,000
- * sockets take 37 MB; as objects with all their fields they would take ten times that.
+ * The sockets of one survey as the kernel wrote them: 420 bytes a socket and no object, decoded when somebody looks. 100,000 sockets
+ * take 43 MB; as objects with all their fields they would take ten times that. The kernel writes straight into the table, see {@link room}.
  */
 export class ConnectionTable {
-  readonly #chunks: Chunk[];
-  #size: number;
-  /** What is copied from, seen as words; a dump comes through one buffer. */
-  #source: { readonly bytes: Buffer; readonly words: Int32Array } | null = null;
+  readonly #blocks: Block[] = [];
+  /** What is taken of the last block. */
+  #filled = 0;
+  #rows: Uint32Array = new Uint32Array(FIRST_CAPACITY * COLUMNS);
+  #size = 0;
   readonly #found: Attributes = { infoAt: 0, infoBytes: 0, cgroupAt: 0 };
   /** Messages that broke their own lengths and were left out. */
   malformed = 0;
-
-  constructor(packed: PackedTable = { chunks: [], size: 0 }) {
-    this.#chunks = packed.chunks.map(chunkOver);
-    this.#size = packed.size;
-  }
 
   get size(): number {
     return this.#size;
   }
 
-  /** Takes one inet_diag_msg with its attributes. */
+  get memoryBytes(): number {
+    return this.#blocks.length * BLOCK_BYTES + this.#rows.byteLength;
+  }
+
+  /** Memory for the next messages, aligned to words. What {@link add} takes from it stays where it is; the rest is given out again. */
+  room(bytes: number): Buffer {
+    const block = this.#blockFor(bytes);
+    return block.bytes.subarray(this.#filled, this.#filled + bytes);
+  }
+
+  /** Takes one inet_diag_msg with its attributes; from elsewhere than {@link room} as a copy. */
   add(bytes: Buffer, start: number, end: number, namespaceIndex: number): void {
-    const found = this.#found;
-    if (!findAttributes(bytes, start, end, found)) {
+    if (end > bytes.length) {
       this.malformed++;
       return;
     }
-    const chunk = this.#roomForOne();
-    const at = (this.#size % ROWS_PER_CHUNK) * ROW_BYTES;
-    const infoBytes = Math.min(found.infoBytes, ROW_BYTES - ROW_INFO);
-    const words = this.#wordsOf(bytes);
-    copyWords(words, start, chunk.words, at, INET_DIAG_MESSAGE_BYTES);
-    copyWords(words, found.infoAt, chunk.words, at + ROW_INFO, infoBytes);
-    if (found.cgroupAt > 0) copyWords(words, found.cgroupAt, chunk.words, at + ROW_CGROUP, CGROUP_BYTES);
-    else chunk.words.fill(0, (at + ROW_CGROUP) / 4, (at + ROW_CGROUP + CGROUP_BYTES) / 4);
-    chunk.bytes.writeUInt16LE(namespaceIndex, at + ROW_NAMESPACE);
-    chunk.bytes.writeUInt16LE(infoBytes, at + ROW_INFO_BYTES);
-    this.#size++;
+    const last = this.#blocks.at(-1);
+    const isOurs = last !== undefined && bytes.buffer === last.bytes.buffer;
+    if (isOurs) this.#take(last, bytes.byteOffset + start, bytes.byteOffset + end, namespaceIndex);
+    else {
+      const block = this.#blockFor(end - start);
+      bytes.copy(block.bytes, this.#filled, start, end);
+      this.#take(block, this.#filled, this.#filled + end - start, namespaceIndex);
+    }
   }
 
   /** A view of row `index`; pass a view to reuse it, for loops over many rows. */
   row(index: number, view: ConnectionRow = new ConnectionRow()): ConnectionRow {
     if (index < 0 || index >= this.#size) throw new RangeError(`row ${index} of ${this.#size}`);
-    const { bytes } = this.#chunks[Math.floor(index / ROWS_PER_CHUNK)] as Chunk;
-    view.moveTo(bytes, (index % ROWS_PER_CHUNK) * ROW_BYTES, index);
+    const at = index * COLUMNS;
+    const rows = this.#rows;
+    const { bytes, words } = this.#blocks[rows[at] as number] as Block;
+    view.moveTo(bytes, words, index, rows[at + 1] as number, rows[at + 2] as number, rows[at + 3] as number);
     return view;
   }
 
@@ -73,55 +72,44 @@ export class ConnectionTable {
     for (let index = 0; index < this.#size; index++) yield this.row(index, view);
   }
 
-  /** Hands the rows over; the table is empty then. */
-  pack(): PackedTable {
-    const packed = { chunks: this.#chunks.map(({ bytes }) => bytes.buffer as ArrayBuffer), size: this.#size };
-    this.clear();
-    return packed;
-  }
-
-  /** Forgets the rows from `size` on: a listing that is begun anew. */
+  /** Forgets the rows from `size` on, and keeps no memory for them: a listing that is begun anew. */
   truncate(size: number): void {
-    this.#size = Math.min(this.#size, size);
+    if (size >= this.#size) return;
+    this.#blocks.length = (this.#rows[size * COLUMNS] as number) + 1;
+    this.#filled = this.#rows[size * COLUMNS + 1] as number;
+    this.#size = size;
   }
 
-  clear(): void {
-    this.#chunks.length = 0;
-    this.#size = 0;
-    this.malformed = 0;
-  }
-
-  #roomForOne(): Chunk {
-    const index = Math.floor(this.#size / ROWS_PER_CHUNK);
-    let chunk = this.#chunks[index];
-    if (!chunk) {
-      // An ArrayBuffer of its own: a pooled one could not be transferred.
-      chunk = chunkOver(new ArrayBuffer(CHUNK_BYTES));
-      this.#chunks.push(chunk);
+  #take(block: Block, start: number, end: number, namespaceIndex: number): void {
+    const found = this.#found;
+    if (!findAttributes(block.words, start, end, found)) {
+      this.malformed++;
+      return;
     }
-    return chunk;
+    if ((this.#size + 1) * COLUMNS > this.#rows.length) this.#grow();
+    const at = this.#size++ * COLUMNS;
+    const rows = this.#rows;
+    rows[at] = this.#blocks.length - 1;
+    rows[at + 1] = start;
+    rows[at + 2] = found.infoBytes === 0 ? 0 : ((found.infoAt - start) << 16) | found.infoBytes;
+    rows[at + 3] = ((found.cgroupAt === 0 ? 0 : found.cgroupAt - start) << 16) | namespaceIndex;
+    this.#filled = (end + 3) & ~3;
   }
 
-  /** A Buffer that begins between words, as tests and small reads have it, is copied. */
-  #wordsOf(bytes: Buffer): Int32Array {
-    if (this.#source?.bytes === bytes) return this.#source.words;
-    const isAligned = bytes.byteOffset % 4 === 0 && bytes.length % 4 === 0;
-    const aligned = isAligned ? bytes : Buffer.concat([bytes], bytes.length + ((4 - (bytes.length % 4)) % 4));
-    // Buffer.concat may take its memory from the pool, at any multiple of 8.
-    const words = new Int32Array(aligned.buffer, aligned.byteOffset, aligned.length / 4);
-    if (isAligned) this.#source = { bytes, words };
-    return words;
+  /** The last block, or a new one if it has not so much room. Its first bytes stay 0: see {@link ConnectionRow.moveTo}. */
+  #blockFor(bytes: number): Block {
+    const last = this.#blocks.at(-1);
+    if (last && this.#filled + bytes <= BLOCK_BYTES) return last;
+    const memory = new ArrayBuffer(BLOCK_BYTES);
+    const block = { bytes: Buffer.from(memory), words: new Uint32Array(memory) };
+    this.#blocks.push(block);
+    this.#filled = ZERO_INFO_BYTES;
+    return block;
   }
-}
 
-function chunkOver(memory: ArrayBuffer): Chunk {
-  return { bytes: Buffer.from(memory), words: new Int32Array(memory) };
-}
-
-/** Offsets and length in bytes. */
-function copyWords(from: Int32Array, fromByte: number, to: Int32Array, toByte: number, bytes: number): void {
-  const shift = (toByte - fromByte) >> 2;
-  const first = fromByte >> 2;
-  const end = (fromByte + bytes) >> 2;
-  for (let i = first; i < end; i++) to[i + shift] = from[i] as number;
+  #grow(): void {
+    const rows = new Uint32Array(2 * this.#rows.length);
+    rows.set(this.#rows);
+    this.#rows = rows;
+  }
 }

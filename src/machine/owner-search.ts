@@ -9,8 +9,11 @@ import { OwnerTable } from "./owner-table.ts";
 import { listPids } from "./owners.ts";
 import { type SearchAnswer, type SearchOrder, searchShares } from "./search-shares.ts";
 
-/** A thread starts in some 40 ms, in which this many descriptors are searched without one. */
-const WORTH_A_THREAD = 6000;
+/**
+ * Descriptors beside those of the largest process. A thread costs some 80 ms of processor time until it is of use, in which 10,000 are
+ * searched without one.
+ */
+const WORTH_A_THREAD = 10_000;
 const MOST_THREADS = 4;
 
 /** The threads' program as it was built; also when this file runs from the sources, as in tests, or as a part of cli/audit.js. */
@@ -41,11 +44,11 @@ export class OwnerSearch {
     options: { readonly wanted?: OptionsWanted; readonly pids?: readonly number[]; readonly worthAThread?: number } = {},
   ) {
     const threads = Math.min(MOST_THREADS, availableParallelism());
-    const { shares, descriptors } = cutShares(options.pids ?? listPids());
+    const { shares, descriptors, largest } = cutShares(options.pids ?? listPids());
     this.#port = port;
     this.#shares = shares;
     this.#wanted = options.wanted ?? "all";
-    if (descriptors < (options.worthAThread ?? WORTH_A_THREAD)) return;
+    if (descriptors - largest < (options.worthAThread ?? WORTH_A_THREAD)) return;
     for (let i = 1; i < threads; i++) {
       const worker = new Worker(THREAD);
       worker.unref(); // should the survey fail, nobody waits for it

@@ -20,6 +20,7 @@ export class OwnerTable {
   readonly shared: SharedArrayBuffer;
   readonly #cells: Int32Array;
   readonly #rows: number;
+  #lastOptions: ConnectionOptions | null = null;
 
   constructor(shared: SharedArrayBuffer) {
     this.shared = shared;
@@ -37,11 +38,17 @@ export class OwnerTable {
     return pid === 0 ? null : { pid, fd: this.#cell(row, FD) };
   }
 
-  /** `null`: not read, see {@link errnoOf}. */
+  pidOf(row: number): number | null {
+    return this.#cell(row, PID) || null;
+  }
+
+  /** `null`: not read, see {@link errnoOf}. The same object as the last time where the options are the same. */
   optionsOf(row: number): ConnectionOptions | null {
     if (this.#cell(row, PID) === 0 || this.#cell(row, ERRNO) !== 0) return null;
+    const last = this.#lastOptions;
+    if (last && this.#holds(row, last)) return last;
     const rtoMaxMs = this.#cell(row, RTO_MAX_MS);
-    return {
+    this.#lastOptions = {
       keepalive: {
         enabled: this.#cell(row, HAS_KEEPALIVE) === 1,
         idleMs: this.#cell(row, IDLE_MS),
@@ -51,6 +58,7 @@ export class OwnerTable {
       userTimeoutMs: this.#cell(row, USER_TIMEOUT_MS),
       rtoMaxMs: rtoMaxMs === NONE ? null : rtoMaxMs,
     };
+    return this.#lastOptions;
   }
 
   /** Why the options could not be read: 0 = they were; `null` = nobody asked. */
@@ -63,6 +71,13 @@ export class OwnerTable {
   isBetterOwner(row: number, pid: number): boolean {
     const known = this.#cell(row, PID);
     return known === 0 || pid < known;
+  }
+
+  /** `options`, or the errno of reading them. */
+  set(row: number, pid: number, fd: number, options: ConnectionOptions | number): void {
+    this.setOwner(row, pid, fd);
+    if (typeof options === "number") this.setErrno(row, options);
+    else this.setOptions(row, options);
   }
 
   setOwner(row: number, pid: number, fd: number): void {
@@ -96,6 +111,17 @@ export class OwnerTable {
       const at = row * COLUMNS;
       this.#cells.set(other.#cells.subarray(at, at + COLUMNS), at);
     }
+  }
+
+  #holds(row: number, { keepalive, userTimeoutMs, rtoMaxMs }: ConnectionOptions): boolean {
+    return (
+      this.#cell(row, HAS_KEEPALIVE) === (keepalive.enabled ? 1 : 0) &&
+      this.#cell(row, IDLE_MS) === keepalive.idleMs &&
+      this.#cell(row, INTERVAL_MS) === keepalive.intervalMs &&
+      this.#cell(row, COUNT) === keepalive.count &&
+      this.#cell(row, USER_TIMEOUT_MS) === userTimeoutMs &&
+      this.#cell(row, RTO_MAX_MS) === (rtoMaxMs ?? NONE)
+    );
   }
 
   #cell(row: number, column: number): number {

@@ -100,7 +100,7 @@ function dumpWithRestarts(
     // A fresh socket each time: an abandoned dump would leave its answers in the old one.
     const diag = SockDiag.open(port);
     if (typeof diag === "number") throw new HalfOpenError("ERR_NOT_SUPPORTED", `the system refuses netlink: ${errnoText(-diag)}`);
-    const outcome = diag.dump(wanted, into);
+    const outcome = diag.dump(wanted, into, (bytes) => table.room(bytes));
     diag.close();
     if (outcome.errno !== 0) {
       table.truncate(before);

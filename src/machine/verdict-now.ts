@@ -1,5 +1,5 @@
 import { classify } from "../core/classify.ts";
-import type { Diagnosis, LocalPath, State } from "../core/diagnosis.ts";
+import type { Cause, Diagnosis, LocalPath, State } from "../core/diagnosis.ts";
 import type { Flow } from "../core/flow.ts";
 import { Liveness } from "../core/liveness.ts";
 import type { TcpInfo } from "../core/tcp-info.ts";
@@ -39,11 +39,18 @@ export function verdictNow(row: ConnectionRow, frame: VerdictFrame): Diagnosis |
   return tell(row, info, liveness, liveness.state === "dead" && isFlimsy ? "suspect" : liveness.state, frame);
 }
 
+/** What {@link verdictNow} says of a connection in order, without its words. */
+export function ordinaryVerdict(isKeepaliveOn: boolean): { readonly state: State; readonly cause: Cause } {
+  return isKeepaliveOn ? HEALTHY : QUIET;
+}
+
 /** Most connections of a machine: decoding and judging all that is known of them would change nothing. */
-function isInOrder(row: ConnectionRow): boolean {
+export function isInOrder(row: ConnectionRow): boolean {
   return row.state === "ESTABLISHED" && !isQuestionOpen(row);
 }
 
+const HEALTHY = { state: "alive", cause: "healthy" } as const;
+const QUIET = { state: "alive", cause: "quiet" } as const;
 const ORDINARY: TcpInfo = { state: "ESTABLISHED" };
 const NOT_JUDGED = { flow: "idle", attempts: { count: 0 }, isHeardWithoutProgress: false, isRushed: false } as const;
 

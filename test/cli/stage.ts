@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { Network } from "../../src/lab/network.ts";
 import { DIST, type LabProcess, type World } from "../../src/lab/world.ts";
-import type { AuditedConnection } from "../../src/machine/audit.ts";
+import type { AuditedConnection } from "../../src/machine/audited-connection.ts";
 import type { GuardEvent } from "../../src/machine/guard-event.ts";
 
 export const HALFOPEN: readonly string[] = [process.execPath, fileURLToPath(new URL("../cli/main.js", DIST))];

@@ -5,7 +5,7 @@ import type { Network } from "../../src/lab/network.ts";
 import { monotonicMs } from "../../src/lab/run-fault.ts";
 import type { SubjectConnection } from "../../src/lab/subject-messages.ts";
 import { DIST, World } from "../../src/lab/world.ts";
-import type { AuditedConnection, AuditSummary } from "../../src/machine/audit.ts";
+import type { AuditedConnection, AuditSummary } from "../../src/machine/audited-connection.ts";
 import type { Death } from "../../src/machine/death-events.ts";
 import { describeWith } from "../setup/requires.ts";
 import { startWatchedProgram, type WatchedProgram } from "./watched-program.ts";

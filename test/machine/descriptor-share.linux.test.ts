@@ -33,6 +33,14 @@ beforeAll(async () => {
   const { port: at } = server.address() as { port: number };
   client = connect(at, "127.0.0.1");
   await Promise.all([once(client, "connect"), once(server, "connection")]);
+  // Once a byte went either way, the event loop watches both.
+  for (const [from, to] of [
+    [client, accepted],
+    [accepted, client],
+  ] as const) {
+    from.write("x");
+    await once(to, "data");
+  }
   client.setKeepAlive(true, 33_000);
   table = takeSurvey(port, {
     states: HANGING_STATES,
@@ -52,7 +60,7 @@ afterAll(() => {
 function search(changes: Partial<SystemPort>) {
   const counted = countingCloses({ ...port, ...changes });
   const owners = OwnerTable.ofSize(table.size);
-  searchShare(counted.port, { pid: process.pid, range: null }, InodeIndex.of(table), owners);
+  searchShare(counted.port, { pid: process.pid, below: null }, InodeIndex.of(table), owners);
   expect(counted.left()).toBe(0);
   return owners;
 }
@@ -123,14 +131,45 @@ describe("the search for owners", () => {
 
   it("passes over processes that ended or are hidden", () => {
     const owners = OwnerTable.ofSize(table.size);
-    expect(searchShare(port, { pid: 4_194_303, range: null }, InodeIndex.of(table), owners)).toBe(null);
+    expect(searchShare(port, { pid: 4_194_303, below: null }, InodeIndex.of(table), owners)).toBe(null);
     expect(owners.ownerOf(0)).toBe(null);
   });
 
-  it("finds the same in parts, each part once", () => {
+  it("finds the same whether it lists the descriptors or tries their numbers, and asks the event loop", () => {
+    const listed = search({});
+    let links = 0;
+    const counting = {
+      ...port,
+      readlinkat(...args: Parameters<SystemPort["readlinkat"]>) {
+        links++;
+        return port.readlinkat(...args);
+      },
+    };
+    const tried = OwnerTable.ofSize(table.size);
+    const below = descriptorLimit(process.pid);
+    searchShare(counting, { pid: process.pid, below }, InodeIndex.of(table), tried);
+    for (const row of table.rows()) {
+      expect(tried.optionsOf(row.index)).toEqual(listed.optionsOf(row.index));
+      expect(tried.ownerOf(row.index)).toEqual(listed.ownerOf(row.index));
+    }
+    // Two sockets of this process, which Node's event loop watches, were known without their links.
+    expect(links).toBe(below + 64 - table.size);
+  });
+
+  it("believes no event loop: a descriptor that became another socket is told by its link", () => {
     const owners = OwnerTable.ofSize(table.size);
-    const pieces = [0, 8, 16].map((from) => ({ from, to: from === 16 ? descriptorLimit(process.pid) : from + 8 }));
-    for (const range of pieces) searchShare(port, { pid: process.pid, range }, InodeIndex.of(table), owners);
+    let asked = 0;
+    const lying = {
+      ...port,
+      // The first look at each of the two says: another socket.
+      getsockopt(fd: number, level: number, option: number, value: Uint8Array) {
+        const length = port.getsockopt(fd, level, option, value);
+        if (option === SO_COOKIE && ++asked % 2 === 1) value[0] = (value[0] ?? 0) ^ 1;
+        return length;
+      },
+    };
+    searchShare(lying, { pid: process.pid, below: descriptorLimit(process.pid) }, InodeIndex.of(table), owners);
+    expect(asked).toBe(2 * table.size);
     for (const row of table.rows()) expect(owners.optionsOf(row.index)).toEqual(search({}).optionsOf(row.index));
   });
 

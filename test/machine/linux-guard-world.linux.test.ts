@@ -40,10 +40,10 @@ class Found {
   readonly #namespaces: ReturnType<typeof takeSurvey>["namespaces"];
   readonly #table: ReturnType<typeof takeSurvey>["table"];
 
-  private constructor(holder: ChildProcessWithoutNullStreams, lines: AsyncIterator<string>, localPort: number) {
+  private constructor(holder: ChildProcessWithoutNullStreams, lines: AsyncIterator<string>, localPort: number, remotePort: number) {
     this.#holder = holder;
     this.#lines = lines;
-    const request = { states: HANGING_STATES, withInfo: true, filter: [[{ localPort }]], allNamespaces: false };
+    const request = { states: HANGING_STATES, withInfo: true, filter: [[{ localPort }], [{ remotePort }]], allNamespaces: false };
     const { table, namespaces } = takeSurvey(port, request);
     this.#table = table;
     this.#namespaces = namespaces;
@@ -57,7 +57,7 @@ class Found {
     const { port: at } = server.address() as { port: number };
     const holder = spawn("/usr/bin/python3", ["-c", HOLDER, String(at)], { stdio: "pipe" });
     const lines = createInterface({ input: holder.stdout })[Symbol.asyncIterator]();
-    return new Found(holder, lines, Number((await lines.next()).value));
+    return new Found(holder, lines, Number((await lines.next()).value), at);
   }
 
   /** Acts without privilege. */

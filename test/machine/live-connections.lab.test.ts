@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
 import type { Network } from "../../src/lab/network.ts";
 import { DIST, World } from "../../src/lab/world.ts";
-import type { AuditedConnection } from "../../src/machine/audit.ts";
+import type { AuditedConnection } from "../../src/machine/audited-connection.ts";
 import type { GuardEvent } from "../../src/machine/guard-event.ts";
 import { describeWith } from "../setup/requires.ts";
 import { lengthName, longOrShort } from "../setup/run-length.ts";

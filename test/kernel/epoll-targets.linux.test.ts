@@ -1,0 +1,33 @@
+import { once } from "node:events";
+import { createServer } from "node:net";
+import { expect, it } from "vitest";
+import { DescriptorLinks, descriptorLimit } from "../../src/kernel/descriptor-links.ts";
+import { epollTargets } from "../../src/kernel/epoll-targets.ts";
+import { openPort } from "../../src/kernel/open-port.ts";
+import type { SystemPort } from "../../src/kernel/port.ts";
+
+it("tells what the event loop of a process watches, each with the inode that its link has", async () => {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  // Node registers what it watches as its loop turns.
+  await new Promise((resolve) => setTimeout(resolve, 1));
+  const links = DescriptorLinks.open(openPort() as SystemPort, process.pid) as DescriptorLinks;
+  const inodes = new Map<number, number>();
+  for (let fd = 0; fd < descriptorLimit(process.pid); fd++) {
+    if (links.isEpoll(fd)) epollTargets(process.pid, fd, (target, inode) => inodes.set(target, inode));
+  }
+  const listening = (server as unknown as { _handle: { fd: number } })._handle.fd;
+  expect(inodes.get(listening)).toBe(links.socketInode(listening));
+  expect(inodes.get(listening)).toBeGreaterThan(0);
+  links.close();
+  server.close();
+});
+
+it("says nothing of what is no epoll instance, or no process", () => {
+  const none = (): never => {
+    throw new Error("nothing watches here");
+  };
+  epollTargets(process.pid, 0, none);
+  epollTargets(process.pid, 987_654, none);
+  epollTargets(4_194_303, 3, none);
+});
