@@ -77,11 +77,8 @@ function readEach(socket) {
   }, BATCH_EVERY_MS);
 }
 
-const watches = new Set();
 function watchEach(socket) {
-  const watcher = watch(socket, settings);
-  watches.add(watcher);
-  watcher.on("dead", countFalseAlarm).on("close", () => watches.delete(watcher));
+  watch(socket, settings).on("dead", countFalseAlarm);
 }
 
 function watchAll(server) {
