@@ -15,7 +15,7 @@ const LONGEST_SWEEP_MS = 1000;
 
 interface ProgramGuardOptions {
   readonly detectWithinMs: number;
-  /** Tells everything, as JSON; else what was ended, and what failed. */
+  /** Tells everything, as JSON; else what was ended, what was not and why, and what failed. */
   readonly isJson: boolean;
   readonly tell: (line: string) => void;
 }
@@ -24,7 +24,7 @@ interface ProgramGuardOptions {
 export function guardProgram(port: SystemPort, pid: number, { detectWithinMs, isJson, tell }: ProgramGuardOptions): () => void {
   const log = (event: GuardEvent): void => {
     if (isJson) tell(JSON.stringify(event));
-    else if (event.action === "destroy" || event.action === "error") tell(`halfopen: ${guardLine(event)}`);
+    else if (event.action !== "set") tell(`halfopen: ${guardLine(event)}`);
   };
   const tree = new ProcessTree(pid);
   const world = new LinuxGuardWorld({ port, ending: "disconnect", pids: () => tree.pids() });

@@ -2,7 +2,7 @@
 const PRIOR_LOSS = 0.01;
 /** How many attempts the prior is worth: two misses among the first twenty must already count. */
 const PRIOR_WEIGHT = 10;
-/** Beyond this many attempts the past is halved, so that a path that got worse is believed. */
+/** Beyond this many attempts the past is halved, so that a path that got worse is believed: what one connection sees in some minutes. */
 const MEMORY = 100;
 
 /**
@@ -19,10 +19,16 @@ const NOTABLE_LOSS = 0.03;
 
 /** Estimates the share of lost attempts of one connection: a Beta prior and a memory that fades, or a short memory where that is worse. */
 export class LossEstimator {
+  readonly #memory: number;
   #attempts = 0;
   #lost = 0;
   #bursts = 0;
   #recent = 0;
+
+  /** `memory`: attempts after which the past counts half. Where many connections report, a short one would only follow chance. */
+  constructor(memory: number = MEMORY) {
+    this.#memory = memory;
+  }
 
   /** So many attempts, of which the lost ones fell together. */
   record(attempts: number, lost: number): void {
@@ -31,7 +37,7 @@ export class LossEstimator {
     this.#lost += counted;
     this.#recent = this.#recent * (1 - SHORT) ** attempts + SHORT * Math.min(1, lost);
     if (lost > 0) this.#bursts++;
-    if (this.#attempts > MEMORY) {
+    if (this.#attempts > this.#memory) {
       this.#attempts /= 2;
       this.#lost /= 2;
       this.#bursts /= 2;

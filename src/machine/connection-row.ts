@@ -23,7 +23,10 @@ const INFO_UNACKED = 24;
 const INFO_RTT_US = 68;
 const INFO_LAST_DATA_RECEIVED = 52;
 const INFO_LAST_ACK_RECEIVED = 56;
+const INFO_TOTAL_RETRANSMITS = 100;
 const INFO_NOT_SENT = 144;
+const INFO_DATA_SEGMENTS_OUT = 156;
+const INFO_DUPLICATES_REPORTED = 216;
 
 export type Timer = "off" | "retransmit" | "keepalive" | "time-wait" | "persist";
 const TIMERS: readonly Timer[] = ["off", "retransmit", "keepalive", "time-wait", "persist"];
@@ -198,7 +201,26 @@ export class ConnectionRow {
 
   /** 0 also on kernels before 4.6, which do not tell. */
   get notSentBytes(): number {
-    return this.#infoBytes < INFO_NOT_SENT + 4 ? 0 : this.#infoWord(INFO_NOT_SENT);
+    return this.#laterInfoWord(INFO_NOT_SENT);
+  }
+
+  /** Data segments sent since the connection began, those sent again among them; 0 on kernels before 4.6, which do not tell. */
+  get dataSegmentsOut(): number {
+    return this.#laterInfoWord(INFO_DATA_SEGMENTS_OUT);
+  }
+
+  get totalRetransmits(): number {
+    return this.#infoWord(INFO_TOTAL_RETRANSMITS);
+  }
+
+  /** Segments that the peer says it got twice (RFC 3708); 0 before 4.19. */
+  get duplicatesReported(): number {
+    return this.#laterInfoWord(INFO_DUPLICATES_REPORTED);
+  }
+
+  /** The last thing heard was an acknowledgment without data: an answer to us, and nothing the peer would have sent anyway. */
+  get isLastHeardAnswer(): boolean {
+    return this.#infoWord(INFO_LAST_ACK_RECEIVED) < this.#infoWord(INFO_LAST_DATA_RECEIVED);
   }
 
   /** Since the last data or ACK of the peer, ms; `null` without TCP_INFO. */
@@ -227,5 +249,10 @@ export class ConnectionRow {
 
   #infoWord(offset: number): number {
     return this.#words[(this.#infoAt + offset) >> 2] ?? 0;
+  }
+
+  /** Of what not every kernel tells; 0 where it does not. */
+  #laterInfoWord(offset: number): number {
+    return this.#infoBytes < offset + 4 ? 0 : this.#infoWord(offset);
   }
 }

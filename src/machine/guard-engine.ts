@@ -16,6 +16,8 @@ const TICK_MS = 10;
 /** A condemned connection that may not be ended now is looked at again after this. */
 const HOLD_LOOK_MS = 1000;
 const ENOENT = 2;
+/** A path is judged by so many of the last round trips over it: with a tenth of them lost a few hundred would now and then look like three in a hundred. */
+const PATH_MEMORY = 2000;
 
 export interface GuardEngineOptions {
   readonly world: GuardWorld;
@@ -125,7 +127,7 @@ export class GuardEngine {
       this.#doubt(connection, takenAt);
       return;
     }
-    if (connection.heardAt > heardBefore) this.#noteHeard(connection);
+    if (connection.heardAt > heardBefore) this.#noteHeard(connection, row);
     if (connection.isDeviating) this.#actions.restore(connection);
     if (this.#actions.shouldRetry(connection)) this.#actions.tune(connection, row.heardAgeMs ?? 0);
   }
@@ -213,13 +215,15 @@ export class GuardEngine {
 
   #acquit(connection: Guarded): void {
     const { group } = connection.by;
-    if (group && connection.missed > 0) this.#lossOf(group).record(connection.missed + 1, connection.missed);
+    // What was in flight the kernel's totals will tell.
+    const isCounted = connection.missed > 0 && connection.verdict?.liveness.flow !== "in-flight";
+    if (group && isCounted) this.#lossOf(group).record(connection.missed + 1, connection.missed);
+    if (group) heardInGroup(group, connection.heardAt);
     connection.verdict = null;
     connection.said.delete("hold");
     this.#inDoubt--;
     this.#actions.guardInFlight(connection, false);
     this.#markSilent(connection, false);
-    this.#noteHeard(connection);
     if (connection.isDeviating) this.#actions.restore(connection);
   }
 
@@ -242,17 +246,16 @@ export class GuardEngine {
     markSilent(group, isSilent);
   }
 
-  /** An answer at the first try. */
-  #noteHeard({ by, heardAt }: Guarded): void {
+  #noteHeard({ by, heardAt, roundTrips }: Guarded, row: ConnectionRow): void {
     if (!by.group) return;
     heardInGroup(by.group, heardAt);
-    this.#lossOf(by.group).record(1, 0);
+    roundTrips.teach(this.#lossOf(by.group), row);
   }
 
   #lossOf(group: PeerGroup): LossEstimator {
     let loss = this.#losses.get(group);
     if (!loss) {
-      loss = new LossEstimator();
+      loss = new LossEstimator(PATH_MEMORY);
       this.#losses.set(group, loss);
     }
     return loss;

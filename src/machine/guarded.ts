@@ -9,6 +9,7 @@ import type { ConnectionRow } from "./connection-row.ts";
 import type { ConnectionOptions } from "./exact-options.ts";
 import type { NamedConnection } from "./guard-event.ts";
 import type { GuardRule, Standing } from "./guard-rule.ts";
+import { RoundTrips } from "./round-trips.ts";
 
 /** States in which a connection may be ended. Never LISTEN: SOCK_DESTROY would shut the whole server (measured on 6.18). */
 const ENDABLE: ReadonlySet<TcpState> = new Set(["ESTABLISHED", "FIN_WAIT1", "FIN_WAIT2", "CLOSE_WAIT"]);
@@ -47,6 +48,7 @@ export class Guarded implements WheelEntry {
   /** Present while the connection is in doubt. */
   verdict: ConfirmedVerdict | null = null;
   isSilent = false;
+  readonly roundTrips: RoundTrips;
   /** Unanswered attempts of the present doubt. */
   missed = 0;
   info: TcpInfo | null = null;
@@ -73,6 +75,7 @@ export class Guarded implements WheelEntry {
     this.state = row.state;
     this.pid = owner?.pid ?? null;
     this.process = owner?.process ?? null;
+    this.roundTrips = new RoundTrips(row);
     this.since = now;
     this.heardAt = now;
   }

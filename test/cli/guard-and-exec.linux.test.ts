@@ -1,6 +1,6 @@
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { get } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -58,6 +58,12 @@ describe.runIf(process.platform === "linux")("halfopen exec", () => {
     expect(await run(["exec", "--", "/etc/passwd"])).toMatchObject({ code: 126 });
     expect(await run(["exec", "--detect-within", "1s", "--", "true"])).toMatchObject({ code: 2 });
     expect(await run(["exec"])).toMatchObject({ code: 2 });
+  });
+
+  it("loads nothing of the guard before the program runs", () => {
+    const source = readFileSync(new URL("../../src/cli/exec.ts", import.meta.url), "utf8");
+    const imported = [...source.matchAll(/^import .* from "\.\.\/(.*)\.ts";$/gm)].map(([, path]) => path);
+    expect(imported).toEqual(["machine/guard-budget"]);
   });
 
   it("ends by the signal that ended the program", async () => {

@@ -11,7 +11,13 @@ const SETTLE_MS = 3000;
 /** Longer than the budget of all guards here, and time for what they do. */
 const JUDGED_MS = 6500;
 const GUARD = ["--detect-within", "5s", "--apply"];
-const refusing = (errno: "EPERM" | "ENOSYS", call: string): string[] => ["/usr/bin/python3", file("refuse.py"), errno, call, "--"];
+const refusing = (errno: "EPERM" | "ENOSYS" | "ENOPROTOOPT", call: string): string[] => [
+  "/usr/bin/python3",
+  file("refuse.py"),
+  errno,
+  call,
+  "--",
+];
 
 await describeWith(["root", "namespaces", "ss", "/usr/bin/python3"], "where the system refuses", () => {
   let world: World;
@@ -124,6 +130,32 @@ await describeWith(["root", "namespaces", "ss", "/usr/bin/python3"], "where the 
       expect(process.errors.join("\n")).toContain(`${errno}`);
     },
   );
+
+  it.concurrent("an older kernel, without a cap on backoff: in time all the same, and a backstop that goes with the guard", {
+    timeout: 60_000,
+  }, async () => {
+    const older = refusing("ENOPROTOOPT", "rto_max");
+    const [watched, restarted] = await Promise.all([Stage.open(world), Stage.open(world)]);
+    const idle = await watched.client(7000);
+    const writing = await watched.client(7001, { isWriting: true });
+    const late = await restarted.client(7001, { isWriting: true });
+    const guards = await Promise.all([watched.guard(GUARD, older), restarted.guard(GUARD, older)]);
+    await until(() => guards[0].events().length === 2 && guards[1].events().length === 1, "all are set");
+    expect(guards[0].events()[0]?.after?.rtoMaxMs).toBeNull();
+    await sleep(SETTLE_MS);
+    const cutAt = performance.now();
+    await Promise.all([watched.network.pullCable(), restarted.network.pullCable()]);
+    const userTimeout = async (): Promise<number | null | undefined> => (await restarted.settings())["10.77.0.2:7001"]?.userTimeoutMs;
+    await until(async () => (await userTimeout()) === 60_000, "the kernel stands in while data is in flight");
+    await guards[1].running.process.signal("SIGTERM");
+    expect(await guards[1].running.ended).toBe(0);
+    expect(await userTimeout()).toBe(0);
+    const again = await restarted.guard(GUARD, older);
+    expect(await Promise.all([idle.ended, writing.ended])).toEqual([7, 7]);
+    expect(performance.now() - cutAt).toBeLessThan(5500);
+    expect(await late.ended).toBe(7);
+    expect(again.events().map(({ action }) => action)).toEqual(["destroy"]);
+  });
 
   it.concurrent("exec by root covers a program that runs as another user", { timeout: 60_000 }, async () => {
     const stage = await Stage.open(world);

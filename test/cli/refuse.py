@@ -1,4 +1,5 @@
-# refuse.py EPERM|ENOSYS CALL... -- CMD: runs a program whose kernel refuses some system calls, as a container's seccomp profile does.
+# refuse.py EPERM|ENOSYS|ENOPROTOOPT CALL... -- CMD: runs a program whose kernel refuses some system calls, as a container's seccomp
+# profile or an older kernel does.
 import ctypes
 import errno
 import os
@@ -12,20 +13,27 @@ SECCOMP_RET_ERRNO = 0x00050000
 SECCOMP_RET_ALLOW = 0x7FFF0000
 # linux/bpf_common.h: load a word of struct seccomp_data, jump if equal, return.
 LOAD, JUMP_EQUAL, RETURN = 0x20, 0x15, 0x06
-# The numbers of x86_64 and arm64; socket differs.
-NUMBERS = {"pidfd_open": 434, "pidfd_getfd": 438}
-SOCKET = 41 if os.uname().machine == "x86_64" else 198
-NUMBER, FIRST_ARGUMENT, THIRD_ARGUMENT = 0, 16, 32
+IS_X86 = os.uname().machine == "x86_64"
+SOCKET, SETSOCKOPT, GETSOCKOPT = (41, 54, 55) if IS_X86 else (198, 208, 209)
+NUMBER, FIRST_ARGUMENT, SECOND_ARGUMENT, THIRD_ARGUMENT = 0, 16, 24, 32
 AF_NETLINK, NETLINK_SOCK_DIAG = 16, 4
+IPPROTO_TCP, TCP_RTO_MAX_MS = 6, 44
+# By name, what the words of struct seccomp_data must be.
+CALLS = {
+    "pidfd_open": [[(NUMBER, 434)]],
+    "pidfd_getfd": [[(NUMBER, 438)]],
+    "sock_diag": [[(NUMBER, SOCKET), (FIRST_ARGUMENT, AF_NETLINK), (THIRD_ARGUMENT, NETLINK_SOCK_DIAG)]],
+    # Linux before 6.15.
+    "rto_max": [
+        [(NUMBER, number), (SECOND_ARGUMENT, IPPROTO_TCP), (THIRD_ARGUMENT, TCP_RTO_MAX_MS)]
+        for number in (SETSOCKOPT, GETSOCKOPT)
+    ],
+}
 
 end = sys.argv.index("--")
 code = getattr(errno, sys.argv[1])
 program = []
-for call in sys.argv[2:end]:
-    if call == "sock_diag":
-        tests = [(NUMBER, SOCKET), (FIRST_ARGUMENT, AF_NETLINK), (THIRD_ARGUMENT, NETLINK_SOCK_DIAG)]
-    else:
-        tests = [(NUMBER, NUMBERS[call])]
+for tests in [tests for call in sys.argv[2:end] for tests in CALLS[call]]:
     for i, (offset, value) in enumerate(tests):
         left = 2 * (len(tests) - 1 - i) + 1
         program += [(LOAD, 0, 0, offset), (JUMP_EQUAL, 0, left, value)]

@@ -87,18 +87,44 @@ describe("the guard", () => {
     );
   });
 
-  it("ends none of 300 live connections in 10 minutes that lose every tenth round trip", () => {
-    const world = new ModelWorld({ budgetMs: 5000 });
-    for (let i = 0; i < 300; i++) world.add(kernel(lossy(0.1, i)), [10, 0, 0, i % 20], i % 3 === 0 ? 400 : null);
-    world.run(600_000);
-    expect(world.actionsOf("destroy")).toEqual([]);
-    expect(world.engine.counts.guarded).toBe(300);
-  }, 120_000);
+  it.each([
+    ["with", true],
+    ["without", false],
+  ])(
+    "ends none of 300 live connections in 10 minutes that lose every tenth round trip, %s a cap on backoff",
+    (_with, hasRtoCap) => {
+      const world = new ModelWorld({ budgetMs: 5000, hasRtoCap });
+      const rtoMaxMs = hasRtoCap ? 1000 : 120_000;
+      for (let i = 0; i < 300; i++) world.add(kernel(lossy(0.1, i), rtoMaxMs), [10, 0, 0, i % 20], i % 3 === 0 ? 400 : null);
+      world.run(600_000);
+      expect(world.actionsOf("destroy")).toEqual([]);
+      expect(world.engine.counts.guarded).toBe(300);
+    },
+    120_000,
+  );
 
-  it("ends no live peer that keeps its window closed", () => {
-    const world = new ModelWorld({ budgetMs: 5000 });
+  it.each([
+    ["idle", null],
+    ["writing", 400],
+  ])("knows what a path loses by the %s connections over it", (_traffic, writeEveryMs) => {
+    for (const lossRatio of [0.02, 0.1, 0.2]) {
+      const world = new ModelWorld({ budgetMs: 5000 });
+      for (let i = 0; i < 100; i++) world.add(kernel(lossy(lossRatio, i)), [10, 0, 0, 2], writeEveryMs);
+      world.add(kernel(outOf(120_000, Number.POSITIVE_INFINITY)), [10, 0, 0, 2], writeEveryMs);
+      world.run(150_000);
+      const [event] = world.actionsOf("destroy");
+      expect(event?.diagnosis?.evidence.lossRatio).toBeGreaterThan(0.8 * lossRatio);
+      expect(event?.diagnosis?.evidence.lossRatio).toBeLessThan(0.03 + 1.5 * lossRatio);
+    }
+  });
+
+  it.each([
+    ["with", true],
+    ["without", false],
+  ])("ends no live peer that keeps its window closed, %s a cap on backoff", (_with, hasRtoCap) => {
+    const world = new ModelWorld({ budgetMs: 5000, hasRtoCap });
     for (let i = 0; i < 10; i++) {
-      const model = kernel(outOf(0, 0));
+      const model = kernel(outOf(0, 0), hasRtoCap ? 1000 : 120_000);
       model.isPeerReading = false;
       world.add(model, [10, 0, 0, i], 500);
     }

@@ -50,7 +50,11 @@ class Found {
     const standing = standingFor(5000, 1000, 15);
     const rule = { name: "all", match: MATCH_ALL, detectWithinMs: 5000, endsDead: true, includesListeners: true, includesLoopback: true };
     const owner = { pid: holder.pid as number, process: "python3" };
-    this.connection = new Guarded(table.row(0), owner, { rule, standing, group: null }, 0);
+    // Other people's sockets of this machine may have the same ports at other addresses.
+    let index = -1;
+    for (const { local, remote, index: at } of table.rows())
+      if (local === `127.0.0.1:${localPort}` && remote === `127.0.0.1:${remotePort}`) index = at;
+    this.connection = new Guarded(table.row(index), owner, { rule, standing, group: null }, 0);
   }
 
   static async start(server: Server): Promise<Found> {

@@ -1,0 +1,48 @@
+import type { LossEstimator } from "../core/loss-estimator.ts";
+import type { ConnectionRow } from "./connection-row.ts";
+
+/** LossEstimator counts a burst as two losses, so more than two in one lesson would be lost on it. */
+const MOST_LOST_IN_A_LESSON = 2;
+
+/** The kernel's totals at one survey. 32 bits that wrap. */
+interface Totals {
+  readonly segments: number;
+  readonly retransmits: number;
+  readonly duplicates: number;
+}
+
+/**
+ * What the surveys see of one connection's round trips, as lessons on its path's loss. Writing: by the kernel's totals, since a loss is
+ * mended between two surveys. Idle: an answer to a probe at the first try; tries that failed are counted where they are doubted.
+ */
+export class RoundTrips {
+  #learned: Totals;
+  /** Of the last survey: only when the peer is heard again are they resolved, since what was just repeated may be lost for good. */
+  #seen: Totals;
+
+  constructor(row: ConnectionRow) {
+    this.#seen = totalsOf(row);
+    this.#learned = this.#seen;
+  }
+
+  /** The peer was heard since the last survey. */
+  teach(loss: LossEstimator, row: ConnectionRow): void {
+    if (row.retransmits > 0) return;
+    const { segments, retransmits, duplicates } = this.#seen;
+    const sent = (segments - this.#learned.segments) | 0;
+    if (sent > 0) {
+      const repeated = (retransmits - this.#learned.retransmits) | 0;
+      const needless = (duplicates - this.#learned.duplicates) | 0;
+      const lost = Math.min(sent, Math.max(0, repeated - needless));
+      const share = lost > MOST_LOST_IN_A_LESSON ? MOST_LOST_IN_A_LESSON / lost : 1;
+      loss.record(Math.ceil(sent * share), Math.round(lost * share));
+    }
+    this.#learned = this.#seen;
+    if (row.dataSegmentsOut !== segments) this.#seen = totalsOf(row);
+    else if (sent === 0 && row.isLastHeardAnswer) loss.record(1, 0);
+  }
+}
+
+function totalsOf(row: ConnectionRow): Totals {
+  return { segments: row.dataSegmentsOut, retransmits: row.totalRetransmits, duplicates: row.duplicatesReported };
+}
