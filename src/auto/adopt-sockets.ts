@@ -1,6 +1,7 @@
 import { subscribe } from "node:diagnostics_channel";
 import { type Server, Socket } from "node:net";
 import { Server as TlsServer } from "node:tls";
+import { HalfOpenError } from "../core/errors.ts";
 
 /** How a socket came about. */
 export type Side = "client" | "server";
@@ -9,8 +10,15 @@ export type Side = "client" | "server";
  * Calls `onSocket` for every TCP and TLS socket that this program opens or accepts from now on, on every Node line: the diagnostics
  * channels tell of accepted ones everywhere, of outgoing ones completely since Node 22. On Node 20 `net.client.socket` misses
  * `new Socket().connect()` (pg) and `tls.connect()`, so there connect() itself is wrapped.
+ *
+ * @throws HalfOpenError `ERR_NOT_SUPPORTED` under Bun
  */
 export function adoptSockets(onSocket: (socket: Socket, side: Side) => void, options: { readonly servers: boolean }): void {
+  if (process.versions.bun !== undefined)
+    throw new HalfOpenError(
+      "ERR_NOT_SUPPORTED",
+      "Bun's diagnostics channels do not tell of its sockets (1.4): call watch() in the program",
+    );
   if (Number.parseInt(process.versions.node, 10) >= 22)
     subscribe("net.client.socket", (message) => onSocket((message as { socket: Socket }).socket, "client"));
   else wrapConnect(onSocket);

@@ -136,6 +136,14 @@ describe("a nudge", () => {
     expect(getKeepalive(socket)).toEqual(before);
   });
 
+  it.each([300, 800, 1200])("is answered too when this process looks %d ms late", async (ms) => {
+    const socket = await client();
+    await sleep(1100);
+    const asking = nudge(socket);
+    for (const until = performance.now() + ms; performance.now() < until; );
+    expect(await asking).toMatchObject({ answered: true, sent: true });
+  });
+
   it("says why nothing could be sent", async () => {
     const socket = await client();
     expect(await nudge(socket)).toMatchObject({ answered: false, sent: false, why: expect.stringContaining("1 s of silence") });

@@ -21,18 +21,23 @@ await describeWith(["namespaces", "bun", "deno"], "another runtime", () => {
   const env = { DENO_DIR: join(caches, "deno"), BUN_INSTALL_CACHE_DIR: join(caches, "bun") };
   afterAll(() => rmSync(caches, { recursive: true, force: true }));
 
-  /** The last line of a program, in JSON. */
-  async function told(command: readonly string[], program: string): Promise<unknown> {
+  async function linesOf(command: readonly string[], program: string): Promise<string[]> {
     const [file = "", ...args] = command;
     const options = { env: { ...process.env, ...env }, cwd: ROOT };
     const { stdout } = await promisify(execFile)(file, [...args, join(ROOT, program)], options); // rejects for another exit code than 0
-    return JSON.parse(stdout.trim().split("\n").at(-1) ?? "");
+    return stdout.trim().split("\n");
+  }
+
+  /** The last line of a program, in JSON. */
+  async function told(command: readonly string[], program: string): Promise<unknown> {
+    return JSON.parse((await linesOf(command, program)).at(-1) ?? "");
   }
 
   it.concurrent.each(RUNTIMES)("does what the platform table says of it: %s", async (name) => {
-    const { results } = (await told(await otherRuntime(name), "scripts/platform-conformance.mjs")) as { results: Record<string, string> };
-    for (const [capability, row] of Object.entries(platformTable("docs/platforms.md")))
-      expect([capability, results[capability], row["Bun, Deno"]]).toEqual([capability, "works", "run in CI"]);
+    const lines = await linesOf(await otherRuntime(name), "scripts/platform-conformance.mjs").catch(({ stdout }) => [stdout]);
+    const expected = Object.entries(platformTable("docs/platforms.md")).map(([capability, row]) => [capability, row["Bun, Deno"]]);
+    expect(lines.slice(0, -1).map((line) => line.replace(/^works +/, ""))).toEqual(expected.map(([capability]) => capability));
+    expect(new Set(expected.map(([, cell]) => cell))).toEqual(new Set(["run in CI"]));
   });
 
   it.concurrent.each(RUNTIMES)("leaves live peers alone and finds a pulled cable, plain and TLS, IPv4 and IPv6: %s", async (name) => {
@@ -62,6 +67,18 @@ await describeWith(["namespaces", "bun", "deno"], "another runtime", () => {
     });
     const allowed = ["--allow-net", "--allow-read", "--allow-ffi"];
     expect(await told(await otherRuntime("deno", allowed), program)).toMatchObject({ level: "kernel", backEnd: "koffi", why: null });
+  });
+
+  it("runs an unchanged program under halfopen/auto (Deno), or stops it at its start (Bun)", async () => {
+    const auto = `--preload=${ROOT}dist/auto/index.js`;
+    const program = "test/runtimes/unwatched.mjs";
+    const [deno, bun] = await Promise.all([otherRuntime("deno", ["--allow-all", auto]), otherRuntime("bun")]);
+    expect(await told(deno, program)).toEqual({ keepalive: true });
+    expect(await told(await otherRuntime("deno"), program)).toEqual({ keepalive: false });
+    await expect(told([...bun, auto], program)).rejects.toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("Bun's diagnostics channels do not tell of its sockets"),
+    });
   });
 
   it("of an older version is told from one that gives descriptors", () => {
