@@ -14,13 +14,7 @@ export function writePage(folder, names, path) {
       "[README.md](README.md).",
     markdown([
       ["what", "measured", "target", "", "command"],
-      ...targets.map(({ what, measured, target, isMet, command }) => [
-        what,
-        measured,
-        target,
-        isMet ? "met" : "**missed**",
-        `\`${command}\``,
-      ]),
+      ...targets.map(({ what, measured, target, isMet, command }) => [what, measured, target, wordFor(isMet), `\`${command}\``]),
     ]),
     ...reports.flatMap(section),
   ];
@@ -30,6 +24,12 @@ export function writePage(folder, names, path) {
 function section({ title, method, command, machine, tookS, table }) {
   const { cpu, cpus, kernel, node } = machine;
   return [`## ${title}`, method, `\`${command}\`, ${tookS} s; ${cpus} x ${cpu}, Linux ${kernel}, Node ${node}.`, markdown(table)];
+}
+
+/** `null`: not measured. */
+export function wordFor(isMet) {
+  if (isMet === null) return "not measured";
+  return isMet ? "met" : "**missed**";
 }
 
 function markdown([head, ...rows]) {

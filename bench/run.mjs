@@ -4,7 +4,7 @@ import { cpus, release } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { writePage } from "./page.mjs";
+import { wordFor, writePage } from "./page.mjs";
 
 const BENCHES = {
   heap: () => import("./scale/heap.mjs"),
@@ -50,7 +50,7 @@ for (const name of wanted) {
 }
 
 function targetRow({ what, measured, target, isMet }) {
-  return [what, measured, target, isMet ? "" : "missed"];
+  return [what, measured, target, wordFor(isMet)];
 }
 
 function print(table) {
