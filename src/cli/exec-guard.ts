@@ -5,7 +5,7 @@ import { GuardEngine } from "../machine/guard-engine.ts";
 import type { GuardEvent } from "../machine/guard-event.ts";
 import { GuardLoop } from "../machine/guard-loop.ts";
 import { LinuxGuardWorld } from "../machine/linux-guard-world.ts";
-import { DEFAULT_BRAKE, MassDeathBrake } from "../machine/mass-death-brake.ts";
+import { MassDeathBrake, NO_BRAKE } from "../machine/mass-death-brake.ts";
 import { ProcessTree } from "../machine/process-tree.ts";
 import { guardLine } from "./guard-line.ts";
 
@@ -15,7 +15,7 @@ const LONGEST_SWEEP_MS = 1000;
 
 interface ProgramGuardOptions {
   readonly detectWithinMs: number;
-  /** Tells everything, as JSON; else what was ended, what was not and why, and what failed. */
+  /** Tells everything, as JSON; else what was ended, and what failed. */
   readonly isJson: boolean;
   readonly tell: (line: string) => void;
 }
@@ -30,7 +30,7 @@ export function guardProgram(port: SystemPort, pid: number, { detectWithinMs, is
   const world = new LinuxGuardWorld({ port, ending: "disconnect", pids: () => tree.pids() });
   const rule = { name: "exec", match: MATCH_ALL, detectWithinMs, endsDead: true, includesListeners: true, includesLoopback: false };
   const actions = new GuardActions({ world, apply: true, zeroWindowToleranceMs: ZERO_WINDOW_TOLERANCE_MS, log });
-  const brake = new MassDeathBrake(DEFAULT_BRAKE);
+  const brake = new MassDeathBrake(NO_BRAKE);
   const engine = new GuardEngine({ world, actions, brake, rules: [rule], onlyOwned: true }, performance.now());
   const onProblem = (problem: string): void => tell(`halfopen: ${problem}`);
   const loop = new GuardLoop({ port, world, engine, sweepMs: Math.min(LONGEST_SWEEP_MS, detectWithinMs / 5), onProblem });

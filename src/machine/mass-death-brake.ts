@@ -11,6 +11,9 @@ export interface BrakeSettings {
 
 export const DEFAULT_BRAKE: BrakeSettings = { peers: 5, share: 0.5, holdAtMostMs: 300_000 };
 
+/** Never holds. For one program whose user asked for its errors in time: a connection ended too early it opens again. */
+export const NO_BRAKE: BrakeSettings = { ...DEFAULT_BRAKE, peers: Number.POSITIVE_INFINITY };
+
 /** Peers with guarded connections, and how many of them are silent in all of these. */
 export interface PeerCount {
   readonly peers: number;

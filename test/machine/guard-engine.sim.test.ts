@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { SMALLEST_GUARD_BUDGET_MS } from "../../src/machine/guard-budget.ts";
+import { NO_BRAKE } from "../../src/machine/mass-death-brake.ts";
 import { KernelModel, type Path } from "../core/kernel-model.ts";
 import { ModelWorld } from "./model-world.ts";
 
@@ -158,6 +159,15 @@ describe("the guard", () => {
     world.run(90_000);
     expect(world.engine.counts.isHolding).toBe(false);
     for (const { options } of world.connections.values()) expect(options.keepalive.count).toBe(15);
+  });
+
+  it("without a brake, as for one program, ends all of them in time", () => {
+    const world = new ModelWorld({ budgetMs: 5000, brake: NO_BRAKE });
+    for (let i = 0; i < 20; i++) world.add(kernel(outOf(10_000, 60_000)), [10, 0, 0, i], i % 2 ? 300 : null);
+    world.run(20_000);
+    expect(world.endedAt.size).toBe(20);
+    expect(Math.max(...world.endedAt.values())).toBeLessThanOrEqual(15_500);
+    expect(world.actionsOf("hold")).toEqual([]);
   });
 
   it("ends the one that died among many that live", () => {
