@@ -41,10 +41,11 @@ for (const name of wanted) {
   const machine = { cpu: cpus()[0]?.model ?? "unknown", cpus: cpus().length, kernel: release(), node: process.version };
   const command = ["npm run bench --", name, ...(values.set ?? []).map((text) => `--set ${text}`)].join(" ");
   const report = { name, title, method, command, tookS, machine, targets: bench.targets(result), table: bench.table(result), result };
-  writeFileSync(join(folder, `${name}.json`), `${JSON.stringify(report, null, 1)}\n`);
+  const text = JSON.stringify(report, null, 1).replace(/\[[-\d.,\s]+\]/g, (numbers) => numbers.replace(/\s+/g, " "));
+  writeFileSync(join(folder, `${name}.json`), `${text}\n`);
   console.log(`\n## ${title}\n\n${method}\n`);
   print(report.table);
-  if (report.targets.length > 0) print([["target", "measured", "wanted"], ...report.targets.map(targetRow)]);
+  if (report.targets.length > 0) print([["target", "measured", "wanted", ""], ...report.targets.map(targetRow)]);
   // Behind each bench: a later one may be interrupted.
   writePage(folder, Object.keys(BENCHES), join(values.out, "RESULTS.md"));
 }

@@ -49,7 +49,8 @@ await describeWith(
       expect(soak.churned).toBeGreaterThan((90 * SETTINGS.soakMs) / 1000);
       expect(soak.suspicions, "an outage makes everybody suspect").toBeGreaterThan(0);
       expect(soak).toMatchObject({ falseAlarms: [], problems: [], unhandled: 0, missing: 0 });
-      expect(soak.heapGrowth).toBeLessThan(1.05);
+      // Who was silent lately keeps what was learned of its path; a connection that is kept after its end would come to more.
+      expect(soak.heapGrowth).toBeLessThan(1.1);
       expect(soak.ownTime.p99Ms).toBeLessThan(5);
       expect([soak.found, soak.answered]).toEqual([soak.doomed, soak.living]);
       expect(soak.detection.p50Ms).toBeLessThan(soak.budgetMs);

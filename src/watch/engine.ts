@@ -17,6 +17,8 @@ const SHORTEST_BATCH_MS = 1;
 const LONGEST_BATCH_MS = 4;
 /** Checks done by one reading of the clock; together a fraction of a millisecond. */
 const CHECKS_BY_ONE_CLOCK = 8;
+/** A calm connection is not looked at again before. */
+const CALM_MS = 500;
 /** After an unexpected error from the kernel. */
 const RETRY_MS = 1000;
 
@@ -107,7 +109,9 @@ class Engine {
   readonly #checkNext = (entry: Checked): boolean => {
     const next = this.#checkSafely(entry, this.#batchNow);
     if (next !== Number.POSITIVE_INFINITY) this.#wheel.schedule(entry, next);
-    if (--this.#checksByClock > 0) return true;
+    // What is not calm is looked at again soon, or never, and takes long.
+    const isCalm = next - this.#batchNow >= CALM_MS && next !== Number.POSITIVE_INFINITY;
+    if (--this.#checksByClock > 0 && isCalm) return true;
     const now = performance.now();
     this.#batchNow = Math.floor(now);
     this.#checksByClock = CHECKS_BY_ONE_CLOCK;
