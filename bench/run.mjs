@@ -14,6 +14,7 @@ const BENCHES = {
   cost: () => import("./options/cost.mjs"),
   wheel: () => import("./wheel/wheel.mjs"),
   audit: () => import("./audit/audit.mjs"),
+  guard: () => import("./audit/guard-cost.mjs"),
   detection: () => import("./soak/detection.mjs"),
   soak: () => import("./soak/soak.mjs"),
 };

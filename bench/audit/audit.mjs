@@ -4,6 +4,11 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
 const SCRIPT = fileURLToPath(new URL("./audit-vs-ss.mjs", import.meta.url));
+const PEAK = /^peak memory of halfopen audit: (\d+) MB$/m;
+const SS = "ss -tieomnpH (owners)";
+const AUDIT = "halfopen audit (owners, exact options)";
+const BARE_SS = "ss -tieomnH (bare)";
+const BARE_SURVEY = "bare survey, start excluded";
 const LINE = /^(?<name>.+?)\s+median\s+(?<ms>\d+) ms/;
 
 export const title = "Audit beside ss";
@@ -11,13 +16,14 @@ export const method =
   "Wall time of whole processes, Node's start included where nothing else is said, for the same sockets in a network namespace of their own, in " +
   "turn; the median of the runs. Needs root.";
 
-export async function measure({ sockets = [1000, 10_000, 50_000], runs = 5 } = {}) {
+export async function measure({ sockets = [1000, 10_000, 20_000, 100_000], runs = 5 } = {}) {
   const rows = [];
   for (const count of sockets) {
     const { stdout } = await promisify(execFile)(process.execPath, [SCRIPT, String(count), String(runs)]);
     const lines = stdout.split("\n").flatMap((line) => LINE.exec(line)?.groups ?? []);
     if (lines.length === 0) throw new Error(`${SCRIPT} printed no times: ${stdout}`);
-    rows.push({ sockets: count, times: lines.map(({ name, ms }) => ({ name, ms: Number(ms) })) });
+    const peakMb = Number(PEAK.exec(stdout)?.[1]);
+    rows.push({ sockets: count, peakMb, times: lines.map(({ name, ms }) => ({ name, ms: Number(ms) })) });
   }
   return { runs, rows };
 }
@@ -36,6 +42,19 @@ export function table({ rows }) {
   ];
 }
 
-export function targets() {
-  return [];
+export function targets({ rows }) {
+  return rows.flatMap(({ sockets, peakMb, times }) => {
+    const ratio = (a, b) => times.find(({ name }) => name === a).ms / times.find(({ name }) => name === b).ms;
+    const target = (what, value, most) => ({
+      what: `${what}, ${sockets} sockets`,
+      measured: value.toFixed(2),
+      target: `<= ${most}`,
+      isMet: value <= most,
+    });
+    const bare = target("bare survey / ss -tieomnH", ratio(BARE_SURVEY, BARE_SS), 0.5);
+    if (sockets < 20_000) return [];
+    if (sockets < 100_000) return [target("audit / ss -tieomnpH", ratio(AUDIT, SS), 1), bare];
+    const memory = { what: `audit's peak memory, ${sockets} sockets`, measured: `${peakMb} MB`, target: "<= 300 MB", isMet: peakMb <= 300 };
+    return [target("audit / ss -tieomnpH", ratio(AUDIT, SS), 0.75), memory, bare];
+  });
 }

@@ -3,6 +3,7 @@ import type { SystemPort } from "./port.ts";
 
 const SOCKET_LINK: Uint8Array = new TextEncoder().encode("socket:[");
 const EPOLL_LINK: Uint8Array = new TextEncoder().encode("anon_inode:[eventpoll]");
+export const NO_DESCRIPTOR = -1;
 const CLOSING_BRACKET = 0x5d;
 const DIGIT_0 = 0x30;
 /** "2147483647" and the byte that ends it. */
@@ -34,10 +35,11 @@ export class DescriptorLinks {
     }
   }
 
-  /** The inode of the socket behind a descriptor; 0 for what is no socket, or no descriptor. */
+  /** The inode of the socket behind a descriptor; 0 for what is no socket, -1 for what is no descriptor. */
   socketInode(fd: number): number {
     const target = this.#target;
     const length = this.#read(fd);
+    if (length < 0) return NO_DESCRIPTOR;
     if (!this.#begins(length, SOCKET_LINK)) return 0;
     let inode = 0;
     for (let i = SOCKET_LINK.length; i < length && target[i] !== CLOSING_BRACKET; i++) inode = 10 * inode + (target[i] as number) - DIGIT_0;

@@ -125,11 +125,11 @@ export class ConnectionRow {
 
   /** `address:port`, IPv6 in brackets. */
   get local(): string {
-    return endpointText(this.localAddress, this.localPort);
+    return this.#endpoint(SOURCE, this.localPort);
   }
 
   get remote(): string {
-    return endpointText(this.remoteAddress, this.remotePort);
+    return this.#endpoint(DESTINATION, this.remotePort);
   }
 
   /**
@@ -227,6 +227,13 @@ export class ConnectionRow {
   get heardAgeMs(): number | null {
     if (!this.hasInfo) return null;
     return Math.min(this.#infoWord(INFO_LAST_DATA_RECEIVED), this.#infoWord(INFO_LAST_ACK_RECEIVED));
+  }
+
+  #endpoint(offset: number, port: number): string {
+    const at = this.#at + offset;
+    if (this.family !== AF_INET) return endpointText(formatIp(this.#bytes, at, AF_INET6), port);
+    const bytes = this.#bytes;
+    return `${bytes[at]}.${bytes[at + 1]}.${bytes[at + 2]}.${bytes[at + 3]}:${port}`; // 200,000 times an audit: in one piece
   }
 
   #address(offset: number): Uint8Array {

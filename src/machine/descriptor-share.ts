@@ -1,5 +1,5 @@
 import { HalfOpenError } from "../core/errors.ts";
-import { countDescriptors, DescriptorLinks, descriptorLimit, listDescriptors } from "../kernel/descriptor-links.ts";
+import { countDescriptors, DescriptorLinks, descriptorLimit, listDescriptors, NO_DESCRIPTOR } from "../kernel/descriptor-links.ts";
 import { epollTargets } from "../kernel/epoll-targets.ts";
 import { ForeignProcess } from "../kernel/pidfd.ts";
 import type { SystemPort } from "../kernel/port.ts";
@@ -55,20 +55,27 @@ export function searchShare(
   if (typeof links === "string") return links === "hidden" ? links : null;
   const reader = new OptionReader(port, pid, wanted);
   try {
-    const takeLinked = (fd: number): void => {
-      const row = index.rowOf(links.socketInode(fd));
-      if (row >= 0 && into.isBetterOwner(row, pid)) into.set(row, pid, fd, reader.read(row, fd, index));
-    };
-    if (below === null) for (const fd of listDescriptors(pid)) takeLinked(fd);
+    if (below === null) for (const fd of listDescriptors(pid)) takeLinked(fd, links);
     else {
       const watched = watchedRows(pid, below, links, index);
-      for (let fd = 0; fd < below; fd++) if (!takeWatched(fd, (watched[fd] as number) - 1)) takeLinked(fd);
+      // The numbers in use are mostly the lowest: when all were met, nothing is left to try.
+      let left = countDescriptors(pid);
+      for (let fd = 0; fd < below && left > 0; fd++) if (takeWatched(fd, (watched[fd] as number) - 1) || takeLinked(fd, links)) left--;
     }
   } finally {
     reader.close();
     links.close();
   }
   return null;
+
+  /** `false`: there is no such descriptor. */
+  function takeLinked(fd: number, from: DescriptorLinks): boolean {
+    const inode = from.socketInode(fd);
+    if (inode === NO_DESCRIPTOR) return false;
+    const row = index.rowOf(inode);
+    if (row >= 0 && into.isBetterOwner(row, pid)) into.set(row, pid, fd, reader.read(row, fd, index));
+    return true;
+  }
 
   /** `false`: nothing is known, or what is could not be confirmed, so that the link must tell. */
   function takeWatched(fd: number, row: number): boolean {

@@ -8,6 +8,7 @@ import { type Condition, compileFilter } from "../kernel/sock-diag-filter.ts";
 import { AF_INET, AF_INET6, type Family } from "../kernel/sock-diag-id.ts";
 import { tcpStateBit } from "../kernel/tcp-state-linux.ts";
 import { ConnectionTable } from "./connection-table.ts";
+import { RecentCookies } from "./recent-cookies.ts";
 
 const FAMILIES: readonly Family[] = [AF_INET, AF_INET6];
 /** An interrupted dump is begun anew this often; then what there is must do, and the survey says so. */
@@ -100,7 +101,14 @@ function dumpWithRestarts(
     // A fresh socket each time: an abandoned dump would leave its answers in the old one.
     const diag = SockDiag.open(port);
     if (typeof diag === "number") throw new HalfOpenError("ERR_NOT_SUPPORTED", `the system refuses netlink: ${errnoText(-diag)}`);
-    const outcome = diag.dump(wanted, into, (bytes) => table.room(bytes));
+    const recent = new RecentCookies();
+    const outcome = diag.dump(
+      wanted,
+      (bytes, start, end) => {
+        if (!recent.isRepeated(bytes, start, end)) into(bytes, start, end);
+      },
+      (bytes) => table.room(bytes),
+    );
     diag.close();
     if (outcome.errno !== 0) {
       table.truncate(before);

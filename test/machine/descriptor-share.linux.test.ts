@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { descriptorLimit } from "../../src/kernel/descriptor-links.ts";
+import { descriptorLimit, listDescriptors } from "../../src/kernel/descriptor-links.ts";
 import { openPort } from "../../src/kernel/open-port.ts";
 import type { SystemPort } from "../../src/kernel/port.ts";
 import type { ConnectionTable } from "../../src/machine/connection-table.ts";
@@ -152,8 +152,10 @@ describe("the search for owners", () => {
       expect(tried.optionsOf(row.index)).toEqual(listed.optionsOf(row.index));
       expect(tried.ownerOf(row.index)).toEqual(listed.ownerOf(row.index));
     }
-    // Two sockets of this process, which Node's event loop watches, were known without their links.
-    expect(links).toBe(below + 64 - table.size);
+    // Two sockets of this process, which Node's event loop watches, were known without their links; beyond the last descriptor none is tried.
+    const last = Math.max(...listDescriptors(process.pid));
+    expect(last).toBeLessThan(below - 1);
+    expect(links).toBeLessThanOrEqual(last + 1 + 64 - table.size);
   });
 
   it("believes no event loop: a descriptor that became another socket is told by its link", () => {

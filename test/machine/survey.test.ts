@@ -85,6 +85,11 @@ describe("a survey", () => {
     expect(kernel.open).toBe(0);
   });
 
+  it("takes once what the kernel repeats because a hash bucket grew while it was listed", () => {
+    const kernel = kernelThatAnswers([[Buffer.concat([entry(1), entry(2)]), Buffer.concat([entry(1), entry(2), entry(3)]), done], [done]]);
+    expect(cookiesOf(takeSurvey(kernel, REQUEST).table)).toEqual([1, 2, 3]);
+  });
+
   it("begins anew when the kernel says that its table changed, and keeps nothing of the abandoned listing", () => {
     const interrupted = [Buffer.concat([entry(1, INTERRUPTED), entry(9)]), done];
     const kernel = kernelThatAnswers([interrupted, [entry(1), done], [done]]);
