@@ -8,9 +8,14 @@ import { describeWith } from "./setup/requires.ts";
 import { lengthName, longOrShort } from "./setup/run-length.ts";
 
 const BENCH = new URL("../bench/run.mjs", import.meta.url).pathname;
-/** What an outage taught of a path may ask for one transmission more, and the cap on backoff is a second at this budget. */
+/**
+ * An outage just before teaches that a path loses much, and then more attempts are asked for than the budget holds rather than a live peer
+ * be ended (core/probe-plan.ts, isEnoughAtDeadline): one more for some, as the cap on backoff is a second at this budget, and several for a
+ * few. What it comes to without outages is in bench/RESULTS.md, "Detection time under load".
+ */
 const ATTEMPT_MORE_MS = 1000;
 const GRACE_MS = 250;
+const MOST_BUDGETS = 2;
 const SETTINGS = longOrShort({ connections: 45_000, processes: 3, soakMs: 600_000 }, { connections: 15_000, processes: 1, soakMs: 25_000 });
 
 interface Soak {
@@ -26,7 +31,7 @@ interface Soak {
   readonly ownTime: { readonly p99Ms: number };
   readonly doomed: number;
   readonly found: number;
-  readonly detection: { readonly p50Ms: number; readonly maxMs: number };
+  readonly detection: { readonly p99Ms: number; readonly maxMs: number };
   readonly living: number;
   readonly answered: number;
 }
@@ -53,8 +58,8 @@ await describeWith(
       expect(soak.heapGrowth).toBeLessThan(1.1);
       expect(soak.ownTime.p99Ms).toBeLessThan(5);
       expect([soak.found, soak.answered]).toEqual([soak.doomed, soak.living]);
-      expect(soak.detection.p50Ms).toBeLessThan(soak.budgetMs);
-      expect(soak.detection.maxMs).toBeLessThan(soak.budgetMs + GRACE_MS + ATTEMPT_MORE_MS);
+      expect(soak.detection.p99Ms).toBeLessThan(soak.budgetMs + GRACE_MS + ATTEMPT_MORE_MS);
+      expect(soak.detection.maxMs).toBeLessThan(MOST_BUDGETS * soak.budgetMs);
     });
   },
 );
