@@ -69,7 +69,10 @@ async function follow(socket: Socket, watcher: Watcher, tell: Tell, everyMs: num
   for (const event of ["suspect", "alive", "dead"] as const) watcher.on(event, (diagnosis) => tell(event, diagnosis));
   watcher.on("close", (diagnosis) => timer && !isStopped && tell("close", diagnosis));
   socket.once("connect", () => {
-    timer = setInterval(() => tell("vitals", watcher.diagnosis), everyMs);
+    timer = setInterval(() => {
+      // Between the verdict and the close of the socket there are no vital signs.
+      if (watcher.state !== "dead") tell("vitals", watcher.diagnosis);
+    }, everyMs);
   });
   socket.on("error", (error) => {
     failure = error;
