@@ -12,12 +12,20 @@ export class Attempts {
   /** Latest possible instant of the last unanswered attempt; for the answer window. */
   lastAtLatest: Instant = 0;
   count = 0;
+  /** So many of them left when the longest outage that is to be survived would have been over, had it begun with the first one. */
+  outlasting = 0;
   /** So many of them had been made when data entered flight. Transmissions come on top: the kernel counts them apart. */
   beforeFlight = 0;
   /** The newest attempt known that has had its time to be answered. Where they follow one another closely the last one never has. */
   #settledAt: Instant = Number.NEGATIVE_INFINITY;
   #candidateAt: Instant = Number.NEGATIVE_INFINITY;
   #candidateLatest: Instant = Number.NEGATIVE_INFINITY;
+  readonly #outageMs: number;
+
+  /** `outageMs`: the longest outage that is to be survived. */
+  constructor(outageMs: number) {
+    this.#outageMs = outageMs;
+  }
 
   /** `count` is the total so far. A growing count means that the newest attempt left between `earliest` and `latest`. */
   seen(count: number, earliest: Instant, latest: Instant): void {
@@ -26,6 +34,7 @@ export class Attempts {
     this.lastAt = Math.max(earliest, this.firstAt);
     this.lastAtLatest = Math.max(latest, this.lastAt);
     this.count = count;
+    if (this.spanMs >= this.#outageMs) this.outlasting++;
   }
 
   /** A transmission whose instant the kernel tells moved the last attempt without a new count being known. */
@@ -39,6 +48,7 @@ export class Attempts {
   shift(gapMs: number, now: Instant): void {
     this.firstAt = Math.min(now, this.firstAt + gapMs);
     this.lastAt = Math.max(this.firstAt, this.lastAt);
+    this.outlasting = 0;
   }
 
   /** How many of them were lost, given when the peer was heard: the last one was answered, unless an answer to it cannot come so late. */
@@ -64,6 +74,7 @@ export class Attempts {
 
   clear(): void {
     this.count = 0;
+    this.outlasting = 0;
     this.beforeFlight = 0;
     this.#settledAt = Number.NEGATIVE_INFINITY;
     this.#candidateAt = Number.NEGATIVE_INFINITY;

@@ -7,12 +7,12 @@ import { LossEstimator } from "./loss-estimator.ts";
 import { PathTiming } from "./path-timing.ts";
 import {
   isEnoughAtDeadline,
-  lastUsefulAttempt,
+  nextProbeAt,
   OUTAGE_SHARE,
+  OWN_LATENESS_MS,
   PROBE_SPACING_MS,
   type ProbePlan,
   planProbes,
-  probeSpacingMs,
 } from "./probe-plan.ts";
 import { RetransmitLoss } from "./retransmit-loss.ts";
 import type { TcpInfo } from "./tcp-info.ts";
@@ -48,12 +48,13 @@ export class Liveness {
   /** The suspicion that the last evidence refuted. */
   lastSuspicion: { readonly attempts: number; readonly silentForMs: number } | null = null;
   readonly loss: LossEstimator = new LossEstimator();
-  readonly attempts: Attempts = new Attempts();
+  readonly attempts: Attempts;
   /** When the peer was last heard. */
   heardAt: Instant;
   /** Since when what is in flight goes without progress. */
   progressAt: Instant;
   readonly #options: LivenessOptions;
+  readonly #outageMs: number;
   #plan: ProbePlan;
   readonly timing: PathTiming;
   #progressMark: number | undefined;
@@ -68,6 +69,8 @@ export class Liveness {
   constructor(options: LivenessOptions, now: Instant) {
     this.#options = options;
     this.timing = new PathTiming(options.rtoMaxMs);
+    this.#outageMs = OUTAGE_SHARE * options.budgetMs;
+    this.attempts = new Attempts(this.#outageMs);
     this.heardAt = now;
     this.progressAt = now;
     this.#observedAt = now;
@@ -100,7 +103,7 @@ export class Liveness {
   /** What happened: the probe that `wantsNudge` asked for has left. Returns the instant at which to look for its answer. */
   nudged(now: Instant): Instant {
     this.attempts.seen(this.attempts.count + 1, now, now);
-    this.#nextNudgeAt = now + this.#spacingMs();
+    this.#nextNudgeAt = this.#nextProbeAt(now);
     return this.#soonest(now, this.#nextNudgeAt);
   }
 
@@ -205,7 +208,7 @@ export class Liveness {
     if (now < this.#standingProbeBy() || this.state === "dead") return;
     if (this.attempts.count === 0) this.isProbeMissing = true;
     if (this.attempts.count === 1 && this.#nextNudgeAt <= this.attempts.firstAt)
-      this.#nextNudgeAt = this.attempts.firstAt + this.#spacingMs();
+      this.#nextNudgeAt = this.#nextProbeAt(this.attempts.firstAt);
     this.wantsNudge = this.attempts.count === 0 || now >= this.#nextNudgeAt;
   }
 
@@ -234,9 +237,9 @@ export class Liveness {
     if (this.state === "alive" && this.#isMissed(now, info)) this.state = "suspect";
     if (this.state !== "suspect") return;
     const backoff = this.flow === "in-flight" ? (info.backoff ?? 0) : 0;
-    // While this process stood still the kernel went on asking: its own counters prove a span that our clock may not claim.
-    const provenSpan = Math.max(attempts.spanMs, this.timing.retransmitChainMs(backoff));
-    const isComplete = attempts.count >= this.#plan.attemptsNeeded && provenSpan >= this.#plan.spanMs;
+    // While this process stood still the kernel went on asking: its own counters prove what our clock may not claim.
+    const outlasting = Math.max(attempts.outlasting, this.timing.retransmitsBeyond(this.#outageMs, backoff));
+    const isComplete = attempts.count >= this.#plan.attemptsNeeded && outlasting >= this.#plan.outlastingNeeded;
     const isAnswerDue = attempts.count > 0 && now - attempts.lastAtLatest >= this.timing.answerWindowMs;
     if (isComplete && isAnswerDue && attempts.lastAt >= this.#resumedAt) this.state = "dead";
     else if (now >= this.#deadline() && this.#isEnough(now, info)) this.state = "dead";
@@ -246,7 +249,7 @@ export class Liveness {
   /** The end of the budget hurries the proof, but an outage that it promises to survive could still explain a shorter span. */
   #isEnough(now: Instant, info: TcpInfo): boolean {
     const settledSpan = Math.max(this.attempts.settledSpanMs, this.#kernelSpanMs(now, info.backoff ?? 0));
-    const { budgetMs, hurriedSpanMs = OUTAGE_SHARE * budgetMs } = this.#options;
+    const { hurriedSpanMs = this.#outageMs } = this.#options;
     return settledSpan >= hurriedSpanMs && isEnoughAtDeadline(this.attempts.count, this.loss.ratio);
   }
 
@@ -265,18 +268,18 @@ export class Liveness {
     return (info.retransmits ?? 0) >= 2 || now - this.progressAt >= Math.max(2 * this.timing.rtoMs, 0.1 * this.#options.budgetMs);
   }
 
-  /** The end of the budget: counted from the last evidence, but never from a silence longer than the routine leaves unquestioned. */
+  /** The end of the budget, less what we may be late ourselves: counted from the last evidence, but never from a silence longer than the routine leaves unquestioned. */
   #deadline(): Instant {
     const clock = this.flow === "in-flight" ? Math.min(this.heardAt, this.progressAt) : this.heardAt;
     const routine = this.attempts.firstAt - this.#plan.idleMs - STANDING_PROBE_LATENESS_MS;
-    return Math.max(clock, this.attempts.count > 0 ? routine : clock) + this.#options.budgetMs;
+    return Math.max(clock, this.attempts.count > 0 ? routine : clock) + this.#options.budgetMs - OWN_LATENESS_MS;
   }
 
-  #spacingMs(): number {
+  #nextProbeAt(now: Instant): Instant {
     const { firstAt } = this.attempts;
-    const needed = Math.max(this.#plan.spanMs, (this.#plan.attemptsNeeded - 1) * PROBE_SPACING_MS);
-    const last = lastUsefulAttempt(this.#deadline(), this.timing.answerWindowMs);
-    return probeSpacingMs(firstAt, Math.min(last, firstAt + needed + 5));
+    const { attemptsNeeded, outlastingNeeded } = this.#plan;
+    const lastBy = this.#deadline() - this.timing.answerWindowMs; // later ones could not be judged in time
+    return nextProbeAt(now, { firstAt, outageMs: this.#outageMs, outlasting: outlastingNeeded, attempts: attemptsNeeded, lastBy });
   }
 
   #next(now: Instant): Instant {

@@ -39,6 +39,13 @@ export class PathTiming {
     return sum;
   }
 
+  /** How many of so many retransmissions in a row left later than `spanMs` after the first transmission. */
+  retransmitsBeyond(spanMs: number, backoff: number): number {
+    let beyond = 0;
+    for (let i = backoff; i > 0 && this.retransmitChainMs(i) >= spanMs; i--) beyond++;
+    return beyond;
+  }
+
   /** At least this old is the first transmission of what is in flight. */
   flightAgeMs(info: TcpInfo): number {
     return (info.lastDataSentMs ?? 0) + this.retransmitChainMs(info.backoff ?? 0);

@@ -4,20 +4,21 @@
  *
  * Two demands bound the verdict from below. *Loss*: a live peer may miss k attempts in a row with probability loss^k, so at
  * least k* = ceil(ln(accepted) / ln(loss)) attempts (detectors.md, section 5). *Outage*: an outage shorter than
- * {@link OUTAGE_SHARE} of the budget must not end a connection, and one outage can swallow every attempt inside it, so the
- * first and the last unanswered attempt must lie further apart than that. The budget bounds it from above.
+ * {@link OUTAGE_SHARE} of the budget must not end a connection, and one outage can swallow every attempt inside it. Only those
+ * count against it that leave when it must be over, and a path that has outages loses single packets too: two of them, and more
+ * where loss is known. The budget bounds it all from above: where it ends before, a single one must do.
  */
 
 /** Share of the budget that an outage may last without ending a connection. */
 export const OUTAGE_SHARE = 0.4;
-/** Room above that share, for attempts whose instants are known within bounds only. */
-const OUTAGE_MARGIN = 0.04;
 /** Accepted probability that one verdict of death is wrong by loss alone. */
 const ACCEPTED_FALSE_ALARM = 1e-6;
+/** The same by loss right after an outage: that needs the outage first, in just such a moment and nearly as long as is promised to be survived. */
+const ACCEPTED_AFTER_OUTAGE = 1e-4;
 /** A Linux peer answers keepalive probes at most every 500 ms (tcp_invalid_ratelimit); closer ones prove nothing. */
 export const PROBE_SPACING_MS = 600;
 /**
- * Smallest budget accepted: 1 s of silence before the kernel can be asked, 0.44 x budget between first and last attempt, one answer
+ * Smallest budget accepted: 1 s of silence before the kernel can be asked, 0.4 x budget between first and last attempt, one answer
  * window. At 2000 ms the first would be found late, or the second would end a connection over an outage that is promised to be survived
  * (both in liveness.sim.test.ts).
  */
@@ -28,10 +29,14 @@ export const LARGEST_BUDGET_MS = 86_400_000;
 const KNOWN_LOSS = 0.02;
 /** ...and on any other so many that a live peer misses them all with this probability, even if the budget is exceeded for it. */
 const ACCEPTED_AT_DEADLINE = 1e-5;
+/** A quotient of logarithms that should be whole may come out a little above. */
+const ROUNDING = 1e-9;
 /** Kernel timers fire up to 1/8 late, and the standing keepalive re-arms in steps of at most its interval: measured 20-64 ms on 6.18. */
 const KERNEL_LATENESS_MS = 70;
+/** So much beyond an outage is certainly beyond. */
+const PAST_MS = 5;
 /** What is left for our own timers between the last answer window and the end of the budget. */
-const OWN_LATENESS_MS = 30;
+export const OWN_LATENESS_MS = 30;
 
 export interface ProbePlanInput {
   readonly budgetMs: number;
@@ -48,26 +53,29 @@ export interface ProbePlanInput {
 export interface ProbePlan {
   /** Silence after which the kernel's standing keepalive probes; whole seconds. */
   readonly idleMs: number;
-  /** First and last unanswered attempt must be at least this far apart. */
-  readonly spanMs: number;
-  /** Unanswered attempts that silence needs to prove death. */
+  /** Unanswered attempts that silence needs to prove death... */
   readonly attemptsNeeded: number;
+  /** ...and how many of them must have left when an outage that began with the first one would have been over. */
+  readonly outlastingNeeded: number;
 }
 
 export function planProbes(input: ProbePlanInput): ProbePlan {
-  const spanMs = (OUTAGE_SHARE + OUTAGE_MARGIN) * input.budgetMs;
+  const outageMs = OUTAGE_SHARE * input.budgetMs;
   const attemptsNeeded = attemptsNeededAt(input.lossRatio);
-  const questioningMs = Math.max(spanMs, (attemptsNeeded - 1) * PROBE_SPACING_MS);
-  const inFlightMs = firstAttemptBeyond(spanMs, input.rtoMs, input.rtoMaxMs);
-  const left = input.budgetMs - Math.max(questioningMs, inFlightMs) - input.answerWindowMs - KERNEL_LATENESS_MS - OWN_LATENESS_MS;
-  return { idleMs: Math.min(32_767_000, Math.max(1000, Math.floor(left / 1000) * 1000)), spanMs, attemptsNeeded };
+  const outlastingNeeded = attemptsNeededAt(input.lossRatio, ACCEPTED_AFTER_OUTAGE);
+  const questioningMs = Math.max(outageMs + (outlastingNeeded - 1) * PROBE_SPACING_MS, (attemptsNeeded - 1) * PROBE_SPACING_MS);
+  const inFlightMs = firstAttemptBeyond(outageMs, input.rtoMs, input.rtoMaxMs);
+  const usableMs = input.budgetMs - input.answerWindowMs - KERNEL_LATENESS_MS - OWN_LATENESS_MS;
+  const idleMs = Math.min(32_767_000, Math.max(1000, Math.floor((usableMs - Math.max(questioningMs, inFlightMs)) / 1000) * 1000));
+  const outlastingRoom = 1 + Math.floor((usableMs - idleMs - outageMs) / PROBE_SPACING_MS);
+  return { idleMs, attemptsNeeded, outlastingNeeded: Math.max(1, Math.min(outlastingNeeded, outlastingRoom)) };
 }
 
 /** Least number of lost attempts in a row that a live peer reaches with no more than the accepted probability. Never fewer than two. */
-export function attemptsNeededAt(lossRatio: number): number {
+export function attemptsNeededAt(lossRatio: number, accepted: number = ACCEPTED_FALSE_ALARM): number {
   if (lossRatio <= 0) return 2;
   if (lossRatio >= 1) return Number.POSITIVE_INFINITY;
-  return Math.max(2, Math.ceil(Math.log(ACCEPTED_FALSE_ALARM) / Math.log(lossRatio)));
+  return Math.max(2, Math.ceil(Math.log(accepted) / Math.log(lossRatio) - ROUNDING));
 }
 
 /** Whether so many unanswered attempts do where the budget is over. Where loss is heavy it is exceeded rather than a live peer ended. */
@@ -90,14 +98,24 @@ function firstAttemptBeyond(spanMs: number, rtoMs: number, rtoMaxMs: number | nu
   return at;
 }
 
-/** When the probes of a burst leave, after the first unanswered one: evenly spread, never closer than answers can come. */
-export function probeSpacingMs(firstAttemptAt: number, lastAttemptBy: number): number {
-  const room = lastAttemptBy - firstAttemptAt;
-  const gaps = Math.max(1, Math.floor(room / PROBE_SPACING_MS));
-  return Math.max(PROBE_SPACING_MS, room / gaps);
+/** When the probes of a burst leave: evenly spread over what an outage may last, then as close as answers can come. */
+export interface Burst {
+  readonly firstAt: number;
+  readonly outageMs: number;
+  /** So many of them shall leave after the outage... */
+  readonly outlasting: number;
+  /** ...and the burst have at least so many in all. */
+  readonly attempts: number;
+  /** Later ones could not be judged in time. */
+  readonly lastBy: number;
 }
 
-/** The latest instant at which an attempt can leave and still be judged inside the budget. */
-export function lastUsefulAttempt(deadline: number, answerWindowMs: number): number {
-  return deadline - answerWindowMs - OWN_LATENESS_MS;
+/** When the next probe leaves, one leaving now. */
+export function nextProbeAt(now: number, { firstAt, outageMs, outlasting, attempts, lastBy }: Burst): number {
+  const tailMs = (outlasting - 1) * PROBE_SPACING_MS;
+  const lastAt = Math.min(lastBy, firstAt + Math.max(outageMs + tailMs, (attempts - 1) * PROBE_SPACING_MS) + PAST_MS);
+  const tailAt = Math.max(lastAt - tailMs, Math.min(lastAt, firstAt + outageMs + PAST_MS));
+  if (now >= tailAt - PAST_MS) return now + PROBE_SPACING_MS;
+  const room = tailAt - firstAt;
+  return now + Math.max(PROBE_SPACING_MS, room / Math.max(1, Math.floor(room / PROBE_SPACING_MS)));
 }

@@ -10,5 +10,5 @@ const LATENESS_MS = 120;
  */
 export function predictWatch(detectWithinMs: number): DetectionTime {
   const bestMs = OUTAGE_SHARE * detectWithinMs;
-  return { bestMs, typicalMs: 0.7 * detectWithinMs, worstMs: detectWithinMs + LATENESS_MS, by: "unanswered attempts far enough apart" };
+  return { bestMs, typicalMs: 0.8 * detectWithinMs, worstMs: detectWithinMs + LATENESS_MS, by: "unanswered attempts far enough apart" };
 }
