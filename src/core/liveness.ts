@@ -242,8 +242,14 @@ export class Liveness {
     const isComplete = attempts.count >= this.#plan.attemptsNeeded && outlasting >= this.#plan.outlastingNeeded;
     const isAnswerDue = attempts.count > 0 && now - attempts.lastAtLatest >= this.timing.answerWindowMs;
     if (isComplete && isAnswerDue && attempts.lastAt >= this.#resumedAt) this.state = "dead";
-    else if (now >= this.#deadline() && this.#isEnough(now, info)) this.state = "dead";
+    else if ((now >= this.#deadline() || (isAnswerDue && this.#isLastWord(info))) && this.#isEnough(now, info)) this.state = "dead";
     if (this.state === "dead") this.isRushed = !isComplete;
+  }
+
+  /** The peer is heard, so that only an attempt could tell more, and the kernel's next one comes too late for the budget. */
+  #isLastWord({ backoff = 0 }: TcpInfo): boolean {
+    if (this.flow !== "in-flight" || !this.isHeardWithoutProgress) return false;
+    return this.attempts.lastAt + this.timing.retransmitGapMs(backoff) + this.timing.hurriedWindowMs > this.#deadline();
   }
 
   /** The end of the budget hurries the proof, but an outage that it promises to survive could still explain a shorter span. */

@@ -65,10 +65,8 @@ export function planProbes(input: ProbePlanInput): ProbePlan {
   const outlastingNeeded = attemptsNeededAt(input.lossRatio, ACCEPTED_AFTER_OUTAGE);
   const questioningMs = Math.max(outageMs + (outlastingNeeded - 1) * PROBE_SPACING_MS, (attemptsNeeded - 1) * PROBE_SPACING_MS);
   const inFlightMs = firstAttemptBeyond(outageMs, input.rtoMs, input.rtoMaxMs);
-  const usableMs = input.budgetMs - input.answerWindowMs - KERNEL_LATENESS_MS - OWN_LATENESS_MS;
-  const idleMs = Math.min(32_767_000, Math.max(1000, Math.floor((usableMs - Math.max(questioningMs, inFlightMs)) / 1000) * 1000));
-  const outlastingRoom = 1 + Math.floor((usableMs - idleMs - outageMs) / PROBE_SPACING_MS);
-  return { idleMs, attemptsNeeded, outlastingNeeded: Math.max(1, Math.min(outlastingNeeded, outlastingRoom)) };
+  const left = input.budgetMs - Math.max(questioningMs, inFlightMs) - input.answerWindowMs - KERNEL_LATENESS_MS - OWN_LATENESS_MS;
+  return { idleMs: Math.min(32_767_000, Math.max(1000, Math.floor(left / 1000) * 1000)), attemptsNeeded, outlastingNeeded };
 }
 
 /** Least number of lost attempts in a row that a live peer reaches with no more than the accepted probability. Never fewer than two. */
