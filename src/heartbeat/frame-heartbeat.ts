@@ -4,7 +4,7 @@ import type { Frame, FrameCodec, FrameDecoder } from "./frame-codec.ts";
 import { agreeOn, greeting } from "./frame-greeting.ts";
 
 export interface FrameHeartbeatOptions {
-  /** How long the peer may take until its greeting has come, in ms; 100 to 3600000, default 10000. */
+  /** How long the peer may take until its greeting has come, counted from the connection where that is still being made, in ms; 100 to 3600000, default 10000. */
   readonly helloWithinMs?: number;
 }
 
@@ -33,7 +33,7 @@ export class FrameChannel<Message> extends Duplex {
   readonly #codec: FrameCodec<Message>;
   readonly #decoder: FrameDecoder<Message>;
   #version: number | null = null;
-  #helloTimer: NodeJS.Timeout | null;
+  #helloTimer: NodeJS.Timeout | null = null;
   #pauseTimer: NodeJS.Timeout | null = null;
   #isPauseTold = false;
   #isPeerPaused = false;
@@ -48,8 +48,8 @@ export class FrameChannel<Message> extends Duplex {
     this.#source = source;
     this.#codec = codec;
     this.#decoder = codec.decoder();
-    this.#helloTimer = setTimeout(() => this.#expectHello(helloWithinMs), helloWithinMs);
-    this.#helloTimer.unref();
+    if ("connecting" in source && source.connecting) source.once("connect", () => this.#awaitHello(helloWithinMs));
+    else this.#awaitHello(helloWithinMs);
     source.on("data", (bytes: Uint8Array) => this.#receive(bytes));
     source.on("drain", () => this.#payDebt());
     source.on("end", () => this.#sourceEnded());
@@ -106,7 +106,7 @@ export class FrameChannel<Message> extends Duplex {
     if (this.#pauseTimer) clearTimeout(this.#pauseTimer);
     this.#question?.reject(error ?? closedFirst());
     this.#question = null;
-    this.#source.destroy();
+    this.#source.destroy(error ?? undefined); // who waits for the source itself, for its connect say, hears it too
     done(error);
   }
 
@@ -198,6 +198,12 @@ export class FrameChannel<Message> extends Duplex {
     };
     this.#source.on("drain", settle);
     this.#source.on("close", settle);
+  }
+
+  #awaitHello(helloWithinMs: number): void {
+    if (this.destroyed) return;
+    this.#helloTimer = setTimeout(() => this.#expectHello(helloWithinMs), helloWithinMs);
+    this.#helloTimer.unref();
   }
 
   /** A timer may come late, with the greeting waiting behind it: what has arrived is read first. */

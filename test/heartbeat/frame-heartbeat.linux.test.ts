@@ -199,6 +199,30 @@ describe("a peer that cannot be understood", () => {
     expect(channel.destroyed).toBe(true);
   });
 
+  it("gives the source the same error: who waits for the socket itself hears it too", async () => {
+    const [near, raw] = await sockets();
+    const failed = once(near, "error");
+    const channel = frameHeartbeat(near, newline()).on("error", () => {});
+    raw.write("who are you?\n");
+    expect((await failed)[0]).toMatchObject({ code: "ERR_PROTOCOL" });
+    expect(channel.destroyed).toBe(true);
+  });
+
+  it("counts the time for the greeting from the connection, however long that takes", async () => {
+    const server = createServer((far) => opened.push(frameHeartbeat(far, newline()))).listen(0, "127.0.0.1");
+    opened.push({ destroy: () => server.close() });
+    await once(server, "listening");
+    const near = connect({
+      port: (server.address() as { port: number }).port,
+      host: "slow.example",
+      lookup: (_host, _options, done) => setTimeout(() => done(null, [{ address: "127.0.0.1", family: 4 }]), 400),
+    });
+    const channel = frameHeartbeat(near, newline(), { helloWithinMs: 100 });
+    opened.push(channel.on("error", () => {}));
+    await channel.heartbeat();
+    expect(channel.version).toBe(1);
+  });
+
   it("shares the highest version of both ranges", () => {
     expect(agreeOn("HELLO halfopen 1-4", { least: 2, most: 3 })).toBe(3);
     expect(agreeOn("HELLO halfopen 2-2", { least: 1, most: 3 })).toBe(2);
