@@ -86,7 +86,7 @@ export class Liveness {
     const flow = flowOf(info);
     const takesOff = flow === "in-flight" && this.flow !== "in-flight";
     const heard = this.#hear(now, info);
-    const progressed = this.#progress(now, info, flow);
+    const progressed = this.#progress(now, info, flow, takesOff);
     // Any answer refutes probes, also when data has entered flight meanwhile.
     if (progressed || (heard && (flow !== "in-flight" || takesOff))) this.#refute(now, info);
     if (takesOff) this.attempts.beforeFlight = this.#seeProbes(now, info);
@@ -152,14 +152,13 @@ export class Liveness {
     return true;
   }
 
-  #progress(now: Instant, info: TcpInfo, flow: Flow): boolean {
+  #progress(now: Instant, info: TcpInfo, flow: Flow, takesOff: boolean): boolean {
     const mark = progressMark(info);
     const progressed = this.#progressMark !== undefined && mark !== this.#progressMark;
-    const entered = flow === "in-flight" && this.flow !== "in-flight";
     this.#progressMark = mark;
     // Data that enters flight starts its own clock, as far back as the kernel's backoff proves it to be unanswered.
     if (flow !== "in-flight") this.progressAt = now;
-    else if (progressed || entered) this.progressAt = Math.max(this.progressAt, now - this.timing.flightAgeMs(info));
+    else if (progressed || takesOff) this.progressAt = Math.max(this.progressAt, now - this.timing.flightAgeMs(info));
     return progressed;
   }
 
@@ -254,17 +253,9 @@ export class Liveness {
 
   /** The end of the budget hurries the proof, but an outage that it promises to survive could still explain a shorter span. */
   #isEnough(now: Instant, info: TcpInfo): boolean {
-    const settledSpan = Math.max(this.attempts.settledSpanMs, this.#kernelSpanMs(now, info.backoff ?? 0));
+    const settledSpan = Math.max(this.attempts.settledSpanMs, this.timing.backoffSpanMs(this.flow, this.attempts, now, info.backoff ?? 0));
     const { hurriedSpanMs = this.#outageMs } = this.#options;
     return settledSpan >= hurriedSpanMs && isEnoughAtDeadline(this.attempts.count, this.loss.ratio);
-  }
-
-  /** What the kernel's backoff proves of the span of attempts that had their time to be answered. */
-  #kernelSpanMs(now: Instant, backoff: number): number {
-    const { count, lastAtLatest } = this.attempts;
-    if (this.flow === "in-flight") return this.timing.retransmitChainMs(backoff - 1);
-    if (this.flow === "idle" || now - lastAtLatest < this.timing.hurriedWindowMs) return 0;
-    return (count - 1) * this.timing.retransmitGapMs(backoff - count + 1);
   }
 
   #isMissed(now: Instant, info: TcpInfo): boolean {

@@ -1,3 +1,6 @@
+import type { Attempts } from "./attempts.ts";
+import type { Flow } from "./flow.ts";
+import type { Instant } from "./instant.ts";
 import type { TcpInfo } from "./tcp-info.ts";
 
 /** tcp.h: TCP_RTO_MAX, what the kernel's backoff ends at where nobody caps it. */
@@ -44,6 +47,13 @@ export class PathTiming {
     let beyond = 0;
     for (let i = backoff; i > 0 && this.retransmitChainMs(i) >= spanMs; i--) beyond++;
     return beyond;
+  }
+
+  /** What the kernel's backoff proves of the span of attempts that had their time to be answered: retransmissions in flight, probes of a closed window. */
+  backoffSpanMs(flow: Flow, { count, lastAtLatest }: Attempts, now: Instant, backoff: number): number {
+    if (flow === "in-flight") return this.retransmitChainMs(backoff - 1);
+    if (flow === "idle" || now - lastAtLatest < this.hurriedWindowMs) return 0;
+    return (count - 1) * this.retransmitGapMs(backoff - count + 1);
   }
 
   /** At least this old is the first transmission of what is in flight. */
