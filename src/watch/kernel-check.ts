@@ -26,7 +26,7 @@ const probeSlots = new ProbeSlots();
  */
 export class KernelCheck {
   readonly fd: number;
-  readonly #standing: Standing;
+  #standing: Standing;
   /** Where the last reading lies, -1 after the end. */
   #place: number = tcpInfoShelf.enter();
   #liveness: Liveness | null;
@@ -39,12 +39,12 @@ export class KernelCheck {
 
   constructor(fd: number, { detectWithinMs, zeroWindowToleranceMs }: WatchSettings, now: Instant) {
     this.fd = fd;
-    this.#standing = new Standing(fd, detectWithinMs, zeroWindowToleranceMs);
+    this.#standing = Standing.on(fd, detectWithinMs, zeroWindowToleranceMs);
     this.#grantedFrom = now;
     this.#lookedAt = now;
     this.#liveness = this.#newLiveness(now);
     this.#idleMs = this.#liveness.idleMs;
-    this.#standing.start(this.#idleMs);
+    this.#standing = this.#standing.start(fd, this.#idleMs);
   }
 
   get state(): State {
@@ -120,12 +120,12 @@ export class KernelCheck {
   }
 
   restore(): void {
-    this.#standing.restore();
+    this.#standing.restore(this.fd);
   }
 
   /** The kernel repeats as patiently as without a watch. */
   uncap(): void {
-    this.#standing.uncap();
+    this.#standing.uncap(this.fd);
   }
 
   /** The last reading is needed no more. */
@@ -170,11 +170,11 @@ export class KernelCheck {
   /** `isAskedEarly`: the probe is to leave now. */
   #observe(now: Instant, liveness: Liveness, info: TcpInfo, isAskedEarly: boolean): Instant {
     const next = liveness.observe(now, info);
-    this.#standing.guardInFlight(liveness.flow === "in-flight");
+    this.#standing = this.#standing.guardInFlight(this.fd, liveness.flow === "in-flight");
     if (liveness.attempts.count === 0 && (liveness.isProbeMissing || !liveness.wantsNudge))
-      this.#standing.keepIdle(liveness.idleMs, liveness.isProbeMissing);
+      this.#standing = this.#standing.keepIdle(this.fd, liveness.idleMs, liveness.isProbeMissing);
     if (!liveness.wantsNudge && !isAskedEarly) return next;
-    this.#standing.nudge();
+    this.#standing = this.#standing.nudge(this.fd);
     return liveness.nudged(now);
   }
 

@@ -1,12 +1,19 @@
+/** Few values at a time are common to most connections: with and without data in flight, asked and not, under a budget or two. */
+const REMEMBERED = 8;
+
 /**
- * Makes a function that returns, for an object with the same values as the one it returned last, that very object: what most
+ * Makes a function that returns, for an object with the same values as one of those that it returned last, that very object: what most
  * connections have in common takes memory once.
  */
 export function shareEqual<T extends object>(): (value: T) => T {
-  let last: T | null = null;
+  const recent: T[] = [];
+  let oldest = 0;
   return (value) => {
-    if (last === null || !hasSameValues(last, value)) last = value;
-    return last;
+    const known = recent.find((one) => hasSameValues(one, value));
+    if (known) return known;
+    recent[oldest] = value;
+    oldest = (oldest + 1) % REMEMBERED;
+    return value;
   };
 }
 

@@ -1,17 +1,27 @@
 import type { Socket } from "node:net";
 import type { Connection } from "./connection.ts";
 
-const connections = new WeakMap<Socket, Connection>();
+/** Where a watched socket holds its record: a property of its own takes 30 bytes less than an entry in a WeakMap, and spares the collector its table. */
+const record: unique symbol = Symbol("halfopen");
+
+interface Watched extends Socket {
+  [record]?: Connection | undefined;
+}
 
 /** The record of a socket that is watched already. */
-export function connectionOf(socket: Socket): Connection | undefined {
-  return connections.get(socket);
+export function connectionOf(socket: Watched): Connection | undefined {
+  return socket[record];
+}
+
+/** Not enumerable: who prints a socket does not see it. */
+function hold(socket: Watched, connection: Connection | undefined): void {
+  Object.defineProperty(socket, record, { value: connection, configurable: true, writable: true });
 }
 
 /** From now on the connection is told what its socket does. The listeners are shared: a watched connection has no closure of its own. */
 export function listen(connection: Connection): void {
   const { socket } = connection;
-  connections.set(socket, connection);
+  hold(socket, connection);
   socket.on("close", onClose);
   socket.on("pause", onPause);
   socket.on("end", onEnd);
@@ -26,25 +36,25 @@ export function stopListening(connection: Connection): void {
   socket.off("end", onEnd);
   socket.off("finish", onFinish);
   socket.off("connect", onConnect);
-  if (connections.get(socket) === connection) connections.delete(socket);
+  if (connectionOf(socket) === connection) hold(socket, undefined);
 }
 
 function onClose(this: Socket): void {
-  connections.get(this)?.closed();
+  connectionOf(this)?.closed();
 }
 
 function onConnect(this: Socket): void {
-  connections.get(this)?.begin();
+  connectionOf(this)?.begin();
 }
 
 function onEnd(this: Socket): void {
-  connections.get(this)?.ended();
+  connectionOf(this)?.ended();
 }
 
 function onFinish(this: Socket): void {
-  connections.get(this)?.finished();
+  connectionOf(this)?.finished();
 }
 
 function onPause(this: Socket): void {
-  connections.get(this)?.paused();
+  connectionOf(this)?.paused();
 }

@@ -12,10 +12,9 @@ const NO_CAP =
 
 /** What most connections have in common is kept once. */
 const sharedSaved: (saved: Saved) => Saved = shareEqual();
-const sharedFound: (keepalive: AppliedKeepalive) => AppliedKeepalive = shareEqual();
-const sharedApplied: (keepalive: AppliedKeepalive) => AppliedKeepalive = shareEqual();
-
+const sharedKeepalive: (keepalive: AppliedKeepalive) => AppliedKeepalive = shareEqual();
 const sharedTerms: (terms: Terms) => Terms = shareEqual();
+const sharedStanding: (standing: Standing) => Standing = shareEqual();
 
 /** What the connection is held to. */
 interface Terms {
@@ -34,37 +33,41 @@ interface Saved {
 /**
  * The kernel options that keep evidence fresh and stand in when this process cannot act: a keepalive with short idle, loose
  * count and no user timeout (with one set the count would protect nothing, kernel.md), and a cap on retransmission backoff.
+ *
+ * How they stand does not change: what sets an option of the connection `fd` returns how they stand then. So thousands of connections share one.
  */
 export class Standing {
-  readonly fd: number;
   readonly terms: Terms;
-  #saved: Saved;
-  #keepalive: AppliedKeepalive;
-  #hasUserTimeout = false;
+  readonly saved: Saved;
+  readonly keepalive: AppliedKeepalive;
+  readonly hasUserTimeout: boolean;
 
-  constructor(fd: number, budgetMs: number, zeroWindowToleranceMs: number) {
-    this.fd = fd;
-    this.#keepalive = sharedFound(readKeepalive(fd));
-    this.#saved = sharedSaved({ keepalive: this.#keepalive, userTimeoutMs: readUserTimeout(fd), rtoMaxMs: readRtoMax(fd) });
+  private constructor({ terms, saved, keepalive, hasUserTimeout }: Pick<Standing, "terms" | "saved" | "keepalive" | "hasUserTimeout">) {
+    this.terms = terms;
+    this.saved = saved;
+    this.keepalive = keepalive;
+    this.hasUserTimeout = hasUserTimeout;
+  }
+
+  /** Notes how the options stand, for {@link restore}, and sets all but the keepalive. */
+  static on(fd: number, budgetMs: number, zeroWindowToleranceMs: number): Standing {
+    const keepalive = sharedKeepalive(readKeepalive(fd));
+    const saved = sharedSaved({ keepalive, userTimeoutMs: readUserTimeout(fd), rtoMaxMs: readRtoMax(fd) });
     const rtoMaxMs = applyCap(fd, budgetMs);
     const inFlightUserTimeoutMs = rtoMaxMs === null ? Math.max(zeroWindowToleranceMs, BACKSTOP_BUDGETS * budgetMs) : 0;
-    this.terms = sharedTerms({ budgetMs, rtoMaxMs, inFlightUserTimeoutMs });
-    if (this.#saved.userTimeoutMs !== 0) applyUserTimeout(fd, 0);
+    const terms = sharedTerms({ budgetMs, rtoMaxMs, inFlightUserTimeoutMs });
+    if (saved.userTimeoutMs !== 0) applyUserTimeout(fd, 0);
+    return sharedStanding(new Standing({ terms, saved, keepalive, hasUserTimeout: false }));
   }
 
-  /** Silence after which the kernel probes. */
-  get idleMs(): number {
-    return this.#keepalive.idleMs;
-  }
-
-  /** Switches the standing keepalive on. */
-  start(idleMs: number): void {
-    this.#keepalive = sharedApplied(applyKeepalive(this.fd, { enabled: true, idleMs, ...backstopProbes(this.terms.budgetMs, idleMs) }));
+  /** Switches the standing keepalive on; the kernel probes after a silence of `idleMs`. */
+  start(fd: number, idleMs: number): Standing {
+    return this.#withKeepalive(applyKeepalive(fd, { enabled: true, idleMs, ...backstopProbes(this.terms.budgetMs, idleMs) }));
   }
 
   describe(): Applied {
     const { rtoMaxMs, budgetMs, inFlightUserTimeoutMs } = this.terms;
-    const { idleMs, intervalMs, count } = this.#keepalive;
+    const { idleMs, intervalMs, count } = this.keepalive;
     const givesUpMs = rtoMaxMs === null ? inFlightUserTimeoutMs : givesUpAfterMs(rtoMaxMs, readRetries().tcpRetries2);
     return {
       level: "kernel",
@@ -78,47 +81,51 @@ export class Standing {
   }
 
   /** Follows the probe plan, and puts right what a program changed behind our back; what it set is what {@link restore} leaves. */
-  keepIdle(idleMs: number, isProbeMissing: boolean): void {
-    if (idleMs === this.#keepalive.idleMs && !isProbeMissing) return;
-    if (isProbeMissing) this.#adoptForeign();
-    this.#keepalive = sharedApplied(applyKeepalive(this.fd, { ...this.#keepalive, enabled: true, idleMs }));
+  keepIdle(fd: number, idleMs: number, isProbeMissing: boolean): Standing {
+    if (idleMs === this.keepalive.idleMs && !isProbeMissing) return this;
+    const standing = isProbeMissing ? this.#adoptForeign(fd) : this;
+    return standing.#withKeepalive(applyKeepalive(fd, { ...this.keepalive, enabled: true, idleMs }));
   }
 
   /** Sends a probe now; TCP_KEEPIDLE stays at 1 s until the peer answered and {@link keepIdle} restores the routine. */
-  nudge(): void {
-    nudgeDescriptor(this.fd);
-    this.#keepalive = { ...this.#keepalive, idleMs: 1000 };
+  nudge(fd: number): Standing {
+    nudgeDescriptor(fd);
+    return this.#withKeepalive({ ...this.keepalive, idleMs: 1000 });
   }
 
   /** The user timeout guards data in flight behind an open window only: at a closed one it would end a live peer (kernel.md). */
-  guardInFlight(isInFlight: boolean): void {
+  guardInFlight(fd: number, isInFlight: boolean): Standing {
     const { inFlightUserTimeoutMs } = this.terms;
-    if (inFlightUserTimeoutMs === 0 || isInFlight === this.#hasUserTimeout) return;
-    this.#hasUserTimeout = isInFlight;
-    applyUserTimeout(this.fd, isInFlight ? inFlightUserTimeoutMs : 0);
-  }
-
-  #adoptForeign(): void {
-    const keepalive = readKeepalive(this.fd);
-    if (!isOurs(keepalive, this.#keepalive)) this.#saved = { ...this.#saved, keepalive };
+    if (inFlightUserTimeoutMs === 0 || isInFlight === this.hasUserTimeout) return this;
+    applyUserTimeout(fd, isInFlight ? inFlightUserTimeoutMs : 0);
+    return sharedStanding(new Standing({ ...this, hasUserTimeout: isInFlight }));
   }
 
   /**
    * Takes the cap on backoff back. Of a closed socket whose backoff has reached its cap the kernel gives up the rest at once
    * (tcp_timer.c, tcp_orphan_retries): with ours an outage of 2 s would lose the last data and the FIN.
    */
-  uncap(): void {
-    const { rtoMaxMs } = this.#saved;
-    if (rtoMaxMs !== null) applyRtoMax(this.fd, rtoMaxMs);
+  uncap(fd: number): void {
+    const { rtoMaxMs } = this.saved;
+    if (rtoMaxMs !== null) applyRtoMax(fd, rtoMaxMs);
   }
 
-  restore(): void {
-    this.#adoptForeign();
-    const { keepalive, userTimeoutMs } = this.#saved;
-    if (keepalive.enabled) applyKeepalive(this.fd, keepalive);
-    else applyKeepalive(this.fd, { ...keepalive, enabled: false });
-    applyUserTimeout(this.fd, userTimeoutMs);
-    this.uncap();
+  restore(fd: number): void {
+    const { keepalive, userTimeoutMs } = this.#adoptForeign(fd).saved;
+    if (keepalive.enabled) applyKeepalive(fd, keepalive);
+    else applyKeepalive(fd, { ...keepalive, enabled: false });
+    applyUserTimeout(fd, userTimeoutMs);
+    this.uncap(fd);
+  }
+
+  #adoptForeign(fd: number): Standing {
+    const keepalive = readKeepalive(fd);
+    if (isOurs(keepalive, this.keepalive)) return this;
+    return sharedStanding(new Standing({ ...this, saved: sharedSaved({ ...this.saved, keepalive: sharedKeepalive(keepalive) }) }));
+  }
+
+  #withKeepalive(keepalive: AppliedKeepalive): Standing {
+    return sharedStanding(new Standing({ ...this, keepalive: sharedKeepalive(keepalive) }));
   }
 }
 
