@@ -223,6 +223,14 @@ export class ConnectionRow {
     return this.#infoWord(INFO_LAST_ACK_RECEIVED) < this.#infoWord(INFO_LAST_DATA_RECEIVED);
   }
 
+  /**
+   * Keepalive is off: an idle connection runs its keepalive timer if it has one (tcp_timer.c), and this one runs none. Of any other the timer
+   * does not tell.
+   */
+  get isSeenWithoutKeepalive(): boolean {
+    return this.hasInfo && this.timer === "off" && this.state !== "LISTEN" && this.unackedSegments === 0 && this.sendQueue === 0;
+  }
+
   /** Since the last data or ACK of the peer, ms; `null` without TCP_INFO. */
   get heardAgeMs(): number | null {
     if (!this.hasInfo) return null;

@@ -99,18 +99,23 @@ function watchedRows(pid: number, below: number, links: DescriptorLinks, index: 
   return rows;
 }
 
+function readWithoutKeepalive(duplicate: number): ConnectionOptions {
+  return readOptions(duplicate, "without-keepalive");
+}
+
 /** Reads options through duplicates of one process's descriptors; the process is opened when its first socket turns up. */
 class OptionReader {
   readonly #port: SystemPort;
   readonly #pid: number;
-  readonly #read: (duplicate: number) => ConnectionOptions;
+  readonly #wanted: OptionsWanted;
+  readonly #readWanted = (duplicate: number): ConnectionOptions => readOptions(duplicate, this.#wanted);
   readonly #cookie: Uint8Array = new Uint8Array(COOKIE_BYTES);
   #process: ForeignProcess | number | null = null;
 
   constructor(port: SystemPort, pid: number, wanted: OptionsWanted) {
     this.#port = port;
     this.#pid = pid;
-    this.#read = (duplicate) => readOptions(duplicate, wanted);
+    this.#wanted = wanted;
   }
 
   /** The options of the socket in this row, if the descriptor is it; else the errno. */
@@ -119,7 +124,8 @@ class OptionReader {
     if (typeof this.#process === "number") return -this.#process;
     index.copyCookie(row, this.#cookie);
     try {
-      const options = this.#process.withSocket(fd, this.#cookie, this.#read);
+      const isKnownOff = this.#wanted === "deciding" && index.isWithoutKeepalive(row);
+      const options = this.#process.withSocket(fd, this.#cookie, isKnownOff ? readWithoutKeepalive : this.#readWanted);
       return typeof options === "number" ? -options : options;
     } catch (error) {
       // The kernel refused an option: the connection ended under us.

@@ -20,16 +20,11 @@ export function effectiveOptions(row: ConnectionRow, owners: OwnerTable | null, 
   if (exact) return { options: exact, source: "read", unknown: null };
   const options = assumedOptions(defaults, row.timer === "keepalive");
   const why = whyNotRead(row, owners);
-  // An idle connection runs its keepalive timer if it has one: no timer, no keepalive, whatever its other options are.
-  if (isIdle(row) && row.timer === "off") {
+  if (row.isSeenWithoutKeepalive) {
     return { options, source: "seen", unknown: `keepalive is off (no timer runs), its other settings are not known: ${why}` };
   }
   const on = row.timer === "keepalive" ? "keepalive is on, its times" : "its keepalive and user timeout";
   return { options, source: "assumed", unknown: `${on} are not known, the system's defaults are assumed: ${why}` };
-}
-
-function isIdle(row: ConnectionRow): boolean {
-  return row.hasInfo && row.unackedSegments === 0 && row.sendQueue === 0;
 }
 
 function whyNotRead(row: ConnectionRow, owners: OwnerTable | null): string {

@@ -12,14 +12,18 @@ export interface ConnectionOptions {
   readonly rtoMaxMs: number | null;
 }
 
-/** `deciding`: of a keepalive that is off the times decide nothing; they are not read, and told as 0. Half of the calls a connection. */
-export type OptionsWanted = "all" | "deciding";
+/**
+ * `deciding`: of a keepalive that is off the times decide nothing; they are not read, and told as 0. `without-keepalive`: likewise, where it
+ * is known to be off.
+ */
+export type OptionsWanted = "all" | "deciding" | "without-keepalive";
 
 const KEEPALIVE_OFF: AppliedKeepalive = { enabled: false, idleMs: 0, intervalMs: 0, count: 0 };
 
 /** Reads them from a descriptor of the connection. @throws HalfOpenError `ERR_SOCKET_OPTION` */
 export function readOptions(fd: number, wanted: OptionsWanted = "all"): ConnectionOptions {
-  const keepalive = wanted === "all" || isKeepaliveOn(fd) ? readKeepalive(fd) : KEEPALIVE_OFF;
+  const isRead = wanted === "all" || (wanted === "deciding" && isKeepaliveOn(fd));
+  const keepalive = isRead ? readKeepalive(fd) : KEEPALIVE_OFF;
   return { keepalive, userTimeoutMs: readUserTimeout(fd), rtoMaxMs: readRtoMax(fd) };
 }
 

@@ -8,15 +8,17 @@ const GOLDEN = 0x9e37_79b1;
 export interface SharedInodes {
   readonly slots: SharedArrayBuffer;
   readonly cookies: SharedArrayBuffer;
+  readonly withoutKeepalive: SharedArrayBuffer;
 }
 
-/** Finds the row of a socket by its inode, in memory that several threads read. Open addressing, half full at most. */
+/** Finds the row of a socket by its inode, and what is to be known of it to read its options, in memory that several threads read. Open addressing, half full at most. */
 export class InodeIndex {
   readonly shared: SharedInodes;
   /** Pairs of inode and row. Inode 0 marks an empty slot: it means that no descriptor leads to the socket. */
   readonly #slots: Uint32Array;
   readonly #cookies: Uint8Array;
   readonly #cookieWords: Uint32Array;
+  readonly #withoutKeepalive: Uint8Array;
   readonly #shift: number;
 
   constructor(shared: SharedInodes) {
@@ -24,6 +26,7 @@ export class InodeIndex {
     this.#slots = new Uint32Array(shared.slots);
     this.#cookies = new Uint8Array(shared.cookies);
     this.#cookieWords = new Uint32Array(shared.cookies);
+    this.#withoutKeepalive = new Uint8Array(shared.withoutKeepalive);
     this.#shift = 32 - Math.log2(this.#slots.length / 2);
   }
 
@@ -32,10 +35,12 @@ export class InodeIndex {
     const index = new InodeIndex({
       slots: new SharedArrayBuffer(2 ** bits * 8),
       cookies: new SharedArrayBuffer(Math.max(1, table.size) * COOKIE_BYTES),
+      withoutKeepalive: new SharedArrayBuffer(table.size),
     });
     for (const row of table.rows()) {
       index.#cookieWords[2 * row.index] = row.cookieLow;
       index.#cookieWords[2 * row.index + 1] = row.cookieHigh;
+      if (row.isSeenWithoutKeepalive) index.#withoutKeepalive[row.index] = 1;
       const { inode } = row;
       if (inode !== 0) index.#add(inode, row.index);
     }
@@ -54,6 +59,10 @@ export class InodeIndex {
   /** Writes the 8 bytes of a row's cookie, as SO_COOKIE tells it. */
   copyCookie(row: number, into: Uint8Array): void {
     for (let i = 0; i < COOKIE_BYTES; i++) into[i] = this.#cookies[row * COOKIE_BYTES + i] as number;
+  }
+
+  isWithoutKeepalive(row: number): boolean {
+    return this.#withoutKeepalive[row] === 1;
   }
 
   #add(inode: number, row: number): void {

@@ -13,8 +13,13 @@ import { Standing } from "./standing.ts";
 /** TCP_KEEPIDLE takes whole seconds: a probe can be had after one second of silence, not before. */
 const SOONEST_NUDGE_MS = 1000;
 
-/** Calm looks are late by up to this, so that one waking serves many; an answer that they miss has been due for less than half its window. */
-const TOGETHER_MS = 80;
+/**
+ * Calm looks are late by up to this share of the budget, so that one waking serves many: a waking costs as much as 40 looks (200 µs on
+ * 6.18). A verdict does not wait for it: probes that outlast an outage of 0.4 budgets leave later, and their clock is the kernel's first probe.
+ */
+const LATE_SHARE = 1 / 16;
+const SMALLEST_LATENESS_MS = 80;
+const LARGEST_LATENESS_MS = 1000;
 
 const probeSlots = new ProbeSlots();
 
@@ -152,7 +157,7 @@ export class KernelCheck {
   #nextCalmLook(now: Instant, heardAt: Instant): Instant {
     const soonest = heardAt + SOONEST_NUDGE_MS;
     const standing = heardAt + this.#idleMs;
-    if (soonest >= standing || probeSlots.reserve(standing, engine.size, this.#idleMs)) return together(heardAt + this.#routineMs);
+    if (soonest >= standing || probeSlots.reserve(standing, engine.size, this.#idleMs)) return together(heardAt + this.#routineMs, this.#standing.terms.budgetMs);
     return now >= soonest ? now : soonest + Math.floor(Math.random() * (standing - soonest));
   }
 
@@ -191,6 +196,7 @@ export class KernelCheck {
 }
 
 /** Calm looks need not be exact: done together they wake the process less often. */
-function together(at: Instant): Instant {
-  return Math.ceil(at / TOGETHER_MS) * TOGETHER_MS;
+function together(at: Instant, budgetMs: number): Instant {
+  const latenessMs = Math.min(LARGEST_LATENESS_MS, Math.max(SMALLEST_LATENESS_MS, Math.floor(budgetMs * LATE_SHARE)));
+  return Math.ceil(at / latenessMs) * latenessMs;
 }

@@ -185,6 +185,14 @@ await describeWith(["root", "namespaces", "wine", "tcpdump", "node for windows"]
       expect(registry).toMatch(new RegExp(`${name} +REG_DWORD +0x${value.toString(16)}\\s`));
     await expect(windows.run(windows.halfopen("system", "set", "--count", "5", "--yes"))).rejects.toMatchObject({ code: 3 });
   });
+
+  it("says what of the command line is Linux' alone and what works here, with exit code 3", { timeout: 60_000 }, async () => {
+    const within = ["--detect-within", "5s"];
+    for (const args of [["audit"], ["explain", ":1"], ["guard", ...within], ["exec", ...within, "--", "node"]]) {
+      const refused = await windows.run(windows.halfopen(...args)).catch((error: unknown) => error);
+      expect([args, refused]).toMatchObject([args, { code: 3, stderr: expect.stringMatching(/Linux.+win32.+halfopen system/s) }]);
+    }
+  });
 });
 
 /** Seconds of silence before the first probe of a connection, and between unanswered ones at the median. */
