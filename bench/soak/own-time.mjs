@@ -1,15 +1,20 @@
 // How long halfopen keeps the event loop to itself in one go. What it hands to the global setTimeout and setImmediate is timed, with what the
 // program does about it in the next ticks. The bench's own programs use node:timers/promises, which do not come by here.
 import { createHistogram, PerformanceObserver } from "node:perf_hooks";
-import { setTimeout as sleep } from "node:timers/promises";
+import { setInterval as every, setTimeout as sleep } from "node:timers/promises";
 import koffi from "koffi";
+import { tcpInfoShelf } from "../../dist/kernel/tcp-info-shelf.js";
 
 const LONG_MS = 5;
+/** Takes as long as most of our stretches. */
+const CONTROL_READS = 500;
+const CONTROL_EVERY_MS = 40;
 /** Of this thread alone: process.cpuUsage counts the compiler's and the collector's threads too. */
 const CLOCK_THREAD_CPUTIME_ID = 3;
 const clockGettime = koffi.load(null).func("int clock_gettime(int, _Out_ int64_t *)");
 const timespec = new BigInt64Array(2);
 const stretchesUs = createHistogram();
+const controlsUs = createHistogram();
 let long = [];
 let collections = [];
 
@@ -22,8 +27,14 @@ export async function ownTime() {
     p99Ms: stretchesUs.percentile(99) / 1000,
     maxMs: stretchesUs.count === 0 ? 0 : stretchesUs.max / 1000,
     long: long.map(({ from, to, ms }) => ({ ms, ownMs: ms - collectedMs(from, to) })),
+    control: {
+      stretches: controlsUs.count,
+      p50Ms: controlsUs.percentile(50) / 1000,
+      maxMs: controlsUs.count === 0 ? 0 : controlsUs.max / 1000,
+    },
   };
   stretchesUs.reset();
+  controlsUs.reset();
   [long, collections] = [[], []];
   return told;
 }
@@ -39,6 +50,19 @@ function timed(schedule) {
       },
       ...rest,
     );
+}
+
+/**
+ * From now on, beside it and measured alike, the kernel is asked for TCP_INFO of so many of these sockets in a row, with nothing of ours around
+ * it: what the kernel does on the way, such as what came in from the network meanwhile, is charged to whoever asks.
+ */
+export async function startControl(sockets) {
+  for await (const _ of every(CONTROL_EVERY_MS, null, { ref: false })) {
+    const descriptors = [...sockets].slice(0, CONTROL_READS).map((socket) => socket._handle?.fd ?? -1);
+    const [from, cpu] = [performance.now(), cpuMs()];
+    for (const fd of descriptors) tcpInfoShelf.read(fd);
+    controlsUs.record(Math.max(1, Math.round(Math.min(performance.now() - from, cpuMs() - cpu) * 1000)));
+  }
 }
 
 /** At most what this thread used of a processor: others that ran meanwhile are no pause of ours. */

@@ -36,7 +36,7 @@ export const method =
   "Servers watch every connection they accept; each peer has an address of its own behind a router. In turn the router loses 1 % of the packets each " +
   `way, and nothing gets through for ${DEFAULTS.outageBudgets} budgets, for all peers or for every second one; for a budget before and behind an outage nothing else ` +
   "is lost (`--set isLossyInOutages=true`: it is). Connections come and go, ended by either side; questions and answers; data in flight. Own time: for how " +
-  "long halfopen keeps the event loop in one go, with what it puts off to the next ticks, as processor time of the thread. Heap after collection, " +
+  "long halfopen keeps the event loop in one go, with what it puts off to the next ticks, as processor time of the thread; the control is measured alike. Heap after collection, " +
   "with the same number of connections, from behind a first outage on. In the end some peers are cut off at once under the same load, with loss; " +
   "detection counts from before the cut. Then every living peer asks, and must be answered.";
 
@@ -171,20 +171,34 @@ async function cutOff(network, all, terms) {
 /** Of all processes. */
 function worst(ownTimes) {
   const most = (name) => Math.max(...ownTimes.map((it) => it[name]));
-  return { p50Ms: most("p50Ms"), p99Ms: most("p99Ms"), maxMs: most("maxMs"), long: ownTimes.flatMap(({ long }) => long) };
+  const sum = (numbers) => numbers.reduce((total, it) => total + it, 0);
+  return {
+    stretches: sum(ownTimes.map(({ stretches }) => stretches)),
+    p50Ms: most("p50Ms"),
+    p99Ms: most("p99Ms"),
+    maxMs: most("maxMs"),
+    long: ownTimes.flatMap(({ long }) => long),
+    control: {
+      stretches: sum(ownTimes.map(({ control }) => control.stretches)),
+      p50Ms: Math.max(...ownTimes.map(({ control }) => control.p50Ms)),
+      maxMs: Math.max(...ownTimes.map(({ control }) => control.maxMs)),
+    },
+  };
 }
 
 export function table(result) {
   const { ownTime, ownTimeOfCut } = result;
-  const own = ({ p99Ms, maxMs }) => `${ms(p99Ms)}, ${ms(maxMs)}`;
+  const own = ({ p50Ms, p99Ms, maxMs }) => `${ms(p50Ms)}, ${ms(p99Ms)}, ${ms(maxMs)}`;
+  const { control } = ownTime;
   return [
     ["", "measured"],
     ["connections watched, in processes", `${result.connections}, ${result.processes}`],
     ["minutes, outages, came and went", `${(result.soakMs / 60_000).toFixed(1)}, ${result.outages}, ${result.churned}`],
     ["suspicions that were refuted", String(result.suspicions - result.found)],
     ["processor time of a server, with its load", `${(100 * result.cpuShare).toFixed(0)} %`],
-    ["own time in one go: p99, longest", own(ownTime)],
+    ["own time in one go: p50, p99, longest", own(ownTime)],
     ["the same while those cut are found", own(ownTimeOfCut)],
+    [`500 bare readings of TCP_INFO (control): p50, longest of ${control.stretches}`, `${ms(control.p50Ms)}, ${ms(control.maxMs)}`],
   ];
 }
 

@@ -6,7 +6,7 @@ import { createServer } from "node:net";
 import { setInterval as every, setTimeout as sleep } from "node:timers/promises";
 import { watch } from "../../dist/index.js";
 import { serve } from "./asked.mjs";
-import { ownTime } from "./own-time.mjs";
+import { ownTime, startControl } from "./own-time.mjs";
 import { ANSWER, PLEASE_CLOSE, PUSHED, QUESTION } from "./protocol.mjs";
 
 const [port, detectWithinMs] = process.argv.slice(2).map(Number);
@@ -34,6 +34,7 @@ const server = createServer((socket) => {
 });
 server.listen({ port, host: "0.0.0.0", backlog: 4096 });
 await once(server, "listening");
+void startControl(sockets);
 
 /** Of the monotonic clock of the machine, which all processes share. */
 function now() {

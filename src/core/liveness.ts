@@ -9,7 +9,7 @@ import {
   isEnoughAtDeadline,
   nextProbeAt,
   OUTAGE_SHARE,
-  OWN_LATENESS_MS,
+  ownLatenessMs,
   PROBE_SPACING_MS,
   type ProbePlan,
   planProbes,
@@ -269,7 +269,7 @@ export class Liveness {
   #deadline(): Instant {
     const clock = this.flow === "in-flight" ? Math.min(this.heardAt, this.progressAt) : this.heardAt;
     const routine = this.attempts.firstAt - this.#plan.idleMs - STANDING_PROBE_LATENESS_MS;
-    return Math.max(clock, this.attempts.count > 0 ? routine : clock) + this.#options.budgetMs - OWN_LATENESS_MS;
+    return Math.max(clock, this.attempts.count > 0 ? routine : clock) + this.#options.budgetMs - ownLatenessMs(this.#options.budgetMs);
   }
 
   #nextProbeAt(now: Instant): Instant {

@@ -11,10 +11,11 @@ export interface Checked extends WheelEntry {
 const TICK_MS = 10;
 /**
  * Work done in one go before the program's own events get their turn: at least the first, and where they take long as much as they took, up
- * to the second. Less would let a busy program starve its checks; more would be a pause that the program feels.
+ * to the second. Less would let a busy program starve its checks; more would be a pause that the program feels, since the kernel makes use of
+ * the calls in a batch to work off what came in from the network (bench/soak, control).
  */
 const SHORTEST_BATCH_MS = 1;
-const LONGEST_BATCH_MS = 4;
+const LONGEST_BATCH_MS = 2.5;
 /** Checks done by one reading of the clock; together a fraction of a millisecond. */
 const CHECKS_BY_ONE_CLOCK = 8;
 /** A calm connection is not looked at again before. */

@@ -157,7 +157,8 @@ export class KernelCheck {
   #nextCalmLook(now: Instant, heardAt: Instant): Instant {
     const soonest = heardAt + SOONEST_NUDGE_MS;
     const standing = heardAt + this.#idleMs;
-    if (soonest >= standing || probeSlots.reserve(standing, engine.size, this.#idleMs)) return together(heardAt + this.#routineMs, this.#standing.terms.budgetMs);
+    if (soonest >= standing || probeSlots.reserve(standing, engine.size, this.#idleMs))
+      return together(heardAt + this.#routineMs, this.#standing.terms.budgetMs);
     return now >= soonest ? now : soonest + Math.floor(Math.random() * (standing - soonest));
   }
 

@@ -42,7 +42,7 @@ await describeWith(NEEDED, "programs that nobody changed", () => {
     expect(wrong).toEqual([]);
   }
 
-  it.concurrent("learn in time under exec, as ordinary users, children too", { timeout: 90_000 }, async () => {
+  it("learn in time under exec, as ordinary users, children too", { timeout: 90_000 }, async () => {
     const scene = await Scene.open(world, folder, [...HALFOPEN, "exec", "--detect-within", `${BUDGET_MS}ms`, "--"]);
     await sleep(SETTLE_MS);
     expectInTime(await scene.cut(BUDGET_MS + 3000));
@@ -51,7 +51,7 @@ await describeWith(NEEDED, "programs that nobody changed", () => {
     );
   });
 
-  it.concurrent("learn in time under guard --apply, and its log has the evidence", { timeout: 90_000 }, async () => {
+  it("learn in time under guard --apply, and its log has the evidence", { timeout: 90_000 }, async () => {
     const scene = await Scene.open(world, folder);
     const guard = await scene.network.spawn("left", [...HALFOPEN, "guard", "--detect-within", `${BUDGET_MS}ms`, "--apply", "--json"]);
     const events: GuardEvent[] = [];
@@ -67,7 +67,7 @@ await describeWith(NEEDED, "programs that nobody changed", () => {
     expect(await exit).toBe(0);
   });
 
-  it.concurrent(`do not learn by themselves within ${WITHOUT_MS} ms`, { timeout: WITHOUT_MS + 60_000 }, async () => {
+  it(`do not learn by themselves within ${WITHOUT_MS} ms`, { timeout: WITHOUT_MS + 60_000 }, async () => {
     const scene = await Scene.open(world, folder);
     const times = await scene.cut(WITHOUT_MS);
     console.log(`saw their error without halfopen, ms: ${JSON.stringify(times)}`);
