@@ -8,6 +8,7 @@ import { once } from "node:events";
 import { closeSync, openSync } from "node:fs";
 import { cpus, release } from "node:os";
 import { fileURLToPath } from "node:url";
+import { countSyscallsOf } from "../scale/syscalls.mjs";
 
 const OUTSIDE = "HALFOPEN_BENCH_PID";
 if (!process.env[OUTSIDE]) {
@@ -19,6 +20,8 @@ if (!process.env[OUTSIDE]) {
 const sockets = Number(process.argv[2] ?? 20_000);
 const runs = Number(process.argv[3] ?? 5);
 const MOST_IN_A_PROCESS = 19_000;
+/** strace takes a thousand times as long as what it counts. */
+const MOST_COUNTED = 20_000;
 const NAMESPACE = `halfopen-bench-${process.env[OUTSIDE]}`;
 const file = (path) => fileURLToPath(new URL(path, import.meta.url));
 const main = file("../../dist/cli/main.js");
@@ -46,6 +49,7 @@ try {
     await once(child.stdout, "data");
   }
   report(measure());
+  if (sockets <= MOST_COUNTED) await reportSyscalls();
 } finally {
   for (const child of children) child.stdin.end();
   await Promise.all(children.map((child) => (child.exitCode === null ? once(child, "exit") : null)));
@@ -82,6 +86,14 @@ function peakMb() {
   const argv = [...inside.slice(1), process.execPath, "--import", tell, main, "audit"];
   const { stderr } = spawnSync(inside[0], argv, { stdio: ["ignore", "ignore", "pipe"], encoding: "utf8" });
   return Math.round(Number(stderr) / 1024);
+}
+
+/** Of a run of its own each; nothing where there is no strace. */
+async function reportSyscalls() {
+  for (const [name, argv] of Object.entries(SUBJECTS)) {
+    const counts = await countSyscallsOf([...inside, ...argv]);
+    if (counts !== null) console.log(`system calls of ${name}: ${counts.total}`);
+  }
 }
 
 function report(results) {

@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
 const SCRIPT = fileURLToPath(new URL("./audit-vs-ss.mjs", import.meta.url));
+const SYSCALLS = /^system calls of (?<name>.+): (?<calls>\d+)$/;
 const PEAK = /^peak memory of halfopen audit: (\d+) MB$/m;
 const SS = "ss -tieomnpH (owners)";
 const AUDIT = "halfopen audit (owners, exact options)";
@@ -14,7 +15,7 @@ const LINE = /^(?<name>.+?)\s+median\s+(?<ms>\d+) ms/;
 export const title = "Audit beside ss";
 export const method =
   "Wall time of whole processes, Node's start included where nothing else is said, for the same sockets in a network namespace of their own, in " +
-  "turn; the median of the runs. Needs root.";
+  "turn; the median of the runs. System calls of the whole process by strace, in a run of its own, up to 20,000 sockets. Needs root.";
 
 export async function measure({ sockets = [1000, 10_000, 20_000, 100_000], runs = 5 } = {}) {
   const rows = [];
@@ -23,7 +24,9 @@ export async function measure({ sockets = [1000, 10_000, 20_000, 100_000], runs 
     const lines = stdout.split("\n").flatMap((line) => LINE.exec(line)?.groups ?? []);
     if (lines.length === 0) throw new Error(`${SCRIPT} printed no times: ${stdout}`);
     const peakMb = Number(PEAK.exec(stdout)?.[1]);
-    rows.push({ sockets: count, peakMb, times: lines.map(({ name, ms }) => ({ name, ms: Number(ms) })) });
+    const counted = stdout.split("\n").flatMap((line) => SYSCALLS.exec(line)?.groups ?? []);
+    const syscalls = Object.fromEntries(counted.map(({ name, calls }) => [name, Number(calls)]));
+    rows.push({ sockets: count, peakMb, times: lines.map(({ name, ms }) => ({ name, ms: Number(ms), syscalls: syscalls[name] ?? null })) });
   }
   return { runs, rows };
 }
@@ -31,12 +34,12 @@ export async function measure({ sockets = [1000, 10_000, 20_000, 100_000], runs 
 export function table({ rows }) {
   const names = rows[0].times.map(({ name }) => name);
   return [
-    ["", ...rows.flatMap(({ sockets }) => [`/ ss, ${sockets}`, `${sockets} sockets`])],
+    ["", ...rows.flatMap(({ sockets }) => [`/ ss, ${sockets}`, `${sockets} sockets`, "system calls"])],
     ...names.map((name) => [
       name,
       ...rows.flatMap(({ times }) => {
-        const { ms } = times.find((time) => time.name === name);
-        return [(ms / times[0].ms).toFixed(2), `${ms} ms`];
+        const { ms, syscalls } = times.find((time) => time.name === name);
+        return [(ms / times[0].ms).toFixed(2), `${ms} ms`, syscalls === null ? "" : `${syscalls}`];
       }),
     ]),
   ];

@@ -1,4 +1,4 @@
-// System calls of a running process, counted by strace: counts hold where times wander.
+// System calls, counted by strace: counts hold where times wander.
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -6,16 +6,30 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** Counts of each call over `ms`, or `null` where strace is missing or may not attach. */
-export async function countSyscalls(pid, ms) {
-  if (spawnSync("strace", ["-V"]).status !== 0) return null;
-  const folder = mkdtempSync(join(tmpdir(), "halfopen-bench-"));
-  try {
-    const out = join(folder, "counts");
+/** Counts of each call of a running process over `ms`, or `null` where strace is missing or may not attach. */
+export function countSyscalls(pid, ms) {
+  return counted(async (out) => {
     const strace = spawn("strace", ["-c", "-f", "-o", out, "-p", String(pid)], { stdio: "ignore" });
     await sleep(ms);
     strace.kill("SIGINT");
     await once(strace, "exit");
+  });
+}
+
+/** Counts of each call of a program from its start to its end. Its output is thrown away. */
+export function countSyscallsOf(argv) {
+  return counted(async (out) => {
+    await once(spawn("strace", ["-c", "-f", "-o", out, ...argv], { stdio: "ignore" }), "exit");
+  });
+}
+
+/** What strace left in the file that `run` has it write. */
+async function counted(run) {
+  if (spawnSync("strace", ["-V"]).status !== 0) return null;
+  const folder = mkdtempSync(join(tmpdir(), "halfopen-bench-"));
+  try {
+    const out = join(folder, "counts");
+    await run(out);
     const text = existsSync(out) ? readFileSync(out, "utf8") : null;
     return text === null ? null : parse(text);
   } finally {

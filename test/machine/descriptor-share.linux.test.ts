@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { descriptorLimit, listDescriptors } from "../../src/kernel/descriptor-links.ts";
 import { openPort } from "../../src/kernel/open-port.ts";
@@ -97,6 +98,24 @@ describe("the search for owners", () => {
     for (const { owner } of found) expect(owner?.pid).toBe(process.pid);
     const asking = found.find(({ localPort }) => localPort === client.localPort);
     expect(asking?.options?.keepalive).toMatchObject({ enabled: true, idleMs: 33_000 });
+  });
+
+  it("sees by the timers who is without keepalive, and tells what decides alike", async () => {
+    await sleep(100); // no acknowledgment is delayed any more
+    const { remotePort: at } = client;
+    const filter = [[{ localPort: at ?? 0 }, { remotePort: at ?? 0 }]];
+    const idle = takeSurvey(port, { states: HANGING_STATES, withInfo: true, filter, allNamespaces: false }).table;
+    const owners = OwnerTable.ofSize(idle.size);
+    searchShare(port, { pid: process.pid, below: null }, InodeIndex.of(idle), owners, "deciding");
+    const found = Array.from(idle.rows(), ({ index, localPort, isSeenWithoutKeepalive }) => ({
+      isClient: localPort === client.localPort,
+      isSeenWithoutKeepalive,
+      keepalive: owners.optionsOf(index)?.keepalive,
+    }));
+    expect(found.sort((a, b) => Number(a.isClient) - Number(b.isClient))).toMatchObject([
+      { isClient: false, isSeenWithoutKeepalive: true, keepalive: { enabled: false, idleMs: 0 } },
+      { isClient: true, isSeenWithoutKeepalive: false, keepalive: { enabled: true, idleMs: 33_000 } },
+    ]);
   });
 
   it.each([
