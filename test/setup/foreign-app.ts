@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { npmPackage } from "./npm-package.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
-const PARTS = ["dist", "package.json", "scripts/platform-conformance.mjs"];
+/** With what halfopen depends on wherever it runs. */
+const PARTS = ["dist", "package.json", "scripts/platform-conformance.mjs", "node_modules/yaml"];
 
 /** Puts the built halfopen with another platform's koffi into a folder, where a foreign Node runs it. @throws without the registry */
 export async function foreignApp(folder: string, platform: "win32-x64" | "linux-arm64"): Promise<void> {

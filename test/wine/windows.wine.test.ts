@@ -186,7 +186,7 @@ await describeWith(["root", "namespaces", "wine", "tcpdump", "node for windows"]
     await expect(windows.run(windows.halfopen("system", "set", "--count", "5", "--yes"))).rejects.toMatchObject({ code: 3 });
   });
 
-  it("says what of the command line is Linux' alone and what works here, with exit code 3", { timeout: 60_000 }, async () => {
+  it("says what of the command line is Linux' alone and what works here, with exit code 3", { timeout: 120_000 }, async () => {
     const within = ["--detect-within", "5s"];
     for (const args of [["audit"], ["explain", ":1"], ["guard", ...within], ["exec", ...within, "--", "node"]]) {
       const refused = await windows.run(windows.halfopen(...args)).catch((error: unknown) => error);
