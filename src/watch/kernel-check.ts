@@ -1,6 +1,7 @@
 import type { State } from "../core/diagnosis.ts";
 import type { Instant } from "../core/instant.ts";
 import { Liveness } from "../core/liveness.ts";
+import { SMALLEST_BUDGET_MS } from "../core/probe-plan.ts";
 import { ProbeSlots } from "../core/probe-slots.ts";
 import type { TcpInfo } from "../core/tcp-info.ts";
 import { resetOnClose } from "../kernel/linger.ts";
@@ -14,10 +15,10 @@ import { Standing } from "./standing.ts";
 const SOONEST_NUDGE_MS = 1000;
 
 /**
- * Calm looks are late by up to this share of the budget, so that one waking serves many: a waking costs as much as 40 looks (200 µs on
+ * Calm looks are late by up to this share of what the budget has beyond the smallest one, so that one waking serves many: a waking costs as much as 40 looks (200 µs on
  * 6.18). A verdict does not wait for it: probes that outlast an outage of 0.4 budgets leave later, and their clock is the kernel's first probe.
  */
-const LATE_SHARE = 1 / 16;
+const LATE_SHARE = 1 / 8;
 const SMALLEST_LATENESS_MS = 80;
 const LARGEST_LATENESS_MS = 1000;
 
@@ -198,6 +199,9 @@ export class KernelCheck {
 
 /** Calm looks need not be exact: done together they wake the process less often. */
 function together(at: Instant, budgetMs: number): Instant {
-  const latenessMs = Math.min(LARGEST_LATENESS_MS, Math.max(SMALLEST_LATENESS_MS, Math.floor(budgetMs * LATE_SHARE)));
+  const latenessMs = Math.min(
+    LARGEST_LATENESS_MS,
+    Math.max(SMALLEST_LATENESS_MS, Math.floor((budgetMs - SMALLEST_BUDGET_MS) * LATE_SHARE)),
+  );
   return Math.ceil(at / latenessMs) * latenessMs;
 }
