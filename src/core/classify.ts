@@ -1,5 +1,5 @@
 import type { Cause, Certainty, LocalPath, OtherConnections, State } from "./diagnosis.ts";
-import { type Flow, isStuckLocally } from "./flow.ts";
+import { type Flow, isRetransmissionFailing, isStuckLocally } from "./flow.ts";
 import type { TcpInfo } from "./tcp-info.ts";
 
 /** What is known of a connection at the moment of a diagnosis. The rules are those of evidence.md, in its order; the lab decides. */
@@ -12,6 +12,8 @@ export interface Case {
   /** Since the peer was last heard; `null` where nothing can tell. */
   readonly silentForMs: number | null;
   readonly unansweredAttempts: number;
+  /** They fail on this host. */
+  readonly areAttemptsLocal: boolean;
   readonly lossRatio: number;
   readonly isLossy: boolean;
   /** The suspicion that was refuted just now. */
@@ -50,14 +52,10 @@ function classifySilent(it: Case): Finding {
   const local = brokenLocalPath(it.localPath);
   const heard = `nothing heard for ${ms(it.silentForMs)}`;
   if (local) return { cause: "local-link-down", certainty: "certain", why: [local, heard], unknown: [] };
-  if (it.info && isStuckLocally(it.info)) {
-    const why = `${it.info.notSentBytes} bytes wait although the peer's window is open and nothing is in flight: nothing leaves this host`;
-    return {
-      cause: "local-send-failure",
-      certainty: "certain",
-      why: [why, heard],
-      unknown: ["whether a local firewall, a queue or the route drops it"],
-    };
+  const failing = failingHere(it);
+  if (failing) {
+    const unknown = ["whether a local firewall, a queue or the route drops it"];
+    return { cause: "local-send-failure", certainty: "certain", why: [failing, heard], unknown };
   }
   if (it.isHeardWithoutProgress) {
     const why = `the peer is still heard, yet what we sent made no progress in ${it.unansweredAttempts} transmissions`;
@@ -170,9 +168,21 @@ export function brokenLocalPath(path: LocalPath | null): string | null {
   return null;
 }
 
+/** Evidence.md, rule 7. The words of what does not leave this host, or `null`. */
+function failingHere({ info, unansweredAttempts, areAttemptsLocal }: Case): string | null {
+  if (info && isStuckLocally(info))
+    return `${info.notSentBytes} bytes wait although the peer's window is open and nothing is in flight: nothing leaves this host`;
+  if (!areAttemptsLocal) return null;
+  return info && isRetransmissionFailing(info)
+    ? `${unansweredAttempts} retransmissions failed on this host: the kernel tried, and none of them left it`
+    : `${unansweredAttempts} probes failed on this host: the kernel was asked for them, and none of them left it`;
+}
+
 /** Evidence.md, rule 9: an ICMP unreachable for data in flight takes one step of backoff back, so the two counters part. */
 function isReportedUnreachable(info: TcpInfo | null): boolean {
   if (info?.retransmits === undefined || info.backoff === undefined) return false;
+  // What fails on this host is counted without backoff too.
+  if (isRetransmissionFailing(info)) return false;
   return info.retransmits >= 2 && info.retransmits > info.backoff && (info.totalRetransmits ?? 0) > 0;
 }
 

@@ -20,6 +20,14 @@ export function isStuckLocally(info: TcpInfo): boolean {
   return unacked === 0 && (info.notSentBytes ?? 0) > 0 && info.sendWindowBytes !== undefined && !isWindowClosed(info, unacked);
 }
 
+/**
+ * The last retransmission failed on this host: a full queue, no route. The kernel counts its timeouts all the same, and counts a segment as
+ * sent again only when it left (tcp_retransmit_skb; measured on 6.18 with a full queue and with the address removed).
+ */
+export function isRetransmissionFailing(info: TcpInfo): boolean {
+  return (info.retransmits ?? 0) > 0 && (info.unackedSegments ?? 0) > 0 && info.retransmittedSegments === 0;
+}
+
 function isWindowClosed(info: TcpInfo, unacked: number): boolean {
   // Before Linux 5.4 the window is not told; unsent data with nothing in flight then means the persist timer runs.
   if (info.sendWindowBytes === undefined) return unacked === 0;

@@ -1,7 +1,7 @@
 import { Attempts } from "./attempts.ts";
 import type { State } from "./diagnosis.ts";
 import { DuplicateWatch } from "./duplicate-watch.ts";
-import { type Flow, flowOf, heardAgeMs, isStuckLocally, progressMark } from "./flow.ts";
+import { type Flow, flowOf, heardAgeMs, isRetransmissionFailing, isStuckLocally, progressMark } from "./flow.ts";
 import type { Instant } from "./instant.ts";
 import { LossEstimator } from "./loss-estimator.ts";
 import { PathTiming } from "./path-timing.ts";
@@ -21,6 +21,10 @@ import type { TcpInfo } from "./tcp-info.ts";
 const HEARD_SLACK_MS = 15;
 /** Keepalive timers up to 2 s are this late at most (HZ=250 and 1000), with room for the re-arming step; see probe-plan.ts. */
 const STANDING_PROBE_LATENESS_MS = 70;
+/** A probe on demand leaves within a jiffy or two, or 50 ms later where the socket was in use (kernel.md, "Nudge"); then the kernel has counted it. */
+const NUDGE_LEAVES_WITHIN_MS = 100;
+/** tcp.h, TCP_RESOURCE_PROBE_INTERVAL: what a full queue of this host refused, the kernel tries again so much later. */
+const LOCAL_RETRY_MS = 500;
 
 export interface LivenessOptions {
   readonly budgetMs: number;
@@ -62,7 +66,14 @@ export class Liveness {
   readonly #duplicates: DuplicateWatch = new DuplicateWatch();
   /** Repeated segments since the peer last sent anything new. */
   #deafness = 0;
-  #nextNudgeAt: Instant = 0;
+  #nextNudgeAt: Instant = Number.NEGATIVE_INFINITY;
+  /** A probe was asked for and nobody has looked yet whether it left: a full queue of this host may have refused it. */
+  #nudgedAt: Instant | null = null;
+  /** The kernel's counters at the last reading. */
+  #probes: number | undefined;
+  #retransmits = 0;
+  /** Retransmissions that failed on this host, of those counted now. */
+  #retransmitsFailed = 0;
   #resumedAt: Instant = Number.NEGATIVE_INFINITY;
   readonly #retransmitLoss: RetransmitLoss = new RetransmitLoss();
 
@@ -89,11 +100,14 @@ export class Liveness {
     const progressed = this.#progress(now, info, flow, takesOff);
     // Any answer refutes probes, also when data has entered flight meanwhile.
     if (progressed || (heard && (flow !== "in-flight" || takesOff))) this.#refute(now, info);
+    this.#seeNudge(now, info);
     if (takesOff) this.attempts.beforeFlight = this.#seeProbes(now, info);
     this.flow = flow;
     if (flow === "idle") this.#countProbes(now, info);
     else if (flow === "blocked") this.attempts.seen(info.probes ?? 0, this.#observedAt, now);
     else this.#countTransmissions(now, info);
+    this.#probes = info.probes;
+    this.#retransmits = info.retransmits ?? 0;
     this.#observedAt = now;
     this.#retransmitLoss.observe(info);
     if (this.state !== "dead") this.#judge(now, info);
@@ -102,7 +116,8 @@ export class Liveness {
 
   /** What happened: the probe that `wantsNudge` asked for has left. Returns the instant at which to look for its answer. */
   nudged(now: Instant): Instant {
-    this.attempts.seen(this.attempts.count + 1, now, now);
+    if (this.#probes === undefined) this.attempts.seen(this.attempts.count + 1, now, now);
+    else this.#nudgedAt = now;
     this.#nextNudgeAt = this.#nextProbeAt(now);
     return this.#soonest(now, this.#nextNudgeAt);
   }
@@ -127,8 +142,13 @@ export class Liveness {
 
   /** A new judge, given the last reading, would know as much: nothing is open, and nothing learned that is worse than what is assumed of any path. */
   get isForgettable(): boolean {
-    if (this.state !== "alive" || this.flow !== "idle" || this.attempts.count > 0 || this.wantsNudge || this.isProbeMissing) return false;
+    if (this.state !== "alive" || this.flow !== "idle" || !this.isUnquestioned || this.wantsNudge || this.isProbeMissing) return false;
     return this.lastSuspicion === null && this.#deafness === 0 && this.loss.isUnremarkable && !this.#retransmitLoss.hasLesson;
+  }
+
+  /** Nothing is unanswered, and no probe was asked for. */
+  get isUnquestioned(): boolean {
+    return this.attempts.isEmpty && this.#nudgedAt === null;
   }
 
   /** The peer is heard, yet what we send does not reach it. */
@@ -169,6 +189,8 @@ export class Liveness {
     this.#learnAttempts(info);
     this.#retransmitLoss.teach(this.loss, info);
     attempts.clear();
+    this.#nudgedAt = null;
+    this.#nextNudgeAt = Number.NEGATIVE_INFINITY;
     this.state = "alive";
     this.#plan = this.#replan();
   }
@@ -196,37 +218,65 @@ export class Liveness {
     return this.heardAt + this.#plan.idleMs + STANDING_PROBE_LATENESS_MS;
   }
 
+  /** Whether the probe asked for has left: only then it is an attempt. */
+  #seeNudge(now: Instant, { probes = 0 }: TcpInfo): void {
+    const nudgedAt = this.#nudgedAt;
+    if (nudgedAt === null) return;
+    if (probes > (this.#probes ?? 0)) {
+      this.attempts.left();
+      this.attempts.seen(this.attempts.count + 1, nudgedAt, now - nudgedAt < LOCAL_RETRY_MS ? nudgedAt : now);
+    } else if (now - nudgedAt >= NUDGE_LEAVES_WITHIN_MS) this.attempts.failed(1, nudgedAt);
+    else return;
+    this.#nudgedAt = null;
+  }
+
   /** Returns how many attempts are unanswered. */
   #seeProbes(now: Instant, { probes = 0 }: TcpInfo): number {
-    if (probes > 0) this.attempts.seen(probes, this.#observedAt, Math.min(now, Math.max(this.#standingProbeBy(), this.#observedAt)));
-    return this.attempts.count;
+    const { attempts } = this;
+    if (probes > (this.#probes ?? 0)) attempts.left();
+    // The first one is the standing probe, whose time is known.
+    const standingBy = this.#standingProbeBy();
+    if (probes > 0 && attempts.count === 0)
+      attempts.seen(1, this.#observedAt, standingBy > this.#observedAt ? Math.min(now, standingBy) : now);
+    if (!attempts.areLocal) attempts.seen(probes, this.#observedAt, now);
+    return attempts.count;
   }
 
   #countProbes(now: Instant, info: TcpInfo): void {
     this.#seeProbes(now, info);
-    if (now < this.#standingProbeBy() || this.state === "dead") return;
+    if (now < this.#standingProbeBy() || this.state === "dead" || this.#nudgedAt !== null) return;
     if (this.attempts.count === 0) this.isProbeMissing = true;
     if (this.attempts.count === 1 && this.#nextNudgeAt <= this.attempts.firstAt)
       this.#nextNudgeAt = this.#nextProbeAt(this.attempts.firstAt);
-    this.wantsNudge = this.attempts.count === 0 || now >= this.#nextNudgeAt;
+    this.wantsNudge = now >= this.#nextNudgeAt;
   }
 
   #countTransmissions(now: Instant, info: TcpInfo): void {
-    const transmissions = this.attempts.beforeFlight + 1 + (info.retransmits ?? 0);
-    const sentAt = now - (info.lastDataSentMs ?? 0);
+    const { attempts } = this;
+    const { retransmits = 0 } = info;
+    if (retransmits < this.#retransmits) this.#retransmitsFailed = 0;
     if (isStuckLocally(info)) {
       // Nothing leaves this host, and the kernel tries again about every 500 ms: each look is an attempt.
-      if (this.attempts.count === 0 || now - this.attempts.lastAt >= PROBE_SPACING_MS)
-        this.attempts.seen(this.attempts.count + 1, now, now);
+      if (attempts.count === 0 || now - attempts.lastAt >= PROBE_SPACING_MS) attempts.failed(1, now);
       return;
     }
-    if (this.attempts.count === 0) {
-      this.attempts.seen(1, this.progressAt, this.progressAt);
-      this.attempts.seen(transmissions, sentAt, sentAt);
+    if (isRetransmissionFailing(info)) {
+      const more = Math.max(0, retransmits - (retransmits < this.#retransmits ? 0 : this.#retransmits));
+      this.#retransmitsFailed += more;
+      if (more > 0) attempts.failed(more, now);
+      return;
+    }
+    const sentAt = now - (info.lastDataSentMs ?? 0);
+    const firstAt = attempts.areLocal ? sentAt : this.progressAt;
+    attempts.left();
+    const transmissions = attempts.beforeFlight + 1 + retransmits - this.#retransmitsFailed;
+    if (attempts.count === 0) {
+      attempts.seen(1, firstAt, firstAt);
+      attempts.seen(transmissions, sentAt, sentAt);
     } else {
-      // A retransmission that fails on this host moves the counter but not the age of the last transmission.
-      this.attempts.seen(transmissions, Math.max(sentAt, this.#observedAt), now);
-      this.attempts.movedTo(sentAt);
+      // Where the kernel does not tell, a retransmission that fails on this host moves the counter but not the age of the last transmission.
+      attempts.seen(transmissions, Math.max(sentAt, this.#observedAt), now);
+      attempts.movedTo(sentAt);
     }
   }
 
@@ -235,7 +285,7 @@ export class Liveness {
     attempts.settle(now, this.timing.hurriedWindowMs);
     if (this.state === "alive" && this.#isMissed(now, info)) this.state = "suspect";
     if (this.state !== "suspect") return;
-    const backoff = this.flow === "in-flight" ? (info.backoff ?? 0) : 0;
+    const backoff = this.#provenBackoff(info);
     // While this process stood still the kernel went on asking: its own counters prove what our clock may not claim.
     const outlasting = Math.max(attempts.outlasting, this.timing.retransmitsBeyond(this.#outageMs, backoff));
     const isComplete = attempts.count >= this.#plan.attemptsNeeded && outlasting >= this.#plan.outlastingNeeded;
@@ -253,9 +303,15 @@ export class Liveness {
 
   /** The end of the budget hurries the proof, but an outage that it promises to survive could still explain a shorter span. */
   #isEnough(now: Instant, info: TcpInfo): boolean {
-    const settledSpan = Math.max(this.attempts.settledSpanMs, this.timing.backoffSpanMs(this.flow, this.attempts, now, info.backoff ?? 0));
+    const backoff = this.flow === "in-flight" ? this.#provenBackoff(info) : (info.backoff ?? 0);
+    const settledSpan = Math.max(this.attempts.settledSpanMs, this.timing.backoffSpanMs(this.flow, this.attempts, now, backoff));
     const { hurriedSpanMs = this.#outageMs } = this.#options;
     return settledSpan >= hurriedSpanMs && isEnoughAtDeadline(this.attempts.count, this.loss.ratio);
+  }
+
+  /** How often data in flight was sent again, each time later: the kernel's own proof, as long as all of it left this host. */
+  #provenBackoff({ backoff = 0 }: TcpInfo): number {
+    return this.flow === "in-flight" && this.#retransmitsFailed === 0 ? backoff : 0;
   }
 
   #isMissed(now: Instant, info: TcpInfo): boolean {
@@ -273,7 +329,7 @@ export class Liveness {
   }
 
   #nextProbeAt(now: Instant): Instant {
-    const { firstAt } = this.attempts;
+    const firstAt = this.attempts.count === 0 ? now : this.attempts.firstAt;
     const { attemptsNeeded, outlastingNeeded } = this.#plan;
     const lastBy = this.#deadline() - this.timing.answerWindowMs; // later ones could not be judged in time
     return nextProbeAt(now, { firstAt, outageMs: this.#outageMs, outlasting: outlastingNeeded, attempts: attemptsNeeded, lastBy });
@@ -284,12 +340,14 @@ export class Liveness {
     const { attempts } = this;
     const poll = now + Math.min(now < this.#deadline() ? 250 : 50, Math.max(50, this.#options.budgetMs / 20));
     if (this.flow !== "idle") return this.#soonest(now, poll); // only frequent looks tell when the kernel sent
-    if (attempts.count === 0 && !this.wantsNudge) return Math.max(now + 1, this.#standingProbeBy() + this.timing.answerWindowMs);
+    if (attempts.count === 0 && !this.wantsNudge && this.#nudgedAt === null)
+      return Math.max(now + 1, this.#standingProbeBy() + this.timing.answerWindowMs, this.#nextNudgeAt);
     return this.#soonest(now, this.wantsNudge ? now + PROBE_SPACING_MS : Math.max(now + 1, this.#nextNudgeAt));
   }
 
   #soonest(now: Instant, candidate: Instant): Instant {
     let next = candidate;
+    if (this.#nudgedAt !== null) next = Math.min(next, this.#nudgedAt + Math.max(NUDGE_LEAVES_WITHIN_MS, this.timing.answerWindowMs));
     const windowEnd = this.attempts.lastAtLatest + this.timing.answerWindowMs;
     if (this.attempts.count > 0 && windowEnd > now) next = Math.min(next, windowEnd);
     const deadline = this.#deadline();

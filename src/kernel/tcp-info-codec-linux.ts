@@ -19,6 +19,7 @@ export function decodeTcpInfo(view: DataView, length: number): TcpInfo {
     sendMssBytes: has(20) ? u32(16) : undefined,
     unackedSegments: has(28) ? u32(24) : undefined,
     sackedSegments: has(32) ? u32(28) : undefined,
+    retransmittedSegments: has(40) ? u32(36) : undefined,
     lastDataSentMs: has(48) ? u32(44) : undefined,
     lastDataReceivedMs: has(56) ? u32(52) : undefined,
     lastAckReceivedMs: has(60) ? u32(56) : undefined,

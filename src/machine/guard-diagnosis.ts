@@ -23,6 +23,7 @@ export function diagnoseGuarded(
     others,
     silentForMs,
     unansweredAttempts: liveness.attempts.count,
+    areAttemptsLocal: liveness.attempts.areLocal,
     lossRatio: verdict.lossRatio,
     isLossy: liveness.loss.isNotable,
     refuted: liveness.lastSuspicion,

@@ -52,12 +52,12 @@ export function isInOrder(row: ConnectionRow): boolean {
 const HEALTHY = { state: "alive", cause: "healthy" } as const;
 const QUIET = { state: "alive", cause: "quiet" } as const;
 const ORDINARY: TcpInfo = { state: "ESTABLISHED" };
-const NOT_JUDGED = { flow: "idle", attempts: { count: 0 }, isHeardWithoutProgress: false, isRushed: false } as const;
+const NOT_JUDGED = { flow: "idle", attempts: { count: 0, areLocal: false }, isHeardWithoutProgress: false, isRushed: false } as const;
 
 /** What a diagnosis takes from a judgement. */
 interface Judged {
   readonly flow: Flow;
-  readonly attempts: { readonly count: number };
+  readonly attempts: { readonly count: number; readonly areLocal: boolean };
   readonly isHeardWithoutProgress: boolean;
   readonly isRushed: boolean;
 }
@@ -74,6 +74,7 @@ function tell(row: ConnectionRow, info: TcpInfo, judged: Judged, state: State, f
     others: null,
     silentForMs,
     unansweredAttempts: judged.attempts.count,
+    areAttemptsLocal: judged.attempts.areLocal,
     lossRatio: 0,
     isLossy: false,
     refuted: null,

@@ -40,6 +40,7 @@ export function diagnoseNow(facts: Facts): Diagnosis {
     others: othersSeenBy(facts, state),
     silentForMs: silentForMs(facts),
     unansweredAttempts: liveness?.attempts.count ?? 0,
+    areAttemptsLocal: liveness?.attempts.areLocal ?? false,
     lossRatio: liveness?.loss.ratio ?? 0,
     isLossy: liveness?.loss.isNotable ?? false,
     refuted: liveness?.lastSuspicion ?? null,

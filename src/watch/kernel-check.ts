@@ -178,7 +178,7 @@ export class KernelCheck {
   #observe(now: Instant, liveness: Liveness, info: TcpInfo, isAskedEarly: boolean): Instant {
     const next = liveness.observe(now, info);
     this.#standing = this.#standing.guardInFlight(this.fd, liveness.flow === "in-flight");
-    if (liveness.attempts.count === 0 && (liveness.isProbeMissing || !liveness.wantsNudge))
+    if (liveness.isUnquestioned && (liveness.isProbeMissing || !liveness.wantsNudge))
       this.#standing = this.#standing.keepIdle(this.fd, liveness.idleMs, liveness.isProbeMissing);
     if (!liveness.wantsNudge && !isAskedEarly) return next;
     this.#standing = this.#standing.nudge(this.fd);

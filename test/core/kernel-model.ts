@@ -4,10 +4,14 @@ import type { TcpInfo } from "../../src/core/tcp-info.ts";
 export interface Path {
   readonly rttMs: number;
   isUp(at: number): boolean;
+  /** Whether what is sent leaves this host; default: always. */
+  isSendable?(at: number): boolean;
 }
 
 const INTERVAL_MS = 1000;
 const RATE_LIMIT_MS = 500;
+/** What a full queue of this host refused is tried again so much later (TCP_RESOURCE_PROBE_INTERVAL). */
+const LOCAL_RETRY_MS = 500;
 
 /**
  * A model of Linux's side of one connection, for virtual time: keepalive with a nudge, retransmission with backoff and cap, window
@@ -29,6 +33,7 @@ export class KernelModel {
   #delivered = 0;
   #lastSentAt = 0;
   #retransmits = 0;
+  #retransmitted = 0;
   #backoff = 0;
   #totalRetransmits = 0;
   #dataSegmentsOut = 0;
@@ -52,6 +57,12 @@ export class KernelModel {
       return;
     }
     this.#dataSegmentsOut++;
+    this.#lastSentAt = this.now;
+    if (!this.#isSendable()) {
+      this.#notSent += 100;
+      if (this.#timerAt === Number.POSITIVE_INFINITY) this.#timerAt = this.now + LOCAL_RETRY_MS;
+      return;
+    }
     this.#unacked++;
     this.#transmit();
     if (this.#timerAt === Number.POSITIVE_INFINITY) {
@@ -87,6 +98,7 @@ export class KernelModel {
       rtoMs: Math.min(this.#rto0 * 2 ** this.#backoff, this.#rtoMaxMs),
       rttMs: this.#path.rttMs,
       unackedSegments: this.#unacked,
+      retransmittedSegments: this.#retransmitted,
       notSentBytes: this.#notSent,
       sendMssBytes: 1448,
       sendWindowBytes: this.isPeerReading || this.#notSent === 0 ? 65_536 : 0,
@@ -108,12 +120,17 @@ export class KernelModel {
         this.#unacked -= answer.acks - this.#delivered;
         this.#delivered = answer.acks;
         this.#retransmits = 0;
+        this.#retransmitted = 0;
         this.#backoff = 0;
         this.#isTailLossProbeNext = this.#unacked > 0;
         this.#timerAt = this.#unacked > 0 ? this.now + this.#rto0 : Number.POSITIVE_INFINITY;
       }
     }
     this.#answers = this.#answers.filter(({ at }) => at > this.now);
+  }
+
+  #isSendable(): boolean {
+    return this.#path.isSendable?.(this.now) ?? true;
   }
 
   #transmit(): void {
@@ -130,6 +147,10 @@ export class KernelModel {
   }
 
   #onTimer(): void {
+    if (this.#unacked === 0 && this.isPeerReading) {
+      this.#sendWaiting();
+      return;
+    }
     if (this.#unacked === 0) {
       this.#probe(true);
       this.#backoff++;
@@ -137,19 +158,45 @@ export class KernelModel {
       return;
     }
     this.#totalRetransmits++;
+    if (!this.#isSendable() && !this.#isTailLossProbeNext) {
+      this.#retransmits++;
+      this.#retransmitted = 0;
+      this.#lastSentAt = this.now;
+      this.#timerAt = this.now + LOCAL_RETRY_MS;
+      return;
+    }
     if (this.#isTailLossProbeNext) this.#isTailLossProbeNext = false;
     else {
       this.#retransmits++;
+      this.#retransmitted = 1;
       this.#backoff++;
     }
-    this.#transmit();
+    if (this.#isSendable()) this.#transmit();
     this.#timerAt = this.now + Math.min(this.#rto0 * 2 ** this.#backoff, this.#rtoMaxMs);
+  }
+
+  /** What could not leave this host is tried again. */
+  #sendWaiting(): void {
+    this.#lastSentAt = this.now;
+    if (!this.#isSendable()) {
+      this.#timerAt = this.now + LOCAL_RETRY_MS;
+      return;
+    }
+    this.#unacked = Math.ceil(this.#notSent / 100);
+    this.#notSent = 0;
+    this.#transmit();
+    this.#isTailLossProbeNext = true;
+    this.#timerAt = this.now + this.#rto0;
   }
 
   #onKeepalive(): void {
     const silence = this.now - this.#heardAt;
     if (this.#unacked > 0 || this.#notSent > 0 || silence < this.idleMs) {
       this.#keepaliveAt = this.now + Math.max(1, this.#unacked > 0 || this.#notSent > 0 ? this.idleMs : this.idleMs - silence);
+      return;
+    }
+    if (!this.#isSendable()) {
+      this.#keepaliveAt = this.now + LOCAL_RETRY_MS;
       return;
     }
     this.#probe(true);

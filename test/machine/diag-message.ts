@@ -15,6 +15,8 @@ export interface DiagSocket {
 
 export interface DiagInfo {
   readonly retransmits?: number;
+  /** Segments sent again and out now; default 1 after a retransmission. */
+  readonly retransmitted?: number;
   readonly probes?: number;
   readonly backoff?: number;
   readonly rtoUs?: number;
@@ -57,6 +59,7 @@ function infoAttribute(state: number, info: DiagInfo): Buffer {
   at.writeUInt32LE(info.rtoUs ?? 204_000, 8);
   at.writeUInt32LE(1448, 16);
   at.writeUInt32LE(info.unacked ?? 0, 24);
+  at.writeUInt32LE(info.retransmitted ?? Math.min(1, info.retransmits ?? 0), 36);
   at.writeUInt32LE(info.lastDataSentMs ?? 0, 44);
   at.writeUInt32LE(info.lastDataReceivedMs ?? 0, 52);
   at.writeUInt32LE(info.lastAckReceivedMs ?? 0, 56);

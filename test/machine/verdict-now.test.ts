@@ -70,6 +70,14 @@ describe("the verdict from one reading", () => {
     expect(verdict({ timer: RETRANSMIT_TIMER, sendQueue: 5, info: once })?.state).toBe("alive");
   });
 
+  it("blames this host, not the peer, for retransmissions that never left it", () => {
+    const info = { ...silent(14_000), unacked: 1, retransmits: 9, retransmitted: 0, backoff: 2, lastDataSentMs: 400 };
+    expect(verdict({ timer: RETRANSMIT_TIMER, sendQueue: 5, info })).toMatchObject({ state: "suspect", cause: "local-send-failure" });
+    // The same counters and the last one has left: ICMP took the backoff back.
+    const reported = { ...info, retransmitted: 1 };
+    expect(verdict({ timer: RETRANSMIT_TIMER, sendQueue: 5, info: reported })).toMatchObject({ cause: "unreachable" });
+  });
+
   it("names what nobody closes", () => {
     for (const state of [CLOSE_WAIT, FIN_WAIT2]) {
       expect(verdict({ state, info: silent(120_000) })).toMatchObject({ cause: "never-closed" });
