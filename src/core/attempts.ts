@@ -16,10 +16,8 @@ export class Attempts {
   outlasting = 0;
   /** So many of them had been made when data entered flight. Transmissions come on top: the kernel counts them apart. */
   beforeFlight = 0;
-  /** They fail on this host, and nothing is known of the peer. A series is of one kind. */
+  /** They fail on this host, and nothing is known of the peer. */
   areLocal = false;
-  #failures = 0;
-  #firstFailureAt: Instant = 0;
   /** The newest attempt known that has had its time to be answered. Where they follow one another closely the last one never has. */
   #settledAt: Instant = Number.NEGATIVE_INFINITY;
   #candidateAt: Instant = Number.NEGATIVE_INFINITY;
@@ -31,11 +29,6 @@ export class Attempts {
     this.#outageMs = outageMs;
   }
 
-  /** None was made, neither with nor without success. */
-  get isEmpty(): boolean {
-    return this.count === 0 && this.#failures === 0;
-  }
-
   /** `count` is the total so far. A growing count means that the newest attempt left between `earliest` and `latest`. */
   seen(count: number, earliest: Instant, latest: Instant): void {
     if (count <= this.count) return;
@@ -44,24 +37,6 @@ export class Attempts {
     this.lastAtLatest = Math.max(latest, this.lastAt);
     this.count = count;
     if (this.spanMs >= this.#outageMs) this.outlasting++;
-  }
-
-  /**
-   * So many more failed on this host, the last one by `now`. A single one is a queue that was full for a moment, and no attempt. From the
-   * second in a row on they are what there is to judge, in a series of their own: it must not lengthen a silence of the peer.
-   */
-  failed(more: number, now: Instant): void {
-    if (this.#failures === 0) this.#firstFailureAt = now;
-    this.#failures += more;
-    if (this.#failures < 2) return;
-    if (!this.areLocal) this.#beginLocal();
-    this.seen(this.#failures, now, now);
-  }
-
-  /** One has left this host: those that failed before mean nothing any more. */
-  left(): void {
-    if (this.areLocal) this.clear();
-    this.#failures = 0;
   }
 
   /** A transmission whose instant the kernel tells moved the last attempt without a new count being known. */
@@ -104,7 +79,6 @@ export class Attempts {
     this.outlasting = 0;
     this.beforeFlight = 0;
     this.areLocal = false;
-    this.#failures = 0;
     this.#settledAt = Number.NEGATIVE_INFINITY;
     this.#candidateAt = Number.NEGATIVE_INFINITY;
     this.#candidateLatest = Number.NEGATIVE_INFINITY;
@@ -112,13 +86,5 @@ export class Attempts {
 
   get spanMs(): number {
     return this.count === 0 ? 0 : this.lastAt - this.firstAt;
-  }
-
-  #beginLocal(): void {
-    const failures = this.#failures;
-    this.clear();
-    this.#failures = failures;
-    this.areLocal = true;
-    this.seen(1, this.#firstFailureAt, this.#firstFailureAt);
   }
 }

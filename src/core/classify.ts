@@ -1,5 +1,5 @@
 import type { Cause, Certainty, LocalPath, OtherConnections, State } from "./diagnosis.ts";
-import { type Flow, isRetransmissionFailing, isStuckLocally } from "./flow.ts";
+import { type Flow, isRetransmissionRefused, isStuckLocally } from "./flow.ts";
 import type { TcpInfo } from "./tcp-info.ts";
 
 /** What is known of a connection at the moment of a diagnosis. The rules are those of evidence.md, in its order; the lab decides. */
@@ -173,7 +173,7 @@ function failingHere({ info, unansweredAttempts, areAttemptsLocal }: Case): stri
   if (info && isStuckLocally(info))
     return `${info.notSentBytes} bytes wait although the peer's window is open and nothing is in flight: nothing leaves this host`;
   if (!areAttemptsLocal) return null;
-  return info && isRetransmissionFailing(info)
+  return info && isRetransmissionRefused(info)
     ? `${unansweredAttempts} retransmissions failed on this host: the kernel tried, and none of them left it`
     : `${unansweredAttempts} probes failed on this host: the kernel was asked for them, and none of them left it`;
 }
@@ -182,7 +182,7 @@ function failingHere({ info, unansweredAttempts, areAttemptsLocal }: Case): stri
 function isReportedUnreachable(info: TcpInfo | null): boolean {
   if (info?.retransmits === undefined || info.backoff === undefined) return false;
   // What fails on this host is counted without backoff too.
-  if (isRetransmissionFailing(info)) return false;
+  if (isRetransmissionRefused(info)) return false;
   return info.retransmits >= 2 && info.retransmits > info.backoff && (info.totalRetransmits ?? 0) > 0;
 }
 

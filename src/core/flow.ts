@@ -21,11 +21,11 @@ export function isStuckLocally(info: TcpInfo): boolean {
 }
 
 /**
- * The last retransmission failed on this host: a full queue, no route. The kernel counts its timeouts all the same, and counts a segment as
- * sent again only when it left (tcp_retransmit_skb; measured on 6.18 with a full queue and with the address removed).
+ * A full queue of this host refused the last retransmission. The kernel counts the timeout all the same, but neither doubles it nor counts a
+ * segment as sent again (tcp_retransmit_timer; measured on 6.18). A missing route or neighbour is another matter: those it doubles.
  */
-export function isRetransmissionFailing(info: TcpInfo): boolean {
-  return (info.retransmits ?? 0) > 0 && (info.unackedSegments ?? 0) > 0 && info.retransmittedSegments === 0;
+export function isRetransmissionRefused({ retransmits = 0, backoff = 0, unackedSegments = 0, retransmittedSegments }: TcpInfo): boolean {
+  return retransmits > backoff && unackedSegments > 0 && retransmittedSegments === 0;
 }
 
 function isWindowClosed(info: TcpInfo, unacked: number): boolean {

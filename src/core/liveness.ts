@@ -1,7 +1,8 @@
-import { Attempts } from "./attempts.ts";
+import { AttemptCounter } from "./attempt-counter.ts";
+import type { Attempts } from "./attempts.ts";
 import type { State } from "./diagnosis.ts";
 import { DuplicateWatch } from "./duplicate-watch.ts";
-import { type Flow, flowOf, heardAgeMs, isRetransmissionFailing, isStuckLocally, progressMark } from "./flow.ts";
+import { type Flow, flowOf, heardAgeMs, progressMark } from "./flow.ts";
 import type { Instant } from "./instant.ts";
 import { LossEstimator } from "./loss-estimator.ts";
 import { PathTiming } from "./path-timing.ts";
@@ -21,10 +22,6 @@ import type { TcpInfo } from "./tcp-info.ts";
 const HEARD_SLACK_MS = 15;
 /** Keepalive timers up to 2 s are this late at most (HZ=250 and 1000), with room for the re-arming step; see probe-plan.ts. */
 const STANDING_PROBE_LATENESS_MS = 70;
-/** A probe on demand leaves within a jiffy or two, or 50 ms later where the socket was in use (kernel.md, "Nudge"); then the kernel has counted it. */
-const NUDGE_LEAVES_WITHIN_MS = 100;
-/** tcp.h, TCP_RESOURCE_PROBE_INTERVAL: what a full queue of this host refused, the kernel tries again so much later. */
-const LOCAL_RETRY_MS = 500;
 
 export interface LivenessOptions {
   readonly budgetMs: number;
@@ -52,28 +49,20 @@ export class Liveness {
   /** The suspicion that the last evidence refuted. */
   lastSuspicion: { readonly attempts: number; readonly silentForMs: number } | null = null;
   readonly loss: LossEstimator = new LossEstimator();
-  readonly attempts: Attempts;
   /** When the peer was last heard. */
   heardAt: Instant;
   /** Since when what is in flight goes without progress. */
   progressAt: Instant;
   readonly #options: LivenessOptions;
   readonly #outageMs: number;
+  readonly #counter: AttemptCounter;
   #plan: ProbePlan;
   readonly timing: PathTiming;
   #progressMark: number | undefined;
-  #observedAt: Instant;
   readonly #duplicates: DuplicateWatch = new DuplicateWatch();
   /** Repeated segments since the peer last sent anything new. */
   #deafness = 0;
   #nextNudgeAt: Instant = Number.NEGATIVE_INFINITY;
-  /** A probe was asked for and nobody has looked yet whether it left: a full queue of this host may have refused it. */
-  #nudgedAt: Instant | null = null;
-  /** The kernel's counters at the last reading. */
-  #probes: number | undefined;
-  #retransmits = 0;
-  /** Retransmissions that failed on this host, of those counted now. */
-  #retransmitsFailed = 0;
   #resumedAt: Instant = Number.NEGATIVE_INFINITY;
   readonly #retransmitLoss: RetransmitLoss = new RetransmitLoss();
 
@@ -81,11 +70,20 @@ export class Liveness {
     this.#options = options;
     this.timing = new PathTiming(options.rtoMaxMs);
     this.#outageMs = OUTAGE_SHARE * options.budgetMs;
-    this.attempts = new Attempts(this.#outageMs);
+    this.#counter = new AttemptCounter(this.#outageMs, now);
     this.heardAt = now;
     this.progressAt = now;
-    this.#observedAt = now;
     this.#plan = this.#replan();
+  }
+
+  /** What stays unanswered. */
+  get attempts(): Attempts {
+    return this.#counter.attempts;
+  }
+
+  /** Nothing is unanswered, and no probe was asked for. */
+  get isUnquestioned(): boolean {
+    return this.#counter.isUnquestioned;
   }
 
   /** What happened: a reading of the kernel's evidence. Returns the instant at which to look again. */
@@ -100,15 +98,9 @@ export class Liveness {
     const progressed = this.#progress(now, info, flow, takesOff);
     // Any answer refutes probes, also when data has entered flight meanwhile.
     if (progressed || (heard && (flow !== "in-flight" || takesOff))) this.#refute(now, info);
-    this.#seeNudge(now, info);
-    if (takesOff) this.attempts.beforeFlight = this.#seeProbes(now, info);
+    this.#count(now, info, flow, takesOff);
     this.flow = flow;
-    if (flow === "idle") this.#countProbes(now, info);
-    else if (flow === "blocked") this.attempts.seen(info.probes ?? 0, this.#observedAt, now);
-    else this.#countTransmissions(now, info);
-    this.#probes = info.probes;
-    this.#retransmits = info.retransmits ?? 0;
-    this.#observedAt = now;
+    if (flow === "idle") this.#ask(now);
     this.#retransmitLoss.observe(info);
     if (this.state !== "dead") this.#judge(now, info);
     return this.#next(now);
@@ -116,8 +108,7 @@ export class Liveness {
 
   /** What happened: the probe that `wantsNudge` asked for has left. Returns the instant at which to look for its answer. */
   nudged(now: Instant): Instant {
-    if (this.#probes === undefined) this.attempts.seen(this.attempts.count + 1, now, now);
-    else this.#nudgedAt = now;
+    this.#counter.nudged(now);
     this.#nextNudgeAt = this.#nextProbeAt(now);
     return this.#soonest(now, this.#nextNudgeAt);
   }
@@ -126,7 +117,7 @@ export class Liveness {
   stalled(now: Instant, gapMs: number): void {
     this.heardAt = Math.min(now, this.heardAt + gapMs);
     this.progressAt = Math.min(now, this.progressAt + gapMs);
-    this.attempts.shift(gapMs, now);
+    this.#counter.stalled(now, gapMs);
     this.#resumedAt = now;
   }
 
@@ -146,11 +137,6 @@ export class Liveness {
     return this.lastSuspicion === null && this.#deafness === 0 && this.loss.isUnremarkable && !this.#retransmitLoss.hasLesson;
   }
 
-  /** Nothing is unanswered, and no probe was asked for. */
-  get isUnquestioned(): boolean {
-    return this.attempts.isEmpty && this.#nudgedAt === null;
-  }
-
   /** The peer is heard, yet what we send does not reach it. */
   get isHeardWithoutProgress(): boolean {
     if (this.#deafness > 1) return true;
@@ -163,7 +149,7 @@ export class Liveness {
     if (duplicates > 0) {
       // The peer repeats what we acknowledged: it talks, but each of our acknowledgments was an attempt that did not arrive.
       this.#deafness += duplicates;
-      if (this.#deafness > 1) this.attempts.seen(this.attempts.count + duplicates, this.#observedAt, now);
+      if (this.#deafness > 1) this.#counter.seeUnheard(now, duplicates);
       return false;
     }
     if (age === undefined || now - age <= this.heardAt + HEARD_SLACK_MS) return false;
@@ -188,8 +174,7 @@ export class Liveness {
     this.lastSuspicion = this.state === "suspect" ? refuted : null;
     this.#learnAttempts(info);
     this.#retransmitLoss.teach(this.loss, info);
-    attempts.clear();
-    this.#nudgedAt = null;
+    this.#counter.refuted();
     this.#nextNudgeAt = Number.NEGATIVE_INFINITY;
     this.state = "alive";
     this.#plan = this.#replan();
@@ -218,74 +203,32 @@ export class Liveness {
     return this.heardAt + this.#plan.idleMs + STANDING_PROBE_LATENESS_MS;
   }
 
-  /** Whether the probe asked for has left: only then it is an attempt. */
-  #seeNudge(now: Instant, { probes = 0 }: TcpInfo): void {
-    const nudgedAt = this.#nudgedAt;
-    if (nudgedAt === null) return;
-    if (probes > (this.#probes ?? 0)) {
-      this.attempts.left();
-      this.attempts.seen(this.attempts.count + 1, nudgedAt, now - nudgedAt < LOCAL_RETRY_MS ? nudgedAt : now);
-    } else if (now - nudgedAt >= NUDGE_LEAVES_WITHIN_MS) this.attempts.failed(1, nudgedAt);
-    else return;
-    this.#nudgedAt = null;
+  #count(now: Instant, info: TcpInfo, flow: Flow, takesOff: boolean): void {
+    const counter = this.#counter;
+    counter.seeNudge(now, info);
+    if (takesOff || flow === "idle") counter.seeProbes(now, info, this.#standingProbeBy());
+    if (takesOff) this.attempts.beforeFlight = this.attempts.count;
+    if (flow === "blocked") counter.seeWindowProbes(now, info);
+    else if (flow === "in-flight") counter.seeTransmissions(now, info, this.progressAt);
+    counter.observed(now, info);
   }
 
-  /** Returns how many attempts are unanswered. */
-  #seeProbes(now: Instant, { probes = 0 }: TcpInfo): number {
+  /** Whether the kernel is to be asked for a probe. */
+  #ask(now: Instant): void {
     const { attempts } = this;
-    if (probes > (this.#probes ?? 0)) attempts.left();
-    // The first one is the standing probe, whose time is known.
-    const standingBy = this.#standingProbeBy();
-    if (probes > 0 && attempts.count === 0)
-      attempts.seen(1, this.#observedAt, standingBy > this.#observedAt ? Math.min(now, standingBy) : now);
-    if (!attempts.areLocal) attempts.seen(probes, this.#observedAt, now);
-    return attempts.count;
-  }
-
-  #countProbes(now: Instant, info: TcpInfo): void {
-    this.#seeProbes(now, info);
-    if (now < this.#standingProbeBy() || this.state === "dead" || this.#nudgedAt !== null) return;
-    if (this.attempts.count === 0) this.isProbeMissing = true;
-    if (this.attempts.count === 1 && this.#nextNudgeAt <= this.attempts.firstAt)
-      this.#nextNudgeAt = this.#nextProbeAt(this.attempts.firstAt);
+    if (now < this.#standingProbeBy() || this.state === "dead" || this.#counter.isAwaitingNudge) return;
+    if (attempts.count === 0) this.isProbeMissing = true;
+    if (attempts.count === 1 && this.#nextNudgeAt <= attempts.firstAt) this.#nextNudgeAt = this.#nextProbeAt(attempts.firstAt);
     this.wantsNudge = now >= this.#nextNudgeAt;
   }
 
-  #countTransmissions(now: Instant, info: TcpInfo): void {
-    const { attempts } = this;
-    const { retransmits = 0 } = info;
-    if (retransmits < this.#retransmits) this.#retransmitsFailed = 0;
-    if (isStuckLocally(info)) {
-      // Nothing leaves this host, and the kernel tries again about every 500 ms: each look is an attempt.
-      if (attempts.count === 0 || now - attempts.lastAt >= PROBE_SPACING_MS) attempts.failed(1, now);
-      return;
-    }
-    if (isRetransmissionFailing(info)) {
-      const more = Math.max(0, retransmits - (retransmits < this.#retransmits ? 0 : this.#retransmits));
-      this.#retransmitsFailed += more;
-      if (more > 0) attempts.failed(more, now);
-      return;
-    }
-    const sentAt = now - (info.lastDataSentMs ?? 0);
-    const firstAt = attempts.areLocal ? sentAt : this.progressAt;
-    attempts.left();
-    const transmissions = attempts.beforeFlight + 1 + retransmits - this.#retransmitsFailed;
-    if (attempts.count === 0) {
-      attempts.seen(1, firstAt, firstAt);
-      attempts.seen(transmissions, sentAt, sentAt);
-    } else {
-      // Where the kernel does not tell, a retransmission that fails on this host moves the counter but not the age of the last transmission.
-      attempts.seen(transmissions, Math.max(sentAt, this.#observedAt), now);
-      attempts.movedTo(sentAt);
-    }
-  }
-
   #judge(now: Instant, info: TcpInfo): void {
+    if ((this.#counter.failing?.outlasting ?? 0) >= this.#plan.outlastingNeeded) this.#counter.blamedHost();
     const { attempts } = this;
     attempts.settle(now, this.timing.hurriedWindowMs);
     if (this.state === "alive" && this.#isMissed(now, info)) this.state = "suspect";
     if (this.state !== "suspect") return;
-    const backoff = this.#provenBackoff(info);
+    const backoff = this.flow === "in-flight" ? (info.backoff ?? 0) : 0;
     // While this process stood still the kernel went on asking: its own counters prove what our clock may not claim.
     const outlasting = Math.max(attempts.outlasting, this.timing.retransmitsBeyond(this.#outageMs, backoff));
     const isComplete = attempts.count >= this.#plan.attemptsNeeded && outlasting >= this.#plan.outlastingNeeded;
@@ -303,15 +246,9 @@ export class Liveness {
 
   /** The end of the budget hurries the proof, but an outage that it promises to survive could still explain a shorter span. */
   #isEnough(now: Instant, info: TcpInfo): boolean {
-    const backoff = this.flow === "in-flight" ? this.#provenBackoff(info) : (info.backoff ?? 0);
-    const settledSpan = Math.max(this.attempts.settledSpanMs, this.timing.backoffSpanMs(this.flow, this.attempts, now, backoff));
+    const settledSpan = Math.max(this.attempts.settledSpanMs, this.timing.backoffSpanMs(this.flow, this.attempts, now, info.backoff ?? 0));
     const { hurriedSpanMs = this.#outageMs } = this.#options;
     return settledSpan >= hurriedSpanMs && isEnoughAtDeadline(this.attempts.count, this.loss.ratio);
-  }
-
-  /** How often data in flight was sent again, each time later: the kernel's own proof, as long as all of it left this host. */
-  #provenBackoff({ backoff = 0 }: TcpInfo): number {
-    return this.flow === "in-flight" && this.#retransmitsFailed === 0 ? backoff : 0;
   }
 
   #isMissed(now: Instant, info: TcpInfo): boolean {
@@ -340,14 +277,13 @@ export class Liveness {
     const { attempts } = this;
     const poll = now + Math.min(now < this.#deadline() ? 250 : 50, Math.max(50, this.#options.budgetMs / 20));
     if (this.flow !== "idle") return this.#soonest(now, poll); // only frequent looks tell when the kernel sent
-    if (attempts.count === 0 && !this.wantsNudge && this.#nudgedAt === null)
+    if (attempts.count === 0 && !this.wantsNudge && !this.#counter.isAwaitingNudge)
       return Math.max(now + 1, this.#standingProbeBy() + this.timing.answerWindowMs, this.#nextNudgeAt);
     return this.#soonest(now, this.wantsNudge ? now + PROBE_SPACING_MS : Math.max(now + 1, this.#nextNudgeAt));
   }
 
   #soonest(now: Instant, candidate: Instant): Instant {
-    let next = candidate;
-    if (this.#nudgedAt !== null) next = Math.min(next, this.#nudgedAt + Math.max(NUDGE_LEAVES_WITHIN_MS, this.timing.answerWindowMs));
+    let next = Math.min(candidate, this.#counter.nudgeDueAt(this.timing.answerWindowMs));
     const windowEnd = this.attempts.lastAtLatest + this.timing.answerWindowMs;
     if (this.attempts.count > 0 && windowEnd > now) next = Math.min(next, windowEnd);
     const deadline = this.#deadline();

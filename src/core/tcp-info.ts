@@ -36,7 +36,7 @@ export interface TcpInfo {
   readonly sendMssBytes?: number | undefined;
   /** Segments sent and not yet acknowledged. */
   readonly unackedSegments?: number | undefined;
-  /** Of them, those sent again: 0 while {@link retransmits} is more than 0 if the last retransmission failed on this host (measured on 6.18). */
+  /** Of them, those sent again: 0 while {@link retransmits} is more than 0 where the last retransmission did not leave this host (measured on 6.18). */
   readonly retransmittedSegments?: number | undefined;
   /** Segments the peer acknowledged out of order. */
   readonly sackedSegments?: number | undefined;

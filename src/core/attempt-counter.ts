@@ -1,0 +1,169 @@
+import { Attempts } from "./attempts.ts";
+import { isRetransmissionRefused, isStuckLocally } from "./flow.ts";
+import type { Instant } from "./instant.ts";
+import { PROBE_SPACING_MS } from "./probe-plan.ts";
+import type { TcpInfo } from "./tcp-info.ts";
+
+/** A probe on demand leaves within a jiffy or two, or 50 ms later where the socket was in use (kernel.md, "Nudge"); then the kernel has counted it. */
+const NUDGE_LEAVES_WITHIN_MS = 100;
+/** tcp.h, TCP_RESOURCE_PROBE_INTERVAL: what a full queue of this host refused, the kernel tries again so much later. */
+const LOCAL_RETRY_MS = 500;
+
+/**
+ * Finds in the kernel's counters what was sent and not answered. Only what has left this host asks the peer anything: a full queue
+ * here makes the kernel count a timeout without sending, and swallows a probe on demand without a trace.
+ */
+export class AttemptCounter {
+  attempts: Attempts;
+  readonly #outageMs: number;
+  /** Those in a row that failed on this host after others had left it: no further questions, but a series of their own. */
+  #failing: Attempts | null = null;
+  /** A probe was asked for, and nobody has looked yet whether it left. */
+  #nudgedAt: Instant | null = null;
+  #observedAt: Instant;
+  #probes: number | undefined;
+  #retransmits = 0;
+  /** Of those, so many failed here. */
+  #retransmitsFailed = 0;
+
+  /** `outageMs`: the longest outage that is to be survived. */
+  constructor(outageMs: number, now: Instant) {
+    this.#outageMs = outageMs;
+    this.attempts = new Attempts(outageMs);
+    this.#observedAt = now;
+  }
+
+  /** Nothing is unanswered, and no probe was asked for. */
+  get isUnquestioned(): boolean {
+    return this.attempts.count === 0 && this.#nudgedAt === null;
+  }
+
+  get isAwaitingNudge(): boolean {
+    return this.#nudgedAt !== null;
+  }
+
+  /** Those in a row that failed on this host, where others had left it before. */
+  get failing(): Attempts | null {
+    return this.#failing;
+  }
+
+  /** What happened: the program asked the kernel for a probe. */
+  nudged(now: Instant): void {
+    if (this.#probes === undefined) this.attempts.seen(this.attempts.count + 1, now, now);
+    else this.#nudgedAt = now;
+  }
+
+  /** What happened: this process stood still for `gapMs` until `now`. */
+  stalled(now: Instant, gapMs: number): void {
+    this.attempts.shift(gapMs, now);
+    this.#failing?.shift(gapMs, now);
+  }
+
+  /** Whether the probe asked for has left. */
+  seeNudge(now: Instant, { probes = 0 }: TcpInfo): void {
+    const nudgedAt = this.#nudgedAt;
+    if (nudgedAt === null) return;
+    if (probes > (this.#probes ?? 0)) {
+      this.#left();
+      this.attempts.seen(this.attempts.count + 1, nudgedAt, now - nudgedAt < LOCAL_RETRY_MS ? nudgedAt : now);
+    } else if (now - nudgedAt >= NUDGE_LEAVES_WITHIN_MS) this.#failed(1, nudgedAt);
+    else return;
+    this.#nudgedAt = null;
+  }
+
+  /** When to look for the probe asked for, and for its answer. */
+  nudgeDueAt(answerWindowMs: number): Instant {
+    return this.#nudgedAt === null ? Number.POSITIVE_INFINITY : this.#nudgedAt + Math.max(NUDGE_LEAVES_WITHIN_MS, answerWindowMs);
+  }
+
+  /** Counts the kernel's probes; the first one, the standing probe, left by `standingBy`. */
+  seeProbes(now: Instant, info: TcpInfo, standingBy: Instant): void {
+    if (isStuckLocally(info)) return; // then the counter is that of tries to send what waits
+    const { attempts } = this;
+    const { probes = 0 } = info;
+    if (probes > (this.#probes ?? 0)) this.#left();
+    if (attempts.areLocal) return;
+    const since = this.#observedAt;
+    if (probes > 0 && attempts.count === 0) attempts.seen(1, since, standingBy > since ? Math.min(now, standingBy) : now);
+    attempts.seen(probes, since, now);
+  }
+
+  /** Counts so many acknowledgments of ours that the peer did not hear. */
+  seeUnheard(now: Instant, more: number): void {
+    this.attempts.seen(this.attempts.count + more, this.#observedAt, now);
+  }
+
+  /** Counts the probes of a closed window. */
+  seeWindowProbes(now: Instant, { probes = 0 }: TcpInfo): void {
+    this.attempts.seen(probes, this.#observedAt, now);
+  }
+
+  /** Counts the transmissions of what is in flight, and goes without progress since `progressAt`. */
+  seeTransmissions(now: Instant, info: TcpInfo, progressAt: Instant): void {
+    const { attempts } = this;
+    const { retransmits = 0 } = info;
+    if (retransmits < this.#retransmits) this.#retransmitsFailed = 0;
+    if (isStuckLocally(info)) {
+      // Nothing leaves this host, and the kernel tries again about every 500 ms: each look is an attempt.
+      const before = this.#failing ?? (attempts.areLocal ? attempts : null);
+      if (before === null || now - before.lastAt >= PROBE_SPACING_MS) this.#failed(1, now);
+    } else if (isRetransmissionRefused(info)) this.#seeRefused(now, retransmits);
+    else this.#seeSent(now, info, progressAt);
+  }
+
+  /** What happened: something refuted the attempts. */
+  refuted(): void {
+    this.attempts.clear();
+    this.#failing = null;
+    this.#nudgedAt = null;
+  }
+
+  /** What happened: it is this host that is to blame. */
+  blamedHost(): void {
+    if (this.#failing) this.attempts = this.#failing;
+    this.#failing = null;
+  }
+
+  /** What happened: a reading was counted. */
+  observed(now: Instant, { probes, retransmits = 0 }: TcpInfo): void {
+    this.#observedAt = now;
+    this.#probes = probes;
+    this.#retransmits = retransmits;
+  }
+
+  #seeRefused(now: Instant, retransmits: number): void {
+    const more = retransmits < this.#retransmits ? retransmits : retransmits - this.#retransmits;
+    this.#retransmitsFailed += more;
+    if (more > 0) this.#failed(more, now);
+  }
+
+  #seeSent(now: Instant, info: TcpInfo, progressAt: Instant): void {
+    const { attempts } = this;
+    const sentAt = now - (info.lastDataSentMs ?? 0);
+    this.#left();
+    const transmissions = attempts.beforeFlight + 1 + (info.retransmits ?? 0) - this.#retransmitsFailed;
+    if (attempts.count === 0) {
+      attempts.seen(1, progressAt, progressAt);
+      attempts.seen(transmissions, sentAt, sentAt);
+    } else {
+      // Where the kernel does not tell, a retransmission that fails on this host moves the counter but not the age of the last transmission.
+      attempts.seen(transmissions, Math.max(sentAt, this.#observedAt), now);
+      attempts.movedTo(sentAt);
+    }
+  }
+
+  /** So many more failed on this host, the last one by `now`. What fails from the start is what there is to judge. */
+  #failed(more: number, now: Instant): void {
+    const { attempts } = this;
+    if (attempts.count > 0 && !attempts.areLocal) this.#failing ??= new Attempts(this.#outageMs);
+    const series = this.#failing ?? attempts;
+    series.areLocal = true;
+    series.seen(series.count + more, now, now);
+  }
+
+  /** One has left this host. */
+  #left(): void {
+    this.attempts.areLocal = false;
+    this.#failing = null;
+  }
+}
