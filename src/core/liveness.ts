@@ -29,6 +29,8 @@ export interface LivenessOptions {
   readonly rtoMaxMs: number | null;
   /** The span that unanswered attempts need even where the budget is over; default what an outage that is promised to be survived may last. */
   readonly hurriedSpanMs?: number;
+  /** What is known of the path's losses, and learned on; default nothing. */
+  readonly loss?: LossEstimator;
 }
 
 /**
@@ -48,7 +50,7 @@ export class Liveness {
   isProbeMissing = false;
   /** The suspicion that the last evidence refuted. */
   lastSuspicion: { readonly attempts: number; readonly silentForMs: number } | null = null;
-  readonly loss: LossEstimator = new LossEstimator();
+  readonly loss: LossEstimator;
   /** When the peer was last heard. */
   heardAt: Instant;
   /** Since when what is in flight goes without progress. */
@@ -68,6 +70,7 @@ export class Liveness {
 
   constructor(options: LivenessOptions, now: Instant) {
     this.#options = options;
+    this.loss = options.loss ?? new LossEstimator();
     this.timing = new PathTiming(options.rtoMaxMs);
     this.#outageMs = OUTAGE_SHARE * options.budgetMs;
     this.#counter = new AttemptCounter(this.#outageMs, now);
@@ -131,10 +134,10 @@ export class Liveness {
     return Math.ceil(this.idleMs + STANDING_PROBE_LATENESS_MS + this.timing.answerWindowMs);
   }
 
-  /** A new judge, given the last reading, would know as much: nothing is open, and nothing learned that is worse than what is assumed of any path. */
+  /** A new judge, given the last reading and {@link loss}, would know as much: nothing is open, and nothing waits to be learned. */
   get isForgettable(): boolean {
     if (this.state !== "alive" || this.flow !== "idle" || !this.isUnquestioned || this.wantsNudge || this.isProbeMissing) return false;
-    return this.lastSuspicion === null && this.#deafness === 0 && this.loss.isUnremarkable && !this.#retransmitLoss.hasLesson;
+    return this.lastSuspicion === null && this.#deafness === 0 && !this.#retransmitLoss.hasLesson;
   }
 
   /** The peer is heard, yet what we send does not reach it. */

@@ -249,6 +249,7 @@ export class Connection implements Checked {
       label: this.#settings.label,
       info: this.#kernel?.info ?? null,
       liveness: this.#kernel?.liveness ?? null,
+      loss: this.#kernel?.loss ?? null,
       heardAt,
       processSilentForMs: isHostSilent || !this.#process?.proof.isSilentTooLong(now) ? null : this.#process.proof.silentForMs(now),
       heartbeatFailure: this.#process?.proof.lastFailure ?? null,

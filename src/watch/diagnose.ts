@@ -35,6 +35,7 @@ export function diagnose(socket: unknown): Diagnosis {
     label: null,
     info,
     liveness: info ? liveness : null,
+    loss: info ? liveness.loss : null,
     heardAt: info ? liveness.heardAt : null,
     processSilentForMs: null,
     heartbeatFailure: null,

@@ -4,6 +4,7 @@ import { classifyEnding } from "../core/classify-ending.ts";
 import type { Diagnosis, LocalPath, OtherConnections, State } from "../core/diagnosis.ts";
 import type { Instant } from "../core/instant.ts";
 import type { Liveness } from "../core/liveness.ts";
+import type { LossEstimator } from "../core/loss-estimator.ts";
 import { othersOf, type PeerGroup } from "../core/peer-groups.ts";
 import type { TcpInfo } from "../core/tcp-info.ts";
 import { examineLocalPath } from "../kernel/local-path.ts";
@@ -19,6 +20,8 @@ export interface Facts {
   readonly info: TcpInfo | null;
   /** `null` where nothing is open to judgement, or no kernel evidence to be had. */
   readonly liveness: Liveness | null;
+  /** `null` where no more is lost than is assumed of any path. */
+  readonly loss: LossEstimator | null;
   readonly heardAt: Instant | null;
   readonly processSilentForMs: number | null;
   readonly heartbeatFailure: string | null;
@@ -41,8 +44,8 @@ export function diagnoseNow(facts: Facts): Diagnosis {
     silentForMs: silentForMs(facts),
     unansweredAttempts: liveness?.attempts.count ?? 0,
     areAttemptsLocal: liveness?.attempts.areLocal ?? false,
-    lossRatio: liveness?.loss.ratio ?? 0,
-    isLossy: liveness?.loss.isNotable ?? false,
+    lossRatio: facts.loss?.ratio ?? 0,
+    isLossy: facts.loss?.isNotable ?? false,
     refuted: liveness?.lastSuspicion ?? null,
     isHeardWithoutProgress: liveness?.isHeardWithoutProgress ?? false,
     isRushed: liveness?.isRushed ?? false,
@@ -83,7 +86,7 @@ function compose(facts: Facts, state: State, finding: Finding, errorCode: string
       errorCode,
       localPath,
       unansweredAttempts: facts.liveness?.attempts.count ?? 0,
-      lossRatio: facts.liveness?.loss.ratio ?? 0,
+      lossRatio: facts.loss?.ratio ?? 0,
       others: othersSeenBy(facts, state),
     },
     local: localOf(facts.endpoints),

@@ -1,6 +1,7 @@
 import type { State } from "../core/diagnosis.ts";
 import type { Instant } from "../core/instant.ts";
 import { Liveness } from "../core/liveness.ts";
+import type { LossEstimator } from "../core/loss-estimator.ts";
 import { SMALLEST_BUDGET_MS } from "../core/probe-plan.ts";
 import { ProbeSlots } from "../core/probe-slots.ts";
 import type { TcpInfo } from "../core/tcp-info.ts";
@@ -15,12 +16,16 @@ import { Standing } from "./standing.ts";
 const SOONEST_NUDGE_MS = 1000;
 
 /**
- * Calm looks are late by up to this share of what the budget has beyond the smallest one, so that one waking serves many: a waking costs as much as 40 looks (200 µs on
- * 6.18). A verdict does not wait for it: probes that outlast an outage of 0.4 budgets leave later, and their clock is the kernel's first probe.
+ * Calm looks are late by up to this share of what the budget has beyond the smallest one, so that one waking serves many: a waking costs
+ * as much as 40 looks (200 µs on 6.18). A verdict does not wait for it: probes that outlast an outage of 0.4 budgets leave later, and their
+ * clock is the kernel's first probe.
  */
 const LATE_SHARE = 1 / 8;
 const SMALLEST_LATENESS_MS = 80;
 const LARGEST_LATENESS_MS = 1000;
+
+/** With no judge a lossy path is still learned of; as it gets better, one look of so many has the plan of its probes made anew. */
+const LOOKS_BY_PLAN = 8;
 
 const probeSlots = new ProbeSlots();
 
@@ -36,6 +41,8 @@ export class KernelCheck {
   /** Where the last reading lies, -1 after the end. */
   #place: number = tcpInfoShelf.enter();
   #liveness: Liveness | null;
+  /** What losses taught while there was a judge; `null` where that is no more than is assumed of any path. */
+  #loss: LossEstimator | null = null;
   /** Silence before is not held against the peer: nobody asked, or this process stood still. */
   #grantedFrom: Instant;
   #lookedAt: Instant;
@@ -60,6 +67,11 @@ export class KernelCheck {
   /** `null` while there is nothing to judge. */
   get liveness(): Liveness | null {
     return this.#liveness;
+  }
+
+  /** `null` where no more is lost than is assumed of any path. */
+  get loss(): LossEstimator | null {
+    return this.#liveness?.loss ?? this.#loss;
   }
 
   /** The last reading; `null` before the first one and after the end. */
@@ -91,9 +103,10 @@ export class KernelCheck {
   /** Takes a reading. Returns the instant at which to look again, `null` where {@link judge} is to see the reading. */
   look(now: Instant): Instant | null {
     if (!tcpInfoShelf.read(this.fd)) return Number.POSITIVE_INFINITY; // no TCP socket any more: 'close' follows
-    if (!this.#isCalm()) return null;
+    if (!this.#isCalm() || this.#isPlanDue()) return null;
     const next = this.#nextCalmLook(now, Math.max(this.#grantedFrom, now - tcpInfoShelf.takenHeardAgeMs()));
     if (next <= now) return null;
+    this.#loss?.record(1, 0);
     this.#keep(now);
     return next;
   }
@@ -151,6 +164,10 @@ export class KernelCheck {
     return this.#liveness === null && tcpInfoShelf.isUneventfulSince(this.#place);
   }
 
+  #isPlanDue(): boolean {
+    return this.#loss !== null && Math.random() * LOOKS_BY_PLAN < 1;
+  }
+
   /**
    * When the standing probe must have been answered. Where too many are due with it, this one is to leave earlier, in any moment in
    * which it can be had; `now` if that has come.
@@ -169,6 +186,7 @@ export class KernelCheck {
     if (!liveness?.isForgettable) return false;
     this.#idleMs = liveness.idleMs;
     this.#routineMs = liveness.routineMs;
+    this.#loss = liveness.loss.isUnremarkable ? null : liveness.loss;
     this.#grantedFrom = Math.max(this.#grantedFrom, liveness.heardAt);
     this.#liveness = null;
     return true;
@@ -193,7 +211,7 @@ export class KernelCheck {
   }
 
   #newLiveness(since: Instant): Liveness {
-    return new Liveness(this.#standing.terms, since);
+    return new Liveness(this.#loss ? { ...this.#standing.terms, loss: this.#loss } : this.#standing.terms, since);
   }
 }
 

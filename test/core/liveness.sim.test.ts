@@ -37,7 +37,7 @@ function deadAt(run: Run): number | null {
       next = liveness.nudged(kernel.now);
     } else if (liveness.attempts.count === 0) kernel.idleMs = liveness.idleMs;
     if (isForgetful && liveness.isForgettable) {
-      liveness = new Liveness({ budgetMs, rtoMaxMs }, liveness.heardAt);
+      liveness = new Liveness({ budgetMs, rtoMaxMs, loss: liveness.loss }, liveness.heardAt);
       liveness.observe(kernel.now, kernel.info());
     }
     next = Math.ceil((Math.max(kernel.now + 1, next) + 9) / 10) * 10;
