@@ -104,7 +104,7 @@ export class KernelCheck {
   look(now: Instant): Instant | null {
     if (!tcpInfoShelf.read(this.fd)) return Number.POSITIVE_INFINITY; // no TCP socket any more: 'close' follows
     if (!this.#isCalm() || this.#isPlanDue()) return null;
-    const next = this.#nextCalmLook(now, Math.max(this.#grantedFrom, now - tcpInfoShelf.takenHeardAgeMs()));
+    const next = this.#nextCalmLook(now, this.#takenHeardAt(now));
     if (next <= now) return null;
     this.#loss?.record(1, 0);
     this.#keep(now);
@@ -116,7 +116,7 @@ export class KernelCheck {
    * look again, `null` when the kernel has ended the connection.
    */
   judge(now: Instant, stalledMs: number): Instant | null {
-    const isAskedEarly = this.#isCalm();
+    const isAskedEarly = this.#isCalm() && this.#nextCalmLook(now, this.#takenHeardAt(now)) <= now;
     this.#liveness ??= this.#recalled();
     const liveness = this.#liveness;
     if (stalledMs > 0) liveness.stalled(now, stalledMs);
@@ -162,6 +162,10 @@ export class KernelCheck {
   /** No judge is needed, and none would see anything in the reading just taken. */
   #isCalm(): boolean {
     return this.#liveness === null && tcpInfoShelf.isUneventfulSince(this.#place);
+  }
+
+  #takenHeardAt(now: Instant): Instant {
+    return Math.max(this.#grantedFrom, now - tcpInfoShelf.takenHeardAgeMs());
   }
 
   #isPlanDue(): boolean {
