@@ -46,7 +46,7 @@ function timed(schedule) {
       () => {
         const [from, cpu] = [performance.now(), cpuMs()];
         // The second tick comes behind all that the callback put off to the next one.
-        process.nextTick(() => process.nextTick(() => count(from, performance.now(), cpuMs() - cpu)));
+        process.nextTick(() => process.nextTick(() => count(from, spentMs(from, cpu))));
         callback();
       },
       ...rest,
@@ -62,15 +62,22 @@ export async function startControl(sockets) {
     const descriptors = [...sockets].slice(0, CONTROL_READS).map((socket) => socket._handle?.fd ?? -1);
     const [from, cpu] = [performance.now(), cpuMs()];
     for (const fd of descriptors) tcpInfoShelf.read(fd);
-    controlsUs.record(Math.max(1, Math.round(Math.min(performance.now() - from, cpuMs() - cpu) * 1000)));
+    record(controlsUs, spentMs(from, cpu));
   }
 }
 
+function count(from, ms) {
+  record(stretchesUs, ms);
+  if (ms > LONG_MS) long.push({ from, to: performance.now(), ms });
+}
+
+function record(histogramUs, ms) {
+  histogramUs.record(Math.max(1, Math.round(ms * 1000)));
+}
+
 /** At most what this thread used of a processor: others that ran meanwhile are no pause of ours. */
-function count(from, to, cpu) {
-  const ms = Math.min(to - from, cpu);
-  stretchesUs.record(Math.max(1, Math.round(ms * 1000)));
-  if (ms > LONG_MS) long.push({ from, to, ms });
+function spentMs(from, cpu) {
+  return Math.min(performance.now() - from, cpuMs() - cpu);
 }
 
 function collectedMs(from, to) {

@@ -170,20 +170,17 @@ async function cutOff(network, all, terms) {
 
 /** Of all processes. */
 function worst(ownTimes) {
-  const most = (name) => Math.max(...ownTimes.map((it) => it[name]));
-  const sum = (numbers) => numbers.reduce((total, it) => total + it, 0);
+  const controls = ownTimes.map(({ control }) => control);
   return {
-    stretches: sum(ownTimes.map(({ stretches }) => stretches)),
-    p50Ms: most("p50Ms"),
-    p99Ms: most("p99Ms"),
-    maxMs: most("maxMs"),
+    ...worstOf(ownTimes, ["p50Ms", "p99Ms", "maxMs"]),
     long: ownTimes.flatMap(({ long }) => long),
-    control: {
-      stretches: sum(ownTimes.map(({ control }) => control.stretches)),
-      p50Ms: Math.max(...ownTimes.map(({ control }) => control.p50Ms)),
-      maxMs: Math.max(...ownTimes.map(({ control }) => control.maxMs)),
-    },
+    control: worstOf(controls, ["p50Ms", "maxMs"]),
   };
+}
+
+function worstOf(parts, names) {
+  const most = names.map((name) => [name, Math.max(...parts.map((it) => it[name]))]);
+  return { stretches: parts.reduce((sum, { stretches }) => sum + stretches, 0), ...Object.fromEntries(most) };
 }
 
 export function table(result) {
