@@ -11,10 +11,10 @@ import { type Danger, DangerOrder } from "./danger-order.ts";
 import { type EffectiveOptions, effectiveOptions } from "./effective-options.ts";
 import type { OptionsWanted } from "./exact-options.ts";
 import type { Nudged, NudgeTarget } from "./nudge-round.ts";
-import { OwnerSearch } from "./owner-search.ts";
+import { type FoundOwners, OwnerSearch } from "./owner-search.ts";
 import type { OwnerTable } from "./owner-table.ts";
 import { processName } from "./owners.ts";
-import { HANGING_STATES, takeSurvey } from "./survey.ts";
+import { HANGING_STATES, type Survey, takeSurvey } from "./survey.ts";
 import { readSystemDefaults, type SystemDefaults } from "./system-defaults.ts";
 import { isInOrder, ordinaryVerdict, verdictNow } from "./verdict-now.ts";
 
@@ -239,10 +239,23 @@ export class Audit {
  */
 export async function takeAudit(port: SystemPort, options: AuditOptions): Promise<Audit> {
   const { filter, allNamespaces } = options;
-  const search = new OwnerSearch(port, { wanted: options.wanted ?? "all", ...(filter.pids.length > 0 ? { pids: filter.pids } : {}) });
   const states = filter.states.length > 0 ? filter.states : HANGING_STATES;
-  const { table, namespaces, problems } = takeSurvey(port, { states, withInfo: true, filter: kernelConditions(filter), allNamespaces });
-  const { owners, hidden } = await search.run(table);
+  const request = { states, withInfo: true, filter: kernelConditions(filter), allNamespaces };
+  const search = new OwnerSearch(port, { wanted: options.wanted ?? "all", ...(filter.pids.length > 0 ? { pids: filter.pids } : {}) });
+  try {
+    const survey = takeSurvey(port, request);
+    return finishedAudit(port, survey, await search.run(survey.table), options);
+  } finally {
+    search.close();
+  }
+}
+
+function finishedAudit(
+  port: SystemPort,
+  { table, namespaces, problems }: Survey,
+  { owners, hidden }: FoundOwners,
+  options: AuditOptions,
+): Audit {
   const hiddenNote = `${hidden} processes of other users are hidden: their connections have no owner here; run as root to see them`;
   const defaults = namespaces.map((namespace) => defaultsInside(port, namespace));
   return new Audit({ table, owners, namespaces, defaults, problems: hidden > 0 ? [...problems, hiddenNote] : problems }, options);

@@ -61,6 +61,10 @@ export class InodeIndex {
     for (let i = 0; i < COOKIE_BYTES; i++) into[i] = this.#cookies[row * COOKIE_BYTES + i] as number;
   }
 
+  isCookieOf(row: number, low: number, high: number): boolean {
+    return this.#cookieWords[2 * row] === low && this.#cookieWords[2 * row + 1] === high;
+  }
+
   isWithoutKeepalive(row: number): boolean {
     return this.#withoutKeepalive[row] === 1;
   }
