@@ -17,9 +17,13 @@ const LOAD_BYTES = 120;
 const LINK_BYTES = 32;
 const CREATE_BYTES = 8;
 
+const EAGAIN = 11;
+/** The check of a program gives up with EAGAIN when a signal arrives, as a profiler sends them (kernel/bpf/verifier.c). */
+const MOST_TRIES = 5;
+
 /** The kernel gives 32 KB a read (kernel/bpf/bpf_iter.c): a buffer is full when less is left. */
 export const ITERATOR_READ_BYTES = 32_768;
-/** A read that met a million objects and told of none says EAGAIN, for the next to go on; this many are more objects than there can be. */
+/** A read that met a million objects and told of none says EAGAIN, for the next to go on. So often: more objects than there can be. */
 const MOST_EMPTY_READS = 1000;
 
 /** A program that the kernel runs for each of its objects while its answer is read. It can read the kernel's memory, and change nothing. */
@@ -45,8 +49,11 @@ export class BpfIterator {
     attributes.write(NAME, 48, "latin1");
     attributes.writeUInt32LE(BPF_TRACE_ITER, 68);
     attributes.writeUInt32LE(attachTo, 108);
-    const program = port.bpf(BPF_PROG_LOAD, attributes);
-    return program < 0 ? program : new BpfIterator(port, program);
+    for (let tries = 1; ; tries++) {
+      const program = port.bpf(BPF_PROG_LOAD, attributes);
+      if (program >= 0) return new BpfIterator(port, program);
+      if (program !== -EAGAIN || tries === MOST_TRIES) return program;
+    }
   }
 
   /** Goes over all objects. Returns what the program wrote, in pieces that hold whole records of it; a negative number is -errno. */
@@ -101,7 +108,7 @@ function readSome(reader: number, into: Buffer): number {
       return readSync(reader, into);
     } catch (error) {
       const { code, errno = -1 } = error as NodeJS.ErrnoException;
-      if (code !== "EAGAIN" || empty === MOST_EMPTY_READS) return errno;
+      if ((code !== "EAGAIN" && code !== "EINTR") || empty === MOST_EMPTY_READS) return errno;
     }
   }
 }

@@ -18,6 +18,7 @@ const SIZED: readonly number[] = [INT, STRUCT, UNION, 6, 16, 19];
 const WORDS_ONCE: readonly number[] = [0, 1, 0, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 1, 0, 0];
 const WORDS_A_PART: readonly number[] = [0, 0, 0, 0, 3, 3, 2, 0, 0, 0, 0, 0, 0, 2, 0, 3, 0, 0, 0, 3];
 const POINTER_BYTES = 8;
+const FILTER_BYTES = 4096;
 /** No type of a kernel is nested as deep; one that holds itself is. */
 const DEEPEST = 32;
 
@@ -54,12 +55,7 @@ export class Btf {
     this.#words = types;
     this.#strings = strings;
     this.#places = new Uint32Array(1 + Math.floor(types.length / TYPE_WORDS));
-    const structs = this.#namesAt(wanted.structs);
-    const functions = this.#namesAt(wanted.functions);
-    this.#walk((id, kind, nameAt) => {
-      const name = kind === STRUCT ? structs.get(nameAt) : functions.get(nameAt);
-      if (name !== undefined && !this.#ids.has(name)) this.#ids.set(name, id);
-    });
+    this.#walk(this.#namesAt(wanted.structs), this.#namesAt(wanted.functions));
   }
 
   /** The number of a wanted struct or function. @throws BtfError where there is none */
@@ -100,9 +96,12 @@ export class Btf {
     return new Map(found.filter(([at]) => at > 0));
   }
 
-  /** Notes where every type lies, and tells of the structs and functions. */
-  #walk(onNamed: (id: number, kind: number, nameAt: number) => void): void {
+  /** Notes where every type lies, and the numbers of those with one of the names. */
+  #walk(structs: ReadonlyMap<number, string>, functions: ReadonlyMap<number, string>): void {
     const words = this.#words;
+    // Half of all types are functions: a byte tells that a name is not wanted sooner than a map does.
+    const isWanted = new Uint8Array(FILTER_BYTES);
+    for (const at of [...structs.keys(), ...functions.keys()]) isWanted[at % FILTER_BYTES] = 1;
     let id = 0;
     for (let at = 0; at < words.length; ) {
       this.#places[++id] = at;
@@ -111,7 +110,11 @@ export class Btf {
       const size = TYPE_WORDS + (WORDS_ONCE[kind] as number) + (WORDS_A_PART[kind] as number) * (info & 0xffff);
       // NaN where the kind is unknown: then nobody knows either where the next type begins.
       if (!(at + size <= words.length)) throw new BtfError(`type ${id}, of kind ${kind}, is unknown or longer than what there is`);
-      if (kind === STRUCT || kind === FUNCTION) onNamed(id, kind, words[at] as number);
+      const nameAt = words[at] as number;
+      if (isWanted[nameAt % FILTER_BYTES] === 1 && (kind === STRUCT || kind === FUNCTION)) {
+        const name = (kind === STRUCT ? structs : functions).get(nameAt);
+        if (name !== undefined && !this.#ids.has(name)) this.#ids.set(name, id);
+      }
       at += size;
     }
     this.#lastId = id;

@@ -88,17 +88,15 @@ export class SweptSockets {
 }
 
 function tested(pieces: readonly Buffer[], canary: SweepCanary): SweptSockets | null {
-  let hz = 0;
+  const { pid } = process;
+  const own: SweptSocket[] = [];
   new SweptSockets(pieces, 1).forEach((told) => {
-    if (canary.isOfOneSecond(told)) hz = told.keepaliveIdleMs / 1000;
+    if (told.pid === pid) own.push(told.copy(1));
   });
+  const hz = (own.find((told) => canary.isOfOneSecond(told))?.keepaliveIdleMs ?? 0) / 1000;
   if (!KNOWN_HZ.includes(hz)) return null;
-  const sockets = new SweptSockets(pieces, hz);
-  let confirmed = 0;
-  sockets.forEach((told) => {
-    if (canary.confirms(told)) confirmed++;
-  });
-  return confirmed === canary.size ? sockets : null;
+  const confirmed = own.filter((told) => canary.confirms(told.copy(hz)));
+  return confirmed.length === canary.size ? new SweptSockets(pieces, hz) : null;
 }
 
 /**

@@ -48,14 +48,14 @@ export class SweepCanary {
     return this.#sockets.length;
   }
 
-  /** What is told of the socket whose idle time is one second. */
+  /** Of what is told of this process: the socket whose idle time is one second. */
   isOfOneSecond(told: SweptSocket): boolean {
-    return told.pid === process.pid && told.fd === this.#sockets[0]?.fd;
+    return told.fd === this.#sockets[0]?.fd;
   }
 
-  /** One of the sockets, and everything of it is told as it is. */
+  /** Of what is told of this process: one of the sockets, with everything as it is. */
   confirms(told: SweptSocket): boolean {
-    return told.pid === process.pid && this.#sockets.some((known) => known.fd === told.fd && isToldAsItIs(told, known));
+    return this.#sockets.some((known) => known.fd === told.fd && isToldAsItIs(told, known));
   }
 
   close(): void {

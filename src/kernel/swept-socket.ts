@@ -45,6 +45,11 @@ export class SweptSocket {
     this.hz = hz;
   }
 
+  /** A view that stays, as if the kernel counted `hz` ticks a second. */
+  copy(hz: number): SweptSocket {
+    return new SweptSocket(hz).moveTo(this.#words, this.#first / WORDS);
+  }
+
   moveTo(words: Uint32Array, record: number): this {
     this.#words = words;
     this.#first = record * WORDS;
