@@ -15,7 +15,6 @@ const ADD = 0x0f;
 const ADD_NUMBER = 0x07;
 const MULTIPLY_BY_NUMBER = 0x27;
 const AND_NUMBER = 0x57;
-const GO = 0x05;
 const GO_IF_NUMBER = 0x15;
 const GO_IF_NOT_NUMBER = 0x55;
 const GO_UNLESS_EQUAL = 0x5d;
@@ -66,10 +65,6 @@ export class BpfAssembler {
   /** Calls a function of the kernel, by its number in include/uapi/linux/bpf.h. */
   call(helper: number): this {
     return this.#add(CALL, { number: helper });
-  }
-
-  go(label: string): this {
-    return this.#add(GO, { label });
   }
 
   goIf(register: Register, is: number, label: string): this {

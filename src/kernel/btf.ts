@@ -19,8 +19,9 @@ const WORDS_ONCE: readonly number[] = [0, 1, 0, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
 const WORDS_A_PART: readonly number[] = [0, 0, 0, 0, 3, 3, 2, 0, 0, 0, 0, 0, 0, 2, 0, 3, 0, 0, 0, 3];
 const POINTER_BYTES = 8;
 const FILTER_BYTES = 4096;
-/** No type of a kernel is nested as deep; one that holds itself is. */
+/** No type of a kernel is nested as deep or has as many members, unnamed ones within counted; one that holds itself is and has. */
 const DEEPEST = 32;
+const MOST_MEMBERS = 100_000;
 
 /** The names that will be asked for. */
 export interface WantedTypes {
@@ -47,6 +48,8 @@ export class Btf {
   /** By the number of a type, from 1 on: the word at which it lies. */
   readonly #places: Uint32Array;
   #lastId = 0;
+  /** What may still be looked at in the search that runs. */
+  #membersLeft = 0;
   readonly #ids: Map<string, number> = new Map();
 
   /** `bytes` lie aligned to words. @throws BtfError */
@@ -79,10 +82,11 @@ export class Btf {
 
   /** The same, or `null`: kernels differ in what they have. @throws BtfError */
   memberIfAny(struct: string, path: string): MemberPlace | null {
+    this.#membersLeft = MOST_MEMBERS;
     let type = this.idOf(struct);
     let offset = 0;
     for (const name of path.split(".")) {
-      const found = this.#find(type, name, 0);
+      const found = this.#find(type, name);
       if (found === null) return null;
       type = found.type;
       offset += found.offset;
@@ -121,13 +125,13 @@ export class Btf {
   }
 
   /** A member by its name, and its place from the beginning of `type`; `null` where there is none. */
-  #find(type: number, name: string, depth: number): { type: number; offset: number } | null {
-    if (depth > DEEPEST) throw new BtfError("a struct lies in itself");
+  #find(type: number, name: string, depth: number = 0): { type: number; offset: number } | null {
     const at = this.#unaliased(type);
     const info = this.#words[at + 1] as number;
     const kind = (info >>> 24) & 0x1f;
     if (kind !== STRUCT && kind !== UNION) return null;
     for (let i = 0; i < (info & 0xffff); i++) {
+      if (--this.#membersLeft < 0 || depth > DEEPEST) throw new BtfError("a struct lies in itself");
       const member = at + TYPE_WORDS + i * MEMBER_WORDS;
       const [nameAt, of] = [this.#words[member] as number, this.#words[member + 1] as number];
       if (nameAt === 0) {

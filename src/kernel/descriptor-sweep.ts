@@ -1,5 +1,4 @@
 import { readFileSync } from "node:fs";
-import { HalfOpenError } from "../core/errors.ts";
 import { BpfIterator } from "./bpf-iterator.ts";
 import { Btf, BtfError } from "./btf.ts";
 import { type SweepProgram, sweepProgram, WANTED_TYPES } from "./descriptor-sweep-program.ts";
@@ -13,6 +12,11 @@ const TYPES = "/sys/kernel/btf/vmlinux";
 const PIECE_BYTES = 1 << 18;
 /** CONFIG_HZ on x86_64 and arm64 (kernel/Kconfig.hz). */
 const KNOWN_HZ: readonly number[] = [100, 250, 300, 1000];
+
+/** include/uapi/linux/capability.h. Before Linux 5.8, and since, the first stands for the others. */
+const CAP_SYS_ADMIN = 21n;
+const CAP_PERFMON = 38n;
+const CAP_BPF = 39n;
 
 /** A kernel does not change while it runs; who looks again does not read 5 MB again. */
 let written: SweepProgram | undefined;
@@ -34,7 +38,7 @@ export class DescriptorSweep {
 
   /** Loads the program, which must be closed; `null`: refused. */
   static prepare(port: SystemPort): DescriptorSweep | null {
-    if (isMasked("bpf") || !isProcOfOurNamespace()) return null;
+    if (isMasked("bpf") || !mayBeOfUse()) return null;
     try {
       written ??= sweepProgram(new Btf(readFileSync(TYPES), WANTED_TYPES), { withRtoMax: !isMasked("rto-max") });
     } catch (error) {
@@ -47,13 +51,8 @@ export class DescriptorSweep {
 
   /** `null`: refused, or not to be believed. */
   run(): SweptSockets | null {
-    let canary: SweepCanary;
-    try {
-      canary = new SweepCanary(this.#port);
-    } catch (error) {
-      if (error instanceof HalfOpenError) return null;
-      throw error;
-    }
+    const canary = SweepCanary.open(this.#port);
+    if (canary === null) return null;
     try {
       const pieces = this.#iterator.run(PIECE_BYTES);
       return typeof pieces === "number" ? null : tested(pieces, canary);
@@ -100,16 +99,21 @@ function tested(pieces: readonly Buffer[], canary: SweepCanary): SweptSockets | 
 }
 
 /**
- * Whether /proc shows the pid namespace of this process, whose pids the sweep tells. After `unshare --pid` without a mount of its own it
- * shows the one outside, and a process of a namespace inside that one has a number for each (NSpid, fs/proc/array.c).
+ * Whether this process may load programs, as far as its own capabilities tell, and /proc shows its pid namespace, whose pids the sweep
+ * tells. After `unshare --pid` without a mount of its own /proc shows the one outside, and there a process has a number for each of the two
+ * (NSpid, fs/proc/array.c).
  */
-function isProcOfOurNamespace(): boolean {
+function mayBeOfUse(): boolean {
+  let status: string;
   try {
-    const pids = /^NSpid:\s*(.+)$/m.exec(readFileSync("/proc/self/status", "latin1"))?.[1];
-    return pids === String(process.pid);
+    status = readFileSync("/proc/self/status", "latin1");
   } catch {
     return false;
   }
+  const effective = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? 0}`);
+  const isAllowed = (capability: bigint): boolean => ((effective >> capability) & 1n) === 1n;
+  if (!isAllowed(CAP_SYS_ADMIN) && !(isAllowed(CAP_PERFMON) && isAllowed(CAP_BPF))) return false;
+  return /^NSpid:\s*(.+)$/m.exec(status)?.[1] === String(process.pid);
 }
 
 function isSystemError(error: unknown): boolean {

@@ -1,4 +1,6 @@
 import { fstatSync } from "node:fs";
+import { HalfOpenError } from "../core/errors.ts";
+import { errnoText } from "./errno-linux.ts";
 import { type AppliedKeepalive, applyKeepalive, readKeepalive } from "./keepalive.ts";
 import { SO_COOKIE, SOL_SOCKET } from "./platform-linux.ts";
 import type { SystemPort } from "./port.ts";
@@ -28,18 +30,24 @@ export class SweepCanary {
   readonly #port: SystemPort;
   readonly #sockets: Known[] = [];
 
-  /** @throws HalfOpenError where the sockets cannot be made or set */
-  constructor(port: SystemPort) {
+  private constructor(port: SystemPort) {
     this.#port = port;
+  }
+
+  /** `null` where the sockets cannot be made or set. */
+  static open(port: SystemPort): SweepCanary | null {
+    const canary = new SweepCanary(port);
     try {
-      this.#add((fd) => {
+      canary.#add((fd) => {
         applyUserTimeout(fd, ODD_USER_TIMEOUT_MS);
         applyRtoMax(fd, ODD_RTO_MAX_MS);
         applyKeepalive(fd, ODD_KEEPALIVE);
       });
-      this.#add(() => {});
+      canary.#add(() => {});
+      return canary;
     } catch (error) {
-      this.close();
+      canary.close();
+      if (error instanceof HalfOpenError) return null;
       throw error;
     }
   }
@@ -64,7 +72,7 @@ export class SweepCanary {
 
   #add(set: (fd: number) => void): void {
     const fd = this.#port.socket(AF_INET, SOCK_STREAM_CLOEXEC, 0);
-    if (fd < 0) throw new Error(`there is no socket to be had: errno ${-fd}`);
+    if (fd < 0) throw new HalfOpenError("ERR_NOT_SUPPORTED", `there is no socket to be had: ${errnoText(-fd)}`);
     try {
       set(fd);
       const cookie = new Uint32Array(2);
