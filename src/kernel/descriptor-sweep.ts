@@ -30,23 +30,37 @@ let written: SweepProgram | undefined;
 export class DescriptorSweep {
   readonly #port: SystemPort;
   readonly #iterator: BpfIterator;
+  #spare: ArrayBuffer | null;
 
-  private constructor(port: SystemPort, iterator: BpfIterator) {
+  private constructor(port: SystemPort, iterator: BpfIterator, spare: ArrayBuffer | null) {
     this.#port = port;
     this.#iterator = iterator;
+    this.#spare = spare;
   }
 
   /** Loads the program, which must be closed; `null`: refused. */
   static prepare(port: SystemPort): DescriptorSweep | null {
     if (isMasked("bpf") || !mayBeOfUse()) return null;
+    let spare: ArrayBuffer | null = null;
     try {
-      written ??= sweepProgram(new Btf(readFileSync(TYPES), WANTED_TYPES), { withRtoMax: !isMasked("rto-max") });
+      if (!written) {
+        const description = readFileSync(TYPES);
+        written = sweepProgram(new Btf(description, WANTED_TYPES), { withRtoMax: !isMasked("rto-max") });
+        spare = description.buffer;
+      }
     } catch (error) {
       if (error instanceof BtfError || isSystemError(error)) return null;
       throw error;
     }
     const iterator = BpfIterator.load(port, written.instructions, written.attachTo);
-    return typeof iterator === "number" ? null : new DescriptorSweep(port, iterator);
+    return typeof iterator === "number" ? null : new DescriptorSweep(port, iterator, spare);
+  }
+
+  /** 5 MB in which the description of types lay, for whoever needs memory; once. */
+  spareMemory(): ArrayBuffer | null {
+    const spare = this.#spare;
+    this.#spare = null;
+    return spare;
   }
 
   /** `null`: refused, or not to be believed. */

@@ -26,6 +26,15 @@ type Field =
   | "userTimeout"
   | "rtoMax";
 
+/** What decides, beside the switch. */
+const SETTINGS: readonly MemberPlace[] = [
+  RECORD.keepaliveTime,
+  RECORD.keepaliveInterval,
+  RECORD.keepaliveProbes,
+  RECORD.userTimeout,
+  RECORD.rtoMax,
+];
+
 /** include/net/sock.h, enum sock_flags: the bit SOCK_KEEPOPEN. */
 const KEEPALIVE_FLAG = 1 << 3;
 const WORDS = RECORD_BYTES / 4;
@@ -46,7 +55,7 @@ export class SweptSocket {
   }
 
   /** A view that stays, as if the kernel counted `hz` ticks a second. */
-  copy(hz: number): SweptSocket {
+  copy(hz: number = this.hz): SweptSocket {
     return new SweptSocket(hz).moveTo(this.#words, this.#first / WORDS);
   }
 
@@ -103,6 +112,10 @@ export class SweptSocket {
   get rtoMaxMs(): number | null {
     const ticks = this.#word(RECORD.rtoMax);
     return ticks === 0 ? null : Math.floor((1000 * ticks) / this.hz);
+  }
+
+  isSetLike(other: SweptSocket): boolean {
+    return this.isKeepaliveOn === other.isKeepaliveOn && SETTINGS.every((place) => this.#word(place) === other.#word(place));
   }
 
   #word({ offset }: MemberPlace): number {

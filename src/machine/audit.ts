@@ -243,7 +243,7 @@ export async function takeAudit(port: SystemPort, options: AuditOptions): Promis
   const request = { states, withInfo: true, filter: kernelConditions(filter), allNamespaces };
   const search = new OwnerSearch(port, { wanted: options.wanted ?? "all", ...(filter.pids.length > 0 ? { pids: filter.pids } : {}) });
   try {
-    const survey = takeSurvey(port, request);
+    const survey = takeSurvey(port, request, [], search.spareMemory());
     return finishedAudit(port, survey, await search.run(survey.table), options);
   } finally {
     search.close();

@@ -96,6 +96,11 @@ export class OwnerSearch {
     return { owners, hidden };
   }
 
+  /** What the preparation no longer needs, for the survey; once. */
+  spareMemory(): ArrayBuffer | null {
+    return this.#sweep?.spareMemory() ?? null;
+  }
+
   /** To be called also when the survey failed. */
   close(): void {
     this.#sweep?.close();

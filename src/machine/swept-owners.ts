@@ -8,13 +8,18 @@ const EBADF = 9;
 
 /** Enters what a sweep told, as a search of the descriptors would have found it. */
 export function enterSwept(sockets: SweptSockets, index: InodeIndex, into: OwnerTable, wanted: OptionsWanted): void {
+  // Most sockets of a machine are set as the one before.
+  let last: { readonly socket: SweptSocket; readonly options: ConnectionOptions } | null = null;
   sockets.forEach((socket) => {
     const { pid } = socket;
     const row = index.rowOf(socket.inode);
     if (row < 0 || pid === 0 || !into.isBetterOwner(row, pid)) return;
     // Another socket by now, or one that stands for several (MPTCP).
-    const isSame = index.isCookieOf(row, socket.cookieLow, socket.cookieHigh);
-    into.set(row, pid, socket.fd, isSame ? optionsOf(socket, wanted) : EBADF);
+    if (!index.isCookieOf(row, socket.cookieLow, socket.cookieHigh)) into.set(row, pid, socket.fd, EBADF);
+    else {
+      if (!last?.socket.isSetLike(socket)) last = { socket: socket.copy(), options: optionsOf(socket, wanted) };
+      into.set(row, pid, socket.fd, last.options);
+    }
   });
 }
 
