@@ -78,6 +78,7 @@ export class OwnerSearch {
       enterSwept(swept, index, owners, this.#wanted);
       return { owners, hidden: 0 };
     }
+    if (this.#wanted === "deciding") index.noteKeepalive(table);
     const order: SearchOrder = {
       inodes: index.shared,
       rows: table.size,
