@@ -1,7 +1,7 @@
-// Holds a listener and both ends of a connection to it, and tells their port; ends with its standard input. Arguments: the system's idle
-// time in seconds, which is set where the network namespace is this program's own.
+// Holds a listener and both ends of a connection to it, and tells their inodes; ends with its standard input. Argument: the system's idle
+// time in seconds, to be set where the network namespace is this program's own.
 import { once } from "node:events";
-import { writeFileSync } from "node:fs";
+import { fstatSync, writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 
 const [idleS] = process.argv.slice(2);
@@ -18,6 +18,6 @@ const { port } = server.address();
 const client = connect(port, "127.0.0.1");
 await Promise.all([once(client, "connect"), once(server, "connection")]);
 client.setKeepAlive(true); // its times stay the system's
-console.log(port);
+console.log([server, client, ...held].map(({ _handle }) => fstatSync(_handle.fd).ino).join(" "));
 process.stdin.resume();
 process.stdin.on("end", () => process.exit());
