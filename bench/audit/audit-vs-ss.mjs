@@ -1,8 +1,9 @@
 // How long `halfopen audit` takes beside `ss`, for the same sockets in the same run. Needs root, util-linux, iproute2 and `npm run build`.
-//   node bench/audit/audit-vs-ss.mjs [SOCKETS] [RUNS]
+//   node bench/audit/audit-vs-ss.mjs [SOCKETS] [RUNS] [new-memory]
 // The sockets live in a network namespace of their own, at most 19,000 in a process, the processes in a pid namespace of their own: both
 // programs search every process that they see, and shall not see whatever else this machine runs. ss is entered by nsenter: under `ip netns exec` it
-// cannot see cgroups and is 20 times slower. The median of the runs counts; the order within a run changes.
+// cannot see cgroups and is 20 times slower. The median of the runs counts; the order within a run changes. `new-memory`: each program finds
+// only memory that this machine never used, see new-memory.mjs.
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, openSync } from "node:fs";
@@ -19,6 +20,7 @@ if (!process.env[OUTSIDE]) {
 
 const sockets = Number(process.argv[2] ?? 20_000);
 const runs = Number(process.argv[3] ?? 5);
+const isMemoryNew = process.argv[4] === "new-memory";
 const MOST_IN_A_PROCESS = 19_000;
 /** strace takes a thousand times as long as what it counts. */
 const MOST_COUNTED = 20_000;
@@ -48,7 +50,7 @@ try {
     children.push(child);
     await once(child.stdout, "data");
   }
-  report(measure());
+  report(await measure());
   if (sockets <= MOST_COUNTED) await reportSyscalls();
 } finally {
   for (const child of children) child.stdin.end();
@@ -56,16 +58,25 @@ try {
   execFileSync("ip", ["netns", "del", NAMESPACE]);
 }
 
-function measure() {
+async function measure() {
+  const memory = isMemoryNew ? spawn(process.execPath, [file("./new-memory.mjs")], { stdio: ["pipe", "pipe", "inherit"] }) : null;
   const results = new Map(Object.keys(SUBJECTS).map((name) => [name, []]));
   const names = Object.keys(SUBJECTS);
   for (let run = 0; run < runs; run++) {
     for (let i = 0; i < names.length; i++) {
       const name = names[(i + run) % names.length];
+      if (memory) await takeUsed(memory);
       results.get(name).push(timeOf(SUBJECTS[name]));
     }
   }
+  memory?.stdin.end();
   return results;
+}
+
+async function takeUsed(memory) {
+  memory.stdin.write("\n");
+  const [answer] = await once(memory.stdout, "data");
+  if (String(answer).trim() === "none") throw new Error("no memory of this machine costs more when it is new, or too little is free");
 }
 
 /** Wall time of the whole process in ms. */

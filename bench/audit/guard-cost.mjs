@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
@@ -39,8 +40,8 @@ export async function measure({ connections = 1000, sockets = 5000, seconds = 60
     writeFileSync(rules, JSON.stringify({ rules: [rule] }));
     const guard = start([file("../../dist/cli/main.js"), "guard", "--rules", rules, "--apply", "--json"], "pipe");
     let set = 0;
-    guard.stdout.on("data", (lines) => {
-      set += String(lines).split('"action":"set"').length - 1;
+    createInterface({ input: guard.stdout }).on("line", (line) => {
+      if (line.includes('"action":"set"')) set++;
     });
     await sleep(1000 * settling);
     // Its listener too. A guard that has taken nothing over costs nothing, and would prove nothing.

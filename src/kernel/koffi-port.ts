@@ -1,10 +1,12 @@
 import { loadKoffi } from "./load-koffi.ts";
+import { SYS_BPF } from "./platform-linux.ts";
 import type { SystemPort } from "./port.ts";
 
 type Call = (...args: (number | bigint | Uint8Array | Int32Array)[]) => number;
 interface Koffi {
   load(path: string | null): { func(declaration: string): Call };
   errno(): number;
+  address(memory: Uint8Array): bigint;
 }
 
 /** libc through koffi. @throws when koffi cannot be loaded */
@@ -29,6 +31,7 @@ export function openKoffiPort(): SystemPort {
     close: libc.func("int close(int)"),
     // Variadic in C, with the same registers on Linux; declared as such, koffi looks at every argument's type again: 0.6 µs a call.
     syscall: libc.func("long syscall(long, int, int, unsigned int)"),
+    bpf: libc.func("long syscall(long, int, uint8_t *, unsigned int)"),
     readlinkat: libc.func("long readlinkat(int, const uint8_t *, _Out_ uint8_t *, size_t)"),
     setns: libc.func("int setns(int, int)"),
   };
@@ -54,5 +57,7 @@ export function openKoffiPort(): SystemPort {
     pidfdGetfd: (pidfd, targetFd, flags) => checked(declared.syscall(438, pidfd, targetFd, flags)),
     readlinkat: (folder, name, into) => checked(declared.readlinkat(folder, name, into, into.length)),
     setns: (fd, nsType) => checked(declared.setns(fd, nsType)),
+    bpf: (command, attributes) => checked(declared.bpf(SYS_BPF, command, attributes, attributes.length)),
+    addressOf: (memory) => koffi.address(memory),
   };
 }

@@ -1,3 +1,4 @@
+import { SYS_BPF } from "./platform-linux.ts";
 import type { SystemPort } from "./port.ts";
 
 type Native = (...args: (number | bigint | Uint8Array | Uint32Array)[]) => number | bigint;
@@ -8,6 +9,7 @@ interface Signature {
 interface NodeFfi {
   dlopen(path: string | null, definitions: Readonly<Record<string, Signature>>): { readonly functions: Readonly<Record<string, Native>> };
   getInt32(pointer: bigint, offset: number): number;
+  getRawPointer(memory: Uint8Array): bigint;
 }
 
 const INT = "i32";
@@ -26,12 +28,18 @@ const DEFINITIONS = {
   readlinkat: { arguments: [INT, "pointer", "pointer", "u64"], return: "i64" },
   setns: { arguments: [INT, INT], return: INT },
 } as const satisfies Record<string, Signature>;
+/** A name has one signature a library. */
+const BPF_DEFINITION = { syscall: { arguments: ["i64", INT, "pointer", "u32"], return: "i64" } } as const satisfies Record<
+  string,
+  Signature
+>;
 
 /** Node's own foreign-function interface (26.1 and later, experimental: loading it prints a warning). @throws where Node has none, or a permission forbids it */
 export function openNodeFfiPort(): SystemPort {
   const ffi = process.getBuiltinModule("node:ffi" as "node:fs") as unknown as NodeFfi | undefined;
   if (!ffi) throw new Error(`Node ${process.versions.node} has no node:ffi`);
   const libc = ffi.dlopen(null, DEFINITIONS).functions as Record<keyof typeof DEFINITIONS, Native>;
+  const { syscall: bpf } = ffi.dlopen(null, BPF_DEFINITION).functions as Record<keyof typeof BPF_DEFINITION, Native>;
   // errno of this thread, at a place that does not move: asking for the place again would overwrite it.
   const errno = libc.__errno_location() as bigint;
   const checked = (result: number | bigint): number => (Number(result) === -1 ? -ffi.getInt32(errno, 0) : Number(result));
@@ -57,5 +65,7 @@ export function openNodeFfiPort(): SystemPort {
     pidfdGetfd: (pidfd, targetFd, flags) => checked(libc.syscall(438n, pidfd, targetFd, flags)),
     readlinkat: (folder, name, into) => checked(libc.readlinkat(folder, name, into, size(into))),
     setns: (fd, nsType) => checked(libc.setns(fd, nsType)),
+    bpf: (command, attributes) => checked(bpf(BigInt(SYS_BPF), command, attributes, attributes.length)),
+    addressOf: (memory) => ffi.getRawPointer(memory),
   };
 }

@@ -8,13 +8,13 @@ import { type ConnectionFilter, kernelConditions, matchesOwner, matchesRow, need
 import { ConnectionRow } from "./connection-row.ts";
 import type { ConnectionTable } from "./connection-table.ts";
 import { type Danger, DangerOrder } from "./danger-order.ts";
-import { type EffectiveOptions, effectiveOptions } from "./effective-options.ts";
+import { type EffectiveOptions, effectiveOptions, type SettingsSource } from "./effective-options.ts";
 import type { OptionsWanted } from "./exact-options.ts";
 import type { Nudged, NudgeTarget } from "./nudge-round.ts";
-import { OwnerSearch } from "./owner-search.ts";
+import { type FoundOwners, OwnerSearch } from "./owner-search.ts";
 import type { OwnerTable } from "./owner-table.ts";
 import { processName } from "./owners.ts";
-import { HANGING_STATES, takeSurvey } from "./survey.ts";
+import { HANGING_STATES, type Survey, takeSurvey } from "./survey.ts";
 import { readSystemDefaults, type SystemDefaults } from "./system-defaults.ts";
 import { isInOrder, ordinaryVerdict, verdictNow } from "./verdict-now.ts";
 
@@ -32,6 +32,7 @@ export interface AuditOptions {
 /** Guesses where a connection has no TCP_INFO yet. */
 const INITIAL_RTO_MS = 1000;
 const LARGEST_BACKOFF = 20;
+const NEVER = Number.POSITIVE_INFINITY;
 
 /** A finished audit: the rows stay bytes, and become objects when somebody reads them. */
 export class Audit {
@@ -47,6 +48,8 @@ export class Audit {
   readonly #order: Uint32Array;
   readonly #wallClock: number = Date.now();
   #lastEffective: EffectiveOptions | null = null;
+  /** By the row: its two times, as ranking has found them; {@link NEVER} for never. */
+  readonly #noticeMs: Float64Array;
 
   constructor(
     found: {
@@ -64,6 +67,7 @@ export class Audit {
     this.#defaults = found.defaults;
     this.#options = options;
     this.problems = found.problems;
+    this.#noticeMs = new Float64Array(2 * found.table.size);
     const tally = { connections: 0, neverNotice: 0, dead: 0, suspect: 0, neverClosed: 0, assumed: 0 };
     this.#order = this.#rank(tally);
     this.summary = tally;
@@ -81,7 +85,7 @@ export class Audit {
     for (const index of this.#order) {
       this.#table.row(index, row);
       const effective = this.#effective(row);
-      yield this.#outline(row, effective, this.#brief(row, effective));
+      yield this.#outline(row, effective.source, this.#brief(row, effective));
     }
   }
 
@@ -113,6 +117,8 @@ export class Audit {
   #weigh(row: ConnectionRow, tally: { -readonly [Key in keyof AuditSummary]: AuditSummary[Key] }, order: DangerOrder): void {
     const effective = this.#effective(row);
     const notice = this.#notice(row, effective);
+    this.#noticeMs[2 * row.index] = notice.idle ?? NEVER;
+    this.#noticeMs[2 * row.index + 1] = notice.inFlight ?? NEVER;
     if (effective.source === "assumed") tally.assumed++;
     const isNever = notice.idle === null && HANGING_STATES.includes(row.state);
     if (isNever) tally.neverNotice++;
@@ -135,7 +141,7 @@ export class Audit {
     const effective = this.#effective(row);
     const isRead = effective.source === "read";
     return {
-      ...this.#outline(row, effective, this.#verdict(row, effective)),
+      ...this.#outline(row, effective.source, this.#verdict(row, effective)),
       fd: this.#owners.ownerOf(row.index)?.fd ?? null,
       keepalive: isRead ? effective.options.keepalive : null,
       userTimeoutMs: isRead ? effective.options.userTimeoutMs : null,
@@ -143,7 +149,7 @@ export class Audit {
     };
   }
 
-  #outline<T extends Verdict | null>(row: ConnectionRow, effective: EffectiveOptions, diagnosis: T): ConnectionOutline & { diagnosis: T } {
+  #outline<T extends Verdict | null>(row: ConnectionRow, settingsFrom: SettingsSource, diagnosis: T): ConnectionOutline & { diagnosis: T } {
     const pid = this.#owners.pidOf(row.index);
     return {
       local: row.local,
@@ -153,10 +159,10 @@ export class Audit {
       process: this.#nameOf(pid),
       userId: row.userId,
       namespace: namespaceName(this.#namespaces[row.namespaceIndex]),
-      settingsFrom: effective.source,
+      settingsFrom,
       lastHeardMs: row.heardAgeMs,
       unacked: row.unackedSegments,
-      noticeMs: this.#notice(row, effective),
+      noticeMs: this.#ranked(row),
       diagnosis,
     };
   }
@@ -168,6 +174,11 @@ export class Audit {
     const effective = effectiveOptions(row, this.#owners, this.#defaultsOf(row));
     if (effective.source === "read") this.#lastEffective = effective;
     return effective;
+  }
+
+  #ranked({ index }: ConnectionRow): NoticeTimes {
+    const [idle, inFlight] = [this.#noticeMs[2 * index] as number, this.#noticeMs[2 * index + 1] as number];
+    return { idle: idle === NEVER ? null : idle, inFlight: inFlight === NEVER ? null : inFlight };
   }
 
   #notice(row: ConnectionRow, { options }: EffectiveOptions): NoticeTimes {
@@ -239,10 +250,23 @@ export class Audit {
  */
 export async function takeAudit(port: SystemPort, options: AuditOptions): Promise<Audit> {
   const { filter, allNamespaces } = options;
-  const search = new OwnerSearch(port, { wanted: options.wanted ?? "all", ...(filter.pids.length > 0 ? { pids: filter.pids } : {}) });
   const states = filter.states.length > 0 ? filter.states : HANGING_STATES;
-  const { table, namespaces, problems } = takeSurvey(port, { states, withInfo: true, filter: kernelConditions(filter), allNamespaces });
-  const { owners, hidden } = await search.run(table);
+  const request = { states, withInfo: true, filter: kernelConditions(filter), allNamespaces };
+  const search = new OwnerSearch(port, { wanted: options.wanted ?? "all", ...(filter.pids.length > 0 ? { pids: filter.pids } : {}) });
+  try {
+    const survey = takeSurvey(port, request, [], search.spareMemory());
+    return finishedAudit(port, survey, await search.run(survey.table), options);
+  } finally {
+    search.close();
+  }
+}
+
+function finishedAudit(
+  port: SystemPort,
+  { table, namespaces, problems }: Survey,
+  { owners, hidden }: FoundOwners,
+  options: AuditOptions,
+): Audit {
   const hiddenNote = `${hidden} processes of other users are hidden: their connections have no owner here; run as root to see them`;
   const defaults = namespaces.map((namespace) => defaultsInside(port, namespace));
   return new Audit({ table, owners, namespaces, defaults, problems: hidden > 0 ? [...problems, hiddenNote] : problems }, options);

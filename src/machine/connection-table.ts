@@ -4,7 +4,8 @@ import { ConnectionRow, ZERO_INFO_BYTES } from "./connection-row.ts";
 const BLOCK_BYTES = 1 << 20;
 /** Numbers a row: its block, where its message begins there; where in the message TCP_INFO and the cgroup lie, and the namespace. */
 const COLUMNS = 4;
-const FIRST_CAPACITY = 64;
+/** Rows; 512 KB, of which only what is filled is ever backed by memory. */
+const FIRST_CAPACITY = 32_768;
 
 /** The same memory twice: a word is read several times as fast as four bytes, before the loop around it is compiled. */
 interface Block {
@@ -26,12 +27,17 @@ export class ConnectionTable {
   /** Messages that broke their own lengths and were left out. */
   malformed = 0;
 
+  /** `spare`: memory that nobody needs any more, filled first: memory that this process never touched costs 1 to 11 µs a page of 4 KB. */
+  constructor(spare: ArrayBuffer | null = null) {
+    if (spare !== null && spare.byteLength >= BLOCK_BYTES) this.#open(spare);
+  }
+
   get size(): number {
     return this.#size;
   }
 
   get memoryBytes(): number {
-    return this.#blocks.length * BLOCK_BYTES + this.#rows.byteLength;
+    return this.#blocks.reduce((sum, { bytes }) => sum + bytes.length, 0) + this.#rows.byteLength;
   }
 
   /** Memory for the next messages, aligned to words. What {@link add} takes from it stays where it is; the rest is given out again. */
@@ -99,9 +105,12 @@ export class ConnectionTable {
   /** The last block, or a new one if it has not so much room. Its first bytes stay 0: see {@link ConnectionRow.moveTo}. */
   #blockFor(bytes: number): Block {
     const last = this.#blocks.at(-1);
-    if (last && this.#filled + bytes <= BLOCK_BYTES) return last;
-    const memory = new ArrayBuffer(BLOCK_BYTES);
-    const block = { bytes: Buffer.from(memory), words: new Uint32Array(memory) };
+    return last && this.#filled + bytes <= last.bytes.length ? last : this.#open(new ArrayBuffer(BLOCK_BYTES));
+  }
+
+  #open(memory: ArrayBuffer): Block {
+    const block = { bytes: Buffer.from(memory), words: new Uint32Array(memory, 0, memory.byteLength >> 2) };
+    block.bytes.fill(0, 0, ZERO_INFO_BYTES);
     this.#blocks.push(block);
     this.#filled = ZERO_INFO_BYTES;
     return block;

@@ -18,7 +18,8 @@ export interface ConnectionOptions {
  */
 export type OptionsWanted = "all" | "deciding" | "without-keepalive";
 
-const KEEPALIVE_OFF: AppliedKeepalive = { enabled: false, idleMs: 0, intervalMs: 0, count: 0 };
+/** A keepalive that is off, where its times were not asked for. */
+export const KEEPALIVE_OFF: AppliedKeepalive = { enabled: false, idleMs: 0, intervalMs: 0, count: 0 };
 
 /** Reads them from a descriptor of the connection. @throws HalfOpenError `ERR_SOCKET_OPTION` */
 export function readOptions(fd: number, wanted: OptionsWanted = "all"): ConnectionOptions {

@@ -40,11 +40,15 @@ export class InodeIndex {
     for (const row of table.rows()) {
       index.#cookieWords[2 * row.index] = row.cookieLow;
       index.#cookieWords[2 * row.index + 1] = row.cookieHigh;
-      if (row.isSeenWithoutKeepalive) index.#withoutKeepalive[row.index] = 1;
       const { inode } = row;
       if (inode !== 0) index.#add(inode, row.index);
     }
     return index;
+  }
+
+  /** Notes for {@link isWithoutKeepalive} what the survey shows, for a search descriptor by descriptor. */
+  noteKeepalive(table: ConnectionTable): void {
+    for (const row of table.rows()) if (row.isSeenWithoutKeepalive) this.#withoutKeepalive[row.index] = 1;
   }
 
   /** -1: no socket of the survey has it. */
@@ -61,6 +65,11 @@ export class InodeIndex {
     for (let i = 0; i < COOKIE_BYTES; i++) into[i] = this.#cookies[row * COOKIE_BYTES + i] as number;
   }
 
+  isCookieOf(row: number, low: number, high: number): boolean {
+    return this.#cookieWords[2 * row] === low && this.#cookieWords[2 * row + 1] === high;
+  }
+
+  /** The survey shows that keepalive is off; `false` also where nobody noted it. */
   isWithoutKeepalive(row: number): boolean {
     return this.#withoutKeepalive[row] === 1;
   }

@@ -106,7 +106,9 @@ describe("the search for owners", () => {
     const filter = [[{ localPort: at ?? 0 }, { remotePort: at ?? 0 }]];
     const idle = takeSurvey(port, { states: HANGING_STATES, withInfo: true, filter, allNamespaces: false }).table;
     const owners = OwnerTable.ofSize(idle.size);
-    searchShare(port, { pid: process.pid, below: null }, InodeIndex.of(idle), owners, "deciding");
+    const index = InodeIndex.of(idle);
+    index.noteKeepalive(idle);
+    searchShare(port, { pid: process.pid, below: null }, index, owners, "deciding");
     const found = Array.from(idle.rows(), ({ index, localPort, isSeenWithoutKeepalive }) => ({
       isClient: localPort === client.localPort,
       isSeenWithoutKeepalive,

@@ -52,6 +52,8 @@ function kernelThatAnswers(scripts: readonly (readonly Buffer[])[]): SystemPort 
     pidfdGetfd: refuse,
     readlinkat: refuse,
     setns: refuse,
+    bpf: refuse,
+    addressOf: () => 0n,
   };
 }
 
@@ -161,6 +163,34 @@ describe("the table of a survey", () => {
     expect(row.heardAgeMs).toBe(4_294_967_290);
     expect(table.row(5).cookieKey).toBe(6);
     expect(table.memoryBytes).toBeLessThan(42e6);
+  });
+
+  it("fills memory that somebody else used before, whatever is left in it, and then its own", () => {
+    const spare = new Uint8Array(1.5 * 2 ** 20).fill(0xff).buffer;
+    const table = new ConnectionTable(spare);
+    const [withInfo, without] = [diagMessage({ info: { unacked: 3 } }), diagMessage({ info: null })];
+    for (let cookie = 1; cookie <= 10_000; cookie++) {
+      const message = cookie % 2 === 0 ? withInfo : without;
+      message.writeUInt32LE(cookie, 44);
+      const room = table.room(message.length);
+      message.copy(room);
+      table.add(room, 0, message.length, 1);
+    }
+    expect(table.row(0).tcpInfo).toBe(null);
+    for (const row of table.rows()) {
+      expect([row.cookieKey, row.hasInfo, row.unackedSegments, row.probes]).toEqual([
+        row.index + 1,
+        row.index % 2 === 1,
+        row.index % 2 === 1 ? 3 : 0,
+        0,
+      ]);
+    }
+    expect(table.memoryBytes).toBeGreaterThan(spare.byteLength);
+  });
+
+  it("is not content with little memory, where no answer of the kernel has room", () => {
+    const table = new ConnectionTable(new ArrayBuffer(1024));
+    expect(table.room(65_536).length).toBe(65_536);
   });
 
   it("takes messages from any place in memory", () => {
