@@ -1,5 +1,5 @@
 import { Attempts } from "./attempts.ts";
-import { isRetransmissionRefused, isStuckLocally } from "./flow.ts";
+import { type Flow, isRetransmissionRefused, isStuckLocally } from "./flow.ts";
 import type { Instant } from "./instant.ts";
 import { PROBE_SPACING_MS } from "./probe-plan.ts";
 import type { TcpInfo } from "./tcp-info.ts";
@@ -20,8 +20,13 @@ export class AttemptCounter {
   #failing: Attempts | null = null;
   /** A probe was asked for, and nobody has looked yet whether it left. */
   #nudgedAt: Instant | null = null;
+  /** The last one asked for did not. */
+  hasNudgeFailed = false;
   #observedAt: Instant;
   #probes: number | undefined;
+  /** Of those of a closed window, so many failed here. */
+  #probesFailed = 0;
+  #backoff = 0;
   #retransmits = 0;
   /** Of those, so many failed here. */
   #retransmitsFailed = 0;
@@ -47,7 +52,7 @@ export class AttemptCounter {
     return this.#failing;
   }
 
-  /** What happened: the program asked the kernel for a probe. */
+  /** What happened: the program asked the kernel for a probe. Where nothing tells whether it leaves, it is taken to. */
   nudged(now: Instant): void {
     if (this.#probes === undefined) this.attempts.seen(this.attempts.count + 1, now, now);
     else this.#nudgedAt = now;
@@ -59,15 +64,19 @@ export class AttemptCounter {
     this.#failing?.shift(gapMs, now);
   }
 
-  /** Whether the probe asked for has left. */
-  seeNudge(now: Instant, { probes = 0 }: TcpInfo): void {
+  /** Whether the probe asked for has left. With data to send the kernel sends none, and counts tries to send the data instead. */
+  seeNudge(now: Instant, info: TcpInfo, flow: Flow): void {
     const nudgedAt = this.#nudgedAt;
     if (nudgedAt === null) return;
-    if (probes > (this.#probes ?? 0)) {
+    if ((info.probes ?? 0) > (this.#probes ?? 0) && !isStuckLocally(info)) {
       this.#left();
       this.attempts.seen(this.attempts.count + 1, nudgedAt, now - nudgedAt < LOCAL_RETRY_MS ? nudgedAt : now);
-    } else if (now - nudgedAt >= NUDGE_LEAVES_WITHIN_MS) this.#failed(1, nudgedAt);
-    else return;
+      this.hasNudgeFailed = false;
+    } else if (flow === "idle") {
+      if (now - nudgedAt < NUDGE_LEAVES_WITHIN_MS) return;
+      this.#failed(1, nudgedAt);
+      this.hasNudgeFailed = true;
+    }
     this.#nudgedAt = null;
   }
 
@@ -93,9 +102,21 @@ export class AttemptCounter {
     this.attempts.seen(this.attempts.count + more, this.#observedAt, now);
   }
 
-  /** Counts the probes of a closed window. */
-  seeWindowProbes(now: Instant, { probes = 0 }: TcpInfo): void {
-    this.attempts.seen(probes, this.#observedAt, now);
+  /**
+   * Counts the probes of a closed window. The kernel counts also what a full queue of this host refused, but does not double the time to
+   * the next one for it (tcp_send_probe0). Where that is not doubled any more anyhow, from `lastBackoff` on, there is no telling. `unclear`: so
+   * many of them may be unanswered for no reason.
+   */
+  seeWindowProbes(now: Instant, { probes = 0, backoff = 0 }: TcpInfo, lastBackoff: number, unclear: number): void {
+    const more = Math.max(0, probes - (this.#probes ?? 0));
+    const isRefused = more > 0 && backoff === this.#backoff && backoff < lastBackoff;
+    if (isRefused) {
+      this.#probesFailed += more;
+      this.#failed(more, now);
+      return;
+    }
+    if (more > 0) this.#left();
+    if (!this.attempts.areLocal) this.attempts.seen(probes - this.#probesFailed - unclear, this.#observedAt, now);
   }
 
   /** Counts the transmissions of what is in flight, and goes without progress since `progressAt`. */
@@ -116,6 +137,7 @@ export class AttemptCounter {
     this.attempts.clear();
     this.#failing = null;
     this.#nudgedAt = null;
+    this.hasNudgeFailed = false;
   }
 
   /** What happened: it is this host that is to blame. */
@@ -125,10 +147,13 @@ export class AttemptCounter {
   }
 
   /** What happened: a reading was counted. */
-  observed(now: Instant, { probes, retransmits = 0 }: TcpInfo): void {
+  observed(now: Instant, { probes, backoff = 0, retransmits = 0 }: TcpInfo): void {
     this.#observedAt = now;
     this.#probes = probes;
+    this.#backoff = backoff;
     this.#retransmits = retransmits;
+    this.#probesFailed = Math.min(this.#probesFailed, probes ?? 0);
+    this.#retransmitsFailed = Math.min(this.#retransmitsFailed, retransmits);
   }
 
   #seeRefused(now: Instant, retransmits: number): void {
@@ -140,10 +165,11 @@ export class AttemptCounter {
   #seeSent(now: Instant, info: TcpInfo, progressAt: Instant): void {
     const { attempts } = this;
     const sentAt = now - (info.lastDataSentMs ?? 0);
+    const firstAt = attempts.areLocal ? sentAt : progressAt;
     this.#left();
     const transmissions = attempts.beforeFlight + 1 + (info.retransmits ?? 0) - this.#retransmitsFailed;
     if (attempts.count === 0) {
-      attempts.seen(1, progressAt, progressAt);
+      attempts.seen(1, firstAt, firstAt);
       attempts.seen(transmissions, sentAt, sentAt);
     } else {
       // Where the kernel does not tell, a retransmission that fails on this host moves the counter but not the age of the last transmission.
@@ -161,9 +187,9 @@ export class AttemptCounter {
     series.seen(series.count + more, now, now);
   }
 
-  /** One has left this host. */
+  /** One has left this host: those that did not asked the peer nothing. */
   #left(): void {
-    this.attempts.areLocal = false;
+    if (this.attempts.areLocal) this.attempts.clear();
     this.#failing = null;
   }
 }

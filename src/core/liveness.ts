@@ -19,7 +19,7 @@ import { RetransmitLoss } from "./retransmit-loss.ts";
 import type { TcpInfo } from "./tcp-info.ts";
 
 /** The kernel's clock ticks at 4 or 10 ms, so the age of the same ACK wobbles by as much between two readings. */
-const HEARD_SLACK_MS = 15;
+export const HEARD_SLACK_MS = 15;
 /** Keepalive timers up to 2 s are this late at most (HZ=250 and 1000), with room for the re-arming step; see probe-plan.ts. */
 const STANDING_PROBE_LATENESS_MS = 70;
 
@@ -29,6 +29,8 @@ export interface LivenessOptions {
   readonly rtoMaxMs: number | null;
   /** The span that unanswered attempts need even where the budget is over; default what an outage that is promised to be survived may last. */
   readonly hurriedSpanMs?: number;
+  /** The backoff beyond which the kernel does not double its timeout (net.ipv4.tcp_retries2); default unknown. */
+  readonly lastBackoff?: number;
   /** What is known of the path's losses, and learned on; default nothing. */
   readonly loss?: LossEstimator;
 }
@@ -79,7 +81,6 @@ export class Liveness {
     this.#plan = this.#replan();
   }
 
-  /** What stays unanswered. */
   get attempts(): Attempts {
     return this.#counter.attempts;
   }
@@ -109,7 +110,7 @@ export class Liveness {
     return this.#next(now);
   }
 
-  /** What happened: the probe that `wantsNudge` asked for has left. Returns the instant at which to look for its answer. */
+  /** What happened: the kernel was asked for the probe that `wantsNudge` wants. Returns the instant at which to look for its answer. */
   nudged(now: Instant): Instant {
     this.#counter.nudged(now);
     this.#nextNudgeAt = this.#nextProbeAt(now);
@@ -134,7 +135,7 @@ export class Liveness {
     return Math.ceil(this.idleMs + STANDING_PROBE_LATENESS_MS + this.timing.answerWindowMs);
   }
 
-  /** A new judge, given the last reading and {@link loss}, would know as much: nothing is open, and nothing waits to be learned. */
+  /** A new judge, given the last reading and {@link loss}, would know as much: nothing is open, and no loss waits to be learned. */
   get isForgettable(): boolean {
     if (this.state !== "alive" || this.flow !== "idle" || !this.isUnquestioned || this.wantsNudge || this.isProbeMissing) return false;
     return this.lastSuspicion === null && this.#deafness === 0 && !this.#retransmitLoss.hasLesson;
@@ -186,8 +187,8 @@ export class Liveness {
   /** Window probes that follow one another faster than a peer may answer them are not lost when unanswered: the first ones are such. */
   #learnAttempts(info: TcpInfo): void {
     const { count } = this.attempts;
-    if (this.flow === "in-flight") return;
-    if (this.flow === "blocked" && this.timing.retransmitGapMs((info.backoff ?? 0) - count - 1) < PROBE_SPACING_MS) return;
+    if (this.flow === "in-flight" || this.attempts.areLocal) return;
+    if (this.flow === "blocked" && this.timing.unclearWindowProbes({ ...info, probes: count + 1 }) > 0) return;
     const lost = this.attempts.lostWhen(this.heardAt, this.timing.answerWindowMs);
     this.loss.record(lost + 1, lost);
   }
@@ -208,10 +209,10 @@ export class Liveness {
 
   #count(now: Instant, info: TcpInfo, flow: Flow, takesOff: boolean): void {
     const counter = this.#counter;
-    counter.seeNudge(now, info);
+    counter.seeNudge(now, info, flow);
     if (takesOff || flow === "idle") counter.seeProbes(now, info, this.#standingProbeBy());
     if (takesOff) this.attempts.beforeFlight = this.attempts.count;
-    if (flow === "blocked") counter.seeWindowProbes(now, info);
+    if (flow === "blocked") counter.seeWindowProbes(now, info, this.#options.lastBackoff ?? 0, this.timing.unclearWindowProbes(info));
     else if (flow === "in-flight") counter.seeTransmissions(now, info, this.progressAt);
     counter.observed(now, info);
   }
@@ -220,7 +221,7 @@ export class Liveness {
   #ask(now: Instant): void {
     const { attempts } = this;
     if (now < this.#standingProbeBy() || this.state === "dead" || this.#counter.isAwaitingNudge) return;
-    if (attempts.count === 0) this.isProbeMissing = true;
+    if (attempts.count === 0 || this.#counter.hasNudgeFailed) this.isProbeMissing = true;
     if (attempts.count === 1 && this.#nextNudgeAt <= attempts.firstAt) this.#nextNudgeAt = this.#nextProbeAt(attempts.firstAt);
     this.wantsNudge = now >= this.#nextNudgeAt;
   }
@@ -277,12 +278,14 @@ export class Liveness {
 
   #next(now: Instant): Instant {
     if (this.state === "dead") return Number.POSITIVE_INFINITY;
-    const { attempts } = this;
     const poll = now + Math.min(now < this.#deadline() ? 250 : 50, Math.max(50, this.#options.budgetMs / 20));
     if (this.flow !== "idle") return this.#soonest(now, poll); // only frequent looks tell when the kernel sent
-    if (attempts.count === 0 && !this.wantsNudge && !this.#counter.isAwaitingNudge)
-      return Math.max(now + 1, this.#standingProbeBy() + this.timing.answerWindowMs, this.#nextNudgeAt);
-    return this.#soonest(now, this.wantsNudge ? now + PROBE_SPACING_MS : Math.max(now + 1, this.#nextNudgeAt));
+    if (this.wantsNudge) return this.#soonest(now, now + PROBE_SPACING_MS);
+    const standingBy = this.#standingProbeBy();
+    if (this.attempts.count === 0 && !this.#counter.isAwaitingNudge) return Math.max(now + 1, standingBy + this.timing.answerWindowMs);
+    // Questions from before the standing probe is due: a deaf peer's, of which only looks tell, or one that was asked early.
+    const early = this.#deafness > 0 ? poll : Math.max(standingBy, this.#nextNudgeAt);
+    return this.#soonest(now, now < standingBy ? early : Math.max(now + 1, this.#nextNudgeAt));
   }
 
   #soonest(now: Instant, candidate: Instant): Instant {

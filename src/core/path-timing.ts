@@ -1,6 +1,7 @@
 import type { Attempts } from "./attempts.ts";
 import type { Flow } from "./flow.ts";
 import type { Instant } from "./instant.ts";
+import { PROBE_SPACING_MS } from "./probe-plan.ts";
 import type { TcpInfo } from "./tcp-info.ts";
 
 /** tcp.h: TCP_RTO_MAX, what the kernel's backoff ends at where nobody caps it. */
@@ -33,6 +34,14 @@ export class PathTiming {
   /** How long the kernel waits at this backoff. */
   retransmitGapMs(backoff: number): number {
     return Math.min(this.rtoMs * 2 ** Math.max(0, backoff), this.#rtoMaxMs);
+  }
+
+  /**
+   * Of the window probes that are not answered, so many may have been left unanswered by a peer that lives: the first one, where it followed
+   * an answered one faster than a peer may answer. Those after it did not.
+   */
+  unclearWindowProbes({ probes = 0, backoff = 0 }: TcpInfo): number {
+    return probes > 0 && this.retransmitGapMs(backoff - probes) < PROBE_SPACING_MS ? 1 : 0;
   }
 
   /** How long so many retransmissions in a row take, each waiting twice as long as the one before up to the cap (RFC 6298 5.5). */

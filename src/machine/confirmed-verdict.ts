@@ -81,10 +81,9 @@ export class ConfirmedVerdict {
     return this.#next(now);
   }
 
-  /** What happened: the probe that `wantsNudge` asked for has left. */
+  /** What happened: the kernel was asked for the probe that `wantsNudge` wants. */
   nudged(now: Instant): Instant {
     const next = this.liveness.nudged(now);
-    this.#countAttempts(now);
     this.#nextNudgeAt = now + PROBE_SPACING_MS;
     return this.#condemnedAt === null ? next : this.#next(now);
   }

@@ -193,7 +193,8 @@ export class GuardEngine {
       this.#acquit(connection);
       return;
     }
-    connection.missed = Math.max(connection.missed, liveness.attempts.count - (liveness.flow === "in-flight" ? 1 : 0));
+    const { attempts } = liveness;
+    if (!attempts.areLocal) connection.missed = Math.max(connection.missed, attempts.count - (liveness.flow === "in-flight" ? 1 : 0));
     if (liveness.isProbeMissing) this.#actions.tune(connection, now - liveness.heardAt);
     if (verdict.isConfirmed) next = this.#condemn(connection, verdict, now);
     else if (verdict.wantsNudge && this.#actions.nudge(connection)) next = verdict.nudged(now);
@@ -265,7 +266,7 @@ export class GuardEngine {
 /** Nothing is unanswered any more; what is in flight is on its first way. */
 function isCleared({ liveness, condemnedAt, wantsNudge }: ConfirmedVerdict, info: { retransmits?: number | undefined }): boolean {
   if (liveness.state !== "alive" || condemnedAt !== null || wantsNudge) return false;
-  return liveness.flow === "in-flight" ? (info.retransmits ?? 0) === 0 : liveness.attempts.count === 0;
+  return liveness.flow === "in-flight" ? (info.retransmits ?? 0) === 0 : liveness.isUnquestioned;
 }
 
 function othersSeenBy(connection: Guarded, { liveness }: ConfirmedVerdict): OtherConnections | null {

@@ -68,17 +68,16 @@ export class Connection implements Checked {
   begin(): void {
     if (this.#isEnded || this.#kernel || this.#core) return;
     const now = engine.now();
-    const { detectWithinMs, heartbeat } = this.#settings;
+    const { heartbeat } = this.#settings;
     const { localAddress = "", localPort = 0, remoteAddress = "", remotePort = 0 } = endpointsOf(this.socket);
     this.#lostMsSeen = engine.health.lostMs;
     this.#group = groups.join(localAddress, remoteAddress);
     this.#localPort = localPort;
     this.#remotePort = remotePort;
-    if (this.#process?.heartbeat !== heartbeat) this.#process = null;
-    if (this.#process) this.#process.restart(this.#settings);
-    else if (heartbeat) this.#process = new ProcessCheck(this.socket, heartbeat, this.#settings, () => this.#recheck());
+    if (heartbeat && this.#process?.heartbeat === heartbeat) this.#process.restart(this.#settings);
+    else this.#process = heartbeat ? new ProcessCheck(this.socket, heartbeat, this.#settings, () => this.#recheck()) : null;
     const fd = openDescriptor(this.socket);
-    if (fd < 0) this.#core = applyLowerLevel(this.socket, detectWithinMs, heartbeat !== null);
+    if (fd < 0) this.#core = applyLowerLevel(this.socket, this.#settings.detectWithinMs, heartbeat !== null);
     else this.#kernel = new KernelCheck(fd, this.#settings, now);
     engine.schedule(this, now + 1);
   }

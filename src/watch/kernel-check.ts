@@ -1,6 +1,6 @@
 import type { State } from "../core/diagnosis.ts";
 import type { Instant } from "../core/instant.ts";
-import { Liveness } from "../core/liveness.ts";
+import { HEARD_SLACK_MS, Liveness } from "../core/liveness.ts";
 import type { LossEstimator } from "../core/loss-estimator.ts";
 import { SMALLEST_BUDGET_MS } from "../core/probe-plan.ts";
 import { ProbeSlots } from "../core/probe-slots.ts";
@@ -104,9 +104,10 @@ export class KernelCheck {
   look(now: Instant): Instant | null {
     if (!tcpInfoShelf.read(this.fd)) return Number.POSITIVE_INFINITY; // no TCP socket any more: 'close' follows
     if (!this.#isCalm() || this.#isPlanDue()) return null;
-    const next = this.#nextCalmLook(now, this.#takenHeardAt(now));
+    const heardAt = this.#takenHeardAt(now);
+    const next = this.#nextCalmLook(now, heardAt);
     if (next <= now) return null;
-    this.#loss?.record(1, 0);
+    if (heardAt > this.heardAt + HEARD_SLACK_MS) this.#loss?.record(1, 0);
     this.#keep(now);
     return next;
   }
@@ -200,7 +201,7 @@ export class KernelCheck {
   #observe(now: Instant, liveness: Liveness, info: TcpInfo, isAskedEarly: boolean): Instant {
     const next = liveness.observe(now, info);
     this.#standing = this.#standing.guardInFlight(this.fd, liveness.flow === "in-flight");
-    if (liveness.isUnquestioned && (liveness.isProbeMissing || !liveness.wantsNudge))
+    if (liveness.isProbeMissing || (liveness.isUnquestioned && !liveness.wantsNudge))
       this.#standing = this.#standing.keepIdle(this.fd, liveness.idleMs, liveness.isProbeMissing);
     if (!liveness.wantsNudge && !isAskedEarly) return next;
     this.#standing = this.#standing.nudge(this.fd);

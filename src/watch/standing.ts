@@ -22,6 +22,8 @@ interface Terms {
   readonly rtoMaxMs: number | null;
   /** The user timeout that is set while data is in flight with an open window; 0 where the RTO cap makes it needless. */
   readonly inFlightUserTimeoutMs: number;
+  /** The backoff beyond which the kernel does not double its timeout. */
+  readonly lastBackoff: number;
 }
 
 interface Saved {
@@ -55,7 +57,7 @@ export class Standing {
     const saved = sharedSaved({ keepalive, userTimeoutMs: readUserTimeout(fd), rtoMaxMs: readRtoMax(fd) });
     const rtoMaxMs = applyCap(fd, budgetMs);
     const inFlightUserTimeoutMs = rtoMaxMs === null ? Math.max(zeroWindowToleranceMs, BACKSTOP_BUDGETS * budgetMs) : 0;
-    const terms = sharedTerms({ budgetMs, rtoMaxMs, inFlightUserTimeoutMs });
+    const terms = sharedTerms({ budgetMs, rtoMaxMs, inFlightUserTimeoutMs, lastBackoff: readRetries().tcpRetries2 });
     if (saved.userTimeoutMs !== 0) applyUserTimeout(fd, 0);
     return sharedStanding(new Standing({ terms, saved, keepalive, hasUserTimeout: false }));
   }

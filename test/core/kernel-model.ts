@@ -58,6 +58,11 @@ export class KernelModel {
     }
     this.#dataSegmentsOut++;
     this.#lastSentAt = this.now;
+    if (this.#notSent > 0 && this.#unacked === 0) {
+      this.#notSent += 100;
+      this.#sendWaiting();
+      return;
+    }
     if (!this.#isSendable()) {
       this.#notSent += 100;
       if (this.#timerAt === Number.POSITIVE_INFINITY) this.#timerAt = this.now + LOCAL_RETRY_MS;
@@ -124,6 +129,7 @@ export class KernelModel {
         this.#backoff = 0;
         this.#isTailLossProbeNext = this.#unacked > 0;
         this.#timerAt = this.#unacked > 0 ? this.now + this.#rto0 : Number.POSITIVE_INFINITY;
+        if (this.#unacked === 0 && this.#notSent > 0 && this.isPeerReading) this.#sendWaiting();
       }
     }
     this.#answers = this.#answers.filter(({ at }) => at > this.now);
@@ -152,6 +158,11 @@ export class KernelModel {
       return;
     }
     if (this.#unacked === 0) {
+      if (!this.#isSendable()) {
+        this.#probes++;
+        this.#timerAt = this.now + LOCAL_RETRY_MS;
+        return;
+      }
       this.#probe(true);
       this.#backoff++;
       this.#timerAt = this.now + Math.min(this.#rto0 * 2 ** this.#backoff, this.#rtoMaxMs);

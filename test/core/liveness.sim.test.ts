@@ -10,6 +10,9 @@ interface Run {
   readonly untilMs: number;
   readonly writeEveryMs?: number;
   readonly writeAtMs?: number;
+  readonly writesAtMs?: readonly number[];
+  /** From then on the peer does not read what it gets. */
+  readonly closesWindowAtMs?: number;
   readonly rtoMaxMs?: number | null;
   /** As a watch does: while nothing is open the judge is let go, and made anew from the last reading at the next look. */
   readonly isForgetful?: boolean;
@@ -17,17 +20,21 @@ interface Run {
 
 /** Runs a watch against the model and tells when, if ever, it called the peer dead. */
 function deadAt(run: Run): number | null {
-  const { budgetMs, path, untilMs, writeEveryMs, writeAtMs, rtoMaxMs = Math.max(1000, budgetMs / 5), isForgetful = false } = run;
+  const { budgetMs, path, untilMs, writeEveryMs, rtoMaxMs = Math.max(1000, budgetMs / 5), isForgetful = false } = run;
+  const writes = [...(run.writesAtMs ?? [run.writeAtMs ?? writeEveryMs ?? Number.POSITIVE_INFINITY])];
   const kernel = new KernelModel(path, rtoMaxMs === null ? {} : { rtoMaxMs });
-  let liveness = new Liveness({ budgetMs, rtoMaxMs }, 0);
+  const options = { budgetMs, rtoMaxMs, lastBackoff: 15 };
+  let liveness = new Liveness(options, 0);
   kernel.idleMs = liveness.idleMs;
   let next = 1;
-  let write = writeAtMs ?? writeEveryMs ?? Number.POSITIVE_INFINITY;
   while (kernel.now < untilMs) {
+    const [write = Number.POSITIVE_INFINITY] = writes;
     kernel.run(Math.min(next, write, untilMs));
+    if (kernel.now >= (run.closesWindowAtMs ?? Number.POSITIVE_INFINITY)) kernel.isPeerReading = false;
     if (kernel.now >= write) {
       kernel.write();
-      write = writeEveryMs === undefined ? Number.POSITIVE_INFINITY : kernel.now + writeEveryMs;
+      writes.shift();
+      if (writeEveryMs !== undefined) writes.push(kernel.now + writeEveryMs);
     }
     if (kernel.now < next) continue;
     next = liveness.observe(kernel.now, kernel.info());
@@ -35,9 +42,9 @@ function deadAt(run: Run): number | null {
     if (liveness.wantsNudge) {
       kernel.nudge();
       next = liveness.nudged(kernel.now);
-    } else if (liveness.attempts.count === 0) kernel.idleMs = liveness.idleMs;
+    } else if (liveness.isUnquestioned) kernel.idleMs = liveness.idleMs;
     if (isForgetful && liveness.isForgettable) {
-      liveness = new Liveness({ budgetMs, rtoMaxMs, loss: liveness.loss }, liveness.heardAt);
+      liveness = new Liveness({ ...options, loss: liveness.loss }, liveness.heardAt);
       liveness.observe(kernel.now, kernel.info());
     }
     next = Math.ceil((Math.max(kernel.now + 1, next) + 9) / 10) * 10;
@@ -157,38 +164,59 @@ describe("Liveness against a model of the kernel", () => {
     );
   });
 
-  it("counts no attempt that never left this host: an outage, then full queues here for nearly as long, idle or in flight", () => {
-    const writing = fc.option(fc.integer({ min: 20, max: 2500 }), { nil: undefined });
+  it("counts no attempt that never left this host: an outage and full queues here one after the other, each nearly too long", () => {
+    const flows = fc.oneof(
+      fc.constant({}),
+      fc.record({ writeEveryMs: fc.integer({ min: 20, max: 2500 }) }),
+      fc.constant({ writeEveryMs: 300, closesWindowAtMs: 2000 }),
+    );
     const share = fc.double({ min: 0.1, max: 0.95, noNaN: true });
+    const times = fc.record({ start: fc.integer({ min: 3000, max: 12_000 }), first: share, second: share, isFullFirst: fc.boolean() });
     fc.assert(
-      fc.property(
-        fc.constantFrom(5000, 10_000),
-        rtts,
-        fc.integer({ min: 3000, max: 12_000 }),
-        share,
-        share,
-        writing,
-        (budgetMs, rttMs, start, out, full, every) => {
-          const outEnd = start + out * OUTAGE_SHARE * budgetMs;
-          const end = outEnd + full * OUTAGE_SHARE * budgetMs;
-          const path = {
-            rttMs,
-            isUp: (now: number) => now < start || now >= outEnd,
-            isSendable: (now: number) => now < outEnd || now >= end,
-          };
-          const timing = every === undefined ? {} : { writeEveryMs: every };
-          expect(deadAt({ budgetMs, path, untilMs: end + 2 * budgetMs, isForgetful: true, ...timing })).toBeNull();
-        },
-      ),
-      { numRuns: 1000 },
+      fc.property(fc.constantFrom(5000, 10_000), rtts, times, flows, fc.boolean(), (budgetMs, rttMs, at, flow, hasCap) => {
+        const between = at.start + at.first * OUTAGE_SHARE * budgetMs;
+        const end = between + at.second * OUTAGE_SHARE * budgetMs;
+        const isFirst = (now: number): boolean => now >= at.start && now < between;
+        const isSecond = (now: number): boolean => now >= between && now < end;
+        const [isOut, isFull] = at.isFullFirst ? [isSecond, isFirst] : [isFirst, isSecond];
+        const path = { rttMs, isUp: (now: number) => !isOut(now), isSendable: (now: number) => !isFull(now) };
+        const cap = hasCap ? {} : { rtoMaxMs: null };
+        expect(deadAt({ budgetMs, path, untilMs: end + 2 * budgetMs, isForgetful: true, ...flow, ...cap })).toBeNull();
+      }),
+      { numRuns: 2000 },
     );
   });
 
-  it("calls nobody dead whose probes and retransmissions this host drops at random, half of them, for an hour", () => {
+  it("finds a peer that is cut after full queues here within the budget: what they refused is forgotten with the flight", () => {
+    for (const rtoMaxMs of [1000, null]) {
+      const path = { rttMs: 0, isUp: (now: number) => now < 13_050, isSendable: (now: number) => now < 10_050 || now >= 12_600 };
+      const found = deadAt({ budgetMs: 5000, path, untilMs: 40_000, writesAtMs: [10_000, 13_100], rtoMaxMs });
+      expect((found ?? Number.POSITIVE_INFINITY) - 13_100, `cap ${rtoMaxMs}`).toBeLessThanOrEqual(5250);
+    }
+  });
+
+  it("looks a few times a second at most, also at those who were asked early and are gone", () => {
+    const kernel = new KernelModel({ rttMs: 0, isUp: (now) => now < 1000 });
+    const liveness = new Liveness({ budgetMs: 60_000, rtoMaxMs: 12_000 }, 0);
+    kernel.idleMs = liveness.idleMs;
+    let looks = 0;
+    let next = 2000;
+    for (; liveness.state !== "dead" && looks < 10_000; looks++) {
+      kernel.run(next);
+      next = liveness.observe(kernel.now, kernel.info());
+      if (looks > 0 && !liveness.wantsNudge) continue;
+      kernel.nudge();
+      next = liveness.nudged(kernel.now);
+    }
+    expect(liveness.state).toBe("dead");
+    expect(looks / (kernel.now / 1000)).toBeLessThan(4);
+  });
+
+  it("calls nobody dead whose probes and retransmissions this host drops at random, a fifth of them, for an hour", () => {
     const seed = Number(process.env.HALFOPEN_SEED ?? 20_261_123);
     for (let i = 0; i < 10; i++) {
       const next = random(seed + i);
-      const path = { rttMs: 10, isUp: () => true, isSendable: () => next() >= 0.5 };
+      const path = { rttMs: 10, isUp: () => true, isSendable: () => next() >= 0.2 };
       const timing = i % 2 === 0 ? {} : { writeEveryMs: 200 };
       expect(deadAt({ budgetMs: 5000, path, untilMs: 3_600_000, isForgetful: true, ...timing }), `seed ${seed + i}`).toBeNull();
     }
