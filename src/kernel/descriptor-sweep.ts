@@ -5,15 +5,11 @@ import { type SweepProgram, sweepProgram, WANTED_TYPES } from "./descriptor-swee
 import { isMasked } from "./mask.ts";
 import type { SystemPort } from "./port.ts";
 import { SweepCanary } from "./sweep-canary.ts";
-import { RECORD, RECORD_BYTES, SweptSocket } from "./swept-socket.ts";
+import { RECORD_BYTES } from "./swept-socket.ts";
+import { SweptSockets } from "./swept-sockets.ts";
 
 const TYPES = "/sys/kernel/btf/vmlinux";
-const RECORD_WORDS = RECORD_BYTES / 4;
-const PID_WORD = RECORD.pid.offset / 4;
-/** Of 5,000 sockets. */
-const PIECE_BYTES = 1 << 18;
-/** CONFIG_HZ on x86_64 and arm64 (kernel/Kconfig.hz). */
-const KNOWN_HZ: readonly number[] = [100, 250, 300, 1000];
+const PIECE_BYTES = 5500 * RECORD_BYTES;
 
 /** include/uapi/linux/capability.h. Before Linux 5.8, and since, the first stands for the others. */
 const CAP_SYS_ADMIN = 21n;
@@ -72,7 +68,7 @@ export class DescriptorSweep {
     if (canary === null) return null;
     try {
       const pieces = this.#iterator.run(PIECE_BYTES);
-      return typeof pieces === "number" ? null : tested(pieces, canary);
+      return typeof pieces === "number" ? null : SweptSockets.tested(pieces, canary);
     } finally {
       canary.close();
     }
@@ -81,45 +77,6 @@ export class DescriptorSweep {
   close(): void {
     this.#iterator.close();
   }
-}
-
-/** What a sweep told, in the order of pids and descriptors. */
-export class SweptSockets {
-  readonly #pieces: readonly Uint32Array[];
-  readonly #hz: number;
-
-  constructor(pieces: readonly Buffer[], hz: number) {
-    const wholeWords = ({ length }: Buffer): number => Math.floor(length / RECORD_BYTES) * RECORD_WORDS;
-    this.#pieces = pieces.map((piece) => new Uint32Array(piece.buffer, piece.byteOffset, wholeWords(piece)));
-    this.#hz = hz;
-  }
-
-  ofProcess(pid: number): SweptSocket[] {
-    const found: SweptSocket[] = [];
-    for (const piece of this.#pieces) {
-      for (let at = 0; at < piece.length; at += RECORD_WORDS) {
-        if (piece[at + PID_WORD] === pid) found.push(new SweptSocket(this.#hz).moveTo(piece, at / RECORD_WORDS));
-      }
-    }
-    return found;
-  }
-
-  /** In one view that moves on. */
-  forEach(onSocket: (socket: SweptSocket) => void): void {
-    const socket = new SweptSocket(this.#hz);
-    for (const piece of this.#pieces) {
-      const records = piece.length / RECORD_WORDS;
-      for (let record = 0; record < records; record++) onSocket(socket.moveTo(piece, record));
-    }
-  }
-}
-
-function tested(pieces: readonly Buffer[], canary: SweepCanary): SweptSockets | null {
-  const own = new SweptSockets(pieces, 1).ofProcess(process.pid);
-  const hz = (own.find((told) => canary.isOfOneSecond(told))?.keepaliveIdleMs ?? 0) / 1000;
-  if (!KNOWN_HZ.includes(hz)) return null;
-  const confirmed = own.filter((told) => canary.confirms(told.copy(hz)));
-  return confirmed.length === canary.size ? new SweptSockets(pieces, hz) : null;
 }
 
 /**
