@@ -21,12 +21,10 @@ const EAGAIN = 11;
 /** The check of a program gives up with EAGAIN when a signal arrives, as a profiler sends them (kernel/bpf/verifier.c). */
 const MOST_TRIES = 5;
 
-/** The kernel gives 32 KB a read (kernel/bpf/bpf_iter.c): a buffer is full when less is left. */
-export const ITERATOR_READ_BYTES = 32_768;
 /** A read that met a million objects and told of none says EAGAIN, for the next to go on. So often: more objects than there can be. */
 const MOST_EMPTY_READS = 1000;
 
-/** A program that the kernel runs for each of its objects while its answer is read. It can read the kernel's memory, and change nothing. */
+/** A program that the kernel runs for each of its objects while its answer is read. What it may do is the program's affair, within what the kernel lets pass. */
 export class BpfIterator {
   readonly #port: SystemPort;
   readonly #program: number;
@@ -56,7 +54,7 @@ export class BpfIterator {
     }
   }
 
-  /** Goes over all objects. Returns what the program wrote, in pieces that hold whole records of it; a negative number is -errno. */
+  /** Goes over all objects. Returns what the program wrote, see {@link readAll}; a negative number is -errno. */
   run(pieceBytes: number): Buffer[] | number {
     const link = this.#create(BPF_LINK_CREATE, LINK_BYTES, (attributes) => {
       attributes.writeUInt32LE(this.#program, 0);
@@ -67,7 +65,7 @@ export class BpfIterator {
       const reader = this.#create(BPF_ITER_CREATE, CREATE_BYTES, (attributes) => attributes.writeUInt32LE(link, 0));
       if (reader < 0) return reader;
       try {
-        return readAll(reader, pieceBytes);
+        return readAll((into) => readSync(reader, into), pieceBytes);
       } finally {
         this.#port.close(reader);
       }
@@ -87,27 +85,33 @@ export class BpfIterator {
   }
 }
 
-function readAll(reader: number, pieceBytes: number): Buffer[] | number {
+/**
+ * Reads what an iterator gives to its end, in pieces of `pieceBytes`, all full but the last: a multiple of the program's record. How much the
+ * kernel gives at once is no such multiple: it holds back up to eight pages, 32 or 512 KB, and hands out as much as there is room for
+ * (kernel/bpf/bpf_iter.c). `read` is as readSync. A negative number is -errno.
+ */
+export function readAll(read: (into: Buffer) => number, pieceBytes: number): Buffer[] | number {
   const pieces: Buffer[] = [];
   for (;;) {
-    const piece = Buffer.allocUnsafeSlow(Math.max(pieceBytes, ITERATOR_READ_BYTES));
+    const piece = Buffer.allocUnsafeSlow(pieceBytes);
     let filled = 0;
-    while (piece.length - filled >= ITERATOR_READ_BYTES) {
-      const length = readSome(reader, piece.subarray(filled));
+    while (filled < piece.length) {
+      const length = readSome(read, piece.subarray(filled));
       if (length < 0) return length;
       if (length === 0) return [...pieces, piece.subarray(0, filled)];
       filled += length;
     }
-    pieces.push(piece.subarray(0, filled));
+    pieces.push(piece);
   }
 }
 
-function readSome(reader: number, into: Buffer): number {
+function readSome(read: (into: Buffer) => number, into: Buffer): number {
   for (let empty = 0; ; empty++) {
     try {
-      return readSync(reader, into);
+      return read(into);
     } catch (error) {
-      const { code, errno = -1 } = error as NodeJS.ErrnoException;
+      const { code, errno } = error as NodeJS.ErrnoException;
+      if (errno === undefined) throw error; // not the kernel's refusal, but our own mistake
       if ((code !== "EAGAIN" && code !== "EINTR") || empty === MOST_EMPTY_READS) return errno;
     }
   }

@@ -5,58 +5,42 @@ import { type SweepProgram, sweepProgram, WANTED_TYPES } from "./descriptor-swee
 import { isMasked } from "./mask.ts";
 import type { SystemPort } from "./port.ts";
 import { SweepCanary } from "./sweep-canary.ts";
-import { RECORD, RECORD_BYTES, SweptSocket } from "./swept-socket.ts";
+import { RECORD_BYTES } from "./swept-socket.ts";
+import { SweptSockets } from "./swept-sockets.ts";
 
 const TYPES = "/sys/kernel/btf/vmlinux";
-const RECORD_WORDS = RECORD_BYTES / 4;
-const PID_WORD = RECORD.pid.offset / 4;
-/** Of 5,000 sockets. */
-const PIECE_BYTES = 1 << 18;
-/** CONFIG_HZ on x86_64 and arm64 (kernel/Kconfig.hz). */
-const KNOWN_HZ: readonly number[] = [100, 250, 300, 1000];
+const PIECE_BYTES = 5500 * RECORD_BYTES;
 
-/** include/uapi/linux/capability.h. Before Linux 5.8, and since, the first stands for the others. */
+/** include/uapi/linux/capability.h. For BPF and PERFMON, of Linux 5.8, SYS_ADMIN stands too; for the others it does not. */
+const CAP_DAC_OVERRIDE = 1n;
+const CAP_DAC_READ_SEARCH = 2n;
+const CAP_SYS_PTRACE = 19n;
 const CAP_SYS_ADMIN = 21n;
 const CAP_PERFMON = 38n;
 const CAP_BPF = 39n;
 
-/** A kernel does not change while it runs; who looks again does not read 5 MB again. */
-let written: SweepProgram | undefined;
-
 /**
  * Tells of every socket of every process at once, with its settings, by a program that the kernel runs over its own tables: one read for
- * 680 sockets, where link, duplicate, cookie and options take seven calls for one. For root (CAP_BPF and CAP_PERFMON), on Linux >= 5.11
- * with a description of its types. Whatever is missing, and whatever is told wrongly of two sockets of our own, is a refusal: callers look
- * at descriptors one by one then. The memory of other processes is not touched, and no file of theirs is held beyond a read.
+ * 680 sockets, where link, duplicate, cookie and options take seven calls for one. For root (CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE and
+ * CAP_DAC_READ_SEARCH), on Linux >= 5.11 with a description of its types. Whatever is missing, and whatever is told wrongly of two sockets
+ * of our own, is a refusal: callers look at descriptors one by one then. The memory of other processes is not touched, and no file of
+ * theirs is held beyond a read.
+ *
+ * The program is loaded when it is first needed, once for all runs: each load is a record in the machine's audit log. To be closed.
  */
 export class DescriptorSweep {
   readonly #port: SystemPort;
-  readonly #iterator: BpfIterator;
-  #spare: ArrayBuffer | null;
+  /** `undefined`: nobody needed it yet; `null`: refused, and not tried again. */
+  #iterator: BpfIterator | null | undefined;
+  #spare: ArrayBuffer | null = null;
 
-  private constructor(port: SystemPort, iterator: BpfIterator, spare: ArrayBuffer | null) {
+  constructor(port: SystemPort) {
     this.#port = port;
-    this.#iterator = iterator;
-    this.#spare = spare;
   }
 
-  /** Loads the program, which must be closed; `null`: refused. */
-  static prepare(port: SystemPort): DescriptorSweep | null {
-    if (isMasked("bpf") || !mayBeOfUse()) return null;
-    let spare: ArrayBuffer | null = null;
-    try {
-      if (!written) {
-        const description = readFileSync(TYPES);
-        written = sweepProgram(new Btf(description, WANTED_TYPES), { withRtoMax: !isMasked("rto-max") });
-        spare = description.buffer;
-      }
-    } catch (error) {
-      // A RangeError: a member of this kernel lies too far off, or is too long, for one instruction.
-      if (error instanceof BtfError || error instanceof RangeError || isSystemError(error)) return null;
-      throw error;
-    }
-    const iterator = BpfIterator.load(port, written.instructions, written.attachTo);
-    return typeof iterator === "number" ? null : new DescriptorSweep(port, iterator, spare);
+  /** Loads the program unless that was tried before. `false`: refused. */
+  prepare(): boolean {
+    return this.#prepared() !== null;
   }
 
   /** 5 MB in which the description of types lay, for whoever needs memory; once. */
@@ -66,66 +50,65 @@ export class DescriptorSweep {
     return spare;
   }
 
-  /** `null`: refused, or not to be believed. */
+  /** `null`: refused, or not to be believed, now and from now on. */
   run(): SweptSockets | null {
+    const iterator = this.#prepared();
+    const told = iterator && this.#told(iterator);
+    if (told === null) this.close();
+    return told;
+  }
+
+  close(): void {
+    this.#iterator?.close();
+    this.#iterator = null;
+  }
+
+  #prepared(): BpfIterator | null {
+    if (this.#iterator === undefined) this.#iterator = this.#load();
+    return this.#iterator;
+  }
+
+  #load(): BpfIterator | null {
+    if (isMasked("bpf") || !mayBeOfUse()) return null;
+    const program = this.#write();
+    if (program === null) return null;
+    const iterator = BpfIterator.load(this.#port, program.instructions, program.attachTo);
+    return typeof iterator === "number" ? null : iterator;
+  }
+
+  #write(): SweepProgram | null {
+    let description: Buffer<ArrayBuffer>;
+    try {
+      description = readFileSync(TYPES);
+    } catch {
+      return null; // there is none, or it may not be read: Node's permission model says so in an error of its own
+    }
+    this.#spare = description.buffer;
+    try {
+      return sweepProgram(new Btf(description, WANTED_TYPES), { withRtoMax: !isMasked("rto-max") });
+    } catch (error) {
+      // A RangeError: a member of this kernel lies too far off, or is too long, for one instruction.
+      if (error instanceof BtfError || error instanceof RangeError) return null;
+      throw error;
+    }
+  }
+
+  #told(iterator: BpfIterator): SweptSockets | null {
     const canary = SweepCanary.open(this.#port);
     if (canary === null) return null;
     try {
-      const pieces = this.#iterator.run(PIECE_BYTES);
-      return typeof pieces === "number" ? null : tested(pieces, canary);
+      const pieces = iterator.run(PIECE_BYTES);
+      return typeof pieces === "number" ? null : SweptSockets.tested(pieces, canary);
     } finally {
       canary.close();
     }
   }
-
-  close(): void {
-    this.#iterator.close();
-  }
-}
-
-/** What a sweep told, in the order of pids and descriptors. */
-export class SweptSockets {
-  readonly #pieces: readonly Uint32Array[];
-  readonly #hz: number;
-
-  constructor(pieces: readonly Buffer[], hz: number) {
-    const wholeWords = ({ length }: Buffer): number => Math.floor(length / RECORD_BYTES) * RECORD_WORDS;
-    this.#pieces = pieces.map((piece) => new Uint32Array(piece.buffer, piece.byteOffset, wholeWords(piece)));
-    this.#hz = hz;
-  }
-
-  ofProcess(pid: number): SweptSocket[] {
-    const found: SweptSocket[] = [];
-    for (const piece of this.#pieces) {
-      for (let at = 0; at < piece.length; at += RECORD_WORDS) {
-        if (piece[at + PID_WORD] === pid) found.push(new SweptSocket(this.#hz).moveTo(piece, at / RECORD_WORDS));
-      }
-    }
-    return found;
-  }
-
-  /** In one view that moves on. */
-  forEach(onSocket: (socket: SweptSocket) => void): void {
-    const socket = new SweptSocket(this.#hz);
-    for (const piece of this.#pieces) {
-      const records = piece.length / RECORD_WORDS;
-      for (let record = 0; record < records; record++) onSocket(socket.moveTo(piece, record));
-    }
-  }
-}
-
-function tested(pieces: readonly Buffer[], canary: SweepCanary): SweptSockets | null {
-  const own = new SweptSockets(pieces, 1).ofProcess(process.pid);
-  const hz = (own.find((told) => canary.isOfOneSecond(told))?.keepaliveIdleMs ?? 0) / 1000;
-  if (!KNOWN_HZ.includes(hz)) return null;
-  const confirmed = own.filter((told) => canary.confirms(told.copy(hz)));
-  return confirmed.length === canary.size ? new SweptSockets(pieces, hz) : null;
 }
 
 /**
- * Whether this process may load programs, as far as its own capabilities tell, and /proc shows its pid namespace, whose pids the sweep
- * tells. After `unshare --pid` without a mount of its own /proc shows the one outside, and there a process has a number for each of the two
- * (NSpid, fs/proc/array.c).
+ * As far as /proc/self/status tells: whether this process may load programs, may look into every process one by one too (the sweep is a
+ * faster way, not a way to more), and sees in /proc its own pid namespace, whose pids the sweep tells. After `unshare --pid` without a mount of
+ * its own /proc shows the one outside, and there a process has a number for each of the two (NSpid, fs/proc/array.c).
  */
 function mayBeOfUse(): boolean {
   let status: string;
@@ -136,10 +119,7 @@ function mayBeOfUse(): boolean {
   }
   const effective = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? 0}`);
   const isAllowed = (capability: bigint): boolean => ((effective >> capability) & 1n) === 1n;
-  if (!isAllowed(CAP_SYS_ADMIN) && !(isAllowed(CAP_PERFMON) && isAllowed(CAP_BPF))) return false;
-  return /^NSpid:\s*(.+)$/m.exec(status)?.[1] === String(process.pid);
-}
-
-function isSystemError(error: unknown): boolean {
-  return error instanceof Error && "syscall" in error;
+  const mayLoad = isAllowed(CAP_SYS_ADMIN) || (isAllowed(CAP_PERFMON) && isAllowed(CAP_BPF));
+  const maySearch = isAllowed(CAP_SYS_PTRACE) && (isAllowed(CAP_DAC_READ_SEARCH) || isAllowed(CAP_DAC_OVERRIDE));
+  return mayLoad && maySearch && /^NSpid:\s*(.+)$/m.exec(status)?.[1] === String(process.pid);
 }

@@ -13,7 +13,9 @@ const SOCK_STREAM_CLOEXEC = 1 | 0o2000000;
 /** No program sets these. The idle time is one second: as many ticks as the kernel counts in one. */
 const ODD_KEEPALIVE: AppliedKeepalive = { enabled: true, idleMs: 1000, intervalMs: 3000, count: 7 };
 const ODD_USER_TIMEOUT_MS = 12_345;
-const ODD_RTO_MAX_MS = 7000;
+/** Not whole in ticks of 1/300 or 1/250 s: it shows which way the kernel rounds. */
+const ODD_RTO_MAX_MS = 7001;
+const COOKIE_BYTES = 8;
 
 /** A socket that is never connected, and what the kernel tells of it when asked the usual way. */
 interface Known {
@@ -76,7 +78,8 @@ export class SweepCanary {
     try {
       set(fd);
       const cookie = new Uint32Array(2);
-      this.#port.getsockopt(fd, SOL_SOCKET, SO_COOKIE, new Uint8Array(cookie.buffer));
+      const length = this.#port.getsockopt(fd, SOL_SOCKET, SO_COOKIE, new Uint8Array(cookie.buffer));
+      if (length !== COOKIE_BYTES) throw new HalfOpenError("ERR_NOT_SUPPORTED", `the kernel tells no cookie of a socket: ${length}`);
       const settings = { keepalive: readKeepalive(fd), userTimeoutMs: readUserTimeout(fd), rtoMaxMs: readRtoMax(fd) };
       this.#sockets.push({ fd, inode: fstatSync(fd).ino, cookie, ...settings });
     } catch (error) {

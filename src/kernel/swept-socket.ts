@@ -108,10 +108,10 @@ export class SweptSocket {
     return this.#word(RECORD.userTimeout);
   }
 
-  /** `null` where the kernel has no such setting. */
+  /** Rounded up, as getsockopt tells it (jiffies_to_msecs() in kernel/time/time.c). `null` where the kernel has no such setting. */
   get rtoMaxMs(): number | null {
     const ticks = this.#word(RECORD.rtoMax);
-    return ticks === 0 ? null : Math.floor((1000 * ticks) / this.hz);
+    return ticks === 0 ? null : Math.ceil((1000 * ticks) / this.hz);
   }
 
   isSetLike(other: SweptSocket): boolean {

@@ -4,8 +4,10 @@ import { ConnectionRow, ZERO_INFO_BYTES } from "./connection-row.ts";
 const BLOCK_BYTES = 1 << 20;
 /** Numbers a row: its block, where its message begins there; where in the message TCP_INFO and the cgroup lie, and the namespace. */
 const COLUMNS = 4;
-/** Rows; 512 KB, of which only what is filled is ever backed by memory. */
-const FIRST_CAPACITY = 32_768;
+/** Rows; many tables hold a single one. */
+const FIRST_CAPACITY = 64;
+/** For a survey of a machine with many sockets, that it need not grow step by step; 512 KB, of which only what is filled is ever backed by memory. */
+const LARGE_CAPACITY = 32_768;
 
 /** The same memory twice: a word is read several times as fast as four bytes, before the loop around it is compiled. */
 interface Block {
@@ -21,15 +23,20 @@ export class ConnectionTable {
   readonly #blocks: Block[] = [];
   /** What is taken of the last block. */
   #filled = 0;
-  #rows: Uint32Array = new Uint32Array(FIRST_CAPACITY * COLUMNS);
+  #rows: Uint32Array;
   #size = 0;
   readonly #found: Attributes = { infoAt: 0, infoBytes: 0, cgroupAt: 0 };
   /** Messages that broke their own lengths and were left out. */
   malformed = 0;
 
-  /** `spare`: memory that nobody needs any more, filled first: memory that this process never touched costs 1 to 11 µs a page of 4 KB. */
+  /**
+   * `spare`: memory that nobody needs any more, filled first: memory that this process never touched costs 1 to 11 µs a page of 4 KB. Who
+   * has some expects many rows.
+   */
   constructor(spare: ArrayBuffer | null = null) {
-    if (spare !== null && spare.byteLength >= BLOCK_BYTES) this.#open(spare);
+    const isLarge = spare !== null && spare.byteLength >= BLOCK_BYTES;
+    if (isLarge) this.#open(spare);
+    this.#rows = new Uint32Array((isLarge ? LARGE_CAPACITY : FIRST_CAPACITY) * COLUMNS);
   }
 
   get size(): number {

@@ -7,13 +7,15 @@ const PID = 0;
 const FD = 1;
 const ERRNO = 2;
 const HAS_KEEPALIVE = 3;
-const IDLE_MS = 4;
-const INTERVAL_MS = 5;
+const IDLE_S = 4;
+const INTERVAL_S = 5;
 const COUNT = 6;
 const USER_TIMEOUT_MS = 7;
 const RTO_MAX_MS = 8;
 const NOT_ASKED = -1;
 const NONE = -1;
+/** Keepalive's times are whole seconds in Linux, and its defaults can be so long (tcp_keepalive_time) that 32 bits hold no ms of them. */
+const KEEPALIVE_UNIT_MS = 1000;
 
 /** Who holds each socket of a survey and which options it has: 36 bytes a row, in memory that a thread can fill for another. */
 export class OwnerTable {
@@ -51,8 +53,8 @@ export class OwnerTable {
     this.#lastOptions = {
       keepalive: {
         enabled: this.#cell(row, HAS_KEEPALIVE) === 1,
-        idleMs: this.#cell(row, IDLE_MS),
-        intervalMs: this.#cell(row, INTERVAL_MS),
+        idleMs: this.#cell(row, IDLE_S) * KEEPALIVE_UNIT_MS,
+        intervalMs: this.#cell(row, INTERVAL_S) * KEEPALIVE_UNIT_MS,
         count: this.#cell(row, COUNT),
       },
       userTimeoutMs: this.#cell(row, USER_TIMEOUT_MS),
@@ -92,8 +94,8 @@ export class OwnerTable {
     const at = row * COLUMNS;
     this.#cells[at + ERRNO] = 0;
     this.#cells[at + HAS_KEEPALIVE] = keepalive.enabled ? 1 : 0;
-    this.#cells[at + IDLE_MS] = keepalive.idleMs;
-    this.#cells[at + INTERVAL_MS] = keepalive.intervalMs;
+    this.#cells[at + IDLE_S] = keepalive.idleMs / KEEPALIVE_UNIT_MS;
+    this.#cells[at + INTERVAL_S] = keepalive.intervalMs / KEEPALIVE_UNIT_MS;
     this.#cells[at + COUNT] = keepalive.count;
     this.#cells[at + USER_TIMEOUT_MS] = userTimeoutMs;
     this.#cells[at + RTO_MAX_MS] = rtoMaxMs ?? NONE;
@@ -116,8 +118,8 @@ export class OwnerTable {
   #holds(row: number, { keepalive, userTimeoutMs, rtoMaxMs }: ConnectionOptions): boolean {
     return (
       this.#cell(row, HAS_KEEPALIVE) === (keepalive.enabled ? 1 : 0) &&
-      this.#cell(row, IDLE_MS) === keepalive.idleMs &&
-      this.#cell(row, INTERVAL_MS) === keepalive.intervalMs &&
+      this.#cell(row, IDLE_S) * KEEPALIVE_UNIT_MS === keepalive.idleMs &&
+      this.#cell(row, INTERVAL_S) * KEEPALIVE_UNIT_MS === keepalive.intervalMs &&
       this.#cell(row, COUNT) === keepalive.count &&
       this.#cell(row, USER_TIMEOUT_MS) === userTimeoutMs &&
       this.#cell(row, RTO_MAX_MS) === (rtoMaxMs ?? NONE)

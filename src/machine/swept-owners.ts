@@ -1,5 +1,5 @@
-import type { SweptSockets } from "../kernel/descriptor-sweep.ts";
 import type { SweptSocket } from "../kernel/swept-socket.ts";
+import type { SweptSockets } from "../kernel/swept-sockets.ts";
 import { type ConnectionOptions, KEEPALIVE_OFF, type OptionsWanted } from "./exact-options.ts";
 import type { InodeIndex } from "./inode-index.ts";
 import type { OwnerTable } from "./owner-table.ts";

@@ -62,6 +62,16 @@ describe("the table of owners", () => {
     expect(one.isBetterOwner(0, 150)).toBe(false);
   });
 
+  // By net.ipv4.tcp_keepalive_time; 2^31 ms are 24.8 days.
+  it("holds idle times of months", () => {
+    const owners = OwnerTable.ofSize(2);
+    const long = { ...OPTIONS, keepalive: { ...OPTIONS.keepalive, idleMs: 3_000_000_000, intervalMs: 8_589_934_000 } };
+    owners.set(0, 1, 3, long);
+    owners.set(1, 1, 4, long);
+    expect(owners.optionsOf(0)).toEqual(long);
+    expect(owners.optionsOf(1)).toBe(owners.optionsOf(0));
+  });
+
   it("tells apart: read, refused, and not asked", () => {
     const owners = OwnerTable.ofSize(3);
     owners.setOwner(0, 1, 3);

@@ -188,6 +188,13 @@ describe("the table of a survey", () => {
     expect(table.memoryBytes).toBeGreaterThan(spare.byteLength);
   });
 
+  it("takes little more than a block for a single reading, as a guard makes one every other second", () => {
+    const table = new ConnectionTable();
+    const message = diagMessage({ cookie: 1 });
+    table.add(message, 0, message.length, 0);
+    expect(table.memoryBytes).toBeLessThan(2 ** 20 + 2048);
+  });
+
   it("is not content with little memory, where no answer of the kernel has room", () => {
     const table = new ConnectionTable(new ArrayBuffer(1024));
     expect(table.room(65_536).length).toBe(65_536);

@@ -1,9 +1,9 @@
-import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { fstatSync } from "node:fs";
 import { connect, createServer, type Server, type Socket } from "node:net";
+import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { descriptorOf } from "../../src/kernel/descriptor.ts";
 import { DescriptorSweep } from "../../src/kernel/descriptor-sweep.ts";
@@ -13,20 +13,21 @@ import type { SystemPort } from "../../src/kernel/port.ts";
 import { applyRtoMax } from "../../src/kernel/rto-max.ts";
 import { applyUserTimeout } from "../../src/kernel/user-timeout.ts";
 import { ConnectionTable } from "../../src/machine/connection-table.ts";
+import { cutShares } from "../../src/machine/descriptor-share.ts";
 import type { OptionsWanted } from "../../src/machine/exact-options.ts";
 import { OwnerSearch } from "../../src/machine/owner-search.ts";
+import { listPids } from "../../src/machine/owners.ts";
 import { HANGING_STATES, takeSurvey } from "../../src/machine/survey.ts";
 import { describeWith } from "../setup/requires.ts";
 import { diagMessage } from "./diag-message.ts";
 
 const EPERM = 1;
 const EBADF = 9;
+const ENOPROTOOPT = 92;
 const SO_COOKIE = 57;
 const MOST_DESCRIPTORS = Number.POSITIVE_INFINITY;
 
 const HELD = fileURLToPath(new URL("held-connection.mjs", import.meta.url));
-const DIST = new URL("../../dist/", import.meta.url).href;
-const run = promisify(execFile);
 const port = openPort() as SystemPort;
 
 /** Also of a listener. */
@@ -35,8 +36,8 @@ function inodeOf(socket: unknown): number {
   return fstatSync(_handle.fd).ino;
 }
 
-/** The usual way tells another cookie of sockets that this program opened itself than there is. */
-function wrongOfOwnSockets(): Partial<SystemPort> {
+/** The usual way tells of sockets that this program opened itself what `tell` makes of their cookies. */
+function cookiesOfOwnSockets(tell: (cookie: Uint8Array, length: number) => number): Partial<SystemPort> {
   const own = new Set<number>();
   return {
     socket(domain, type, protocol) {
@@ -46,11 +47,15 @@ function wrongOfOwnSockets(): Partial<SystemPort> {
     },
     getsockopt(fd, level, option, value) {
       const length = port.getsockopt(fd, level, option, value);
-      if (option === SO_COOKIE && own.delete(fd)) value[0] = (value[0] ?? 0) ^ 1;
-      return length;
+      return option === SO_COOKIE && own.delete(fd) ? tell(value, length) : length;
     },
   };
 }
+
+const wrongCookies = cookiesOfOwnSockets((cookie, length) => {
+  cookie[0] = (cookie[0] ?? 0) ^ 1;
+  return length;
+});
 
 await describeWith(["root", "bpf"], "a sweep over all descriptors", () => {
   const servers: Server[] = [];
@@ -114,22 +119,20 @@ await describeWith(["root", "bpf"], "a sweep over all descriptors", () => {
       return result;
     };
     const kernel = { ...port, ...changes };
-    const search = new OwnerSearch(
-      {
-        ...kernel,
-        bpf: (command, attributes) => counting("bpf", kernel.bpf(command, attributes)),
-        pidfdOpen: (pid, flags) => counting(null, kernel.pidfdOpen(pid, flags)),
-        pidfdGetfd: (pidfd, fd, flags) => counting("pidfdGetfd", kernel.pidfdGetfd(pidfd, fd, flags)),
-        socket: (domain, type, protocol) => counting(null, kernel.socket(domain, type, protocol)),
-        close(fd) {
-          calls.left--;
-          return kernel.close(fd);
-        },
+    const counted: SystemPort = {
+      ...kernel,
+      bpf: (command, attributes) => counting("bpf", kernel.bpf(command, attributes)),
+      pidfdOpen: (pid, flags) => counting(null, kernel.pidfdOpen(pid, flags)),
+      pidfdGetfd: (pidfd, fd, flags) => counting("pidfdGetfd", kernel.pidfdGetfd(pidfd, fd, flags)),
+      socket: (domain, type, protocol) => counting(null, kernel.socket(domain, type, protocol)),
+      close(fd) {
+        calls.left--;
+        return kernel.close(fd);
       },
-      { wanted, worthASweep, worthAThread: MOST_DESCRIPTORS },
-    );
+    };
+    const sweep = new DescriptorSweep(counted);
     try {
-      const { owners, hidden } = await search.run(table);
+      const { owners, hidden } = await new OwnerSearch(counted, { wanted, sweep, worthASweep, worthAThread: MOST_DESCRIPTORS }).run(table);
       const rows = Array.from(table.rows(), ({ index, inode, state, isSeenWithoutKeepalive }) => ({
         inode,
         state,
@@ -140,7 +143,7 @@ await describeWith(["root", "bpf"], "a sweep over all descriptors", () => {
       }));
       return { calls, hidden, rows: rows.filter(({ inode }) => inodes.has(inode)) };
     } finally {
-      search.close();
+      sweep.close();
     }
   }
 
@@ -178,7 +181,8 @@ await describeWith(["root", "bpf"], "a sweep over all descriptors", () => {
     ["the kernel links none", { bpf: (command, attributes) => (command === 28 ? -EPERM : port.bpf(command, attributes)) }, 2],
     ["the kernel gives nothing to read", { bpf: (command, attributes) => (command === 33 ? -EPERM : port.bpf(command, attributes)) }, 3],
     ["there is no socket for the test of it", { socket: () => -24 }, 1],
-    ["one thing is told wrongly of our own sockets", wrongOfOwnSockets(), 3],
+    ["the kernel tells no cookies of them", cookiesOfOwnSockets(() => -ENOPROTOOPT), 1],
+    ["one thing is told wrongly of our own sockets", wrongCookies, 3],
   ])("is given up, and leaves nothing behind, when %s", async (_, changes, bpf) => {
     const table = surveyed();
     const refused = await found(table, 0, "all", changes);
@@ -199,47 +203,33 @@ await describeWith(["root", "bpf"], "a sweep over all descriptors", () => {
     expect(swept.rows).toEqual((await found(table, MOST_DESCRIPTORS)).rows);
   });
 
-  it("is not tried for single processes, nor where there is little to look at", async () => {
-    let tries = 0;
-    const counting: SystemPort = {
-      ...port,
-      bpf(command, attributes) {
-        tries++;
-        return port.bpf(command, attributes);
-      },
+  it("is not tried unless asked for, nor for single processes, nor where there is little to look at", async () => {
+    const untouched = { ...port, bpf: () => expect.fail("a program was loaded") };
+    const sweep = new DescriptorSweep(untouched);
+    for (const options of [{ worthASweep: 0 }, { sweep, pids: [process.pid], worthASweep: 0 }, { sweep, worthASweep: 1_000_000_000 }]) {
+      await new OwnerSearch(untouched, options).run(surveyed());
+    }
+  });
+
+  it("is worth it also where only the listing shows that there is much, as before Linux 6.2", async () => {
+    const table = surveyed();
+    const worthASweep = cutShares(listPids()).descriptors + 5000;
+    const message = diagMessage({ inode: 0 });
+    while (table.size < worthASweep) table.add(message, 0, message.length, 0);
+    expect((await found(table, worthASweep)).calls).toEqual({ bpf: 3, pidfdGetfd: 0, left: 0 });
+  });
+
+  it("refused late, has the threads that it was to spare started all the same", async () => {
+    let threads = 0;
+    const counting = (): void => {
+      threads++;
     };
-    new OwnerSearch(counting, { pids: [process.pid], worthASweep: 0 }).close();
-    new OwnerSearch(counting, { worthASweep: 1_000_000_000 }).close();
-    expect(tries).toBe(0);
-  });
-
-  it("tells pids as /proc does, or is not tried", async () => {
-    const program = `
-      import { openPort } from "${DIST}kernel/open-port.js";
-      import { DescriptorSweep } from "${DIST}kernel/descriptor-sweep.js";
-      const pids = new Set();
-      DescriptorSweep.prepare(openPort())?.run()?.forEach(({ pid }) => pids.add(pid));
-      console.log(JSON.stringify([process.pid, ...pids]));`;
-    const inside = (...options: string[]) =>
-      run("unshare", ["--pid", "--fork", ...options, process.execPath, "--input-type=module", "-e", program]);
-    expect(JSON.parse((await inside("--mount-proc")).stdout)).toEqual([1, 1]);
-    expect(JSON.parse((await inside()).stdout)).toEqual([1]);
-  });
-
-  it("is closed also when nobody ran it", () => {
-    let left = 0;
-    const sweep = DescriptorSweep.prepare({
-      ...port,
-      bpf(command, attributes) {
-        left++;
-        return port.bpf(command, attributes);
-      },
-      close(fd) {
-        left--;
-        return port.close(fd);
-      },
-    });
-    sweep?.close();
-    expect([sweep === null, left]).toEqual([false, 0]);
+    process.on("worker", counting);
+    const refusing: SystemPort = { ...port, bpf: (command, attributes) => (command === 28 ? -EPERM : port.bpf(command, attributes)) };
+    const search = new OwnerSearch(refusing, { sweep: new DescriptorSweep(refusing), worthASweep: 0, worthAThread: 0 });
+    expect(threads).toBe(0);
+    await search.run(surveyed());
+    process.off("worker", counting);
+    expect(threads).toBe(Math.min(4, availableParallelism()) - 1);
   });
 });

@@ -13,11 +13,10 @@ const PROBES = {
   root: async () => (process.getuid?.() === 0 ? null : "this is not root"),
   bpf: async () => {
     const port = openPort();
-    const sweep = port && DescriptorSweep.prepare(port);
+    const sweep = port && new DescriptorSweep(port);
+    const isAllowed = sweep?.prepare() ?? false;
     sweep?.close();
-    return sweep
-      ? null
-      : "this kernel, or this user's capabilities, allow no BPF iterator (Linux >= 5.11 with BTF, CAP_BPF and CAP_PERFMON)";
+    return isAllowed ? null : "this kernel, or this user's capabilities, allow no BPF iterator (Linux >= 5.11 with BTF; see docs/audit.md)";
   },
   namespaces: async () => {
     try {
