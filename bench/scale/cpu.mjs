@@ -1,7 +1,7 @@
 // (b) Processor time of an idle connection at equal worst-case detection time.
 import { setTimeout as sleep } from "node:timers/promises";
 import { machineCpu, machineCpuSince } from "./machine-cpu.mjs";
-import { MECHANISMS, WORST_CASE_MS } from "./mechanisms.mjs";
+import { MECHANISMS, SETTLED_AFTER_MS, WORST_CASE_MS } from "./mechanisms.mjs";
 import { meetingOf } from "./meeting.mjs";
 import { withPopulation } from "./population.mjs";
 import { mean } from "./statistics.mjs";
@@ -13,11 +13,6 @@ const PROCESS_WINDOW_MS = 30_000;
 const MACHINE_WINDOW_MS = 5000;
 const QUIET_WINDOWS = 4;
 const MOST_WINDOWS = 8;
-/**
- * Sockets begin with a closer look than routine, and the probes of thousands that were opened at once are spread: in the first 15 s those
- * cost up to twice as much as from then on.
- */
-const SETTLED_AFTER_MS = 4 * WORST_CASE_MS;
 
 const MOST_OF_RECIPE = 0.25;
 

@@ -1,6 +1,6 @@
 // (h) What a connection costs, by how many there are.
 import { setTimeout as sleep } from "node:timers/promises";
-import { WORST_CASE_MS } from "./mechanisms.mjs";
+import { SETTLED_AFTER_MS, WORST_CASE_MS } from "./mechanisms.mjs";
 import { meetingOf } from "./meeting.mjs";
 import { withPopulation } from "./population.mjs";
 import { countSyscalls } from "./syscalls.mjs";
@@ -36,7 +36,7 @@ async function grow(population, steps, meet) {
     await population.connect(connections - held);
     held = connections;
     await population.ask("heap"); // what connecting left behind is not collected in the window
-    await sleep(WORST_CASE_MS * 1.5);
+    await sleep(SETTLED_AFTER_MS);
     await meet();
     const { us, ms } = await population.ask("cpu", WINDOW_MS);
     await meet();

@@ -1,6 +1,6 @@
 // (a) JS heap and resident memory of a connection, by what watches it.
 import { setTimeout as sleep } from "node:timers/promises";
-import { MECHANISMS, WORST_CASE_MS } from "./mechanisms.mjs";
+import { MECHANISMS, SETTLED_AFTER_MS } from "./mechanisms.mjs";
 import { withPopulation } from "./population.mjs";
 import { medianSlope } from "./statistics.mjs";
 
@@ -9,8 +9,8 @@ const AIM_BYTES = 400;
 
 export const title = "Memory of a connection";
 export const method =
-  "Every mechanism in a process of its own, all at the same time; connections are added in equal steps, each followed by two checks of everything " +
-  "and forced collections. A figure is the median of the slopes between all pairs of steps. `beyond` is less the slope of the same " +
+  "Every mechanism in a process of its own, all at the same time; connections are added in equal steps, each followed by the time until all are in " +
+  "routine, and forced collections. A figure is the median of the slopes between all pairs of steps. `beyond` is less the slope of the same " +
   "connection unwatched, `beyond TCP` less that of a bare TCP socket.";
 
 export async function measure({ connections = 8000, steps = 4 } = {}) {
@@ -28,7 +28,7 @@ async function grow(population, step, steps) {
   const points = [];
   for (let held = step; held <= step * steps; held += step) {
     await population.connect(step);
-    await sleep(WORST_CASE_MS * 1.5);
+    await sleep(SETTLED_AFTER_MS);
     points.push({ connections: held, ...(await population.ask("heap")) });
   }
   return points;

@@ -1,6 +1,6 @@
 // (c) How long the event loop is held up, and by whom.
 import { setTimeout as sleep } from "node:timers/promises";
-import { MECHANISMS, WORST_CASE_MS } from "./mechanisms.mjs";
+import { MECHANISMS, SETTLED_AFTER_MS } from "./mechanisms.mjs";
 import { withPopulation } from "./population.mjs";
 
 const WINDOW_MS = 20_000;
@@ -21,7 +21,7 @@ export async function measure({ connections = 15_000, only = SUBJECTS } = {}) {
       ...(await withPopulation(mechanism, async (population) => {
         await population.connect(connections);
         await population.ask("heap"); // what connecting left behind is not collected in the window
-        await sleep(WORST_CASE_MS * 1.5);
+        await sleep(SETTLED_AFTER_MS);
         return await population.ask("pauses", WINDOW_MS);
       })),
     });

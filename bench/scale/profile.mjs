@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { MECHANISMS, WORST_CASE_MS } from "./mechanisms.mjs";
+import { MECHANISMS, SETTLED_AFTER_MS } from "./mechanisms.mjs";
 import { withPopulation } from "./population.mjs";
 
 const [mechanism = "watchServer", connections = "8000"] = process.argv.slice(2);
@@ -23,7 +23,7 @@ async function hotFunctions() {
   const profile = await withPopulation(mechanism, async (population) => {
     await population.connect(count);
     await population.ask("heap");
-    await sleep(WORST_CASE_MS * 1.5);
+    await sleep(SETTLED_AFTER_MS);
     return await population.ask("profile", PROFILED_MS);
   });
   const selfUs = new Map();
@@ -62,7 +62,7 @@ async function heapOf(name) {
   const path = join(folder, `${name}.heapsnapshot`);
   await withPopulation(name, async (population) => {
     await population.connect(count);
-    await sleep(WORST_CASE_MS * 1.5);
+    await sleep(SETTLED_AFTER_MS);
     await population.ask("heap");
     await population.ask("snapshot", path);
   });
