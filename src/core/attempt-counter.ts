@@ -142,7 +142,7 @@ export class AttemptCounter {
 
   /** What happened: it is this host that is to blame. */
   blamedHost(): void {
-    if (this.#failing) this.attempts = this.#failing;
+    this.attempts = this.#failing ?? this.attempts;
     this.#failing = null;
   }
 

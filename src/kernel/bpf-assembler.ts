@@ -3,7 +3,7 @@ import type { MemberPlace } from "./btf.ts";
 /** Registers: the result of a call, its arguments, what a call leaves alone, and the end of the stack. */
 export type Register = "r0" | "r1" | "r2" | "r3" | "r4" | "r5" | "r6" | "r7" | "r8" | "r9" | "r10";
 
-const INSTRUCTION_BYTES = 8;
+export const INSTRUCTION_BYTES = 8;
 /** include/uapi/linux/bpf_common.h: the width of a load or store. */
 const WIDTHS: Readonly<Record<number, number>> = { 1: 0x10, 2: 0x08, 4: 0x00, 8: 0x18 };
 const LOAD = 0x61;

@@ -1,4 +1,5 @@
 import { readSync } from "node:fs";
+import { INSTRUCTION_BYTES } from "./bpf-assembler.ts";
 import type { SystemPort } from "./port.ts";
 
 /** include/uapi/linux/bpf.h: commands, and what an iterator's program is. */
@@ -7,7 +8,6 @@ const BPF_LINK_CREATE = 28;
 const BPF_ITER_CREATE = 33;
 const BPF_PROG_TYPE_TRACING = 26;
 const BPF_TRACE_ITER = 28;
-const INSTRUCTION_BYTES = 8;
 /** Seen in `bpftool prog` while it is loaded; 15 characters at most. */
 const NAME = "halfopen_audit";
 /** The helpers that a tracing program needs are for programs that say they may be used under the GPL. This package's licence is MIT. */

@@ -5,10 +5,10 @@ import { type AppliedKeepalive, applyKeepalive, readKeepalive } from "./keepaliv
 import { SO_COOKIE, SOL_SOCKET } from "./platform-linux.ts";
 import type { SystemPort } from "./port.ts";
 import { applyRtoMax, readRtoMax } from "./rto-max.ts";
+import { AF_INET } from "./sock-diag-id.ts";
 import type { SweptSocket } from "./swept-socket.ts";
 import { applyUserTimeout, readUserTimeout } from "./user-timeout.ts";
 
-const AF_INET = 2;
 const SOCK_STREAM_CLOEXEC = 1 | 0o2000000;
 /** No program sets these. The idle time is one second: as many ticks as the kernel counts in one. */
 const ODD_KEEPALIVE: AppliedKeepalive = { enabled: true, idleMs: 1000, intervalMs: 3000, count: 7 };

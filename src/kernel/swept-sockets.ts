@@ -1,8 +1,7 @@
 import type { SweepCanary } from "./sweep-canary.ts";
-import { RECORD, RECORD_BYTES, SweptSocket } from "./swept-socket.ts";
+import { RECORD_BYTES, SweptSocket } from "./swept-socket.ts";
 
 const RECORD_WORDS = RECORD_BYTES / 4;
-const PID_WORD = RECORD.pid.offset / 4;
 /** Kernel ticks a second: MIPS can be built with 24, x86_64 and arm64 with 100 to 1000, patched kernels with 500, 600 or 750 too (kernel/Kconfig.hz). */
 const FEWEST_HZ = 24;
 const MOST_HZ = 10_000;
@@ -39,11 +38,9 @@ export class SweptSockets {
 
   #ofProcess(pid: number): SweptSocket[] {
     const found: SweptSocket[] = [];
-    for (const piece of this.#pieces) {
-      for (let at = 0; at < piece.length; at += RECORD_WORDS) {
-        if (piece[at + PID_WORD] === pid) found.push(new SweptSocket(this.#hz).moveTo(piece, at / RECORD_WORDS));
-      }
-    }
+    this.forEach((socket) => {
+      if (socket.pid === pid) found.push(socket.copy());
+    });
     return found;
   }
 }

@@ -103,8 +103,12 @@ export class KernelCheck {
   /** Takes a reading. Returns the instant at which to look again, `null` where {@link judge} is to see the reading. */
   look(now: Instant): Instant | null {
     if (!tcpInfoShelf.read(this.fd)) return Number.POSITIVE_INFINITY; // no TCP socket any more: 'close' follows
-    if (!this.#isCalm() || this.#isPlanDue()) return null;
-    const heardAt = this.#takenHeardAt(now);
+    if (!this.#isCalm()) return null;
+    if (this.#isPlanDue()) {
+      this.#liveness = this.#recalled(); // a judge that is there already asks for no early probe
+      return null;
+    }
+    const heardAt = Math.max(this.#grantedFrom, now - tcpInfoShelf.takenHeardAgeMs());
     const next = this.#nextCalmLook(now, heardAt);
     if (next <= now) return null;
     if (heardAt > this.heardAt + HEARD_SLACK_MS) this.#loss?.record(1, 0);
@@ -117,7 +121,7 @@ export class KernelCheck {
    * look again, `null` when the kernel has ended the connection.
    */
   judge(now: Instant, stalledMs: number): Instant | null {
-    const isAskedEarly = this.#isCalm() && this.#nextCalmLook(now, this.#takenHeardAt(now)) <= now;
+    const isAskedEarly = this.#isCalm();
     this.#liveness ??= this.#recalled();
     const liveness = this.#liveness;
     if (stalledMs > 0) liveness.stalled(now, stalledMs);
@@ -163,10 +167,6 @@ export class KernelCheck {
   /** No judge is needed, and none would see anything in the reading just taken. */
   #isCalm(): boolean {
     return this.#liveness === null && tcpInfoShelf.isUneventfulSince(this.#place);
-  }
-
-  #takenHeardAt(now: Instant): Instant {
-    return Math.max(this.#grantedFrom, now - tcpInfoShelf.takenHeardAgeMs());
   }
 
   #isPlanDue(): boolean {
