@@ -91,3 +91,7 @@ function checkTime(name: string, ms: number, largestMs: number): void {
     `${name} must be a number of milliseconds from ${SMALLEST_MS} to ${largestMs}, got ${String(ms)}${hint}`,
   );
 }
+
+export function isSameKeepalive(a: AppliedKeepalive, b: AppliedKeepalive): boolean {
+  return a.enabled === b.enabled && a.idleMs === b.idleMs && a.intervalMs === b.intervalMs && a.count === b.count;
+}

@@ -1,7 +1,7 @@
 import { fstatSync } from "node:fs";
 import { HalfOpenError } from "../core/errors.ts";
 import { errnoText } from "./errno-linux.ts";
-import { type AppliedKeepalive, applyKeepalive, readKeepalive } from "./keepalive.ts";
+import { type AppliedKeepalive, applyKeepalive, isSameKeepalive, readKeepalive } from "./keepalive.ts";
 import { SO_COOKIE, SOL_SOCKET } from "./platform-linux.ts";
 import type { SystemPort } from "./port.ts";
 import { applyRtoMax, readRtoMax } from "./rto-max.ts";
@@ -94,10 +94,7 @@ function isToldAsItIs(told: SweptSocket, { inode, cookie, keepalive, userTimeout
     told.inode === inode &&
     told.cookieLow === cookie[0] &&
     told.cookieHigh === cookie[1] &&
-    told.isKeepaliveOn === keepalive.enabled &&
-    told.keepaliveIdleMs === keepalive.idleMs &&
-    told.keepaliveIntervalMs === keepalive.intervalMs &&
-    told.keepaliveCount === keepalive.count &&
+    isSameKeepalive(told.keepalive, keepalive) &&
     told.userTimeoutMs === userTimeoutMs &&
     told.rtoMaxMs === rtoMaxMs
   );

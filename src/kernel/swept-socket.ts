@@ -1,4 +1,5 @@
 import type { MemberPlace } from "./btf.ts";
+import type { AppliedKeepalive } from "./keepalive.ts";
 
 /** What the sweep's program writes of each socket: words, the cookie two of them. */
 export const RECORD_BYTES = 48;
@@ -102,6 +103,15 @@ export class SweptSocket {
 
   get keepaliveCount(): number {
     return this.#word(RECORD.keepaliveProbes);
+  }
+
+  get keepalive(): AppliedKeepalive {
+    return {
+      enabled: this.isKeepaliveOn,
+      idleMs: this.keepaliveIdleMs,
+      intervalMs: this.keepaliveIntervalMs,
+      count: this.keepaliveCount,
+    };
   }
 
   get userTimeoutMs(): number {

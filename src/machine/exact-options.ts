@@ -1,4 +1,4 @@
-import { type AppliedKeepalive, applyKeepalive, isKeepaliveOn, readKeepalive } from "../kernel/keepalive.ts";
+import { type AppliedKeepalive, applyKeepalive, isKeepaliveOn, isSameKeepalive, readKeepalive } from "../kernel/keepalive.ts";
 import { applyRtoMax, readRtoMax } from "../kernel/rto-max.ts";
 import { applyUserTimeout, readUserTimeout } from "../kernel/user-timeout.ts";
 import type { SystemDefaults } from "./system-defaults.ts";
@@ -48,8 +48,4 @@ export function applyOptions(fd: number, before: ConnectionOptions, wanted: Conn
   if (wanted.rtoMaxMs !== null && wanted.rtoMaxMs !== before.rtoMaxMs) applyRtoMax(fd, wanted.rtoMaxMs);
   if (!isSameKeepalive(wanted.keepalive, before.keepalive)) applyKeepalive(fd, wanted.keepalive);
   return readOptions(fd);
-}
-
-function isSameKeepalive(a: AppliedKeepalive, b: AppliedKeepalive): boolean {
-  return a.enabled === b.enabled && a.idleMs === b.idleMs && a.intervalMs === b.intervalMs && a.count === b.count;
 }

@@ -26,14 +26,7 @@ export function enterSwept(sockets: SweptSockets, index: InodeIndex, into: Owner
 function optionsOf(socket: SweptSocket, wanted: OptionsWanted): ConnectionOptions {
   const isTold = wanted === "all" || socket.isKeepaliveOn;
   return {
-    keepalive: isTold
-      ? {
-          enabled: socket.isKeepaliveOn,
-          idleMs: socket.keepaliveIdleMs,
-          intervalMs: socket.keepaliveIntervalMs,
-          count: socket.keepaliveCount,
-        }
-      : KEEPALIVE_OFF,
+    keepalive: isTold ? socket.keepalive : KEEPALIVE_OFF,
     userTimeoutMs: socket.userTimeoutMs,
     rtoMaxMs: socket.rtoMaxMs,
   };
