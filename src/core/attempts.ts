@@ -18,9 +18,9 @@ export class Attempts {
   beforeFlight = 0;
   /** They fail on this host, and nothing is known of the peer. */
   areLocal = false;
-  /** The newest attempt known that has had its time to be answered. Where they follow one another closely the last one never has. */
-  #settledAt: Instant = Number.NEGATIVE_INFINITY;
-  #candidateAt: Instant = Number.NEGATIVE_INFINITY;
+  /** So many of {@link outlasting} have, for {@link settle}, had their time to be answered. Where they follow one another closely the last one never has. */
+  settledOutlasting = 0;
+  #candidateOutlasting = 0;
   #candidateLatest: Instant = Number.NEGATIVE_INFINITY;
   readonly #outageMs: number;
 
@@ -50,7 +50,7 @@ export class Attempts {
   shift(gapMs: number, now: Instant): void {
     this.firstAt = Math.min(now, this.firstAt + gapMs);
     this.lastAt = Math.max(this.firstAt, this.lastAt);
-    this.outlasting = 0;
+    this.#outlastNothing();
   }
 
   /** How many of them were lost, given when the peer was heard: the last one was answered, unless an answer to it cannot come so late. */
@@ -62,29 +62,28 @@ export class Attempts {
   settle(now: Instant, windowMs: number): void {
     if (this.count === 0) return;
     if (now - this.#candidateLatest >= windowMs) {
-      this.#settledAt = Math.max(this.#settledAt, this.#candidateAt);
-      this.#candidateAt = this.lastAt;
+      this.settledOutlasting = Math.max(this.settledOutlasting, this.#candidateOutlasting);
+      this.#candidateOutlasting = this.outlasting;
       this.#candidateLatest = this.lastAtLatest;
     }
-    if (now - this.lastAtLatest >= windowMs) this.#settledAt = this.lastAt;
-  }
-
-  /** The span of those that {@link settle} found. */
-  get settledSpanMs(): number {
-    return this.count === 0 ? 0 : Math.max(0, this.#settledAt - this.firstAt);
+    if (now - this.lastAtLatest >= windowMs) this.settledOutlasting = this.outlasting;
   }
 
   clear(): void {
     this.count = 0;
-    this.outlasting = 0;
     this.beforeFlight = 0;
     this.areLocal = false;
-    this.#settledAt = Number.NEGATIVE_INFINITY;
-    this.#candidateAt = Number.NEGATIVE_INFINITY;
-    this.#candidateLatest = Number.NEGATIVE_INFINITY;
+    this.#outlastNothing();
   }
 
   get spanMs(): number {
     return this.count === 0 ? 0 : this.lastAt - this.firstAt;
+  }
+
+  #outlastNothing(): void {
+    this.outlasting = 0;
+    this.settledOutlasting = 0;
+    this.#candidateOutlasting = 0;
+    this.#candidateLatest = Number.NEGATIVE_INFINITY;
   }
 }

@@ -10,6 +10,7 @@ import {
   isEnoughAtDeadline,
   nextProbeAt,
   OUTAGE_SHARE,
+  outlastingAtDeadline,
   ownLatenessMs,
   PROBE_SPACING_MS,
   type ProbePlan,
@@ -27,8 +28,8 @@ export interface LivenessOptions {
   readonly budgetMs: number;
   /** TCP_RTO_MAX_MS as applied, `null` where the kernel has none. */
   readonly rtoMaxMs: number | null;
-  /** The span that unanswered attempts need even where the budget is over; default what an outage that is promised to be survived may last. */
-  readonly hurriedSpanMs?: number;
+  /** `false`: where the budget is over, attempts do that no outage that is promised to be survived has been outlasted by. */
+  readonly outlastsOutages?: boolean;
   /** The backoff beyond which the kernel does not double its timeout (net.ipv4.tcp_retries2); default unknown. */
   readonly lastBackoff?: number;
   /** What is known of the path's losses, and learned on; default nothing. */
@@ -248,11 +249,16 @@ export class Liveness {
     return this.attempts.lastAt + this.timing.retransmitGapMs(backoff) + this.timing.hurriedWindowMs > this.#deadline();
   }
 
-  /** The end of the budget hurries the proof, but an outage that it promises to survive could still explain a shorter span. */
-  #isEnough(now: Instant, info: TcpInfo): boolean {
-    const settledSpan = Math.max(this.attempts.settledSpanMs, this.timing.backoffSpanMs(this.flow, this.attempts, now, info.backoff ?? 0));
-    const { hurriedSpanMs = this.#outageMs } = this.#options;
-    return settledSpan >= hurriedSpanMs && isEnoughAtDeadline(this.attempts.count, this.loss.ratio);
+  /** The end of the budget hurries the proof, but loss, and an outage that it promises to survive, could still explain fewer. */
+  #isEnough(now: Instant, { backoff = 0 }: TcpInfo): boolean {
+    const { attempts, timing, flow } = this;
+    if (!isEnoughAtDeadline(attempts.count, this.loss.ratio)) return false;
+    if (this.#options.outlastsOutages === false) return true;
+    const settled = Math.max(attempts.settledOutlasting, timing.settledBeyond(this.#outageMs, flow, attempts, now, backoff));
+    const flightMs = flow === "idle" ? 0 : Math.max(0, this.progressAt - attempts.firstAt);
+    const leftMs = this.#deadline() - timing.hurriedWindowMs - attempts.firstAt - flightMs;
+    const room = timing.roomBeyond(this.#outageMs - flightMs, flow, leftMs);
+    return settled >= outlastingAtDeadline(this.loss.ratio, room);
   }
 
   #isMissed(now: Instant, info: TcpInfo): boolean {

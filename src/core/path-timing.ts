@@ -58,11 +58,26 @@ export class PathTiming {
     return beyond;
   }
 
-  /** What the kernel's backoff proves of the span of attempts that had their time to be answered: retransmissions in flight, probes of a closed window. */
-  backoffSpanMs(flow: Flow, { count, lastAtLatest }: Attempts, now: Instant, backoff: number): number {
-    if (flow === "in-flight") return this.retransmitChainMs(backoff - 1);
+  /**
+   * How many attempts that had their time to be answered left later than `spanMs` after the first one, as far as the kernel's backoff proves it:
+   * retransmissions in flight, probes of a closed window.
+   */
+  settledBeyond(spanMs: number, flow: Flow, { count, lastAtLatest }: Attempts, now: Instant, backoff: number): number {
+    if (flow === "in-flight") return this.retransmitsBeyond(spanMs, backoff - 1);
     if (flow === "idle" || now - lastAtLatest < this.hurriedWindowMs) return 0;
-    return (count - 1) * this.retransmitGapMs(backoff - count + 1);
+    return Math.max(0, count - Math.ceil(spanMs / this.retransmitGapMs(backoff - count + 1)));
+  }
+
+  /** For how many attempts there is room later than `spanMs` after the first one, and not later than `withinMs`. */
+  roomBeyond(spanMs: number, flow: Flow, withinMs: number): number {
+    if (flow === "idle") return Math.max(0, 1 + Math.floor((withinMs - spanMs) / PROBE_SPACING_MS));
+    let room = 0;
+    let [gaps, at] = [0, this.rtoMs]; // a tail loss probe goes first and restarts the timer
+    while (at <= withinMs) {
+      if (at >= spanMs) room++;
+      at += this.retransmitGapMs(gaps++);
+    }
+    return room;
   }
 
   /** At least this old is the first transmission of what is in flight. */

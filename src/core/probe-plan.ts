@@ -29,6 +29,8 @@ export const LARGEST_BUDGET_MS = 86_400_000;
 const KNOWN_LOSS = 0.02;
 /** ...and on any other so many that a live peer misses them all with this probability, even if the budget is exceeded for it. */
 const ACCEPTED_AT_DEADLINE = 1e-5;
+/** The same of those that leave after an outage. */
+const ACCEPTED_AFTER_OUTAGE_AT_DEADLINE = 0.02;
 /** A quotient of logarithms that should be whole may come out a little above. */
 const ROUNDING = 1e-9;
 /** Kernel timers fire up to 1/8 late, and the standing keepalive re-arms in steps of at most its interval: measured 20-64 ms on 6.18. */
@@ -88,6 +90,12 @@ export function attemptsNeededAt(lossRatio: number, accepted: number = ACCEPTED_
 /** Whether so many unanswered attempts do where the budget is over. Where loss is heavy it is exceeded rather than a live peer ended. */
 export function isEnoughAtDeadline(unanswered: number, lossRatio: number): boolean {
   return lossRatio <= KNOWN_LOSS ? unanswered >= 2 : lossRatio ** unanswered <= ACCEPTED_AT_DEADLINE;
+}
+
+/** How many of them must then outlast an outage, where the budget had `room` for so many: we may have been late ourselves, and asked less often. */
+export function outlastingAtDeadline(lossRatio: number, room: number): number {
+  const needed = attemptsNeededAt(lossRatio, ACCEPTED_AFTER_OUTAGE_AT_DEADLINE);
+  return lossRatio <= KNOWN_LOSS ? Math.max(1, Math.min(room, needed)) : needed;
 }
 
 /**

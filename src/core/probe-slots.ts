@@ -5,8 +5,8 @@ const SLOT_MS = 64;
 const SLOTS = 1024;
 /** Fewer than these together harm nobody: a queue of the kernel holds 1000 packets (net.core.netdev_max_backlog, txqueuelen). */
 const HARMLESS = 100;
-/** A slot is crowded when it holds this many times its fair share. */
-const TOO_MANY = 2;
+/** A slot is crowded when it holds more than chance would give it: its fair share, and so many standard deviations. */
+const BEYOND_CHANCE = 6;
 
 /**
  * Counts the keepalive probes that are due in each moment to come. Connections that were opened, or heard, together are probed
@@ -26,7 +26,8 @@ export class ProbeSlots {
       this.#counts[slot] = 0;
     }
     const count = this.#counts[slot] ?? 0;
-    if (count >= HARMLESS && count >= (TOO_MANY * connections * SLOT_MS) / periodMs) return false;
+    const fair = (connections * SLOT_MS) / periodMs;
+    if (count >= HARMLESS && count >= fair + BEYOND_CHANCE * Math.sqrt(fair)) return false;
     this.#counts[slot] = count + 1;
     return true;
   }

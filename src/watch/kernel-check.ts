@@ -174,15 +174,19 @@ export class KernelCheck {
   }
 
   /**
-   * When the standing probe must have been answered. Where too many are due with it, this one is to leave earlier, in any moment in
-   * which it can be had; `now` if that has come.
+   * When the standing probe must have been answered. Where too many are due with it, this one leaves on demand in any moment of the second
+   * from which on it can be had, a second later than the plan says if need be; `now` if that has come.
    */
   #nextCalmLook(now: Instant, heardAt: Instant): Instant {
     const soonest = heardAt + SOONEST_NUDGE_MS;
-    const standing = heardAt + this.#idleMs;
-    if (soonest >= standing || probeSlots.reserve(standing, engine.size, this.#idleMs))
+    if (probeSlots.reserve(heardAt + this.#idleMs, engine.size, this.#idleMs)) {
+      this.#standing = this.#standing.keepIdle(this.fd, this.#idleMs, false);
       return together(heardAt + this.#routineMs, this.#standing.terms.budgetMs);
-    return now >= soonest ? now : soonest + Math.floor(Math.random() * (standing - soonest));
+    }
+    if (now >= soonest) return now;
+    const idleMs = Math.max(this.#idleMs, 2 * SOONEST_NUDGE_MS);
+    this.#standing = this.#standing.keepIdle(this.fd, idleMs, false);
+    return soonest + Math.floor(Math.random() * (idleMs - SOONEST_NUDGE_MS));
   }
 
   /** Lets the judge go where a new one would know as much. */

@@ -2,13 +2,14 @@ import { describe, expect, it } from "vitest";
 import { ProbeSlots } from "../../src/core/probe-slots.ts";
 
 describe("ProbeSlots", () => {
-  it("lets a hundred probes leave together, and of many connections no more than twice their fair share", () => {
+  it("lets a hundred probes leave together, and of many connections no more than chance explains", () => {
     const few = new ProbeSlots();
     const taken = Array.from({ length: 150 }, () => few.reserve(5000, 150, 2000));
     expect(taken.filter(Boolean).length).toBe(100);
     const many = new ProbeSlots();
     const granted = Array.from({ length: 10_000 }, () => many.reserve(5000, 10_000, 2000)).filter(Boolean).length;
-    expect(granted).toBe((2 * 10_000 * 64) / 2000);
+    expect(granted).toBeGreaterThan(320); // the fair share
+    expect(granted).toBeLessThan(1.5 * 320);
   });
 
   it("forgets moments that have passed", () => {
