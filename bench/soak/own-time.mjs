@@ -19,15 +19,19 @@ let long = [];
 /** When each began and ended. */
 let collections = [];
 
-/** What was counted since the last call, in ms. `ownMs` of a long one is what is left of it without collections of garbage. */
+/**
+ * What was counted since the last call, in ms. Long ones are told each: from when to when by the clock that all processes share, and what is
+ * left without collections of garbage.
+ */
 export async function ownTime() {
   await sleep(0); // the observer's turn
+  const sharedMs = Number(process.hrtime.bigint()) / 1e6 - performance.now();
   const told = {
     stretches: stretchesUs.count,
     p50Ms: stretchesUs.percentile(50) / 1000,
     p99Ms: stretchesUs.percentile(99) / 1000,
     maxMs: stretchesUs.count === 0 ? 0 : stretchesUs.max / 1000,
-    long: long.map(({ from, to, ms }) => ({ ms, ownMs: ms - collectedMs(from, to) })),
+    long: long.map(({ from, to, ms }) => ({ from: from + sharedMs, to: to + sharedMs, ms, ownMs: ms - collectedMs(from, to) })),
     control: {
       stretches: controlsUs.count,
       p50Ms: controlsUs.percentile(50) / 1000,

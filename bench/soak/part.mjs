@@ -2,23 +2,36 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { askerOf } from "./asked.mjs";
+import { Softirqs } from "./softirqs.mjs";
 
 const FIRST_PORT = 7000;
 const SETTLED_WITHIN_MS = 10_000;
 const POLL_MS = 100;
+/** What is traced takes a moment to get here. */
+const TRACED_WITHIN_MS = 500;
 const file = (name) => fileURLToPath(new URL(name, import.meta.url));
 
 export class Part {
   #server;
   #peers;
+  #softirqs;
   #connections = 0;
   #verdictsTold = 0;
 
   static async start(network, number, budgetMs) {
     const part = new Part();
     const port = String(FIRST_PORT + number);
-    const server = await network.spawnServer([process.execPath, "--expose-gc", file("./subject.mjs"), port, String(budgetMs)]);
+    const name = `soak-${port}`;
+    const server = await network.spawnServer([
+      process.execPath,
+      "--expose-gc",
+      `--title=${name}`,
+      file("./subject.mjs"),
+      port,
+      String(budgetMs),
+    ]);
     part.#server = await askerOf(server);
+    part.#softirqs = await Softirqs.in(name);
     part.#peers = await askerOf(await network.spawnPeers([process.execPath, file("./peers.mjs"), network.server, port, String(number)]));
     return part;
   }
@@ -47,9 +60,16 @@ export class Part {
     return user + system;
   }
 
-  /** Since the last call. */
-  ownTime() {
-    return this.#server("ownTime");
+  /** Since the last call. `softirqMs` of a long one: `null` where that cannot be traced. */
+  async ownTime() {
+    const ownTime = await this.#server("ownTime");
+    await sleep(TRACED_WITHIN_MS);
+    const softirqMs = ({ from, to }) => this.#softirqs?.within(from, to) ?? null;
+    return { ...ownTime, long: ownTime.long.map((it) => ({ ...it, softirqMs: softirqMs(it) })) };
+  }
+
+  async end() {
+    await this.#softirqs?.end();
   }
 
   /** Since the last call. */

@@ -36,7 +36,7 @@ export const method =
   "Servers watch every connection they accept; each peer has an address of its own behind a router. In turn the router loses 1 % of the packets each " +
   `way, and nothing gets through for ${DEFAULTS.outageBudgets} budgets, for all peers or for every second one; for a budget before and behind an outage nothing else ` +
   "is lost (`--set isLossyInOutages=true`: it is). Connections come and go, ended by either side; questions and answers; data in flight. Own time: for how " +
-  "long halfopen keeps the event loop in one go, with what it puts off to the next ticks, as processor time of the thread; the control is measured alike. Heap after collection, " +
+  "long halfopen keeps the event loop in one go, with what it puts off to the next ticks, as processor time of the thread; the control is measured alike. What of it was the kernel's work in softirqs, for packets and timers of everybody, is traced where that is allowed (root). Heap after collection, " +
   "with the same number of connections, from behind a first outage on. In the end some peers are cut off at once under the same load, with loss; " +
   "detection counts from before the cut. Then every living peer asks, and must be answered.";
 
@@ -73,13 +73,15 @@ export async function measureCut(settings) {
 
 async function withParts(terms, work) {
   const network = await SoakNetwork.open();
+  const parts = [];
+  const all = (what) => Promise.all(parts.map(what));
   try {
-    const parts = await Promise.all(Array.from({ length: terms.processes }, (_, i) => Part.start(network, i, terms.budgetMs)));
-    const all = (what) => Promise.all(parts.map(what));
+    for (let i = 0; i < terms.processes; i++) parts.push(await Part.start(network, i, terms.budgetMs));
     await all((part) => part.connect(terms.connections / terms.processes));
     await sleep(SETTLE_BUDGETS * terms.budgetMs);
     return await work(network, all);
   } finally {
+    await all((part) => part.end());
     await network.close();
   }
 }
@@ -154,12 +156,13 @@ async function cutOff(network, all, terms) {
   const verdicts = (await all((part) => part.verdicts())).flat();
   const rollCalls = await all((part) => part.rollCall());
   const isDoomed = new Set(doomed);
-  const times = verdicts.filter(({ address }) => isDoomed.has(address)).map(({ at }) => at - cutAt);
+  const ends = verdicts.filter(({ address }) => isDoomed.has(address)).map((verdict) => ({ ...verdict, ms: verdict.at - cutAt }));
+  const times = ends.map(({ ms }) => ms);
   return {
     doomed: doomed.length,
     found: times.length,
     times,
-    foundLate: times.filter((ms) => ms > budgetMs + GRACE_MS).length,
+    foundLate: ends.filter(({ ms }) => ms > budgetMs + GRACE_MS),
     detection: { p50Ms: quantile(times, 0.5), p99Ms: quantile(times, 0.99), maxMs: Math.max(...times) },
     ownTimeOfCut: worst(await all((part) => part.ownTime())),
     living: rollCalls.reduce((sum, { living }) => sum + living, 0),
@@ -193,15 +196,20 @@ export function table(result) {
     ["minutes, outages, came and went", `${(result.soakMs / 60_000).toFixed(1)}, ${result.outages}, ${result.churned}`],
     ["suspicions that were refuted", String(result.suspicions - result.found)],
     ["processor time of a server, with its load", `${(100 * result.cpuShare).toFixed(0)} %`],
+    [
+      `found after more than ${result.budgetMs + GRACE_MS} ms, and what was known of the path then`,
+      result.foundLate.map(lateness).join("; ") || "none",
+    ],
     ["own time in one go: p50, p99, longest", own(ownTime)],
     ["the same while those cut are found", own(ownTimeOfCut)],
+    [`more than ${LONG_MS} ms in one go: of that softirqs, collections of garbage`, longOf(result).map(partsOf).join("; ") || "none"],
     [`500 bare readings of TCP_INFO (control): p50, longest of ${control.stretches}`, `${ms(control.p50Ms)}, ${ms(control.maxMs)}`],
   ];
 }
 
 export function targets({ budgetMs, ...result }) {
   const { detection } = result;
-  const long = [result.ownTime, result.ownTimeOfCut].flatMap((time) => time.long).filter(({ ownMs }) => ownMs > LONG_MS).length;
+  const long = longOf(result).filter(({ ownMs, softirqMs }) => ownMs - softirqMs > LONG_MS).length;
   return [
     { what: "false alarms", measured: `${result.falseAlarms.length}`, target: "0", isMet: result.falseAlarms.length === 0 },
     { what: "ends that did not reach the other side", measured: `${result.missing}`, target: "0", isMet: result.missing === 0 },
@@ -228,6 +236,19 @@ export function detectionTargets({ p50Ms, p99Ms, maxMs }, budgetMs) {
     { what: "detection p50, p99", measured: `${ms(p50Ms)}, ${ms(p99Ms)}`, target: `<= ${budgetMs} ms`, isMet: p99Ms <= budgetMs },
     { what: "the last of them", measured: ms(maxMs), target: `<= ${budgetMs + GRACE_MS} ms`, isMet: maxMs <= budgetMs + GRACE_MS },
   ];
+}
+
+/** Stretches that were more than a program should feel. */
+function longOf({ ownTime, ownTimeOfCut }) {
+  return [ownTime, ownTimeOfCut].flatMap(({ long }) => long);
+}
+
+function lateness({ ms: afterMs, lossRatio, rttMs }) {
+  return `${ms(afterMs)}: ${(100 * lossRatio).toFixed(0)} % lost, round trip ${ms(rttMs)}`;
+}
+
+function partsOf({ ms: inAll, ownMs, softirqMs }) {
+  return `${ms(inAll)}: ${softirqMs === null ? "not traced" : ms(softirqMs)}, ${ms(inAll - ownMs)}`;
 }
 
 function ms(value) {

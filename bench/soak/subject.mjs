@@ -1,5 +1,5 @@
 // The server of the soak: watches every connection it accepts and keeps a record of every verdict.
-//   node --expose-gc subject.mjs PORT BUDGET_MS
+//   node --expose-gc --title=NAME subject.mjs PORT BUDGET_MS
 
 import { once } from "node:events";
 import { createServer } from "node:net";
@@ -30,7 +30,9 @@ const server = createServer((socket) => {
   const { remoteAddress } = socket;
   watch(socket, { detectWithinMs })
     .on("suspect", () => suspicions++)
-    .on("dead", ({ cause, why, silentForMs }) => verdicts.push({ address: remoteAddress, at: now(), cause, why, silentForMs }));
+    .on("dead", ({ cause, why, silentForMs, evidence: { lossRatio, tcpInfo } }) =>
+      verdicts.push({ address: remoteAddress, at: now(), cause, why, silentForMs, lossRatio, rttMs: tcpInfo?.rttMs }),
+    );
 });
 server.listen({ port, host: "0.0.0.0", backlog: 4096 });
 await once(server, "listening");
