@@ -7,7 +7,7 @@ const TICK_MS = 10;
 const PROCESSORS = cpus().length;
 /** The others' part of what is busy, or a little in all. */
 const QUIET_SHARE = 0.2;
-const QUIET_MS = 250;
+const QUIET_MS = 500;
 
 /**
  * A reading to hand to {@link machineCpuSince}. Busy is what was not idle: the kernel times idleness exactly, while its busy columns are

@@ -1,7 +1,8 @@
 // The other ends, in a process of their own. Answers as a client must and does nothing else: frames are ready-made, so that it costs little.
-//   node peers.mjs tcp|ws|engine PORT      then over IPC: { connect: N } or { close: N }
+//   node peers.mjs tcp|ws|engine PORT      then over IPC: { connect: N, overMs } or { close: N }
 import { once } from "node:events";
 import { connect } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 
 const [protocol, port] = [process.argv[2], Number(process.argv[3])];
 const AT_A_TIME = 100;
@@ -48,8 +49,12 @@ async function open() {
   held.push(socket);
 }
 
-process.on("message", async ({ connect: wanted = 0, close = 0 }) => {
-  for (let left = wanted; left > 0; left -= AT_A_TIME) await Promise.all(Array.from({ length: Math.min(AT_A_TIME, left) }, open));
+process.on("message", async ({ connect: wanted = 0, overMs = 0, close = 0 }) => {
+  const started = performance.now();
+  for (let left = wanted; left > 0; left -= AT_A_TIME) {
+    await sleep(started + overMs * (1 - left / wanted) - performance.now());
+    await Promise.all(Array.from({ length: Math.min(AT_A_TIME, left) }, open));
+  }
   for (const socket of held.splice(0, close)) socket.destroy();
   process.send({ held: held.length });
 });

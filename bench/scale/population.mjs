@@ -36,8 +36,9 @@ class Population {
     return [this.#subject.pid, this.#peers.pid];
   }
 
-  async connect(count) {
-    this.#peers.send({ connect: count });
+  /** As fast as it goes, or evenly over so long. */
+  async connect(count, overMs = 0) {
+    this.#peers.send({ connect: count, overMs });
     const [{ held }] = await once(this.#peers, "message");
     // The kernel accepts before the program does.
     for (let waited = 0; (await this.ask("count")) !== held; waited += ACCEPT_POLL_MS) {

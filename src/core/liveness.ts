@@ -28,8 +28,8 @@ export interface LivenessOptions {
   readonly budgetMs: number;
   /** TCP_RTO_MAX_MS as applied, `null` where the kernel has none. */
   readonly rtoMaxMs: number | null;
-  /** `false`: where the budget is over, attempts do that no outage that is promised to be survived has been outlasted by. */
-  readonly outlastsOutages?: boolean;
+  /** Whether some attempts must have outlasted an outage that is promised to be survived also where the budget is over; default `true`. */
+  readonly mustOutlastOutages?: boolean;
   /** The backoff beyond which the kernel does not double its timeout (net.ipv4.tcp_retries2); default unknown. */
   readonly lastBackoff?: number;
   /** What is known of the path's losses, and learned on; default nothing. */
@@ -253,9 +253,9 @@ export class Liveness {
   #isEnough(now: Instant, { backoff = 0 }: TcpInfo): boolean {
     const { attempts, timing, flow } = this;
     if (!isEnoughAtDeadline(attempts.count, this.loss.ratio)) return false;
-    if (this.#options.outlastsOutages === false) return true;
+    if (this.#options.mustOutlastOutages === false) return true;
     const settled = Math.max(attempts.settledOutlasting, timing.settledBeyond(this.#outageMs, flow, attempts, now, backoff));
-    const flightMs = flow === "idle" ? 0 : Math.max(0, this.progressAt - attempts.firstAt);
+    const flightMs = flow === "in-flight" ? Math.max(0, this.progressAt - attempts.firstAt) : 0;
     const leftMs = this.#deadline() - timing.hurriedWindowMs - attempts.firstAt - flightMs;
     const room = timing.roomBeyond(this.#outageMs - flightMs, flow, leftMs);
     return settled >= outlastingAtDeadline(this.loss.ratio, room);

@@ -68,8 +68,12 @@ export class PathTiming {
     return Math.max(0, count - Math.ceil(spanMs / this.retransmitGapMs(backoff - count + 1)));
   }
 
-  /** For how many attempts there is room later than `spanMs` after the first one, and not later than `withinMs`. */
+  /**
+   * For how many attempts there is room later than `spanMs` after the first one, and not later than `withinMs`. Of the probes of a closed window,
+   * whose backoff goes on while they are answered, none is counted on.
+   */
   roomBeyond(spanMs: number, flow: Flow, withinMs: number): number {
+    if (flow === "blocked") return 0;
     if (flow === "idle") return Math.max(0, 1 + Math.floor((withinMs - spanMs) / PROBE_SPACING_MS));
     let room = 0;
     let [gaps, at] = [0, this.rtoMs]; // a tail loss probe goes first and restarts the timer

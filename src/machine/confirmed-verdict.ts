@@ -48,7 +48,7 @@ export class ConfirmedVerdict {
     const nextAttemptMs = options.rtoMaxMs === null ? 0 : 1.125 * options.rtoMaxMs + ANSWER_DUE_MS;
     const budgetMs = options.budgetMs - Math.max(CONFIRMING_MS, Math.min(nextAttemptMs, options.budgetMs / 3));
     // The second verdict, an attempt later, is what an outage has to outlast.
-    this.liveness = new Liveness({ budgetMs, rtoMaxMs: options.rtoMaxMs, outlastsOutages: false }, since);
+    this.liveness = new Liveness({ budgetMs, rtoMaxMs: options.rtoMaxMs, mustOutlastOutages: false }, since);
   }
 
   /** When the first verdict fell, `null` as long as there is none. */
