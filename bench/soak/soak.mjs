@@ -12,6 +12,8 @@ const SETTLE_BUDGETS = 1.5;
 /** A pause that a program feels. */
 const LONG_MS = 5;
 const HEAP_EVERY_MS = 60_000;
+/** Behind an outage much is open for a while. */
+const CALM_BUDGETS = 2;
 
 const DEFAULTS = {
   connections: 15_000,
@@ -36,7 +38,7 @@ export const method =
   "Servers watch every connection they accept; each peer has an address of its own behind a router. In turn the router loses 1 % of the packets each " +
   `way, and nothing gets through for ${DEFAULTS.outageBudgets} budgets, for all peers or for every second one; for a budget before and behind an outage nothing else ` +
   "is lost (`--set isLossyInOutages=true`: it is). Connections come and go, ended by either side; questions and answers; data in flight. Own time: for how " +
-  "long halfopen keeps the event loop in one go, with what it puts off to the next ticks, as processor time of the thread; the control is measured alike. What of it was the kernel's work in softirqs, for packets and timers of everybody, is traced where that is allowed (root). Heap after collection, " +
+  "long halfopen keeps the event loop in one go, with what it puts off to the next ticks, as processor time of the thread; the control is measured alike. What of it was the kernel's work in softirqs, for packets and timers of everybody, is traced where that is allowed (root). Heap after collection, two budgets behind an outage, " +
   "with the same number of connections, from behind a first outage on. In the end some peers are cut off at once under the same load, with loss; " +
   "detection counts from before the cut. Then every living peer asks, and must be answered.";
 
@@ -97,7 +99,11 @@ function share({ processes, churnPerSecond, questionsPerSecond, inFlight, busySh
 }
 
 async function soak(network, all, terms) {
-  const heaps = [await all((part) => part.heap())];
+  const heap = async () => {
+    await sleep(CALM_BUDGETS * terms.budgetMs);
+    return all((part) => part.heap());
+  };
+  const heaps = [await heap()];
   await all((part) => part.ownTime());
   const before = await all((part) => part.cpuUs());
   let [outages, missing] = [0, 0];
@@ -105,7 +111,7 @@ async function soak(network, all, terms) {
     const forMs = Math.min(left, HEAP_EVERY_MS);
     const [, its] = await Promise.all([all((part) => part.load(share(terms), forMs)), disturb(network, terms, forMs)]);
     outages += its;
-    heaps.push(await all((part) => part.heap()));
+    heaps.push(await heap());
     missing = (await all((part) => part.missing())).reduce((sum, its) => sum + its, 0);
   }
   const after = await all((part) => part.cpuUs());

@@ -74,7 +74,7 @@ export class Liveness {
   constructor(options: LivenessOptions, now: Instant) {
     this.#options = options;
     this.loss = options.loss ?? new LossEstimator();
-    this.timing = new PathTiming(options.rtoMaxMs);
+    this.timing = new PathTiming(options.budgetMs, options.rtoMaxMs);
     this.#outageMs = OUTAGE_SHARE * options.budgetMs;
     this.#counter = new AttemptCounter(this.#outageMs, now);
     this.heardAt = now;

@@ -7,6 +7,13 @@ import type { TcpInfo } from "./tcp-info.ts";
 /** tcp.h: TCP_RTO_MAX, what the kernel's backoff ends at where nobody caps it. */
 const TCP_RTO_MAX_MS = 120_000;
 
+/**
+ * More than a round trip and these shares of the budget nobody waits for an answer. The kernel may hold the round trip to be far longer than it is:
+ * where the last acknowledgment of a handshake was lost it measured the time until the next segment, and only data corrects it (bench/README.md).
+ */
+const PATIENT_SHARE = 0.1;
+const HURRIED_SHARE = 0.05;
+
 /** What the kernel knows of a path's time: how long an answer may take, and when it transmits again. */
 export class PathTiming {
   /** A probe unanswered for this long counts as missed. */
@@ -15,10 +22,12 @@ export class PathTiming {
   hurriedWindowMs = 50;
   /** The retransmission timeout without backoff. */
   rtoMs = 204;
+  readonly #budgetMs: number;
   readonly #rtoMaxMs: number;
 
   /** `rtoMaxMs`: the cap on backoff, `null` for the kernel's own. */
-  constructor(rtoMaxMs: number | null) {
+  constructor(budgetMs: number, rtoMaxMs: number | null) {
+    this.#budgetMs = budgetMs;
     this.#rtoMaxMs = rtoMaxMs ?? TCP_RTO_MAX_MS;
   }
 
@@ -26,8 +35,9 @@ export class PathTiming {
     if (info.rtoMs === undefined || (info.backoff ?? 0) > 0) return;
     this.rtoMs = info.rtoMs;
     // A probe is answered at once; three round trips and 100 ms hold any live answer, and on a LAN 200 ms is the kernel's own patience.
-    const roundTrips = 3 * (info.rttMs ?? 0) + 100;
-    this.hurriedWindowMs = Math.max(50, 2 * (info.rttMs ?? 0) + 40);
+    const { rttMs = 0 } = info;
+    const roundTrips = Math.min(3 * rttMs + 100, rttMs + PATIENT_SHARE * this.#budgetMs);
+    this.hurriedWindowMs = Math.max(50, Math.min(2 * rttMs + 40, rttMs + HURRIED_SHARE * this.#budgetMs));
     this.answerWindowMs = Math.max(50, Math.min(info.rtoMs, Math.max(200, roundTrips)));
   }
 
