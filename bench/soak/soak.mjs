@@ -103,6 +103,8 @@ async function soak(network, all, terms) {
     await sleep(CALM_BUDGETS * terms.budgetMs);
     return all((part) => part.heap());
   };
+  // A socket that has carried data is larger than one that has not.
+  await all((part) => part.rollCall());
   const heaps = [await heap()];
   await all((part) => part.ownTime());
   const before = await all((part) => part.cpuUs());
