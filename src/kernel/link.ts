@@ -8,6 +8,8 @@ const IFF_RUNNING = 0x40;
 const IFLA_IFNAME = 3;
 const IFLA_CARRIER = 33;
 
+const utf8 = new TextDecoder();
+
 export interface Link {
   readonly name: string;
   /** Administratively up, running, and with a carrier where the device tells. */
@@ -28,5 +30,5 @@ export function lookUpLink(netlink: Netlink, index: number): Link | null {
 
 function textOf(view: DataView | undefined): string {
   if (!view) return "";
-  return new TextDecoder().decode(new Uint8Array(view.buffer, view.byteOffset, view.byteLength)).replace(/\0.*$/, "");
+  return utf8.decode(new Uint8Array(view.buffer, view.byteOffset, view.byteLength)).replace(/\0.*$/, "");
 }

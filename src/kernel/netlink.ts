@@ -8,7 +8,10 @@ const MSG_DONTWAIT = 0x40;
 const HEADER_BYTES = 16;
 const ATTRIBUTE_BYTES = 4;
 
-/** A kernel's answer to one request: its payload behind the netlink header, or the errno it refused with. */
+/** One for all questions of this thread: an outage may make thousands ask at once. */
+const answerBuffer = new Uint8Array(16_384);
+
+/** A kernel's answer to one request, until the next one: its payload behind the netlink header, or the errno it refused with. */
 export type NetlinkAnswer = { readonly type: number; readonly payload: DataView } | { readonly errno: number };
 
 export interface NetlinkAttribute {
@@ -23,7 +26,6 @@ export interface NetlinkAttribute {
 export class Netlink {
   readonly #port: SystemPort;
   readonly #fd: number;
-  readonly #buffer: Uint8Array = new Uint8Array(16_384);
   #sequence = 0;
 
   private constructor(port: SystemPort, fd: number) {
@@ -43,7 +45,7 @@ export class Netlink {
     if (sent < 0) return { errno: -sent };
     // An older answer can only be left over from a question that timed out; skip it.
     for (let tries = 0; tries < 8; tries++) {
-      const length = this.#port.recv(this.#fd, this.#buffer, MSG_DONTWAIT);
+      const length = this.#port.recv(this.#fd, answerBuffer, MSG_DONTWAIT);
       if (length < 0) return { errno: -length };
       const answer = this.#decode(length);
       if (answer) return answer;
@@ -57,11 +59,11 @@ export class Netlink {
 
   #decode(length: number): NetlinkAnswer | null {
     if (length < HEADER_BYTES) return null;
-    const view = new DataView(this.#buffer.buffer, 0, length);
+    const view = new DataView(answerBuffer.buffer, 0, length);
     const size = view.getUint32(0, true);
     if (size < HEADER_BYTES || size > length || view.getUint32(8, true) !== this.#sequence) return null;
     const type = view.getUint16(4, true);
-    if (type !== NLMSG_ERROR) return { type, payload: new DataView(this.#buffer.buffer, HEADER_BYTES, size - HEADER_BYTES) };
+    if (type !== NLMSG_ERROR) return { type, payload: new DataView(answerBuffer.buffer, HEADER_BYTES, size - HEADER_BYTES) };
     return size < HEADER_BYTES + 4 ? null : { errno: -view.getInt32(HEADER_BYTES, true) };
   }
 }
