@@ -17,11 +17,12 @@ function tell(answer) {
   process.stdout.write(`${JSON.stringify(answer)}\n`);
 }
 
-/** The asking side: a function `ask(work, argument)` for a process of the lab's. Resolves once the program is there. */
-export async function askerOf(program) {
+/** The asking side: a function `ask(work, argument)` for a process of the lab's. Resolves once the program is there. What it says unasked goes to `onOther`. */
+export async function askerOf(program, onOther = () => {}) {
   const waiting = new Map();
   let lastId = 0;
   program.onLine((line) => {
+    if (!line.startsWith("{")) return onOther(line);
     const { id, result, error } = JSON.parse(line);
     waiting.get(id)?.(error === undefined ? { result } : { error });
     waiting.delete(id);

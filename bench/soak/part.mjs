@@ -16,21 +16,24 @@ export class Part {
   #peers;
   #softirqs;
   #connections = 0;
+  /** How long each step of V8's marking took, in ms; only where that is traced. */
+  #markingSteps = [];
   #verdictsTold = 0;
 
-  static async start(network, number, budgetMs) {
+  static async start(network, number, { budgetMs, tracesMarking }) {
     const part = new Part();
     const port = String(FIRST_PORT + number);
     const name = `soak-${port}`;
     const server = await network.spawnServer([
       process.execPath,
       "--expose-gc",
+      ...(tracesMarking ? ["--trace-incremental-marking"] : []),
       `--title=${name}`,
       file("./subject.mjs"),
       port,
       String(budgetMs),
     ]);
-    part.#server = await askerOf(server);
+    part.#server = await askerOf(server, (line) => part.#markingSteps.push(...stepOf(line)));
     part.#softirqs = await Softirqs.in(name);
     part.#peers = await askerOf(await network.spawnPeers([process.execPath, file("./peers.mjs"), network.server, port, String(number)]));
     return part;
@@ -68,6 +71,10 @@ export class Part {
     return { ...ownTime, long: ownTime.long.map((it) => ({ ...it, softirqMs: softirqMs(it) })) };
   }
 
+  get markingSteps() {
+    return this.#markingSteps;
+  }
+
   async end() {
     await this.#softirqs?.end();
   }
@@ -103,4 +110,9 @@ export class Part {
     const held = [await this.#server("count"), await this.#peers("count")];
     return held.reduce((sum, count) => sum + Math.abs(count - this.#connections), 0);
   }
+}
+
+function stepOf(line) {
+  const [, ms] = line.match(/\[IncrementalMarking\] Step .* in ([\d.]+)$/) ?? [];
+  return ms === undefined ? [] : [Number(ms)];
 }

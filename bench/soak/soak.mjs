@@ -30,6 +30,8 @@ const DEFAULTS = {
   /** 0.4 is promised to be survived, and cutting and healing take a moment. */
   outageBudgets: 0.38,
   isLossyInOutages: false,
+  /** Has V8 tell of each step of its marking, which no performance entry does. */
+  tracesMarking: false,
   cut: 1000,
 };
 
@@ -59,6 +61,7 @@ export async function measure(settings = {}) {
       churned: total("connected") - terms.connections,
       suspicions: total("suspicions"),
       unhandled: total("unhandled"),
+      markingSteps: (await all((part) => part.markingSteps)).flat().filter((ms) => ms > LONG_MS),
       problems: records.flatMap(({ problems }) => problems),
     };
   });
@@ -78,7 +81,7 @@ async function withParts(terms, work) {
   const parts = [];
   const all = (what) => Promise.all(parts.map(what));
   try {
-    for (let i = 0; i < terms.processes; i++) parts.push(await Part.start(network, i, terms.budgetMs));
+    for (let i = 0; i < terms.processes; i++) parts.push(await Part.start(network, i, terms));
     await all((part) => part.connect(terms.connections / terms.processes));
     await sleep(SETTLE_BUDGETS * terms.budgetMs);
     return await work(network, all);
@@ -211,6 +214,9 @@ export function table(result) {
     ["own time in one go: p50, p99, longest", own(ownTime)],
     ["the same while those cut are found", own(ownTimeOfCut)],
     [`more than ${LONG_MS} ms in one go: of that softirqs, collections of garbage`, longOf(result).map(partsOf).join("; ") || "none"],
+    ...(result.tracesMarking
+      ? [[`steps of V8's marking of more than ${LONG_MS} ms`, result.markingSteps.map(ms).join("; ") || "none"]]
+      : []),
     [`500 bare readings of TCP_INFO (control): p50, longest of ${control.stretches}`, `${ms(control.p50Ms)}, ${ms(control.maxMs)}`],
   ];
 }

@@ -6,6 +6,9 @@ import type { TcpInfo } from "./tcp-info.ts";
  */
 export type Flow = "idle" | "in-flight" | "blocked";
 
+/** The kernel's clock ticks at 4 or 10 ms, so the age of the same ACK wobbles by as much between two readings. */
+export const HEARD_SLACK_MS = 15;
+
 export function flowOf(info: TcpInfo): Flow {
   const unacked = info.unackedSegments ?? info.bytesInFlight ?? 0;
   // Before Linux 4.6 unsent data is not told; backoff with nothing in flight means that window probes are going out.

@@ -2,7 +2,7 @@ import { AttemptCounter } from "./attempt-counter.ts";
 import type { Attempts } from "./attempts.ts";
 import type { State } from "./diagnosis.ts";
 import { DuplicateWatch } from "./duplicate-watch.ts";
-import { type Flow, flowOf, heardAgeMs, progressMark } from "./flow.ts";
+import { type Flow, flowOf, HEARD_SLACK_MS, heardAgeMs, progressMark } from "./flow.ts";
 import type { Instant } from "./instant.ts";
 import { LossEstimator } from "./loss-estimator.ts";
 import { PathTiming } from "./path-timing.ts";
@@ -10,7 +10,6 @@ import {
   isEnoughAtDeadline,
   nextProbeAt,
   OUTAGE_SHARE,
-  outlastingAtDeadline,
   ownLatenessMs,
   PROBE_SPACING_MS,
   type ProbePlan,
@@ -19,8 +18,6 @@ import {
 import { RetransmitLoss } from "./retransmit-loss.ts";
 import type { TcpInfo } from "./tcp-info.ts";
 
-/** The kernel's clock ticks at 4 or 10 ms, so the age of the same ACK wobbles by as much between two readings. */
-export const HEARD_SLACK_MS = 15;
 /** Keepalive timers up to 2 s are this late at most (HZ=250 and 1000), with room for the re-arming step; see probe-plan.ts. */
 const STANDING_PROBE_LATENESS_MS = 70;
 
@@ -252,13 +249,10 @@ export class Liveness {
   /** The end of the budget hurries the proof, but loss, and an outage that it promises to survive, could still explain fewer. */
   #isEnough(now: Instant, { backoff = 0 }: TcpInfo): boolean {
     const { attempts, timing, flow } = this;
-    if (!isEnoughAtDeadline(attempts.count, this.loss.ratio)) return false;
-    if (this.#options.mustOutlastOutages === false) return true;
     const settled = Math.max(attempts.settledOutlasting, timing.settledBeyond(this.#outageMs, flow, attempts, now, backoff));
-    const flightMs = flow === "in-flight" ? Math.max(0, this.progressAt - attempts.firstAt) : 0;
-    const leftMs = this.#deadline() - timing.hurriedWindowMs - attempts.firstAt - flightMs;
-    const room = timing.roomBeyond(this.#outageMs - flightMs, flow, leftMs);
-    return settled >= outlastingAtDeadline(this.loss.ratio, room);
+    const room = timing.roomBeyond(this.#outageMs, flow, attempts, this.progressAt, this.#deadline());
+    const outlasting = this.#options.mustOutlastOutages === false ? Number.POSITIVE_INFINITY : settled;
+    return isEnoughAtDeadline(this.loss.ratio, attempts.count, outlasting, room);
   }
 
   #isMissed(now: Instant, info: TcpInfo): boolean {

@@ -79,14 +79,15 @@ export class PathTiming {
   }
 
   /**
-   * For how many attempts there is room later than `spanMs` after the first one, and not later than `withinMs`. Of the probes of a closed window,
-   * whose backoff goes on while they are answered, none is counted on.
+   * For how many attempts there is room later than `spanMs` after the first one, each with its time to be answered by `deadline`; in flight the kernel
+   * transmits since `progressAt`. Of the probes of a closed window, whose backoff goes on while they are answered, none is counted on.
    */
-  roomBeyond(spanMs: number, flow: Flow, withinMs: number): number {
+  roomBeyond(spanMs: number, flow: Flow, { firstAt }: Attempts, progressAt: Instant, deadline: Instant): number {
     if (flow === "blocked") return 0;
+    const withinMs = deadline - this.hurriedWindowMs - firstAt;
     if (flow === "idle") return Math.max(0, 1 + Math.floor((withinMs - spanMs) / PROBE_SPACING_MS));
     let room = 0;
-    let [gaps, at] = [0, this.rtoMs]; // a tail loss probe goes first and restarts the timer
+    let [gaps, at] = [0, Math.max(0, progressAt - firstAt) + this.rtoMs]; // a tail loss probe goes first and restarts the timer
     while (at <= withinMs) {
       if (at >= spanMs) room++;
       at += this.retransmitGapMs(gaps++);

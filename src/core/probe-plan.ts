@@ -87,15 +87,14 @@ export function attemptsNeededAt(lossRatio: number, accepted: number = ACCEPTED_
   return Math.max(2, Math.ceil(Math.log(accepted) / Math.log(lossRatio) - ROUNDING));
 }
 
-/** Whether so many unanswered attempts do where the budget is over. Where loss is heavy it is exceeded rather than a live peer ended. */
-export function isEnoughAtDeadline(unanswered: number, lossRatio: number): boolean {
-  return lossRatio <= KNOWN_LOSS ? unanswered >= 2 : lossRatio ** unanswered <= ACCEPTED_AT_DEADLINE;
-}
-
-/** How many of them must then outlast an outage, where the budget had `room` for so many: we may have been late ourselves, and asked less often. */
-export function outlastingAtDeadline(lossRatio: number, room: number): number {
-  const needed = attemptsNeededAt(lossRatio, ACCEPTED_AFTER_OUTAGE_AT_DEADLINE);
-  return lossRatio <= KNOWN_LOSS ? Math.max(1, Math.min(room, needed)) : needed;
+/**
+ * Whether so many unanswered attempts do where the budget is over, of which so many outlast an outage. Where loss is heavy it is exceeded rather
+ * than a live peer ended; and where we asked less often than planned: of those that outlast an outage the budget had `room` for so many.
+ */
+export function isEnoughAtDeadline(lossRatio: number, unanswered: number, outlasting: number, room: number): boolean {
+  const outlastingNeeded = attemptsNeededAt(lossRatio, ACCEPTED_AFTER_OUTAGE_AT_DEADLINE);
+  if (lossRatio > KNOWN_LOSS) return outlasting >= outlastingNeeded && lossRatio ** unanswered <= ACCEPTED_AT_DEADLINE;
+  return unanswered >= 2 && outlasting >= Math.max(1, Math.min(room, outlastingNeeded));
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { State } from "../core/diagnosis.ts";
+import { HEARD_SLACK_MS } from "../core/flow.ts";
 import type { Instant } from "../core/instant.ts";
-import { HEARD_SLACK_MS, Liveness } from "../core/liveness.ts";
+import { Liveness } from "../core/liveness.ts";
 import type { LossEstimator } from "../core/loss-estimator.ts";
 import { SMALLEST_BUDGET_MS } from "../core/probe-plan.ts";
 import { ProbeSlots } from "../core/probe-slots.ts";
