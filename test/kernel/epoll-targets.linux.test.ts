@@ -9,8 +9,8 @@ import type { SystemPort } from "../../src/kernel/port.ts";
 it("tells what the event loop of a process watches, each with the inode that its link has", async () => {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
-  // Node registers what it watches as its loop turns.
-  await new Promise((resolve) => setTimeout(resolve, 1));
+  // Node registers what it watches as its loop polls: between two immediates it does so, before a timer it need not.
+  for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => setImmediate(resolve));
   const links = DescriptorLinks.open(openPort() as SystemPort, process.pid) as DescriptorLinks;
   const inodes = new Map<number, number>();
   for (let fd = 0; fd < descriptorLimit(process.pid); fd++) {
