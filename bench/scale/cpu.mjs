@@ -87,7 +87,7 @@ export function table({ rows }) {
       us(row.processUs),
       us(row.machineUs),
       row.syscalls ? `${row.syscalls.perConnectionSecond.toFixed(2)}` : "",
-      String(row.quietWindows ?? ""),
+      String(row.quietWindows),
     ]),
   ];
 }

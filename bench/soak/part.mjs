@@ -17,7 +17,7 @@ export class Part {
   #softirqs;
   #connections = 0;
   /** How long each step of V8's marking took, in ms; only where that is traced. */
-  #markingSteps = [];
+  markingSteps = [];
   #verdictsTold = 0;
 
   static async start(network, number, { budgetMs, tracesMarking }) {
@@ -33,7 +33,7 @@ export class Part {
       port,
       String(budgetMs),
     ]);
-    part.#server = await askerOf(server, (line) => part.#markingSteps.push(...stepOf(line)));
+    part.#server = await askerOf(server, (line) => part.markingSteps.push(...stepOf(line)));
     part.#softirqs = await Softirqs.in(name);
     part.#peers = await askerOf(await network.spawnPeers([process.execPath, file("./peers.mjs"), network.server, port, String(number)]));
     return part;
@@ -69,10 +69,6 @@ export class Part {
     await sleep(TRACED_WITHIN_MS);
     const softirqMs = ({ from, to }) => this.#softirqs?.within(from, to) ?? null;
     return { ...ownTime, long: ownTime.long.map((it) => ({ ...it, softirqMs: softirqMs(it) })) };
-  }
-
-  get markingSteps() {
-    return this.#markingSteps;
   }
 
   async end() {

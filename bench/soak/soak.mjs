@@ -40,8 +40,9 @@ export const method =
   "Servers watch every connection they accept; each peer has an address of its own behind a router. In turn the router loses 1 % of the packets each " +
   `way, and nothing gets through for ${DEFAULTS.outageBudgets} budgets, for all peers or for every second one; for a budget before and behind an outage nothing else ` +
   "is lost (`--set isLossyInOutages=true`: it is). Connections come and go, ended by either side; questions and answers; data in flight. Own time: for how " +
-  "long halfopen keeps the event loop in one go, with what it puts off to the next ticks, as processor time of the thread; the control is measured alike. What of it was the kernel's work in softirqs, for packets and timers of everybody, is traced where that is allowed (root). Heap after collection, two budgets behind an outage, " +
-  "with the same number of connections, from behind a first outage on. In the end some peers are cut off at once under the same load, with loss; " +
+  "long halfopen keeps the event loop in one go, with what it puts off to the next ticks, as processor time of the thread; the control is measured alike. What " +
+  "of it was the kernel's work in softirqs, for packets and timers of everybody, is traced where that is allowed (root). Heap after collection, two budgets " +
+  "behind an outage, with the same number of connections, from behind a first outage on. In the end some peers are cut off at once under the same load, with loss; " +
   "detection counts from before the cut. Then every living peer asks, and must be answered.";
 
 export async function measure(settings = {}) {
@@ -61,7 +62,7 @@ export async function measure(settings = {}) {
       churned: total("connected") - terms.connections,
       suspicions: total("suspicions"),
       unhandled: total("unhandled"),
-      markingSteps: (await all((part) => part.markingSteps)).flat().filter((ms) => ms > LONG_MS),
+      markingSteps: (await all(({ markingSteps }) => markingSteps)).flat().filter((ms) => ms > LONG_MS),
       problems: records.flatMap(({ problems }) => problems),
     };
   });

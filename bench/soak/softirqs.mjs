@@ -33,6 +33,7 @@ export class Softirqs {
   }
 
   async end() {
+    if (this.#reader.exitCode !== null || this.#reader.signalCode !== null) return;
     const ended = once(this.#reader, "exit");
     this.#reader.stdin.end();
     await ended;

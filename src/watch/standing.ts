@@ -1,5 +1,5 @@
 import { BACKSTOP_BUDGETS, backstopProbes, givesUpAfterMs, rtoCapMs } from "../core/backstop.ts";
-import { type AppliedKeepalive, applyKeepalive, readKeepalive } from "../kernel/keepalive.ts";
+import { type AppliedKeepalive, applyKeepalive, isSameKeepalive, readKeepalive } from "../kernel/keepalive.ts";
 import { nudgeDescriptor } from "../kernel/nudge.ts";
 import { readRetries } from "../kernel/retries.ts";
 import { applyRtoMax, readRtoMax } from "../kernel/rto-max.ts";
@@ -120,20 +120,16 @@ export class Standing {
     this.uncap(fd);
   }
 
+  /** libuv and clients set keepalive on their own; what differs from what we left there is theirs, and theirs again when the watch ends. */
   #adoptForeign(fd: number): Standing {
     const keepalive = readKeepalive(fd);
-    if (isOurs(keepalive, this.keepalive)) return this;
+    if (isSameKeepalive(keepalive, this.keepalive)) return this;
     return sharedStanding(new Standing({ ...this, saved: sharedSaved({ ...this.saved, keepalive: sharedKeepalive(keepalive) }) }));
   }
 
   #withKeepalive(keepalive: AppliedKeepalive): Standing {
     return sharedStanding(new Standing({ ...this, keepalive: sharedKeepalive(keepalive) }));
   }
-}
-
-/** libuv and clients set keepalive on their own; what differs from what we left there is theirs, and theirs again when the watch ends. */
-function isOurs(now: AppliedKeepalive, ours: AppliedKeepalive): boolean {
-  return now.enabled && now.idleMs === ours.idleMs && now.intervalMs === ours.intervalMs && now.count === ours.count;
 }
 
 /** `null` where the kernel has no such option, or the cap is better left alone. */

@@ -69,6 +69,17 @@ function random(seed: number): () => number {
   };
 }
 
+/** How many of so many outages, each beginning at a random instant, end a connection. */
+function deathsIn(outages: number, runOf: (start: number, next: () => number, number: number) => Run): number {
+  const seed = Number(process.env.HALFOPEN_SEED ?? 20_261_123);
+  let dead = 0;
+  for (let i = 0; i < outages; i++) {
+    const next = random(seed + i);
+    if (deadAt(runOf(6000 + 10_000 * next(), next, i)) !== null) dead++;
+  }
+  return dead;
+}
+
 const budgets = fc.constantFrom(2500, 3000, 5000, 10_000, 20_000);
 const rtts = fc.integer({ min: 0, max: 40 });
 
@@ -243,32 +254,24 @@ describe("Liveness against a model of the kernel", () => {
   });
 
   it("rarely calls a peer dead by an outage on a path that loses packets as well: in less than one of 500 outages", () => {
-    const seed = Number(process.env.HALFOPEN_SEED ?? 20_261_123);
     const outages = 4000;
-    let dead = 0;
-    for (let i = 0; i < outages; i++) {
-      const next = random(seed + i);
-      const start = 6000 + 10_000 * next();
+    const dead = deathsIn(outages, (start, next, i) => {
       const isOut = (now: number): boolean => now >= start && now < start + 1900;
       const path = { rttMs: 1, isUp: (now: number) => !isOut(now) && next() >= 0.02 };
       const timing = [{}, { writeEveryMs: 7000 }, { writeEveryMs: 300 }][i % 3];
-      if (deadAt({ budgetMs: 5000, path, untilMs: start + 8000, isForgetful: true, ...timing }) !== null) dead++;
-    }
+      return { budgetMs: 5000, path, untilMs: start + 8000, isForgetful: true, ...timing };
+    });
     console.log(`${dead} of ${outages} outages of 0.38 budgets with 2 % of the round trips lost`);
     expect(dead).toBeLessThan(outages / 500);
   });
 
   it("holds its own lateness against nobody: late looks ask fewer questions, of which an outage and a loss just before it may have all", () => {
-    const seed = Number(process.env.HALFOPEN_SEED ?? 20_261_123);
     const outages = 2000;
-    let dead = 0;
-    for (let i = 0; i < outages; i++) {
-      const next = random(seed + i);
-      const start = 6000 + 10_000 * next();
+    const dead = deathsIn(outages, (start, next) => {
       const lossFrom = start - 500 * next();
       const path = { rttMs: 1, isUp: (now: number) => now < lossFrom || now >= start + 1900 };
-      if (deadAt({ budgetMs: 5000, path, untilMs: start + 9000, lateBy: () => Math.floor(300 * next() ** 2) }) !== null) dead++;
-    }
+      return { budgetMs: 5000, path, untilMs: start + 9000, lateBy: () => Math.floor(300 * next() ** 2) };
+    });
     console.log(`${dead} of ${outages} outages of 0.38 to 0.48 budgets with looks up to 300 ms late`);
     expect(dead).toBe(0);
   });

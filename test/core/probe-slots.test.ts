@@ -8,8 +8,8 @@ describe("ProbeSlots", () => {
     expect(taken.filter(Boolean).length).toBe(100);
     const many = new ProbeSlots();
     const granted = Array.from({ length: 10_000 }, () => many.reserve(5000, 10_000, 2000)).filter(Boolean).length;
-    expect(granted).toBeGreaterThan(320); // the fair share
-    expect(granted).toBeLessThan(1.5 * 320);
+    const fair = (10_000 * 64) / 2000;
+    expect(granted).toBe(Math.ceil(fair + 6 * Math.sqrt(fair)));
   });
 
   it("forgets moments that have passed", () => {
