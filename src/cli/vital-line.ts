@@ -3,7 +3,7 @@ import { paint } from "./colour.ts";
 import { formatDuration } from "./duration.ts";
 
 /** `vitals`: nothing happened, this is how it goes. */
-export type VitalEvent = "vitals" | "suspect" | "alive" | "dead" | "close";
+export type VitalEvent = "vitals" | "suspect" | "overdue" | "alive" | "dead" | "close";
 
 const COLOURS = { alive: "green", suspect: "yellow", dead: "red" } as const;
 

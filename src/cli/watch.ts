@@ -66,7 +66,7 @@ async function follow(socket: Socket, watcher: Watcher, tell: Tell, everyMs: num
     socket.destroy();
   };
   process.once("SIGINT", stop).once("SIGTERM", stop);
-  for (const event of ["suspect", "alive", "dead"] as const) watcher.on(event, (diagnosis) => tell(event, diagnosis));
+  for (const event of ["suspect", "overdue", "alive", "dead"] as const) watcher.on(event, (diagnosis) => tell(event, diagnosis));
   watcher.on("close", (diagnosis) => timer && !isStopped && tell("close", diagnosis));
   socket.once("connect", () => {
     timer = setInterval(() => {

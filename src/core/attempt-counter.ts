@@ -119,8 +119,10 @@ export class AttemptCounter {
     if (!this.attempts.areLocal) this.attempts.seen(probes - this.#probesFailed - unclear, this.#observedAt, now);
   }
 
-  /** Counts the transmissions of what is in flight, and goes without progress since `progressAt`. */
-  seeTransmissions(now: Instant, info: TcpInfo, progressAt: Instant): void {
+  /**
+   * Counts the transmissions of what is in flight, and goes without progress since `progressAt`, when the kernel had sent `repeatedBefore` segments again in all.
+   */
+  seeTransmissions(now: Instant, info: TcpInfo, progressAt: Instant, repeatedBefore: number): void {
     const { attempts } = this;
     const { retransmits = 0 } = info;
     if (retransmits < this.#retransmits) this.#retransmitsFailed = 0;
@@ -129,7 +131,7 @@ export class AttemptCounter {
       const before = this.#failing ?? (attempts.areLocal ? attempts : null);
       if (before === null || now - before.lastAt >= PROBE_SPACING_MS) this.#failed(1, now);
     } else if (isRetransmissionRefused(info)) this.#seeRefused(now, retransmits);
-    else this.#seeSent(now, info, progressAt);
+    else this.#seeSent(now, info, progressAt, repeatedBefore);
   }
 
   /** What happened: something refuted the attempts. */
@@ -162,12 +164,15 @@ export class AttemptCounter {
     if (more > 0) this.#failed(more, now);
   }
 
-  #seeSent(now: Instant, info: TcpInfo, progressAt: Instant): void {
+  #seeSent(now: Instant, info: TcpInfo, progressAt: Instant, repeatedBefore: number): void {
     const { attempts } = this;
     const sentAt = now - (info.lastDataSentMs ?? 0);
     const firstAt = attempts.areLocal ? sentAt : progressAt;
     this.#left();
-    const transmissions = attempts.beforeFlight + 1 + (info.retransmits ?? 0) - this.#retransmitsFailed;
+    const { retransmits = 0, totalRetransmits = 0 } = info;
+    // A tail loss probe is a transmission that the kernel counts among the repetitions, but not among the timeouts.
+    const tailProbes = Math.min(1, Math.max(0, totalRetransmits - repeatedBefore - retransmits));
+    const transmissions = attempts.beforeFlight + 1 + tailProbes + retransmits - this.#retransmitsFailed;
     if (attempts.count === 0) {
       attempts.seen(1, firstAt, firstAt);
       attempts.seen(transmissions, sentAt, sentAt);

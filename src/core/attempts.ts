@@ -1,27 +1,30 @@
 import type { Instant } from "./instant.ts";
 
 /**
- * Unanswered attempts to reach the peer since it was last heard: keepalive probes, nudges, window probes, transmissions.
- * Where an instant is only known within bounds, the bound is kept that makes a verdict later, never earlier.
+ * Attempts to reach the peer that went unanswered since it was last heard: keepalive probes, nudges, window probes, transmissions.
+ *
+ * The kernel counts attempts but does not date them, so the instant of one is known only as lying between two readings. Each field keeps the
+ * bound that makes a verdict later, never earlier: the first one as late as possible, the last one as early as possible for the span
+ * (`lastAt`), and as late as possible for its answer (`lastAtLatest`).
+ *
+ * An attempt *outlasts the outage* when it left that long after the first one: had an outage begun with the first attempt, it would be over by
+ * then. An attempt is *settled* when its answer had its time to come.
  */
 export class Attempts {
-  /** Latest possible instant of the first unanswered attempt. */
   firstAt: Instant = 0;
-  /** Earliest possible instant of the last unanswered attempt; for the span. */
   lastAt: Instant = 0;
-  /** Latest possible instant of the last unanswered attempt; for the answer window. */
   lastAtLatest: Instant = 0;
   count = 0;
-  /** So many of them left when the longest outage that is to be survived would have been over, had it begun with the first one. */
+  /** Those that outlast the outage. */
   outlasting = 0;
-  /** So many of them had been made when data entered flight. Transmissions come on top: the kernel counts them apart. */
+  settled = 0;
+  settledOutlasting = 0;
+  /** Made before data entered flight. Transmissions come on top: the kernel counts them apart. */
   beforeFlight = 0;
   /** They fail on this host, and nothing is known of the peer. */
   areLocal = false;
-  /** So many of {@link outlasting} have, for {@link settle}, had their time to be answered. Where they follow one another closely the last one never has. */
-  settledOutlasting = 0;
-  #candidateOutlasting = 0;
-  #candidateLatest: Instant = Number.NEGATIVE_INFINITY;
+  /** Those that are not settled yet, oldest first. */
+  readonly #waiting: { readonly latest: Instant; readonly count: number; readonly outlasting: number }[] = [];
   readonly #outageMs: number;
 
   /** `outageMs`: the longest outage that is to be survived. */
@@ -37,6 +40,7 @@ export class Attempts {
     this.lastAtLatest = Math.max(latest, this.lastAt);
     this.count = count;
     if (this.spanMs >= this.#outageMs) this.outlasting++;
+    this.#waiting.push({ latest: this.lastAtLatest, count, outlasting: this.outlasting });
   }
 
   /** A transmission whose instant the kernel tells moved the last attempt without a new count being known. */
@@ -50,40 +54,43 @@ export class Attempts {
   shift(gapMs: number, now: Instant): void {
     this.firstAt = Math.min(now, this.firstAt + gapMs);
     this.lastAt = Math.max(this.firstAt, this.lastAt);
-    this.#outlastNothing();
+    this.outlasting = 0;
+    this.settledOutlasting = 0;
+    const left = this.#waiting.map(({ latest, count }) => ({ latest, count, outlasting: 0 }));
+    this.#waiting.splice(0, left.length, ...left);
   }
 
-  /** How many of them were lost, given when the peer was heard: the last one was answered, unless an answer to it cannot come so late. */
-  lostWhen(heardAt: Instant, answerWindowMs: number): number {
-    return this.count > 0 && heardAt < this.lastAtLatest + answerWindowMs ? this.count - 1 : this.count;
+  /**
+   * How many of them were lost, given when the peer was heard and how long an answer takes at least. The answer was to one that left that
+   * long before; those before it were lost, those after it are still on their way.
+   */
+  lostWhen(heardAt: Instant, answerMs: number, answerWindowMs: number): number {
+    if (this.count === 0) return 0;
+    if (heardAt >= this.lastAtLatest + Math.max(answerWindowMs, answerMs)) return this.count;
+    const newest = this.#waiting.findLast(({ latest }) => latest <= heardAt - answerMs)?.count;
+    return Math.max(0, (newest ?? this.settled) - 1);
   }
 
   /** Looks which attempts have had `windowMs` to be answered. */
   settle(now: Instant, windowMs: number): void {
-    if (this.count === 0) return;
-    if (now - this.#candidateLatest >= windowMs) {
-      this.settledOutlasting = Math.max(this.settledOutlasting, this.#candidateOutlasting);
-      this.#candidateOutlasting = this.outlasting;
-      this.#candidateLatest = this.lastAtLatest;
+    for (let next = this.#waiting[0]; next && now - next.latest >= windowMs; next = this.#waiting[0]) {
+      this.settled = next.count;
+      this.settledOutlasting = next.outlasting;
+      this.#waiting.shift();
     }
-    if (now - this.lastAtLatest >= windowMs) this.settledOutlasting = this.outlasting;
   }
 
   clear(): void {
     this.count = 0;
+    this.settled = 0;
+    this.outlasting = 0;
+    this.settledOutlasting = 0;
     this.beforeFlight = 0;
     this.areLocal = false;
-    this.#outlastNothing();
+    this.#waiting.length = 0;
   }
 
   get spanMs(): number {
     return this.count === 0 ? 0 : this.lastAt - this.firstAt;
-  }
-
-  #outlastNothing(): void {
-    this.outlasting = 0;
-    this.settledOutlasting = 0;
-    this.#candidateOutlasting = 0;
-    this.#candidateLatest = Number.NEGATIVE_INFINITY;
   }
 }

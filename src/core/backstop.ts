@@ -7,7 +7,8 @@
 export const BACKSTOP_BUDGETS = 3;
 /** The kernel counts to 127 (MAX_TCP_KEEPCNT). */
 const LOOSEST_COUNT = 127;
-const FEWEST_PROBES = 15;
+/** A path that loses a third of all round trips needs some twenty before silence is proof, and the kernel must not come first. */
+const FEWEST_PROBES = 40;
 /** Limits of TCP_RTO_MAX_MS. */
 const SMALLEST_CAP_MS = 1000;
 const LARGEST_CAP_MS = 120_000;
@@ -21,13 +22,18 @@ export function backstopProbes(budgetMs: number, idleMs: number): { readonly int
   return { intervalMs, count: Math.min(LOOSEST_COUNT, Math.max(FEWEST_PROBES, Math.ceil(rest / intervalMs))) };
 }
 
+/** The cap on backoff, a fifth of the budget, under which retransmissions and window probes come often enough to be judged. */
+export function rtoCapMs(budgetMs: number): number {
+  return Math.min(LARGEST_CAP_MS, Math.max(SMALLEST_CAP_MS, Math.floor(budgetMs / 5)));
+}
+
 /**
- * The cap on backoff, a fifth of the budget, under which retransmissions and window probes come often enough to be judged. Where an
- * administrator lowered tcp_retries2 so far that the kernel would then give up before two budgets, the cap is better left alone: `null`.
+ * The user timeout that data in flight needs behind an open window: three budgets, and no less than a live peer may keep its window closed. 0 where
+ * the kernel's own patience lasts two budgets: it does not with a long budget, a lowered tcp_retries2, or no cap on backoff in force (`null`).
  */
-export function rtoCapMs(budgetMs: number, retries2: number): number | null {
-  const capMs = Math.min(LARGEST_CAP_MS, Math.max(SMALLEST_CAP_MS, Math.floor(budgetMs / 5)));
-  return givesUpAfterMs(capMs, retries2) < 2 * budgetMs ? null : capMs;
+export function inFlightUserTimeoutMs(budgetMs: number, capMs: number | null, retries2: number, zeroWindowToleranceMs: number): number {
+  if (capMs !== null && givesUpAfterMs(capMs, retries2) >= 2 * budgetMs) return 0;
+  return Math.max(zeroWindowToleranceMs, BACKSTOP_BUDGETS * budgetMs);
 }
 
 /** When the kernel gives up data in flight: the sum of the backoff up to the cap (tcp_timer.c, tcp_model_timeout). */

@@ -28,6 +28,8 @@ export interface Diagnosis {
   readonly state: State;
   readonly cause: Cause;
   readonly certainty: Certainty;
+  /** The budget (`detectWithinMs`) is over, and what stayed unanswered does not prove death yet; of a verdict: it fell after the budget. */
+  readonly overdue: boolean;
   /** Milliseconds since the last evidence from the peer; `null` where nothing can tell. */
   readonly silentForMs: number | null;
   /** When the last evidence came, as epoch milliseconds: a label for people. */

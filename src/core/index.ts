@@ -30,12 +30,22 @@ export { type Flow, flowOf } from "./flow.ts";
 export type { Instant } from "./instant.ts";
 export { Liveness, type LivenessOptions } from "./liveness.ts";
 export { LocalHealth } from "./local-health.ts";
-export { LossEstimator } from "./loss-estimator.ts";
+export { type Lesson, LossBelief } from "./loss-belief.ts";
+export { PathLoss } from "./path-loss.ts";
 export { plan } from "./plan/plan.ts";
 export type { KeepaliveTimers, Plan, PlatformPlan, Requirement } from "./plan/requirement.ts";
 export { predict } from "./predict/predict.ts";
 export type { DetectionTime, Platform, Prediction, PredictSettings, SystemSettings } from "./predict/prediction.ts";
-export { LARGEST_BUDGET_MS, OUTAGE_SHARE, type ProbePlan, type ProbePlanInput, planProbes, SMALLEST_BUDGET_MS } from "./probe-plan.ts";
+export {
+  type Belief,
+  DEFAULT_FALSE_ALARMS_PER_YEAR,
+  LARGEST_BUDGET_MS,
+  OUTAGE_SHARE,
+  type ProbePlan,
+  type ProbePlanInput,
+  planProbes,
+  SMALLEST_BUDGET_MS,
+} from "./probe-plan.ts";
 export { ProcessProof } from "./process-proof.ts";
 export type { TcpInfo, TcpState } from "./tcp-info.ts";
 export { TimerWheel, type WheelEntry } from "./timer-wheel.ts";

@@ -4,12 +4,15 @@ import type { State } from "./diagnosis.ts";
 import { DuplicateWatch } from "./duplicate-watch.ts";
 import { type Flow, flowOf, HEARD_SLACK_MS, heardAgeMs, progressMark } from "./flow.ts";
 import type { Instant } from "./instant.ts";
-import { LossEstimator } from "./loss-estimator.ts";
+import { PathLoss } from "./path-loss.ts";
 import { PathTiming } from "./path-timing.ts";
 import {
-  isEnoughAtDeadline,
+  attemptsNeededBy,
+  DEFAULT_FALSE_ALARMS_PER_YEAR,
+  LOCAL_ATTEMPTS,
   nextProbeAt,
   OUTAGE_SHARE,
+  outlastingNeededAtDeadline,
   ownLatenessMs,
   PROBE_SPACING_MS,
   type ProbePlan,
@@ -21,16 +24,23 @@ import type { TcpInfo } from "./tcp-info.ts";
 /** Keepalive timers up to 2 s are this late at most (HZ=250 and 1000), with room for the re-arming step; see probe-plan.ts. */
 const STANDING_PROBE_LATENESS_MS = 70;
 
+/** With `atDeadline: "end"` so many unanswered attempts do. */
+const FEWEST_AT_DEADLINE = 2;
+
 export interface LivenessOptions {
   readonly budgetMs: number;
   /** TCP_RTO_MAX_MS as applied, `null` where the kernel has none. */
   readonly rtoMaxMs: number | null;
+  /** False alarms accepted, a connection and year; default one in a million connection-hours. */
+  readonly falseAlarmsPerYear?: number;
+  /** `"end"`: two unanswered attempts do where the budget is over, whatever the path is believed to lose. Default `"wait"`. */
+  readonly atDeadline?: "wait" | "end";
   /** Whether some attempts must have outlasted an outage that is promised to be survived also where the budget is over; default `true`. */
   readonly mustOutlastOutages?: boolean;
   /** The backoff beyond which the kernel does not double its timeout (net.ipv4.tcp_retries2); default unknown. */
   readonly lastBackoff?: number;
   /** What is known of the path's losses, and learned on; default nothing. */
-  readonly loss?: LossEstimator;
+  readonly loss?: PathLoss;
 }
 
 /**
@@ -46,11 +56,13 @@ export class Liveness {
   wantsNudge = false;
   /** `true` when the budget ended before the proof was complete. */
   isRushed = false;
+  /** The budget is over, and what stayed unanswered does not prove death yet. */
+  isOverdue = false;
   /** The standing probe that was due did not leave: somebody changed the keepalive options. */
   isProbeMissing = false;
   /** The suspicion that the last evidence refuted. */
   lastSuspicion: { readonly attempts: number; readonly silentForMs: number } | null = null;
-  readonly loss: LossEstimator;
+  readonly loss: PathLoss;
   /** When the peer was last heard. */
   heardAt: Instant;
   /** Since when what is in flight goes without progress. */
@@ -61,6 +73,8 @@ export class Liveness {
   #plan: ProbePlan;
   readonly timing: PathTiming;
   #progressMark: number | undefined;
+  /** Retransmissions in all when progress was last seen. */
+  #repeatedBefore = 0;
   readonly #duplicates: DuplicateWatch = new DuplicateWatch();
   /** Repeated segments since the peer last sent anything new. */
   #deafness = 0;
@@ -70,7 +84,7 @@ export class Liveness {
 
   constructor(options: LivenessOptions, now: Instant) {
     this.#options = options;
-    this.loss = options.loss ?? new LossEstimator();
+    this.loss = options.loss ?? new PathLoss();
     this.timing = new PathTiming(options.budgetMs, options.rtoMaxMs);
     this.#outageMs = OUTAGE_SHARE * options.budgetMs;
     this.#counter = new AttemptCounter(this.#outageMs, now);
@@ -93,6 +107,7 @@ export class Liveness {
     this.wantsNudge = false;
     this.isProbeMissing = false;
     this.timing.learn(info);
+    this.loss.met(info.rttMs);
     if (this.#progressMark === undefined) this.#plan = this.#replan(); // the first reading tells of the path
     const flow = flowOf(info);
     const takesOff = flow === "in-flight" && this.flow !== "in-flight";
@@ -121,6 +136,19 @@ export class Liveness {
     this.progressAt = Math.min(now, this.progressAt + gapMs);
     this.#counter.stalled(now, gapMs);
     this.#resumedAt = now;
+  }
+
+  /** How many unanswered attempts prove death now. */
+  get attemptsNeeded(): number {
+    if (this.attempts.areLocal) return LOCAL_ATTEMPTS;
+    const { falseAlarmsPerYear = DEFAULT_FALSE_ALARMS_PER_YEAR } = this.#options;
+    return attemptsNeededBy(this.loss, this.flow, falseAlarmsPerYear, this.#plan.idleMs);
+  }
+
+  /** How long after the last evidence a dead peer is found at the latest, as things stand. */
+  get withinMs(): { readonly idle: number; readonly inFlight: number; readonly closedWindow: number | null } {
+    const { idleWithinMs: idle, inFlightWithinMs: inFlight, closedWindowWithinMs: closedWindow } = this.#plan;
+    return { idle, inFlight, closedWindow };
   }
 
   /** Silence after which the kernel's standing keepalive should probe: what TCP_KEEPIDLE is to be. */
@@ -163,6 +191,7 @@ export class Liveness {
   #progress(now: Instant, info: TcpInfo, flow: Flow, takesOff: boolean): boolean {
     const mark = progressMark(info);
     const progressed = this.#progressMark !== undefined && mark !== this.#progressMark;
+    if (progressed || this.#progressMark === undefined) this.#repeatedBefore = info.totalRetransmits ?? 0;
     this.#progressMark = mark;
     // Data that enters flight starts its own clock, as far back as the kernel's backoff proves it to be unanswered.
     if (flow !== "in-flight") this.progressAt = now;
@@ -175,27 +204,30 @@ export class Liveness {
     const refuted = { attempts: attempts.count, silentForMs: now - attempts.firstAt };
     this.lastSuspicion = this.state === "suspect" ? refuted : null;
     this.#learnAttempts(info);
-    this.#retransmitLoss.teach(this.loss, info);
+    const isSilent = attempts.count > 0;
+    this.#retransmitLoss.teach(this.loss, info, isSilent ? attempts.firstAt : now, isSilent ? attempts.lastAtLatest : now);
     this.#counter.refuted();
     this.#nextNudgeAt = Number.NEGATIVE_INFINITY;
     this.state = "alive";
+    this.isOverdue = false;
     this.#plan = this.#replan();
   }
 
   /** Window probes that follow one another faster than a peer may answer them are not lost when unanswered: the first ones are such. */
   #learnAttempts(info: TcpInfo): void {
-    const { count } = this.attempts;
-    if (this.flow === "in-flight" || this.attempts.areLocal) return;
-    if (this.flow === "blocked" && this.timing.unclearWindowProbes({ ...info, probes: count + 1 }) > 0) return;
-    const lost = this.attempts.lostWhen(this.heardAt, this.timing.answerWindowMs);
-    this.loss.record(lost + 1, lost);
+    const { attempts } = this;
+    if (this.flow === "in-flight" || attempts.areLocal) return;
+    if (this.flow === "blocked" && this.timing.unclearWindowProbes({ ...info, probes: attempts.count + 1 }) > 0) return;
+    const lost = attempts.lostWhen(this.heardAt, this.timing.rttMs, this.timing.answerWindowMs);
+    this.loss.record({ attempts: lost + 1, lost, from: attempts.firstAt, to: attempts.lastAtLatest });
   }
 
   #replan(): ProbePlan {
     return planProbes({
       budgetMs: this.#options.budgetMs,
       answerWindowMs: this.timing.answerWindowMs,
-      lossRatio: this.loss.ratio,
+      falseAlarmsPerYear: this.#options.falseAlarmsPerYear ?? DEFAULT_FALSE_ALARMS_PER_YEAR,
+      loss: this.loss,
       rtoMs: this.timing.rtoMs,
       rtoMaxMs: this.#options.rtoMaxMs,
     });
@@ -211,7 +243,7 @@ export class Liveness {
     if (takesOff || flow === "idle") counter.seeProbes(now, info, this.#standingProbeBy());
     if (takesOff) this.attempts.beforeFlight = this.attempts.count;
     if (flow === "blocked") counter.seeWindowProbes(now, info, this.#options.lastBackoff ?? 0, this.timing.unclearWindowProbes(info));
-    else if (flow === "in-flight") counter.seeTransmissions(now, info, this.progressAt);
+    else if (flow === "in-flight") counter.seeTransmissions(now, info, this.progressAt, this.#repeatedBefore);
     counter.observed(now, info);
   }
 
@@ -226,18 +258,25 @@ export class Liveness {
 
   #judge(now: Instant, info: TcpInfo): void {
     if ((this.#counter.failing?.outlasting ?? 0) >= this.#plan.outlastingNeeded) this.#counter.blamedHost();
-    const { attempts } = this;
-    attempts.settle(now, this.timing.hurriedWindowMs);
+    const { attempts, timing } = this;
+    const isOver = now >= this.#deadline();
+    attempts.settle(now, isOver ? timing.hurriedWindowMs : timing.answerWindowMs);
     if (this.state === "alive" && this.#isMissed(now, info)) this.state = "suspect";
     if (this.state !== "suspect") return;
-    const backoff = this.flow === "in-flight" ? (info.backoff ?? 0) : 0;
-    // While this process stood still the kernel went on asking: its own counters prove what our clock may not claim.
-    const outlasting = Math.max(attempts.outlasting, this.timing.retransmitsBeyond(this.#outageMs, backoff));
-    const isComplete = attempts.count >= this.#plan.attemptsNeeded && outlasting >= this.#plan.outlastingNeeded;
-    const isAnswerDue = attempts.count > 0 && now - attempts.lastAtLatest >= this.timing.answerWindowMs;
-    if (isComplete && isAnswerDue && attempts.lastAt >= this.#resumedAt) this.state = "dead";
-    else if ((now >= this.#deadline() || (isAnswerDue && this.#isLastWord(info))) && this.#isEnough(now, info)) this.state = "dead";
+    const needed = this.attemptsNeeded;
+    const isAnswerDue = attempts.count > 0 && now - attempts.lastAtLatest >= timing.answerWindowMs;
+    const isComplete = attempts.settled >= needed && this.#outlasting(now, info, isAnswerDue) >= this.#plan.outlastingNeeded;
+    if (isComplete && attempts.lastAt >= this.#resumedAt) this.state = "dead";
+    else if ((isOver || (isAnswerDue && this.#isLastWord(info))) && this.#isEnough(now, info, needed)) this.state = "dead";
     if (this.state === "dead") this.isRushed = !isComplete;
+    this.isOverdue = now >= this.#deadline() + ownLatenessMs(this.#options.budgetMs);
+  }
+
+  /** Attempts that outlast the outage and had their time. While this process stood still the kernel went on: its own counters prove what our clock may not claim. */
+  #outlasting(now: Instant, { backoff = 0 }: TcpInfo, isAnswerDue: boolean): number {
+    const { attempts, timing, flow } = this;
+    if (isAnswerDue && flow === "in-flight") return Math.max(attempts.outlasting, timing.retransmitsBeyond(this.#outageMs, backoff));
+    return Math.max(attempts.settledOutlasting, timing.settledBeyond(this.#outageMs, flow, attempts, now, backoff));
   }
 
   /** The peer is heard, so that only an attempt could tell more, and the kernel's next one comes too late for the budget. */
@@ -246,13 +285,14 @@ export class Liveness {
     return this.attempts.lastAt + this.timing.retransmitGapMs(backoff) + this.timing.hurriedWindowMs > this.#deadline();
   }
 
-  /** The end of the budget hurries the proof, but loss, and an outage that it promises to survive, could still explain fewer. */
-  #isEnough(now: Instant, { backoff = 0 }: TcpInfo): boolean {
+  /** The end of the budget hurries the proof that this is no outage. That it is no loss, it waits for, unless it was asked not to. */
+  #isEnough(now: Instant, { backoff = 0 }: TcpInfo, needed: number): boolean {
     const { attempts, timing, flow } = this;
-    const settled = Math.max(attempts.settledOutlasting, timing.settledBeyond(this.#outageMs, flow, attempts, now, backoff));
+    if (attempts.settled < (this.#options.atDeadline === "end" ? Math.min(FEWEST_AT_DEADLINE, needed) : needed)) return false;
+    if (this.#options.mustOutlastOutages === false) return true;
+    const outlasting = Math.max(attempts.settledOutlasting, timing.settledBeyond(this.#outageMs, flow, attempts, now, backoff));
     const room = timing.roomBeyond(this.#outageMs, flow, attempts, this.progressAt, this.#deadline());
-    const outlasting = this.#options.mustOutlastOutages === false ? Number.POSITIVE_INFINITY : settled;
-    return isEnoughAtDeadline(this.loss.ratio, attempts.count, outlasting, room);
+    return outlasting >= outlastingNeededAtDeadline(this.loss, room);
   }
 
   #isMissed(now: Instant, info: TcpInfo): boolean {
@@ -294,6 +334,8 @@ export class Liveness {
     if (this.attempts.count > 0 && windowEnd > now) next = Math.min(next, windowEnd);
     const deadline = this.#deadline();
     if (deadline > now) return Math.min(next, deadline);
+    const budgetEnd = deadline + ownLatenessMs(this.#options.budgetMs);
+    if (budgetEnd > now) next = Math.min(next, budgetEnd);
     const hurried = this.attempts.lastAtLatest + this.timing.hurriedWindowMs;
     return hurried > now ? Math.min(next, hurried) : next;
   }

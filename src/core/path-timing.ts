@@ -22,6 +22,7 @@ export class PathTiming {
   hurriedWindowMs = 50;
   /** The retransmission timeout without backoff. */
   rtoMs = 204;
+  rttMs = 0;
   readonly #budgetMs: number;
   readonly #rtoMaxMs: number;
 
@@ -36,6 +37,7 @@ export class PathTiming {
     this.rtoMs = info.rtoMs;
     // A probe is answered at once; three round trips and 100 ms hold any live answer, and on a LAN 200 ms is the kernel's own patience.
     const { rttMs = 0 } = info;
+    this.rttMs = rttMs;
     const roundTrips = Math.min(3 * rttMs + 100, rttMs + PATIENT_SHARE * this.#budgetMs);
     this.hurriedWindowMs = Math.max(50, Math.min(2 * rttMs + 40, rttMs + HURRIED_SHARE * this.#budgetMs));
     this.answerWindowMs = Math.max(50, Math.min(info.rtoMs, Math.max(200, roundTrips)));

@@ -1,34 +1,57 @@
 import type { OtherConnections } from "./diagnosis.ts";
 import type { Instant } from "./instant.ts";
+import { type Lesson, LossBelief } from "./loss-belief.ts";
 
 /** Connections to one peer address from one of our addresses, by number only: a connection costs no entry. */
-export interface PeerGroup {
+export interface PeerGroup extends Heard {
   readonly route: RouteGroup;
   readonly remoteAddress: string;
   total: number;
   silent: number;
-  /** When any connection of the group was last heard. */
-  heardAt: Instant;
+  /** What is believed of the path to the peer, by all connections to it. */
+  readonly loss: LossBelief;
+  /** Something was learned of the path already. */
+  isKnown: boolean;
   /** Connections that were found dead since then. They are gone, yet they still testify. */
   died: number;
 }
 
 /** Peers reached from one of our addresses: as good as the same interface and next hop, and known without asking. */
-interface RouteGroup {
+interface RouteGroup extends Heard {
   readonly localAddress: string;
   readonly peers: Map<string, PeerGroup>;
   silentPeers: number;
-  /** When a peer of the route was last heard, which one, and when any other one was. */
-  heardAt: Instant;
+  /** What all peers together lose: our own side of the path. */
+  readonly loss: LossBelief;
+  /** Which peer was last heard, and when any other one was. */
   heardFrom: PeerGroup | null;
   othersHeardAt: Instant;
 }
 
+/** When connections that belong together were heard. */
+interface Heard {
+  /** When any of them was last heard. */
+  heardAt: Instant;
+  /** The last time in which none was heard: what was lost in it fell to one outage. */
+  gapFrom: Instant;
+  gapTo: Instant;
+  /** That outage is learned already. */
+  isGapLearned: boolean;
+}
+
 const NEVER: Instant = Number.NEGATIVE_INFINITY;
+/** Shorter times without a word are no gap. */
+const SHORTEST_GAP_MS = 400;
+/** Instants of attempts are known to a look. */
+const GAP_SLACK_MS = 300;
+/** What was learned of so many peers that are gone is remembered, for when they come back. */
+const MOST_REMEMBERED = 1000;
 
 /** Counts connections by peer and by our own address, so that the silence of one can be weighed against the others'. */
 export class PeerGroups {
   readonly #routes: Map<string, RouteGroup> = new Map();
+  /** Of peers that lost something and are gone, the latest last. */
+  readonly #remembered: Map<string, LossBelief> = new Map();
 
   /** How many peers there are. */
   get size(): number {
@@ -48,7 +71,9 @@ export class PeerGroups {
     const route = this.#routeOf(localAddress);
     let group = route.peers.get(remoteAddress);
     if (!group) {
-      group = { route, remoteAddress, total: 0, silent: 0, heardAt: NEVER, died: 0 };
+      const known = this.#remembered.get(remoteAddress);
+      const loss = known ?? new LossBelief();
+      group = { ...unheard(), route, remoteAddress, total: 0, silent: 0, died: 0, loss, isKnown: known !== undefined };
       route.peers.set(remoteAddress, group);
     }
     change(group, 1, 0);
@@ -61,14 +86,31 @@ export class PeerGroups {
     if (group.total > 0) return;
     const { route } = group;
     route.peers.delete(group.remoteAddress);
+    if (!group.loss.isClean) this.#remember(group);
     if (route.heardFrom === group) route.heardFrom = null;
     if (route.peers.size === 0) this.#routes.delete(route.localAddress);
+  }
+
+  #remember({ remoteAddress, loss }: PeerGroup): void {
+    this.#remembered.delete(remoteAddress);
+    this.#remembered.set(remoteAddress, loss);
+    if (this.#remembered.size <= MOST_REMEMBERED) return;
+    const [oldest = ""] = this.#remembered.keys();
+    this.#remembered.delete(oldest);
   }
 
   #routeOf(localAddress: string): RouteGroup {
     let route = this.#routes.get(localAddress);
     if (!route) {
-      route = { localAddress, peers: new Map(), silentPeers: 0, heardAt: NEVER, heardFrom: null, othersHeardAt: NEVER };
+      route = {
+        ...unheard(),
+        localAddress,
+        peers: new Map(),
+        silentPeers: 0,
+        loss: new LossBelief(),
+        heardFrom: null,
+        othersHeardAt: NEVER,
+      };
       this.#routes.set(localAddress, route);
     }
     return route;
@@ -81,13 +123,48 @@ export function markSilent(group: PeerGroup, isSilent: boolean): void {
 
 export function heardInGroup(group: PeerGroup, at: Instant): void {
   if (at <= group.heardAt) return;
-  group.heardAt = at;
+  hear(group, at);
   group.died = 0;
   const { route } = group;
   if (at <= route.heardAt) return;
   if (route.heardFrom !== group) route.othersHeardAt = route.heardAt;
-  route.heardAt = at;
+  hear(route, at);
   route.heardFrom = group;
+}
+
+/** So many attempts of one connection of the group were answered at the first try. */
+export function answeredInGroup(group: PeerGroup, attempts: number): void {
+  group.isKnown = true;
+  group.loss.record(attempts, 0);
+  group.route.loss.record(attempts, 0);
+}
+
+/** What one connection of the group learned of the path's losses, all learn. */
+export function recordInGroup(group: PeerGroup, lesson: Lesson): void {
+  group.isKnown = true;
+  learn(group, group.loss, lesson);
+  learn(group.route, group.route.loss, lesson);
+}
+
+/** One outage takes something from each of many connections, and is one outage all the same. */
+function learn(heard: Heard, loss: LossBelief, { attempts, lost, from, to }: Lesson): void {
+  const isInGap = lost > 0 && from >= heard.gapFrom - GAP_SLACK_MS && to <= heard.gapTo + GAP_SLACK_MS;
+  if (isInGap && heard.isGapLearned) loss.record(attempts - lost, 0);
+  else loss.record(attempts, lost);
+  heard.isGapLearned ||= isInGap;
+}
+
+function unheard(): Heard {
+  return { heardAt: NEVER, gapFrom: NEVER, gapTo: NEVER, isGapLearned: false };
+}
+
+function hear(heard: Heard, at: Instant): void {
+  if (at - heard.heardAt >= SHORTEST_GAP_MS) {
+    heard.gapFrom = heard.heardAt;
+    heard.gapTo = at;
+    heard.isGapLearned = false;
+  }
+  heard.heardAt = at;
 }
 
 /**

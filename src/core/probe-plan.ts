@@ -1,51 +1,61 @@
+import { firstAttemptBeyond, nthAttemptAt } from "./retransmission-times.ts";
+
 /**
- * How a silent connection is questioned: when the first keepalive probe leaves, how far apart the following ones are, and
- * how many must stay unanswered before silence proves death.
+ * How a silent connection is probed: when the first keepalive probe leaves, how far apart the following ones are, and how many must stay
+ * unanswered before silence proves death.
  *
- * Two demands bound the verdict from below. *Loss*: a live peer may miss k attempts in a row with probability loss^k, so at
- * least k* = ceil(ln(accepted) / ln(loss)) attempts (detectors.md, section 5). *Outage*: an outage shorter than
- * {@link OUTAGE_SHARE} of the budget must not end a connection, and one outage can swallow every attempt inside it. Only those
- * count against it that leave when it must be over, and a path that has outages loses single packets too: two of them, and more
- * where loss is known. The budget bounds it all from above: where it ends before, a single one must do.
+ * Two demands bound the verdict from below. *Loss*: of the silences of an hour a live peer may miss all attempts in no more than the accepted
+ * share (falseAlarmsPerYear, by default one in a million connection-hours); how many attempts that takes is up to what is believed of the path
+ * (loss-belief.ts). *Outage*: an outage shorter than {@link OUTAGE_SHARE} of the budget must not end a connection, and one outage can swallow every
+ * attempt inside it. Only those count against it that leave when it must be over, and a path that has outages loses single packets too: two of
+ * them, and more where loss is known.
+ *
+ * The end of the budget hurries the second demand, never the first: where the budget has no room for the attempts it is exceeded.
  */
 
 /** Share of the budget that an outage may last without ending a connection. */
 export const OUTAGE_SHARE = 0.4;
-/** Accepted probability that one verdict of death is wrong by loss alone. */
-const ACCEPTED_FALSE_ALARM = 1e-6;
-/** The same by loss right after an outage: that needs the outage first, in just such a moment and nearly as long as is promised to be survived. */
+/** One false alarm in a million connection-hours. */
+export const DEFAULT_FALSE_ALARMS_PER_YEAR = 8766e-6;
+const HOURS_A_YEAR = 8766;
+/** Accepted chance that loss right after an outage takes all attempts that outlast it: the outage comes first, in just such a moment and nearly as long as is promised to be survived. */
 const ACCEPTED_AFTER_OUTAGE = 1e-4;
+/** The same where the budget is over. */
+const ACCEPTED_AFTER_OUTAGE_AT_DEADLINE = 0.02;
+/** Attempts that fail on this host say nothing of the path: three are enough, if they outlast an outage. */
+export const LOCAL_ATTEMPTS = 3;
 /** A Linux peer answers keepalive probes at most every 500 ms (tcp_invalid_ratelimit); closer ones prove nothing. */
 export const PROBE_SPACING_MS = 600;
-/**
- * Smallest budget accepted: 1 s of silence before the kernel can be asked, 0.4 x budget between first and last attempt, one answer
- * window. At 2000 ms the first would be found late, or the second would end a connection over an outage that is promised to be survived
- * (both in liveness.sim.test.ts).
- */
+/** More probes than this in an outage that is to be survived only cost traffic, and the kernel counts no more than 127 (MAX_TCP_KEEPCNT). */
+const PROBES_IN_AN_OUTAGE = 20;
+/** Silences of an hour in which data in flight may be lost: one a second. A program that writes more often has learned of its path the sooner. */
+const WRITES_AN_HOUR = 3600;
+/** The same behind a closed window, probed once a second, which is assumed to be closed a hundredth of the time. */
+const WINDOW_PROBES_AN_HOUR = 36;
+/** Smallest budget accepted: where seven attempts prove death, it is exceeded (docs/when-it-fires.md, the table). */
 export const SMALLEST_BUDGET_MS = 2500;
 /** Longest budget accepted, one day: beyond it the kernel's own two-hour keepalive is the better tool. */
 export const LARGEST_BUDGET_MS = 86_400_000;
-/** When the budget ends before the proof is complete, two unanswered attempts do on a path not known for loss... */
-const KNOWN_LOSS = 0.02;
-/** ...and on any other so many that a live peer misses them all with this probability, even if the budget is exceeded for it. */
-const ACCEPTED_AT_DEADLINE = 1e-5;
-/** The same of those that leave after an outage. */
-const ACCEPTED_AFTER_OUTAGE_AT_DEADLINE = 0.02;
-/** A quotient of logarithms that should be whole may come out a little above. */
-const ROUNDING = 1e-9;
 /** Kernel timers fire up to 1/8 late, and the standing keepalive re-arms in steps of at most its interval: measured 20-64 ms on 6.18. */
 const KERNEL_LATENESS_MS = 70;
 /** So much beyond an outage is certainly beyond. */
 const PAST_MS = 5;
 const SMALLEST_OWN_LATENESS_MS = 30;
 const LARGEST_OWN_LATENESS_MS = 150;
+const LONGEST_IDLE_MS = 32_767_000;
+
+/** Whoever can say how many attempts a live peer misses in a row with no more than a given chance. */
+export interface Belief {
+  attemptsNeeded(accepted: number): number;
+}
 
 export interface ProbePlanInput {
   readonly budgetMs: number;
+  /** False alarms accepted, a connection and year. */
+  readonly falseAlarmsPerYear: number;
   /** Time after which a missing answer counts as missing. */
   readonly answerWindowMs: number;
-  /** Share of attempts lost, 0 to 1. */
-  readonly lossRatio: number;
+  readonly loss: Belief;
   /** First retransmission timeout. */
   readonly rtoMs: number;
   /** The cap on retransmission backoff (TCP_RTO_MAX_MS), `null` where it cannot be set. */
@@ -55,21 +65,54 @@ export interface ProbePlanInput {
 export interface ProbePlan {
   /** Silence after which the kernel's standing keepalive probes; whole seconds. */
   readonly idleMs: number;
-  /** Unanswered attempts that silence needs to prove death... */
+  /** Unanswered attempts that silence needs to prove death, idle... */
   readonly attemptsNeeded: number;
   /** ...and how many of them must have left when an outage that began with the first one would have been over. */
   readonly outlastingNeeded: number;
+  /** How long after the last evidence a dead peer is found at the latest, while idle. */
+  readonly idleWithinMs: number;
+  /** The same with data in flight. */
+  readonly inFlightWithinMs: number;
+  /** The same behind a closed window; `null` where the kernel probes it ever more rarely. */
+  readonly closedWindowWithinMs: number | null;
 }
 
+/** The longest idle time, in whole seconds, that leaves room for all attempts; at least one second. */
 export function planProbes(input: ProbePlanInput): ProbePlan {
-  const outageMs = OUTAGE_SHARE * input.budgetMs;
-  const attemptsNeeded = attemptsNeededAt(input.lossRatio);
-  const outlastingNeeded = attemptsNeededAt(input.lossRatio, ACCEPTED_AFTER_OUTAGE);
-  const questioningMs = Math.max(outageMs + (outlastingNeeded - 1) * PROBE_SPACING_MS, (attemptsNeeded - 1) * PROBE_SPACING_MS);
-  const inFlightMs = firstAttemptBeyond(outageMs, input.rtoMs, input.rtoMaxMs);
-  const left =
-    input.budgetMs - Math.max(questioningMs, inFlightMs) - input.answerWindowMs - KERNEL_LATENESS_MS - ownLatenessMs(input.budgetMs);
-  return { idleMs: Math.min(32_767_000, Math.max(1000, Math.floor(left / 1000) * 1000)), attemptsNeeded, outlastingNeeded };
+  const { budgetMs, loss, falseAlarmsPerYear, answerWindowMs } = input;
+  const outageMs = OUTAGE_SHARE * budgetMs;
+  const spacingMs = probeSpacingMs(outageMs);
+  const outlastingNeeded = outlastingNeededBy(loss);
+  const marginMs = answerWindowMs + KERNEL_LATENESS_MS + ownLatenessMs(budgetMs);
+  const inFlight = attemptsNeededBy(loss, "in-flight", falseAlarmsPerYear, 0);
+  const blocked = attemptsNeededBy(loss, "blocked", falseAlarmsPerYear, 0);
+  const lastInFlightMs = Math.max(
+    firstAttemptBeyond(outageMs, input.rtoMs, input.rtoMaxMs),
+    nthAttemptAt(inFlight + 1, input.rtoMs, input.rtoMaxMs), // the tail loss probe is not always counted
+  );
+  const probing = (idleMs: number): { readonly attempts: number; readonly ms: number } => {
+    const attempts = attemptsNeededBy(loss, "idle", falseAlarmsPerYear, idleMs);
+    return { attempts, ms: Math.max(outageMs + (outlastingNeeded - 1) * spacingMs, (attempts - 1) * spacingMs) };
+  };
+  const longest = Math.floor(
+    (budgetMs - Math.max(probing(LONGEST_IDLE_MS).ms, firstAttemptBeyond(outageMs, input.rtoMs, input.rtoMaxMs)) - marginMs) / 1000,
+  );
+  let idleMs = Math.min(LONGEST_IDLE_MS, Math.max(1000, longest * 1000));
+  while (idleMs > 1000 && idleMs + probing(idleMs).ms + marginMs > budgetMs) idleMs -= 1000;
+  const { attempts, ms } = probing(idleMs);
+  return {
+    idleMs,
+    attemptsNeeded: attempts,
+    outlastingNeeded,
+    idleWithinMs: idleMs + ms + marginMs,
+    inFlightWithinMs: lastInFlightMs + marginMs,
+    closedWindowWithinMs: input.rtoMaxMs === null ? null : Math.max(blocked * input.rtoMaxMs, outageMs + 2 * input.rtoMaxMs) + marginMs,
+  };
+}
+
+/** How far apart probes leave at least. */
+export function probeSpacingMs(outageMs: number): number {
+  return Math.max(PROBE_SPACING_MS, outageMs / PROBES_IN_AN_OUTAGE);
 }
 
 /**
@@ -80,36 +123,21 @@ export function ownLatenessMs(budgetMs: number): number {
   return Math.min(LARGEST_OWN_LATENESS_MS, Math.max(SMALLEST_OWN_LATENESS_MS, 0.015 * budgetMs));
 }
 
-/** Least number of lost attempts in a row that a live peer reaches with no more than the accepted probability. Never fewer than two. */
-export function attemptsNeededAt(lossRatio: number, accepted: number = ACCEPTED_FALSE_ALARM): number {
-  if (lossRatio <= 0) return 2;
-  if (lossRatio >= 1) return Number.POSITIVE_INFINITY;
-  return Math.max(2, Math.ceil(Math.log(accepted) / Math.log(lossRatio) - ROUNDING));
+/** How many unanswered attempts prove death, by what the connection is doing. `idleMs`: an idle connection is silent once in so long. */
+export function attemptsNeededBy(loss: Belief, flow: "idle" | "in-flight" | "blocked", falseAlarmsPerYear: number, idleMs: number): number {
+  const idleSilences = 3_600_000 / Math.max(1000, idleMs);
+  const silences = flow === "idle" ? idleSilences : flow === "in-flight" ? WRITES_AN_HOUR : WINDOW_PROBES_AN_HOUR;
+  return loss.attemptsNeeded(falseAlarmsPerYear / HOURS_A_YEAR / silences);
 }
 
-/**
- * Whether so many unanswered attempts do where the budget is over, of which so many outlast an outage. Where loss is heavy it is exceeded rather
- * than a live peer ended; and where we asked less often than planned: of those that outlast an outage the budget had `room` for so many.
- */
-export function isEnoughAtDeadline(lossRatio: number, unanswered: number, outlasting: number, room: number): boolean {
-  const outlastingNeeded = attemptsNeededAt(lossRatio, ACCEPTED_AFTER_OUTAGE_AT_DEADLINE);
-  if (lossRatio > KNOWN_LOSS) return outlasting >= outlastingNeeded && lossRatio ** unanswered <= ACCEPTED_AT_DEADLINE;
-  return unanswered >= 2 && outlasting >= Math.max(1, Math.min(room, outlastingNeeded));
+/** How many of them must outlast an outage. */
+export function outlastingNeededBy(loss: Belief): number {
+  return loss.attemptsNeeded(ACCEPTED_AFTER_OUTAGE);
 }
 
-/**
- * Offset of the first transmission of unacknowledged data that falls later than `spanMs` after the first one: at once, a tail
- * loss probe, then retransmissions that double up to the cap. Measured on a LAN (6.18): 0, 0.21, 0.44, 0.85, 1.70, 3.35 s.
- */
-function firstAttemptBeyond(spanMs: number, rtoMs: number, rtoMaxMs: number | null): number {
-  const cap = rtoMaxMs ?? 120_000;
-  let at = rtoMs; // the tail loss probe goes first and restarts the timer
-  let gap = Math.min(rtoMs, cap);
-  while (at < spanMs) {
-    at += gap;
-    gap = Math.min(gap * 2, cap);
-  }
-  return at;
+/** The same where the budget is over: fewer, and no more than it had room for, since what we asked late is held against nobody. */
+export function outlastingNeededAtDeadline(loss: Belief, room: number): number {
+  return Math.max(1, Math.min(room, loss.attemptsNeeded(ACCEPTED_AFTER_OUTAGE_AT_DEADLINE)));
 }
 
 /** When the probes of a burst leave: evenly spread over what an outage may last, then as close as answers can come. */
@@ -126,10 +154,11 @@ export interface Burst {
 
 /** When the next probe leaves, one leaving now. */
 export function nextProbeAt(now: number, { firstAt, outageMs, outlasting, attempts, lastBy }: Burst): number {
-  const tailMs = (outlasting - 1) * PROBE_SPACING_MS;
-  const lastAt = Math.min(lastBy, firstAt + Math.max(outageMs + tailMs, (attempts - 1) * PROBE_SPACING_MS) + PAST_MS);
+  const spacingMs = probeSpacingMs(outageMs);
+  const tailMs = (outlasting - 1) * spacingMs;
+  const lastAt = Math.min(lastBy, firstAt + Math.max(outageMs + tailMs, (attempts - 1) * spacingMs) + PAST_MS);
   const tailAt = Math.max(lastAt - tailMs, Math.min(lastAt, firstAt + outageMs + PAST_MS));
-  if (now >= tailAt - PAST_MS) return now + PROBE_SPACING_MS;
+  if (now >= tailAt - PAST_MS) return now + spacingMs;
   const room = tailAt - firstAt;
-  return now + Math.max(PROBE_SPACING_MS, room / Math.max(1, Math.floor(room / PROBE_SPACING_MS)));
+  return now + Math.max(spacingMs, room / Math.max(1, Math.floor(room / spacingMs)));
 }

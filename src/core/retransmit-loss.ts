@@ -1,4 +1,5 @@
-import type { LossEstimator } from "./loss-estimator.ts";
+import type { Instant } from "./instant.ts";
+import type { PathLoss } from "./path-loss.ts";
 import type { TcpInfo } from "./tcp-info.ts";
 
 /**
@@ -16,6 +17,8 @@ export class RetransmitLoss {
   /** The lesson that waits. */
   #sent = 0;
   #lost = 0;
+  #from: Instant = 0;
+  #to: Instant = 0;
 
   observe(info: TcpInfo): void {
     const isFirst = this.#segments < 0;
@@ -33,14 +36,16 @@ export class RetransmitLoss {
     return this.#lost > 0 || this.#retransmits > this.#retransmitsLearned;
   }
 
-  /** The peer acknowledged something: all up to the previous reading is resolved. */
-  teach(loss: LossEstimator, { dsackDuplicates = 0 }: TcpInfo): void {
+  /** The peer acknowledged something: all up to the previous reading is resolved. What was lost since then was lost between `from` and `to`. */
+  teach(loss: PathLoss, { dsackDuplicates = 0 }: TcpInfo, from: Instant, to: Instant): void {
     if (this.#segments <= this.#segmentsLearned) return;
     const waiting = this.#lost - this.#needless(this.#lost, dsackDuplicates);
-    if (this.#sent > 0) loss.record(this.#sent, Math.min(this.#sent, waiting));
+    if (this.#sent > 0) loss.record({ attempts: this.#sent, lost: Math.min(this.#sent, waiting), from: this.#from, to: this.#to });
     const repeated = this.#retransmits - this.#retransmitsLearned;
     this.#sent = this.#segments - this.#segmentsLearned;
     this.#lost = repeated - this.#needless(repeated, dsackDuplicates);
+    this.#from = from;
+    this.#to = to;
     this.#segmentsLearned = this.#segments;
     this.#retransmitsLearned = this.#retransmits;
   }

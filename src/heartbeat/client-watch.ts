@@ -21,6 +21,7 @@ export type OnSocket = (socket: Socket, heartbeat: Heartbeat) => void;
 
 interface ClientWatchEvents {
   suspect: [diagnosis: Diagnosis, socket: Socket];
+  overdue: [diagnosis: Diagnosis, socket: Socket];
   alive: [diagnosis: Diagnosis, socket: Socket];
   dead: [diagnosis: Diagnosis, socket: Socket];
   close: [diagnosis: Diagnosis, socket: Socket];
@@ -67,7 +68,8 @@ export class ClientWatch extends EventEmitter<ClientWatchEvents> implements Disp
     try {
       const watcher = watch(socket, { ...this.#options, heartbeat });
       this.#watchers.add(watcher);
-      for (const event of ["suspect", "alive", "dead"] as const) watcher.on(event, (diagnosis) => this.#tell(event, diagnosis, socket));
+      for (const event of ["suspect", "overdue", "alive", "dead"] as const)
+        watcher.on(event, (diagnosis) => this.#tell(event, diagnosis, socket));
       watcher.on("close", (diagnosis) => {
         this.#watchers.delete(watcher);
         this.#tell("close", diagnosis, socket);
@@ -78,7 +80,7 @@ export class ClientWatch extends EventEmitter<ClientWatchEvents> implements Disp
     }
   }
 
-  #tell(event: "suspect" | "alive" | "dead" | "close", diagnosis: Diagnosis, socket: Socket): void {
+  #tell(event: "suspect" | "overdue" | "alive" | "dead" | "close", diagnosis: Diagnosis, socket: Socket): void {
     try {
       this.emit(event, diagnosis, socket);
     } catch (error) {

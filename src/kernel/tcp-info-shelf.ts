@@ -4,7 +4,7 @@ import { platform } from "./platform.ts";
 import { IPPROTO_TCP } from "./platform-linux.ts";
 import { requirePort } from "./socket-option.ts";
 import { decodeTcpInfo } from "./tcp-info-codec-linux.ts";
-import { heardAgeOf, isUneventful } from "./uneventful-linux.ts";
+import { answeredBetween, heardAgeOf, isUneventful } from "./uneventful-linux.ts";
 
 /** A place holds what decodeTcpInfo reads of struct tcp_info, and behind it how many bytes the kernel gave. */
 const PLACE_BYTES = 256;
@@ -81,6 +81,11 @@ class TcpInfoShelf {
   /** See {@link isUneventful}: from the kept reading to the one just taken. */
   isUneventfulSince(place: number): boolean {
     return isUneventful(this.#view, place * PLACE_BYTES, this.#takenView, this.#length);
+  }
+
+  /** See {@link answeredBetween}: from the kept reading to the one just taken. */
+  answeredSince(place: number): number {
+    return answeredBetween(this.#view, place * PLACE_BYTES, this.#takenView);
   }
 
   #keptLength(place: number): number {

@@ -9,6 +9,7 @@ const LAST_ACK_RECV = 56;
 const BYTES_RECEIVED = 128;
 const NOTSENT_BYTES = 144;
 const DATA_SEGS_IN = 152;
+const DATA_SEGS_OUT = 156;
 /** tcpi_rto, tcpi_rtt, tcpi_total_retrans, tcpi_dsack_dups: the same as before, nothing is to be learned of the path. */
 const UNCHANGED = [8, 68, 100, 216] as const;
 
@@ -25,6 +26,16 @@ export function isUneventful(before: DataView, beforeAt: number, now: DataView, 
   // Data that brings nothing new is a peer repeating itself: it does not hear our acknowledgments.
   if (now.getUint32(DATA_SEGS_IN, true) === before.getUint32(beforeAt + DATA_SEGS_IN, true)) return true;
   return now.getUint32(BYTES_RECEIVED, true) !== before.getUint32(beforeAt + BYTES_RECEIVED, true);
+}
+
+/**
+ * How many attempts to reach the peer were answered between two readings of which {@link isUneventful} holds: segments with data, or where none
+ * left, one keepalive probe, if what was heard last is a bare acknowledgment.
+ */
+export function answeredBetween(before: DataView, beforeAt: number, now: DataView): number {
+  const segments = (now.getUint32(DATA_SEGS_OUT, true) - before.getUint32(beforeAt + DATA_SEGS_OUT, true)) | 0;
+  if (segments > 0) return segments;
+  return now.getUint32(LAST_ACK_RECV, true) < now.getUint32(LAST_DATA_RECV, true) ? 1 : 0;
 }
 
 /** Age in ms of the last thing heard from the peer. */

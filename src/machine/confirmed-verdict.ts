@@ -1,22 +1,24 @@
 import type { Instant } from "../core/instant.ts";
 import { Liveness } from "../core/liveness.ts";
-import { PROBE_SPACING_MS } from "../core/probe-plan.ts";
+import { PathLoss } from "../core/path-loss.ts";
+import type { PeerGroup } from "../core/peer-groups.ts";
+import { attemptsNeededBy, DEFAULT_FALSE_ALARMS_PER_YEAR, PROBE_SPACING_MS } from "../core/probe-plan.ts";
 import type { TcpInfo } from "../core/tcp-info.ts";
 
 /** Left between the first verdict and the end of the budget: one more attempt, spaced as probes must be, and its answer's time. */
 const CONFIRMING_MS = PROBE_SPACING_MS + 150;
 /** The time of an answer, and of a look. */
 const ANSWER_DUE_MS = 300;
-/** A guard ends thousands of other people's connections, so it accepts a hundredth of the error that a watched one does. */
-const ACCEPTED_FALSE_ALARM = 1e-8;
+/** The first verdict may err so much more often than the second: it takes about an attempt less. */
+const FIRST_VERDICT = 100;
 /** While a verdict waits to be confirmed the connection is looked at this often. */
 const LOOK_EVERY_MS = 200;
 
 export interface ConfirmedVerdictOptions {
   readonly budgetMs: number;
   readonly rtoMaxMs: number | null;
-  /** What is known of the path by other connections to the same peer, 0 to 1. Asked at each look. */
-  readonly pathLoss: () => number;
+  /** What connections to the same peer learn of the path's losses, they learn together; `null` for one that stands alone. */
+  readonly peer: PeerGroup | null;
 }
 
 /**
@@ -48,7 +50,9 @@ export class ConfirmedVerdict {
     const nextAttemptMs = options.rtoMaxMs === null ? 0 : 1.125 * options.rtoMaxMs + ANSWER_DUE_MS;
     const budgetMs = options.budgetMs - Math.max(CONFIRMING_MS, Math.min(nextAttemptMs, options.budgetMs / 3));
     // The second verdict, an attempt later, is what an outage has to outlast.
-    this.liveness = new Liveness({ budgetMs, rtoMaxMs: options.rtoMaxMs, mustOutlastOutages: false }, since);
+    const falseAlarmsPerYear = FIRST_VERDICT * DEFAULT_FALSE_ALARMS_PER_YEAR;
+    const loss = new PathLoss(options.peer);
+    this.liveness = new Liveness({ budgetMs, rtoMaxMs: options.rtoMaxMs, mustOutlastOutages: false, falseAlarmsPerYear, loss }, since);
   }
 
   /** When the first verdict fell, `null` as long as there is none. */
@@ -56,10 +60,12 @@ export class ConfirmedVerdict {
     return this.#condemnedAt;
   }
 
-  /** The loss that the proof reckons with: the worse of the connection's own and its path's. */
   get lossRatio(): number {
-    return Math.max(this.liveness.loss.ratio, this.#options.pathLoss());
+    return this.liveness.loss.ratio;
   }
+
+  /** The budget is over without a second verdict. */
+  isOverdue = false;
 
   /** What happened: a reading of the kernel's evidence. Returns the instant at which to look again. */
   observe(now: Instant, info: TcpInfo): Instant {
@@ -78,6 +84,7 @@ export class ConfirmedVerdict {
     }
     this.wantsNudge = liveness.flow === "idle" && now >= this.#nextNudgeAt;
     this.isConfirmed = this.#isProvenTwice(now, info);
+    this.isOverdue = now > this.#deadline();
     return this.#next(now);
   }
 
@@ -105,7 +112,10 @@ export class ConfirmedVerdict {
 
   #isProvenTwice(now: Instant, info: TcpInfo): boolean {
     if (this.#soonest() > now || (this.#confirmingAt === null && !this.#isLastAttempt(info))) return false;
-    return this.lossRatio ** this.liveness.attempts.count <= ACCEPTED_FALSE_ALARM;
+    const { attempts, loss, flow, idleMs, attemptsNeeded } = this.liveness;
+    // What fails on this host says nothing of the path.
+    const needed = attempts.areLocal ? attemptsNeeded : attemptsNeededBy(loss, flow, DEFAULT_FALSE_ALARMS_PER_YEAR, idleMs);
+    return attempts.count >= needed;
   }
 
   /**

@@ -79,6 +79,7 @@ function postMortem(row: ConnectionRow, wallClock: number): Diagnosis | null {
   return {
     state,
     ...finding,
+    overdue: false,
     silentForMs,
     since: silentForMs === null ? null : wallClock - silentForMs,
     // The error that its program got is not told.

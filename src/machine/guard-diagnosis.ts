@@ -37,6 +37,7 @@ export function diagnoseGuarded(
   return {
     state: liveness.state,
     ...finding,
+    overdue: verdict.isOverdue,
     silentForMs: Math.round(silentForMs),
     since: Math.round(Date.now() - silentForMs),
     evidence: {

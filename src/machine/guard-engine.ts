@@ -1,7 +1,6 @@
 import type { OtherConnections } from "../core/diagnosis.ts";
 import type { Instant } from "../core/instant.ts";
-import { LossEstimator } from "../core/loss-estimator.ts";
-import { heardInGroup, markSilent, othersOf, type PeerGroup, PeerGroups } from "../core/peer-groups.ts";
+import { heardInGroup, markSilent, othersOf, PeerGroups } from "../core/peer-groups.ts";
 import { TimerWheel } from "../core/timer-wheel.ts";
 import { ConfirmedVerdict } from "./confirmed-verdict.ts";
 import type { ConnectionRow } from "./connection-row.ts";
@@ -16,8 +15,6 @@ const TICK_MS = 10;
 /** A condemned connection that may not be ended now is looked at again after this. */
 const HOLD_LOOK_MS = 1000;
 const ENOENT = 2;
-/** A path is judged by so many of the last round trips over it: with a tenth of them lost a few hundred would now and then look like three in a hundred. */
-const PATH_MEMORY = 2000;
 
 export interface GuardEngineOptions {
   readonly world: GuardWorld;
@@ -46,7 +43,6 @@ export class GuardEngine {
   readonly #actions: GuardActions;
   readonly #brake: MassDeathBrake;
   readonly #groups: PeerGroups = new PeerGroups();
-  readonly #losses: WeakMap<PeerGroup, LossEstimator> = new WeakMap();
   readonly #guarded: Map<number, Guarded> = new Map();
   /** Sockets that no rule covers, by cookie, with the survey that saw them last: the next one does not ask about them again. */
   readonly #ignored: Map<number, number> = new Map();
@@ -158,7 +154,7 @@ export class GuardEngine {
     if (!standing) {
       const retries2 = this.#world.retries2(namespaceIndex);
       const { rtoMaxMs } = standingFor(rule.detectWithinMs, 1000, retries2);
-      const { liveness } = new ConfirmedVerdict({ budgetMs: rule.detectWithinMs, rtoMaxMs, pathLoss: () => 0 }, now);
+      const { liveness } = new ConfirmedVerdict({ budgetMs: rule.detectWithinMs, rtoMaxMs, peer: null }, now);
       standing = standingFor(rule.detectWithinMs, liveness.idleMs, retries2);
       this.#standings.set(key, standing);
     }
@@ -168,10 +164,8 @@ export class GuardEngine {
   /** Something is amiss: from now on the connection is looked at on its own, as closely as its budget asks. */
   #doubt(connection: Guarded, takenAt: Instant): void {
     const { group, standing } = connection.by;
-    const pathLoss = (): number => (group ? this.#lossOf(group).ratio : 0);
     const rtoMaxMs = connection.settings?.rtoMaxMs ?? null;
-    connection.verdict = new ConfirmedVerdict({ budgetMs: standing.budgetMs, rtoMaxMs, pathLoss }, connection.heardAt);
-    connection.missed = 0;
+    connection.verdict = new ConfirmedVerdict({ budgetMs: standing.budgetMs, rtoMaxMs, peer: group }, connection.heardAt);
     this.#inDoubt++;
     this.#wheel.schedule(connection, takenAt);
   }
@@ -193,8 +187,6 @@ export class GuardEngine {
       this.#acquit(connection);
       return;
     }
-    const { attempts } = liveness;
-    if (!attempts.areLocal) connection.missed = Math.max(connection.missed, attempts.count - (liveness.flow === "in-flight" ? 1 : 0));
     if (liveness.isProbeMissing) this.#actions.tune(connection, now - liveness.heardAt);
     if (verdict.isConfirmed) next = this.#condemn(connection, verdict, now);
     else if (verdict.wantsNudge && this.#actions.nudge(connection)) next = verdict.nudged(now);
@@ -216,9 +208,6 @@ export class GuardEngine {
 
   #acquit(connection: Guarded): void {
     const { group } = connection.by;
-    // What was in flight the kernel's totals will tell.
-    const isCounted = connection.missed > 0 && connection.verdict?.liveness.flow !== "in-flight";
-    if (group && isCounted) this.#lossOf(group).record(connection.missed + 1, connection.missed);
     if (group) heardInGroup(group, connection.heardAt);
     connection.verdict = null;
     connection.said.delete("hold");
@@ -250,16 +239,7 @@ export class GuardEngine {
   #noteHeard({ by, heardAt, roundTrips }: Guarded, row: ConnectionRow): void {
     if (!by.group) return;
     heardInGroup(by.group, heardAt);
-    roundTrips.teach(this.#lossOf(by.group), row);
-  }
-
-  #lossOf(group: PeerGroup): LossEstimator {
-    let loss = this.#losses.get(group);
-    if (!loss) {
-      loss = new LossEstimator(PATH_MEMORY);
-      this.#losses.set(group, loss);
-    }
-    return loss;
+    roundTrips.teach(by.group, row, heardAt);
   }
 }
 

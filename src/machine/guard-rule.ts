@@ -1,4 +1,4 @@
-import { backstopProbes, rtoCapMs } from "../core/backstop.ts";
+import { backstopProbes, inFlightUserTimeoutMs, rtoCapMs } from "../core/backstop.ts";
 import type { AppliedKeepalive } from "../kernel/keepalive.ts";
 import { Cidr } from "./cidr.ts";
 import { type ConnectionFilter, matchesOwner, matchesRow } from "./connection-filter.ts";
@@ -42,7 +42,13 @@ export function ruleFor(rules: readonly GuardRule[], row: ConnectionRow, pid: nu
 
 /** `idleMs` is what the liveness machine of this budget expects of the kernel. */
 export function standingFor(budgetMs: number, idleMs: number, retries2: number): Standing {
-  return { idleMs, ...backstopProbes(budgetMs, idleMs), rtoMaxMs: rtoCapMs(budgetMs, retries2), budgetMs };
+  return { idleMs, ...backstopProbes(budgetMs, idleMs), rtoMaxMs: capThatHolds(budgetMs, retries2), budgetMs };
+}
+
+/** No cap where an administrator lowered tcp_retries2 so far that the kernel would then give up before two budgets: `null`. */
+function capThatHolds(budgetMs: number, retries2: number): number | null {
+  const capMs = rtoCapMs(budgetMs);
+  return inFlightUserTimeoutMs(budgetMs, capMs, retries2, 0) === 0 ? capMs : null;
 }
 
 /**

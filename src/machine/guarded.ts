@@ -49,8 +49,6 @@ export class Guarded implements WheelEntry {
   verdict: ConfirmedVerdict | null = null;
   isSilent = false;
   readonly roundTrips: RoundTrips;
-  /** Unanswered attempts of the present doubt. */
-  missed = 0;
   info: TcpInfo | null = null;
   heardAt: Instant;
   /** The settings that the guard wants it to have; `null` until they stand. */

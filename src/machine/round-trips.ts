@@ -1,8 +1,6 @@
-import type { LossEstimator } from "../core/loss-estimator.ts";
+import type { Instant } from "../core/instant.ts";
+import { answeredInGroup, type PeerGroup, recordInGroup } from "../core/peer-groups.ts";
 import type { ConnectionRow } from "./connection-row.ts";
-
-/** LossEstimator counts a burst as two losses, so more than two in one lesson would be lost on it. */
-const MOST_LOST_IN_A_LESSON = 2;
 
 /** The kernel's totals at one survey. 32 bits that wrap. */
 interface Totals {
@@ -26,7 +24,7 @@ export class RoundTrips {
   }
 
   /** The peer was heard since the last survey. */
-  teach(loss: LossEstimator, row: ConnectionRow): void {
+  teach(group: PeerGroup, row: ConnectionRow, now: Instant): void {
     if (row.retransmits > 0) return;
     const { segments, retransmits, duplicates } = this.#seen;
     const sent = (segments - this.#learned.segments) | 0;
@@ -34,12 +32,11 @@ export class RoundTrips {
       const repeated = (retransmits - this.#learned.retransmits) | 0;
       const needless = (duplicates - this.#learned.duplicates) | 0;
       const lost = Math.min(sent, Math.max(0, repeated - needless));
-      const share = lost > MOST_LOST_IN_A_LESSON ? MOST_LOST_IN_A_LESSON / lost : 1;
-      loss.record(Math.ceil(sent * share), Math.round(lost * share));
+      recordInGroup(group, { attempts: sent, lost, from: now, to: now });
     }
     this.#learned = this.#seen;
     if (row.dataSegmentsOut !== segments) this.#seen = totalsOf(row);
-    else if (sent === 0 && row.isLastHeardAnswer) loss.record(1, 0);
+    else if (sent === 0 && row.isLastHeardAnswer) answeredInGroup(group, 1);
   }
 }
 

@@ -88,6 +88,7 @@ function tell(row: ConnectionRow, info: TcpInfo, judged: Judged, state: State, f
   return {
     state,
     ...finding,
+    overdue: false,
     why: answeredAfterMs === null ? finding.why : [...finding.why, `answered a keepalive probe after ${Math.ceil(answeredAfterMs)} ms`],
     unknown: frame.unknown === null ? finding.unknown : [...finding.unknown, frame.unknown],
     silentForMs,

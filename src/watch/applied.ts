@@ -9,8 +9,15 @@ export interface Applied {
   /** Set only while data is in flight behind an open window; 0 where TCP_RTO_MAX_MS makes it needless. */
   readonly userTimeoutMs: number | null;
   readonly rtoMaxMs: number | null;
-  /** The budget that is kept, by what the connection is doing when the peer goes. */
+  /**
+   * Within what time a dead peer is found, by what the connection is doing when it goes: the budget, or longer where the attempts that prove
+   * death, at the loss the path is believed to have, do not fit into it.
+   */
   readonly detectWithinMs: { readonly idle: number | null; readonly inFlight: number | null; readonly closedWindow: number | null };
+  /** One of these is longer than the budget that was asked for. Changes with what is learned of the path. */
+  readonly overdue: boolean;
+  /** Accepted false alarms, a connection and year; `null` where the OS's keepalive decides. */
+  readonly falseAlarmsPerYear: number | null;
   /** When the kernel ends a dead connection by itself if this process cannot act. */
   readonly backstopMs: { readonly idle: number | null; readonly inFlight: number | null };
   /** What was asked for and could not be had, and why. */

@@ -44,6 +44,8 @@ export class Connection implements Checked {
   #endedByReset: TcpInfo | null = null;
   #verdict: Diagnosis | null = null;
   #isEnded = false;
+  /** It was told that the budget is over. */
+  #isOverdue = false;
   /** At the last closer look the program did not read. */
   #isPaused = false;
 
@@ -78,7 +80,7 @@ export class Connection implements Checked {
     else this.#process = heartbeat ? new ProcessCheck(this.socket, heartbeat, this.#settings, () => this.#recheck()) : null;
     const fd = openDescriptor(this.socket);
     if (fd < 0) this.#core = applyLowerLevel(this.socket, this.#settings.detectWithinMs, heartbeat !== null);
-    else this.#kernel = new KernelCheck(fd, this.#settings, now);
+    else this.#kernel = new KernelCheck(fd, this.#settings, this.#group, now);
     engine.schedule(this, now + 1);
   }
 
@@ -207,7 +209,11 @@ export class Connection implements Checked {
   #settle(now: Instant): void {
     if (this.#isEnded || this.#verdict) return;
     const state = this.#provenState(now);
-    if (state === this.state) return;
+    if (state === this.state) {
+      if (state === "suspect" && this.#kernel?.isOverdue && !this.#isOverdue) this.#tellOverdue(now);
+      return;
+    }
+    this.#isOverdue = false;
     if (state === "dead") {
       this.#die(diagnoseNow({ ...this.#facts(now), state }));
       return;
@@ -216,6 +222,11 @@ export class Connection implements Checked {
     this.state = state;
     if (this.#group && wasSilent !== (state === "suspect")) markSilent(this.#group, !wasSilent);
     this.#tell(state, diagnoseNow(this.#facts(now)));
+  }
+
+  #tellOverdue(now: Instant): void {
+    this.#isOverdue = true;
+    this.#tell("overdue", diagnoseNow(this.#facts(now)));
   }
 
   #die(diagnosis: Diagnosis): void {

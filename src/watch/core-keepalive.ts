@@ -39,6 +39,8 @@ export function applyCoreKeepalive(socket: Socket, budgetMs: number): LowerLevel
       userTimeoutMs: null,
       rtoMaxMs: null,
       detectWithinMs: { idle: Math.max(worstMs, budgetMs), inFlight: null, closedWindow: null },
+      overdue: worstMs > budgetMs,
+      falseAlarmsPerYear: null,
       backstopMs: { idle: worstMs, inFlight: null },
       notes,
     },

@@ -4,7 +4,7 @@ import { classifyEnding } from "../core/classify-ending.ts";
 import type { Diagnosis, LocalPath, OtherConnections, State } from "../core/diagnosis.ts";
 import type { Instant } from "../core/instant.ts";
 import type { Liveness } from "../core/liveness.ts";
-import type { LossEstimator } from "../core/loss-estimator.ts";
+import type { PathLoss } from "../core/path-loss.ts";
 import { othersOf, type PeerGroup } from "../core/peer-groups.ts";
 import type { TcpInfo } from "../core/tcp-info.ts";
 import { examineLocalPath } from "../kernel/local-path.ts";
@@ -20,8 +20,8 @@ export interface Facts {
   readonly info: TcpInfo | null;
   /** `null` where nothing is open to judgement, or no kernel evidence to be had. */
   readonly liveness: Liveness | null;
-  /** `null` where no more is lost than is assumed of any path. */
-  readonly loss: LossEstimator | null;
+  /** `null` where no kernel evidence is to be had. */
+  readonly loss: PathLoss | null;
   readonly heardAt: Instant | null;
   readonly processSilentForMs: number | null;
   readonly heartbeatFailure: string | null;
@@ -79,6 +79,7 @@ function compose(facts: Facts, state: State, finding: Finding, errorCode: string
   return {
     state,
     ...finding,
+    overdue: facts.liveness?.isOverdue ?? false,
     silentForMs: silent,
     since: silent === null ? null : Math.round(Date.now() - silent),
     evidence: {

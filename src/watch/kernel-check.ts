@@ -2,7 +2,9 @@ import type { State } from "../core/diagnosis.ts";
 import { HEARD_SLACK_MS } from "../core/flow.ts";
 import type { Instant } from "../core/instant.ts";
 import { Liveness } from "../core/liveness.ts";
-import type { LossEstimator } from "../core/loss-estimator.ts";
+import type { LossBelief } from "../core/loss-belief.ts";
+import { PathLoss } from "../core/path-loss.ts";
+import { answeredInGroup, type PeerGroup } from "../core/peer-groups.ts";
 import { SMALLEST_BUDGET_MS } from "../core/probe-plan.ts";
 import { ProbeSlots } from "../core/probe-slots.ts";
 import type { TcpInfo } from "../core/tcp-info.ts";
@@ -25,7 +27,7 @@ const LATE_SHARE = 1 / 8;
 const SMALLEST_LATENESS_MS = 80;
 const LARGEST_LATENESS_MS = 1000;
 
-/** With no judge a lossy path is still learned of; as it gets better, one look of so many has the plan of its probes made anew. */
+/** As a path turns out better than was believed, one look of so many has the plan of its probes made anew. */
 const LOOKS_BY_PLAN = 8;
 
 const probeSlots = new ProbeSlots();
@@ -42,8 +44,9 @@ export class KernelCheck {
   /** Where the last reading lies, -1 after the end. */
   #place: number = tcpInfoShelf.enter();
   #liveness: Liveness | null;
-  /** What losses taught while there was a judge; `null` where that is no more than is assumed of any path. */
-  #loss: LossEstimator | null = null;
+  readonly #peer: PeerGroup;
+  /** What the connection believes of its path by losses of its own; `null` while it has none. */
+  #loss: LossBelief | null = null;
   /** Silence before is not held against the peer: nobody asked, or this process stood still. */
   #grantedFrom: Instant;
   #lookedAt: Instant;
@@ -51,9 +54,10 @@ export class KernelCheck {
   #idleMs: number;
   #routineMs = 0;
 
-  constructor(fd: number, { detectWithinMs, zeroWindowToleranceMs }: WatchSettings, now: Instant) {
+  constructor(fd: number, settings: WatchSettings, peer: PeerGroup, now: Instant) {
     this.fd = fd;
-    this.#standing = Standing.on(fd, detectWithinMs, zeroWindowToleranceMs);
+    this.#peer = peer;
+    this.#standing = Standing.on(fd, settings);
     this.#grantedFrom = now;
     this.#lookedAt = now;
     this.#liveness = this.#newLiveness(now);
@@ -70,9 +74,13 @@ export class KernelCheck {
     return this.#liveness;
   }
 
-  /** `null` where no more is lost than is assumed of any path. */
-  get loss(): LossEstimator | null {
-    return this.#liveness?.loss ?? this.#loss;
+  get loss(): PathLoss {
+    return this.#liveness?.loss ?? new PathLoss(this.#peer, this.#loss);
+  }
+
+  /** The budget is over, and nothing is proven yet. */
+  get isOverdue(): boolean {
+    return this.#liveness?.isOverdue ?? false;
   }
 
   /** The last reading; `null` before the first one and after the end. */
@@ -98,7 +106,7 @@ export class KernelCheck {
   }
 
   get applied(): Applied {
-    return this.#standing.describe();
+    return this.#standing.describe((this.#liveness ?? this.#recalled()).withinMs);
   }
 
   /** Takes a reading. Returns the instant at which to look again, `null` where {@link judge} is to see the reading. */
@@ -112,7 +120,7 @@ export class KernelCheck {
     const heardAt = Math.max(this.#grantedFrom, now - tcpInfoShelf.takenHeardAgeMs());
     const next = this.#nextCalmLook(now, heardAt);
     if (next <= now) return null;
-    if (heardAt > this.heardAt + HEARD_SLACK_MS) this.#loss?.record(1, 0);
+    if (heardAt > this.heardAt + HEARD_SLACK_MS) this.#learnAnswers();
     this.#keep(now);
     return next;
   }
@@ -170,8 +178,15 @@ export class KernelCheck {
     return this.#liveness === null && tcpInfoShelf.isUneventfulSince(this.#place);
   }
 
+  #learnAnswers(): void {
+    const answered = tcpInfoShelf.answeredSince(this.#place);
+    if (answered === 0) return;
+    this.#loss?.record(answered, 0);
+    answeredInGroup(this.#peer, answered);
+  }
+
   #isPlanDue(): boolean {
-    return this.#loss !== null && Math.random() * LOOKS_BY_PLAN < 1;
+    return (this.#loss !== null || this.#idleMs < this.#standing.terms.longestIdleMs) && Math.random() * LOOKS_BY_PLAN < 1;
   }
 
   /**
@@ -196,7 +211,7 @@ export class KernelCheck {
     if (!liveness?.isForgettable) return false;
     this.#idleMs = liveness.idleMs;
     this.#routineMs = liveness.routineMs;
-    this.#loss = liveness.loss.isUnremarkable ? null : liveness.loss;
+    this.#loss = liveness.loss.own?.isClean === false ? liveness.loss.own : null;
     this.#grantedFrom = Math.max(this.#grantedFrom, liveness.heardAt);
     this.#liveness = null;
     return true;
@@ -221,7 +236,7 @@ export class KernelCheck {
   }
 
   #newLiveness(since: Instant): Liveness {
-    return new Liveness(this.#loss ? { ...this.#standing.terms, loss: this.#loss } : this.#standing.terms, since);
+    return new Liveness({ ...this.#standing.terms, loss: new PathLoss(this.#peer, this.#loss) }, since);
   }
 }
 

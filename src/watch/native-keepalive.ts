@@ -39,6 +39,8 @@ function describe(keepalive: AppliedKeepalive, budgetMs: number, hasHeartbeat: b
     userTimeoutMs: null,
     rtoMaxMs: null,
     detectWithinMs: { idle: kept ?? Math.max(worstMs, budgetMs), inFlight: kept, closedWindow: kept },
+    overdue: kept === null && worstMs > budgetMs,
+    falseAlarmsPerYear: null,
     backstopMs: { idle: worstMs, inFlight: null },
     notes,
   };

@@ -1,6 +1,6 @@
 import type { Detector } from "../core/detectors/detector.ts";
 import { HalfOpenError } from "../core/errors.ts";
-import { LARGEST_BUDGET_MS, SMALLEST_BUDGET_MS } from "../core/probe-plan.ts";
+import { DEFAULT_FALSE_ALARMS_PER_YEAR, LARGEST_BUDGET_MS, SMALLEST_BUDGET_MS } from "../core/probe-plan.ts";
 import { shareEqual } from "./share-equal.ts";
 
 /**
@@ -38,6 +38,16 @@ export interface WatchOptions {
   /** Whose silence is death: the peer's `"host"` (its kernel), or its `"process"`. Default `"process"` with a heartbeat, else `"host"`. */
   readonly expect?: "host" | "process" | undefined;
   /**
+   * Live peers that may be called dead by packet loss, a connection and year; default 0.008766, which is one in a million connection-hours. More
+   * lets silence be proven with fewer attempts, so sooner: docs/when-it-fires.md. 1e-9 to 1e6.
+   */
+  readonly falseAlarmsPerYear?: number | undefined;
+  /**
+   * What happens where the budget ends before silence is proven at that rate. `"wait"` (default): the budget is exceeded, and `overdue` told.
+   * `"end"`: the verdict falls with two unanswered attempts, certainty `"medium"`.
+   */
+  readonly atDeadline?: "wait" | "end" | undefined;
+  /**
    * What `dead` does. `"reset"` (default): destroys the socket with a `DeadPeerError` and sends an RST where the path carries it.
    * `"destroy"`: destroys it, the kernel goes on retransmitting what was unsent. `"report"`: only the event.
    */
@@ -60,6 +70,8 @@ export interface WatchSettings {
   readonly expect: "host" | "process";
   readonly onDead: "reset" | "destroy" | "report";
   readonly zeroWindowToleranceMs: number;
+  readonly falseAlarmsPerYear: number;
+  readonly atDeadline: "wait" | "end";
   readonly label: string | null;
 }
 
@@ -67,7 +79,22 @@ const DEFAULT_BUDGET_MS = 10_000;
 const DEFAULT_ZERO_WINDOW_TOLERANCE_MS = 60_000;
 /** The tick of checks is 10 ms. */
 const SMALLEST_HEARTBEAT_MS = 50;
-const KNOWN = new Set(["detectWithinMs", "heartbeat", "detector", "expect", "onDead", "zeroWindowToleranceMs", "signal", "label"]);
+/** What two watches must agree on to be one. */
+const ASKED = ["detectWithinMs", "heartbeat", "detector", "zeroWindowToleranceMs", "falseAlarmsPerYear", "atDeadline"] as const;
+const SMALLEST_RATE = 1e-9;
+const LARGEST_RATE = 1e6;
+const KNOWN = new Set([
+  "falseAlarmsPerYear",
+  "atDeadline",
+  "detectWithinMs",
+  "heartbeat",
+  "detector",
+  "expect",
+  "onDead",
+  "zeroWindowToleranceMs",
+  "signal",
+  "label",
+]);
 
 /** Checks what the caller asked for. @throws HalfOpenError `ERR_OPTION_RANGE` */
 export function settingsOf(options: WatchOptions = {}): WatchSettings {
@@ -75,7 +102,10 @@ export function settingsOf(options: WatchOptions = {}): WatchSettings {
   for (const name of Object.keys(options)) {
     if (!KNOWN.has(name)) throw refused(`unknown option ${JSON.stringify(name)}; known are ${[...KNOWN].join(", ")}`);
   }
-  const { heartbeat, expect, onDead = "reset", label } = options;
+  const { heartbeat, expect, onDead = "reset", label, falseAlarmsPerYear = DEFAULT_FALSE_ALARMS_PER_YEAR, atDeadline = "wait" } = options;
+  if (typeof falseAlarmsPerYear !== "number" || !(falseAlarmsPerYear >= SMALLEST_RATE && falseAlarmsPerYear <= LARGEST_RATE))
+    throw refused(`falseAlarmsPerYear must be a number from ${SMALLEST_RATE} to ${LARGEST_RATE}, got ${describe(falseAlarmsPerYear)}`);
+  if (atDeadline !== "wait" && atDeadline !== "end") throw refused(`atDeadline must be "wait" or "end", got ${describe(atDeadline)}`);
   if (heartbeat !== undefined && typeof heartbeat !== "function")
     throw refused(`heartbeat must be a function that resolves when the peer answered, got ${describe(heartbeat)}`);
   if (expect !== undefined && expect !== "host" && expect !== "process")
@@ -97,6 +127,8 @@ export function settingsOf(options: WatchOptions = {}): WatchSettings {
       options.zeroWindowToleranceMs === undefined ? DEFAULT_ZERO_WINDOW_TOLERANCE_MS : options.zeroWindowToleranceMs,
       1000,
     ),
+    falseAlarmsPerYear,
+    atDeadline,
     heartbeat: heartbeat ?? null,
     detector: checkedDetector(options),
     expect: expect ?? (heartbeat ? "process" : "host"),
@@ -114,6 +146,8 @@ export function merge(a: WatchSettings, b: WatchSettings): WatchSettings {
   return {
     detectWithinMs: Math.min(a.detectWithinMs, b.detectWithinMs),
     zeroWindowToleranceMs: Math.max(a.zeroWindowToleranceMs, b.zeroWindowToleranceMs),
+    falseAlarmsPerYear: Math.min(a.falseAlarmsPerYear, b.falseAlarmsPerYear),
+    atDeadline: a.atDeadline === "wait" ? "wait" : b.atDeadline,
     heartbeat,
     detector: a.detector ?? b.detector,
     expect: a.expect === "process" || b.expect === "process" ? "process" : "host",
@@ -124,7 +158,7 @@ export function merge(a: WatchSettings, b: WatchSettings): WatchSettings {
 
 /** Whether a connection watched with these settings goes on as it is with those. */
 export function asksTheSame(a: WatchSettings, b: WatchSettings): boolean {
-  return (["detectWithinMs", "heartbeat", "detector", "zeroWindowToleranceMs"] as const).every((name) => a[name] === b[name]);
+  return ASKED.every((name) => a[name] === b[name]);
 }
 
 /** A detector that cannot work is refused here, not in the middle of a connection. */

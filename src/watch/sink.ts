@@ -2,7 +2,7 @@ import type { Diagnosis } from "../core/diagnosis.ts";
 import type { Connection } from "./connection.ts";
 import type { WatchSettings } from "./options.ts";
 
-export type WatchEvent = "suspect" | "alive" | "dead" | "close";
+export type WatchEvent = "suspect" | "overdue" | "alive" | "dead" | "close";
 
 /** Who wants to know: a watcher, or the watch of a server for all its connections. */
 export interface Sink {

@@ -1,14 +1,18 @@
-import { BACKSTOP_BUDGETS, backstopProbes, givesUpAfterMs, rtoCapMs } from "../core/backstop.ts";
+import { backstopProbes, givesUpAfterMs, inFlightUserTimeoutMs, rtoCapMs } from "../core/backstop.ts";
+import type { Liveness } from "../core/liveness.ts";
+import { LossBelief } from "../core/loss-belief.ts";
+import { planProbes } from "../core/probe-plan.ts";
 import { type AppliedKeepalive, applyKeepalive, isSameKeepalive, readKeepalive } from "../kernel/keepalive.ts";
 import { nudgeDescriptor } from "../kernel/nudge.ts";
 import { readRetries } from "../kernel/retries.ts";
 import { applyRtoMax, readRtoMax } from "../kernel/rto-max.ts";
 import { applyUserTimeout, readUserTimeout } from "../kernel/user-timeout.ts";
 import type { Applied } from "./applied.ts";
+import type { WatchSettings } from "./options.ts";
 import { shareEqual } from "./share-equal.ts";
 
 const NO_CAP =
-  "no TCP_RTO_MAX_MS (Linux >= 6.15, and tcp_retries2 not lowered): a peer that dies behind a closed window is found after two to three times the time it was blocked";
+  "no TCP_RTO_MAX_MS (Linux >= 6.15): a peer that dies behind a closed window is found after two to three times the time it was blocked";
 
 /** What most connections have in common is kept once. */
 const sharedSaved: (saved: Saved) => Saved = shareEqual();
@@ -19,11 +23,15 @@ const sharedStanding: (standing: Standing) => Standing = shareEqual();
 /** What the connection is held to. */
 interface Terms {
   readonly budgetMs: number;
+  readonly falseAlarmsPerYear: number;
+  readonly atDeadline: "wait" | "end";
   readonly rtoMaxMs: number | null;
   /** The user timeout that is set while data is in flight with an open window; 0 where the RTO cap makes it needless. */
   readonly inFlightUserTimeoutMs: number;
   /** The backoff beyond which the kernel does not double its timeout. */
   readonly lastBackoff: number;
+  /** Idle time on a path that is known to lose nothing: the plan of no other one has a longer. */
+  readonly longestIdleMs: number;
 }
 
 interface Saved {
@@ -52,12 +60,21 @@ export class Standing {
   }
 
   /** Notes how the options stand, for {@link restore}, and sets all but the keepalive. */
-  static on(fd: number, budgetMs: number, zeroWindowToleranceMs: number): Standing {
+  static on(fd: number, settings: WatchSettings): Standing {
+    const { detectWithinMs: budgetMs, falseAlarmsPerYear, atDeadline } = settings;
     const keepalive = sharedKeepalive(readKeepalive(fd));
     const saved = sharedSaved({ keepalive, userTimeoutMs: readUserTimeout(fd), rtoMaxMs: readRtoMax(fd) });
-    const rtoMaxMs = applyCap(fd, budgetMs);
-    const inFlightUserTimeoutMs = rtoMaxMs === null ? Math.max(zeroWindowToleranceMs, BACKSTOP_BUDGETS * budgetMs) : 0;
-    const terms = sharedTerms({ budgetMs, rtoMaxMs, inFlightUserTimeoutMs, lastBackoff: readRetries().tcpRetries2 });
+    const rtoMaxMs = applyRtoMax(fd, rtoCapMs(budgetMs));
+    const retries2 = readRetries().tcpRetries2;
+    const terms = sharedTerms({
+      budgetMs,
+      falseAlarmsPerYear,
+      atDeadline,
+      rtoMaxMs,
+      inFlightUserTimeoutMs: inFlightUserTimeoutMs(budgetMs, rtoMaxMs, retries2, settings.zeroWindowToleranceMs),
+      lastBackoff: retries2,
+      longestIdleMs: longestIdleMs(budgetMs, falseAlarmsPerYear, rtoMaxMs),
+    });
     if (saved.userTimeoutMs !== 0) applyUserTimeout(fd, 0);
     return sharedStanding(new Standing({ terms, saved, keepalive, hasUserTimeout: false }));
   }
@@ -67,18 +84,30 @@ export class Standing {
     return this.#withKeepalive(applyKeepalive(fd, { enabled: true, idleMs, ...backstopProbes(this.terms.budgetMs, idleMs) }));
   }
 
-  describe(): Applied {
-    const { rtoMaxMs, budgetMs, inFlightUserTimeoutMs } = this.terms;
+  /** `withinMs`: how soon a dead peer is found by what is believed of the path. */
+  describe(withinMs: Liveness["withinMs"]): Applied {
+    const { rtoMaxMs, budgetMs, inFlightUserTimeoutMs, falseAlarmsPerYear, atDeadline } = this.terms;
     const { idleMs, intervalMs, count } = this.keepalive;
-    const givesUpMs = rtoMaxMs === null ? inFlightUserTimeoutMs : givesUpAfterMs(rtoMaxMs, readRetries().tcpRetries2);
+    const givesUpMs = inFlightUserTimeoutMs > 0 ? inFlightUserTimeoutMs : givesUpAfterMs(rtoMaxMs ?? 0, readRetries().tcpRetries2);
+    const kept = (ms: number): number => (atDeadline === "end" ? budgetMs : Math.max(budgetMs, Math.ceil(ms)));
+    const detectWithinMs = {
+      idle: kept(withinMs.idle),
+      inFlight: kept(withinMs.inFlight),
+      closedWindow: withinMs.closedWindow === null ? null : kept(withinMs.closedWindow),
+    };
+    const overdue = Object.values(detectWithinMs).some((ms) => ms !== null && ms > budgetMs);
+    const notes = rtoMaxMs === null ? [NO_CAP] : [];
+    if (overdue) notes.push(isOver(budgetMs, detectWithinMs));
     return {
       level: "kernel",
       keepalive: { idleMs, intervalMs, count },
       userTimeoutMs: inFlightUserTimeoutMs,
       rtoMaxMs,
-      detectWithinMs: { idle: budgetMs, inFlight: budgetMs, closedWindow: rtoMaxMs === null ? null : budgetMs },
+      detectWithinMs,
+      overdue,
+      falseAlarmsPerYear,
       backstopMs: { idle: idleMs + intervalMs * count, inFlight: givesUpMs },
-      notes: rtoMaxMs === null ? [NO_CAP] : [],
+      notes,
     };
   }
 
@@ -132,8 +161,12 @@ export class Standing {
   }
 }
 
-/** `null` where the kernel has no such option, or the cap is better left alone. */
-function applyCap(fd: number, budgetMs: number): number | null {
-  const capMs = rtoCapMs(budgetMs, readRetries().tcpRetries2);
-  return capMs === null ? null : applyRtoMax(fd, capMs);
+function isOver(budgetMs: number, { idle, inFlight }: { readonly idle: number; readonly inFlight: number }): string {
+  return `the attempts that prove death at the accepted false alarms do not fit into ${budgetMs} ms on this path: a dead peer is found within ${idle} ms idle, ${inFlight} ms in flight; atDeadline: "end" keeps the budget and accepts more false alarms`;
+}
+
+function longestIdleMs(budgetMs: number, falseAlarmsPerYear: number, rtoMaxMs: number | null): number {
+  const loss = new LossBelief();
+  loss.isShort();
+  return planProbes({ budgetMs, falseAlarmsPerYear, loss, answerWindowMs: 200, rtoMs: 204, rtoMaxMs }).idleMs;
 }

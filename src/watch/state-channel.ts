@@ -4,7 +4,7 @@ import type { Diagnosis } from "../core/diagnosis.ts";
 
 /** What is published on the diagnostics channel `halfopen:state` at every change of state and at the end of a watch. */
 export interface StateMessage {
-  readonly event: "suspect" | "alive" | "dead" | "close";
+  readonly event: "suspect" | "overdue" | "alive" | "dead" | "close";
   readonly socket: Socket;
   readonly diagnosis: Diagnosis;
 }

@@ -12,6 +12,7 @@ import { surface } from "./watcher.ts";
 
 export interface ServerWatchEvents {
   suspect: [diagnosis: Diagnosis, socket: Socket];
+  overdue: [diagnosis: Diagnosis, socket: Socket];
   alive: [diagnosis: Diagnosis, socket: Socket];
   dead: [diagnosis: Diagnosis, socket: Socket];
   close: [diagnosis: Diagnosis, socket: Socket];

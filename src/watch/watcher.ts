@@ -11,6 +11,8 @@ import { watchableSocket } from "./watchable.ts";
 export interface WatcherEvents {
   /** The first unanswered attempt. Not a verdict. */
   suspect: [diagnosis: Diagnosis];
+  /** The budget is over, and the silence is not proven yet at the accepted false alarms: see {@link WatchOptions.atDeadline}. Not a verdict. */
+  overdue: [diagnosis: Diagnosis];
   /** An answer refuted the suspicion. */
   alive: [diagnosis: Diagnosis];
   /** The verdict, at most once. */
@@ -108,7 +110,7 @@ export class Watcher extends EventEmitter<WatcherEvents> implements Sink, Dispos
       wake?.();
     };
     const end = (): void => wake?.();
-    const events = ["suspect", "alive", "dead"] as const;
+    const events = ["suspect", "overdue", "alive", "dead"] as const;
     for (const event of events) this.on(event, push);
     const { ends } = this.#some();
     ends.add(end);

@@ -3,56 +3,7 @@ import { describe, expect, it } from "vitest";
 import { Liveness } from "../../src/core/liveness.ts";
 import { OUTAGE_SHARE } from "../../src/core/probe-plan.ts";
 import { KernelModel, type Path } from "./kernel-model.ts";
-
-interface Run {
-  readonly budgetMs: number;
-  readonly path: Path;
-  readonly untilMs: number;
-  readonly writeEveryMs?: number;
-  readonly writeAtMs?: number;
-  readonly writesAtMs?: readonly number[];
-  /** From then on the peer does not read what it gets. */
-  readonly closesWindowAtMs?: number;
-  readonly rtoMaxMs?: number | null;
-  /** As a watch does: while nothing is open the judge is let go, and made anew from the last reading at the next look. */
-  readonly isForgetful?: boolean;
-  /** How late a look comes, of a busy process. */
-  readonly lateBy?: () => number;
-}
-
-/** Runs a watch against the model and tells when, if ever, it called the peer dead. */
-function deadAt(run: Run): number | null {
-  const { budgetMs, path, untilMs, writeEveryMs, rtoMaxMs = Math.max(1000, budgetMs / 5), isForgetful = false, lateBy = () => 0 } = run;
-  const writes = [...(run.writesAtMs ?? [run.writeAtMs ?? writeEveryMs ?? Number.POSITIVE_INFINITY])];
-  const kernel = new KernelModel(path, rtoMaxMs === null ? {} : { rtoMaxMs });
-  const options = { budgetMs, rtoMaxMs, lastBackoff: 15 };
-  let liveness = new Liveness(options, 0);
-  kernel.idleMs = liveness.idleMs;
-  let next = 1;
-  while (kernel.now < untilMs) {
-    const [write = Number.POSITIVE_INFINITY] = writes;
-    kernel.run(Math.min(next, write, untilMs));
-    if (kernel.now >= (run.closesWindowAtMs ?? Number.POSITIVE_INFINITY)) kernel.isPeerReading = false;
-    if (kernel.now >= write) {
-      kernel.write();
-      writes.shift();
-      if (writeEveryMs !== undefined) writes.push(kernel.now + writeEveryMs);
-    }
-    if (kernel.now < next) continue;
-    next = liveness.observe(kernel.now, kernel.info());
-    if (liveness.state === "dead") return kernel.now;
-    if (liveness.wantsNudge) {
-      kernel.nudge();
-      next = liveness.nudged(kernel.now);
-    } else if (liveness.isUnquestioned) kernel.idleMs = liveness.idleMs;
-    if (isForgetful && liveness.isForgettable) {
-      liveness = new Liveness({ ...options, loss: liveness.loss }, liveness.heardAt);
-      liveness.observe(kernel.now, kernel.info());
-    }
-    next = Math.ceil((Math.max(kernel.now + 1, next) + 9) / 10) * 10 + lateBy();
-  }
-  return null;
-}
+import { deadAt, type Run } from "./watched-model.ts";
 
 function cutAt(at: number, rttMs: number): Path {
   return { rttMs, isUp: (now) => now < at };
@@ -136,7 +87,7 @@ describe("Liveness against a model of the kernel", () => {
   it("takes any answer for one to the probes, also when data has entered flight before it is looked at", () => {
     const kernel = new KernelModel({ rttMs: 0, isUp: (now) => now < 1000 || (now >= 4100 && now < 4150) });
     const liveness = new Liveness({ budgetMs: 5000, rtoMaxMs: 1000 }, 0);
-    kernel.idleMs = liveness.idleMs;
+    kernel.set({ idleMs: liveness.idleMs });
     for (let next = 1; kernel.now < 4100; kernel.run(Math.min(next, 4100))) {
       next = liveness.observe(kernel.now, kernel.info());
       if (!liveness.wantsNudge) continue;
@@ -211,7 +162,7 @@ describe("Liveness against a model of the kernel", () => {
   it("looks a few times a second at most, also at those who were asked early and are gone", () => {
     const kernel = new KernelModel({ rttMs: 0, isUp: (now) => now < 1000 });
     const liveness = new Liveness({ budgetMs: 60_000, rtoMaxMs: 12_000 }, 0);
-    kernel.idleMs = liveness.idleMs;
+    kernel.set({ idleMs: liveness.idleMs });
     let looks = 0;
     let next = 2000;
     for (; liveness.state !== "dead" && looks < 10_000; looks++) {

@@ -10,6 +10,7 @@ const diagnosis: Diagnosis = {
   state: "dead",
   cause: "path-silent",
   certainty: "high",
+  overdue: false,
   silentForMs: 4287,
   since: 1_795_432_476_203,
   why: ["4 attempts unanswered, nothing heard for 4.3 s", HOSTILE],

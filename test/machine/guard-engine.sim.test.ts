@@ -22,7 +22,7 @@ function lossy(lossRatio: number, seed: number, rttMs = 1): Path {
 }
 
 function kernel(path: Path, rtoMaxMs = 1000): KernelModel {
-  return new KernelModel(path, { rtoMaxMs, idleMs: Number.POSITIVE_INFINITY });
+  return new KernelModel(path, { rtoMaxMs, keepalive: false });
 }
 
 describe("the guard", () => {

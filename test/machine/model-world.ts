@@ -94,8 +94,9 @@ export class ModelWorld implements GuardWorld {
     const after = decide(before);
     if (after && !isDry) {
       connection.options = after;
-      connection.kernel.idleMs = after.keepalive.enabled ? after.keepalive.idleMs : Number.POSITIVE_INFINITY;
-      connection.kernel.rearm();
+      const { enabled: keepalive, idleMs, intervalMs, count } = after.keepalive;
+      const { userTimeoutMs, rtoMaxMs } = after;
+      connection.kernel.set({ keepalive, idleMs, intervalMs, count, userTimeoutMs, ...(rtoMaxMs === null ? {} : { rtoMaxMs }) });
     }
     return { errno: 0, before, after };
   }

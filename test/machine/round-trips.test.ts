@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { LossEstimator } from "../../src/core/loss-estimator.ts";
+import { PeerGroups } from "../../src/core/peer-groups.ts";
 import type { ConnectionRow } from "../../src/machine/connection-row.ts";
 import { RoundTrips } from "../../src/machine/round-trips.ts";
 
@@ -21,11 +21,11 @@ const row = ({ segments, repeated = 0, duplicates = 0, retransmits = 0 }: Seen):
 
 /** What is learned from surveys that each heard the peer anew. */
 function lossAfter(surveys: readonly Seen[]): number {
-  const loss = new LossEstimator(2000);
+  const group = new PeerGroups().join("10.0.0.1", "10.0.0.2");
   const [first = { segments: 0 }, ...later] = surveys;
   const roundTrips = new RoundTrips(row(first));
-  for (const seen of later) roundTrips.teach(loss, row(seen));
-  return loss.ratio;
+  for (const [i, seen] of later.entries()) roundTrips.teach(group, row(seen), 1000 * i);
+  return group.loss.ratio;
 }
 
 /** The share, and what the estimator's short memory adds right after a loss. */

@@ -1,0 +1,28 @@
+/**
+ * When the kernel transmits unacknowledged data, counted from the first transmission: at once, a tail loss probe after one timeout, which
+ * restarts the timer, then retransmissions that wait twice as long each up to a cap. Measured on a LAN (6.18): 0, 0.21, 0.44, 0.85, 1.70, 3.35 s.
+ */
+
+/** tcp.h: TCP_RTO_MAX, what the kernel's backoff ends at where nobody caps it. */
+const TCP_RTO_MAX_MS = 120_000;
+
+/** When the `n`th transmission leaves, the first one being 1. */
+export function nthAttemptAt(n: number, rtoMs: number, rtoMaxMs: number | null): number {
+  return n <= 1 ? 0 : walk(rtoMs, rtoMaxMs, (_, count) => count >= n);
+}
+
+/** When the first transmission leaves that falls `spanMs` or more after the first one. */
+export function firstAttemptBeyond(spanMs: number, rtoMs: number, rtoMaxMs: number | null): number {
+  return walk(rtoMs, rtoMaxMs, (at) => at >= spanMs);
+}
+
+function walk(rtoMs: number, rtoMaxMs: number | null, isEnough: (at: number, count: number) => boolean): number {
+  const cap = rtoMaxMs ?? TCP_RTO_MAX_MS;
+  let at = rtoMs;
+  let gap = Math.min(rtoMs, cap);
+  for (let count = 2; !isEnough(at, count); count++) {
+    at += gap;
+    gap = Math.min(gap * 2, cap);
+  }
+  return at;
+}
