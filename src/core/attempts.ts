@@ -1,5 +1,8 @@
 import type { Instant } from "./instant.ts";
 
+/** The kernel's first timeout on a LAN (RTO_MIN); probes are further apart. */
+const LEAST_APART_MS = 200;
+
 /**
  * Attempts to reach the peer that went unanswered since it was last heard: keepalive probes, nudges, window probes, transmissions.
  *
@@ -38,6 +41,8 @@ export class Attempts {
     if (this.count === 0) this.firstAt = latest;
     this.lastAt = Math.max(earliest, this.firstAt);
     this.lastAtLatest = Math.max(latest, this.lastAt);
+    // Of several at once only the newest can have left so late.
+    if (count > this.count + 1) this.#waiting.push({ latest: latest - LEAST_APART_MS, count: count - 1, outlasting: this.outlasting });
     this.count = count;
     if (this.spanMs >= this.#outageMs) this.outlasting++;
     this.#waiting.push({ latest: this.lastAtLatest, count, outlasting: this.outlasting });

@@ -28,7 +28,8 @@ export type { Cause, Certainty, Diagnosis, Evidence, LocalPath, OtherConnections
 export { HalfOpenError, type HalfOpenErrorCode } from "./errors.ts";
 export { type Flow, flowOf } from "./flow.ts";
 export type { Instant } from "./instant.ts";
-export { Liveness, type LivenessOptions } from "./liveness.ts";
+export { Liveness } from "./liveness.ts";
+export type { LivenessOptions } from "./liveness-options.ts";
 export { LocalHealth } from "./local-health.ts";
 export { type Lesson, LossBelief } from "./loss-belief.ts";
 export { PathLoss } from "./path-loss.ts";

@@ -2,8 +2,9 @@ import { AttemptCounter } from "./attempt-counter.ts";
 import type { Attempts } from "./attempts.ts";
 import type { State } from "./diagnosis.ts";
 import { DuplicateWatch } from "./duplicate-watch.ts";
-import { type Flow, flowOf, HEARD_SLACK_MS, heardAgeMs, progressMark } from "./flow.ts";
+import { type Flow, flowOf, HEARD_SLACK_MS, heardAgeMs } from "./flow.ts";
 import type { Instant } from "./instant.ts";
+import type { LivenessOptions } from "./liveness-options.ts";
 import { PathLoss } from "./path-loss.ts";
 import { PathTiming } from "./path-timing.ts";
 import {
@@ -12,36 +13,18 @@ import {
   LOCAL_ATTEMPTS,
   nextProbeAt,
   OUTAGE_SHARE,
-  outlastingNeededAtDeadline,
   ownLatenessMs,
   PROBE_SPACING_MS,
   type ProbePlan,
   planProbes,
 } from "./probe-plan.ts";
+import { Progress } from "./progress.ts";
+import { isProven, isProvenAtDeadline, type Silence } from "./proof.ts";
 import { RetransmitLoss } from "./retransmit-loss.ts";
 import type { TcpInfo } from "./tcp-info.ts";
 
 /** Keepalive timers up to 2 s are this late at most (HZ=250 and 1000), with room for the re-arming step; see probe-plan.ts. */
 const STANDING_PROBE_LATENESS_MS = 70;
-
-/** With `atDeadline: "end"` so many unanswered attempts do. */
-const FEWEST_AT_DEADLINE = 2;
-
-export interface LivenessOptions {
-  readonly budgetMs: number;
-  /** TCP_RTO_MAX_MS as applied, `null` where the kernel has none. */
-  readonly rtoMaxMs: number | null;
-  /** False alarms accepted, a connection and year; default one in a million connection-hours. */
-  readonly falseAlarmsPerYear?: number;
-  /** `"end"`: two unanswered attempts do where the budget is over, whatever the path is believed to lose. Default `"wait"`. */
-  readonly atDeadline?: "wait" | "end";
-  /** Whether some attempts must have outlasted an outage that is promised to be survived also where the budget is over; default `true`. */
-  readonly mustOutlastOutages?: boolean;
-  /** The backoff beyond which the kernel does not double its timeout (net.ipv4.tcp_retries2); default unknown. */
-  readonly lastBackoff?: number;
-  /** What is known of the path's losses, and learned on; default nothing. */
-  readonly loss?: PathLoss;
-}
 
 /**
  * Decides from kernel evidence whether the peer's host still answers. Sans-I/O: the instant and the evidence come in, the next
@@ -65,16 +48,12 @@ export class Liveness {
   readonly loss: PathLoss;
   /** When the peer was last heard. */
   heardAt: Instant;
-  /** Since when what is in flight goes without progress. */
-  progressAt: Instant;
   readonly #options: LivenessOptions;
   readonly #outageMs: number;
   readonly #counter: AttemptCounter;
   #plan: ProbePlan;
   readonly timing: PathTiming;
-  #progressMark: number | undefined;
-  /** Retransmissions in all when progress was last seen. */
-  #repeatedBefore = 0;
+  readonly #progress: Progress;
   readonly #duplicates: DuplicateWatch = new DuplicateWatch();
   /** Repeated segments since the peer last sent anything new. */
   #deafness = 0;
@@ -89,8 +68,13 @@ export class Liveness {
     this.#outageMs = OUTAGE_SHARE * options.budgetMs;
     this.#counter = new AttemptCounter(this.#outageMs, now);
     this.heardAt = now;
-    this.progressAt = now;
+    this.#progress = new Progress(now);
     this.#plan = this.#replan();
+  }
+
+  /** Since when what is in flight goes without progress. */
+  get progressAt(): Instant {
+    return this.#progress.at;
   }
 
   get attempts(): Attempts {
@@ -108,11 +92,11 @@ export class Liveness {
     this.isProbeMissing = false;
     this.timing.learn(info);
     this.loss.met(info.rttMs);
-    if (this.#progressMark === undefined) this.#plan = this.#replan(); // the first reading tells of the path
+    if (this.#progress.isNew) this.#plan = this.#replan(); // the first reading tells of the path
     const flow = flowOf(info);
     const takesOff = flow === "in-flight" && this.flow !== "in-flight";
     const heard = this.#hear(now, info);
-    const progressed = this.#progress(now, info, flow, takesOff);
+    const progressed = this.#progress.observe(now, info, flow, takesOff, this.timing);
     // Any answer refutes probes, also when data has entered flight meanwhile.
     if (progressed || (heard && (flow !== "in-flight" || takesOff))) this.#refute(now, info);
     this.#count(now, info, flow, takesOff);
@@ -133,7 +117,7 @@ export class Liveness {
   /** What happened: this process, or the whole machine, stood still for `gapMs` until `now`. Deadlines move by the gap. */
   stalled(now: Instant, gapMs: number): void {
     this.heardAt = Math.min(now, this.heardAt + gapMs);
-    this.progressAt = Math.min(now, this.progressAt + gapMs);
+    this.#progress.at = Math.min(now, this.#progress.at + gapMs);
     this.#counter.stalled(now, gapMs);
     this.#resumedAt = now;
   }
@@ -188,17 +172,6 @@ export class Liveness {
     return true;
   }
 
-  #progress(now: Instant, info: TcpInfo, flow: Flow, takesOff: boolean): boolean {
-    const mark = progressMark(info);
-    const progressed = this.#progressMark !== undefined && mark !== this.#progressMark;
-    if (progressed || this.#progressMark === undefined) this.#repeatedBefore = info.totalRetransmits ?? 0;
-    this.#progressMark = mark;
-    // Data that enters flight starts its own clock, as far back as the kernel's backoff proves it to be unanswered.
-    if (flow !== "in-flight") this.progressAt = now;
-    else if (progressed || takesOff) this.progressAt = Math.max(this.progressAt, now - this.timing.flightAgeMs(info));
-    return progressed;
-  }
-
   #refute(now: Instant, info: TcpInfo): void {
     const { attempts } = this;
     const refuted = { attempts: attempts.count, silentForMs: now - attempts.firstAt };
@@ -217,6 +190,8 @@ export class Liveness {
   #learnAttempts(info: TcpInfo): void {
     const { attempts } = this;
     if (this.flow === "in-flight" || attempts.areLocal) return;
+    // Data that the peer sends of its own accord answers nothing.
+    if (attempts.count === 0 && (info.lastAckReceivedMs ?? 0) >= (info.lastDataReceivedMs ?? 0)) return;
     if (this.flow === "blocked" && this.timing.unclearWindowProbes({ ...info, probes: attempts.count + 1 }) > 0) return;
     const lost = attempts.lostWhen(this.heardAt, this.timing.rttMs, this.timing.answerWindowMs);
     this.loss.record({ attempts: lost + 1, lost, from: attempts.firstAt, to: attempts.lastAtLatest });
@@ -243,7 +218,7 @@ export class Liveness {
     if (takesOff || flow === "idle") counter.seeProbes(now, info, this.#standingProbeBy());
     if (takesOff) this.attempts.beforeFlight = this.attempts.count;
     if (flow === "blocked") counter.seeWindowProbes(now, info, this.#options.lastBackoff ?? 0, this.timing.unclearWindowProbes(info));
-    else if (flow === "in-flight") counter.seeTransmissions(now, info, this.progressAt, this.#repeatedBefore);
+    else if (flow === "in-flight") counter.seeTransmissions(now, info, this.progressAt, this.#progress.repeatedBefore);
     counter.observed(now, info);
   }
 
@@ -263,36 +238,27 @@ export class Liveness {
     attempts.settle(now, isOver ? timing.hurriedWindowMs : timing.answerWindowMs);
     if (this.state === "alive" && this.#isMissed(now, info)) this.state = "suspect";
     if (this.state !== "suspect") return;
-    const needed = this.attemptsNeeded;
-    const isAnswerDue = attempts.count > 0 && now - attempts.lastAtLatest >= timing.answerWindowMs;
-    const isComplete = attempts.settled >= needed && this.#outlasting(now, info, isAnswerDue) >= this.#plan.outlastingNeeded;
+    const silence = this.#silence(now, info);
+    const isComplete = isProven(silence);
+    const isHurried = isOver || (silence.isAnswerDue && this.#isLastWord(info));
+    const { atDeadline, mustOutlastOutages = true } = this.#options;
     if (isComplete && attempts.lastAt >= this.#resumedAt) this.state = "dead";
-    else if ((isOver || (isAnswerDue && this.#isLastWord(info))) && this.#isEnough(now, info, needed)) this.state = "dead";
+    else if (isHurried && isProvenAtDeadline(silence, atDeadline === "end", mustOutlastOutages)) this.state = "dead";
     if (this.state === "dead") this.isRushed = !isComplete;
     this.isOverdue = now >= this.#deadline() + ownLatenessMs(this.#options.budgetMs);
   }
 
-  /** Attempts that outlast the outage and had their time. While this process stood still the kernel went on: its own counters prove what our clock may not claim. */
-  #outlasting(now: Instant, { backoff = 0 }: TcpInfo, isAnswerDue: boolean): number {
-    const { attempts, timing, flow } = this;
-    if (isAnswerDue && flow === "in-flight") return Math.max(attempts.outlasting, timing.retransmitsBeyond(this.#outageMs, backoff));
-    return Math.max(attempts.settledOutlasting, timing.settledBeyond(this.#outageMs, flow, attempts, now, backoff));
+  #silence(now: Instant, { backoff = 0 }: TcpInfo): Silence {
+    const { attempts, timing, loss, flow, progressAt } = this;
+    const isAnswerDue = attempts.count > 0 && now - attempts.lastAtLatest >= timing.answerWindowMs;
+    const [plan, outageMs, needed, deadline] = [this.#plan, this.#outageMs, this.attemptsNeeded, this.#deadline()];
+    return { now, flow, attempts, timing, loss, plan, needed, outageMs, backoff, progressAt, deadline, isAnswerDue };
   }
 
   /** The peer is heard, so that only an attempt could tell more, and the kernel's next one comes too late for the budget. */
   #isLastWord({ backoff = 0 }: TcpInfo): boolean {
     if (this.flow !== "in-flight" || !this.isHeardWithoutProgress) return false;
     return this.attempts.lastAt + this.timing.retransmitGapMs(backoff) + this.timing.hurriedWindowMs > this.#deadline();
-  }
-
-  /** The end of the budget hurries the proof that this is no outage. That it is no loss, it waits for, unless it was asked not to. */
-  #isEnough(now: Instant, { backoff = 0 }: TcpInfo, needed: number): boolean {
-    const { attempts, timing, flow } = this;
-    if (attempts.settled < (this.#options.atDeadline === "end" ? Math.min(FEWEST_AT_DEADLINE, needed) : needed)) return false;
-    if (this.#options.mustOutlastOutages === false) return true;
-    const outlasting = Math.max(attempts.settledOutlasting, timing.settledBeyond(this.#outageMs, flow, attempts, now, backoff));
-    const room = timing.roomBeyond(this.#outageMs, flow, attempts, this.progressAt, this.#deadline());
-    return outlasting >= outlastingNeededAtDeadline(this.loss, room);
   }
 
   #isMissed(now: Instant, info: TcpInfo): boolean {

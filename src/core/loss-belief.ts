@@ -9,6 +9,9 @@ export interface Lesson {
   readonly to: Instant;
 }
 
+/** Round trips this short stay within a building or a data centre. */
+export const SHORT_PATH_MS = 2;
+
 /**
  * What is believed of the share of attempts that a path loses: a Beta distribution, whose two numbers are attempts lost and attempts
  * answered. It never grows surer than {@link MEMORY} attempts make it, so that a path that turns bad is believed; and one lost attempt

@@ -1,8 +1,5 @@
-import { type Lesson, LossBelief } from "./loss-belief.ts";
-import { type PeerGroup, recordInGroup } from "./peer-groups.ts";
-
-/** Round trips this short stay within a building or a data centre. */
-const SHORT_PATH_MS = 2;
+import { type Lesson, LossBelief, SHORT_PATH_MS } from "./loss-belief.ts";
+import { metInGroup, type PeerGroup, recordInGroup } from "./peer-groups.ts";
 
 /**
  * What is believed of the losses between one connection and its peer. Connections to the same peer share a belief, so that what one of
@@ -24,9 +21,9 @@ export class PathLoss {
   met(rttMs: number | undefined): void {
     if (this.#isMet || rttMs === undefined) return;
     this.#isMet = true;
-    if (rttMs > SHORT_PATH_MS) return;
-    if (this.#peer === null) this.own?.isShort();
-    else if (!this.#peer.isKnown) this.#peer.loss.isShort();
+    if (this.#peer === null) {
+      if (rttMs <= SHORT_PATH_MS) this.own?.isShort();
+    } else metInGroup(this.#peer, rttMs);
   }
 
   record(lesson: Lesson): void {

@@ -1,6 +1,6 @@
 import type { OtherConnections } from "./diagnosis.ts";
 import type { Instant } from "./instant.ts";
-import { type Lesson, LossBelief } from "./loss-belief.ts";
+import { type Lesson, LossBelief, SHORT_PATH_MS } from "./loss-belief.ts";
 
 /** Connections to one peer address from one of our addresses, by number only: a connection costs no entry. */
 export interface PeerGroup extends Heard {
@@ -10,8 +10,8 @@ export interface PeerGroup extends Heard {
   silent: number;
   /** What is believed of the path to the peer, by all connections to it. */
   readonly loss: LossBelief;
-  /** Something was learned of the path already. */
-  isKnown: boolean;
+  /** The round trip was taken into account: by the first connection. */
+  isMet: boolean;
   /** Connections that were found dead since then. They are gone, yet they still testify. */
   died: number;
 }
@@ -73,7 +73,7 @@ export class PeerGroups {
     if (!group) {
       const known = this.#remembered.get(remoteAddress);
       const loss = known ?? new LossBelief();
-      group = { ...unheard(), route, remoteAddress, total: 0, silent: 0, died: 0, loss, isKnown: known !== undefined };
+      group = { ...unheard(), route, remoteAddress, total: 0, silent: 0, died: 0, loss, isMet: known !== undefined };
       route.peers.set(remoteAddress, group);
     }
     change(group, 1, 0);
@@ -132,16 +132,21 @@ export function heardInGroup(group: PeerGroup, at: Instant): void {
   route.heardFrom = group;
 }
 
+/** A round trip of the path was measured. */
+export function metInGroup(group: PeerGroup, rttMs: number): void {
+  if (group.isMet) return;
+  group.isMet = true;
+  if (rttMs <= SHORT_PATH_MS) group.loss.isShort();
+}
+
 /** So many attempts of one connection of the group were answered at the first try. */
 export function answeredInGroup(group: PeerGroup, attempts: number): void {
-  group.isKnown = true;
   group.loss.record(attempts, 0);
   group.route.loss.record(attempts, 0);
 }
 
 /** What one connection of the group learned of the path's losses, all learn. */
 export function recordInGroup(group: PeerGroup, lesson: Lesson): void {
-  group.isKnown = true;
   learn(group, group.loss, lesson);
   learn(group.route, group.route.loss, lesson);
 }

@@ -1,6 +1,6 @@
 import type { OtherConnections } from "../core/diagnosis.ts";
 import type { Instant } from "../core/instant.ts";
-import { heardInGroup, markSilent, othersOf, PeerGroups } from "../core/peer-groups.ts";
+import { heardInGroup, markSilent, metInGroup, othersOf, PeerGroups } from "../core/peer-groups.ts";
 import { TimerWheel } from "../core/timer-wheel.ts";
 import { ConfirmedVerdict } from "./confirmed-verdict.ts";
 import type { ConnectionRow } from "./connection-row.ts";
@@ -140,6 +140,8 @@ export class GuardEngine {
       return;
     }
     const group = row.state === "LISTEN" ? null : this.#groups.join(row.localAddress, row.remoteAddress);
+    const { rttMs } = row.tcpInfo ?? {};
+    if (group && rttMs !== undefined) metInGroup(group, rttMs);
     const connection = new Guarded(row, owner, { rule, standing: this.#standingOf(rule, row.namespaceIndex, now), group }, now);
     connection.round = this.#round;
     this.#guarded.set(connection.key, connection);
@@ -239,7 +241,7 @@ export class GuardEngine {
   #noteHeard({ by, heardAt, roundTrips }: Guarded, row: ConnectionRow): void {
     if (!by.group) return;
     heardInGroup(by.group, heardAt);
-    roundTrips.teach(by.group, row, heardAt);
+    roundTrips.teach(by.group, row);
   }
 }
 

@@ -1,6 +1,9 @@
-import type { Instant } from "../core/instant.ts";
+import type { Lesson } from "../core/loss-belief.ts";
 import { answeredInGroup, type PeerGroup, recordInGroup } from "../core/peer-groups.ts";
 import type { ConnectionRow } from "./connection-row.ts";
+
+/** When a segment was lost between two surveys nobody knows. */
+const UNDATED: Pick<Lesson, "from" | "to"> = { from: Number.NEGATIVE_INFINITY, to: Number.POSITIVE_INFINITY };
 
 /** The kernel's totals at one survey. 32 bits that wrap. */
 interface Totals {
@@ -24,7 +27,7 @@ export class RoundTrips {
   }
 
   /** The peer was heard since the last survey. */
-  teach(group: PeerGroup, row: ConnectionRow, now: Instant): void {
+  teach(group: PeerGroup, row: ConnectionRow): void {
     if (row.retransmits > 0) return;
     const { segments, retransmits, duplicates } = this.#seen;
     const sent = (segments - this.#learned.segments) | 0;
@@ -32,7 +35,7 @@ export class RoundTrips {
       const repeated = (retransmits - this.#learned.retransmits) | 0;
       const needless = (duplicates - this.#learned.duplicates) | 0;
       const lost = Math.min(sent, Math.max(0, repeated - needless));
-      recordInGroup(group, { attempts: sent, lost, from: now, to: now });
+      recordInGroup(group, { attempts: sent, lost, ...UNDATED });
     }
     this.#learned = this.#seen;
     if (row.dataSegmentsOut !== segments) this.#seen = totalsOf(row);

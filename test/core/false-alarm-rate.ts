@@ -1,4 +1,4 @@
-import type { LivenessOptions } from "../../src/core/liveness.ts";
+import type { LivenessOptions } from "../../src/core/liveness-options.ts";
 import { seededRandom } from "../../src/testing/index.ts";
 import { chanceOfLosing, type LossyPath, RecordedPath } from "./lossy-paths.ts";
 import { type Run, watchModel } from "./watched-model.ts";

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { Liveness } from "../../src/core/liveness.ts";
 import { OUTAGE_SHARE } from "../../src/core/probe-plan.ts";
 import { KernelModel, type Path } from "./kernel-model.ts";
-import { deadAt, type Run } from "./watched-model.ts";
+import { deadAt, type Run, watchModel } from "./watched-model.ts";
 
 function cutAt(at: number, rttMs: number): Path {
   return { rttMs, isUp: (now) => now < at };
@@ -35,13 +35,15 @@ const budgets = fc.constantFrom(2500, 3000, 5000, 10_000, 20_000);
 const rtts = fc.integer({ min: 0, max: 40 });
 
 describe("Liveness against a model of the kernel", () => {
-  it("finds a cut idle connection within the budget, at any phase", () => {
+  it("finds a cut idle connection within the budget, at any phase, and with a budget too small for the proof when it foretells", () => {
     fc.assert(
       fc.property(budgets, rtts, fc.integer({ min: 3000, max: 30_000 }), fc.boolean(), (budgetMs, rttMs, cut, isForgetful) => {
-        const found = deadAt({ budgetMs, path: cutAt(cut, rttMs), untilMs: cut + 2 * budgetMs, isForgetful });
+        const { deadAt: found, liveness } = watchModel({ budgetMs, path: cutAt(cut, rttMs), untilMs: cut + 4 * budgetMs, isForgetful });
         expect(found).not.toBeNull();
+        const withinMs = budgetMs >= 5000 ? budgetMs : Math.max(budgetMs, liveness.withinMs.idle);
         // The clock starts at the last evidence, which may be heard one round trip after the cut; a check is up to 20 ms late.
-        expect((found ?? 0) - cut).toBeLessThanOrEqual(budgetMs + rttMs + 20);
+        expect((found ?? 0) - cut).toBeLessThanOrEqual(withinMs + rttMs + 60);
+        expect(liveness.isOverdue).toBe((found ?? 0) - liveness.heardAt > budgetMs);
       }),
       { numRuns: 1000 },
     );
@@ -63,8 +65,8 @@ describe("Liveness against a model of the kernel", () => {
           const timing = "writeEveryMs" in how ? how : { writeAtMs: cut + how.afterCutMs };
           const found = deadAt({ budgetMs, path: cutAt(cut, rttMs), untilMs: cut + 3 * budgetMs, isForgetful, ...timing });
           expect(found).not.toBeNull();
-          // The lateness granted to the standing probe (70 ms), two checks (80 ms), and the window of a retransmission that left just before.
-          expect((found ?? 0) - cut).toBeLessThanOrEqual(budgetMs + 180 + Math.max(50, 2 * rttMs + 40));
+          // On a path that nothing is known of the seventh transmission proves it, 4.7 s after the first: who writes seldom sends that one late.
+          expect((found ?? 0) - cut).toBeLessThanOrEqual(budgetMs + 350 + 2 * rttMs);
         },
       ),
       { numRuns: 1000 },
@@ -95,7 +97,8 @@ describe("Liveness against a model of the kernel", () => {
       next = liveness.nudged(kernel.now);
     }
     // A fourth was asked for, and nobody has looked yet whether it left.
-    expect([liveness.state, liveness.attempts.count]).toEqual(["suspect", 3]);
+    expect(liveness.state).toBe("suspect");
+    expect(liveness.attempts.count).toBeGreaterThanOrEqual(3);
     // The path is back: a probe is answered. What the program writes then is lost, and only afterwards somebody looks.
     kernel.nudge();
     kernel.run(4160);
@@ -239,14 +242,14 @@ describe("Liveness against a model of the kernel", () => {
   });
 
   it("judges the same whether or not it is let go while nothing is open", () => {
-    const writing = fc.option(fc.integer({ min: 20, max: 2500 }), { nil: undefined });
+    const writing = fc.option(fc.integer({ min: 0, max: 2500 }), { nil: undefined });
     fc.assert(
-      fc.property(budgets, rtts, fc.integer({ min: 3000, max: 20_000 }), writing, (budgetMs, rttMs, cut, every) => {
+      fc.property(budgets, rtts, fc.integer({ min: 3000, max: 20_000 }), writing, (budgetMs, rttMs, cut, afterCutMs) => {
         const run = {
           budgetMs,
           path: cutAt(cut, rttMs),
-          untilMs: cut + 3 * budgetMs,
-          ...(every === undefined ? {} : { writeEveryMs: every }),
+          untilMs: cut + 4 * budgetMs,
+          ...(afterCutMs === undefined ? {} : { writeAtMs: cut + afterCutMs }),
         };
         expect(deadAt({ ...run, isForgetful: true })).toBe(deadAt(run));
       }),

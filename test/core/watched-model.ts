@@ -1,5 +1,6 @@
 import { backstopProbes } from "../../src/core/backstop.ts";
-import { Liveness, type LivenessOptions } from "../../src/core/liveness.ts";
+import { Liveness } from "../../src/core/liveness.ts";
+import type { LivenessOptions } from "../../src/core/liveness-options.ts";
 import { PathLoss } from "../../src/core/path-loss.ts";
 import type { PeerGroup } from "../../src/core/peer-groups.ts";
 import { KernelModel, type ModelWorld, type Path } from "./kernel-model.ts";

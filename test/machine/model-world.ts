@@ -31,6 +31,8 @@ export class ModelWorld implements GuardWorld {
   now = 0;
   readonly connections: Map<number, ModelConnection> = new Map();
   readonly events: GuardEvent[] = [];
+  /** When the kernel itself gave a connection up. */
+  readonly kernelEndedAt: Map<number, number> = new Map();
   readonly endedAt: Map<number, number> = new Map();
   readonly engine: GuardEngine;
   readonly #sweepMs: number;
@@ -64,7 +66,10 @@ export class ModelWorld implements GuardWorld {
     let dueAt = Number.POSITIVE_INFINITY;
     while (this.now < untilMs) {
       this.now = Math.min(untilMs, sweepAt, Math.max(this.now + 1, dueAt));
-      for (const connection of this.connections.values()) this.#advance(connection);
+      for (const [key, connection] of this.connections) {
+        this.#advance(connection);
+        if (connection.kernel.state === "CLOSE") this.#endedByKernel(key);
+      }
       if (this.now >= sweepAt) {
         this.engine.survey(this.#table(), this.now);
         sweepAt = this.now + this.#sweepMs;
@@ -117,6 +122,11 @@ export class ModelWorld implements GuardWorld {
 
   retries2(): number {
     return 15;
+  }
+
+  #endedByKernel(key: number): void {
+    this.kernelEndedAt.set(key, this.now);
+    this.connections.delete(key);
   }
 
   #advance({ kernel, writeEveryMs }: ModelConnection): void {

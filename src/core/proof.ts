@@ -1,0 +1,52 @@
+import type { Attempts } from "./attempts.ts";
+import type { Flow } from "./flow.ts";
+import type { Instant } from "./instant.ts";
+import type { PathLoss } from "./path-loss.ts";
+import type { PathTiming } from "./path-timing.ts";
+import { outlastingNeededAtDeadline, type ProbePlan } from "./probe-plan.ts";
+
+/** With `atDeadline: "end"` so many unanswered attempts do where the budget is over. */
+const FEWEST_AT_DEADLINE = 2;
+
+/** What stayed unanswered, and what it is held against. */
+export interface Silence {
+  readonly now: Instant;
+  readonly flow: Flow;
+  readonly attempts: Attempts;
+  readonly timing: PathTiming;
+  readonly loss: PathLoss;
+  readonly plan: ProbePlan;
+  /** Attempts that loss does not explain. */
+  readonly needed: number;
+  readonly outageMs: number;
+  /** The kernel's backoff of what is in flight. */
+  readonly backoff: number;
+  readonly progressAt: Instant;
+  readonly deadline: Instant;
+  readonly isAnswerDue: boolean;
+}
+
+/** Neither the path's loss nor an outage that is to be survived explains so much silence. */
+export function isProven(it: Silence): boolean {
+  return it.attempts.settled >= it.needed && outlasting(it) >= it.plan.outlastingNeeded;
+}
+
+/**
+ * The same where the budget is over. That hurries the proof that this is no outage; that it is no loss the proof still waits for, unless
+ * `isToEnd`.
+ */
+export function isProvenAtDeadline(it: Silence, isToEnd: boolean, mustOutlastOutages: boolean): boolean {
+  const { attempts, timing, flow, needed, outageMs } = it;
+  if (attempts.settled < (isToEnd ? Math.min(FEWEST_AT_DEADLINE, needed) : needed)) return false;
+  if (!mustOutlastOutages) return true;
+  const settled = Math.max(attempts.settledOutlasting, timing.settledBeyond(outageMs, flow, attempts, it.now, it.backoff));
+  const room = timing.roomBeyond(outageMs, flow, attempts, it.progressAt, it.deadline);
+  return settled >= outlastingNeededAtDeadline(it.loss, room);
+}
+
+/** Attempts that outlast the outage and had their time. While this process stood still the kernel went on: its own counters prove what our clock may not claim. */
+function outlasting({ attempts, timing, flow, outageMs, now, backoff, isAnswerDue }: Silence): number {
+  if (flow !== "in-flight") return attempts.settledOutlasting;
+  if (isAnswerDue) return Math.max(attempts.outlasting, timing.retransmitsBeyond(outageMs, backoff));
+  return Math.max(attempts.settledOutlasting, timing.settledBeyond(outageMs, flow, attempts, now, backoff));
+}
