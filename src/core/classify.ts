@@ -75,7 +75,10 @@ function classifySilent(it: Case): Finding {
 
 function pathSilent(it: Case, heard: string): Finding {
   const why = [`${it.unansweredAttempts} attempts unanswered, ${heard}`];
-  const unknown = ["whether the path, the host or its power failed: from here they look the same"];
+  const unknown = [
+    "whether the path, the host or its power failed: from here they look the same",
+    "whether the path would have come back: an outage longer than those that are to be survived looks the same",
+  ];
   const path = it.localPath;
   if (path?.neighbor === "FAILED" || path?.neighbor === "INCOMPLETE") {
     const hop = path.gateway ? `the next hop ${path.gateway}` : "the peer, which is on our own link,";
@@ -186,9 +189,9 @@ function isReportedUnreachable(info: TcpInfo | null): boolean {
   return info.retransmits >= 2 && info.retransmits > info.backoff && (info.totalRetransmits ?? 0) > 0;
 }
 
+/** Never "certain": an outage that lasts longer than any that is to be survived looks the same. */
 function certaintyOf(it: Case): Certainty {
-  if (it.state !== "dead" || it.isRushed) return "medium";
-  return it.unansweredAttempts >= 6 && !it.isLossy ? "certain" : "high";
+  return it.state === "dead" && !it.isRushed ? "high" : "medium";
 }
 
 function ms(value: number | null): string {

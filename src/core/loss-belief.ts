@@ -53,7 +53,7 @@ export class LossBelief {
     const kept = (1 - 1 / MEMORY) ** (attempts - lost + counted);
     this.#lost = this.#lost * kept + counted;
     this.#answered = this.#answered * kept + attempts - lost;
-    this.#series = this.#series * kept + (lost > 0 ? 1 : 0);
+    this.#series = this.#series * kept + (counted > 0 ? 1 : 0);
   }
 
   /** Share of attempts lost, 0 to 1. */

@@ -44,15 +44,15 @@ export interface Estimated {
 }
 
 /**
- * Importance sampling of a rare event. A live peer is called dead when all attempts of one silence are lost. So connections that have lived on the
- * path for a random time are cut right after an answer, the attempts until the verdict are noted, and each counts with the chance that a live
+ * Importance sampling of a rare event. A live peer is called dead when all attempts of one silence are lost. So connections of a random age
+ * (between `ages`, ms) are cut right after an answer, the attempts until the verdict are noted, and each counts with the chance that a live
  * path loses just these. Every packet could begin such a silence.
  */
-export function estimateFalseAlarms(cell: Cell, samples: number, longestMs: number, seed: number): Estimated {
+export function estimateFalseAlarms(cell: Cell, samples: number, ages: readonly [number, number], seed: number): Estimated {
   const next = seededRandom(seed);
   const taken: { chance: number; attempts: number; ms: number; packetsPerHour: number }[] = [];
   for (let i = 0; i < samples; i++) {
-    const cutAt = 2000 + next() * longestMs;
+    const cutAt = ages[0] + next() * (ages[1] - ages[0]);
     const path = new RecordedPath(cell.path, cell.rttMs, seed + 104_729 * i, cutAt);
     const { deadAt, kernelEndedAt } = watchModel(runOf(cell, path, cutAt + 120_000));
     const endedAt = deadAt ?? kernelEndedAt;
