@@ -80,9 +80,10 @@ export class AttemptCounter {
     this.#nudgedAt = null;
   }
 
-  /** When to look for the probe asked for, and for its answer. */
+  /** When to look for the probe asked for, and for its answer; where that takes long, the next probe does not wait for it. */
   nudgeDueAt(answerWindowMs: number): Instant {
-    return this.#nudgedAt === null ? Number.POSITIVE_INFINITY : this.#nudgedAt + Math.max(NUDGE_LEAVES_WITHIN_MS, answerWindowMs);
+    if (this.#nudgedAt === null) return Number.POSITIVE_INFINITY;
+    return this.#nudgedAt + Math.max(NUDGE_LEAVES_WITHIN_MS, Math.min(answerWindowMs, LOCAL_RETRY_MS - NUDGE_LEAVES_WITHIN_MS));
   }
 
   /** Counts the kernel's probes; the first one, the standing probe, left by `standingBy`. */

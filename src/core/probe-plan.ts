@@ -83,6 +83,8 @@ export function planProbes(input: ProbePlanInput): ProbePlan {
   const outageMs = OUTAGE_SHARE * budgetMs;
   const spacingMs = probeSpacingMs(outageMs);
   const outlastingNeeded = outlastingNeededBy(loss);
+  // Probes on demand begin when the standing one is missed.
+  const lateStartMs = Math.max(0, answerWindowMs - spacingMs);
   const marginMs = answerWindowMs + KERNEL_LATENESS_MS + ownLatenessMs(budgetMs);
   const inFlight = attemptsNeededBy(loss, "in-flight", falseAlarmsPerYear, 0);
   const blocked = attemptsNeededBy(loss, "blocked", falseAlarmsPerYear, 0);
@@ -92,7 +94,8 @@ export function planProbes(input: ProbePlanInput): ProbePlan {
   );
   const probing = (idleMs: number): { readonly attempts: number; readonly ms: number } => {
     const attempts = attemptsNeededBy(loss, "idle", falseAlarmsPerYear, idleMs);
-    return { attempts, ms: Math.max(outageMs + (outlastingNeeded - 1) * spacingMs, (attempts - 1) * spacingMs) };
+    const ms = Math.max(outageMs + (outlastingNeeded - 1) * spacingMs, lateStartMs + (attempts - 1) * spacingMs);
+    return { attempts, ms };
   };
   const longest = Math.floor(
     (budgetMs - Math.max(probing(LONGEST_IDLE_MS).ms, firstAttemptBeyond(outageMs, input.rtoMs, input.rtoMaxMs)) - marginMs) / 1000,
@@ -140,7 +143,7 @@ export function outlastingNeededAtDeadline(loss: Belief, room: number): number {
   return Math.max(1, Math.min(room, loss.attemptsNeeded(ACCEPTED_AFTER_OUTAGE_AT_DEADLINE)));
 }
 
-/** When the probes of a burst leave: evenly spread over what an outage may last, then as close as answers can come. */
+/** When the probes of a burst leave: evenly spread over what an outage may last, then as close as answers can come; where time is short, from the start. */
 export interface Burst {
   readonly firstAt: number;
   readonly outageMs: number;
@@ -158,7 +161,8 @@ export function nextProbeAt(now: number, { firstAt, outageMs, outlasting, attemp
   const tailMs = (outlasting - 1) * spacingMs;
   const lastAt = Math.min(lastBy, firstAt + Math.max(outageMs + tailMs, (attempts - 1) * spacingMs) + PAST_MS);
   const tailAt = Math.max(lastAt - tailMs, Math.min(lastAt, firstAt + outageMs + PAST_MS));
-  if (now >= tailAt - PAST_MS) return now + spacingMs;
   const room = tailAt - firstAt;
+  const isTight = Math.floor(room / spacingMs) + outlasting < attempts;
+  if (isTight || now >= tailAt - PAST_MS) return now + spacingMs;
   return now + Math.max(spacingMs, room / Math.max(1, Math.floor(room / spacingMs)));
 }
