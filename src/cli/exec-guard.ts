@@ -29,7 +29,13 @@ export function guardProgram(port: SystemPort, pid: number, { detectWithinMs, is
   const tree = new ProcessTree(pid);
   const world = new LinuxGuardWorld({ port, ending: "disconnect", pids: () => tree.pids() });
   const rule = { name: "exec", match: MATCH_ALL, detectWithinMs, endsDead: true, includesListeners: true, includesLoopback: false };
-  const actions = new GuardActions({ world, apply: true, zeroWindowToleranceMs: ZERO_WINDOW_TOLERANCE_MS, log });
+  const actions = new GuardActions({
+    world,
+    apply: true,
+    zeroWindowToleranceMs: ZERO_WINDOW_TOLERANCE_MS,
+    holdAtMostMs: NO_BRAKE.holdAtMostMs,
+    log,
+  });
   const brake = new MassDeathBrake(NO_BRAKE);
   const engine = new GuardEngine({ world, actions, brake, rules: [rule], onlyOwned: true }, performance.now());
   const onProblem = (problem: string): void => tell(`halfopen: ${problem}`);

@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import type { SystemPort } from "../kernel/port.ts";
@@ -7,6 +8,7 @@ import { SMALLEST_GUARD_BUDGET_MS } from "../machine/guard-budget.ts";
 import { GuardEngine } from "../machine/guard-engine.ts";
 import type { GuardEvent } from "../machine/guard-event.ts";
 import { GuardLoop } from "../machine/guard-loop.ts";
+import { GuardMemory } from "../machine/guard-memory.ts";
 import { GuardMetrics } from "../machine/guard-metrics.ts";
 import { LinuxGuardWorld } from "../machine/linux-guard-world.ts";
 import { DEFAULT_BRAKE, MassDeathBrake } from "../machine/mass-death-brake.ts";
@@ -30,9 +32,11 @@ ${CHOICE_HELP}  --apply                  do it; for other users' programs needs 
   --once                   ends after one budget: settings stand, and who was dead by then is ended
   --json                   one object a line, with the evidence
   --metrics WHERE          Prometheus text on a Unix socket (/run/halfopen.sock) or the loopback (127.0.0.1:9555)
+  --memory FILE            keeps what programs had set, for the next guard; default /run/halfopen-guard/memory.json for root,
+                           else in $XDG_RUNTIME_DIR where there is one
   --every 2s               between two surveys, default 2s, and at most a fifth of the smallest budget
 
-SIGTERM and SIGINT leave every connection in a state that needs no guard. Started anew, it finds its own settings in place.
+SIGTERM and SIGINT give every program back what it had set, and so does SIGHUP before the new rules act; with --once the settings stay.
 Exit code: 0 fine, 1 with --once when a dead one was found, 2 usage, 3 not permitted or not supported.
 `;
 
@@ -60,6 +64,7 @@ async function run(args: readonly string[]): Promise<ExitCode> {
       json: { type: "boolean" },
       metrics: { type: "string" },
       every: { type: "string" },
+      memory: { type: "string" },
     },
   });
   const readRules = (): GuardRules => rulesOf(values);
@@ -79,7 +84,10 @@ async function run(args: readonly string[]): Promise<ExitCode> {
   };
   const world = new LinuxGuardWorld({ port, ending: "destroy" });
   const { zeroWindowToleranceMs } = settings;
-  const actions = new GuardActions({ world, apply: values.apply ?? false, zeroWindowToleranceMs, log });
+  const apply = values.apply ?? false;
+  const memory = new GuardMemory(apply ? (values.memory ?? defaultStateFile()) : null, warn);
+  const { holdAtMostMs } = settings.brake;
+  const actions = new GuardActions({ world, apply, zeroWindowToleranceMs, holdAtMostMs, memory, log });
   const brake = new MassDeathBrake(settings.brake);
   const engine = new GuardEngine({ world, actions, brake, rules: settings.rules }, performance.now());
   const notify = notifier(port);
@@ -112,10 +120,17 @@ async function run(args: readonly string[]): Promise<ExitCode> {
   if (values.once) await sleep(longestMs + ONCE_GRACE_MS, undefined, { signal: stopping.signal }).catch(() => {});
   else await new Promise<void>((resolve) => stopping.signal.addEventListener("abort", () => resolve(), { once: true }));
   notify("STOPPING=1");
-  loop.stop();
+  loop.stop(values.once ?? false);
   server?.close();
   process.off("SIGTERM", stop).off("SIGINT", stop).off("SIGHUP", reload);
   return values.once && dead > 0 ? 1 : 0;
+}
+
+/** Where what lives as long as the machine runs is kept; `null` where there is no such place. */
+function defaultStateFile(): string | null {
+  if (process.geteuid?.() === 0) return "/run/halfopen-guard/memory.json";
+  const { XDG_RUNTIME_DIR: folder } = process.env;
+  return folder ? join(folder, "halfopen-guard.json") : null;
 }
 
 function rulesOf(values: Values & Parameters<typeof connectionChoice>[0]): GuardRules {

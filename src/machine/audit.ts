@@ -1,5 +1,6 @@
 import type { Diagnosis, LocalPath } from "../core/diagnosis.ts";
 import { NoticeForecast, type NoticeTimes } from "../core/notice.ts";
+import type { OptionsWanted } from "../kernel/connection-options.ts";
 import type { DescriptorSweep } from "../kernel/descriptor-sweep.ts";
 import { examineLocalPath } from "../kernel/local-path.ts";
 import { insideNamespace, type NetworkNamespace } from "../kernel/network-namespace.ts";
@@ -10,7 +11,6 @@ import { ConnectionRow } from "./connection-row.ts";
 import type { ConnectionTable } from "./connection-table.ts";
 import { type Danger, DangerOrder } from "./danger-order.ts";
 import { type EffectiveOptions, effectiveOptions, type SettingsSource } from "./effective-options.ts";
-import type { OptionsWanted } from "./exact-options.ts";
 import type { Nudged, NudgeTarget } from "./nudge-round.ts";
 import { type FoundOwners, OwnerSearch } from "./owner-search.ts";
 import type { OwnerTable } from "./owner-table.ts";

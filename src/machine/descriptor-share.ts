@@ -1,9 +1,9 @@
 import { HalfOpenError } from "../core/errors.ts";
+import { type ConnectionOptions, type OptionsWanted, readOptions } from "../kernel/connection-options.ts";
 import { countDescriptors, DescriptorLinks, descriptorLimit, listDescriptors, NO_DESCRIPTOR } from "../kernel/descriptor-links.ts";
 import { epollTargets } from "../kernel/epoll-targets.ts";
 import { ForeignProcess } from "../kernel/pidfd.ts";
 import type { SystemPort } from "../kernel/port.ts";
-import { type ConnectionOptions, type OptionsWanted, readOptions } from "./exact-options.ts";
 import type { InodeIndex } from "./inode-index.ts";
 import type { OwnerTable } from "./owner-table.ts";
 

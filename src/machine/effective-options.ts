@@ -1,6 +1,6 @@
+import type { ConnectionOptions } from "../kernel/connection-options.ts";
 import { errnoText } from "../kernel/errno-linux.ts";
 import type { ConnectionRow } from "./connection-row.ts";
-import { assumedOptions, type ConnectionOptions } from "./exact-options.ts";
 import type { OwnerTable } from "./owner-table.ts";
 import type { SystemDefaults } from "./system-defaults.ts";
 
@@ -32,4 +32,18 @@ function whyNotRead(row: ConnectionRow, owners: OwnerTable | null): string {
   const errno = owners?.errnoOf(row.index) ?? null;
   if (errno !== null) return `its descriptor may not be read (${errnoText(errno)})`;
   return owners?.ownerOf(row.index) ? "nobody asked" : "its owner cannot be seen from this user";
+}
+
+/** What must be assumed where the options cannot be read: the system's defaults. A keepalive timer seen by sock_diag proves that keepalive is on. */
+function assumedOptions(defaults: SystemDefaults, isKeepaliveSeen: boolean): ConnectionOptions {
+  return {
+    keepalive: {
+      enabled: isKeepaliveSeen,
+      idleMs: defaults.keepaliveIdleMs,
+      intervalMs: defaults.keepaliveIntervalMs,
+      count: defaults.keepaliveCount,
+    },
+    userTimeoutMs: 0,
+    rtoMaxMs: null,
+  };
 }

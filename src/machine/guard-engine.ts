@@ -12,6 +12,8 @@ import { Guarded } from "./guarded.ts";
 import type { MassDeathBrake } from "./mass-death-brake.ts";
 
 const TICK_MS = 10;
+/** A socket that was missing from more surveys than this is gone: one may be interrupted. */
+const MISSED_SURVEYS = 2;
 /** A condemned connection that may not be ended now is looked at again after this. */
 const HOLD_LOOK_MS = 1000;
 const ENOENT = 2;
@@ -67,10 +69,13 @@ export class GuardEngine {
     return { guarded: this.#guarded.size, inDoubt: this.#inDoubt, peers, silentPeers, isHolding: this.#brake.since !== null };
   }
 
-  /** New rules: every socket is matched anew at the next survey; what was set stays set. */
+  /** New rules: the programs get back what they had, and every socket is matched anew at the next survey. */
   reload(rules: readonly GuardRule[]): void {
     this.#rules = rules;
-    for (const connection of this.#guarded.values()) this.#forget(connection);
+    for (const connection of this.#guarded.values()) {
+      this.#actions.release(connection);
+      this.#forget(connection);
+    }
     this.#ignored.clear();
     this.#standings.clear();
   }
@@ -83,7 +88,9 @@ export class GuardEngine {
     if (news.length > 0) this.#world.learnOwners(table);
     for (const index of news) this.#adopt(table.row(index), takenAt);
     for (const [key, round] of this.#ignored) if (round !== this.#round) this.#ignored.delete(key);
-    for (const connection of this.#guarded.values()) if (connection.round !== this.#round) this.#forget(connection);
+    const isGone = ({ round }: Guarded): boolean => this.#round - round > MISSED_SURVEYS;
+    for (const connection of this.#guarded.values()) if (isGone(connection)) this.#forget(connection);
+    this.#actions.remember((key) => this.#round <= MISSED_SURVEYS || this.#guarded.has(key));
     this.#brakeHolds(takenAt);
   }
 
@@ -98,9 +105,13 @@ export class GuardEngine {
     for (const { verdict } of this.#guarded.values()) verdict?.stalled(now, gapMs);
   }
 
-  /** Leaves every connection in a state that needs no guard. */
-  stop(): void {
-    for (const connection of this.#guarded.values()) this.#actions.release(connection);
+  /** Gives programs back what they had; with `keepsSettings` leaves every connection in a state that needs no guard. */
+  stop(keepsSettings = false): void {
+    for (const connection of this.#guarded.values()) {
+      if (keepsSettings) this.#actions.leave(connection);
+      else this.#actions.release(connection);
+    }
+    this.#actions.remember((key) => this.#guarded.has(key));
   }
 
   /** `false`: the socket is new. */
@@ -213,6 +224,7 @@ export class GuardEngine {
     if (group) heardInGroup(group, connection.heardAt);
     connection.verdict = null;
     connection.said.delete("hold");
+    connection.isHeld = false;
     this.#inDoubt--;
     this.#actions.guardInFlight(connection, false);
     this.#markSilent(connection, false);

@@ -1,6 +1,6 @@
 import type { Diagnosis } from "../core/diagnosis.ts";
 import type { TcpState } from "../core/tcp-info.ts";
-import type { ConnectionOptions } from "./exact-options.ts";
+import type { ConnectionOptions } from "../kernel/connection-options.ts";
 
 export type GuardAction = "set" | "destroy" | "hold" | "would-set" | "would-destroy" | "error";
 

@@ -41,11 +41,11 @@ export class GuardLoop {
     this.#arm();
   }
 
-  /** Leaves every connection in a state that needs no guard. */
-  stop(): void {
+  /** See {@link GuardEngine.stop}. */
+  stop(keepsSettings = false): void {
     if (this.#timer) clearTimeout(this.#timer);
     this.#timer = null;
-    this.#options.engine.stop();
+    this.#options.engine.stop(keepsSettings);
     this.#options.world.close();
   }
 

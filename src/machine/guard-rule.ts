@@ -1,9 +1,9 @@
 import { backstopProbes, inFlightUserTimeoutMs, rtoCapMs } from "../core/backstop.ts";
+import type { ConnectionOptions } from "../kernel/connection-options.ts";
 import type { AppliedKeepalive } from "../kernel/keepalive.ts";
 import { Cidr } from "./cidr.ts";
 import { type ConnectionFilter, matchesOwner, matchesRow } from "./connection-filter.ts";
 import type { ConnectionRow } from "./connection-row.ts";
-import type { ConnectionOptions } from "./exact-options.ts";
 
 /** Which connections a guard keeps inside which budget. The first rule that matches decides. */
 export interface GuardRule {

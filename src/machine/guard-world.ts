@@ -1,7 +1,7 @@
 import type { LocalPath } from "../core/diagnosis.ts";
 import type { TcpInfo } from "../core/tcp-info.ts";
+import type { ConnectionOptions } from "../kernel/connection-options.ts";
 import type { ConnectionTable } from "./connection-table.ts";
-import type { ConnectionOptions } from "./exact-options.ts";
 import type { Guarded } from "./guarded.ts";
 
 /** What became of an attempt to change a connection. `errno` 0: it worked, or there was nothing to do. */

@@ -3,10 +3,10 @@ import type { Instant } from "../core/instant.ts";
 import type { PeerGroup } from "../core/peer-groups.ts";
 import type { TcpInfo, TcpState } from "../core/tcp-info.ts";
 import type { WheelEntry } from "../core/timer-wheel.ts";
+import type { ConnectionOptions } from "../kernel/connection-options.ts";
 import type { SockDiagId } from "../kernel/sock-diag-id.ts";
 import type { ConfirmedVerdict } from "./confirmed-verdict.ts";
 import type { ConnectionRow } from "./connection-row.ts";
-import type { ConnectionOptions } from "./exact-options.ts";
 import type { NamedConnection } from "./guard-event.ts";
 import type { GuardRule, Standing } from "./guard-rule.ts";
 import { RoundTrips } from "./round-trips.ts";
@@ -57,6 +57,8 @@ export class Guarded implements WheelEntry {
   tries = 0;
   /** For a while it has other settings: after a nudge, under the patience of a hold, with a stretched user timeout. */
   isDeviating = false;
+  /** The brake holds it: the kernel probes it seldom, and nobody else does. */
+  isHeld = false;
   /** The guard's own user timeout is on. */
   hasUserTimeout = false;
   /** What was logged of it already, so that it is not said again at every look. */

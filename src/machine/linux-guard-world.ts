@@ -1,6 +1,7 @@
 import type { LocalPath } from "../core/diagnosis.ts";
 import { HalfOpenError } from "../core/errors.ts";
 import type { TcpInfo } from "../core/tcp-info.ts";
+import { applyOptions, readOptions } from "../kernel/connection-options.ts";
 import { disconnect } from "../kernel/disconnect.ts";
 import { examineLocalPath } from "../kernel/local-path.ts";
 import { insideNamespace, type NetworkNamespace } from "../kernel/network-namespace.ts";
@@ -10,7 +11,6 @@ import type { SystemPort } from "../kernel/port.ts";
 import { SockDiag } from "../kernel/sock-diag.ts";
 import { applyUserTimeout } from "../kernel/user-timeout.ts";
 import { ConnectionTable } from "./connection-table.ts";
-import { applyOptions, readOptions } from "./exact-options.ts";
 import type { Decide, GuardWorld, Tuned } from "./guard-world.ts";
 import type { Guarded } from "./guarded.ts";
 import { type Owner, OwnerMap, processName } from "./owners.ts";

@@ -1,11 +1,11 @@
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
+import type { OptionsWanted } from "../kernel/connection-options.ts";
 import type { DescriptorSweep } from "../kernel/descriptor-sweep.ts";
 import type { SystemPort } from "../kernel/port.ts";
 import type { SweptSockets } from "../kernel/swept-sockets.ts";
 import type { ConnectionTable } from "./connection-table.ts";
 import { cutShares, type DescriptorShare } from "./descriptor-share.ts";
-import type { OptionsWanted } from "./exact-options.ts";
 import { InodeIndex } from "./inode-index.ts";
 import { OwnerTable } from "./owner-table.ts";
 import { listPids } from "./owners.ts";

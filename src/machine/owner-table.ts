@@ -1,4 +1,4 @@
-import type { ConnectionOptions } from "./exact-options.ts";
+import type { ConnectionOptions } from "../kernel/connection-options.ts";
 import type { Owner } from "./owners.ts";
 
 /** Numbers a row: pid, descriptor, errno, and the options. */

@@ -1,6 +1,6 @@
+import type { OptionsWanted } from "../kernel/connection-options.ts";
 import type { SystemPort } from "../kernel/port.ts";
 import { type DescriptorShare, searchShare } from "./descriptor-share.ts";
-import type { OptionsWanted } from "./exact-options.ts";
 import { InodeIndex, type SharedInodes } from "./inode-index.ts";
 import { OwnerTable } from "./owner-table.ts";
 

@@ -1,6 +1,6 @@
+import { type ConnectionOptions, KEEPALIVE_OFF, type OptionsWanted } from "../kernel/connection-options.ts";
 import type { SweptSocket } from "../kernel/swept-socket.ts";
 import type { SweptSockets } from "../kernel/swept-sockets.ts";
-import { type ConnectionOptions, KEEPALIVE_OFF, type OptionsWanted } from "./exact-options.ts";
 import type { InodeIndex } from "./inode-index.ts";
 import type { OwnerTable } from "./owner-table.ts";
 

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { SMALLEST_GUARD_BUDGET_MS } from "../../src/machine/guard-budget.ts";
-import { NO_BRAKE } from "../../src/machine/mass-death-brake.ts";
+import { DEFAULT_BRAKE, NO_BRAKE } from "../../src/machine/mass-death-brake.ts";
 import { KernelModel, type Path } from "../core/kernel-model.ts";
 import { ModelWorld } from "./model-world.ts";
 
@@ -41,7 +41,7 @@ describe("the guard", () => {
           world.run(cut + budgetMs + 1500);
           const late = (world.endedAt.get(key) ?? Number.POSITIVE_INFINITY) - cut;
           // Who writes seldom asks late: data that enters flight starts a clock of its own.
-          expect(late).toBeLessThanOrEqual(budgetMs + 250 + 3 * rttMs + 0.6 * (writeEveryMs ?? 0));
+          expect(late).toBeLessThanOrEqual(budgetMs + 250 + 3 * rttMs + 0.8 * (writeEveryMs ?? 0));
           expect(world.actionsOf("destroy").map(({ diagnosis }) => diagnosis?.cause)).toEqual(["path-silent"]);
         },
       ),
@@ -160,6 +160,57 @@ describe("the guard", () => {
     world.run(90_000);
     expect(world.engine.counts.isHolding).toBe(false);
     for (const { options } of world.connections.values()) expect(options.keepalive.count).toBe(40);
+  });
+
+  it("holds for ten minutes, and the kernel ends nothing meanwhile: probes are rare, and every connection lives on when the path is back", () => {
+    const world = new ModelWorld({ budgetMs: 5000, brake: { ...DEFAULT_BRAKE, holdAtMostMs: 900_000 } });
+    for (let i = 0; i < 20; i++) world.add(kernel(outOf(10_000, 610_000)), [10, 0, 0, i], i % 2 ? 300 : null);
+    world.run(609_000);
+    expect(world.engine.counts.isHolding).toBe(true);
+    for (const { kernel: model } of world.connections.values()) expect(model.info().probes).toBeLessThan(60);
+    world.run(800_000);
+    expect(world.kernelEndedAt.size).toBe(0);
+    expect(world.endedAt.size).toBe(0);
+    expect(world.engine.counts.isHolding).toBe(false);
+    for (const { options } of world.connections.values())
+      expect(options.keepalive).toMatchObject({ idleMs: 1000, intervalMs: 1000, count: 40 });
+  });
+
+  it.each(["stops", "has its rules read again"])("ends nothing when it %s in a hold, and programs have what they had in the end", (how) => {
+    const own = { enabled: true, idleMs: 60_000, intervalMs: 1000, count: 5 };
+    const world = new ModelWorld({ budgetMs: 5000 });
+    for (let i = 0; i < 20; i++) {
+      const key = world.add(kernel(outOf(10_000, 72_000)), [10, 0, 0, i], i % 2 ? 300 : null);
+      world.program(key, i % 4 < 2 ? { keepalive: own } : {});
+    }
+    const before = [...world.connections.values()].map(({ options }) => options);
+    world.run(60_000);
+    expect(world.engine.counts.isHolding).toBe(true);
+    if (how === "stops") world.engine.stop();
+    else world.engine.reload(world.rules);
+    if (how === "stops") world.runAlone(200_000);
+    else world.run(200_000);
+    expect(world.kernelEndedAt.size).toBe(0);
+    expect(world.endedAt.size).toBe(0);
+    if (how !== "stops") world.engine.stop();
+    const after = [...world.connections.values()].map(({ options }) => options);
+    for (const [i, { keepalive, userTimeoutMs, rtoMaxMs }] of before.entries()) {
+      expect(after[i]).toMatchObject({ userTimeoutMs, rtoMaxMs });
+      // Nobody is there to lower a count that was raised for the probes of the hold.
+      if (how === "stops" && keepalive.enabled)
+        expect(after[i]?.keepalive).toMatchObject({ ...keepalive, count: expect.any(Number) as number });
+      else expect(after[i]?.keepalive.enabled).toBe(keepalive.enabled);
+    }
+  });
+
+  it("takes its user timeout for no program's own when its rules are read again", () => {
+    const world = new ModelWorld({ budgetMs: 5000, hasRtoCap: false });
+    const key = world.add(kernel(outOf(10_000, 13_000), 120_000), [10, 0, 0, 2], 300);
+    world.run(12_500);
+    expect(world.connections.get(key)?.options.userTimeoutMs).toBe(60_000);
+    world.engine.reload(world.rules);
+    world.run(40_000);
+    expect(world.connections.get(key)?.options.userTimeoutMs).toBe(0);
   });
 
   it("without a brake, as for one program, ends all of them in time", () => {

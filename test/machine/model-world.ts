@@ -1,7 +1,7 @@
 import type { TcpInfo } from "../../src/core/tcp-info.ts";
+import { bearable, type ConnectionOptions } from "../../src/kernel/connection-options.ts";
 import { MATCH_ALL } from "../../src/machine/connection-filter.ts";
 import type { ConnectionTable } from "../../src/machine/connection-table.ts";
-import type { ConnectionOptions } from "../../src/machine/exact-options.ts";
 import { GuardActions } from "../../src/machine/guard-actions.ts";
 import { GuardEngine } from "../../src/machine/guard-engine.ts";
 import type { GuardEvent } from "../../src/machine/guard-event.ts";
@@ -35,6 +35,7 @@ export class ModelWorld implements GuardWorld {
   readonly kernelEndedAt: Map<number, number> = new Map();
   readonly endedAt: Map<number, number> = new Map();
   readonly engine: GuardEngine;
+  readonly rules: readonly GuardRule[];
   readonly #sweepMs: number;
   readonly #hasRtoCap: boolean;
 
@@ -50,8 +51,12 @@ export class ModelWorld implements GuardWorld {
       includesListeners: true,
       includesLoopback: true,
     };
-    const actions = new GuardActions({ world: this, apply, zeroWindowToleranceMs: 60_000, log: (event) => this.events.push(event) });
-    this.engine = new GuardEngine({ world: this, actions, brake: new MassDeathBrake(options.brake ?? DEFAULT_BRAKE), rules: [rule] }, 0);
+    this.rules = [rule];
+    const { brake = DEFAULT_BRAKE } = options;
+    const { holdAtMostMs } = brake;
+    const log = (event: GuardEvent): number => this.events.push(event);
+    const actions = new GuardActions({ world: this, apply, zeroWindowToleranceMs: 60_000, holdAtMostMs, log });
+    this.engine = new GuardEngine({ world: this, actions, brake: new MassDeathBrake(brake), rules: this.rules }, 0);
   }
 
   add(kernel: KernelModel, remote: readonly number[] = [10, 0, 0, 2], writeEveryMs: number | null = null): number {
@@ -61,15 +66,26 @@ export class ModelWorld implements GuardWorld {
     return cookie;
   }
 
+  /** The connection's program sets options of its own. */
+  program(key: number, options: Partial<ConnectionOptions>): void {
+    const connection = this.connections.get(key);
+    if (!connection) return;
+    connection.options = { ...connection.options, ...options };
+    this.#set(connection);
+  }
+
+  /** Time passes, and no guard runs. */
+  runAlone(untilMs: number): void {
+    this.now = untilMs;
+    this.#live();
+  }
+
   run(untilMs: number): void {
     let sweepAt = this.now;
     let dueAt = Number.POSITIVE_INFINITY;
     while (this.now < untilMs) {
       this.now = Math.min(untilMs, sweepAt, Math.max(this.now + 1, dueAt));
-      for (const [key, connection] of this.connections) {
-        this.#advance(connection);
-        if (connection.kernel.state === "CLOSE") this.#endedByKernel(key);
-      }
+      this.#live();
       if (this.now >= sweepAt) {
         this.engine.survey(this.#table(), this.now);
         sweepAt = this.now + this.#sweepMs;
@@ -96,12 +112,13 @@ export class ModelWorld implements GuardWorld {
     const connection = this.connections.get(key);
     if (!connection) return { errno: 3, before: null, after: null };
     const before = connection.options;
-    const after = decide(before);
+    const wanted = decide(before);
+    const info = connection.kernel.info();
+    const isIdle = info.unackedSegments === 0 && info.notSentBytes === 0;
+    const after = wanted && bearable(wanted, isIdle ? (info.probes ?? 0) : 0);
     if (after && !isDry) {
       connection.options = after;
-      const { enabled: keepalive, idleMs, intervalMs, count } = after.keepalive;
-      const { userTimeoutMs, rtoMaxMs } = after;
-      connection.kernel.set({ keepalive, idleMs, intervalMs, count, userTimeoutMs, ...(rtoMaxMs === null ? {} : { rtoMaxMs }) });
+      this.#set(connection);
     }
     return { errno: 0, before, after };
   }
@@ -122,6 +139,19 @@ export class ModelWorld implements GuardWorld {
 
   retries2(): number {
     return 15;
+  }
+
+  #set({ kernel, options }: ModelConnection): void {
+    const { enabled: keepalive, idleMs, intervalMs, count } = options.keepalive;
+    const { userTimeoutMs, rtoMaxMs } = options;
+    kernel.set({ keepalive, idleMs, intervalMs, count, userTimeoutMs, ...(rtoMaxMs === null ? {} : { rtoMaxMs }) });
+  }
+
+  #live(): void {
+    for (const [key, connection] of this.connections) {
+      this.#advance(connection);
+      if (connection.kernel.state === "CLOSE") this.#endedByKernel(key);
+    }
   }
 
   #endedByKernel(key: number): void {
