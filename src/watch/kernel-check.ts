@@ -40,7 +40,7 @@ export class KernelCheck {
   readonly fd: number;
   #standing: Standing;
   /** Where the last reading lies, -1 after the end. */
-  #place: number = tcpInfoShelf.enter();
+  #place = -1;
   #liveness: Liveness | null;
   /** What losses taught while there was a judge; `null` where that is no more than is assumed of any path. */
   #loss: LossEstimator | null = null;
@@ -58,7 +58,8 @@ export class KernelCheck {
     this.#lookedAt = now;
     this.#liveness = this.#newLiveness(now);
     this.#idleMs = this.#liveness.idleMs;
-    this.#standing = this.#standing.start(fd, this.#idleMs);
+    this.#start();
+    this.#place = tcpInfoShelf.enter();
   }
 
   get state(): State {
@@ -133,12 +134,6 @@ export class KernelCheck {
     return this.#forget() ? Math.max(now + 1, this.#nextCalmLook(now, this.heardAt)) : next;
   }
 
-  /** The reading of a connection that the kernel has ended; `null` of one that it has not: after a FIN it would be in CLOSE_WAIT. */
-  closedState(): TcpInfo | null {
-    const info = tcpInfoShelf.read(this.fd) ? tcpInfoShelf.taken() : null;
-    return info?.state === "CLOSE" ? info : null;
-  }
-
   /** From now on closing sends an RST: the verdict stays true, and no orphan retransmits for minutes. */
   resetOnClose(): void {
     resetOnClose(this.fd);
@@ -148,9 +143,29 @@ export class KernelCheck {
     this.#standing.restore(this.fd);
   }
 
-  /** The kernel repeats as patiently as without a watch. */
+  /** The kernel repeats as patiently as without a watch, and is judged by that. */
   uncap(): void {
-    this.#standing.uncap(this.fd);
+    this.#standing = this.#standing.uncap(this.fd);
+    if (this.#liveness) this.#liveness = this.#recalled();
+  }
+
+  /** From now on by other settings. What was read of the peer stays known. */
+  retune({ detectWithinMs, zeroWindowToleranceMs }: WatchSettings): void {
+    this.#standing.restore(this.fd);
+    this.#standing = Standing.on(this.fd, detectWithinMs, zeroWindowToleranceMs);
+    this.#liveness = this.#recalled();
+    this.#idleMs = this.#liveness.idleMs;
+    this.#start();
+  }
+
+  /** Where the kernel refuses the keepalive, the cap that was set before goes back. */
+  #start(): void {
+    try {
+      this.#standing = this.#standing.start(this.fd, this.#idleMs);
+    } catch (error) {
+      this.#standing.uncap(this.fd);
+      throw error;
+    }
   }
 
   /** The last reading is needed no more. */

@@ -10,6 +10,9 @@ import { shareEqual } from "./share-equal.ts";
 const NO_CAP =
   "no TCP_RTO_MAX_MS (Linux >= 6.15, and tcp_retries2 not lowered): a peer that dies behind a closed window is found after two to three times the time it was blocked";
 
+const UNCAPPED =
+  "the program ended its side, so the cap on backoff is taken off for the last data: a peer that dies behind a closed window is found after two to three times the time it was blocked";
+
 /** What most connections have in common is kept once. */
 const sharedSaved: (saved: Saved) => Saved = shareEqual();
 const sharedKeepalive: (keepalive: AppliedKeepalive) => AppliedKeepalive = shareEqual();
@@ -20,6 +23,8 @@ const sharedStanding: (standing: Standing) => Standing = shareEqual();
 interface Terms {
   readonly budgetMs: number;
   readonly rtoMaxMs: number | null;
+  /** The cap was there and was taken off: {@link Standing.uncap}. */
+  readonly isUncapped: boolean;
   /** The user timeout that is set while data is in flight with an open window; 0 where the RTO cap makes it needless. */
   readonly inFlightUserTimeoutMs: number;
   /** The backoff beyond which the kernel does not double its timeout. */
@@ -57,7 +62,7 @@ export class Standing {
     const saved = sharedSaved({ keepalive, userTimeoutMs: readUserTimeout(fd), rtoMaxMs: readRtoMax(fd) });
     const rtoMaxMs = applyCap(fd, budgetMs);
     const inFlightUserTimeoutMs = rtoMaxMs === null ? Math.max(zeroWindowToleranceMs, BACKSTOP_BUDGETS * budgetMs) : 0;
-    const terms = sharedTerms({ budgetMs, rtoMaxMs, inFlightUserTimeoutMs, lastBackoff: readRetries().tcpRetries2 });
+    const terms = sharedTerms({ budgetMs, rtoMaxMs, isUncapped: false, inFlightUserTimeoutMs, lastBackoff: readRetries().tcpRetries2 });
     if (saved.userTimeoutMs !== 0) applyUserTimeout(fd, 0);
     return sharedStanding(new Standing({ terms, saved, keepalive, hasUserTimeout: false }));
   }
@@ -68,9 +73,10 @@ export class Standing {
   }
 
   describe(): Applied {
-    const { rtoMaxMs, budgetMs, inFlightUserTimeoutMs } = this.terms;
+    const { rtoMaxMs, isUncapped, budgetMs, inFlightUserTimeoutMs } = this.terms;
     const { idleMs, intervalMs, count } = this.keepalive;
-    const givesUpMs = rtoMaxMs === null ? inFlightUserTimeoutMs : givesUpAfterMs(rtoMaxMs, readRetries().tcpRetries2);
+    const capMs = rtoMaxMs ?? this.saved.rtoMaxMs;
+    const givesUpMs = capMs === null || inFlightUserTimeoutMs > 0 ? inFlightUserTimeoutMs : givesUpAfterMs(capMs, readRetries().tcpRetries2);
     return {
       level: "kernel",
       keepalive: { idleMs, intervalMs, count },
@@ -78,7 +84,7 @@ export class Standing {
       rtoMaxMs,
       detectWithinMs: { idle: budgetMs, inFlight: budgetMs, closedWindow: rtoMaxMs === null ? null : budgetMs },
       backstopMs: { idle: idleMs + intervalMs * count, inFlight: givesUpMs },
-      notes: rtoMaxMs === null ? [NO_CAP] : [],
+      notes: rtoMaxMs !== null ? [] : [isUncapped ? UNCAPPED : NO_CAP],
     };
   }
 
@@ -107,9 +113,11 @@ export class Standing {
    * Takes the cap on backoff back. Of a closed socket whose backoff has reached its cap the kernel gives up the rest at once
    * (tcp_timer.c, tcp_orphan_retries): with ours an outage of 2 s would lose the last data and the FIN.
    */
-  uncap(fd: number): void {
+  uncap(fd: number): Standing {
     const { rtoMaxMs } = this.saved;
-    if (rtoMaxMs !== null) applyRtoMax(fd, rtoMaxMs);
+    if (rtoMaxMs === null || this.terms.rtoMaxMs === null) return this;
+    applyRtoMax(fd, rtoMaxMs);
+    return sharedStanding(new Standing({ ...this, terms: sharedTerms({ ...this.terms, rtoMaxMs: null, isUncapped: true }) }));
   }
 
   restore(fd: number): void {

@@ -15,7 +15,7 @@ export interface ServerWatchEvents {
   alive: [diagnosis: Diagnosis, socket: Socket];
   dead: [diagnosis: Diagnosis, socket: Socket];
   close: [diagnosis: Diagnosis, socket: Socket];
-  /** A connection that cannot be watched (a Unix-domain socket, say); it is left as it is. */
+  /** A connection that cannot be watched (a Unix-domain socket, say), or not any longer; it is left as it is. */
   unwatched: [error: HalfOpenError, socket: Socket];
 }
 
@@ -92,16 +92,30 @@ export class ServerWatch extends EventEmitter<ServerWatchEvents> implements Sink
     }
   }
 
+  /** @internal Called by a connection. */
+  unwatched(error: HalfOpenError, connection: Connection): void {
+    this.#connections.delete(connection);
+    this.#tellUnwatched(error, connection.socket);
+  }
+
   readonly #onAbort = (): void => this.close();
 
   readonly #onConnection = (socket: Socket): void => {
     try {
       this.#connections.add(Connection.watch(watchableSocket(socket), this.#newSink(socket)));
     } catch (error) {
-      if (error instanceof HalfOpenError) this.emit("unwatched", error, socket);
+      if (error instanceof HalfOpenError) this.#tellUnwatched(error, socket);
       else surface(error);
     }
   };
+
+  #tellUnwatched(error: HalfOpenError, socket: Socket): void {
+    try {
+      this.emit("unwatched", error, socket);
+    } catch (thrown) {
+      surface(thrown);
+    }
+  }
 
   readonly #sinks: WeakMap<Socket, Sink> = new WeakMap();
 
@@ -112,6 +126,7 @@ export class ServerWatch extends EventEmitter<ServerWatchEvents> implements Sink
     const sink: Sink = {
       settings: { ...this.settings, heartbeat: () => heartbeat(socket) },
       notify: (event, diagnosis, connection) => this.notify(event, diagnosis, connection),
+      unwatched: (error, connection) => this.unwatched(error, connection),
     };
     this.#sinks.set(socket, sink);
     return sink;
