@@ -6,6 +6,7 @@ import { HalfOpenError } from "../core/errors.ts";
 import type { Applied } from "./applied.ts";
 import { Connection } from "./connection.ts";
 import { settingsOf, type WatchOptions, type WatchSettings } from "./options.ts";
+import { labelled } from "./fan-out.ts";
 import type { Sink, WatchEvent } from "./sink.ts";
 import { watchableSocket } from "./watchable.ts";
 import { surface } from "./watcher.ts";
@@ -64,8 +65,8 @@ export class ServerWatch extends EventEmitter<ServerWatchEvents> implements Sink
     return this.#connections.size;
   }
 
-  [Symbol.iterator](): IterableIterator<WatchedConnection> {
-    return this.#connections.values();
+  *[Symbol.iterator](): IterableIterator<WatchedConnection> {
+    for (const connection of this.#connections) yield new Served(connection, this.settings);
   }
 
   /** Ends the watch and leaves every socket as it was. */
@@ -134,6 +135,38 @@ export class ServerWatch extends EventEmitter<ServerWatchEvents> implements Sink
 
   #sinkOf(socket: Socket): Sink {
     return this.#sinks.get(socket) ?? this;
+  }
+}
+
+class Served implements WatchedConnection {
+  readonly socket: Socket;
+  readonly #connection: Connection;
+  readonly #settings: WatchSettings;
+
+  constructor(connection: Connection, settings: WatchSettings) {
+    this.socket = connection.socket;
+    this.#connection = connection;
+    this.#settings = settings;
+  }
+
+  get state(): State {
+    return this.#connection.state;
+  }
+
+  get applied(): Applied | null {
+    return this.#connection.applied;
+  }
+
+  get rttMs(): number | null {
+    return this.#connection.rttMs;
+  }
+
+  get silentForMs(): number | null {
+    return this.#connection.silentForMs;
+  }
+
+  diagnose(): Diagnosis {
+    return labelled(this.#connection.diagnose(), this.#settings);
   }
 }
 
