@@ -34,7 +34,11 @@ export class DeadPeerError extends HalfOpenError {
     const { cause, remote, why } = diagnosis;
     const isLocal = LOCAL.has(cause);
     const peer = remote ?? "(unknown)";
-    super("ERR_PEER_DEAD", `${isLocal ? `the connection to ${peer} is lost` : `peer ${peer} is dead`}: ${[cause, ...why].join("; ")}`, options);
+    super(
+      "ERR_PEER_DEAD",
+      `${isLocal ? `the connection to ${peer} is lost` : `peer ${peer} is dead`}: ${[cause, ...why].join("; ")}`,
+      options,
+    );
     this.name = "DeadPeerError";
     this.diagnosis = diagnosis;
     this.isLocal = isLocal;

@@ -42,8 +42,7 @@ export class ClientWatch extends EventEmitter<ClientWatchEvents> implements Disp
     this.#options = options;
     this.#signal = signal;
     this.#isClosed = signal?.aborted === true;
-    const onSocket: OnSocket = (socket, heartbeat) =>
-      this.#begin(socket, canAsk ? () => (canAsk() ? heartbeat() : undefined) : heartbeat);
+    const onSocket: OnSocket = (socket, heartbeat) => this.#begin(socket, canAsk ? () => (canAsk() ? heartbeat() : undefined) : heartbeat);
     this.#stopFollowing = this.#isClosed ? () => {} : follow(onSocket);
     if (!this.#isClosed) signal?.addEventListener("abort", this.#onAbort);
   }

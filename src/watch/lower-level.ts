@@ -15,7 +15,5 @@ export interface LowerLevel {
  * and refused what keeps it fresh, in these words.
  */
 export function applyLowerLevel(socket: Socket, budgetMs: number, hasHeartbeat: boolean, refusal?: string): LowerLevel {
-  return (
-    applyNativeKeepalive(socket, budgetMs, hasHeartbeat, refusal) ?? applyCoreKeepalive(socket, budgetMs, refusal)
-  );
+  return applyNativeKeepalive(socket, budgetMs, hasHeartbeat, refusal) ?? applyCoreKeepalive(socket, budgetMs, refusal);
 }

@@ -1,6 +1,6 @@
 import type { Diagnosis } from "../core/diagnosis.ts";
-import type { Connection } from "./connection.ts";
 import type { HalfOpenError } from "../core/errors.ts";
+import type { Connection } from "./connection.ts";
 import type { WatchSettings } from "./options.ts";
 
 export type WatchEvent = "suspect" | "alive" | "dead" | "close";

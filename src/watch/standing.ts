@@ -76,7 +76,8 @@ export class Standing {
     const { rtoMaxMs, isUncapped, budgetMs, inFlightUserTimeoutMs } = this.terms;
     const { idleMs, intervalMs, count } = this.keepalive;
     const capMs = rtoMaxMs ?? this.saved.rtoMaxMs;
-    const givesUpMs = capMs === null || inFlightUserTimeoutMs > 0 ? inFlightUserTimeoutMs : givesUpAfterMs(capMs, readRetries().tcpRetries2);
+    const givesUpMs =
+      capMs === null || inFlightUserTimeoutMs > 0 ? inFlightUserTimeoutMs : givesUpAfterMs(capMs, readRetries().tcpRetries2);
     return {
       level: "kernel",
       keepalive: { idleMs, intervalMs, count },
