@@ -2,7 +2,7 @@ import type { Socket } from "node:net";
 import type { State } from "../core/diagnosis.ts";
 import { HalfOpenError } from "../core/errors.ts";
 import type { Instant } from "../core/instant.ts";
-import { takeSocketError } from "../kernel/socket-error.ts";
+import { hasSocketError, takeSocketError } from "../kernel/socket-error.ts";
 import type { Applied } from "./applied.ts";
 import type { Facts } from "./diagnosing.ts";
 import { engine } from "./engine.ts";
@@ -14,7 +14,7 @@ import type { WatchSettings } from "./options.ts";
 import { ProcessCheck } from "./process-check.ts";
 import { untoldError } from "./untold-error.ts";
 
-/** Of a reset the event loop tells only who reads. Other sockets are looked at after a tenth of the budget, and after this at most. */
+/** Of a reset the event loop tells only who reads. Other sockets are asked for an error after a tenth of the budget, and after this at most. */
 const LONGEST_UNREAD_CHECK_MS = 1000;
 
 /**
@@ -30,6 +30,8 @@ export class Evidence {
   readonly #membership: Membership;
   readonly #onOutcome: () => void;
   #lostMsSeen = engine.health.lostMs;
+  /** When the kernel's evidence is due. */
+  #lookAt: Instant = 0;
 
   /** Applies the kernel options. `onOutcome`: a heartbeat was answered, or failed. Where it throws, nothing has changed. */
   constructor(socket: Socket, settings: WatchSettings, onOutcome: () => void) {
@@ -74,18 +76,24 @@ export class Evidence {
     let next: Instant = Number.POSITIVE_INFINITY;
     const kernel = this.#kernel;
     if (kernel) {
-      const looked = kernel.look(now) ?? kernel.judge(now, stalledMs);
-      if (looked === null) return null;
-      this.#membership.heard(kernel.heardAt);
-      next = isReading(this.#socket) ? looked : Math.min(looked, this.nextUnread(now));
+      const isUnread = !isReading(this.#socket);
+      if (!isUnread || now >= this.#lookAt || kernel.liveness !== null || hasSocketError(kernel.fd)) {
+        const looked = kernel.look(now) ?? kernel.judge(now, stalledMs);
+        if (looked === null) return null;
+        this.#membership.heard(kernel.heardAt);
+        this.#lookAt = looked;
+      }
+      next = isUnread ? Math.min(this.#lookAt, this.nextUnread(now)) : this.#lookAt;
     }
     return this.#process ? Math.min(next, this.#process.check(now, stalledMs, kernel?.dataAgeMs)) : next;
   }
 
-  /** When to look again at a socket that the event loop does not read. */
+  /** When to ask again for an error of a socket that the event loop does not read. Asked together, they wake the process less often. */
   nextUnread(now: Instant): Instant {
     if (!this.#kernel) return Number.POSITIVE_INFINITY;
-    return now + Math.min(LONGEST_UNREAD_CHECK_MS, Math.floor(this.#settings.detectWithinMs / 10));
+    const afterMs = Math.min(LONGEST_UNREAD_CHECK_MS, Math.floor(this.#settings.detectWithinMs / 10));
+    const stepMs = Math.floor(afterMs / 4);
+    return Math.floor((now + afterMs) / stepMs) * stepMs;
   }
 
   /** See {@link untoldError}. */

@@ -66,10 +66,9 @@ describe("two watches of one socket", () => {
   });
 
   it("of which one is a server's: its list speaks by its own label", async () => {
-    const server = createServer();
+    const server = createServer((socket) => watch(socket, { label: "mine" }));
     const w = watchServer(server, { label: "api" });
     pair = await loopbackPair({ server });
-    watch(pair.accepted, { label: "mine" });
     expect([...w].map((one) => one.diagnose().label)).toEqual(["api"]);
     w.close();
   });
