@@ -109,6 +109,11 @@ export class Connection implements Checked {
     this.#sink.unwatched(isOurs ? error : new HalfOpenError("ERR_NOT_SUPPORTED", `cannot be watched: ${error}`, { cause: error }), this);
   }
 
+  /** What the evidence says: there is news. */
+  recheck(): void {
+    if (!this.#isEnded && this.state !== "dead") engine.schedule(this, engine.now());
+  }
+
   /** What the socket says: the connection exists. An exception here would be the program's. */
   connected(): void {
     if (this.#evidence) return;
@@ -151,7 +156,7 @@ export class Connection implements Checked {
 
   /** Apply the kernel options and take the first deadline. */
   #begin(): void {
-    this.#evidence = new Evidence(this.socket, this.#settings, () => this.#recheck());
+    this.#evidence = new Evidence(this.socket, this.#settings, this);
     engine.schedule(this, engine.now() + 1);
   }
 
@@ -181,10 +186,6 @@ export class Connection implements Checked {
   #isOverFor(now: Instant, graceMs: number): boolean {
     this.#overSince ??= now;
     return now - this.#overSince >= graceMs;
-  }
-
-  #recheck(): void {
-    if (!this.#isEnded && this.state !== "dead") engine.schedule(this, engine.now());
   }
 
   /** Compares what the proofs say with the state that was told last. */

@@ -17,6 +17,11 @@ import { untoldError } from "./untold-error.ts";
 /** Of a reset the event loop tells only who reads. Other sockets are asked for an error after a tenth of the budget, and after this at most. */
 const LONGEST_UNREAD_CHECK_MS = 1000;
 
+interface EvidenceOwner {
+  /** A heartbeat was answered, or failed. */
+  recheck(): void;
+}
+
 /**
  * What is known of one connection that exists: by the kernel, or by what stands in for it where it tells nothing, and by its peer's process; and
  * the connection's place among the others.
@@ -28,16 +33,16 @@ export class Evidence {
   #lower: LowerLevel | null = null;
   #process: ProcessCheck | null;
   readonly #membership: Membership;
-  readonly #onOutcome: () => void;
+  readonly #owner: EvidenceOwner;
   #lostMsSeen = engine.health.lostMs;
   /** When the kernel's evidence is due. */
   #lookAt: Instant = 0;
 
-  /** Applies the kernel options. `onOutcome`: a heartbeat was answered, or failed. Where it throws, nothing has changed. */
-  constructor(socket: Socket, settings: WatchSettings, onOutcome: () => void) {
+  /** Applies the kernel options. Where it throws, nothing has changed. */
+  constructor(socket: Socket, settings: WatchSettings, owner: EvidenceOwner) {
     this.#socket = socket;
     this.#settings = settings;
-    this.#onOutcome = onOutcome;
+    this.#owner = owner;
     this.#process = this.#processCheck(settings); // first: a program's own detector may throw
     const fd = openDescriptor(socket);
     if (fd >= 0) this.#watchKernel(fd);
@@ -81,7 +86,8 @@ export class Evidence {
         const looked = kernel.look(now) ?? kernel.judge(now, stalledMs);
         if (looked === null) return null;
         this.#membership.heard(kernel.heardAt);
-        this.#lookAt = looked;
+        // A whole, finite number: others cost heap.
+        if (looked !== Number.POSITIVE_INFINITY) this.#lookAt = Math.floor(looked);
       }
       next = isUnread ? Math.min(this.#lookAt, this.nextUnread(now)) : this.#lookAt;
     }
@@ -189,7 +195,7 @@ export class Evidence {
 
   #processCheck(settings: WatchSettings): ProcessCheck | null {
     const { heartbeat } = settings;
-    return heartbeat ? new ProcessCheck(this.#socket, heartbeat, settings, this.#onOutcome) : null;
+    return heartbeat ? new ProcessCheck(this.#socket, heartbeat, settings, () => this.#owner.recheck()) : null;
   }
 
   /** How long this process stood still since the last check. */
