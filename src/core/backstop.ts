@@ -22,9 +22,12 @@ export function backstopProbes(budgetMs: number, idleMs: number): { readonly int
   return { intervalMs, count: Math.min(LOOSEST_COUNT, Math.max(FEWEST_PROBES, Math.ceil(rest / intervalMs))) };
 }
 
-/** The cap on backoff, a fifth of the budget, under which retransmissions and window probes come often enough to be judged. */
-export function rtoCapMs(budgetMs: number): number {
-  return Math.min(LARGEST_CAP_MS, Math.max(SMALLEST_CAP_MS, Math.floor(budgetMs / 5)));
+/**
+ * The cap on backoff, a fifth of the budget, under which retransmissions and window probes come often enough to be judged; no less than two round
+ * trips, so that nothing is sent again that is still on its way.
+ */
+export function rtoCapMs(budgetMs: number, rttMs: number = 0): number {
+  return Math.min(LARGEST_CAP_MS, Math.max(SMALLEST_CAP_MS, Math.floor(budgetMs / 5), Math.ceil(2 * rttMs)));
 }
 
 /**

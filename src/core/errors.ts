@@ -1,4 +1,4 @@
-import type { Diagnosis } from "./diagnosis.ts";
+import type { Cause, Diagnosis } from "./diagnosis.ts";
 
 /** Stable codes: programs branch on these, never on messages. */
 export type HalfOpenErrorCode =
@@ -21,13 +21,26 @@ export class HalfOpenError extends Error {
   }
 }
 
+/** Causes that lie with this host. */
+const LOCAL: ReadonlySet<Cause> = new Set(["local-link-down", "local-send-failure", "local-stall", "closed-locally"]);
+
 /** What a watched socket is destroyed with when its peer is found dead. */
 export class DeadPeerError extends HalfOpenError {
   readonly diagnosis: Diagnosis;
+  /** The fault is this host's own (its link, its queue): nothing is known of the peer, and another peer is not reached any better. */
+  readonly isLocal: boolean;
 
   constructor(diagnosis: Diagnosis, options?: ErrorOptions) {
-    super("ERR_PEER_DEAD", `peer ${diagnosis.remote ?? "(unknown)"} is dead: ${diagnosis.cause}; ${diagnosis.why.join("; ")}`, options);
+    const { cause, remote, why } = diagnosis;
+    const isLocal = LOCAL.has(cause);
+    const peer = remote ?? "(unknown)";
+    super(
+      "ERR_PEER_DEAD",
+      `${isLocal ? `the connection to ${peer} is lost` : `peer ${peer} is dead`}: ${[cause, ...why].join("; ")}`,
+      options,
+    );
     this.name = "DeadPeerError";
     this.diagnosis = diagnosis;
+    this.isLocal = isLocal;
   }
 }

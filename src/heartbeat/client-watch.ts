@@ -2,7 +2,7 @@ import { EventEmitter } from "node:events";
 import type { Socket } from "node:net";
 import type { Diagnosis } from "../core/diagnosis.ts";
 import { HalfOpenError } from "../core/errors.ts";
-import type { Heartbeat, WatchOptions } from "../watch/options.ts";
+import { type Heartbeat, settingsOf, type WatchOptions } from "../watch/options.ts";
 import { watch } from "../watch/watch.ts";
 import { surface, type Watcher } from "../watch/watcher.ts";
 
@@ -31,18 +31,21 @@ interface ClientWatchEvents {
 
 /** The watch of a client through all its reconnects. */
 export class ClientWatch extends EventEmitter<ClientWatchEvents> implements Disposable {
-  readonly #options: WatchOptions;
+  readonly #options: Omit<WatchOptions, "signal">;
+  readonly #signal: AbortSignal | undefined;
   readonly #watchers: Set<Watcher> = new Set();
   readonly #stopFollowing: () => void;
   #isClosed = false;
 
-  constructor(follow: FollowSockets, { canAsk, ...options }: ClientWatchOptions = {}) {
+  constructor(follow: FollowSockets, { canAsk, signal, ...options }: ClientWatchOptions = {}) {
     super();
+    settingsOf({ ...options, signal, heartbeat: () => undefined }); // refused now, not at the first connection
     this.#options = options;
-    this.#stopFollowing = follow((socket, heartbeat) =>
-      this.#begin(socket, canAsk ? () => (canAsk() ? heartbeat() : undefined) : heartbeat),
-    );
-    options.signal?.addEventListener("abort", () => this.close(), { once: true });
+    this.#signal = signal;
+    this.#isClosed = signal?.aborted === true;
+    const onSocket: OnSocket = (socket, heartbeat) => this.#begin(socket, canAsk ? () => (canAsk() ? heartbeat() : undefined) : heartbeat);
+    this.#stopFollowing = this.#isClosed ? () => {} : follow(onSocket);
+    if (!this.#isClosed) signal?.addEventListener("abort", this.#onAbort);
   }
 
   /** The watch of the newest connection; `null` while there is none. */
@@ -54,6 +57,7 @@ export class ClientWatch extends EventEmitter<ClientWatchEvents> implements Disp
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    this.#signal?.removeEventListener("abort", this.#onAbort);
     this.#stopFollowing();
     for (const watcher of this.#watchers) watcher.close();
     this.#watchers.clear();
@@ -62,6 +66,8 @@ export class ClientWatch extends EventEmitter<ClientWatchEvents> implements Disp
   [Symbol.dispose](): void {
     this.close();
   }
+
+  readonly #onAbort = (): void => this.close();
 
   #begin(socket: Socket, heartbeat: Heartbeat): void {
     if (this.#isClosed) return;
@@ -73,6 +79,10 @@ export class ClientWatch extends EventEmitter<ClientWatchEvents> implements Disp
       watcher.on("close", (diagnosis) => {
         this.#watchers.delete(watcher);
         this.#tell("close", diagnosis, socket);
+      });
+      watcher.on("unwatched", (error) => {
+        this.#watchers.delete(watcher);
+        this.emit("unwatched", error);
       });
     } catch (error) {
       if (!(error instanceof HalfOpenError) || error.code === "ERR_OPTION_RANGE") throw error;

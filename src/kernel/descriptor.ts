@@ -31,14 +31,14 @@ export function realSocketOf(candidate: unknown): Socket {
  */
 export function descriptorOf(candidate: unknown): number {
   const socket = realSocketOf(candidate);
-  const handle = (socket as unknown as { _handle?: Handle | null })._handle;
+  const handle = handleOf(socket);
   if (socket.destroyed || !handle) {
     throw new HalfOpenError(
       "ERR_NOT_CONNECTED",
       `the socket is ${socket.destroyed ? "destroyed" : "not connected"}; wait for 'connect', or connect anew`,
     );
   }
-  if (handle.constructor.name === "Pipe") {
+  if (isPipe(socket)) {
     throw new HalfOpenError(
       "ERR_NOT_SUPPORTED",
       "this is a Unix-domain socket or pipe, not TCP; its peer is on this host and its death is told at once",
@@ -51,6 +51,15 @@ export function descriptorOf(candidate: unknown): number {
   const found = winsock ? socketHandleOf(winsock, socket) : -1;
   if (found >= 0) return found;
   throw new HalfOpenError("ERR_NOT_SUPPORTED", "the socket has no descriptor: it is TLS over a stream; pass the net.Socket underneath");
+}
+
+/** Whether it is, or is about to connect to, a Unix-domain socket or a named pipe. */
+export function isPipe(socket: Socket): boolean {
+  return handleOf(socket)?.constructor.name === "Pipe";
+}
+
+function handleOf(socket: Socket): Handle | null | undefined {
+  return (socket as unknown as { _handle?: Handle | null })._handle;
 }
 
 /** The descriptor that a runtime's handle stands for, -1 where it does not tell. */

@@ -28,6 +28,7 @@ export function openKoffiPort(): SystemPort {
     connect: libc.func("int connect(int, const uint8_t *, uint32_t)"),
     send: libc.func("long send(int, const uint8_t *, size_t, int)"),
     recv: libc.func("long recv(int, _Out_ uint8_t *, size_t, int)"),
+    poll: libc.func("int poll(_Inout_ uint8_t *, unsigned long, int)"),
     close: libc.func("int close(int)"),
     // Variadic in C, with the same registers on Linux; declared as such, koffi looks at every argument's type again: 0.6 µs a call.
     syscall: libc.func("long syscall(long, int, int, unsigned int)"),
@@ -51,6 +52,7 @@ export function openKoffiPort(): SystemPort {
     connect: (fd, address) => checked(declared.connect(fd, address, address.length)),
     send: (fd, data, flags) => checked(declared.send(fd, data, data.length, flags)),
     recv: (fd, into, flags) => checked(declared.recv(fd, into, into.length, flags)),
+    poll: (descriptor) => checked(declared.poll(descriptor, 1, 0)),
     close: (fd) => checked(declared.close(fd)),
     // x86_64 and arm64 share these numbers (kernel.md, "Taking a foreign fd").
     pidfdOpen: (pid, flags) => checked(declared.syscall(434, pid, flags, 0)),

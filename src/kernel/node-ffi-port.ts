@@ -23,6 +23,7 @@ const DEFINITIONS = {
   connect: { arguments: [INT, "pointer", "u32"], return: INT },
   send: { arguments: [INT, "pointer", "u64", INT], return: "i64" },
   recv: { arguments: [INT, "pointer", "u64", INT], return: "i64" },
+  poll: { arguments: ["pointer", "u64", INT], return: INT },
   close: { arguments: [INT], return: INT },
   syscall: { arguments: ["i64", INT, INT, INT], return: "i64" },
   readlinkat: { arguments: [INT, "pointer", "pointer", "u64"], return: "i64" },
@@ -59,6 +60,7 @@ export function openNodeFfiPort(): SystemPort {
     connect: (fd, address) => checked(libc.connect(fd, address, address.length)),
     send: (fd, data, flags) => checked(libc.send(fd, data, size(data), flags)),
     recv: (fd, into, flags) => checked(libc.recv(fd, into, size(into), flags)),
+    poll: (descriptor) => checked(libc.poll(descriptor, 1n, 0)),
     close: (fd) => checked(libc.close(fd)),
     // x86_64 and arm64 share these numbers (kernel.md, "Taking a foreign fd").
     pidfdOpen: (pid, flags) => checked(libc.syscall(434n, pid, flags, 0)),

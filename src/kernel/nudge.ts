@@ -2,8 +2,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { HalfOpenError } from "../core/errors.ts";
 import { flowOf } from "../core/flow.ts";
 import type { TcpInfo } from "../core/tcp-info.ts";
+import { applyOptions, type ConnectionOptions, isSameOptions, LOOSEST_COUNT, readOptions } from "./connection-options.ts";
 import { descriptorOf, realSocketOf } from "./descriptor.ts";
-import { applyKeepalive, readKeepalive } from "./keepalive.ts";
+import { type AppliedKeepalive, isSameKeepalive } from "./keepalive.ts";
+import { restoreOptions } from "./late-restore.ts";
 import { openPort, whyNoPort } from "./open-port.ts";
 import { IPPROTO_TCP, TCP_KEEPIDLE } from "./platform-linux.ts";
 import { writeInt } from "./socket-option.ts";
@@ -26,10 +28,16 @@ export interface NudgeResult {
 /** The kernel fires the probe only on a connection that heard nothing for TCP_KEEPIDLE, and that cannot be less. */
 const SILENCE_NEEDED_MS = 1000;
 const LOOK_EVERY_MS = 5;
-/** So loose that a nudge can never end a connection by itself. */
-const LOOSE_COUNT = 127;
 
 const running = new WeakMap<object, Promise<NudgeResult>>();
+/** What is asked now: what the connection had, and what it has meanwhile. */
+const asked = new Map<number, { readonly own: ConnectionOptions; readonly meanwhile: ConnectionOptions }>();
+
+/** The keepalive that a connection has where no nudge is under way: `keepalive` as it was read, or what that nudge will put back. */
+export function beneathNudge(fd: number, keepalive: AppliedKeepalive): AppliedKeepalive {
+  const nudged = asked.get(fd);
+  return nudged && isSameKeepalive(keepalive, nudged.meanwhile.keepalive) ? nudged.own.keepalive : keepalive;
+}
 
 /** Makes the keepalive timer fire within a jiffy or two (kernel.md, "Nudge"): asynchronous, unprivileged, SO_KEEPALIVE must be on. */
 export function nudgeDescriptor(fd: number): void {
@@ -65,24 +73,31 @@ async function ask(socket: object, timeoutMs: number): Promise<NudgeResult> {
     const why = "a user timeout is set: a probe on a silent connection could end it; nothing was sent";
     return { answered: false, rttMs: null, sent: false, why, tcpInfo: before };
   }
-  const saved = readKeepalive(fd);
+  const own = readOptions(fd);
   const startedAt = performance.now();
-  applyKeepalive(fd, { enabled: true, idleMs: 1000, intervalMs: saved.intervalMs, count: LOOSE_COUNT });
+  const keepalive = { enabled: true, idleMs: 1000, intervalMs: own.keepalive.intervalMs, count: LOOSEST_COUNT };
+  const meanwhile = applyOptions(fd, own, { ...own, keepalive });
+  asked.set(fd, { own, meanwhile });
   // Switching keepalive on starts its timer from now; only setting the idle time counts the silence so far.
   nudgeDescriptor(fd);
   const result = await listen(socket, startedAt, timeoutMs);
+  asked.delete(fd);
+  const isOpen = (): boolean => isDescriptorOf(socket, fd);
   try {
-    if (descriptorOf(socket) === fd) restore(fd, saved, result.tcpInfo);
-  } catch {
-    // The socket closed meanwhile: there is nothing left to restore.
+    // What somebody changed meanwhile is theirs.
+    if (isOpen() && isSameOptions(readOptions(fd), meanwhile)) restoreOptions(fd, own, isOpen);
+  } catch (error) {
+    if (!(error instanceof HalfOpenError)) throw error; // the socket closed meanwhile: there is nothing left to restore
   }
   return result;
 }
 
-/** Lowering the count to or below the probes that are unanswered now would end the connection at once. */
-function restore(fd: number, saved: ReturnType<typeof readKeepalive>, info: TcpInfo): void {
-  const count = (info.probes ?? 0) >= saved.count && saved.enabled ? Math.min(LOOSE_COUNT, (info.probes ?? 0) + saved.count) : saved.count;
-  applyKeepalive(fd, { ...saved, count });
+function isDescriptorOf(socket: object, fd: number): boolean {
+  try {
+    return descriptorOf(socket) === fd;
+  } catch {
+    return false; // it closed
+  }
 }
 
 async function listen(socket: object, startedAt: number, timeoutMs: number): Promise<NudgeResult> {

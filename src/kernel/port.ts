@@ -7,6 +7,8 @@ export interface SystemPort extends SocketPort {
   connect(fd: number, address: Uint8Array): number;
   send(fd: number, data: Uint8Array, flags: number): number;
   recv(fd: number, into: Uint8Array, flags: number): number;
+  /** `poll(2)` of one `struct pollfd`, without waiting. Returns how many have something to tell: 0 or 1. */
+  poll(descriptor: Uint8Array): number;
   pidfdOpen(pid: number, flags: number): number;
   pidfdGetfd(pidfd: number, targetFd: number, flags: number): number;
   /** Reads a link; `name`, ended by a zero byte, is relative to the opened folder. What does not fit is cut off. */

@@ -4,7 +4,7 @@ import { flowOf, heardAgeMs } from "../core/flow.ts";
 import type { Instant } from "../core/instant.ts";
 import { Liveness } from "../core/liveness.ts";
 import type { TcpInfo } from "../core/tcp-info.ts";
-import { type AppliedKeepalive, applyKeepalive, readKeepalive } from "../kernel/keepalive.ts";
+import { applyOptions, type ConnectionOptions, LOOSEST_COUNT, readOptions } from "../kernel/connection-options.ts";
 import { nudgeDescriptor } from "../kernel/nudge.ts";
 import { ForeignProcess } from "../kernel/pidfd.ts";
 import type { SystemPort } from "../kernel/port.ts";
@@ -30,8 +30,6 @@ export interface Nudged {
 
 /** The kernel probes only after 1 s of silence, and a fresher sign of life is answer enough. */
 const SILENCE_NEEDED_MS = 1000;
-/** So loose that asking can never end a connection (MAX_TCP_KEEPCNT). */
-const LOOSE_COUNT = 127;
 const LOOK_EVERY_MS = 20;
 /** Beyond the budget for the last look. */
 const GRACE_MS = 1500;
@@ -39,7 +37,7 @@ const GRACE_MS = 1500;
 interface Asked {
   readonly target: NudgeTarget;
   readonly process: ForeignProcess;
-  readonly saved: AppliedKeepalive;
+  readonly saved: ConnectionOptions;
   readonly liveness: Liveness;
   readonly startedAt: Instant;
   info: TcpInfo;
@@ -93,8 +91,9 @@ export class NudgeRound {
       const info = readInfo(fd);
       const silentForMs = info ? (heardAgeMs(info) ?? 0) : 0;
       if (!info || flowOf(info) !== "idle" || silentForMs < SILENCE_NEEDED_MS || readUserTimeout(fd) !== 0) return null;
-      const saved = readKeepalive(fd);
-      applyKeepalive(fd, { enabled: true, idleMs: 1000, intervalMs: saved.intervalMs, count: LOOSE_COUNT });
+      const saved = readOptions(fd);
+      const keepalive = { enabled: true, idleMs: 1000, intervalMs: saved.keepalive.intervalMs, count: LOOSEST_COUNT };
+      applyOptions(fd, saved, { ...saved, keepalive });
       nudgeDescriptor(fd);
       const liveness = new Liveness({ budgetMs: this.#budgetMs, rtoMaxMs: null }, now);
       liveness.nudged(now);
@@ -131,7 +130,7 @@ export class NudgeRound {
     const { liveness, info, answeredAt, startedAt } = asked;
     this.#open.delete(asked.target.key);
     const isThere = reach(asked.process, asked.target, (fd) => {
-      restore(fd, asked.saved);
+      applyOptions(fd, readOptions(fd), asked.saved);
       return fd;
     });
     if (isThere === null) return;
@@ -146,13 +145,6 @@ export class NudgeRound {
     }
     return process;
   }
-}
-
-/** A count at or below the probes that are unanswered now would end the connection at once, even if the link has healed (tcp_timer.c). */
-function restore(fd: number, saved: AppliedKeepalive): void {
-  const probes = readInfo(fd)?.probes ?? 0;
-  const count = saved.enabled && probes >= saved.count ? Math.min(LOOSE_COUNT, probes + saved.count) : saved.count;
-  applyKeepalive(fd, { ...saved, count });
 }
 
 function readInfo(fd: number): TcpInfo | null {

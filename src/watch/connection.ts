@@ -1,30 +1,26 @@
 import type { Socket } from "node:net";
 import type { Diagnosis, State } from "../core/diagnosis.ts";
-import { DeadPeerError } from "../core/errors.ts";
+import { DeadPeerError, HalfOpenError } from "../core/errors.ts";
 import type { Instant } from "../core/instant.ts";
-import { heardInGroup, markSilent, type PeerGroup } from "../core/peer-groups.ts";
-import type { TcpInfo } from "../core/tcp-info.ts";
 import type { WheelEntry } from "../core/timer-wheel.ts";
 import type { Applied } from "./applied.ts";
-import { diagnoseEnding, diagnoseNow, type Facts } from "./diagnosing.ts";
+import { diagnoseEnding, diagnoseHandedOver, diagnoseNow, type Facts, factsOfNothing } from "./diagnosing.ts";
 import { type Checked, engine } from "./engine.ts";
+import { Evidence } from "./evidence.ts";
 import { withoutSink, withSink } from "./fan-out.ts";
-import { groups } from "./groups.ts";
-import { type Endpoints, endpointsOf, isReading, openDescriptor } from "./handle.ts";
-import { KernelCheck } from "./kernel-check.ts";
-import { applyLowerLevel, type LowerLevel } from "./lower-level.ts";
+import { endpointsOf, isReading } from "./handle.ts";
 import { asksTheSame, type WatchSettings } from "./options.ts";
-import { ProcessCheck } from "./process-check.ts";
 import type { Sink, WatchEvent } from "./sink.ts";
 import { connectionOf, listen, stopListening } from "./socket-events.ts";
 import { publishState } from "./state-channel.ts";
+import { requireTcp } from "./watchable.ts";
 
-/** A program that stopped reading is not told of a reset by the event loop; such sockets are looked at this often. */
-const PAUSED_CHECK_MS = 60;
-/** Once the kernel has closed the connection the event loop gets this long to say so itself. */
-const KERNEL_CLOSED_GRACE_MS = 20;
+/** What is over, the event loop gets this long to say itself... */
+const OVER_GRACE_MS = 20;
+/** ...and where it reads it has what came before to hand out first. */
+const OVER_GRACE_READING_MS = 1000;
 
-/** The one record of a watched connection. Its listeners are shared functions; it owns no timer. */
+/** The one record of a watched connection, until its socket closes. It owns no timer, and no listener that a program could take off. */
 export class Connection implements Checked {
   wheelNext: WheelEntry | null = null;
   wheelPrevious: WheelEntry | null = null;
@@ -33,55 +29,30 @@ export class Connection implements Checked {
   readonly socket: Socket;
   state: State = "alive";
   #sink: Sink;
-  #kernel: KernelCheck | null = null;
-  #core: LowerLevel | null = null;
-  #process: ProcessCheck | null = null;
-  #group: PeerGroup | null = null;
-  #localPort = 0;
-  #remotePort = 0;
-  #lostMsSeen = 0;
-  #kernelClosedAt: Instant | null = null;
-  #endedByReset: TcpInfo | null = null;
+  /** `null` until the connection exists, and when it is watched no more. */
+  #evidence: Evidence | null = null;
+  /** Since when it is seen to be over. */
+  #overSince: Instant | null = null;
+  /** The kernel's error that came as an orderly end. */
+  #untoldError: string | null = null;
   #verdict: Diagnosis | null = null;
   #isEnded = false;
   /** It was told that the budget is over. */
   #isOverdue = false;
-  /** At the last closer look the program did not read. */
-  #isPaused = false;
 
-  /** Joins the socket's record, or makes it. */
+  /** Joins the socket's record, or makes it. Where it throws, nothing has changed. */
   static watch(socket: Socket, sink: Sink): Connection {
     const known = connectionOf(socket);
-    if (known && !known.#isEnded) {
-      known.#serve(withSink(known.#sink, sink));
-      return known;
-    }
-    return new Connection(socket, sink);
+    if (!known) return new Connection(socket, sink);
+    known.#serve(withSink(known.#sink, sink));
+    return known;
   }
 
   private constructor(socket: Socket, sink: Sink) {
     this.socket = socket;
     this.#sink = sink;
+    if (!socket.pending) this.#begin();
     listen(this);
-    if (!socket.pending) this.begin();
-  }
-
-  /** The connection exists now: apply the kernel options and take the first deadline. */
-  begin(): void {
-    if (this.#isEnded || this.#kernel || this.#core) return;
-    const now = engine.now();
-    const { heartbeat } = this.#settings;
-    const { localAddress = "", localPort = 0, remoteAddress = "", remotePort = 0 } = endpointsOf(this.socket);
-    this.#lostMsSeen = engine.health.lostMs;
-    this.#group = groups.join(localAddress, remoteAddress);
-    this.#localPort = localPort;
-    this.#remotePort = remotePort;
-    if (heartbeat && this.#process?.heartbeat === heartbeat) this.#process.restart(this.#settings);
-    else this.#process = heartbeat ? new ProcessCheck(this.socket, heartbeat, this.#settings, () => this.#recheck()) : null;
-    const fd = openDescriptor(this.socket);
-    if (fd < 0) this.#core = applyLowerLevel(this.socket, this.#settings.detectWithinMs, heartbeat !== null);
-    else this.#kernel = new KernelCheck(fd, this.#settings, this.#group, now);
-    engine.schedule(this, now + 1);
   }
 
   get #settings(): WatchSettings {
@@ -89,128 +60,141 @@ export class Connection implements Checked {
   }
 
   get applied(): Applied | null {
-    return this.#kernel?.applied ?? this.#core?.applied ?? null;
+    return this.#evidence?.applied ?? null;
   }
 
   get rttMs(): number | null {
-    return this.#process?.proof.rttMs ?? this.#kernel?.info?.rttMs ?? null;
+    return this.#evidence?.rttMs ?? null;
   }
 
   get silentForMs(): number | null {
-    const heardAt = this.#heardAt();
+    const heardAt = this.#evidence?.heardAt ?? null;
     return heardAt === null ? null : Math.max(0, engine.now() - heardAt);
   }
 
   /** The final verdict once there is one, else what can be said now. */
   diagnose(): Diagnosis {
-    return this.#verdict ?? diagnoseNow(this.#facts(engine.now()));
+    if (this.#verdict) return this.#verdict;
+    const facts = this.#facts(engine.now());
+    if (this.#overSince === null) return diagnoseNow(facts);
+    return diagnoseEnding(facts, this.socket, this.#evidence?.untoldError ?? null);
   }
 
   /** One of the watches ends; the last one leaves the socket as it was. */
   leave(sink: Sink): void {
+    if (this.#isEnded) return;
     const left = withoutSink(this.#sink, sink);
-    if (left) this.#serve(left);
-    else if (!this.#isEnded) this.#release(true);
+    try {
+      if (left) this.#serve(left);
+      else this.#release(true);
+    } catch (error) {
+      this.#sink = left ?? sink; // a detector of another watch could not be made anew
+      this.fail(error);
+    }
   }
 
   check(now: Instant): Instant {
-    if (this.#isEnded || this.state === "dead") return Number.POSITIVE_INFINITY;
-    const kernel = this.#kernel;
-    const calm = kernel === null ? null : kernel.look(now);
-    if (calm !== null && this.#group) heardInGroup(this.#group, kernel?.heardAt ?? now);
-    // What nearly every check of nearly every connection is.
-    const stalledMs = this.#stalledMs();
-    if (calm !== null && this.state === "alive" && !this.#process && !this.#isPaused) return calm;
-    return this.#checkClosely(now, stalledMs, calm);
+    const evidence = this.#evidence;
+    if (!evidence || this.state === "dead") return Number.POSITIVE_INFINITY;
+    if (!evidence.isHeld) return this.#gone(now);
+    const next = evidence.check(now);
+    if (next === null) return this.#kernelClosed(now, evidence);
+    this.#settle(now, evidence);
+    return this.#isEnded || this.#verdict ? Number.POSITIVE_INFINITY : next;
   }
 
-  #checkClosely(now: Instant, stalledMs: number, calm: Instant | null): Instant {
-    const next = this.#kernel ? this.#checkKernel(now, stalledMs, this.#kernel, calm) : Number.POSITIVE_INFINITY;
-    const proved =
-      this.#process && !this.#isEnded ? this.#process.check(now, stalledMs, this.#kernel?.dataAgeMs) : Number.POSITIVE_INFINITY;
-    this.#settle(now);
-    if (this.#isEnded || this.#verdict) return Number.POSITIVE_INFINITY;
-    const soonest = Math.min(next, proved);
-    return this.#isPaused && this.#kernel ? Math.min(soonest, now + PAUSED_CHECK_MS) : soonest;
-  }
-
-  closed(): void {
+  /** A check throws again and again, or the connection that came about is none to watch: the socket is left as it was. */
+  fail(error: unknown): void {
     if (this.#isEnded) return;
-    const diagnosis = this.#verdict ?? diagnoseEnding(this.#facts(engine.now()), this.socket, this.#endedByReset);
-    // A connection that never came about is no dead peer: connect() said so itself.
-    const isNews = (this.#kernel !== null || this.#core !== null) && this.state !== "dead" && diagnosis.state === "dead";
-    this.#release(false);
-    this.state = diagnosis.state === "dead" ? "dead" : this.state;
-    this.#verdict = diagnosis;
-    if (isNews) this.#tell("dead", diagnosis);
-    this.#tell("close", diagnosis);
+    this.#release(true);
+    const isOurs = error instanceof HalfOpenError;
+    this.#sink.unwatched(isOurs ? error : new HalfOpenError("ERR_NOT_SUPPORTED", `cannot be watched: ${error}`, { cause: error }), this);
   }
 
-  /** libuv tells a reset that came together with data as an orderly end (uv__stream_eof on POLLHUP); the kernel's state tells them apart. */
-  ended(): void {
-    if (this.#kernel && this.#isOpen(this.#kernel) && !this.socket.writableFinished) this.#endedByReset = this.#kernel.closedState();
-  }
-
-  /** All is handed to the kernel, and the socket may close at once: what is still to arrive is the kernel's alone from then on. */
-  finished(): void {
-    if (this.#kernel && this.#isOpen(this.#kernel)) this.#kernel.uncap();
-  }
-
-  /** The program stopped reading: see {@link PAUSED_CHECK_MS}. */
-  paused(): void {
-    this.#isPaused = true;
-    if (this.#kernel && !this.#isEnded && this.state !== "dead") engine.schedule(this, engine.now() + PAUSED_CHECK_MS);
-  }
-
-  /** `calm`: what the look said that was taken just now. */
-  #checkKernel(now: Instant, stalledMs: number, kernel: KernelCheck, calm: Instant | null): Instant {
-    if (calm !== null && !this.#isPaused) return calm;
-    this.#isPaused = !isReading(this.socket);
-    if (!this.#isOpen(kernel)) return Number.POSITIVE_INFINITY; // closed under us: 'close' follows
-    const next = calm ?? kernel.judge(now, stalledMs);
-    if (next === null) return this.#kernelClosed(now);
-    if (this.#group) heardInGroup(this.#group, kernel.heardAt);
-    return next;
-  }
-
-  /** Whether the descriptor is still this socket's: after a close its number may be another's. */
-  #isOpen(kernel: KernelCheck): boolean {
-    return openDescriptor(this.socket) === kernel.fd;
-  }
-
-  /** A paused socket is not told by the event loop that the kernel ended the connection. */
-  #kernelClosed(now: Instant): Instant {
-    this.#kernelClosedAt ??= now;
-    if (now - this.#kernelClosedAt < KERNEL_CLOSED_GRACE_MS) return now + KERNEL_CLOSED_GRACE_MS;
-    if (!this.#isPaused) return Number.POSITIVE_INFINITY;
-    this.#die(diagnoseEnding(this.#facts(now), this.socket, this.#kernel?.info));
-    return Number.POSITIVE_INFINITY;
-  }
-
-  #recheck(): void {
+  /** What the evidence says: there is news. */
+  recheck(): void {
     if (!this.#isEnded && this.state !== "dead") engine.schedule(this, engine.now());
   }
 
-  /** How long this process stood still since the last check. */
-  #stalledMs(): number {
-    const { lostMs } = engine.health;
-    const stalledMs = lostMs - this.#lostMsSeen;
-    this.#lostMsSeen = lostMs;
-    return stalledMs;
+  /** What the socket says: the connection exists. An exception here would be the program's. */
+  connected(): void {
+    if (this.#evidence) return;
+    try {
+      requireTcp(this.socket);
+      this.#begin();
+    } catch (error) {
+      this.fail(error);
+    }
   }
 
-  #provenState(now: Instant): State {
-    const host = this.#kernel?.state ?? "alive";
-    if (host === "dead" || !this.#process?.proof.isSilentTooLong(now)) return host;
-    return this.#settings.expect === "process" ? "dead" : "suspect";
+  /** The event loop does not read, for now. */
+  paused(): void {
+    if (this.#evidence && this.state !== "dead") engine.schedule(this, this.#evidence.nextUnread(engine.now()));
+  }
+
+  /** The peer's end was read, or what the event loop takes for it; it reads no more. */
+  ended(): void {
+    this.#untoldError = this.#evidence?.untoldError ?? null;
+    this.paused();
+  }
+
+  /** Our own end was handed to the kernel. */
+  finished(): void {
+    this.#evidence?.finished();
+  }
+
+  closed(): void {
+    if (this.socket.connecting && !this.#evidence) return; // that of an earlier connection of this socket
+    this.#end(this.#verdict ?? diagnoseEnding(this.#facts(engine.now()), this.socket, this.#untoldError));
+  }
+
+  /** Somebody took the handle. `isOurs`: in this moment the descriptor is still the connection's, so the receiver gets it as it was. */
+  handedOver(isOurs: boolean): void {
+    if (!this.#evidence) return;
+    const diagnosis = diagnoseHandedOver(this.#facts(engine.now()));
+    if (isOurs) this.#evidence.restore();
+    this.#end(diagnosis);
+  }
+
+  /** Apply the kernel options and take the first deadline. */
+  #begin(): void {
+    this.#evidence = new Evidence(this.socket, this.#settings, this);
+    engine.schedule(this, engine.now() + 1);
+  }
+
+  /** The socket has no handle of this connection any more, and nobody said so. */
+  #gone(now: Instant): Instant {
+    if (!this.socket.destroyed && !this.socket.connecting) this.handedOver(false);
+    else if (this.#isOverFor(now, OVER_GRACE_MS)) this.closed();
+    return this.#isEnded ? Number.POSITIVE_INFINITY : now + OVER_GRACE_MS;
+  }
+
+  /**
+   * The kernel has ended the connection, and the event loop does not say so. Where it ended in order from both sides, what waits to be read
+   * is the program's, and nothing can happen to it any more.
+   */
+  #kernelClosed(now: Instant, evidence: Evidence): Instant {
+    if (!this.#isOverFor(now, isReading(this.socket) ? OVER_GRACE_READING_MS : OVER_GRACE_MS)) return now + OVER_GRACE_MS;
+    let code = evidence.untoldError;
+    if (code === null) return Number.POSITIVE_INFINITY;
+    const isReport = this.#settings.onDead === "report";
+    if (!isReport) code = evidence.takeError() ?? code;
+    const diagnosis = diagnoseEnding(this.#facts(now), this.socket, code);
+    if (diagnosis.state === "dead") this.#die(diagnosis);
+    else if (!isReport) this.socket.destroy(Object.assign(new Error(`the kernel ended the connection: ${code}`), { code }));
+    return Number.POSITIVE_INFINITY;
+  }
+
+  #isOverFor(now: Instant, graceMs: number): boolean {
+    this.#overSince ??= now;
+    return now - this.#overSince >= graceMs;
   }
 
   /** Compares what the proofs say with the state that was told last. */
-  #settle(now: Instant): void {
-    if (this.#isEnded || this.#verdict) return;
-    const state = this.#provenState(now);
+  #settle(now: Instant, evidence: Evidence): void {
+    const state = evidence.stateAt(now, this.#settings.expect);
     if (state === this.state) {
-      if (state === "suspect" && this.#kernel?.isOverdue && !this.#isOverdue) this.#tellOverdue(now);
+      if (state === "suspect" && evidence.isOverdue && !this.#isOverdue) this.#tellOverdue(now);
       return;
     }
     this.#isOverdue = false;
@@ -218,9 +202,8 @@ export class Connection implements Checked {
       this.#die(diagnoseNow({ ...this.#facts(now), state }));
       return;
     }
-    const wasSilent = this.state === "suspect";
     this.state = state;
-    if (this.#group && wasSilent !== (state === "suspect")) markSilent(this.#group, !wasSilent);
+    evidence.silent(state === "suspect");
     this.#tell(state, diagnoseNow(this.#facts(now)));
   }
 
@@ -230,12 +213,16 @@ export class Connection implements Checked {
   }
 
   #die(diagnosis: Diagnosis): void {
-    if (this.#group && this.state === "alive") markSilent(this.#group, true);
+    this.#evidence?.silent(true);
     this.state = "dead";
     this.#verdict = diagnosis;
     this.#tell("dead", diagnosis);
-    if (this.#isEnded || this.#settings.onDead === "report" || this.socket.destroyed) return;
-    if (this.#settings.onDead === "reset" && this.#kernel && this.#isOpen(this.#kernel)) this.#kernel.resetOnClose();
+    if (this.#isEnded || this.socket.destroyed) return;
+    if (this.#settings.onDead === "report") {
+      if (this.#evidence?.isHeld) this.#evidence.restore();
+      return;
+    }
+    if (this.#settings.onDead === "reset") this.#evidence?.resetOnClose();
     this.socket.destroy(new DeadPeerError(diagnosis));
   }
 
@@ -244,68 +231,36 @@ export class Connection implements Checked {
     this.#sink.notify(event, diagnosis, this);
   }
 
-  #heardAt(): Instant | null {
-    const kernel = this.#kernel?.hasReading ? this.#kernel.heardAt : null;
-    return this.#process ? Math.max(kernel ?? 0, this.#process.proof.heardAt) : kernel;
-  }
-
   #facts(now: Instant): Facts {
-    const heardAt = this.#heardAt();
-    const isHostSilent = (this.#kernel?.state ?? "alive") !== "alive"; // then that is the cause
-    return {
-      endpoints: this.#endpoints(),
-      now,
-      state: this.state,
-      label: this.#settings.label,
-      info: this.#kernel?.info ?? null,
-      liveness: this.#kernel?.liveness ?? null,
-      loss: this.#kernel?.loss ?? null,
-      heardAt,
-      processSilentForMs: isHostSilent || !this.#process?.proof.isSilentTooLong(now) ? null : this.#process.proof.silentForMs(now),
-      heartbeatFailure: this.#process?.proof.lastFailure ?? null,
-      pausedForMs: heardAt === null ? null : engine.health.pausedSinceMs(heardAt, now - this.#settings.detectWithinMs),
-      others: this.#group,
-      hasRtoCap: this.#kernel?.hasRtoCap ?? false,
-      isQuestioned: this.#kernel !== null,
-    };
+    const { label } = this.#settings;
+    return this.#evidence?.facts(now, this.state, label) ?? factsOfNothing(endpointsOf(this.socket), now, this.state, label);
   }
 
-  /** Known once connected, and still after the socket has closed. */
-  #endpoints(): Endpoints {
-    if (!this.#group) return endpointsOf(this.socket);
-    const { remoteAddress, route } = this.#group;
-    return { localAddress: route.localAddress || undefined, localPort: this.#localPort, remoteAddress, remotePort: this.#remotePort };
-  }
-
-  /** The set of watches changed: if what they ask for together changed too, start anew from the kernel's present evidence. */
+  /** The set of watches changed, and with it perhaps what they ask for together. */
   #serve(sink: Sink): void {
-    const isSame = asksTheSame(sink.settings, this.#settings);
+    if (this.state !== "dead" && !asksTheSame(sink.settings, this.#settings) && this.#evidence?.isHeld) {
+      this.#evidence.retune(sink.settings);
+      engine.schedule(this, engine.now() + 1);
+    }
     this.#sink = sink;
-    if (isSame || this.state === "dead" || (!this.#kernel && !this.#core)) return;
-    this.#undo();
-    this.begin();
-  }
-
-  #undo(): void {
-    engine.cancel(this);
-    if (this.#kernel && this.#isOpen(this.#kernel)) this.#kernel.restore();
-    this.#kernel?.end();
-    if (this.#core && !this.socket.destroyed) this.#core.restore();
-    if (this.#group) groups.leave(this.#group, this.state !== "alive");
-    this.#group = null;
-    this.#kernel = null;
-    this.#core = null;
   }
 
   #release(isSocketKept: boolean): void {
     this.#isEnded = true;
+    engine.cancel(this);
     stopListening(this);
-    if (isSocketKept) this.#undo();
-    else {
-      engine.cancel(this);
-      this.#kernel?.end();
-      if (this.#group) groups.leave(this.#group, this.state !== "alive", this.state === "dead");
-      this.#group = null;
-    }
+    if (isSocketKept && this.state !== "dead" && this.#evidence?.isHeld) this.#evidence.restore();
+    this.#evidence?.end(this.state === "dead");
+    this.#evidence = null;
+  }
+
+  /** The last word. Of a connection that never came about `connect` itself has told: it is no dead peer. */
+  #end(diagnosis: Diagnosis): void {
+    const isNews = this.#evidence !== null && this.state !== "dead" && diagnosis.state === "dead";
+    this.#release(false);
+    if (diagnosis.state === "dead") this.state = "dead";
+    this.#verdict = diagnosis;
+    if (isNews) this.#tell("dead", diagnosis);
+    this.#tell("close", diagnosis);
   }
 }

@@ -17,7 +17,7 @@ function hasIntervalAndCount(version: string = process.versions.node): boolean {
  * The lower level: without a native back-end the kernel's keepalive, as far as Node can set it, is the only evidence, and the
  * kernel itself gives the verdict (ETIMEDOUT). It does not run while data is in flight.
  */
-export function applyCoreKeepalive(socket: Socket, budgetMs: number): LowerLevel {
+export function applyCoreKeepalive(socket: Socket, budgetMs: number, refusal?: string): LowerLevel {
   const budgetS = Math.floor(budgetMs / 1000);
   const canTune = hasIntervalAndCount();
   const count = canTune ? Math.max(2, Math.min(LIBUV_COUNT, Math.floor(budgetS / 2))) : LIBUV_COUNT;
@@ -27,7 +27,7 @@ export function applyCoreKeepalive(socket: Socket, budgetMs: number): LowerLevel
   else socket.setKeepAlive(true, idleS * 1000);
   const worstMs = (idleS + count * LIBUV_INTERVAL_S) * 1000;
   const notes = [
-    `no native back-end (${whyNoSocketPort() ?? "unknown why"}): no kernel evidence, so a dead peer is found by the kernel's keepalive alone`,
+    `${refusal ?? `no native back-end (${whyNoSocketPort() ?? "unknown why"})`}: no kernel evidence, so a dead peer is found by the kernel's keepalive alone`,
     "with data in flight the kernel waits for tcp_retries2 (about 15 minutes by default); pass a heartbeat to bound it",
   ];
   if (worstMs > budgetMs)

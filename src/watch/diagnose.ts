@@ -1,8 +1,9 @@
+import type { Socket } from "node:net";
 import type { Diagnosis } from "../core/diagnosis.ts";
 import { Liveness } from "../core/liveness.ts";
 import { readKeepalive } from "../kernel/keepalive.ts";
 import { sampleTcpInfo } from "../kernel/tcp-info.ts";
-import { diagnoseNow } from "./diagnosing.ts";
+import { diagnoseNow, factsOfNothing } from "./diagnosing.ts";
 import { engine } from "./engine.ts";
 import { endpointsOf, openDescriptor } from "./handle.ts";
 import { settingsOf } from "./options.ts";
@@ -15,7 +16,7 @@ import { watchableSocket } from "./watchable.ts";
  *
  * @throws HalfOpenError `ERR_NOT_SUPPORTED` for what is not a TCP socket, `ERR_NOT_CONNECTED` for a destroyed one.
  */
-export function diagnose(socket: unknown): Diagnosis {
+export function diagnose(socket: Socket): Diagnosis {
   const real = watchableSocket(socket);
   const known = connectionOf(real);
   if (known) return known.diagnose();
@@ -29,19 +30,11 @@ export function diagnose(socket: unknown): Diagnosis {
   );
   if (info) liveness.observe(now, info);
   return diagnoseNow({
-    endpoints: endpointsOf(real),
-    now,
-    state: liveness.state === "dead" ? "suspect" : liveness.state,
-    label: null,
+    ...factsOfNothing(endpointsOf(real), now, liveness.state === "dead" ? "suspect" : liveness.state, null),
     info,
     liveness: info ? liveness : null,
     loss: info ? liveness.loss : null,
     heardAt: info ? liveness.heardAt : null,
-    processSilentForMs: null,
-    heartbeatFailure: null,
-    pausedForMs: null,
-    others: null,
-    hasRtoCap: false,
     isQuestioned: fd >= 0 && readKeepalive(fd).enabled,
   });
 }

@@ -9,7 +9,7 @@ import { othersOf, type PeerGroup } from "../core/peer-groups.ts";
 import type { TcpInfo } from "../core/tcp-info.ts";
 import { examineLocalPath } from "../kernel/local-path.ts";
 import { localOf, remoteOf } from "./address.ts";
-import type { Endpoints } from "./handle.ts";
+import { type Endpoints, hasSeenEnd } from "./handle.ts";
 
 /** All that a connection knows when somebody asks for its diagnosis. */
 export interface Facts {
@@ -30,6 +30,26 @@ export interface Facts {
   readonly hasRtoCap: boolean;
   /** Keepalive runs, so that silence means something. */
   readonly isQuestioned: boolean;
+}
+
+/** Of a connection that is not there yet, or watched no more. */
+export function factsOfNothing(endpoints: Endpoints, now: Instant, state: State, label: string | null): Facts {
+  return {
+    endpoints,
+    now,
+    state,
+    label,
+    info: null,
+    liveness: null,
+    loss: null,
+    heardAt: null,
+    processSilentForMs: null,
+    heartbeatFailure: null,
+    pausedForMs: null,
+    others: null,
+    hasRtoCap: false,
+    isQuestioned: false,
+  };
 }
 
 export function diagnoseNow(facts: Facts): Diagnosis {
@@ -59,19 +79,27 @@ export function diagnoseNow(facts: Facts): Diagnosis {
   return compose(facts, state, { ...finding, why }, null, localPath);
 }
 
-/** How the socket ended, by the kernel's or the program's doing. `closedByKernel` is the reading of a connection the event loop was not told of. */
-export function diagnoseEnding(facts: Facts, socket: Socket, closedByKernel?: TcpInfo | null): Diagnosis {
+/** How the socket ended, by the kernel's or the program's doing. `untold` is the kernel's error that the event loop did not tell of. */
+export function diagnoseEnding(facts: Facts, socket: Socket, untold: string | null): Diagnosis {
   const localPath = pathOf(facts);
-  const errorCode = codeOf(socket) ?? (closedByKernel ? codeOfClosed(closedByKernel) : null);
+  const errorCode = codeOf(socket) ?? untold;
   const { state, ...finding } = classifyEnding({
     errorCode,
-    hasPeerEnded: socket.readableEnded || hasSeenEnd(socket),
+    // Closed without an error: both ends said that they have nothing more to send.
+    hasPeerEnded: hasSeenEnd(socket) || facts.info?.state === "CLOSE",
     info: facts.info,
     unansweredAttempts: facts.liveness?.attempts.count ?? 0,
     localPath,
     pausedForMs: facts.pausedForMs,
   });
   return compose(facts, state, finding, errorCode, localPath);
+}
+
+/** The socket gave its handle away: to another process or thread, or to another socket of this one. */
+export function diagnoseHandedOver(facts: Facts): Diagnosis {
+  const why = ["handed to another process, thread or socket: this one has no descriptor of it any more"];
+  const unknown = ["how the connection is doing there"];
+  return compose(facts, "alive", { cause: "closed-locally", certainty: "certain", why, unknown }, null, null);
 }
 
 function compose(facts: Facts, state: State, finding: Finding, errorCode: string | null, localPath: LocalPath | null): Diagnosis {
@@ -115,14 +143,4 @@ function codeOf(socket: Socket): string | null {
   const error = socket.errored as NodeJS.ErrnoException | null;
   if (!error) return null;
   return error.code ?? error.name;
-}
-
-/** A reset leaves no counters behind; giving up leaves many. */
-function codeOfClosed(info: TcpInfo): string {
-  return (info.probes ?? 0) >= 3 || (info.retransmits ?? 0) >= 3 ? "ETIMEDOUT" : "ECONNRESET";
-}
-
-/** The peer's FIN was read even though the program never consumed the end. */
-function hasSeenEnd(socket: Socket): boolean {
-  return (socket as unknown as { _readableState?: { ended?: boolean } })._readableState?.ended === true;
 }

@@ -5,6 +5,8 @@ import { TimerWheel, type WheelEntry } from "../core/timer-wheel.ts";
 /** What the engine drives. `check` reads the evidence and returns the next instant to be checked at. */
 export interface Checked extends WheelEntry {
   check(now: Instant): Instant;
+  /** Its check throws and throws, and is not made any more. */
+  fail(error: unknown): void;
 }
 
 /** Check instants are exact to this; far below any answer window. */
@@ -20,8 +22,9 @@ const LONGEST_BATCH_MS = 2.5;
 const CHECKS_BY_ONE_CLOCK = 8;
 /** A calm connection is not looked at again before. */
 const CALM_MS = 500;
-/** After an unexpected error from the kernel. */
+/** After an unexpected error from the kernel a check is repeated, so many times in a row. */
 const RETRY_MS = 1000;
+const MOST_RETRIES = 2;
 
 /**
  * One wheel and one timer for all watched connections of an event loop. Never keeps the process alive. After a stall no check
@@ -38,6 +41,10 @@ class Engine {
   #batchNow: Instant = 0;
   #checksByClock = 0;
   #lastBatchEndedAt: Instant = 0;
+  /** How often in a row the checks threw of those whose last one did. */
+  readonly #failures: Map<Checked, number> = new Map();
+  /** A failure is told of once, not for each connection. */
+  readonly #warnedOf: Set<string> = new Set();
 
   /** Whole milliseconds: instants kept as small integers cost no heap. */
   now(): Instant {
@@ -59,6 +66,7 @@ class Engine {
 
   cancel(entry: Checked): void {
     this.#wheel.cancel(entry);
+    if (this.#failures.size > 0) this.#failures.delete(entry);
   }
 
   #arm(): void {
@@ -122,14 +130,38 @@ class Engine {
   /** One socket that the kernel refuses to talk about must not stop the others, and a timer never throws. */
   #checkSafely(entry: Checked, now: Instant): Instant {
     try {
-      return entry.check(now);
+      const next = entry.check(now);
+      if (this.#failures.size > 0) this.#failures.delete(entry);
+      return next;
     } catch (error) {
-      process.emitWarning(`a check failed and is repeated in ${RETRY_MS} ms: ${error instanceof Error ? error.message : String(error)}`, {
-        type: "HalfOpenWarning",
-        code: "HALFOPEN_CHECK_FAILED",
-      });
+      return this.#failed(entry, now, error);
+    }
+  }
+
+  #failed(entry: Checked, now: Instant, error: unknown): Instant {
+    const failures = (this.#failures.get(entry) ?? 0) + 1;
+    this.#warn(error instanceof Error ? error.message : String(error));
+    if (failures <= MOST_RETRIES) {
+      this.#failures.set(entry, failures);
       return now + RETRY_MS;
     }
+    this.#failures.delete(entry);
+    try {
+      entry.fail(error);
+    } catch (unexpected) {
+      this.#warn(String(unexpected));
+    }
+    return Number.POSITIVE_INFINITY;
+  }
+
+  #warn(message: string): void {
+    const kind = message.replace(/\d+/g, "");
+    if (this.#warnedOf.has(kind)) return;
+    this.#warnedOf.add(kind);
+    process.emitWarning(`a check failed, and is given up when it fails ${MOST_RETRIES + 1} times in a row: ${message}`, {
+      type: "HalfOpenWarning",
+      code: "HALFOPEN_CHECK_FAILED",
+    });
   }
 }
 

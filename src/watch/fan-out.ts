@@ -1,4 +1,5 @@
 import type { Diagnosis } from "../core/diagnosis.ts";
+import type { HalfOpenError } from "../core/errors.ts";
 import type { Connection } from "./connection.ts";
 import { merge, type WatchSettings } from "./options.ts";
 import type { Sink, WatchEvent } from "./sink.ts";
@@ -14,8 +15,17 @@ class FanOut implements Sink {
   }
 
   notify(event: WatchEvent, diagnosis: Diagnosis, connection: Connection): void {
-    for (const sink of this.sinks) sink.notify(event, diagnosis, connection);
+    for (const sink of this.sinks) sink.notify(event, labelled(diagnosis, sink.settings), connection);
   }
+
+  unwatched(error: HalfOpenError, connection: Connection): void {
+    for (const sink of this.sinks) sink.unwatched(error, connection);
+  }
+}
+
+/** Each watch has a name of its own for the connection, or none. */
+export function labelled(diagnosis: Diagnosis, { label }: WatchSettings): Diagnosis {
+  return diagnosis.label === label ? diagnosis : { ...diagnosis, label };
 }
 
 export function withSink(to: Sink, sink: Sink): Sink {

@@ -33,9 +33,19 @@ export function openDescriptor(socket: Socket): number {
   return handle && whyNoKernelEvidence() === null ? descriptorBehind(handle) : -1;
 }
 
-/** Whether the event loop reads from the socket; only then it learns of a reset by itself. */
+/** `false` when closed, handed away, or not connected yet. */
+export function hasHandle(socket: Socket): boolean {
+  return handleOf(socket) != null;
+}
+
+/** Whether the event loop reads from the socket; only then it learns of a reset by itself. After the peer's FIN it reads no more. */
 export function isReading(socket: Socket): boolean {
-  return handleOf(socket)?.reading !== false;
+  return handleOf(socket)?.reading !== false && !hasSeenEnd(socket);
+}
+
+/** The peer's FIN was read, even though the program may not have consumed the end. */
+export function hasSeenEnd(socket: Socket): boolean {
+  return (socket as unknown as { _readableState?: { ended?: boolean } })._readableState?.ended === true;
 }
 
 /** Both ends of a socket, unknown before it is connected and after it closed. The socket's own getters would keep two objects on it for good. */

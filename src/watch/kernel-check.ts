@@ -42,7 +42,7 @@ export class KernelCheck {
   readonly fd: number;
   #standing: Standing;
   /** Where the last reading lies, -1 after the end. */
-  #place: number = tcpInfoShelf.enter();
+  #place = -1;
   #liveness: Liveness | null;
   readonly #peer: PeerGroup;
   /** What the connection believes of its path by losses of its own; `null` while it has none. */
@@ -62,7 +62,8 @@ export class KernelCheck {
     this.#lookedAt = now;
     this.#liveness = this.#newLiveness(now);
     this.#idleMs = this.#liveness.idleMs;
-    this.#standing = this.#standing.start(fd, this.#idleMs);
+    this.#start();
+    this.#place = tcpInfoShelf.enter();
   }
 
   get state(): State {
@@ -141,24 +142,38 @@ export class KernelCheck {
     return this.#forget() ? Math.max(now + 1, this.#nextCalmLook(now, this.heardAt)) : next;
   }
 
-  /** The reading of a connection that the kernel has ended; `null` of one that it has not: after a FIN it would be in CLOSE_WAIT. */
-  closedState(): TcpInfo | null {
-    const info = tcpInfoShelf.read(this.fd) ? tcpInfoShelf.taken() : null;
-    return info?.state === "CLOSE" ? info : null;
-  }
-
   /** From now on closing sends an RST: the verdict stays true, and no orphan retransmits for minutes. */
   resetOnClose(): void {
     resetOnClose(this.fd);
   }
 
-  restore(): void {
-    this.#standing.restore(this.fd);
+  /** `isOpen`: whether the descriptor is still the connection's; what it does not bear now is put back later. */
+  restore(isOpen: () => boolean): void {
+    this.#standing.restore(this.fd, isOpen);
   }
 
-  /** The kernel repeats as patiently as without a watch. */
+  /** The kernel repeats as patiently as without a watch, and is judged by that. */
   uncap(): void {
-    this.#standing.uncap(this.fd);
+    this.#standing = this.#standing.uncap(this.fd);
+    if (this.#liveness) this.#liveness = this.#recalled();
+  }
+
+  /** From now on by other settings. What was read of the peer stays known. */
+  retune(settings: WatchSettings): void {
+    this.#standing = this.#standing.again(this.fd, settings);
+    this.#liveness = this.#recalled();
+    this.#idleMs = this.#liveness.idleMs;
+    this.#start();
+  }
+
+  /** Where the kernel refuses the keepalive, the cap that was set before goes back. */
+  #start(): void {
+    try {
+      this.#standing = this.#standing.start(this.fd, this.#idleMs);
+    } catch (error) {
+      this.#standing.uncap(this.fd);
+      throw error;
+    }
   }
 
   /** The last reading is needed no more. */

@@ -10,7 +10,10 @@ export interface LowerLevel {
   restore(): void;
 }
 
-/** The best there is below kernel evidence: the OS's keepalive set exactly, else what Node can set of it. */
-export function applyLowerLevel(socket: Socket, budgetMs: number, hasHeartbeat: boolean): LowerLevel {
-  return applyNativeKeepalive(socket, budgetMs, hasHeartbeat) ?? applyCoreKeepalive(socket, budgetMs);
+/**
+ * The best there is below kernel evidence: the OS's keepalive set exactly, else what Node can set of it. `refusal`: the kernel gives evidence,
+ * and refused what keeps it fresh, in these words.
+ */
+export function applyLowerLevel(socket: Socket, budgetMs: number, hasHeartbeat: boolean, refusal?: string): LowerLevel {
+  return applyNativeKeepalive(socket, budgetMs, hasHeartbeat, refusal) ?? applyCoreKeepalive(socket, budgetMs, refusal);
 }

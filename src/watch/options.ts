@@ -80,7 +80,7 @@ const DEFAULT_ZERO_WINDOW_TOLERANCE_MS = 60_000;
 /** The tick of checks is 10 ms. */
 const SMALLEST_HEARTBEAT_MS = 50;
 /** What two watches must agree on to be one. */
-const ASKED = ["detectWithinMs", "heartbeat", "detector", "zeroWindowToleranceMs", "falseAlarmsPerYear", "atDeadline"] as const;
+const ASKED = ["detectWithinMs", "heartbeat", "detector", "zeroWindowToleranceMs", "falseAlarmsPerYear", "atDeadline", "onDead"] as const;
 const SMALLEST_RATE = 1e-9;
 const LARGEST_RATE = 1e6;
 const KNOWN = new Set([

@@ -2,20 +2,30 @@ import { backstopProbes, givesUpAfterMs, inFlightUserTimeoutMs, rtoCapMs } from 
 import type { Liveness } from "../core/liveness.ts";
 import { LossBelief } from "../core/loss-belief.ts";
 import { planProbes } from "../core/probe-plan.ts";
-import { type AppliedKeepalive, applyKeepalive, isSameKeepalive, readKeepalive } from "../kernel/keepalive.ts";
-import { nudgeDescriptor } from "../kernel/nudge.ts";
+import { type ConnectionOptions, LOOSEST_COUNT, readOptions } from "../kernel/connection-options.ts";
+import { type AppliedKeepalive, applyKeepalive, isSameKeepalive } from "../kernel/keepalive.ts";
+import { restoreOptions } from "../kernel/late-restore.ts";
+import { beneathNudge, nudgeDescriptor } from "../kernel/nudge.ts";
 import { readRetries } from "../kernel/retries.ts";
-import { applyRtoMax, readRtoMax } from "../kernel/rto-max.ts";
-import { applyUserTimeout, readUserTimeout } from "../kernel/user-timeout.ts";
+import { applyRtoMax } from "../kernel/rto-max.ts";
+import { sampleTcpInfo } from "../kernel/tcp-info.ts";
+import { applyUserTimeout } from "../kernel/user-timeout.ts";
 import type { Applied } from "./applied.ts";
 import type { WatchSettings } from "./options.ts";
 import { shareEqual } from "./share-equal.ts";
 
 const NO_CAP =
   "no TCP_RTO_MAX_MS (Linux >= 6.15): a peer that dies behind a closed window is found after two to three times the time it was blocked";
+const UNCAPPED =
+  "the program ended its side, so the cap on backoff is taken off for the last data: a peer that dies behind a closed window is found after two to three times the time it was blocked";
+const REPORT =
+  'onDead "report" ends nothing, so the kernel must not either: its own patience stays, and with data in flight, or behind a closed window, a dead peer is found later';
+
+/** With `onDead: "report"` the kernel probes so seldom by itself that it gives up after more than an hour. */
+const REPORT_INTERVAL_MS = 30_000;
 
 /** What most connections have in common is kept once. */
-const sharedSaved: (saved: Saved) => Saved = shareEqual();
+const sharedSaved: (saved: ConnectionOptions) => ConnectionOptions = shareEqual();
 const sharedKeepalive: (keepalive: AppliedKeepalive) => AppliedKeepalive = shareEqual();
 const sharedTerms: (terms: Terms) => Terms = shareEqual();
 const sharedStanding: (standing: Standing) => Standing = shareEqual();
@@ -25,19 +35,17 @@ interface Terms {
   readonly budgetMs: number;
   readonly falseAlarmsPerYear: number;
   readonly atDeadline: "wait" | "end";
+  /** Nothing that we set may end the connection: `onDead: "report"`. */
+  readonly isReport: boolean;
   readonly rtoMaxMs: number | null;
-  /** The user timeout that is set while data is in flight with an open window; 0 where the RTO cap makes it needless. */
+  /** The cap was there and was taken off: {@link Standing.uncap}. */
+  readonly isUncapped: boolean;
+  /** The user timeout that is set while data is in flight with an open window; 0 where the kernel's own patience is enough. */
   readonly inFlightUserTimeoutMs: number;
   /** The backoff beyond which the kernel does not double its timeout. */
   readonly lastBackoff: number;
   /** Idle time on a path that is known to lose nothing: the plan of no other one has a longer. */
   readonly longestIdleMs: number;
-}
-
-interface Saved {
-  readonly keepalive: AppliedKeepalive;
-  readonly userTimeoutMs: number;
-  readonly rtoMaxMs: number | null;
 }
 
 /**
@@ -48,7 +56,8 @@ interface Saved {
  */
 export class Standing {
   readonly terms: Terms;
-  readonly saved: Saved;
+  /** What the program had. */
+  readonly saved: ConnectionOptions;
   readonly keepalive: AppliedKeepalive;
   readonly hasUserTimeout: boolean;
 
@@ -61,34 +70,36 @@ export class Standing {
 
   /** Notes how the options stand, for {@link restore}, and sets all but the keepalive. */
   static on(fd: number, settings: WatchSettings): Standing {
-    const { detectWithinMs: budgetMs, falseAlarmsPerYear, atDeadline } = settings;
-    const keepalive = sharedKeepalive(readKeepalive(fd));
-    const saved = sharedSaved({ keepalive, userTimeoutMs: readUserTimeout(fd), rtoMaxMs: readRtoMax(fd) });
-    const rtoMaxMs = applyRtoMax(fd, rtoCapMs(budgetMs));
-    const retries2 = readRetries().tcpRetries2;
-    const terms = sharedTerms({
-      budgetMs,
-      falseAlarmsPerYear,
-      atDeadline,
-      rtoMaxMs,
-      inFlightUserTimeoutMs: inFlightUserTimeoutMs(budgetMs, rtoMaxMs, retries2, settings.zeroWindowToleranceMs),
-      lastBackoff: retries2,
-      longestIdleMs: longestIdleMs(budgetMs, falseAlarmsPerYear, rtoMaxMs),
-    });
+    const { userTimeoutMs, rtoMaxMs, keepalive } = readOptions(fd);
+    const own = sharedKeepalive(beneathNudge(fd, keepalive));
+    return Standing.#begin(fd, settings, sharedSaved({ keepalive: own, userTimeoutMs, rtoMaxMs }), own);
+  }
+
+  /** The same connection, by other settings. */
+  again(fd: number, settings: WatchSettings): Standing {
+    const { saved, keepalive } = this.#adoptForeign(fd);
+    return Standing.#begin(fd, settings, saved, keepalive);
+  }
+
+  static #begin(fd: number, settings: WatchSettings, saved: ConnectionOptions, keepalive: AppliedKeepalive): Standing {
+    const terms = sharedTerms(termsFor(fd, settings, saved));
     if (saved.userTimeoutMs !== 0) applyUserTimeout(fd, 0);
     return sharedStanding(new Standing({ terms, saved, keepalive, hasUserTimeout: false }));
   }
 
   /** Switches the standing keepalive on; the kernel probes after a silence of `idleMs`. */
   start(fd: number, idleMs: number): Standing {
-    return this.#withKeepalive(applyKeepalive(fd, { enabled: true, idleMs, ...backstopProbes(this.terms.budgetMs, idleMs) }));
+    const { budgetMs, isReport } = this.terms;
+    const patience = isReport ? { intervalMs: REPORT_INTERVAL_MS, count: LOOSEST_COUNT } : backstopProbes(budgetMs, idleMs);
+    return this.#withKeepalive(applyKeepalive(fd, { enabled: true, idleMs, ...patience }));
   }
 
   /** `withinMs`: how soon a dead peer is found by what is believed of the path. */
   describe(withinMs: Liveness["withinMs"]): Applied {
-    const { rtoMaxMs, budgetMs, inFlightUserTimeoutMs, falseAlarmsPerYear, atDeadline } = this.terms;
+    const { rtoMaxMs, budgetMs, inFlightUserTimeoutMs: timeoutMs, falseAlarmsPerYear, atDeadline, isUncapped, isReport } = this.terms;
     const { idleMs, intervalMs, count } = this.keepalive;
-    const givesUpMs = inFlightUserTimeoutMs > 0 ? inFlightUserTimeoutMs : givesUpAfterMs(rtoMaxMs ?? 0, readRetries().tcpRetries2);
+    const capMs = rtoMaxMs ?? this.saved.rtoMaxMs;
+    const givesUpMs = capMs === null || timeoutMs > 0 ? timeoutMs : givesUpAfterMs(capMs, readRetries().tcpRetries2);
     const kept = (ms: number): number => (atDeadline === "end" ? budgetMs : Math.max(budgetMs, Math.ceil(ms)));
     const detectWithinMs = {
       idle: kept(withinMs.idle),
@@ -96,12 +107,12 @@ export class Standing {
       closedWindow: withinMs.closedWindow === null ? null : kept(withinMs.closedWindow),
     };
     const overdue = Object.values(detectWithinMs).some((ms) => ms !== null && ms > budgetMs);
-    const notes = rtoMaxMs === null ? [NO_CAP] : [];
+    const notes = rtoMaxMs !== null ? [] : [isReport ? REPORT : isUncapped ? UNCAPPED : NO_CAP];
     if (overdue) notes.push(isOver(budgetMs, detectWithinMs));
     return {
       level: "kernel",
       keepalive: { idleMs, intervalMs, count },
-      userTimeoutMs: inFlightUserTimeoutMs,
+      userTimeoutMs: timeoutMs,
       rtoMaxMs,
       detectWithinMs,
       overdue,
@@ -126,9 +137,9 @@ export class Standing {
 
   /** The user timeout guards data in flight behind an open window only: at a closed one it would end a live peer (kernel.md). */
   guardInFlight(fd: number, isInFlight: boolean): Standing {
-    const { inFlightUserTimeoutMs } = this.terms;
-    if (inFlightUserTimeoutMs === 0 || isInFlight === this.hasUserTimeout) return this;
-    applyUserTimeout(fd, isInFlight ? inFlightUserTimeoutMs : 0);
+    const { inFlightUserTimeoutMs: timeoutMs } = this.terms;
+    if (timeoutMs === 0 || isInFlight === this.hasUserTimeout) return this;
+    applyUserTimeout(fd, isInFlight ? timeoutMs : 0);
     return sharedStanding(new Standing({ ...this, hasUserTimeout: isInFlight }));
   }
 
@@ -136,22 +147,21 @@ export class Standing {
    * Takes the cap on backoff back. Of a closed socket whose backoff has reached its cap the kernel gives up the rest at once
    * (tcp_timer.c, tcp_orphan_retries): with ours an outage of 2 s would lose the last data and the FIN.
    */
-  uncap(fd: number): void {
+  uncap(fd: number): Standing {
     const { rtoMaxMs } = this.saved;
-    if (rtoMaxMs !== null) applyRtoMax(fd, rtoMaxMs);
+    if (rtoMaxMs === null || this.terms.rtoMaxMs === null) return this;
+    applyRtoMax(fd, rtoMaxMs);
+    return sharedStanding(new Standing({ ...this, terms: sharedTerms({ ...this.terms, rtoMaxMs: null, isUncapped: true }) }));
   }
 
-  restore(fd: number): void {
-    const { keepalive, userTimeoutMs } = this.#adoptForeign(fd).saved;
-    if (keepalive.enabled) applyKeepalive(fd, keepalive);
-    else applyKeepalive(fd, { ...keepalive, enabled: false });
-    applyUserTimeout(fd, userTimeoutMs);
-    this.uncap(fd);
+  /** The program has again what it had: now, as far as the connection bears it, and the rest when the peer was heard. `isOpen`: see {@link restoreOptions}. */
+  restore(fd: number, isOpen: () => boolean): void {
+    restoreOptions(fd, this.#adoptForeign(fd).saved, isOpen);
   }
 
   /** libuv and clients set keepalive on their own; what differs from what we left there is theirs, and theirs again when the watch ends. */
   #adoptForeign(fd: number): Standing {
-    const keepalive = readKeepalive(fd);
+    const keepalive = beneathNudge(fd, readOptions(fd).keepalive);
     if (isSameKeepalive(keepalive, this.keepalive)) return this;
     return sharedStanding(new Standing({ ...this, saved: sharedSaved({ ...this.saved, keepalive: sharedKeepalive(keepalive) }) }));
   }
@@ -159,6 +169,31 @@ export class Standing {
   #withKeepalive(keepalive: AppliedKeepalive): Standing {
     return sharedStanding(new Standing({ ...this, keepalive: sharedKeepalive(keepalive) }));
   }
+}
+
+/** Sets the cap on backoff. With `onDead: "report"` the program's own patience stays, and so does its user timeout while data is in flight. */
+function termsFor(fd: number, settings: WatchSettings, saved: ConnectionOptions): Terms {
+  const { detectWithinMs: budgetMs, falseAlarmsPerYear, atDeadline, zeroWindowToleranceMs } = settings;
+  const isReport = settings.onDead === "report";
+  const retries2 = readRetries().tcpRetries2;
+  const rtoMaxMs = isReport ? null : applyRtoMax(fd, rtoCapMs(budgetMs, rttOf(fd)));
+  const timeoutMs = isReport ? saved.userTimeoutMs : inFlightUserTimeoutMs(budgetMs, rtoMaxMs, retries2, zeroWindowToleranceMs);
+  return {
+    budgetMs,
+    falseAlarmsPerYear,
+    atDeadline,
+    isReport,
+    rtoMaxMs,
+    isUncapped: false,
+    inFlightUserTimeoutMs: timeoutMs,
+    lastBackoff: retries2,
+    longestIdleMs: longestIdleMs(budgetMs, falseAlarmsPerYear, rtoMaxMs),
+  };
+}
+
+function rttOf(fd: number): number {
+  const info = sampleTcpInfo(fd);
+  return typeof info === "number" ? 0 : (info.rttMs ?? 0);
 }
 
 function isOver(budgetMs: number, { idle, inFlight }: { readonly idle: number; readonly inFlight: number }): string {

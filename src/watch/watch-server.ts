@@ -5,6 +5,7 @@ import type { Diagnosis, State } from "../core/diagnosis.ts";
 import { HalfOpenError } from "../core/errors.ts";
 import type { Applied } from "./applied.ts";
 import { Connection } from "./connection.ts";
+import { labelled } from "./fan-out.ts";
 import { settingsOf, type WatchOptions, type WatchSettings } from "./options.ts";
 import type { Sink, WatchEvent } from "./sink.ts";
 import { watchableSocket } from "./watchable.ts";
@@ -16,7 +17,7 @@ export interface ServerWatchEvents {
   alive: [diagnosis: Diagnosis, socket: Socket];
   dead: [diagnosis: Diagnosis, socket: Socket];
   close: [diagnosis: Diagnosis, socket: Socket];
-  /** A connection that cannot be watched (a Unix-domain socket, say); it is left as it is. */
+  /** A connection that cannot be watched (a Unix-domain socket, say), or not any longer; it is left as it is. */
   unwatched: [error: HalfOpenError, socket: Socket];
 }
 
@@ -65,8 +66,8 @@ export class ServerWatch extends EventEmitter<ServerWatchEvents> implements Sink
     return this.#connections.size;
   }
 
-  [Symbol.iterator](): IterableIterator<WatchedConnection> {
-    return this.#connections.values();
+  *[Symbol.iterator](): IterableIterator<WatchedConnection> {
+    for (const connection of this.#connections) yield new Served(connection, this.settings);
   }
 
   /** Ends the watch and leaves every socket as it was. */
@@ -93,16 +94,30 @@ export class ServerWatch extends EventEmitter<ServerWatchEvents> implements Sink
     }
   }
 
+  /** @internal Called by a connection. */
+  unwatched(error: HalfOpenError, connection: Connection): void {
+    this.#connections.delete(connection);
+    this.#tellUnwatched(error, connection.socket);
+  }
+
   readonly #onAbort = (): void => this.close();
 
   readonly #onConnection = (socket: Socket): void => {
     try {
       this.#connections.add(Connection.watch(watchableSocket(socket), this.#newSink(socket)));
     } catch (error) {
-      if (error instanceof HalfOpenError) this.emit("unwatched", error, socket);
+      if (error instanceof HalfOpenError) this.#tellUnwatched(error, socket);
       else surface(error);
     }
   };
+
+  #tellUnwatched(error: HalfOpenError, socket: Socket): void {
+    try {
+      this.emit("unwatched", error, socket);
+    } catch (thrown) {
+      surface(thrown);
+    }
+  }
 
   readonly #sinks: WeakMap<Socket, Sink> = new WeakMap();
 
@@ -113,6 +128,7 @@ export class ServerWatch extends EventEmitter<ServerWatchEvents> implements Sink
     const sink: Sink = {
       settings: { ...this.settings, heartbeat: () => heartbeat(socket) },
       notify: (event, diagnosis, connection) => this.notify(event, diagnosis, connection),
+      unwatched: (error, connection) => this.unwatched(error, connection),
     };
     this.#sinks.set(socket, sink);
     return sink;
@@ -120,6 +136,38 @@ export class ServerWatch extends EventEmitter<ServerWatchEvents> implements Sink
 
   #sinkOf(socket: Socket): Sink {
     return this.#sinks.get(socket) ?? this;
+  }
+}
+
+class Served implements WatchedConnection {
+  readonly socket: Socket;
+  readonly #connection: Connection;
+  readonly #settings: WatchSettings;
+
+  constructor(connection: Connection, settings: WatchSettings) {
+    this.socket = connection.socket;
+    this.#connection = connection;
+    this.#settings = settings;
+  }
+
+  get state(): State {
+    return this.#connection.state;
+  }
+
+  get applied(): Applied | null {
+    return this.#connection.applied;
+  }
+
+  get rttMs(): number | null {
+    return this.#connection.rttMs;
+  }
+
+  get silentForMs(): number | null {
+    return this.#connection.silentForMs;
+  }
+
+  diagnose(): Diagnosis {
+    return labelled(this.#connection.diagnose(), this.#settings);
   }
 }
 

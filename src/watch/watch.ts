@@ -1,3 +1,4 @@
+import type { Socket } from "node:net";
 import { settingsOf, type WatchOptions } from "./options.ts";
 import { Watcher } from "./watcher.ts";
 
@@ -11,6 +12,6 @@ import { Watcher } from "./watcher.ts";
  * @throws HalfOpenError `ERR_OPTION_RANGE` for an option out of range, `ERR_NOT_SUPPORTED` for what is not a TCP socket,
  * `ERR_NOT_CONNECTED` for a destroyed one.
  */
-export function watch(socket: unknown, options?: WatchOptions): Watcher {
+export function watch(socket: Socket, options?: WatchOptions): Watcher {
   return new Watcher(socket, settingsOf(options), options?.signal);
 }

@@ -1,7 +1,9 @@
 import type { Socket } from "node:net";
 import { HalfOpenError } from "../core/errors.ts";
-import { descriptorOf, realSocketOf } from "../kernel/descriptor.ts";
+import { descriptorOf, isPipe, realSocketOf } from "../kernel/descriptor.ts";
 import { openPort } from "../kernel/open-port.ts";
+import { IPPROTO_MPTCP, SO_PROTOCOL, SOL_SOCKET } from "../kernel/platform-linux.ts";
+import { readInt } from "../kernel/socket-option.ts";
 
 /**
  * The socket to watch behind what the caller has: a net.Socket, a TLSSocket, an http2 session's socket.
@@ -12,7 +14,26 @@ export function watchableSocket(candidate: unknown): Socket {
   if (socket.destroyed) {
     throw new HalfOpenError("ERR_NOT_CONNECTED", "the socket is destroyed; watch a socket before or while it is connected");
   }
-  // Refuses pipes, TLS over a stream and the like at the call, not at the first check.
-  if (!socket.pending && openPort()) descriptorOf(socket);
+  requireTcp(socket);
   return socket;
+}
+
+/**
+ * Refuses pipes, TLS over a stream and the like at the call, not at the first check. A socket that does not connect yet is not known:
+ * it is looked at again when it is connected.
+ * @throws HalfOpenError `ERR_NOT_SUPPORTED`
+ */
+export function requireTcp(socket: Socket): void {
+  if (socket.pending && !isPipe(socket)) return;
+  if (openPort()) requireOnePath(descriptorOf(socket));
+  else if (isPipe(socket)) descriptorOf(socket);
+}
+
+/** TCP_INFO of a Multipath TCP socket is its first subflow's: the connection may live on another path. */
+function requireOnePath(fd: number): void {
+  if (readInt(fd, SOL_SOCKET, SO_PROTOCOL, "SO_PROTOCOL") !== IPPROTO_MPTCP) return;
+  throw new HalfOpenError(
+    "ERR_NOT_SUPPORTED",
+    "this is a Multipath TCP socket (IPPROTO_MPTCP): the kernel tells of its first path only, and it may live on another; use a heartbeat of your own",
+  );
 }

@@ -1,9 +1,12 @@
 import { EventEmitter } from "node:events";
+import type { Socket } from "node:net";
 import { DetectorQos, type DetectorQosReport } from "../core/detectors/detector-qos.ts";
 import type { Diagnosis, State } from "../core/diagnosis.ts";
+import { DeadPeerError, HalfOpenError } from "../core/errors.ts";
 import type { Applied } from "./applied.ts";
 import { Connection } from "./connection.ts";
 import { engine } from "./engine.ts";
+import { labelled } from "./fan-out.ts";
 import type { WatchSettings } from "./options.ts";
 import type { Sink, WatchEvent } from "./sink.ts";
 import { watchableSocket } from "./watchable.ts";
@@ -17,8 +20,13 @@ export interface WatcherEvents {
   alive: [diagnosis: Diagnosis];
   /** The verdict, at most once. */
   dead: [diagnosis: Diagnosis];
-  /** The socket closed, for whatever reason; always the last event. Not emitted after {@link Watcher.close}. */
+  /** The socket closed, for whatever reason, or was handed to another process; the last event. Not emitted after {@link Watcher.close}. */
   close: [diagnosis: Diagnosis];
+  /**
+   * The last event in the place of `close`: the connection that came about cannot be watched (a Unix-domain socket), or not any longer (the
+   * kernel refuses what it allowed before). The socket is left as it is.
+   */
+  unwatched: [error: HalfOpenError];
 }
 
 /** What most watches never need. */
@@ -39,8 +47,10 @@ export class Watcher extends EventEmitter<WatcherEvents> implements Sink, Dispos
   readonly #startedAt: number = engine.now();
   #extras: Extras | null = null;
   #isClosed = false;
+  /** Why there is nothing more to say; see {@link Watcher.signal}. */
+  #endedBy: Error | null = null;
 
-  constructor(socket: unknown, settings: WatchSettings, signal?: AbortSignal) {
+  constructor(socket: Socket, settings: WatchSettings, signal?: AbortSignal) {
     super();
     holdListenersLightly(this);
     this.settings = settings;
@@ -55,7 +65,7 @@ export class Watcher extends EventEmitter<WatcherEvents> implements Sink, Dispos
 
   /** What can be said of the connection now. */
   get diagnosis(): Diagnosis {
-    return this.#connection.diagnose();
+    return labelled(this.#connection.diagnose(), this.settings);
   }
 
   /** What the kernel really took; `null` until the socket is connected. */
@@ -81,11 +91,14 @@ export class Watcher extends EventEmitter<WatcherEvents> implements Sink, Dispos
     return (this.#extras?.quality ?? new DetectorQos(this.#startedAt)).report(engine.now());
   }
 
-  /** Aborts when the peer is found dead (reason: the `DeadPeerError`'s diagnosis) or the socket closes. */
+  /**
+   * Aborts with the last that this watch can say of the connection. Its reason is an Error: a `DeadPeerError` when the peer is found dead, an
+   * `ERR_NOT_CONNECTED` when the socket closed otherwise, an `AbortError` when {@link Watcher.close} ended the watch. The same whenever it is asked for.
+   */
   get signal(): AbortSignal {
     const extras = this.#some();
     extras.abort ??= new AbortController();
-    if (this.#isClosed || this.state === "dead") extras.abort.abort(this.diagnosis);
+    if (this.#endedBy) extras.abort.abort(this.#endedBy);
     return extras.abort.signal;
   }
 
@@ -94,16 +107,16 @@ export class Watcher extends EventEmitter<WatcherEvents> implements Sink, Dispos
     if (this.#isClosed) return;
     this.#finish();
     this.#connection.leave(this);
-    this.#endIterators();
+    this.#end(new DOMException("the watch of this connection was closed", "AbortError"));
   }
 
   [Symbol.dispose](): void {
     this.close();
   }
 
-  /** Yields the diagnosis of every change of state, and ends with the socket or the watch. */
+  /** Yields the diagnosis of every change of state, also of a verdict that fell before, and ends with the socket or the watch. */
   async *[Symbol.asyncIterator](): AsyncIterator<Diagnosis> {
-    const queue: Diagnosis[] = [];
+    const queue: Diagnosis[] = this.state === "dead" ? [this.diagnosis] : [];
     let wake: (() => void) | null = null;
     const push = (diagnosis: Diagnosis): void => {
       queue.push(diagnosis);
@@ -131,15 +144,28 @@ export class Watcher extends EventEmitter<WatcherEvents> implements Sink, Dispos
   /** @internal Called by the connection. */
   notify(event: WatchEvent, diagnosis: Diagnosis): void {
     if (this.#isClosed) return;
-    this.#count(event, diagnosis);
-    if (event === "dead" || event === "close") this.#extras?.abort?.abort(diagnosis);
+    const told = labelled(diagnosis, this.settings);
+    this.#count(event, told);
+    if (event === "dead") this.#abort(new DeadPeerError(told));
     if (event === "close") this.#finish();
+    this.#emit(event, told);
+    if (event === "close") this.#end(closedError(told));
+  }
+
+  /** @internal Called by the connection. */
+  unwatched(error: HalfOpenError): void {
+    if (this.#isClosed) return;
+    this.#finish();
+    this.#emit("unwatched", error);
+    this.#end(error);
+  }
+
+  #emit<Event extends keyof WatcherEvents>(event: Event, ...args: WatcherEvents[Event]): void {
     try {
-      this.emit(event, diagnosis);
+      (this as EventEmitter).emit(event, ...args);
     } catch (error) {
       surface(error);
     }
-    if (event === "close") this.#endIterators();
   }
 
   #count(event: WatchEvent, { silentForMs }: Diagnosis): void {
@@ -162,7 +188,14 @@ export class Watcher extends EventEmitter<WatcherEvents> implements Sink, Dispos
     this.#some().unsubscribe = () => signal.removeEventListener("abort", onAbort);
   }
 
-  #endIterators(): void {
+  /** The first reason stays. */
+  #abort(reason: Error): void {
+    this.#endedBy ??= reason;
+    this.#extras?.abort?.abort(this.#endedBy);
+  }
+
+  #end(reason: Error): void {
+    this.#abort(reason);
     for (const end of this.#extras?.ends ?? []) end();
   }
 
@@ -181,6 +214,10 @@ Listeners.prototype = Object.create(null);
 
 function holdListenersLightly(emitter: EventEmitter): void {
   (emitter as { _events?: object })._events = Reflect.construct(Listeners, []) as object;
+}
+
+function closedError({ remote, cause, why }: Diagnosis): HalfOpenError {
+  return new HalfOpenError("ERR_NOT_CONNECTED", `the connection to ${remote ?? "(unknown)"} is over: ${[cause, ...why].join("; ")}`);
 }
 
 /** A listener's mistake must not stop the engine, nor be hidden: it is thrown again where Node reports uncaught exceptions. */

@@ -30,6 +30,7 @@ function answering(...answers: (Uint8Array | number)[]): Netlink {
     socket: () => 3,
     close: () => 0,
     send: (_fd, data) => data.length,
+    poll: unused,
     recv: (_fd, into) => {
       const answer = answers.shift() ?? -11;
       if (typeof answer === "number") return answer;

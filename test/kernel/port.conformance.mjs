@@ -46,6 +46,8 @@ const queued = int(5);
 check("ioctl writes its answer into its argument", port.ioctl(fd, SIOCOUTQ, queued) === 0 && new Int32Array(queued.buffer)[0] === 0);
 const nowhere = new Uint8Array([AF_INET, 0, 0, 1, 127, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]); // 127.0.0.1:1
 check("-ECONNREFUSED where nobody listens", port.connect(fd, nowhere) === -ECONNREFUSED);
+const polled = new Uint8Array([fd, 0, 0, 0, 0, 0, 0, 0]);
+check("polls, and tells a hang-up in the struct it was given", port.poll(polled) === 1 && (polled[6] & 0x10) !== 0);
 const netlink = port.socket(AF_NETLINK, SOCK_RAW, 0);
 check("binds", port.bind(netlink, new Uint8Array([AF_NETLINK, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])) === 0);
 check("-EAGAIN when there is nothing to receive", port.recv(netlink, new Uint8Array(64), MSG_DONTWAIT) === -EAGAIN);

@@ -37,6 +37,7 @@ function kernelThatAnswers(scripts: readonly (readonly Buffer[])[]): SystemPort 
       queue = [...(scripts[dumps++ % scripts.length] ?? [])];
       return data.length;
     },
+    poll: refuse,
     recv: (_, into) => {
       const datagram = queue.shift();
       if (!datagram) return -EAGAIN;

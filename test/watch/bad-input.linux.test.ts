@@ -29,12 +29,12 @@ function codeOf(action: () => unknown): string {
 
 describe("bad input is refused at the call", () => {
   it.each([undefined, null, 42, "socket", {}, new Duplex()])("what is no socket: %s", (value) => {
-    expect(codeOf(() => watch(value))).toBe("ERR_NOT_SUPPORTED");
+    expect(codeOf(() => watch(value as never))).toBe("ERR_NOT_SUPPORTED");
   });
 
   it("a UDP socket", () => {
     const udp = createSocket("udp4");
-    expect(codeOf(() => watch(udp))).toBe("ERR_NOT_SUPPORTED");
+    expect(codeOf(() => watch(udp as never))).toBe("ERR_NOT_SUPPORTED");
     udp.close();
   });
 

@@ -23,6 +23,10 @@ class Costly implements Checked {
     busy(CHECK_COSTS_MS);
     return now + PERIOD_MS;
   }
+
+  fail(error: unknown): void {
+    throw error;
+  }
 }
 
 it("an engine with more to do than time takes turns: none of the connections starves, and the program has its share", async () => {

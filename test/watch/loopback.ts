@@ -9,9 +9,9 @@ export interface Pair extends AsyncDisposable {
   dispose(): Promise<void>;
 }
 
-export async function loopbackPair(options: { allowHalfOpen?: boolean; host?: string } = {}): Promise<Pair> {
+export async function loopbackPair(options: { allowHalfOpen?: boolean; host?: string; server?: Server } = {}): Promise<Pair> {
   const host = options.host ?? "127.0.0.1";
-  const server = createServer({ allowHalfOpen: options.allowHalfOpen ?? false });
+  const server = options.server ?? createServer({ allowHalfOpen: options.allowHalfOpen ?? false });
   server.listen(0, host);
   await once(server, "listening");
   const accepting = once(server, "connection");

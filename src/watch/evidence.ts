@@ -1,0 +1,219 @@
+import type { Socket } from "node:net";
+import type { State } from "../core/diagnosis.ts";
+import { HalfOpenError } from "../core/errors.ts";
+import type { Instant } from "../core/instant.ts";
+import { hasSocketError, takeSocketError } from "../kernel/socket-error.ts";
+import type { Applied } from "./applied.ts";
+import type { Facts } from "./diagnosing.ts";
+import { engine } from "./engine.ts";
+import { endpointsOf, hasHandle, isReading, openDescriptor } from "./handle.ts";
+import { KernelCheck } from "./kernel-check.ts";
+import { applyLowerLevel, type LowerLevel } from "./lower-level.ts";
+import { Membership } from "./membership.ts";
+import type { WatchSettings } from "./options.ts";
+import { ProcessCheck } from "./process-check.ts";
+import { untoldError } from "./untold-error.ts";
+
+/** Of a reset the event loop tells only who reads. Other sockets are asked for an error after a tenth of the budget, and after this at most. */
+const LONGEST_UNREAD_CHECK_MS = 1000;
+
+interface EvidenceOwner {
+  /** A heartbeat was answered, or failed. */
+  recheck(): void;
+}
+
+/**
+ * What is known of one connection that exists: by the kernel, or by what stands in for it where it tells nothing, and by its peer's process; and
+ * the connection's place among the others.
+ */
+export class Evidence {
+  readonly #socket: Socket;
+  #settings: WatchSettings;
+  #kernel: KernelCheck | null = null;
+  #lower: LowerLevel | null = null;
+  #process: ProcessCheck | null;
+  readonly #membership: Membership;
+  readonly #owner: EvidenceOwner;
+  #lostMsSeen = engine.health.lostMs;
+  /** When the kernel's evidence is due. */
+  #lookAt: Instant = 0;
+
+  /** Applies the kernel options. Where it throws, nothing has changed. */
+  constructor(socket: Socket, settings: WatchSettings, owner: EvidenceOwner) {
+    this.#socket = socket;
+    this.#settings = settings;
+    this.#owner = owner;
+    this.#process = this.#processCheck(settings); // first: a program's own detector may throw
+    this.#membership = new Membership(endpointsOf(socket));
+    try {
+      const fd = openDescriptor(socket);
+      if (fd >= 0) this.#watchKernel(fd);
+      else this.#lower = applyLowerLevel(socket, settings.detectWithinMs, settings.heartbeat !== null);
+    } catch (error) {
+      this.#membership.leave(false);
+      throw error;
+    }
+  }
+
+  get applied(): Applied | null {
+    return this.#kernel?.applied ?? this.#lower?.applied ?? null;
+  }
+
+  get rttMs(): number | null {
+    return this.#process?.proof.rttMs ?? this.#kernel?.info?.rttMs ?? null;
+  }
+
+  get heardAt(): Instant | null {
+    const kernel = this.#kernel?.hasReading ? this.#kernel.heardAt : null;
+    return this.#process ? Math.max(kernel ?? 0, this.#process.proof.heardAt) : kernel;
+  }
+
+  /** The budget is over, and the silence is not proven yet. */
+  get isOverdue(): boolean {
+    return this.#kernel?.isOverdue ?? false;
+  }
+
+  /** Whether the socket still has this connection: after a close the descriptor's number may be another's. */
+  get isHeld(): boolean {
+    return this.#kernel ? openDescriptor(this.#socket) === this.#kernel.fd : hasHandle(this.#socket);
+  }
+
+  /** The state that the proofs come to; `expect`: whose silence is death. */
+  stateAt(now: Instant, expect: WatchSettings["expect"]): State {
+    const host = this.#kernel?.state ?? "alive";
+    if (host === "dead" || !this.#process?.proof.isSilentTooLong(now)) return host;
+    return expect === "process" ? "dead" : "suspect";
+  }
+
+  /** Reads what there is to read. Returns the instant at which to look again, `null` when the kernel has ended the connection. */
+  check(now: Instant): Instant | null {
+    const stalledMs = this.#stalledMs();
+    let next: Instant = Number.POSITIVE_INFINITY;
+    const kernel = this.#kernel;
+    if (kernel) {
+      const isUnread = !isReading(this.#socket);
+      if (!isUnread || now >= this.#lookAt || kernel.liveness !== null || hasSocketError(kernel.fd)) {
+        const looked = kernel.look(now) ?? kernel.judge(now, stalledMs);
+        if (looked === null) return null;
+        this.#membership.heard(kernel.heardAt);
+        // A whole, finite number: others cost heap.
+        if (looked !== Number.POSITIVE_INFINITY) this.#lookAt = Math.floor(looked);
+      }
+      next = isUnread ? Math.min(this.#lookAt, this.nextUnread(now)) : this.#lookAt;
+    }
+    return this.#process ? Math.min(next, this.#process.check(now, stalledMs, kernel?.dataAgeMs)) : next;
+  }
+
+  /** When to ask again for an error of a socket that the event loop does not read. Asked together, they wake the process less often. */
+  nextUnread(now: Instant): Instant {
+    if (!this.#kernel) return Number.POSITIVE_INFINITY;
+    const afterMs = Math.min(LONGEST_UNREAD_CHECK_MS, Math.floor(this.#settings.detectWithinMs / 10));
+    const stepMs = Math.floor(afterMs / 4);
+    return Math.floor((now + afterMs) / stepMs) * stepMs;
+  }
+
+  /** See {@link untoldError}. */
+  get untoldError(): string | null {
+    return this.#kernel && this.isHeld ? untoldError(this.#kernel.fd) : null;
+  }
+
+  /** Takes the error from the kernel: the program will see no more than an end. */
+  takeError(): string | null {
+    return this.#kernel && this.isHeld ? takeSocketError(this.#kernel.fd) : null;
+  }
+
+  facts(now: Instant, state: State, label: string | null): Facts {
+    const { heardAt } = this;
+    const kernel = this.#kernel;
+    const proof = this.#process?.proof;
+    const isHostSilent = (kernel?.state ?? "alive") !== "alive"; // then that is the cause
+    return {
+      endpoints: this.#membership.endpoints,
+      now,
+      state,
+      label,
+      info: kernel?.info ?? null,
+      liveness: kernel?.liveness ?? null,
+      loss: kernel?.loss ?? null,
+      heardAt,
+      processSilentForMs: isHostSilent || !proof?.isSilentTooLong(now) ? null : proof.silentForMs(now),
+      heartbeatFailure: proof?.lastFailure ?? null,
+      pausedForMs: heardAt === null ? null : engine.health.pausedSinceMs(heardAt, now - this.#settings.detectWithinMs),
+      others: this.#membership.group,
+      hasRtoCap: kernel?.hasRtoCap ?? false,
+      isQuestioned: kernel !== null,
+    };
+  }
+
+  /** To the others the connection counts as silent, or no more. */
+  silent(isSilent: boolean): void {
+    this.#membership.silent(isSilent);
+  }
+
+  /** Closing sends an RST from now on: the verdict stays true, and no orphan retransmits for minutes. */
+  resetOnClose(): void {
+    if (this.#kernel && this.isHeld) this.#kernel.resetOnClose();
+  }
+
+  /** The program has ended its side, and the socket may close at once: what is still to arrive is the kernel's alone from then on. */
+  finished(): void {
+    if (this.#kernel && this.isHeld) this.#kernel.uncap();
+  }
+
+  /** From now on by other settings. What is known of the peer stays known. Where it throws, nothing has changed. */
+  retune(settings: WatchSettings): void {
+    const { heartbeat } = settings;
+    if (heartbeat && this.#process?.heartbeat === heartbeat) this.#process.restart(settings);
+    else this.#process = this.#processCheck(settings);
+    this.#settings = settings;
+    if (this.#kernel) this.#watchKernel(this.#kernel.fd);
+    else {
+      this.restore();
+      this.#lower = applyLowerLevel(this.#socket, settings.detectWithinMs, heartbeat !== null);
+    }
+  }
+
+  /** Leaves the socket as it was; the descriptor must be its own still. What the system refuses to put back stays as it is. */
+  restore(): void {
+    try {
+      const { fd } = this.#kernel ?? { fd: -1 };
+      this.#kernel?.restore(() => openDescriptor(this.#socket) === fd);
+      this.#lower?.restore();
+    } catch (error) {
+      if (!(error instanceof HalfOpenError)) throw error;
+    }
+  }
+
+  /** Nobody asks any more. */
+  end(isDead: boolean): void {
+    this.#kernel?.end();
+    this.#membership.leave(isDead);
+  }
+
+  /** Where a kernel or a sandbox refuses an option, the lower level is what is left. */
+  #watchKernel(fd: number): void {
+    try {
+      if (this.#kernel) this.#kernel.retune(this.#settings);
+      else this.#kernel = new KernelCheck(fd, this.#settings, this.#membership.group, engine.now());
+    } catch (error) {
+      if (!(error instanceof HalfOpenError)) throw error;
+      this.#kernel?.end();
+      this.#kernel = null;
+      const { detectWithinMs, heartbeat } = this.#settings;
+      this.#lower = applyLowerLevel(this.#socket, detectWithinMs, heartbeat !== null, error.message);
+    }
+  }
+
+  #processCheck(settings: WatchSettings): ProcessCheck | null {
+    const { heartbeat } = settings;
+    return heartbeat ? new ProcessCheck(this.#socket, heartbeat, settings, () => this.#owner.recheck()) : null;
+  }
+
+  /** How long this process stood still since the last check. */
+  #stalledMs(): number {
+    const { lostMs } = engine.health;
+    const stalledMs = lostMs - this.#lostMsSeen;
+    this.#lostMsSeen = lostMs;
+    return stalledMs;
+  }
+}

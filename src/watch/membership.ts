@@ -1,0 +1,37 @@
+import type { Instant } from "../core/instant.ts";
+import { heardInGroup, markSilent, type PeerGroup } from "../core/peer-groups.ts";
+import { groups } from "./groups.ts";
+import type { Endpoints } from "./handle.ts";
+
+/** A connection's place among the others, from when it is known to when it leaves: counted once, and as silent at most once. */
+export class Membership {
+  readonly group: PeerGroup;
+  readonly #localPort: number;
+  readonly #remotePort: number;
+  #isSilent = false;
+
+  constructor({ localAddress = "", localPort = 0, remoteAddress = "", remotePort = 0 }: Endpoints) {
+    this.group = groups.join(localAddress, remoteAddress);
+    this.#localPort = localPort;
+    this.#remotePort = remotePort;
+  }
+
+  /** Still known when the socket has closed. */
+  get endpoints(): Endpoints {
+    const { remoteAddress, route } = this.group;
+    return { localAddress: route.localAddress || undefined, localPort: this.#localPort, remoteAddress, remotePort: this.#remotePort };
+  }
+
+  heard(at: Instant): void {
+    heardInGroup(this.group, at);
+  }
+
+  silent(isSilent: boolean): void {
+    if (isSilent !== this.#isSilent) markSilent(this.group, isSilent);
+    this.#isSilent = isSilent;
+  }
+
+  leave(isDead: boolean): void {
+    groups.leave(this.group, this.#isSilent, isDead);
+  }
+}
