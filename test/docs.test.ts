@@ -22,7 +22,7 @@ const CONTEXT: Readonly<Record<string, string>> = {
   connect: 'import { connect } from "node:net";',
   socket: 'declare const socket: import("node:net").Socket;',
   test: 'import { test } from "node:test";',
-  redis: "declare const redis: { ping(): Promise<string> };",
+  game: "declare const game: { ping(): Promise<string> };",
 };
 
 /** Packages that the documents import and that bring types of their own; those of the others come from @types. */

@@ -42,6 +42,7 @@ export const CLIENTS = [
 export const CUT_CAUSES = ["path-silent", "unreachable"];
 
 const PROGRAM = new URL("client-program.mjs", import.meta.url).pathname;
+const SCENE_PROGRAM = new URL("scene-program.mjs", import.meta.url).pathname;
 
 const STARTED_WITHIN_MS = 20_000;
 
@@ -51,7 +52,7 @@ export function monotonicMs() {
 }
 
 /**
- * `client-program.mjs`, running on the lab's left host.
+ * A program on the lab's left host that says what happens, one JSON object a line.
  *
  * @typedef {object} Said
  * @property {string} event
@@ -66,7 +67,7 @@ export function monotonicMs() {
  * @property {Record<string, string>} [env]
  * @property {boolean} [madeAnew] Makes clients anew that lost their connection.
  */
-export class ClientProcess {
+export class TalkingProcess {
   /** @type {Said[]} */
   said = [];
 
@@ -76,6 +77,27 @@ export class ClientProcess {
     process.onLine((line) => this.said.push(JSON.parse(line)));
   }
 
+  /**
+   * The first such event after an instant, of this client or of any.
+   *
+   * @param {string} event
+   * @param {number} after
+   * @param {number} withinMs
+   * @param {string} [client]
+   */
+  async hears(event, after, withinMs, client) {
+    for (const until = monotonicMs() + withinMs; monotonicMs() < until; await sleep(20)) {
+      const found = this.said.find((one) => one.event === event && one.at > after && (client === undefined || one.client === client));
+      if (found) return found;
+    }
+    throw new Error(
+      `no ${event} of ${client ?? "any client"} within ${withinMs} ms; said ${JSON.stringify(this.said)} ${this.process.errors.join(" ")}`,
+    );
+  }
+}
+
+/** `client-program.mjs`, running on the lab's left host. */
+export class ClientProcess extends TalkingProcess {
   /**
    * @param {Network} network
    * @param {readonly string[]} clients
@@ -96,22 +118,17 @@ export class ClientProcess {
     for (const client of clients) await program.hears("ready", 0, STARTED_WITHIN_MS, client);
     return program;
   }
+}
 
+/** `scene-program.mjs`, running on the lab's left host. */
+export class SceneProcess extends TalkingProcess {
   /**
-   * The first such event after an instant, of this client or of any.
-   *
-   * @param {string} event
-   * @param {number} after
-   * @param {number} withinMs
-   * @param {string} [client]
+   * @param {Network} network
+   * @param {string} scene
+   * @param {number} budgetMs
    */
-  async hears(event, after, withinMs, client) {
-    for (const until = monotonicMs() + withinMs; monotonicMs() < until; await sleep(20)) {
-      const found = this.said.find((one) => one.event === event && one.at > after && (client === undefined || one.client === client));
-      if (found) return found;
-    }
-    throw new Error(
-      `no ${event} of ${client ?? "any client"} within ${withinMs} ms; said ${JSON.stringify(this.said)} ${this.process.errors.join(" ")}`,
-    );
+  static async start(network, scene, budgetMs) {
+    const argv = [process.execPath, SCENE_PROGRAM, scene, network.address("right"), `${budgetMs}`];
+    return new SceneProcess(await network.spawn("left", argv, { unprivileged: true }));
   }
 }

@@ -1,36 +1,18 @@
-import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
-import { createClient } from "redis";
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 import { watchNodeRedis } from "../../src/heartbeat/index.ts";
 import { describeWith } from "../setup/requires.ts";
-
-/** A port that nothing listens on now. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
-}
-
-function clientOf(port: number) {
-  return createClient({ socket: { host: "127.0.0.1", port, reconnectStrategy: () => 100 } });
-}
+import { type NodeRedis, nodeRedis, REDIS_BUDGET_MS, RedisServer } from "./redis.ts";
 
 /** A client of a Redis server, both gone with the end of `use`. */
-async function withClient(use: (client: ReturnType<typeof clientOf>, address: string) => Promise<void>): Promise<void> {
-  const port = await freePort();
-  const redis = spawn("redis-server", ["--port", `${port}`, "--bind", "127.0.0.1", "--save", ""], { stdio: "ignore" });
-  const client = clientOf(port);
-  client.on("error", () => {});
+async function withClient(use: (client: NodeRedis, address: string) => Promise<void>): Promise<void> {
+  await using server = await RedisServer.start();
+  const client = nodeRedis(server.port);
   try {
-    await use(client, `127.0.0.1:${port}`);
+    await use(client, `127.0.0.1:${server.port}`);
   } finally {
     client.destroy();
-    redis.kill();
   }
 }
 
@@ -44,6 +26,25 @@ await describeWith(["redis-server"], "the watch of a node-redis client", () => {
       expect(second.current?.diagnosis.remote).toBe(address);
       expect(first.current).toBeNull();
       second.close();
+    }));
+
+  it("asks nothing where the client hides its commands, as before 5.11, unless `canAsk` is given", () =>
+    withClient(async (client) => {
+      Object.assign(client, { _getQueue: undefined });
+      const blind = watchNodeRedis(client, { detectWithinMs: REDIS_BUDGET_MS });
+      await client.connect();
+      const ping = vi.spyOn(client, "ping");
+      const answer = client.blPop("jobs", 2 * (REDIS_BUDGET_MS / 1000));
+      expect(await answer).toBeNull();
+      expect(ping).not.toHaveBeenCalled();
+      expect(blind.current?.state).toBe("alive");
+      blind.close();
+      client.destroy();
+
+      const asking = watchNodeRedis(client, { detectWithinMs: REDIS_BUDGET_MS, canAsk: () => true });
+      await client.connect();
+      await expect.poll(() => ping.mock.calls.length, { timeout: REDIS_BUDGET_MS }).toBeGreaterThan(0);
+      asking.close();
     }));
 
   it("is not of what the program opens in the client's listeners", async () => {

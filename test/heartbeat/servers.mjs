@@ -137,6 +137,19 @@ export async function startServers(network, folder) {
   return running;
 }
 
+/**
+ * A process with all that it is made of.
+ *
+ * @param {Network} network
+ * @param {number} pid
+ * @returns {Promise<number[]>}
+ */
+export async function familyOf(network, pid) {
+  const children = (await network.run("right", ["cat", `/proc/${pid}/task/${pid}/children`])).trim().split(" ");
+  const families = await Promise.all(children.filter((child) => child !== "").map((child) => familyOf(network, Number(child))));
+  return [pid, ...families.flat()];
+}
+
 /** A folder that goes away with its owner. */
 export class Folder {
   path = mkdtempSync(join(tmpdir(), "halfopen-server-"));

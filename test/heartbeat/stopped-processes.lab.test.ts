@@ -1,10 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
-import type { Network } from "../../src/lab/network.ts";
 import { World } from "../../src/lab/world.ts";
 import { describeWith } from "../setup/requires.ts";
 import { CLIENTS, ClientProcess, monotonicMs } from "./client-process.mjs";
-import { Folder, SERVERS, startServers } from "./servers.mjs";
+import { Folder, familyOf, SERVERS, startServers } from "./servers.mjs";
 
 const BUDGET_MS = 5000;
 const GRACE_MS = 250;
@@ -13,13 +12,6 @@ const BLOCKS = ["timer", "immediate", "fs"] as const;
 const NAMES = CLIENTS.map(({ client }) => client);
 /** What is sent behind a command that blocks on purpose is answered after it, so its server is not asked. */
 const NEVER_ASKED = "ioredis-blocked";
-
-/** A process with all that it is made of. */
-async function familyOf(network: Network, pid: number): Promise<number[]> {
-  const children = (await network.run("right", ["cat", `/proc/${pid}/task/${pid}/children`])).trim().split(" ");
-  const families = await Promise.all(children.filter((child) => child !== "").map((child) => familyOf(network, Number(child))));
-  return [pid, ...families.flat()];
-}
 
 /** What nobody may say while every peer lives. */
 function harm({ said }: ClientProcess): unknown[] {

@@ -1,0 +1,138 @@
+/**
+ * A program with one watched client in one state, as the lab starts it: `node scene-program.mjs SCENE HOST BUDGET_MS`. It says one JSON object a line
+ * with CLOCK_MONOTONIC in ms: `ready` (the state has begun), `dead` (the watch's verdict), `ended` (by the server), `done` (with what the scene found).
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import * as heartbeat from "../../dist/heartbeat/index.js";
+
+const [, , scene, host, budget] = process.argv;
+const budgetMs = Number(budget);
+
+function say(event, more) {
+  process.stdout.write(`${JSON.stringify({ event, client: scene, at: Number(process.hrtime.bigint() / 1000n) / 1000, ...more })}\n`);
+}
+
+function follow(watch) {
+  for (const event of ["suspect", "dead"]) watch.on(event, ({ cause, why }) => say(event, { cause, why }));
+}
+
+async function pgClient() {
+  const { default: pg } = await import("pg");
+  const client = new pg.Client({ host, user: "postgres" });
+  client.on("error", ({ code }) => code && say("ended", { code }));
+  await client.connect();
+  return client;
+}
+
+async function mysqlConnection() {
+  const { default: mysql } = await import("mysql2");
+  const connection = mysql.createConnection({ host, user: "root", database: "mysql" });
+  await new Promise((resolve, reject) => connection.connect((error) => (error ? reject(error) : resolve())));
+  connection.on("error", () => {});
+  connection.stream.on("close", () => say("ended"));
+  return connection;
+}
+
+/** A transaction in which the program forgets to go on. */
+async function forgottenByMysql(begin) {
+  const connection = await mysqlConnection();
+  follow(heartbeat.watchMysql2(connection, { detectWithinMs: budgetMs }));
+  await connection.promise().query("set session idle_transaction_timeout = 3");
+  await begin(connection.promise());
+  say("ready");
+}
+
+const SCENES = {
+  async "pg-forgotten"() {
+    const client = await pgClient();
+    follow(heartbeat.watchPg(client, { detectWithinMs: budgetMs }));
+    await client.query("set idle_in_transaction_session_timeout = '3s'");
+    await client.query("begin");
+    say("ready");
+  },
+
+  /** A transaction that failed is one still. */
+  async "pg-failed"() {
+    const client = await pgClient();
+    follow(heartbeat.watchPg(client, { detectWithinMs: budgetMs }));
+    await client.query("set idle_in_transaction_session_timeout = '3s'");
+    await client.query("begin");
+    await client.query("nonsense").catch(() => {});
+    say("ready");
+  },
+
+  async "pg-committed"() {
+    const client = await pgClient();
+    const observer = await pgClient();
+    follow(heartbeat.watchPg(client, { detectWithinMs: budgetMs }));
+    const lastQuery = async () =>
+      (await observer.query("select query from pg_stat_activity where pid = $1", [client.processID])).rows[0].query;
+    await client.query("begin");
+    await sleep(budgetMs);
+    const inTransaction = await lastQuery();
+    await client.query("select pg_sleep($1)", [(2 * budgetMs) / 1000]);
+    await client.query("commit");
+    await sleep(budgetMs);
+    say("done", { inTransaction, after: await lastQuery() });
+  },
+
+  "mysql-forgotten": () => forgottenByMysql((connection) => connection.query("begin")),
+
+  "mysql-select": () =>
+    forgottenByMysql(async (connection) => {
+      await connection.query("create or replace table test_rows (id int primary key) engine = innodb");
+      await connection.query("set autocommit = 0");
+      await connection.query("select * from test_rows");
+    }),
+
+  "mysql-prepared": () =>
+    forgottenByMysql(async (connection) => {
+      await connection.execute("start transaction");
+      await connection.execute("select ? + 1", [1]);
+    }),
+
+  async "mysql-committed"() {
+    const connection = await mysqlConnection();
+    const observer = (await mysqlConnection()).promise();
+    const questions = async () =>
+      Number(
+        (
+          await observer.query(
+            `select variable_value as count from information_schema.global_status where variable_name = 'com_admin_commands'`,
+          )
+        )[0][0].count,
+      );
+    follow(heartbeat.watchMysql2(connection, { detectWithinMs: budgetMs }));
+    await connection.promise().query("begin");
+    const before = await questions();
+    await sleep(budgetMs);
+    const inTransaction = (await questions()) - before;
+    await connection.promise().query("commit");
+    await sleep(budgetMs);
+    say("done", { inTransaction, after: (await questions()) - before });
+  },
+
+  async "amqp-full"() {
+    const { connect } = await import("amqplib");
+    const connection = await connect(`amqp://lab:lab@${host}?channelMax=3`, { timeout: 5000 });
+    connection.on("error", () => {}).on("close", () => say("ended"));
+    follow(heartbeat.watchAmqp(connection, { detectWithinMs: budgetMs }));
+    const channels = [];
+    for (let opened = 0; opened < 3; opened++) channels.push(await connection.createChannel());
+    await sleep(3 * budgetMs);
+    await channels[0].checkExchange("amq.direct");
+    say("done");
+  },
+
+  async "amqp-callback"() {
+    const { connect } = await import("amqplib/callback_api");
+    connect(`amqp://lab:lab@${host}`, { timeout: 5000 }, (_error, connection) => {
+      connection.on("error", () => {}).on("close", () => say("ended"));
+      follow(heartbeat.watchAmqp(connection, { detectWithinMs: budgetMs }));
+      setTimeout(() => say("ready"), 3 * budgetMs);
+    });
+  },
+};
+
+await SCENES[scene]();
+process.stdin.on("close", () => process.exit(0)).resume();
