@@ -1,4 +1,5 @@
 import type { Cause } from "../core/diagnosis.ts";
+import { printable } from "../core/printable.ts";
 import type { AuditSummary, ConnectionOutline } from "../machine/audited-connection.ts";
 import { paint } from "./colour.ts";
 import { formatDuration } from "./duration.ts";
@@ -54,7 +55,7 @@ export function auditLine(connection: ConnectionOutline): string {
   let line = "";
   for (const { width, text } of COLUMNS) line += `${text(connection).padEnd(width)}  `;
   line += verdictText(connection);
-  if (connection.namespace !== null) line += ` (${connection.namespace})`;
+  if (connection.namespace !== null) line += ` (${printable(connection.namespace)})`;
   const style = styleOf(connection);
   return style === null ? `${line}\n` : `${paint(style, line)}\n`;
 }
@@ -75,7 +76,7 @@ export function summaryText(summary: AuditSummary): string {
 
 function processText({ process, pid, userId }: ConnectionOutline): string {
   if (pid === null) return `- (uid ${userId})`;
-  return `${process ?? "?"} ${pid}`;
+  return `${printable(process ?? "?")} ${pid}`;
 }
 
 /** An asterisk marks what rests on assumed settings. */

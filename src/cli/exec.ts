@@ -5,6 +5,7 @@ import { SMALLEST_GUARD_BUDGET_MS } from "../machine/guard-budget.ts";
 import { type Command, UsageError } from "./command.ts";
 import { parseDuration } from "./duration.ts";
 import { machinePort } from "./linux-only.ts";
+import { complain } from "./output.ts";
 
 const HELP = `Usage: halfopen exec --detect-within 10s [options] -- CMD [ARGS...]
 
@@ -47,7 +48,7 @@ async function run(args: readonly string[]): Promise<number> {
     throw new UsageError(`--detect-within takes at least ${SMALLEST_GUARD_BUDGET_MS}ms, got ${within}: two verdicts must fit`);
   }
   const port = machinePort("exec");
-  const tell = (text: string): void => void (values.quiet || process.stderr.write(`${text}\n`));
+  const tell = (text: string): void => void (values.quiet || complain(text));
 
   const child = spawn(file, rest, { stdio: "inherit" });
   // An error after the start is a signal that could not be passed on, and no reason to stop guarding.
@@ -55,7 +56,7 @@ async function run(args: readonly string[]): Promise<number> {
   const ended = new Promise<Ending>((resolve) => void child.once("exit", (code, signal) => resolve({ code, signal })));
   const failure = await started;
   if (failure) return cannotStart(file, failure);
-  const stopPassing = passSignals((signal) => child.kill(signal) || tell(`halfopen: ${signal} could not be passed on to ${file}`));
+  const stopPassing = passSignals((signal) => child.kill(signal) || tell(`halfopen: ${signal} could not be passed on to ${file}\n`));
 
   // Not before: what it takes to load must not keep the program waiting.
   const { guardProgram } = await import("./exec-guard.ts");
@@ -70,7 +71,7 @@ async function run(args: readonly string[]): Promise<number> {
 
 function cannotStart(file: string, error: Error): number {
   const isMissing = (error as NodeJS.ErrnoException).code === "ENOENT";
-  process.stderr.write(`halfopen: ${file}: ${isMissing ? "not found" : error.message}\n`);
+  complain(`halfopen: ${file}: ${isMissing ? "not found" : error.message}\n`);
   return isMissing ? NOT_FOUND : CANNOT_RUN;
 }
 

@@ -1,5 +1,6 @@
 import type { Cause, Certainty, LocalPath, OtherConnections, State } from "./diagnosis.ts";
 import { type Flow, isRetransmissionRefused, isStuckLocally } from "./flow.ts";
+import { printable } from "./printable.ts";
 import type { TcpInfo } from "./tcp-info.ts";
 
 /** What is known of a connection at the moment of a diagnosis. The rules are those of evidence.md, in its order; the lab decides. */
@@ -162,7 +163,7 @@ function forgottenClose(info: TcpInfo | null): Finding | null {
 /** Evidence.md, rule 6. The words of what is broken on this host, or `null`. */
 export function brokenLocalPath(path: LocalPath | null): string | null {
   if (!path) return null;
-  if (path.linkUp === false) return `our interface ${path.interfaceName ?? ""} is down or has no carrier`.replace("  ", " ");
+  if (path.linkUp === false) return `our interface ${printable(path.interfaceName ?? "")} is down or has no carrier`.replace("  ", " ");
   if (path.hasSourceAddress === false) return "our source address is gone from this host";
   if (path.hasRoute === false) return "this host has no route to the peer";
   return null;

@@ -1,4 +1,5 @@
 import type { Diagnosis } from "./diagnosis.ts";
+import { printable } from "./printable.ts";
 
 /** Stable codes: programs branch on these, never on messages. */
 export type HalfOpenErrorCode =
@@ -26,7 +27,9 @@ export class DeadPeerError extends HalfOpenError {
   readonly diagnosis: Diagnosis;
 
   constructor(diagnosis: Diagnosis, options?: ErrorOptions) {
-    super("ERR_PEER_DEAD", `peer ${diagnosis.remote ?? "(unknown)"} is dead: ${diagnosis.cause}; ${diagnosis.why.join("; ")}`, options);
+    const { remote, cause, why } = diagnosis;
+    // An IPv6 scope is the name of an interface, and a reason may quote the peer.
+    super("ERR_PEER_DEAD", printable(`peer ${remote ?? "(unknown)"} is dead: ${cause}; ${why.join("; ")}`), options);
     this.name = "DeadPeerError";
     this.diagnosis = diagnosis;
   }

@@ -1,5 +1,6 @@
 import type { Instant } from "../core/instant.ts";
 import { LocalHealth } from "../core/local-health.ts";
+import { printable } from "../core/printable.ts";
 import { TimerWheel, type WheelEntry } from "../core/timer-wheel.ts";
 
 /** What the engine drives. `check` reads the evidence and returns the next instant to be checked at. */
@@ -124,7 +125,8 @@ class Engine {
     try {
       return entry.check(now);
     } catch (error) {
-      process.emitWarning(`a check failed and is repeated in ${RETRY_MS} ms: ${error instanceof Error ? error.message : String(error)}`, {
+      const reason = printable(error instanceof Error ? error.message : String(error));
+      process.emitWarning(`a check failed and is repeated in ${RETRY_MS} ms: ${reason}`, {
         type: "HalfOpenWarning",
         code: "HALFOPEN_CHECK_FAILED",
       });
