@@ -91,6 +91,18 @@ describe("the source", () => {
     ).toEqual([]);
   });
 
+  it("writes to the terminal by one file alone, where what others named is made printable", () => {
+    const writers = ["cli/output.ts", "cli/progress.ts"];
+    // Reading its size is harmless; so is hearing that its reader has gone.
+    const direct = /\bprocess\.std(?:out|err)\b(?!\.(?:isTTY|rows|columns|on)\b)|\bconsole\.\w+/;
+    const found = breaches(({ name, text }) =>
+      layerOf(name) === "cli" && !writers.includes(name) ? [direct.exec(codeOf(text))?.[0]] : [],
+    );
+    expect(found).toEqual([]);
+    const stringified = /\bJSON\.stringify\([^)]*\)\}?\\n/; // data that goes out as it is
+    expect(breaches(({ name, text }) => (layerOf(name) === "cli" ? [stringified.exec(text)?.[0]] : []))).toEqual([]);
+  });
+
   it("keeps core pure: the instant comes in as an argument, the next deadline goes out", () => {
     const impure =
       /\bnew Date|\bDate\.|\bperformance\.|\bprocess\.|\bBuffer\b|\bset(?:Timeout|Interval|Immediate)\b|\bqueueMicrotask\b|\bMath\.random|\bconsole\.|\bPromise\b|\basync\b|\bawait\b/;

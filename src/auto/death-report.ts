@@ -1,4 +1,5 @@
 import type { Diagnosis } from "../core/diagnosis.ts";
+import { printable, printableJson } from "../core/printable.ts";
 
 /** Deaths worth a line: a peer that resets or closes is everyday life, and the program hears of it anyway. */
 const EVERYDAY = new Set<Diagnosis["cause"]>(["peer-reset", "closed-by-peer", "closed-locally"]);
@@ -9,6 +10,8 @@ export function reportDeath(diagnosis: Diagnosis, onDead: string, logsJson: bool
   const { remote, cause, certainty, why, silentForMs } = diagnosis;
   const silence = silentForMs === null ? "" : ` after ${Math.round(silentForMs)} ms of silence`;
   const text = `halfopen: ${remote ?? "a peer"} is dead${silence} (${cause}, ${certainty}): ${why.join("; ")}; ${onDead === "report" ? "left alone" : "connection ended"}`;
-  const line = logsJson ? JSON.stringify({ time: new Date().toISOString(), event: "dead", action: onDead, diagnosis }) : text;
+  const line = logsJson
+    ? printableJson(JSON.stringify({ time: new Date().toISOString(), event: "dead", action: onDead, diagnosis }))
+    : printable(text);
   process.stderr.write(`${line}\n`);
 }

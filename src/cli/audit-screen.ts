@@ -1,14 +1,12 @@
 import { emitKeypressEvents } from "node:readline";
+import { printableData } from "../core/printable.ts";
 import type { Audit } from "../machine/audit.ts";
 import type { ConnectionOutline } from "../machine/audited-connection.ts";
 import type { Death } from "../machine/death-events.ts";
 import { AUDIT_HEADER, auditLine, summaryText } from "./audit-table.ts";
 import { paint } from "./colour.ts";
+import { control, print } from "./output.ts";
 
-/** Control sequences that every terminal has: second screen, no cursor, and lines cut off instead of wrapped; and back. */
-const ENTER = "\u001b[?1049h\u001b[?25l\u001b[?7l";
-const LEAVE = "\u001b[?7h\u001b[?25h\u001b[?1049l";
-const HOME_AND_CLEAR = "\u001b[H\u001b[J";
 const LINES_AROUND = 8;
 const MOST_DEATHS = 3;
 
@@ -24,7 +22,7 @@ export class AuditScreen {
 
   constructor(onQuit: () => void) {
     this.#onQuit = onQuit;
-    process.stdout.write(ENTER);
+    control("enter");
     if (!process.stdin.isTTY) return;
     emitKeypressEvents(process.stdin);
     process.stdin.setRawMode(true);
@@ -44,7 +42,7 @@ export class AuditScreen {
       process.stdin.setRawMode(false);
       process.stdin.pause();
     }
-    process.stdout.write(LEAVE);
+    control("leave");
   }
 
   readonly #onKey = (_: unknown, key: { name?: string; ctrl?: boolean }): void => {
@@ -60,13 +58,12 @@ export class AuditScreen {
     const rows = Math.max(3, (process.stdout.rows ?? 24) - LINES_AROUND - this.#deaths.length);
     const lines = firstOf(this.#audit, this.#order, rows).map((connection) => auditLine(connection).slice(0, -1));
     const more = this.#audit.size > rows ? `and ${this.#audit.size - rows} more\n` : "";
-    const died = this.#deaths.map(({ local, remote, diagnosis }) =>
+    const died = printableData(this.#deaths).map(({ local, remote, diagnosis }) =>
       paint("red", `died ${local} -> ${remote}: ${diagnosis.cause}, ${diagnosis.why[0] ?? ""}\n`),
     );
     const keys = paint("dim", `order: ${this.#order}. keys: d danger, h heard, p process, q quit\n`);
-    process.stdout.write(
-      `${HOME_AND_CLEAR}${summaryText(this.#audit.summary)}${keys}\n${AUDIT_HEADER}${lines.join("\n")}\n${more}${died.join("")}`,
-    );
+    control("clear");
+    print(`${summaryText(this.#audit.summary)}${keys}\n${AUDIT_HEADER}${lines.join("\n")}\n${more}${died.join("")}`);
   }
 }
 

@@ -1,4 +1,6 @@
 import type { Cause } from "../core/diagnosis.ts";
+import { printable } from "../core/printable.ts";
+import { isPastHandshake } from "../core/tcp-info.ts";
 import type { AuditSummary, ConnectionOutline } from "../machine/audited-connection.ts";
 import { paint } from "./colour.ts";
 import { formatDuration } from "./duration.ts";
@@ -21,6 +23,7 @@ const DURATION_WIDTH = "15 min 38 s".length;
 const WORDS: Readonly<Record<Cause, string>> = {
   healthy: "alive",
   quiet: "quiet",
+  connecting: "connecting, no answer so far",
   "path-silent": "path silent",
   "peer-reset": "peer reset",
   "peer-hung": "peer hung",
@@ -41,7 +44,7 @@ const COLUMNS: readonly Column[] = [
   { title: "local", width: IPV4_WIDTH, text: ({ local }) => local },
   { title: "peer", width: IPV4_WIDTH, text: ({ remote }) => remote },
   { title: "state", width: STATE_WIDTH, text: ({ state }) => state },
-  { title: "heard", width: DURATION_WIDTH, text: ({ lastHeardMs }) => (lastHeardMs === null ? "?" : durationText(lastHeardMs)) },
+  { title: "heard", width: DURATION_WIDTH, text: heardText },
   { title: "unacked", width: 7, text: ({ unacked }) => (unacked === 0 ? "-" : String(unacked)) },
   { title: "notices idle", width: DURATION_WIDTH + 1, text: (it) => noticeText(it.noticeMs.idle, it) },
   { title: "in flight", width: DURATION_WIDTH + 1, text: (it) => noticeText(it.noticeMs.inFlight, it) },
@@ -54,7 +57,7 @@ export function auditLine(connection: ConnectionOutline): string {
   let line = "";
   for (const { width, text } of COLUMNS) line += `${text(connection).padEnd(width)}  `;
   line += verdictText(connection);
-  if (connection.namespace !== null) line += ` (${connection.namespace})`;
+  if (connection.namespace !== null) line += ` (${printable(connection.namespace)})`;
   const style = styleOf(connection);
   return style === null ? `${line}\n` : `${paint(style, line)}\n`;
 }
@@ -75,7 +78,12 @@ export function summaryText(summary: AuditSummary): string {
 
 function processText({ process, pid, userId }: ConnectionOutline): string {
   if (pid === null) return `- (uid ${userId})`;
-  return `${process ?? "?"} ${pid}`;
+  return `${printable(process ?? "?")} ${pid}`;
+}
+
+function heardText({ lastHeardMs, state }: ConnectionOutline): string {
+  if (lastHeardMs !== null) return durationText(lastHeardMs);
+  return isPastHandshake(state) ? "?" : "never";
 }
 
 /** An asterisk marks what rests on assumed settings. */

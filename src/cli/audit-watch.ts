@@ -4,7 +4,7 @@ import type { SystemPort } from "../kernel/port.ts";
 import type { Audit } from "../machine/audit.ts";
 import { type Death, DeathEvents } from "../machine/death-events.ts";
 import { AuditScreen } from "./audit-screen.ts";
-import { Output } from "./output.ts";
+import { jsonText, Output } from "./output.ts";
 
 export interface WatchSettings {
   readonly everyMs: number;
@@ -55,11 +55,9 @@ async function printLine(audit: Audit, died: readonly Death[]): Promise<void> {
   output.add(`{"time":${Date.now()},"connections":[`);
   let separator = "";
   for (const connection of audit.connections()) {
-    if (output.add(`${separator}${JSON.stringify(connection)}`)) await output.flush();
+    if (output.add(`${separator}${jsonText(connection)}`)) await output.flush();
     separator = ",";
   }
-  output.add(
-    `],"summary":${JSON.stringify(audit.summary)},"problems":${JSON.stringify(audit.problems)},"deaths":${JSON.stringify(died)}}\n`,
-  );
+  output.add(`],"summary":${jsonText(audit.summary)},"problems":${jsonText(audit.problems)},"deaths":${jsonText(died)}}\n`);
   await output.flush();
 }

@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { printable } from "../core/printable.ts";
 import { DescriptorSweep } from "../kernel/descriptor-sweep.ts";
 import type { SystemPort } from "../kernel/port.ts";
 import { type Audit, type AuditOptions, takeAudit } from "../machine/audit.ts";
@@ -8,7 +9,7 @@ import { type Command, type ExitCode, UsageError } from "./command.ts";
 import { CHOICE_HELP, CHOICE_OPTIONS, connectionChoice } from "./connection-choice.ts";
 import { parseDuration } from "./duration.ts";
 import { machinePort, whereAllowed } from "./linux-only.ts";
-import { Output } from "./output.ts";
+import { jsonText, Output } from "./output.ts";
 
 const HELP = `Usage: halfopen audit [options]
 
@@ -96,7 +97,7 @@ async function auditAsking(port: SystemPort, options: AuditOptions, sweep: Descr
 async function printTable(found: Audit): Promise<void> {
   const output = new Output();
   output.add(summaryText(found.summary));
-  for (const problem of found.problems) output.add(`note: ${problem}\n`);
+  for (const problem of found.problems) output.add(`note: ${printable(problem)}\n`);
   if (found.size > 0) output.add(`\n${AUDIT_HEADER}`);
   for (const connection of found.outlines()) if (output.add(auditLine(connection))) await output.flush();
   await output.flush();
@@ -108,9 +109,9 @@ async function printJson(found: Audit): Promise<void> {
   output.add('{"connections":[');
   let separator = "\n";
   for (const connection of found.connections()) {
-    if (output.add(`${separator}${JSON.stringify(connection)}`)) await output.flush();
+    if (output.add(`${separator}${jsonText(connection)}`)) await output.flush();
     separator = ",\n";
   }
-  output.add(`\n],"summary":${JSON.stringify(found.summary)},"problems":${JSON.stringify(found.problems)}}\n`);
+  output.add(`\n],"summary":${jsonText(found.summary)},"problems":${jsonText(found.problems)}}\n`);
   await output.flush();
 }

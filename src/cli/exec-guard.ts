@@ -1,3 +1,4 @@
+import { printable } from "../core/printable.ts";
 import type { SystemPort } from "../kernel/port.ts";
 import { MATCH_ALL } from "../machine/connection-filter.ts";
 import { GuardActions } from "../machine/guard-actions.ts";
@@ -8,6 +9,7 @@ import { LinuxGuardWorld } from "../machine/linux-guard-world.ts";
 import { MassDeathBrake, NO_BRAKE } from "../machine/mass-death-brake.ts";
 import { ProcessTree } from "../machine/process-tree.ts";
 import { guardLine } from "./guard-line.ts";
+import { rendered } from "./output.ts";
 
 const ZERO_WINDOW_TOLERANCE_MS = 60_000;
 /** Children and connections that live shorter than this need no guard: none can die for longer than the budget in that time. */
@@ -17,16 +19,15 @@ interface ProgramGuardOptions {
   readonly detectWithinMs: number;
   /** Tells everything, as JSON; else what was ended, and what failed. */
   readonly isJson: boolean;
-  readonly tell: (line: string) => void;
+  readonly tell: (text: string) => void;
 }
 
-/** Guards a running program and its descendants, as the same user, until the returned function is called. Never throws. */
-export function guardProgram(port: SystemPort, pid: number, { detectWithinMs, isJson, tell }: ProgramGuardOptions): () => void {
+/** Guards what this process has started, and all that comes from it, as the same user, until the returned function is called. Never throws. */
+export function guardProgram(port: SystemPort, { detectWithinMs, isJson, tell }: ProgramGuardOptions): () => void {
   const log = (event: GuardEvent): void => {
-    if (isJson) tell(JSON.stringify(event));
-    else if (event.action !== "set") tell(`halfopen: ${guardLine(event)}`);
+    if (isJson || event.action !== "set") tell(rendered(event, isJson ? "json-line" : (it) => `halfopen: ${guardLine(it)}\n`));
   };
-  const tree = new ProcessTree(pid);
+  const tree = new ProcessTree(process.pid);
   const world = new LinuxGuardWorld({ port, ending: "disconnect", pids: () => tree.pids() });
   const rule = { name: "exec", match: MATCH_ALL, detectWithinMs, endsDead: true, includesListeners: true, includesLoopback: false };
   const actions = new GuardActions({
@@ -38,7 +39,7 @@ export function guardProgram(port: SystemPort, pid: number, { detectWithinMs, is
   });
   const brake = new MassDeathBrake(NO_BRAKE);
   const engine = new GuardEngine({ world, actions, brake, rules: [rule], onlyOwned: true }, performance.now());
-  const onProblem = (problem: string): void => tell(`halfopen: ${problem}`);
+  const onProblem = (problem: string): void => tell(`halfopen: ${printable(problem)}\n`);
   const loop = new GuardLoop({ port, world, engine, sweepMs: Math.min(LONGEST_SWEEP_MS, detectWithinMs / 5), onProblem });
   try {
     loop.start();

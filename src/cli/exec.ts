@@ -1,10 +1,12 @@
 import { spawn } from "node:child_process";
 import { constants } from "node:os";
 import { parseArgs } from "node:util";
+import { adoptOrphans, buryOrphans } from "../kernel/orphans.ts";
 import { SMALLEST_GUARD_BUDGET_MS } from "../machine/guard-budget.ts";
 import { type Command, UsageError } from "./command.ts";
 import { parseDuration } from "./duration.ts";
 import { machinePort } from "./linux-only.ts";
+import { complain } from "./output.ts";
 
 const HELP = `Usage: halfopen exec --detect-within 10s [options] -- CMD [ARGS...]
 
@@ -47,22 +49,28 @@ async function run(args: readonly string[]): Promise<number> {
     throw new UsageError(`--detect-within takes at least ${SMALLEST_GUARD_BUDGET_MS}ms, got ${within}: two verdicts must fit`);
   }
   const port = machinePort("exec");
-  const tell = (text: string): void => void (values.quiet || process.stderr.write(`${text}\n`));
+  const tell = (text: string): void => void (values.quiet || complain(text));
 
+  const refused = adoptOrphans(port);
+  if (refused !== 0) tell(`halfopen: daemons that leave ${file} at once are not covered: prctl failed, errno ${refused}\n`);
   const child = spawn(file, rest, { stdio: "inherit" });
   // An error after the start is a signal that could not be passed on, and no reason to stop guarding.
   const started = new Promise<Error | null>((resolve) => void child.once("spawn", () => resolve(null)).on("error", resolve));
   const ended = new Promise<Ending>((resolve) => void child.once("exit", (code, signal) => resolve({ code, signal })));
   const failure = await started;
   if (failure) return cannotStart(file, failure);
-  const stopPassing = passSignals((signal) => child.kill(signal) || tell(`halfopen: ${signal} could not be passed on to ${file}`));
+  const stopPassing = passSignals((signal) => child.kill(signal) || tell(`halfopen: ${signal} could not be passed on to ${file}\n`));
+
+  const bury = (): void => buryOrphans(port, child.pid as number);
+  process.on("SIGCHLD", bury);
 
   // Not before: what it takes to load must not keep the program waiting.
   const { guardProgram } = await import("./exec-guard.ts");
-  const stopGuard = guardProgram(port, child.pid as number, { detectWithinMs, isJson: values.json ?? false, tell });
+  const stopGuard = guardProgram(port, { detectWithinMs, isJson: values.json ?? false, tell });
   const { code, signal } = await ended;
   stopGuard();
   stopPassing();
+  process.off("SIGCHLD", bury);
   if (signal === null) return code ?? 0;
   process.kill(process.pid, signal);
   return 128 + constants.signals[signal]; // should the signal not end us
@@ -70,7 +78,7 @@ async function run(args: readonly string[]): Promise<number> {
 
 function cannotStart(file: string, error: Error): number {
   const isMissing = (error as NodeJS.ErrnoException).code === "ENOENT";
-  process.stderr.write(`halfopen: ${file}: ${isMissing ? "not found" : error.message}\n`);
+  complain(`halfopen: ${file}: ${isMissing ? "not found" : error.message}\n`);
   return isMissing ? NOT_FOUND : CANNOT_RUN;
 }
 

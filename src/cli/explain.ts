@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { printable } from "../core/printable.ts";
 import { type Advice, adviceFor, allAdvice } from "../machine/advice.ts";
 import { takeAudit } from "../machine/audit.ts";
 import type { AuditedConnection } from "../machine/audited-connection.ts";
@@ -7,6 +8,7 @@ import { type Command, type ExitCode, UsageError } from "./command.ts";
 import { parseDuration } from "./duration.ts";
 import { explanation } from "./explanation.ts";
 import { machinePort, whereAllowed } from "./linux-only.ts";
+import { print, rendered } from "./output.ts";
 
 const HELP = `Usage: halfopen explain ADDRESS [options]
 
@@ -49,9 +51,7 @@ async function run(args: readonly string[]): Promise<ExitCode> {
   const connection = onlyOne(address, [...audit.connections()], end);
   const own = adviceFor(connection.process, detectWithinMs);
   const advice: Advice[] = values.all || !own ? allAdvice(detectWithinMs) : [own];
-  process.stdout.write(
-    values.json ? `${JSON.stringify({ connection, advice }, null, 2)}\n` : explanation(connection, advice, detectWithinMs),
-  );
+  print(rendered({ connection, advice }, values.json ? "json" : (it) => explanation(it.connection, it.advice, detectWithinMs)));
   return connection.diagnosis?.state === "dead" || connection.noticeMs.idle === null ? 1 : 0;
 }
 
@@ -87,7 +87,7 @@ function onlyOne(address: string, connections: readonly AuditedConnection[], end
   if (!second) return first;
   const list = found
     .slice(0, MOST_LISTED)
-    .map(({ local, remote, process, pid }) => `  ${local} -> ${remote}  ${process ?? "?"} ${pid ?? ""}`);
+    .map(({ local, remote, process, pid }) => `  ${local} -> ${remote}  ${printable(process ?? "?")} ${pid ?? ""}`);
   const rest = found.length > MOST_LISTED ? `\n  and ${found.length - MOST_LISTED} more` : "";
   throw new UsageError(
     `${found.length} connections have an end at ${address}; name the other end or the whole address:\n${list.join("\n")}${rest}`,

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
+import { printable } from "../core/printable.ts";
 import type { SystemPort } from "../kernel/port.ts";
 import { notifyService } from "../kernel/service-notify.ts";
 import { GuardActions } from "../machine/guard-actions.ts";
@@ -19,6 +20,7 @@ import { guardLine } from "./guard-line.ts";
 import { DEFAULT_TOLERANCE_MS, type GuardRules, readGuardRules } from "./guard-rules-file.ts";
 import { machinePort, whereAllowed } from "./linux-only.ts";
 import { serveMetrics } from "./metrics-server.ts";
+import { complain, print, rendered } from "./output.ts";
 
 const HELP = `Usage: halfopen guard --rules FILE [options]
        halfopen guard --detect-within 10s [choice of connections] [options]
@@ -80,7 +82,7 @@ async function run(args: readonly string[]): Promise<ExitCode> {
   const log = (event: GuardEvent): void => {
     metrics.count(event);
     if (event.action === "destroy" || event.action === "would-destroy") dead++;
-    process.stdout.write(`${values.json ? JSON.stringify(event) : `${event.time} ${guardLine(event)}`}\n`);
+    print(rendered(event, values.json ? "json-line" : (it) => `${it.time} ${guardLine(it)}\n`));
   };
   const world = new LinuxGuardWorld({ port, ending: "destroy" });
   const { zeroWindowToleranceMs } = settings;
@@ -163,5 +165,5 @@ function monotonicUs(): number {
 }
 
 function warn(text: string): void {
-  process.stderr.write(`halfopen guard: ${text}\n`);
+  complain(`halfopen guard: ${printable(text)}\n`);
 }

@@ -7,6 +7,7 @@ import { type Command, type ExitCode, NotPossibleHere, UsageError } from "./comm
 import { parseDuration } from "./duration.ts";
 import { checkWritable, writeLabPage } from "./lab-html.ts";
 import { labTable } from "./lab-table.ts";
+import { print, rendered } from "./output.ts";
 import { Progress } from "./progress.ts";
 import { unknownWord } from "./suggest.ts";
 
@@ -42,7 +43,7 @@ async function run(args: readonly string[]): Promise<ExitCode> {
     },
   });
   if (values.list) {
-    process.stdout.write(values.json ? `${JSON.stringify(listing(), null, 2)}\n` : listingText());
+    print(rendered(listing(), values.json ? "json" : listingText));
     return 0;
   }
   const faults = chosen(
@@ -53,7 +54,7 @@ async function run(args: readonly string[]): Promise<ExitCode> {
   const mechanisms = chosen("mechanism", values.mechanisms, MECHANISMS) as Mechanism[] | undefined;
   const detectWithinMs = values["detect-within"] === undefined ? undefined : parseDuration(values["detect-within"], "--detect-within");
   if (values.html !== undefined) await checkWritable(values.html);
-  const progress = new Progress(process.stderr);
+  const progress = new Progress();
   try {
     const onProgress = (done: number, total: number, fault: string): void =>
       progress.show(`lab: ${done} of ${total} faults done, last ${fault}`);
@@ -63,7 +64,7 @@ async function run(args: readonly string[]): Promise<ExitCode> {
       await writeLabPage(values.html, report);
     }
     progress.end();
-    process.stdout.write(values.json ? `${JSON.stringify(report, null, 2)}\n` : labTable(report));
+    print(rendered(report, values.json ? "json" : labTable));
     return report.summary.failed === 0 ? 0 : 1;
   } catch (error) {
     progress.end();
@@ -83,15 +84,19 @@ function chosen(what: string, list: string | undefined, known: readonly string[]
   return words;
 }
 
-function listing(): { faults: { id: string; title: string; effect: string }[]; mechanisms: { id: string; note: string }[] } {
+interface Listing {
+  readonly faults: readonly { readonly id: string; readonly title: string; readonly effect: string }[];
+  readonly mechanisms: readonly { readonly id: string; readonly note: string }[];
+}
+
+function listing(): Listing {
   return {
     faults: FAULTS.map(({ id, title, effect }) => ({ id, title, effect })),
     mechanisms: MECHANISMS.map((id) => ({ id, note: MECHANISM_NOTES[id] })),
   };
 }
 
-function listingText(): string {
-  const { faults, mechanisms } = listing();
+function listingText({ faults, mechanisms }: Listing): string {
   const width = Math.max(...[...faults, ...mechanisms].map(({ id }) => id.length));
   return `Faults\n${faults.map(({ id, title }) => `  ${id.padEnd(width)}  ${title}\n`).join("")}
 Mechanisms\n${mechanisms.map(({ id, note }) => `  ${id.padEnd(width)}  ${note}\n`).join("")}`;

@@ -3,16 +3,17 @@ import { readFileSync } from "node:fs";
 import { HalfOpenError } from "../core/errors.ts";
 import { NotPossibleHere, UsageError } from "./command.ts";
 import { COMMANDS } from "./commands.ts";
+import { complain, print } from "./output.ts";
 import { unknownWord } from "./suggest.ts";
 
 async function main(argv: readonly string[]): Promise<number> {
   const [name, ...args] = argv;
   if (name === undefined || name === "--help" || name === "-h" || name === "help") {
-    process.stdout.write(overview());
+    print(overview());
     return name === undefined ? 2 : 0;
   }
   if (name === "--version" || name === "-V") {
-    process.stdout.write(`${version()}\n`);
+    print(`${version()}\n`);
     return 0;
   }
   const entry = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
@@ -20,7 +21,7 @@ async function main(argv: readonly string[]): Promise<number> {
   const command = await entry.load();
   const ownArgs = args.slice(0, args.includes("--") ? args.indexOf("--") : args.length);
   if (ownArgs.includes("--help") || ownArgs.includes("-h")) {
-    process.stdout.write(command.help);
+    print(command.help);
     return 0;
   }
   return command.run(args);
@@ -51,10 +52,13 @@ function isUsage(error: unknown): error is Error {
   return error instanceof TypeError && String((error as NodeJS.ErrnoException).code).startsWith("ERR_PARSE_ARGS");
 }
 
-// A reader that closes its end early (`halfopen ... | head`) is no error.
+// A reader that closes its end early (`halfopen ... | head`) is no error. One that no longer reads complaints stops nothing.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code !== "EPIPE") throw error;
   process.exit(0);
+});
+process.stderr.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
 });
 main(process.argv.slice(2)).then(
   (code) => {
@@ -62,13 +66,13 @@ main(process.argv.slice(2)).then(
   },
   (error: unknown) => {
     if (isUsage(error)) {
-      process.stderr.write(`halfopen: ${error.message}\n`);
+      complain(`halfopen: ${error.message}\n`);
       process.exitCode = 2;
     } else if (error instanceof NotPossibleHere) {
-      process.stderr.write(`halfopen: ${error.message}\n`);
+      complain(`halfopen: ${error.message}\n`);
       process.exitCode = 3;
     } else {
-      process.stderr.write(`halfopen: ${error instanceof Error ? error.stack : String(error)}\n`);
+      complain(`halfopen: ${error instanceof Error ? error.stack : String(error)}\n`);
       process.exitCode = 1;
     }
   },

@@ -1,25 +1,25 @@
 import { once } from "node:events";
-import { unlinkSync } from "node:fs";
 import { createServer, type Server } from "node:http";
-import { connect } from "node:net";
 import { UsageError } from "./command.ts";
+import { removeStaleSocket } from "./stale-socket.ts";
 
-const LOOPBACK = /^(?:127\.0\.0\.1|\[::1\]|localhost):(\d{1,5})$/;
-const HOSTS: Readonly<Record<string, string>> = { "127": "127.0.0.1", "[::": "::1", loc: "127.0.0.1" };
+const LOOPBACK = /^(127\.0\.0\.1|\[::1\]|localhost):(\d{1,5})$/;
+const ADDRESSES: Readonly<Record<string, string>> = { "127.0.0.1": "127.0.0.1", "[::1]": "::1", localhost: "127.0.0.1" };
+/** The names by which the loopback is asked for. A browser that was led here by another name (DNS rebinding) sends that name. */
+const OWN_NAME = /^(?:127\.0\.0\.1|\[::1\]|localhost)(?::\d+)?$/i;
 
 /** Where metrics can be fetched: a Unix socket's path, or a port of the loopback. Never further: what they tell is the machine's own. */
 export async function serveMetrics(where: string, text: () => string): Promise<Server> {
-  const server = createServer((request, response) => {
-    const isMetrics = request.url === "/metrics" || request.url === "/";
-    response.writeHead(isMetrics ? 200 : 404, { "content-type": "text/plain; version=0.0.4; charset=utf-8" });
-    response.end(isMetrics ? text() : "metrics are at /metrics\n");
-  });
-  const port = LOOPBACK.exec(where)?.[1];
-  if (port !== undefined) server.listen(Number(port), HOSTS[where.slice(0, 3)]);
-  else if (where.startsWith("/")) {
-    await removeStale(where);
+  const [, host, port] = LOOPBACK.exec(where) ?? [];
+  if (host === undefined && !where.startsWith("/")) throw unusable(where);
+  const server = metricsServer(text, host !== undefined);
+  if (host === undefined) {
+    await removeStaleSocket(where);
     server.listen(where);
-  } else throw new UsageError(`--metrics takes a path (/run/halfopen.sock) or a port of the loopback (127.0.0.1:9555), got ${where}`);
+  } else {
+    if (!(Number(port) > 0 && Number(port) <= 65_535)) throw unusable(where);
+    server.listen(Number(port), ADDRESSES[host]);
+  }
   try {
     await once(server, "listening");
   } catch (error) {
@@ -29,13 +29,21 @@ export async function serveMetrics(where: string, text: () => string): Promise<S
   return server;
 }
 
-/** A guard that was killed leaves its socket behind. One that still answers is somebody else's. */
-async function removeStale(path: string): Promise<void> {
-  const probe = connect(path);
-  try {
-    await once(probe, "connect");
-    probe.destroy();
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ECONNREFUSED") unlinkSync(path);
-  }
+/** A Unix socket is guarded by its permissions, and whoever asks there sends any name. */
+function metricsServer(text: () => string, checksHost: boolean): Server {
+  return createServer(({ method, url, headers: { host } }, response) => {
+    const answer = (status: number, body: string): void => {
+      response.writeHead(status, { "content-type": "text/plain; version=0.0.4; charset=utf-8" }).end(body);
+    };
+    if (checksHost && !OWN_NAME.test(host ?? "")) answer(403, "metrics are for this host alone: ask for localhost\n");
+    else if (method !== "GET" && method !== "HEAD") answer(405, "metrics can be read only\n");
+    else if (url !== "/metrics" && url !== "/") answer(404, "metrics are at /metrics\n");
+    else answer(200, text());
+  });
+}
+
+function unusable(where: string): UsageError {
+  return new UsageError(
+    `--metrics takes a path (/run/halfopen.sock) or a port of the loopback (127.0.0.1:9555), got ${JSON.stringify(where)}`,
+  );
 }

@@ -5,6 +5,7 @@ import type { Plan, PlatformPlan, Requirement } from "../core/plan/requirement.t
 import { type Command, type ExitCode, UsageError } from "./command.ts";
 import { formatDuration, parseDuration } from "./duration.ts";
 import { parseNumber, parseShare } from "./numbers.ts";
+import { print, rendered } from "./output.ts";
 import { detectionCells, warningLines } from "./prediction-text.ts";
 import { textTable } from "./text-table.ts";
 
@@ -54,7 +55,7 @@ async function run(args: readonly string[]): Promise<ExitCode> {
     ...(alarms === undefined ? {} : { falseAlarmsPerYear: parseNumber(alarms, "--false-alarms-per-year", 1e-12, 1e12) }),
     ...(platform === undefined ? {} : { platform: platform as NonNullable<Requirement["platform"]> }),
   });
-  process.stdout.write(values.json ? `${JSON.stringify(chosen, null, 2)}\n` : planText(chosen));
+  print(rendered(chosen, values.json ? "json" : planText));
   return chosen.feasible ? 0 : 1;
 }
 

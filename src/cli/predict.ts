@@ -4,6 +4,7 @@ import type { Platform, Prediction, PredictSettings } from "../core/predict/pred
 import { type Command, type ExitCode, UsageError } from "./command.ts";
 import { parseDuration } from "./duration.ts";
 import { parseNumber } from "./numbers.ts";
+import { print, rendered } from "./output.ts";
 import { detectionCells, warningLines } from "./prediction-text.ts";
 import { textTable } from "./text-table.ts";
 
@@ -58,7 +59,7 @@ async function run(args: readonly string[]): Promise<ExitCode> {
     system: values.retries2 === undefined ? undefined : { retries2: parseNumber(values.retries2, "--retries2", 0, 255) },
   });
   const prediction = foretell(settings);
-  process.stdout.write(values.json ? `${JSON.stringify(prediction, null, 2)}\n` : predictionText(prediction));
+  print(rendered(prediction, values.json ? "json" : predictionText));
   return prediction.idle && prediction.inFlight ? 0 : 1;
 }
 

@@ -1,11 +1,12 @@
 import { execFileSync } from "node:child_process";
-import { createInterface } from "node:readline/promises";
+import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
 import { HalfOpenError } from "../core/errors.ts";
 import { type SystemChange, type SystemSetting, type SystemSettingsStore, systemSettings } from "../machine/system-settings.ts";
 import { type Command, type ExitCode, UsageError } from "./command.ts";
 import { formatDuration, parseDuration } from "./duration.ts";
 import { whereAllowed } from "./linux-only.ts";
+import { print, rendered } from "./output.ts";
 import { unknownWord } from "./suggest.ts";
 import { systemReport, systemReportText } from "./system-report.ts";
 
@@ -52,7 +53,7 @@ async function run(args: readonly string[]): Promise<ExitCode> {
     const stray = Object.keys(values).find((name) => name !== "json");
     if (stray !== undefined) throw new UsageError(`--${stray} belongs to halfopen system set`);
     const report = await systemReport(store);
-    process.stdout.write(values.json ? `${JSON.stringify(report, null, 2)}\n` : systemReportText(report));
+    print(rendered(report, values.json ? "json" : systemReportText));
     return 0;
   });
 }
@@ -80,9 +81,8 @@ async function set(store: SystemSettingsStore, options: SetOptions): Promise<Exi
     const unpersist = options.persist ? store.persist(change) : null;
     const undo = [undoCommand(change, before), ...(unpersist === null ? [] : [unpersist])];
     const after = store.read();
-    process.stdout.write(
-      options.json ? `${JSON.stringify({ before, after, undo })}\n` : `changed:\n${lines.join("\n")}\nundo: ${undo.join(" && ")}\n`,
-    );
+    const text = (): string => `changed:\n${lines.join("\n")}\nundo: ${undo.join(" && ")}\n`;
+    print(rendered({ before, after, undo }, options.json ? "json-line" : text));
     return 0;
   } catch (error) {
     if (error instanceof HalfOpenError && error.code === "ERR_OPTION_RANGE") throw new UsageError(error.message);
@@ -106,13 +106,17 @@ function wholeNumber(text: string, option: string): number {
   throw new UsageError(`${option} takes a whole number, got ${JSON.stringify(text)}`);
 }
 
-async function isConfirmed(lines: readonly string[]): Promise<boolean> {
+async function isConfirmed(changes: readonly string[]): Promise<boolean> {
   if (!process.stdin.isTTY)
     throw new UsageError("a change of the whole system wants confirmation, and nobody can be asked here; add --yes");
-  const asking = createInterface({ input: process.stdin, output: process.stdout });
-  const answer = await asking.question(`This changes every program of this system:\n${lines.join("\n")}\nGo on? [y/N] `);
-  asking.close();
-  return /^y(es)?$/i.test(answer.trim());
+  print(`This changes every program of this system:\n${changes.join("\n")}\nGo on? [y/N] `);
+  const lines = createInterface({ input: process.stdin });
+  try {
+    for await (const answer of lines) return /^y(es)?$/i.test(answer.trim());
+    return false; // the input has ended, which is no answer
+  } finally {
+    lines.close();
+  }
 }
 
 /** Leads back to what was; a setting that the system did not tell is left out. */

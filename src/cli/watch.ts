@@ -1,11 +1,13 @@
 import { connect, type Socket } from "node:net";
 import { parseArgs } from "node:util";
 import type { Diagnosis } from "../core/diagnosis.ts";
+import { printable } from "../core/printable.ts";
 import { LARGEST_BUDGET_MS, SMALLEST_BUDGET_MS } from "../core/probe-plan.ts";
 import { watch as watchSocket } from "../watch/watch.ts";
 import type { Watcher } from "../watch/watcher.ts";
 import { type Command, type ExitCode, UsageError } from "./command.ts";
 import { parseDuration } from "./duration.ts";
+import { complain, print, rendered } from "./output.ts";
 import { type VitalEvent, vitalLine } from "./vital-line.ts";
 
 const HELP = `Usage: halfopen watch HOST:PORT [options]
@@ -49,7 +51,8 @@ async function run(args: readonly string[]): Promise<ExitCode> {
   const tell: Tell = (event, diagnosis) => {
     const { rttMs } = watcher;
     const time = new Date().toISOString();
-    process.stdout.write(`${values.json ? JSON.stringify({ time, event, rttMs, diagnosis }) : vitalLine(time, event, rttMs, diagnosis)}\n`);
+    const words = (it: { diagnosis: Diagnosis }): string => `${vitalLine(time, event, rttMs, it.diagnosis)}\n`;
+    print(rendered({ time, event, rttMs, diagnosis }, values.json ? "json-line" : words));
   };
   return follow(socket, watcher, tell, everyMs);
 }
@@ -80,7 +83,7 @@ async function follow(socket: Socket, watcher: Watcher, tell: Tell, everyMs: num
   await new Promise((resolve) => socket.once("close", resolve));
   process.off("SIGINT", stop).off("SIGTERM", stop);
   if (timer) clearInterval(timer);
-  else if (failure) process.stderr.write(`halfopen: ${watcher.settings.label} was not reached: ${(failure as Error).message}\n`);
+  else if (failure) complain(`halfopen: ${printable(`${watcher.settings.label} was not reached: ${(failure as Error).message}`)}\n`);
   return failure ? 1 : 0;
 }
 

@@ -1,5 +1,6 @@
 import { brokenLocalPath, type Finding } from "./classify.ts";
 import type { LocalPath, State } from "./diagnosis.ts";
+import { printable } from "./printable.ts";
 import type { TcpInfo } from "./tcp-info.ts";
 
 /** How a socket ended without our verdict. */
@@ -53,7 +54,7 @@ export function classifyEnding(it: Ending): Finding & { readonly state: State } 
     state: "alive",
     cause: "closed-locally",
     certainty: "medium",
-    why: [`the socket ended with ${errorCode}`],
+    why: [`the socket ended with ${printable(errorCode)}`],
     unknown: ["whether the peer has a part in it"],
   };
 }

@@ -1,4 +1,5 @@
 import type { Cause, Diagnosis } from "./diagnosis.ts";
+import { printable } from "./printable.ts";
 
 /** Stable codes: programs branch on these, never on messages. */
 export type HalfOpenErrorCode =
@@ -34,9 +35,10 @@ export class DeadPeerError extends HalfOpenError {
     const { cause, remote, why } = diagnosis;
     const isLocal = LOCAL.has(cause);
     const peer = remote ?? "(unknown)";
+    // An IPv6 scope is the name of an interface, and a reason may quote the peer.
     super(
       "ERR_PEER_DEAD",
-      `${isLocal ? `the connection to ${peer} is lost` : `peer ${peer} is dead`}: ${[cause, ...why].join("; ")}`,
+      printable(`${isLocal ? `the connection to ${peer} is lost` : `peer ${peer} is dead`}: ${[cause, ...why].join("; ")}`),
       options,
     );
     this.name = "DeadPeerError";

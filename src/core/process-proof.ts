@@ -1,11 +1,14 @@
 import type { Detector } from "./detectors/detector.ts";
 import type { Instant } from "./instant.ts";
+import { printable } from "./printable.ts";
 
 /** Share of the budget after which silence is questioned by a heartbeat; the rest is the time an answer may take. */
 const QUIET_SHARE = 0.4;
 /** A heartbeat that fails at once is not repeated faster than this. */
 const RETRY_MS = 250;
 const OWN_LATENESS_MS = 30;
+/** The peer may choose the words of a failure. */
+const LONGEST_REASON = 300;
 
 /** Another judge of the answers than the budget alone. */
 export interface HeartbeatDetector {
@@ -88,7 +91,7 @@ export class ProcessProof {
 
   failed(now: Instant, reason: string): void {
     this.#askedAt = null;
-    this.lastFailure = reason;
+    this.lastFailure = printable(reason.slice(0, LONGEST_REASON));
     this.#retryAt = now + RETRY_MS;
     this.#skipPassed(now);
   }

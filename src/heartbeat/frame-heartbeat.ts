@@ -1,5 +1,6 @@
 import { Duplex } from "node:stream";
 import { HalfOpenError } from "../core/errors.ts";
+import { printable } from "../core/printable.ts";
 import type { Frame, FrameCodec, FrameDecoder } from "./frame-codec.ts";
 import { agreeOn, greeting } from "./frame-greeting.ts";
 
@@ -142,7 +143,7 @@ export class FrameChannel<Message> extends Duplex {
     else if (control === "RESUME") this.#isPeerPaused = false;
     else if (/^PING \d{1,15}$/.test(control)) this.#answer(Number(control.slice(5)));
     else if (/^PONG \d{1,15}$/.test(control)) this.#answered(Number(control.slice(5)));
-    else throw stranger(`it sent a control frame that version ${this.#version} does not have: ${JSON.stringify(control)}`);
+    else throw stranger(`it sent a control frame that version ${this.#version} does not have: ${printable(JSON.stringify(control))}`);
     // Whoever says that he does not read proves as much as an answer.
     if (this.#isPeerPaused) this.#settleQuestion();
   }

@@ -73,10 +73,10 @@ export function listPids(): number[] {
     .sort((a, b) => a - b);
 }
 
-/** The short name of a process (15 characters at most, the kernel's limit); `null` when it is gone. */
+/** The short name of a process (15 bytes at most, the kernel's limit), which it may choose freely; `null` when it is gone. */
 export function processName(pid: number): string | null {
   try {
-    return readFileSync(`/proc/${pid}/comm`, "utf8").trimEnd();
+    return readFileSync(`/proc/${pid}/comm`, "utf8").replace(/\n$/, "");
   } catch {
     return null;
   }

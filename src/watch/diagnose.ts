@@ -1,6 +1,9 @@
 import type { Socket } from "node:net";
 import type { Diagnosis } from "../core/diagnosis.ts";
+import { heardAgeMs } from "../core/flow.ts";
+import type { Instant } from "../core/instant.ts";
 import { Liveness } from "../core/liveness.ts";
+import { isPastHandshake, type TcpInfo } from "../core/tcp-info.ts";
 import { readKeepalive } from "../kernel/keepalive.ts";
 import { sampleTcpInfo } from "../kernel/tcp-info.ts";
 import { diagnoseNow, factsOfNothing } from "./diagnosing.ts";
@@ -24,17 +27,19 @@ export function diagnose(socket: Socket): Diagnosis {
   const fd = openDescriptor(real);
   const sample = fd < 0 ? null : sampleTcpInfo(fd);
   const info = typeof sample === "number" ? null : sample;
-  const liveness = new Liveness(
-    { budgetMs: settingsOf().detectWithinMs, rtoMaxMs: null },
-    now - Math.min(info?.lastAckReceivedMs ?? 0, info?.lastDataReceivedMs ?? 0),
-  );
-  if (info) liveness.observe(now, info);
+  const liveness = info && isPastHandshake(info.state) ? judged(info, now) : null;
   return diagnoseNow({
-    ...factsOfNothing(endpointsOf(real), now, liveness.state === "dead" ? "suspect" : liveness.state, null),
+    ...factsOfNothing(endpointsOf(real), now, liveness?.state === "dead" ? "suspect" : (liveness?.state ?? "alive"), null),
     info,
-    liveness: info ? liveness : null,
-    loss: info ? liveness.loss : null,
-    heardAt: info ? liveness.heardAt : null,
+    liveness,
+    loss: liveness?.loss ?? null,
+    heardAt: liveness?.heardAt ?? null,
     isQuestioned: fd >= 0 && readKeepalive(fd).enabled,
   });
+}
+
+function judged(info: TcpInfo, now: Instant): Liveness {
+  const liveness = new Liveness({ budgetMs: settingsOf().detectWithinMs, rtoMaxMs: null }, now - (heardAgeMs(info) ?? 0));
+  liveness.observe(now, info);
+  return liveness;
 }

@@ -1,5 +1,6 @@
 import type { Instant } from "../core/instant.ts";
 import { LocalHealth } from "../core/local-health.ts";
+import { printable } from "../core/printable.ts";
 import { TimerWheel, type WheelEntry } from "../core/timer-wheel.ts";
 
 /** What the engine drives. `check` reads the evidence and returns the next instant to be checked at. */
@@ -140,7 +141,7 @@ class Engine {
 
   #failed(entry: Checked, now: Instant, error: unknown): Instant {
     const failures = (this.#failures.get(entry) ?? 0) + 1;
-    this.#warn(error instanceof Error ? error.message : String(error));
+    this.#warn(printable(error instanceof Error ? error.message : String(error)));
     if (failures <= MOST_RETRIES) {
       this.#failures.set(entry, failures);
       return now + RETRY_MS;

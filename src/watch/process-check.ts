@@ -55,7 +55,7 @@ export class ProcessCheck {
       this.#onOutcome();
     };
     const failed = (error: unknown): void => {
-      this.proof.failed(engine.now(), error instanceof Error ? error.message : String(error));
+      this.proof.failed(engine.now(), wordsOf(error));
       this.#onOutcome();
     };
     try {
@@ -71,6 +71,15 @@ export class ProcessCheck {
 function proofFor({ detectWithinMs, detector }: ProofSettings): ProcessProof {
   const now = engine.now();
   return new ProcessProof(detectWithinMs, now, detector && { intervalMs: detector.intervalMs, detector: detector.make(now) });
+}
+
+/** A rejection may be anything, also what has no words. */
+function wordsOf(error: unknown): string {
+  try {
+    return String(error instanceof Error ? error.message : error);
+  } catch {
+    return "with something that is no text";
+  }
 }
 
 /** A detector of the program's own that throws is the program's error, as a throwing listener is. */
