@@ -22,7 +22,10 @@ export function adoptSockets(onSocket: (socket: Socket, side: Side) => void, opt
   if (Number.parseInt(process.versions.node, 10) >= 22)
     subscribe("net.client.socket", (message) => onSocket((message as { socket: Socket }).socket, "client"));
   else wrapConnect(onSocket);
-  if (options.servers) adoptAccepted(onSocket);
+  if (options.servers) {
+    adoptAccepted(onSocket);
+    if (process.send) adoptReceived(onSocket);
+  }
 }
 
 function wrapConnect(onSocket: (socket: Socket, side: Side) => void): void {
@@ -46,4 +49,14 @@ function adoptAccepted(onSocket: (socket: Socket, side: Side) => void): void {
       server.on("secureConnection", (secure) => onSocket(secure, "server"));
     }
   });
+}
+
+/** What the parent process accepted and sent (`subprocess.send(message, socket)`): no channel tells of it. A listener for 'message' would keep the process alive. */
+function adoptReceived(onSocket: (socket: Socket, side: Side) => void): void {
+  const { emit } = process;
+  process.emit = function emitAndTell(this: NodeJS.Process, ...args: unknown[]): boolean {
+    const [event, , handle] = args;
+    if (event === "message" && handle instanceof Socket) onSocket(handle, "server");
+    return Reflect.apply(emit, this, args) as boolean;
+  } as typeof process.emit;
 }

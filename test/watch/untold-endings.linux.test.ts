@@ -4,11 +4,12 @@ import type { AddressInfo, Socket } from "node:net";
 import { Writable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { connect as connectTls, createServer as createTlsServer } from "node:tls";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { type DeadPeerError, type Diagnosis, type Watcher, watch } from "../../src/index.ts";
 import { descriptorOf } from "../../src/kernel/descriptor.ts";
 import { disconnect } from "../../src/kernel/disconnect.ts";
 import { openPort } from "../../src/kernel/open-port.ts";
+import type { SystemPort } from "../../src/kernel/port.ts";
 import { LAB_CERTIFICATE, LAB_KEY } from "../../src/lab/certificate.ts";
 import { loopbackPair, type Pair } from "./loopback.ts";
 
@@ -176,6 +177,21 @@ describe("a connection that the kernel has ended is told of where the event loop
     expect((await dying).diagnosis.cause).toBe("peer-reset");
     server.close();
   });
+});
+
+it("a socket that nobody reads costs a few system calls a second, once it is known to be calm", async () => {
+  pair = await loopbackPair();
+  const { client } = pair;
+  stopReading(client);
+  using _ = watch(client, { detectWithinMs: 10_000 });
+  await sleep(2500);
+  const port = openPort() as SystemPort;
+  const calls = [vi.spyOn(port, "poll"), vi.spyOn(port, "getsockopt"), vi.spyOn(port, "setsockopt")];
+  await sleep(3000);
+  const count = calls.reduce((sum, { mock }) => sum + mock.calls.length, 0);
+  vi.restoreAllMocks();
+  expect(count).toBeGreaterThanOrEqual(2);
+  expect(count).toBeLessThan(15); // 50 looks before, with two calls or more each
 });
 
 describe("what is no death is not told as one:", () => {
