@@ -21,7 +21,7 @@ export const DEFAULTS = {
   /** Share of the packets that is lost each way. */
   loss: 0.01,
   /** Mean length of a burst in which everything is lost; `null`: each packet for itself. */
-  burstMs: null,
+  burstMs: /** @type {number | null} */ (null),
   /** One way. */
   delayMs: 0,
   traffic: "idle",
@@ -34,6 +34,13 @@ export const DEFAULTS = {
   findWithinMs: 60_000,
 };
 
+/**
+ * @typedef {{
+ *   cause: string, certainty: string, attempts: number, lossRatio: number, silentForMs: number | null, rttMs: number | null, isOverdue: boolean,
+ *   why: string[], unknown: string[], afterLossMs: number, afterCutMs: number
+ * }} Verdict
+ */
+
 /** @param {Partial<typeof DEFAULTS>} settings */
 export async function measureLoss(settings = {}) {
   const terms = { ...DEFAULTS, ...settings };
@@ -45,6 +52,10 @@ export async function measureLoss(settings = {}) {
   }
 }
 
+/**
+ * @param {World} world
+ * @param {typeof DEFAULTS} terms
+ */
 async function measureIn(world, terms) {
   const network = await world.network({ variant: "wire", wire: { delayMs: terms.delayMs, seed: Math.floor(Math.random() * 2 ** 31) } });
   await network.run("right", ["ip", "route", "add", "local", PEERS, "dev", "lo"]);
@@ -70,6 +81,7 @@ async function measureIn(world, terms) {
   await network.pullCable();
   const ended = await allFound(ask, cutAt + terms.findWithinMs);
 
+  /** @type {Verdict[]} */
   const verdicts = ended.verdicts.map((verdict) => ({ ...verdict, afterLossMs: verdict.at - lossAt, afterCutMs: verdict.at - cutAt }));
   const found = verdicts.filter(({ afterCutMs }) => afterCutMs >= 0);
   return {
@@ -115,8 +127,16 @@ async function allFound(ask, until) {
 }
 
 function since(before, after) {
-  const less = (way) => Object.fromEntries(Object.entries(after[way]).map(([name, count]) => [name, count - before[way][name]]));
-  return { out: less("out"), in: less("in") };
+  return { out: less(after.out, before.out), in: less(after.in, before.in) };
+}
+
+function less(after, before) {
+  return {
+    passed: after.passed - before.passed,
+    lost: after.lost - before.lost,
+    lostInARow: after.lostInARow - before.lostInARow,
+    spilt: after.spilt - before.spilt,
+  };
 }
 
 function summary(values) {
