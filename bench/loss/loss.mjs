@@ -38,7 +38,7 @@ export function table({ runs }) {
 }
 
 export function targets({ runs }) {
-  const falseAlarms = runs.reduce((sum, run) => sum + run.falseAlarms.length + run.closedByKernel, 0);
+  const falseAlarms = runs.reduce((sum, run) => sum + run.falseAlarms.length + run.unjudged.length, 0);
   const [cut, found] = [runs.reduce((sum, run) => sum + run.cut, 0), runs.reduce((sum, run) => sum + run.found, 0)];
   const mildest = runs.reduce((a, b) => (a.loss <= b.loss ? a : b));
   return [

@@ -37,7 +37,7 @@ export const DEFAULTS = {
 /**
  * @typedef {{
  *   cause: string, certainty: string, attempts: number, lossRatio: number, silentForMs: number | null, rttMs: number | null, isOverdue: boolean,
- *   why: string[], unknown: string[], afterLossMs: number, afterCutMs: number
+ *   errorCode: string | null, why: string[], unknown: string[], afterLossMs: number, afterCutMs: number
  * }} Verdict
  */
 
@@ -88,7 +88,7 @@ async function measureIn(world, terms) {
     ...terms,
     wire: { clean, lossy: since(clean, lossy) },
     falseAlarms: verdicts.filter(({ afterCutMs }) => afterCutMs < 0),
-    closedByKernel: ended.closedByKernel,
+    unjudged: ended.unjudged.map(({ at, ...it }) => ({ ...it, afterLossMs: at - lossAt, afterCutMs: at - cutAt })),
     suspicions: after.suspicions - before.suspicions,
     refuted: after.refuted - before.refuted,
     cpuMs: (after.cpuUs.user + after.cpuUs.system - before.cpuUs.user - before.cpuUs.system) / 1000,
@@ -97,6 +97,8 @@ async function measureIn(world, terms) {
     cut: known.length,
     found: found.length,
     detection: summary(found.map(({ afterCutMs }) => afterCutMs)),
+    /** Ended by the kernel's own timers, which are only to stand in for us. */
+    endedByKernel: found.filter(({ errorCode }) => errorCode !== null).length,
     late: found.filter(({ afterCutMs }) => afterCutMs > terms.detectWithinMs + GRACE_MS).length,
     overdue: found.filter(({ isOverdue }) => isOverdue).length,
     certainties: Object.fromEntries(

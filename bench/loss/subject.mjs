@@ -8,9 +8,11 @@ import { serve } from "../soak/asked.mjs";
 
 const [port, detectWithinMs] = process.argv.slice(2).map(Number);
 const MESSAGE = "a small message\n";
-const verdicts = [];
+const verdicts = new Map();
 const watchers = new Map();
-let [suspicions, refuted, closedByKernel] = [0, 0, 0];
+/** Those whose socket ended; with a verdict, before or right behind. */
+const closed = new Map();
+let [suspicions, refuted] = [0, 0];
 
 /** Of the monotonic clock of the machine, which all processes share. */
 function now() {
@@ -20,22 +22,21 @@ function now() {
 async function open({ id, host, afterMs, talkEveryMs }) {
   await sleep(afterMs);
   const socket = connect({ port, host });
-  let isJudged = false;
+  let code = null;
   socket
-    .on("error", () => {}) // the verdict has it
+    .on("error", (error) => {
+      code = error.code;
+    })
     .on("close", () => {
       watchers.delete(id);
-      if (!isJudged) closedByKernel++;
+      closed.set(id, { id, at: now(), code });
     })
     .resume();
   await once(socket, "connect");
   const w = watch(socket, { detectWithinMs, label: id })
     .on("suspect", () => suspicions++)
     .on("alive", () => refuted++)
-    .on("dead", (diagnosis) => {
-      isJudged = true;
-      verdicts.push({ id, at: now(), ...told(diagnosis) });
-    });
+    .on("dead", (diagnosis) => verdicts.set(id, { id, at: now(), ...told(diagnosis) }));
   watchers.set(id, w);
   if (talkEveryMs !== null) talk(socket, talkEveryMs);
 }
@@ -51,16 +52,24 @@ function talk(socket, everyMs) {
   socket.on("close", () => clearTimeout(timer));
 }
 
-function told({ cause, certainty, silentForMs, why, unknown, overdue, evidence: { unansweredAttempts, lossRatio, tcpInfo } }) {
+function told({ cause, certainty, silentForMs, why, unknown, overdue, evidence }) {
+  const { unansweredAttempts: attempts, lossRatio, tcpInfo, errorCode } = evidence;
   const rttMs = tcpInfo?.rttMs ?? null;
-  return { cause, certainty, silentForMs, why, unknown, isOverdue: Boolean(overdue), attempts: unansweredAttempts, lossRatio, rttMs };
+  return { cause, certainty, silentForMs, why, unknown, isOverdue: Boolean(overdue), attempts, lossRatio, rttMs, errorCode };
 }
 
 serve({
   async open(connections) {
     await Promise.all(connections.map(open));
   },
-  record: () => ({ verdicts, suspicions, refuted, closedByKernel, living: watchers.size, cpuUs: process.cpuUsage() }),
+  record: () => ({
+    verdicts: [...verdicts.values()],
+    unjudged: [...closed.values()].filter(({ id }) => !verdicts.has(id)),
+    suspicions,
+    refuted,
+    living: watchers.size,
+    cpuUs: process.cpuUsage(),
+  }),
   /** What is learned and promised of those that live. */
   known: () =>
     [...watchers].map(([id, w]) => ({

@@ -14,7 +14,7 @@ export function runTable(run) {
   return [
     ["", "measured"],
     ["live connections called dead", `${run.falseAlarms.length} of ${run.connections}`],
-    ["ended without a verdict", `${run.closedByKernel}`],
+    ["ended without a verdict", `${run.unjudged.length}`],
     ["suspicions, refuted", `${run.suspicions}, ${run.refuted}`],
     ["processor time of the watching process", `${ms(run.cpuMs)}, ${percent(run.cpuMs / run.forMs)} of a core`],
     ["the wire before: spilt out, in", `${wire.clean.out.spilt}, ${wire.clean.in.spilt}`],
@@ -24,6 +24,7 @@ export function runTable(run) {
     ["loss of round trips learned: p50, p99, most", learned ? [learned.p50, learned.p99, learned.max].map(percent).join(", ") : "-"],
     ["cut, found", `${run.cut}, ${run.found}`],
     ["detection p50, p95, p99, last", quantilesOf(detection)],
+    ["of them ended by the kernel itself", `${run.endedByKernel}`],
     ["later than the budget and 250 ms", `${run.late}`],
     ["that said so (overdue)", `${run.overdue}`],
     ["certain, high, medium", Object.values(run.certainties).join(", ")],
