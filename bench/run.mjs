@@ -17,6 +17,7 @@ const BENCHES = {
   guard: () => import("./audit/guard-cost.mjs"),
   detection: () => import("./soak/detection.mjs"),
   soak: () => import("./soak/soak.mjs"),
+  loss: () => import("./loss/loss.mjs"),
 };
 
 const { values, positionals } = parseArgs({

@@ -1,4 +1,6 @@
 import { fileURLToPath } from "node:url";
+import type { LossLaw } from "../core/detectors/loss-law.ts";
+import type { WireCounts } from "./wire.ts";
 import { DIST, type LabProcess, type World } from "./world.ts";
 
 /** `switch`: two hosts and a bridge. `router`: a router between two networks. `wire`: a cable with delay and loss of our making. */
@@ -12,14 +14,14 @@ export interface NetworkOptions {
   readonly wire?: WireSettings;
 }
 
-/** One-way delay in ms, its uniform jitter in ms (order is kept), and the share of packets lost each way. */
+/** One-way delay in ms, its uniform jitter in ms (order is kept), and what is lost each way: a share of the packets, or bursts. */
 export interface WireSettings {
   readonly delayMs?: number;
   readonly jitterMs?: number;
-  /** Left to right, 0 to 1. */
-  readonly lossOut?: number;
-  /** Right to left, 0 to 1. */
-  readonly lossIn?: number;
+  /** Left to right. */
+  readonly lossOut?: LossLaw;
+  /** Right to left. */
+  readonly lossIn?: LossLaw;
   readonly seed?: number;
 }
 
@@ -38,6 +40,8 @@ export class Network {
   readonly #prefix: string;
   #right: string;
   #wire: LabProcess | null = null;
+  /** Who waits for a line of the wire, in the order of asking. */
+  readonly #wireAsked: ((answer: string | Error) => void)[] = [];
 
   private constructor(world: World, number: number, variant: Variant) {
     this.#world = world;
@@ -104,10 +108,12 @@ export class Network {
     await this.run("mid", ["conntrack", "-F"]);
   }
 
-  /** Changes delay and loss of a wire, or makes it deaf one way with a loss of 1. */
-  async setWire(settings: WireSettings): Promise<void> {
+  /** Changes delay and loss of a wire, or makes it deaf one way with a loss of 1. Resolves when it is so, with what it carried until then. */
+  async setWire(settings: WireSettings): Promise<WireCounts> {
     if (!this.#wire) throw new Error(`a ${this.variant} has no wire; ask for the variant "wire"`);
+    const answer = this.#wireSays();
     await this.#wire.write(JSON.stringify(settings));
+    return JSON.parse(await answer) as WireCounts;
   }
 
   /**
@@ -183,18 +189,21 @@ export class Network {
   }
 
   async #startWire(settings: WireSettings): Promise<void> {
-    const wire = await this.spawn("mid", [
-      process.execPath,
-      fileURLToPath(new URL("wire-process.js", DIST)),
-      "left",
-      "right",
-      JSON.stringify(settings),
-    ]);
-    await new Promise<void>((resolve, reject) => {
-      wire.onLine((line) => line === "ready" && resolve());
-      wire.onExit(() => reject(new Error(`the wire broke: ${wire.errors.join(" ")}`)));
+    const program = fileURLToPath(new URL("wire-process.js", DIST));
+    const wire = await this.spawn("mid", [process.execPath, program, "left", "right", JSON.stringify(settings)]);
+    const ready = this.#wireSays();
+    wire.onLine((line) => this.#wireAsked.shift()?.(line));
+    wire.onExit(() => {
+      for (const settle of this.#wireAsked.splice(0)) settle(new Error(`the wire broke: ${wire.errors.join(" ")}`));
     });
+    await ready;
     this.#wire = wire;
+  }
+
+  #wireSays(): Promise<string> {
+    return new Promise((resolve, reject) => {
+      this.#wireAsked.push((answer) => (typeof answer === "string" ? resolve(answer) : reject(answer)));
+    });
   }
 
   #name(host: Host | "mid"): string {

@@ -1,7 +1,9 @@
 import { read } from "node:fs";
+import type { LossLaw } from "../core/detectors/loss-law.ts";
 import { HalfOpenError } from "../core/errors.ts";
 import { openPort } from "../kernel/open-port.ts";
 import type { SystemPort } from "../kernel/port.ts";
+import { LossProcess } from "../testing/loss-process.ts";
 import { seededRandom } from "../testing/seeded-random.ts";
 import type { WireSettings } from "./network.ts";
 
@@ -12,13 +14,32 @@ const SIOCGIFINDEX = 0x8933;
 const SOL_PACKET = 263;
 /** Frames come and go with a virtio header that carries unfinished checksums and segmentation offload along (packet(7)). */
 const PACKET_VNET_HDR = 15;
+const PACKET_STATISTICS = 6;
 const PACKET_IGNORE_OUTGOING = 23;
 const ON = new Uint8Array([1, 0, 0, 0]);
 /** A frame of segmentation offload is up to 64 KB. */
 const FRAME_BYTES = 70_000;
 
+/** One way of a cable. */
+export interface WireCount {
+  readonly passed: number;
+  /** By the loss that was asked for. */
+  readonly lost: number;
+  /** Of the lost: right behind another that was lost. With independent loss as large a share of the lost as the lost are of all. */
+  readonly lostInARow: number;
+  /** Lost against our will: the kernel's queue in front of us was full, or the interface behind us took nothing. */
+  readonly spilt: number;
+}
+
+export interface WireCounts {
+  readonly out: WireCount;
+  readonly in: WireCount;
+}
+
 export interface Wire {
   set(settings: WireSettings): void;
+  /** Since it was opened. */
+  counts(): WireCounts;
 }
 
 /**
@@ -28,52 +49,93 @@ export interface Wire {
 export function openWire(left: string, right: string, settings: WireSettings): Wire {
   const port = openPort();
   if (!port) throw new HalfOpenError("ERR_NOT_SUPPORTED", "the lab's wire needs a native back-end; see capabilities()");
-  let now: WireSettings = settings;
   const random = seededRandom(settings.seed ?? 1);
   const [a, b] = [openInterface(port, left), openInterface(port, right)];
-  forward(
-    port,
-    a,
-    b,
-    () => now.lossOut ?? 0,
-    () => now,
-    random,
-  );
-  forward(
-    port,
-    b,
-    a,
-    () => now.lossIn ?? 0,
-    () => now,
-    random,
-  );
-  return {
-    set(changed) {
-      now = { ...now, ...changed };
-    },
+  const [out, back] = [new Way(port, a, b, random), new Way(port, b, a, random)];
+  let now: WireSettings = {};
+  const set = (changed: WireSettings): void => {
+    now = { ...now, ...changed };
+    out.set(now, now.lossOut ?? 0);
+    back.set(now, now.lossIn ?? 0);
   };
+  set(settings);
+  out.forward();
+  back.forward();
+  return { set, counts: () => ({ out: out.count(), in: back.count() }) };
 }
 
-function forward(port: SystemPort, from: number, to: number, loss: () => number, settings: () => WireSettings, random: () => number): void {
-  const buffer = new Uint8Array(FRAME_BYTES);
-  let lastLeavesAt = 0;
-  const next = (): void =>
-    read(from, buffer, 0, FRAME_BYTES, null, (error, length) => {
+/** One direction. */
+class Way {
+  readonly #port: SystemPort;
+  readonly #from: number;
+  readonly #to: number;
+  readonly #random: () => number;
+  readonly #buffer: Uint8Array = new Uint8Array(FRAME_BYTES);
+  #law: LossLaw = 0;
+  #loss: LossProcess;
+  #delayMs = 0;
+  #jitterMs = 0;
+  #lastLeavesAt = 0;
+  #wasLost = false;
+  readonly #count = { passed: 0, lost: 0, lostInARow: 0, spilt: 0 };
+
+  constructor(port: SystemPort, from: number, to: number, random: () => number) {
+    this.#port = port;
+    this.#from = from;
+    this.#to = to;
+    this.#random = random;
+    this.#loss = new LossProcess(0, random);
+  }
+
+  set({ delayMs = 0, jitterMs = 0 }: WireSettings, loss: LossLaw): void {
+    this.#delayMs = delayMs;
+    this.#jitterMs = jitterMs;
+    // A burst goes on while its law stays.
+    if (JSON.stringify(loss) === JSON.stringify(this.#law)) return;
+    this.#law = loss;
+    this.#loss = new LossProcess(loss, this.#random);
+  }
+
+  count(): WireCount {
+    // struct tpacket_stats: packets, drops. The kernel counts from the last call on.
+    const statistics = new Uint8Array(8);
+    checked(this.#port.getsockopt(this.#from, SOL_PACKET, PACKET_STATISTICS, statistics), "PACKET_STATISTICS");
+    this.#count.spilt += new DataView(statistics.buffer).getUint32(4, true);
+    return { ...this.#count };
+  }
+
+  forward(): void {
+    read(this.#from, this.#buffer, 0, FRAME_BYTES, null, (error, length) => {
       if (error) {
         if ((error as NodeJS.ErrnoException).code !== "ENETDOWN") throw error;
-      } else if (random() >= loss()) {
-        const { delayMs = 0, jitterMs = 0 } = settings();
-        const leavesAt = Math.max(lastLeavesAt, performance.now() + delayMs + (random() * 2 - 1) * jitterMs);
-        if (delayMs + jitterMs === 0) port.send(to, buffer.subarray(0, length), 0);
-        else {
-          lastLeavesAt = leavesAt;
-          const frame = buffer.slice(0, length);
-          setTimeout(() => port.send(to, frame, 0), Math.max(0, leavesAt - performance.now()));
-        }
-      }
-      next();
+      } else if (this.#isLost()) this.#count.lost++;
+      else this.#pass(this.#buffer.subarray(0, length));
+      this.forward();
     });
-  next();
+  }
+
+  #isLost(): boolean {
+    const isLost = this.#loss.isLost(performance.now());
+    if (isLost && this.#wasLost) this.#count.lostInARow++;
+    this.#wasLost = isLost;
+    return isLost;
+  }
+
+  #pass(frame: Uint8Array): void {
+    if (this.#delayMs + this.#jitterMs === 0) {
+      this.#send(frame);
+      return;
+    }
+    const now = performance.now();
+    this.#lastLeavesAt = Math.max(this.#lastLeavesAt, now + this.#delayMs + (this.#random() * 2 - 1) * this.#jitterMs);
+    const kept = frame.slice();
+    setTimeout(() => this.#send(kept), Math.max(0, this.#lastLeavesAt - now));
+  }
+
+  #send(frame: Uint8Array): void {
+    if (this.#port.send(this.#to, frame, 0) < 0) this.#count.spilt++;
+    else this.#count.passed++;
+  }
 }
 
 function openInterface(port: SystemPort, name: string): number {

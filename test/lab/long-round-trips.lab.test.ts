@@ -1,0 +1,49 @@
+import { beforeAll, describe, expect, it } from "vitest";
+import { measureLoss } from "../../bench/loss/measure.mjs";
+import { quantilesOf } from "../../bench/loss/tables.mjs";
+import { describeWith } from "../setup/requires.ts";
+
+/** Satellites, overfull uplinks, GPRS. */
+const CASES = [
+  { detectWithinMs: 2500, delayMs: 750 },
+  { detectWithinMs: 2500, delayMs: 1000 },
+  { detectWithinMs: 5000, delayMs: 750 },
+  { detectWithinMs: 5000, delayMs: 1000 },
+] as const;
+const CALM_MS = 25_000;
+const FIND_WITHIN_MS = 30_000;
+/** Timers, and the cores of a small machine. */
+const GRACE_MS = 250;
+/** Assumed of a path before anything was seen of it. */
+const PRIOR_LOSS = 0.01;
+
+type Run = Awaited<ReturnType<typeof measureLoss>>;
+
+await describeWith(["namespaces"], "connections whose round trips are long, on a path that loses nothing", () => {
+  let runs: readonly Run[] = [];
+
+  beforeAll(async () => {
+    const settings = { connections: 20, traffic: "mixed", loss: 0, forMs: CALM_MS, findWithinMs: FIND_WITHIN_MS };
+    runs = await Promise.all(CASES.map((one) => measureLoss({ ...settings, ...one })));
+  }, 120_000);
+
+  describe.each(CASES.map((one, index) => ({ ...one, index })))("budget $detectWithinMs ms, $delayMs ms each way", ({ index, ...one }) => {
+    const run = (): Run => runs[index] as Run;
+
+    it("live for 25 s, and learn of no loss", () => {
+      const { falseAlarms, unjudged, learned, suspicions, refuted } = run();
+      console.log(`${one.detectWithinMs} ms, ${2 * one.delayMs} ms: ${suspicions} suspicions, ${refuted} refuted, ${learned?.max} lost`);
+      expect(falseAlarms).toEqual([]);
+      expect(unjudged).toEqual([]);
+      // An answer that is on its way is late, not lost.
+      expect(learned?.max).toBeLessThanOrEqual(PRIOR_LOSS);
+    });
+
+    it("are found dead when `applied` says so", () => {
+      const { cut, found, detection, promisedMs, foundLast } = run();
+      console.log(`found after ${quantilesOf(detection)}, promised ${promisedMs?.max} ms; the last: ${foundLast?.lossRatio} lost`);
+      expect(found).toBe(cut);
+      expect(detection?.max).toBeLessThanOrEqual((promisedMs?.max ?? 0) + GRACE_MS);
+    });
+  });
+});
