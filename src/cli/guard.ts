@@ -122,7 +122,7 @@ async function run(args: readonly string[]): Promise<ExitCode> {
   if (values.once) await sleep(longestMs + ONCE_GRACE_MS, undefined, { signal: stopping.signal }).catch(() => {});
   else await new Promise<void>((resolve) => stopping.signal.addEventListener("abort", () => resolve(), { once: true }));
   notify("STOPPING=1");
-  loop.stop(values.once ?? false);
+  await loop.stop(values.once ?? false);
   server?.close();
   process.off("SIGTERM", stop).off("SIGINT", stop).off("SIGHUP", reload);
   return values.once && dead > 0 ? 1 : 0;

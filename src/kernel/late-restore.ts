@@ -14,6 +14,17 @@ const LOOK_EVERY_MS = 1000;
 const debts = new Set<Debt>();
 let timer: NodeJS.Timeout | null = null;
 
+/** What the program has on a connection: as the kernel tells it, or where that is what a connection in doubt could bear, what is still to be put back. */
+export function ownOptions(fd: number): ConnectionOptions {
+  const now = readOptions(fd);
+  for (const debt of debts) {
+    if (debt.fd !== fd) continue;
+    debts.delete(debt); // whoever asks puts it back, or its socket is gone
+    if (debt.isOpen() && isSameOptions(now, debt.meanwhile)) return debt.own;
+  }
+  return now;
+}
+
 /**
  * Puts a connection's own options back: what it bears now at once, the rest when its peer was heard. `isOpen`: whether the descriptor is still the
  * connection's. Keeps no process alive.
