@@ -1,3 +1,4 @@
+import { statSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
@@ -34,8 +35,8 @@ ${CHOICE_HELP}  --apply                  do it; for other users' programs needs 
   --once                   ends after one budget: settings stand, and who was dead by then is ended
   --json                   one object a line, with the evidence
   --metrics WHERE          Prometheus text on a Unix socket (/run/halfopen.sock) or the loopback (127.0.0.1:9555)
-  --memory FILE            keeps what programs had set, for the next guard; default /run/halfopen-guard/memory.json for root,
-                           else in $XDG_RUNTIME_DIR where there is one
+  --memory FILE            keeps what programs had set, for the next guard; default one for each network namespace, in /run/halfopen-guard
+                           for root, else in $XDG_RUNTIME_DIR where there is one
   --every 2s               between two surveys, default 2s, and at most a fifth of the smallest budget
 
 SIGTERM and SIGINT give every program back what it had set, and so does SIGHUP before the new rules act; with --once the settings stay.
@@ -128,11 +129,12 @@ async function run(args: readonly string[]): Promise<ExitCode> {
   return values.once && dead > 0 ? 1 : 0;
 }
 
-/** Where what lives as long as the machine runs is kept; `null` where there is no such place. */
+/** Where what lives as long as the machine runs is kept, by network namespace; `null` where there is no such place. */
 function defaultStateFile(): string | null {
-  if (process.geteuid?.() === 0) return "/run/halfopen-guard/memory.json";
+  const name = `${statSync("/proc/self/ns/net").ino}.json`;
+  if (process.geteuid?.() === 0) return join("/run/halfopen-guard", name);
   const { XDG_RUNTIME_DIR: folder } = process.env;
-  return folder ? join(folder, "halfopen-guard.json") : null;
+  return folder ? join(folder, "halfopen-guard", name) : null;
 }
 
 function rulesOf(values: Values & Parameters<typeof connectionChoice>[0]): GuardRules {

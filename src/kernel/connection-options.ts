@@ -112,6 +112,12 @@ export function applyOptions(fd: number, before: ConnectionOptions, wanted: Conn
   return readOptions(fd);
 }
 
+/** Whether a connection that has `before` can be given all that is wanted. */
+export function bears(fd: number, before: ConnectionOptions, wanted: ConnectionOptions): boolean {
+  const info = sampleTcpInfo(fd);
+  return typeof info === "number" || isSameOptions(bearable(wanted, before, info), wanted);
+}
+
 /** Sets a user timeout on a connection whose data is in flight, from now on. @throws HalfOpenError `ERR_SOCKET_OPTION` */
 export function applyTimeoutInFlight(fd: number, userTimeoutMs: number): void {
   const info = sampleTcpInfo(fd);

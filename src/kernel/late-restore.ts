@@ -1,5 +1,5 @@
 import { HalfOpenError } from "../core/errors.ts";
-import { applyOptions, type ConnectionOptions, isSameOptions, readOptions } from "./connection-options.ts";
+import { applyOptions, bears, type ConnectionOptions, isSameOptions, readOptions } from "./connection-options.ts";
 
 /** What a connection did not bear when its options were to be put back. */
 interface Debt {
@@ -49,7 +49,10 @@ function isPaid({ fd, isOpen, meanwhile, own }: Debt): boolean {
   if (!isOpen()) return true;
   try {
     const now = readOptions(fd);
-    return !isSameOptions(now, meanwhile) || isSameOptions(applyOptions(fd, now, own), own);
+    if (!isSameOptions(now, meanwhile)) return true;
+    if (!bears(fd, now, own)) return false;
+    applyOptions(fd, now, own);
+    return true;
   } catch (error) {
     if (error instanceof HalfOpenError) return true; // it closed under us
     throw error;
