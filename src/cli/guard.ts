@@ -39,7 +39,7 @@ ${CHOICE_HELP}  --apply                  do it; for other users' programs needs 
                            for root, else in $XDG_RUNTIME_DIR where there is one
   --every 2s               between two surveys, default 2s, and at most a fifth of the smallest budget
 
-SIGTERM and SIGINT give every program back what it had set, and so does SIGHUP before the new rules act; with --once the settings stay.
+SIGTERM and SIGINT give every program back what it had set, SIGHUP those that the new rules cover no more; with --once the settings stay.
 Exit code: 0 fine, 1 with --once when a dead one was found, 2 usage, 3 not permitted or not supported.
 `;
 

@@ -55,7 +55,7 @@ await describeWith(["root", "namespaces", "ss", "/usr/bin/python3"], "halfopen g
     expect(await first.running.ended).toBe(0);
     expect(first.events().map(({ action }) => action)).toEqual(["set", "set"]);
     for (const { keepalive } of Object.values(await stage.settings()))
-      expect(keepalive).toMatchObject({ enabled: true, idleMs: 1000, count: 15 });
+      expect(keepalive).toMatchObject({ enabled: true, idleMs: 1000, count: 40 });
     await stage.network.pullCable();
     const second = await stage.guard(once);
     expect(await second.running.ended).toBe(1);
@@ -126,6 +126,7 @@ await describeWith(["root", "namespaces", "ss", "/usr/bin/python3"], "halfopen g
     for (const peer of peers) await network.run("right", ["ip", "addr", "add", `${peer}/24`, "dev", "eth0"]);
     const clients = await Promise.all(peers.map((to, i) => stage.client(7000, { to, isWriting: i === 0 })));
     const args = ["--detect-within", "5s", "--apply"];
+    const own = await stage.settings();
     const first = await stage.guard(args);
     await sleep(SETTLE_MS);
     const settings = await stage.settings();
@@ -136,17 +137,54 @@ await describeWith(["root", "namespaces", "ss", "/usr/bin/python3"], "halfopen g
 
     await first.running.process.signal("SIGTERM");
     expect(await first.running.ended).toBe(0);
-    expect(await stage.settings()).toEqual(settings);
+    expect(await stage.settings()).toEqual(own);
     await network.plugCable();
 
     const second = await stage.guard(args);
     await sleep(SETTLE_MS);
-    expect(second.events()).toEqual([]);
+    expect(second.events().map(({ action }) => action)).toEqual(peers.map(() => "set"));
     expect(await stage.settings()).toEqual(settings);
     expect(clients.map(({ code }) => code())).toEqual(peers.map(() => undefined));
     await network.run("right", ["ip", "addr", "del", `${peers[1]}/24`, "dev", "eth0"]);
     expect(await clients[1]?.ended).toBe(7);
-    expect(second.events().map(({ action, connection }) => [action, connection.remote])).toEqual([["destroy", `${peers[1]}:7000`]]);
+    const ended = second.events().filter(({ action }) => action !== "set");
+    expect(ended.map(({ action, connection }) => [action, connection.remote])).toEqual([["destroy", `${peers[1]}:7000`]]);
     expect(clients.filter(({ code }) => code() === undefined).length).toBe(peers.length - 1);
+  });
+
+  it.concurrent("gives what a listener accepted under it the listener's own, and what its rules cover no more the program's", {
+    timeout: 60_000,
+  }, async () => {
+    const stage = await Stage.open(world);
+    const server = `
+      const net = require("net");
+      net.createServer((s) => s.resume()).listen(6000, "::", () => console.log("ready"));`;
+    const running = await stage.start("left", [process.execPath, "-e", server]);
+    await until(() => running.lines.includes("ready"), "it listens");
+    const rules = join(folder, "listener.yaml");
+    writeFileSync(rules, "rules:\n  - { name: all, match: { port: [6000, 7000] }, detect-within: 5s }\n");
+    await stage.client(7000);
+    const own = await stage.settings();
+    const { running: guard, events } = await stage.guard(["--rules", rules, "--apply"]);
+    await until(() => of(events(), "set").length === 2, "the listener and the client are set");
+    const far = await stage.start("right", [
+      process.execPath,
+      "-e",
+      `require("net").connect(6000, "${stage.network.address("left")}", () => console.log("ready")).resume()`,
+    ]);
+    await until(() => far.lines.includes("ready"), "a client is accepted");
+    await sleep(SETTLE_MS);
+    const accepted = async (): Promise<unknown> =>
+      Object.entries(await stage.settings()).find(([remote]) => !remote.endsWith(":7000"))?.[1];
+    expect(await accepted()).toMatchObject({ keepalive: { enabled: true, count: 40 } });
+    writeFileSync(rules, "rules:\n  - { name: all, match: { port: 6000 }, detect-within: 5s }\n");
+    await guard.process.signal("SIGHUP");
+    await sleep(SETTLE_MS);
+    expect(await stage.settings()).toMatchObject(own);
+    expect(await accepted()).toMatchObject({ keepalive: { enabled: true, count: 40 } });
+    await guard.process.signal("SIGTERM");
+    expect(await guard.ended).toBe(0);
+    expect(await accepted()).toMatchObject({ keepalive: { enabled: false }, userTimeoutMs: 0 });
+    expect(guard.process.errors).toEqual([]);
   });
 });
