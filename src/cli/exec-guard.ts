@@ -22,12 +22,12 @@ interface ProgramGuardOptions {
   readonly tell: (text: string) => void;
 }
 
-/** Guards a running program and its descendants, as the same user, until the returned function is called. Never throws. */
-export function guardProgram(port: SystemPort, pid: number, { detectWithinMs, isJson, tell }: ProgramGuardOptions): () => void {
+/** Guards what this process has started, and all that comes from it, as the same user, until the returned function is called. Never throws. */
+export function guardProgram(port: SystemPort, { detectWithinMs, isJson, tell }: ProgramGuardOptions): () => void {
   const log = (event: GuardEvent): void => {
     if (isJson || event.action !== "set") tell(rendered(event, isJson ? "json-line" : (it) => `halfopen: ${guardLine(it)}\n`));
   };
-  const tree = new ProcessTree(pid);
+  const tree = new ProcessTree(process.pid);
   const world = new LinuxGuardWorld({ port, ending: "disconnect", pids: () => tree.pids() });
   const rule = { name: "exec", match: MATCH_ALL, detectWithinMs, endsDead: true, includesListeners: true, includesLoopback: false };
   const actions = new GuardActions({ world, apply: true, zeroWindowToleranceMs: ZERO_WINDOW_TOLERANCE_MS, log });

@@ -34,6 +34,8 @@ export function openKoffiPort(): SystemPort {
     bpf: libc.func("long syscall(long, int, uint8_t *, unsigned int)"),
     readlinkat: libc.func("long readlinkat(int, const uint8_t *, _Out_ uint8_t *, size_t)"),
     setns: libc.func("int setns(int, int)"),
+    prctl: libc.func("int prctl(int, unsigned long, unsigned long, unsigned long, unsigned long)"),
+    waitid: libc.func("int waitid(int, unsigned int, _Out_ uint8_t *, int)"),
   };
   // errno is read only after -1: after a success it still shows an older failure.
   const checked = (result: number): number => (result === -1 ? -koffi.errno() : result);
@@ -57,6 +59,8 @@ export function openKoffiPort(): SystemPort {
     pidfdGetfd: (pidfd, targetFd, flags) => checked(declared.syscall(438, pidfd, targetFd, flags)),
     readlinkat: (folder, name, into) => checked(declared.readlinkat(folder, name, into, into.length)),
     setns: (fd, nsType) => checked(declared.setns(fd, nsType)),
+    prctl: (option, argument) => checked(declared.prctl(option, argument, 0, 0, 0)),
+    waitid: (idType, id, info, options) => checked(declared.waitid(idType, id, info, options)),
     bpf: (command, attributes) => checked(declared.bpf(SYS_BPF, command, attributes, attributes.length)),
     addressOf: (memory) => koffi.address(memory),
   };

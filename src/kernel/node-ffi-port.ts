@@ -27,6 +27,8 @@ const DEFINITIONS = {
   syscall: { arguments: ["i64", INT, INT, INT], return: "i64" },
   readlinkat: { arguments: [INT, "pointer", "pointer", "u64"], return: "i64" },
   setns: { arguments: [INT, INT], return: INT },
+  prctl: { arguments: [INT, "u64", "u64", "u64", "u64"], return: INT },
+  waitid: { arguments: [INT, "u32", "pointer", INT], return: INT },
 } as const satisfies Record<string, Signature>;
 /** A name has one signature a library. */
 const BPF_DEFINITION = { syscall: { arguments: ["i64", INT, "pointer", "u32"], return: "i64" } } as const satisfies Record<
@@ -65,6 +67,8 @@ export function openNodeFfiPort(): SystemPort {
     pidfdGetfd: (pidfd, targetFd, flags) => checked(libc.syscall(438n, pidfd, targetFd, flags)),
     readlinkat: (folder, name, into) => checked(libc.readlinkat(folder, name, into, size(into))),
     setns: (fd, nsType) => checked(libc.setns(fd, nsType)),
+    prctl: (option, argument) => checked(libc.prctl(option, BigInt(argument), 0n, 0n, 0n)),
+    waitid: (idType, id, info, options) => checked(libc.waitid(idType, id, info, options)),
     bpf: (command, attributes) => checked(bpf(BigInt(SYS_BPF), command, attributes, attributes.length)),
     addressOf: (memory) => ffi.getRawPointer(memory),
   };

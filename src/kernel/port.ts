@@ -12,6 +12,9 @@ export interface SystemPort extends SocketPort {
   /** Reads a link; `name`, ended by a zero byte, is relative to the opened folder. What does not fit is cut off. */
   readlinkat(folder: number, name: Uint8Array, into: Uint8Array): number;
   setns(fd: number, nsType: number): number;
+  prctl(option: number, argument: number): number;
+  /** `waitid(2)`; fills a siginfo_t. */
+  waitid(idType: number, id: number, info: Uint8Array, options: number): number;
   /** `bpf(2)`; its structs carry pointers, see {@link SystemPort.addressOf}. */
   bpf(command: number, attributes: Uint8Array): number;
   /** Where memory lies: as long as somebody refers to it, and until its ArrayBuffer is handed to another thread. */

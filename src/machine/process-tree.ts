@@ -7,7 +7,7 @@ interface Process {
   readonly startedAt: number;
 }
 
-/** A process and all that came from it. Who was once seen in it stays, also when its parent ends and another adopts it. */
+/** All that came from a process. Who was once seen in the tree stays, also when its parent ends and another adopts it. */
 export class ProcessTree {
   readonly #members: Map<number, number> = new Map();
   readonly #root: number;
@@ -16,7 +16,7 @@ export class ProcessTree {
     this.#root = root;
   }
 
-  /** The members that live now. */
+  /** The members that live now, the process itself not among them. */
   pids(): number[] {
     const processes = new Map<number, Process>();
     for (const pid of listPids()) {
@@ -30,7 +30,8 @@ export class ProcessTree {
 
   #isOurs(pid: number, processes: ReadonlyMap<number, Process>): boolean {
     // A pid counter that wraps can make a child older than its parent in number, never in time, so this walk ends at process 1 or 0.
-    for (let at = pid; at > 1; at = processes.get(at)?.parent ?? 0) if (at === this.#root || this.#members.has(at)) return true;
+    if (pid === this.#root) return false;
+    for (let at = pid; at > 0; at = processes.get(at)?.parent ?? 0) if (at === this.#root || this.#members.has(at)) return true;
     return false;
   }
 }

@@ -25,6 +25,8 @@ function answering(...answers: (Uint8Array | number)[]): Netlink {
     pidfdGetfd: unused,
     readlinkat: unused,
     setns: unused,
+    prctl: unused,
+    waitid: unused,
     bpf: unused,
     addressOf: unused,
     socket: () => 3,

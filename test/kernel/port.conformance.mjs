@@ -2,6 +2,7 @@
  * What every back-end of the port must do, run as a program on the Node that has it: `node port.conformance.mjs BACK-END`, with
  * HALFOPEN_MASK hiding the other one. It speaks to the real kernel on descriptors of its own, and prints one line a promise.
  */
+import { spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 
 const dist = new URL("../../dist/", import.meta.url);
@@ -74,4 +75,14 @@ const at = port.addressOf(memory);
 check("tells where memory lies, and always the same", at > 4096n && port.addressOf(memory) === at);
 check("and where a part of it lies", port.addressOf(memory.subarray(24)) === at + 24n);
 check("-EINVAL or -EBADF for a namespace that is none", port.setns(fd, 0) < 0);
+const [PR_GET_CHILD_SUBREAPER, WNOHANG, ECHILD] = [37, 1, 10];
+check("prctl takes a number", port.prctl(36, 1) === 0 && port.prctl(36, 0) === 0);
+check("-EFAULT where prctl cannot write", port.prctl(PR_GET_CHILD_SUBREAPER, 0) === -14);
+check("-ECHILD where there is no child", port.waitid(0, 0, new Uint8Array(128), WNOHANG | 4) === -ECHILD);
+const child = spawn("true");
+const told = new Uint8Array(128);
+const giveUpAt = Date.now() + 10_000;
+// Told, and left for Node to wait for.
+while (told[16] === 0 && Date.now() < giveUpAt) port.waitid(0, 0, told, WNOHANG | 4 | 0x0100_0000);
+check("tells of a child that has ended", new Int32Array(told.buffer)[4] === child.pid);
 check("closes", [fd, netlink, pidfd, copy].every((one) => port.close(one) === 0) && port.close(fd) === -EBADF);

@@ -52,6 +52,8 @@ function kernelThatAnswers(scripts: readonly (readonly Buffer[])[]): SystemPort 
     pidfdGetfd: refuse,
     readlinkat: refuse,
     setns: refuse,
+    prctl: refuse,
+    waitid: refuse,
     bpf: refuse,
     addressOf: () => 0n,
   };
