@@ -88,6 +88,6 @@ describe("the reference of events", () => {
     const page = read("docs/diagnosis.md");
     const headings = found(page, /^## (.+)$/gm).flatMap((heading) => heading.split(", "));
     expect(headings.sort()).toEqual(found(causes, /"([\w-]+)"/g));
-    expect(headings.length).toBe(15);
+    expect(headings.length).toBe(16);
   });
 });

@@ -1,5 +1,6 @@
 import type { Cause } from "../core/diagnosis.ts";
 import { printable } from "../core/printable.ts";
+import { isPastHandshake } from "../core/tcp-info.ts";
 import type { AuditSummary, ConnectionOutline } from "../machine/audited-connection.ts";
 import { paint } from "./colour.ts";
 import { formatDuration } from "./duration.ts";
@@ -22,6 +23,7 @@ const DURATION_WIDTH = "15 min 38 s".length;
 const WORDS: Readonly<Record<Cause, string>> = {
   healthy: "alive",
   quiet: "quiet",
+  connecting: "connecting, no answer so far",
   "path-silent": "path silent",
   "peer-reset": "peer reset",
   "peer-hung": "peer hung",
@@ -42,7 +44,7 @@ const COLUMNS: readonly Column[] = [
   { title: "local", width: IPV4_WIDTH, text: ({ local }) => local },
   { title: "peer", width: IPV4_WIDTH, text: ({ remote }) => remote },
   { title: "state", width: STATE_WIDTH, text: ({ state }) => state },
-  { title: "heard", width: DURATION_WIDTH, text: ({ lastHeardMs }) => (lastHeardMs === null ? "?" : durationText(lastHeardMs)) },
+  { title: "heard", width: DURATION_WIDTH, text: heardText },
   { title: "unacked", width: 7, text: ({ unacked }) => (unacked === 0 ? "-" : String(unacked)) },
   { title: "notices idle", width: DURATION_WIDTH + 1, text: (it) => noticeText(it.noticeMs.idle, it) },
   { title: "in flight", width: DURATION_WIDTH + 1, text: (it) => noticeText(it.noticeMs.inFlight, it) },
@@ -77,6 +79,11 @@ export function summaryText(summary: AuditSummary): string {
 function processText({ process, pid, userId }: ConnectionOutline): string {
   if (pid === null) return `- (uid ${userId})`;
   return `${printable(process ?? "?")} ${pid}`;
+}
+
+function heardText({ lastHeardMs, state }: ConnectionOutline): string {
+  if (lastHeardMs !== null) return durationText(lastHeardMs);
+  return isPastHandshake(state) ? "?" : "never";
 }
 
 /** An asterisk marks what rests on assumed settings. */

@@ -1,6 +1,10 @@
+import { isPastHandshake, type TcpState } from "../core/tcp-info.ts";
 import type { Advice } from "../machine/advice.ts";
 import type { AuditedConnection } from "../machine/audited-connection.ts";
 import { formatDuration } from "./duration.ts";
+
+/** Their last segment is our FIN, which takes a number as a byte does. */
+const CLOSING_STATES: ReadonlySet<TcpState> = new Set(["FIN_WAIT1", "CLOSING", "LAST_ACK"]);
 
 /** A connection in plain words. */
 export function explanation(connection: AuditedConnection, advice: readonly Advice[], detectWithinMs: number): string {
@@ -25,15 +29,8 @@ function title({ local, remote, state, process, pid, fd, namespace }: AuditedCon
 }
 
 function known(connection: AuditedConnection): string[] {
-  const { keepalive, userTimeoutMs, lastHeardMs, unacked, sendQueueBytes } = connection;
-  const lines = [
-    lastHeardMs === null
-      ? "when the peer was last heard is not told in this state"
-      : `the peer was last heard ${formatDuration(lastHeardMs)} ago`,
-  ];
-  if (sendQueueBytes > 0)
-    lines.push(`${sendQueueBytes} bytes wait for the peer's acknowledgment, ${unacked} segments of them are in flight`);
-  else lines.push("nothing is in flight: all that was sent has been acknowledged");
+  const { keepalive, userTimeoutMs } = connection;
+  const lines = traffic(connection);
   if (keepalive) {
     const { enabled, idleMs, intervalMs, count } = keepalive;
     const times = `first probe after ${formatDuration(idleMs)} of silence, then every ${formatDuration(intervalMs)}, ${count} of them`;
@@ -41,6 +38,15 @@ function known(connection: AuditedConnection): string[] {
   }
   if (userTimeoutMs !== null) lines.push(userTimeoutMs === 0 ? "no user timeout" : `user timeout ${formatDuration(userTimeoutMs)}`);
   return lines;
+}
+
+function traffic({ state, lastHeardMs, unacked, sendQueueBytes }: AuditedConnection): string[] {
+  if (!isPastHandshake(state)) return ["the peer was never heard: the connection is not made yet"];
+  const heard =
+    lastHeardMs === null ? "when the peer was last heard is not told" : `the peer was last heard ${formatDuration(lastHeardMs)} ago`;
+  if (sendQueueBytes === 0) return [heard, "nothing is in flight: all that was sent has been acknowledged"];
+  const end = CLOSING_STATES.has(state) ? ", the end of the connection among them, which counts as one" : "";
+  return [heard, `${sendQueueBytes} bytes wait for the peer's acknowledgment${end}; ${unacked} segments are in flight`];
 }
 
 function verdict({ diagnosis }: AuditedConnection): string[] {
@@ -51,12 +57,7 @@ function verdict({ diagnosis }: AuditedConnection): string[] {
 
 function future({ noticeMs, userTimeoutMs, state }: AuditedConnection): string[] {
   const { idle, inFlight } = noticeMs;
-  const lines = [
-    idle === null
-      ? "while it is idle nobody here would ever learn: it stays ESTABLISHED until it is written to"
-      : `idle, it would end after ${formatDuration(idle)}`,
-    inFlight === null ? "with data in flight it would never end" : `with data in flight it would end after ${formatDuration(inFlight)}`,
-  ];
+  const lines = isWritable(state) ? [idleText(idle), inFlightText(inFlight)] : [endText(state, idle)];
   if (userTimeoutMs !== null && userTimeoutMs > 0) {
     lines.push(
       `beware: a live peer that does not read for ${formatDuration(userTimeoutMs)} is ended too (user timeout at a closed window)`,
@@ -64,6 +65,25 @@ function future({ noticeMs, userTimeoutMs, state }: AuditedConnection): string[]
   }
   if (state === "CLOSE_WAIT") lines.push("the peer has closed already: it is this program that must close, the kernel never does");
   return lines;
+}
+
+/** This end may still write: idle and in flight are two cases. In the other states it can do nothing more to bring it about. */
+function isWritable(state: TcpState): boolean {
+  return state === "ESTABLISHED" || state === "CLOSE_WAIT";
+}
+
+function idleText(ms: number | null): string {
+  if (ms !== null) return `idle, it would end after ${formatDuration(ms)}`;
+  return "while it is idle nobody here would ever learn: it stays as it is until it is written to";
+}
+
+function inFlightText(ms: number | null): string {
+  return ms === null ? "with data in flight it would never end" : `with data in flight it would end after ${formatDuration(ms)}`;
+}
+
+function endText(state: TcpState, ms: number | null): string {
+  if (state === "SYN_SENT" && ms !== null) return `the attempt to connect ends ${formatDuration(ms)} after its first SYN`;
+  return ms === null ? `it stays in ${state} for as long as its program holds it` : `it would end after ${formatDuration(ms)}`;
 }
 
 function adviceText({ program, lines, note }: Advice): string {

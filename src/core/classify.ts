@@ -1,7 +1,7 @@
 import type { Cause, Certainty, LocalPath, OtherConnections, State } from "./diagnosis.ts";
-import { type Flow, isRetransmissionRefused, isStuckLocally } from "./flow.ts";
+import { type Flow, heardAgeMs, isRetransmissionRefused, isStuckLocally } from "./flow.ts";
 import { printable } from "./printable.ts";
-import type { TcpInfo } from "./tcp-info.ts";
+import { isPastHandshake, type TcpInfo } from "./tcp-info.ts";
 
 /** What is known of a connection at the moment of a diagnosis. The rules are those of evidence.md, in its order; the lab decides. */
 export interface Case {
@@ -45,7 +45,15 @@ const NEVER_CLOSED_MS = 60_000;
 
 /** Says what ails a connection that still exists. */
 export function classify(it: Case): Finding {
+  if (it.info && !isPastHandshake(it.info.state)) return connecting(it.info);
   return it.state === "alive" ? classifyAlive(it) : classifySilent(it);
+}
+
+/** No verdict: nobody was there yet who could be gone. */
+function connecting({ state, retransmits = 0 }: TcpInfo): Finding {
+  const repeats = retransmits === 0 ? "" : `, which was repeated ${retransmits === 1 ? "once" : `${retransmits} times`}`;
+  const why = [`the connection is not made yet: no answer to our ${state === "SYN_SENT" ? "SYN" : "SYN-ACK"}${repeats}`];
+  return { cause: "connecting", certainty: "certain", why, unknown: ["whether the peer is there, and lets us in"] };
 }
 
 function classifySilent(it: Case): Finding {
@@ -123,9 +131,8 @@ function classifyAlive(it: Case): Finding {
   const settled = forgottenClose(info);
   if (settled) return settled;
   if (it.flow === "blocked" && info && !isStuckLocally(info)) {
-    const why = [
-      `the peer's kernel answers, but its window is closed and ${info.notSentBytes ?? 0} bytes wait: the program there does not read`,
-    ];
+    const waiting = info.notSentBytes ? `${info.notSentBytes} bytes wait` : "what was sent waits";
+    const why = [`the peer's kernel answers, but its window is closed and ${waiting}: the program there does not read`];
     return { cause: "peer-not-reading", certainty: "high", why, unknown: ["whether that program is slow, stopped or hung"] };
   }
   if (it.isLossy) {
@@ -154,10 +161,16 @@ function peerHung(it: Case, processSilentForMs: number): Finding {
 
 function forgottenClose(info: TcpInfo | null): Finding | null {
   if (info?.state !== "CLOSE_WAIT" && info?.state !== "FIN_WAIT2") return null;
-  const age = info.lastDataReceivedMs ?? 0;
-  if (age < NEVER_CLOSED_MS) return null;
   const who = info.state === "CLOSE_WAIT" ? "the peer closed, this program did not" : "this program ended its side, the peer never closed";
-  return { cause: "never-closed", certainty: "certain", why: [`${info.state}: ${who}, for ${ms(age)}`], unknown: [] };
+  // One end closed before the peer was last heard. Answers to keepalive refresh that; data does not come any more, or may.
+  const closedForMs = heardAgeMs(info) ?? 0;
+  if (closedForMs >= NEVER_CLOSED_MS) {
+    return { cause: "never-closed", certainty: "certain", why: [`${info.state}: ${who}, for ${ms(closedForMs)} at least`], unknown: [] };
+  }
+  const withoutDataMs = info.lastDataReceivedMs ?? 0;
+  if (withoutDataMs < NEVER_CLOSED_MS) return null;
+  const why = [`${info.state}: ${who}; no data for ${ms(withoutDataMs)}`];
+  return { cause: "never-closed", certainty: "medium", why, unknown: ["since when that end is closed"] };
 }
 
 /** Evidence.md, rule 6. The words of what is broken on this host, or `null`. */

@@ -7,6 +7,7 @@ export type State = "alive" | "suspect" | "dead";
 export type Cause =
   | "healthy"
   | "quiet"
+  | "connecting"
   | "path-silent"
   | "peer-reset"
   | "peer-hung"

@@ -1,4 +1,4 @@
-import type { TcpInfo } from "./tcp-info.ts";
+import { isPastHandshake, type TcpInfo } from "./tcp-info.ts";
 
 /**
  * What the connection is doing, which decides what refutes silence: `idle` any answer; `in-flight` only progress of our data;
@@ -47,8 +47,12 @@ export function progressMark(info: TcpInfo): number | undefined {
   return info.bytesAcked;
 }
 
-/** Age in ms of the last thing heard from the peer, data or ACK; `undefined` where the OS does not tell. */
+/**
+ * Age in ms of the last thing heard from the peer, data or ACK; `undefined` where the OS does not tell, and before the handshake is over: there the
+ * kernel's ages count from when the machine was started.
+ */
 export function heardAgeMs(info: TcpInfo): number | undefined {
+  if (!isPastHandshake(info.state)) return undefined;
   if (info.lastAckReceivedMs === undefined) return info.lastDataReceivedMs;
   if (info.lastDataReceivedMs === undefined) return info.lastAckReceivedMs;
   return Math.min(info.lastAckReceivedMs, info.lastDataReceivedMs);

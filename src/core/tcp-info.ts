@@ -13,6 +13,11 @@ export type TcpState =
   | "CLOSING"
   | "NEW_SYN_RECV";
 
+/** The handshake is over: only from then on is there a peer that was heard, is silent, or is dead. */
+export function isPastHandshake(state: TcpState): boolean {
+  return state !== "SYN_SENT" && state !== "LISTEN" && state !== "SYN_RECV" && state !== "NEW_SYN_RECV";
+}
+
 /**
  * One reading of what the kernel knows of a connection, the same shape on every OS. A field that the OS, or its version,
  * does not tell is `undefined`: absence is never zero.

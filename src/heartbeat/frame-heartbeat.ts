@@ -143,7 +143,7 @@ export class FrameChannel<Message> extends Duplex {
     else if (control === "RESUME") this.#isPeerPaused = false;
     else if (/^PING \d{1,15}$/.test(control)) this.#answer(Number(control.slice(5)));
     else if (/^PONG \d{1,15}$/.test(control)) this.#answered(Number(control.slice(5)));
-    else throw stranger(`it sent a control frame that version ${this.#version} does not have: ${printable(control.slice(0, 100))}`);
+    else throw stranger(`it sent a control frame that version ${this.#version} does not have: ${printable(JSON.stringify(control))}`);
     // Whoever says that he does not read proves as much as an answer.
     if (this.#isPeerPaused) this.#settleQuestion();
   }

@@ -214,6 +214,8 @@ export class Audit {
       nudged: this.#nudged(row),
       process: this.#nameOf(this.#owners.pidOf(row.index)),
       unknown,
+      system: defaults,
+      givesUpAfterMs: this.#ranked(row).idle,
       wallClock: this.#wallClock,
       examinePath: (it) => this.#examinePath(it),
     });
@@ -280,7 +282,7 @@ function defaultsInside(port: SystemPort, namespace: NetworkNamespace): SystemDe
 
 /** A verdict needs some µs: the many connections that are in order need none to be ranked. */
 function needsVerdict(row: ConnectionRow): boolean {
-  if (row.state === "CLOSE_WAIT" || row.state === "FIN_WAIT2") return true;
+  if (row.state === "CLOSE_WAIT" || row.state === "FIN_WAIT2" || row.state === "SYN_SENT") return true;
   return row.probes > 0 || row.retransmits > 0 || (row.sendQueue > 0 && row.state !== "LISTEN");
 }
 

@@ -1,4 +1,4 @@
-import type { TcpInfo, TcpState } from "../core/tcp-info.ts";
+import { isPastHandshake, type TcpInfo, type TcpState } from "../core/tcp-info.ts";
 import { endpointText } from "../kernel/ip-address.ts";
 import { AF_INET, AF_INET6, type Family, formatIp, SOCKID_BYTES, SockDiagId } from "../kernel/sock-diag-id.ts";
 import { EXPIRES_MS, INODE, RECEIVE_QUEUE, RETRANSMITS, SEND_QUEUE, SOCKID, STATE, TIMER, USER_ID } from "../kernel/sock-diag-message.ts";
@@ -231,9 +231,9 @@ export class ConnectionRow {
     return this.hasInfo && this.timer === "off" && this.state !== "LISTEN" && this.unackedSegments === 0 && this.sendQueue === 0;
   }
 
-  /** Since the last data or ACK of the peer, ms; `null` without TCP_INFO. */
+  /** Since the last data or ACK of the peer, ms; `null` without TCP_INFO, and where no peer was heard yet: there the kernel tells its uptime. */
   get heardAgeMs(): number | null {
-    if (!this.hasInfo) return null;
+    if (!this.hasInfo || !isPastHandshake(this.state)) return null;
     return Math.min(this.#infoWord(INFO_LAST_DATA_RECEIVED), this.#infoWord(INFO_LAST_ACK_RECEIVED));
   }
 

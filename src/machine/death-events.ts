@@ -65,6 +65,7 @@ export class DeathEvents {
 function postMortem(row: ConnectionRow, wallClock: number): Diagnosis | null {
   const info = row.tcpInfo;
   if (!info || row.remotePort === 0) return null;
+  if (info.segmentsIn === 0) return null; // no answer to its SYN ever came: connect() says so itself
   if (row.probes < GAVE_UP && row.retransmits < GAVE_UP) return null;
   const unansweredAttempts = Math.max(row.probes, row.retransmits);
   const { state, ...finding } = classifyEnding({

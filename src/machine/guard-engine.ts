@@ -2,6 +2,7 @@ import type { OtherConnections } from "../core/diagnosis.ts";
 import type { Instant } from "../core/instant.ts";
 import { LossEstimator } from "../core/loss-estimator.ts";
 import { heardInGroup, markSilent, othersOf, type PeerGroup, PeerGroups } from "../core/peer-groups.ts";
+import { isPastHandshake } from "../core/tcp-info.ts";
 import { TimerWheel } from "../core/timer-wheel.ts";
 import { ConfirmedVerdict } from "./confirmed-verdict.ts";
 import type { ConnectionRow } from "./connection-row.ts";
@@ -112,6 +113,8 @@ export class GuardEngine {
     const key = row.cookieKey;
     const connection = this.#guarded.get(key);
     if (!connection) {
+      // Who is not connected yet has no peer to be judged, and a cap on backoff would cut his attempt short.
+      if (row.state !== "LISTEN" && !isPastHandshake(row.state)) return true;
       if (!this.#ignored.has(key)) return false;
       this.#ignored.set(key, this.#round);
       return true;

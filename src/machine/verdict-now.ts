@@ -2,7 +2,8 @@ import { classify } from "../core/classify.ts";
 import type { Cause, Diagnosis, LocalPath, State } from "../core/diagnosis.ts";
 import type { Flow } from "../core/flow.ts";
 import { Liveness } from "../core/liveness.ts";
-import type { TcpInfo } from "../core/tcp-info.ts";
+import { connectingForMs } from "../core/predict/linux.ts";
+import { isPastHandshake, type TcpInfo } from "../core/tcp-info.ts";
 import type { ConnectionRow } from "./connection-row.ts";
 import type { Nudged } from "./nudge-round.ts";
 
@@ -20,6 +21,10 @@ export interface VerdictFrame {
   readonly nudged: Nudged | null;
   readonly process: string | null;
   readonly unknown: string | null;
+  /** Of the connection's namespace. */
+  readonly system: { readonly synLinearTimeouts: number; readonly rtoMaxMs: number };
+  /** When the kernel gives the connection up if it stays as it is, in ms from its beginning. */
+  readonly givesUpAfterMs: number | null;
   /** Epoch ms. */
   readonly wallClock: number;
   /** Looked at for connections in doubt only; `null` where it cannot be. */
@@ -28,7 +33,8 @@ export interface VerdictFrame {
 
 /** Says from one reading of the kernel's evidence how a connection is. `null` for a socket without a connection. */
 export function verdictNow(row: ConnectionRow, frame: VerdictFrame): Diagnosis | null {
-  if (!row.hasInfo) return null;
+  if (!row.hasInfo || row.state === "LISTEN") return null;
+  if (!isPastHandshake(row.state)) return connecting(row, frame);
   if (!frame.nudged && isInOrder(row)) return tell(row, ORDINARY, NOT_JUDGED, "alive", frame);
   const info = evidenceOf(row);
   if (!info) return null;
@@ -62,8 +68,19 @@ interface Judged {
   readonly isRushed: boolean;
 }
 
+/** A first SYN may be on its way; one that had to be repeated was not answered in time. */
+function connecting(row: ConnectionRow, frame: VerdictFrame): Diagnosis {
+  const info = row.tcpInfo ?? ORDINARY;
+  const found = tell(row, info, NOT_JUDGED, row.retransmits > 0 ? "suspect" : "alive", frame);
+  const system = { ...frame.system, rtoMaxMs: frame.rtoMaxMs ?? frame.system.rtoMaxMs };
+  const forMs = connectingForMs(row.retransmits, row.timerExpiresMs, system);
+  const why = [...found.why, `the first SYN left ${seconds(forMs)} ago`];
+  if (frame.givesUpAfterMs !== null) why.push(`the kernel gives up in ${seconds(Math.max(0, frame.givesUpAfterMs - forMs))}`);
+  return { ...found, why };
+}
+
 function tell(row: ConnectionRow, info: TcpInfo, judged: Judged, state: State, frame: VerdictFrame): Diagnosis {
-  const silentForMs = row.heardAgeMs ?? 0;
+  const silentForMs = row.heardAgeMs;
   const answeredAfterMs = frame.nudged?.answeredAfterMs ?? null;
   const localPath = state === "alive" ? null : frame.examinePath(row);
   const finding = classify({
@@ -91,7 +108,7 @@ function tell(row: ConnectionRow, info: TcpInfo, judged: Judged, state: State, f
     why: answeredAfterMs === null ? finding.why : [...finding.why, `answered a keepalive probe after ${Math.ceil(answeredAfterMs)} ms`],
     unknown: frame.unknown === null ? finding.unknown : [...finding.unknown, frame.unknown],
     silentForMs,
-    since: frame.wallClock - silentForMs,
+    since: silentForMs === null ? null : frame.wallClock - silentForMs,
     evidence: {
       // For connections in order it would only repeat the columns, 100,000 times.
       tcpInfo: finding.cause === "healthy" || finding.cause === "quiet" ? null : info,
@@ -138,4 +155,8 @@ function evidenceOf(row: ConnectionRow): TcpInfo | null {
   const info = row.tcpInfo;
   if (!info) return null;
   return row.timer === "keepalive" || row.timer === "persist" ? info : { ...info, probes: 0 };
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(1)} s`;
 }

@@ -1,5 +1,8 @@
 import type { Diagnosis } from "../core/diagnosis.ts";
+import { heardAgeMs } from "../core/flow.ts";
+import type { Instant } from "../core/instant.ts";
 import { Liveness } from "../core/liveness.ts";
+import { isPastHandshake, type TcpInfo } from "../core/tcp-info.ts";
 import { readKeepalive } from "../kernel/keepalive.ts";
 import { sampleTcpInfo } from "../kernel/tcp-info.ts";
 import { diagnoseNow } from "./diagnosing.ts";
@@ -23,20 +26,16 @@ export function diagnose(socket: unknown): Diagnosis {
   const fd = openDescriptor(real);
   const sample = fd < 0 ? null : sampleTcpInfo(fd);
   const info = typeof sample === "number" ? null : sample;
-  const liveness = new Liveness(
-    { budgetMs: settingsOf().detectWithinMs, rtoMaxMs: null },
-    now - Math.min(info?.lastAckReceivedMs ?? 0, info?.lastDataReceivedMs ?? 0),
-  );
-  if (info) liveness.observe(now, info);
+  const liveness = info && isPastHandshake(info.state) ? judged(info, now) : null;
   return diagnoseNow({
     endpoints: endpointsOf(real),
     now,
-    state: liveness.state === "dead" ? "suspect" : liveness.state,
+    state: liveness?.state === "dead" ? "suspect" : (liveness?.state ?? "alive"),
     label: null,
     info,
-    liveness: info ? liveness : null,
-    loss: info ? liveness.loss : null,
-    heardAt: info ? liveness.heardAt : null,
+    liveness,
+    loss: liveness?.loss ?? null,
+    heardAt: liveness?.heardAt ?? null,
     processSilentForMs: null,
     heartbeatFailure: null,
     pausedForMs: null,
@@ -44,4 +43,10 @@ export function diagnose(socket: unknown): Diagnosis {
     hasRtoCap: false,
     isQuestioned: fd >= 0 && readKeepalive(fd).enabled,
   });
+}
+
+function judged(info: TcpInfo, now: Instant): Liveness {
+  const liveness = new Liveness({ budgetMs: settingsOf().detectWithinMs, rtoMaxMs: null }, now - (heardAgeMs(info) ?? 0));
+  liveness.observe(now, info);
+  return liveness;
 }

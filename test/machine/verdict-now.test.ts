@@ -5,7 +5,13 @@ import { type DiagSocket, diagMessage } from "./diag-message.ts";
 
 const KEEPALIVE_TIMER = 2;
 const RETRANSMIT_TIMER = 1;
+const SYN_SENT = 2;
+const SYN_RECV = 3;
+const FIN_WAIT1 = 4;
 const FIN_WAIT2 = 5;
+const LAST_ACK = 9;
+const LISTEN = 10;
+const CLOSING = 11;
 const CLOSE_WAIT = 8;
 
 const FRAME: VerdictFrame = {
@@ -16,6 +22,8 @@ const FRAME: VerdictFrame = {
   nudged: null,
   process: "app",
   unknown: null,
+  system: { synLinearTimeouts: 4, rtoMaxMs: 120_000 },
+  givesUpAfterMs: 131_000,
   wallClock: 1_000_000,
   examinePath: () => null,
 };
@@ -78,10 +86,80 @@ describe("the verdict from one reading", () => {
     expect(verdict({ timer: RETRANSMIT_TIMER, sendQueue: 5, info: reported })).toMatchObject({ cause: "unreachable" });
   });
 
-  it("names what nobody closes", () => {
+  it("names what nobody closes, and for how long only as far as the kernel tells", () => {
     for (const state of [CLOSE_WAIT, FIN_WAIT2]) {
-      expect(verdict({ state, info: silent(120_000) })).toMatchObject({ cause: "never-closed" });
+      expect(verdict({ state, info: silent(120_000) })).toMatchObject({
+        cause: "never-closed",
+        certainty: "certain",
+        why: [expect.stringMatching(/ for 120\.0 s at least$/)],
+      });
+      // An hour of silence, and then one end closed, perhaps just now; or its peer answers keepalive.
+      expect(verdict({ state, info: { lastDataReceivedMs: 3_600_000, lastAckReceivedMs: 900 } })).toMatchObject({
+        cause: "never-closed",
+        certainty: "medium",
+        unknown: ["since when that end is closed"],
+      });
+      expect(verdict({ state, info: { lastDataReceivedMs: 5000, lastAckReceivedMs: 900 } })?.cause).not.toBe("never-closed");
     }
+  });
+
+  describe("of a connection that is not made yet", () => {
+    // What the kernel tells then: ages since the machine was started, and a window of 0.
+    const UPTIME = silent(3_121_000);
+    const syn = (retransmits: number, expiresMs: number): DiagSocket => ({
+      state: SYN_SENT,
+      timer: RETRANSMIT_TIMER,
+      timerCount: retransmits,
+      expiresMs,
+      sendQueue: 1,
+      info: { ...UPTIME, unacked: 1, retransmits, sendWindowBytes: 0, rtoUs: 1_000_000 },
+    });
+
+    it("is none on a peer: nobody was heard, nobody is alive behind a closed window", () => {
+      expect(verdict(syn(0, 700))).toMatchObject({
+        state: "alive",
+        cause: "connecting",
+        certainty: "certain",
+        silentForMs: null,
+        since: null,
+      });
+      expect(verdict(syn(2, 400))).toMatchObject({ state: "suspect", cause: "connecting", silentForMs: null, since: null });
+      for (const socket of [syn(0, 700), syn(30, 400)]) expect(verdict(socket)?.state).not.toBe("dead");
+      expect(verdict({ ...syn(1, 400), state: SYN_RECV })).toMatchObject({ cause: "connecting" });
+    });
+
+    it("says since when it is unanswered, how often the SYN was repeated, and when the kernel gives up", () => {
+      expect(verdict(syn(0, 700))?.why).toEqual([
+        "the connection is not made yet: no answer to our SYN",
+        "the first SYN left 0.3 s ago",
+        "the kernel gives up in 130.7 s",
+      ]);
+      // Five gaps of 1 s (tcp_syn_linear_timeouts = 4), one of 2 s, and 0.5 s of the next, 4 s.
+      const { why } = verdict(syn(6, 3500)) ?? {};
+      expect(why?.[0]).toContain("repeated 6 times");
+      expect(why?.slice(1)).toEqual(["the first SYN left 7.5 s ago", "the kernel gives up in 123.5 s"]);
+      const old = { system: { synLinearTimeouts: 0, rtoMaxMs: 120_000 }, givesUpAfterMs: null };
+      expect(verdict(syn(2, 1000), old)?.why.slice(1)).toEqual(["the first SYN left 6.0 s ago"]);
+    });
+
+    it("tells nothing of a listener", () => expect(verdict({ state: LISTEN, info: UPTIME })).toBe(null));
+  });
+
+  it.each([FIN_WAIT1, LAST_ACK, CLOSING])("of our own end in flight (state %i) follows its retransmissions", (state) => {
+    const end = { state, sendQueue: 1, timer: RETRANSMIT_TIMER };
+    expect(verdict({ ...end, info: { ...silent(100), unacked: 1, lastDataSentMs: 90 } })).toMatchObject({
+      state: "alive",
+      cause: "healthy",
+    });
+    const unanswered = { ...silent(14_000), unacked: 1, retransmits: 5, backoff: 5, rtoUs: 6_528_000, lastDataSentMs: 900 };
+    expect(verdict({ ...end, info: unanswered })).toMatchObject({ state: "dead", cause: "path-silent" });
+  });
+
+  it("of a window that closed on what was sent does not speak of 0 bytes", () => {
+    const info = { ...silent(100), unacked: 1, sendWindowBytes: 0, notSentBytes: 0 };
+    const found = verdict({ timer: RETRANSMIT_TIMER, sendQueue: 5, info });
+    expect(found).toMatchObject({ cause: "peer-not-reading" });
+    expect(found?.why.join()).not.toContain("0 bytes");
   });
 
   it("is none for a socket without TCP_INFO", () => expect(verdict({ info: null })).toBe(null));

@@ -133,7 +133,7 @@ export function connectingLinux({ userTimeoutMs, rtoMaxMs, system }: Timers): De
   for (let i = 0; i <= synRetries + synLinearTimeouts; i++) {
     // Without a retransmission the kernel does not look at its patience.
     if (i > 1 && totalMs >= patienceMs) break;
-    const gapMs = Math.min(FIRST_SYN_RTO_MS * 2 ** Math.max(0, i - synLinearTimeouts), rtoMaxMs);
+    const gapMs = synGapMs(i, synLinearTimeouts, rtoMaxMs);
     totalMs += gapMs;
     lateMs += timerLatenessMs(gapMs);
   }
@@ -143,4 +143,18 @@ export function connectingLinux({ userTimeoutMs, rtoMaxMs, system }: Timers): De
     return { bestMs: limitMs, typicalMs: limitMs, worstMs, by: "user timeout, counted from the first SYN" };
   }
   return { bestMs: totalMs, typicalMs: totalMs, worstMs: totalMs + lateMs, by: `tcp_syn_retries = ${synRetries}` };
+}
+
+/** For how long an attempt to connect has lasted, in ms: the SYN was repeated `repeats` times, and its timer fires in `timerMs`. */
+export function connectingForMs(repeats: number, timerMs: number, { synLinearTimeouts, rtoMaxMs }: SynTimers): number {
+  let totalMs = -timerMs;
+  for (let i = 0; i <= repeats; i++) totalMs += synGapMs(i, synLinearTimeouts, rtoMaxMs);
+  return Math.max(0, totalMs);
+}
+
+type SynTimers = Pick<Timers["system"], "synLinearTimeouts" | "rtoMaxMs">;
+
+/** From a SYN to the next; the first is number 0. */
+function synGapMs(i: number, synLinearTimeouts: number, rtoMaxMs: number): number {
+  return Math.min(FIRST_SYN_RTO_MS * 2 ** Math.max(0, i - synLinearTimeouts), rtoMaxMs);
 }
