@@ -106,13 +106,17 @@ function wholeNumber(text: string, option: string): number {
   throw new UsageError(`${option} takes a whole number, got ${JSON.stringify(text)}`);
 }
 
-async function isConfirmed(lines: readonly string[]): Promise<boolean> {
+async function isConfirmed(changes: readonly string[]): Promise<boolean> {
   if (!process.stdin.isTTY)
     throw new UsageError("a change of the whole system wants confirmation, and nobody can be asked here; add --yes");
-  print(`This changes every program of this system:\n${lines.join("\n")}\nGo on? [y/N] `);
-  // An end of the input is no answer, and a refusal.
-  for await (const answer of createInterface({ input: process.stdin })) return /^y(es)?$/i.test(answer.trim());
-  return false;
+  print(`This changes every program of this system:\n${changes.join("\n")}\nGo on? [y/N] `);
+  const lines = createInterface({ input: process.stdin });
+  try {
+    for await (const answer of lines) return /^y(es)?$/i.test(answer.trim());
+    return false; // the input has ended, which is no answer
+  } finally {
+    lines.close();
+  }
 }
 
 /** Leads back to what was; a setting that the system did not tell is left out. */

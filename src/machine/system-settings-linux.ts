@@ -41,11 +41,13 @@ export function linuxSettings(directory: string, persistentDirectory: string): S
     },
     persist(change) {
       const path = join(persistentDirectory, PERSISTENT);
-      const merged = { ...linesOf(path) };
-      for (const [setting, value] of entriesOf(change)) merged[`net.ipv4.${SYSCTLS[setting].file}`] = String(inUnits(setting, value));
-      const lines = Object.entries(merged).map(([name, value]) => `${name} = ${value}\n`);
-      writeTo(path, `# Written by "halfopen system set --persist".\n${lines.join("")}`);
-      return `rm ${path}`;
+      const before = attemptRead(path);
+      const lines = (before ?? '# Written by "halfopen system set --persist".').trimEnd().split("\n");
+      const undo = entriesOf(change).map(([setting, value]) =>
+        setLine(lines, `net.ipv4.${SYSCTLS[setting].file}`, inUnits(setting, value)),
+      );
+      writeTo(path, `${lines.join("\n")}\n`);
+      return before === null ? `rm ${path}` : `sed -i ${undo.map((expression) => `-e '${expression}'`).join(" ")} ${path}`;
     },
   };
 }
@@ -74,10 +76,19 @@ function entriesOf(change: SystemChange): [SystemSetting, number][] {
   return entries;
 }
 
-/** What an earlier change made persistent stays. */
-function linesOf(path: string): Record<string, string> {
-  const pairs = (attemptRead(path) ?? "").split("\n").map((line) => /^\s*([\w.]+)\s*=\s*(\S+)\s*$/.exec(line));
-  return Object.fromEntries(pairs.flatMap((pair) => (pair ? [[pair[1] ?? "", pair[2] ?? ""]] : [])));
+/**
+ * Sets `name`, in place of the value that an earlier change made persistent. All other lines stay, whoever wrote them. Returns what undoes it, for
+ * sed: numbers and our own names, so that nothing of the file gets into the command.
+ */
+function setLine(lines: string[], name: string, value: number): string {
+  const isOurs = new RegExp(`^\\s*${name.replaceAll(".", "\\.")}\\s*=\\s*(\\d+)\\s*$`);
+  const at = lines.findLastIndex((line) => isOurs.test(line)); // the last one counts (sysctl.d(5))
+  const earlier = isOurs.exec(lines[at] ?? "")?.[1];
+  const line = `${name} = ${value}`;
+  if (earlier === undefined) lines.push(line);
+  else lines[at] = line;
+  const pattern = `^${name.replaceAll(".", "\\.")} = ${value}$`;
+  return earlier === undefined ? `/${pattern}/d` : `s/${pattern}/${name} = ${earlier}/`;
 }
 
 function attemptRead(path: string): string | null {

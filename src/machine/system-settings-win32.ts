@@ -28,11 +28,8 @@ export function win32Settings(run: RunProgram): SystemSettingsStore {
     write(change) {
       for (const args of additions(change)) addValue(run, args);
     },
-    // The registry is persistent by itself; absent values mean the defaults.
-    persist: (change) =>
-      Object.keys(change)
-        .map((setting) => `reg delete ${KEY} /v ${VALUES[setting as keyof typeof VALUES].name} /f`)
-        .join(" && "),
+    // The registry is persistent by itself: to set the values that were is all there is to undo.
+    persist: () => null,
   };
 }
 

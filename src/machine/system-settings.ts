@@ -26,8 +26,8 @@ export interface SystemSettingsStore {
   read(): SystemSettings;
   /** Changes the running system. @throws HalfOpenError `ERR_PERMISSION`, `ERR_OPTION_RANGE`, `ERR_NOT_SUPPORTED` */
   write(change: SystemChange): void;
-  /** Makes the change outlive a restart, and returns how to take that back. @throws HalfOpenError */
-  persist(change: SystemChange): string;
+  /** Makes the change outlive a restart, and returns the command that takes that back; `null` where undoing the change does. @throws HalfOpenError */
+  persist(change: SystemChange): string | null;
 }
 
 /** Runs a program to its end and returns its output. @throws what execFileSync throws */

@@ -179,6 +179,34 @@ describe("halfopen system", () => {
   });
 
   it.each([
+    ["no", "n\n"],
+    ["nothing, since its input ends", "\u0004"],
+  ])("asks on a terminal, and changes nothing when the answer is %s", async (_, answer) => {
+    // A terminal of its own, on which the answer is typed when the question has come. Prints the exit code.
+    const TERMINAL = `
+import os, pty, sys
+pid, fd = pty.fork()
+if pid == 0: os.execvp(sys.argv[2], sys.argv[2:])
+seen = b""
+try:
+  while True:
+    seen += os.read(fd, 1024)
+    if b"[y/N]" in seen and sys.argv[1]:
+      os.write(fd, sys.argv[1].encode()); sys.argv[1] = ""
+except OSError: pass
+print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))`;
+    const before = await halfopen(["system", "--json"]);
+    const code = await new Promise((resolve) => {
+      execFile("python3", ["-c", TERMINAL, answer, process.execPath, MAIN, "system", "set", "--idle", "61s"], (_error, stdout) =>
+        resolve(stdout),
+      );
+    });
+    expect(code).toBe("1\n");
+    const settings = (text: string) => (JSON.parse(text) as { settings: object }).settings;
+    expect(settings((await halfopen(["system", "--json"])).stdout)).toEqual(settings(before.stdout));
+  });
+
+  it.each([
     [["set"], /needs something to set/],
     [["set", "--idle", "60s"], /--yes/],
     [["set", "--idle", "60", "--yes"], /unit/],

@@ -59,7 +59,7 @@ describe.runIf(process.platform === "linux")("the name that metrics are to have"
 
   it("keeps a folder, a FIFO, a device, and links to a file, to a socket and to nothing", async () => {
     const [fifo, directory, file, socket] = [newPath(), newPath(), newPath(), newPath()];
-    execFileSync("mkfifo", [fifo]);
+    execFileSync("python3", ["-c", "import os,sys; os.mkfifo(sys.argv[1])", fifo]);
     mkdirSync(directory);
     writeFileSync(file, "precious");
     await leaveSocket(socket);

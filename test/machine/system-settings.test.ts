@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -38,17 +39,33 @@ describe("Linux' settings", () => {
     expect(store.read()).toMatchObject({ idleMs: 60_000, count: 3 });
   });
 
-  it("outlive a restart in a file of sysctl.d that later changes complete, and that rm takes back", () => {
+  it("outlive a restart in a file of sysctl.d that later changes complete, and each of them can be undone by itself", () => {
     const { store, persistent } = linuxWith(DEFAULTS);
-    store.persist({ idleMs: 60_000 });
-    const undo = store.persist({ count: 3, idleMs: 30_000 });
     const path = join(persistent, "90-halfopen.conf");
-    expect(readFileSync(path, "utf8").split("\n").slice(1)).toEqual([
-      "net.ipv4.tcp_keepalive_time = 30",
-      "net.ipv4.tcp_keepalive_probes = 3",
-      "",
-    ]);
-    expect(undo).toBe(`rm ${path}`);
+    const undo = (command: string | null): unknown => execFileSync("sh", ["-c", command ?? "false"]);
+    const values = (): string[] => readFileSync(path, "utf8").split("\n").slice(1, -1);
+
+    const first = store.persist({ idleMs: 60_000, dataRetries: 8 });
+    const once = readFileSync(path, "utf8");
+    const second = store.persist({ count: 3, idleMs: 30_000 });
+    expect(values()).toEqual(["net.ipv4.tcp_keepalive_time = 30", "net.ipv4.tcp_retries2 = 8", "net.ipv4.tcp_keepalive_probes = 3"]);
+    undo(second);
+    expect(readFileSync(path, "utf8")).toBe(once);
+    undo(first);
+    expect(existsSync(path)).toBe(false);
+  });
+
+  it("leave what others wrote into that file, and obey the last of several values", () => {
+    const { store, persistent } = linuxWith(DEFAULTS);
+    const path = join(persistent, "90-halfopen.conf");
+    const own =
+      "# ours\nnet.ipv4.tcp_keepalive_time=50\nnet.ipv4.tcp_keepalive_time = 70\nnet.ipv4.tcp_fin_timeout = 30\n-net.core.x = $(false) 'a'\n";
+    writeFileSync(path, own);
+    const undo = store.persist({ idleMs: 20_000, intervalMs: 5000 });
+    expect(readFileSync(path, "utf8")).toBe(`${own.replace("= 70", "= 20")}net.ipv4.tcp_keepalive_intvl = 5\n`);
+    expect(undo).not.toMatch(/false/);
+    execFileSync("sh", ["-c", undo ?? "false"]);
+    expect(readFileSync(path, "utf8")).toBe(own);
   });
 
   it("say what is missing when they may not be written", () => {
@@ -87,7 +104,9 @@ describe("the Windows registry", () => {
       `add ${KEY} /v KeepAliveTime /t REG_DWORD /d 60000 /f`,
       `add ${KEY} /v TcpMaxDataRetransmissions /t REG_DWORD /d 6 /f`,
     ]);
-    expect(store.persist({ idleMs: 60_000 })).toBe(`reg delete ${KEY} /v KeepAliveTime /f`);
+    // The registry keeps it anyhow. To delete the value would also take away what an earlier change had set.
+    expect(store.persist({ idleMs: 60_000 })).toBe(null);
+    expect(calls.length).toBe(2);
     expect(() => store.write({ count: 3 })).toThrow(expect.objectContaining({ code: "ERR_NOT_SUPPORTED" }));
   });
 
