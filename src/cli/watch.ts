@@ -1,4 +1,4 @@
-import { connect, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import { parseArgs } from "node:util";
 import type { Diagnosis } from "../core/diagnosis.ts";
 import { printable } from "../core/printable.ts";
@@ -6,6 +6,7 @@ import { LARGEST_BUDGET_MS, SMALLEST_BUDGET_MS } from "../core/probe-plan.ts";
 import { watch as watchSocket } from "../watch/watch.ts";
 import type { Watcher } from "../watch/watcher.ts";
 import { type Command, type ExitCode, UsageError } from "./command.ts";
+import { connectWithin } from "./connect-within.ts";
 import { parseDuration } from "./duration.ts";
 import { complain, print, rendered } from "./output.ts";
 import { type VitalEvent, vitalLine } from "./vital-line.ts";
@@ -15,7 +16,7 @@ const HELP = `Usage: halfopen watch HOST:PORT [options]
 Connects and shows the vital signs live: when the peer was last heard, the round trip, what is in flight, what was sent again and
 which probes went unanswered, until the peer dies, closes, or you press Ctrl-C. Sends nothing but the kernel's keepalive probes.
 
-  --detect-within 10s      how soon a dead peer must be found, at least 2.5s, default 10s
+  --detect-within 10s      how soon a dead peer must be found, at least 2.5s, default 10s; so long may the attempt to connect take too
   --every 1s               between two lines, default 1s; what happens in between is told at once
   --json                   one object a line: { time, event, rttMs, diagnosis }
 
@@ -45,8 +46,7 @@ async function run(args: readonly string[]): Promise<ExitCode> {
   const everyMs = values.every === undefined ? DEFAULT_EVERY_MS : parseDuration(values.every, "--every");
   if (everyMs < SHORTEST_EVERY_MS) throw new UsageError(`--every takes at least ${SHORTEST_EVERY_MS}ms, got ${values.every}`);
 
-  const socket = connect(peer).resume();
-  // Also bounds the attempt to connect: the watch begins before it.
+  const socket = connectWithin(peer, detectWithinMs).resume();
   const watcher = watchSocket(socket, { detectWithinMs, label: address });
   const tell: Tell = (event, diagnosis) => {
     const { rttMs } = watcher;
@@ -83,8 +83,13 @@ async function follow(socket: Socket, watcher: Watcher, tell: Tell, everyMs: num
   await new Promise((resolve) => socket.once("close", resolve));
   process.off("SIGINT", stop).off("SIGTERM", stop);
   if (timer) clearInterval(timer);
-  else if (failure) complain(`halfopen: ${printable(`${watcher.settings.label} was not reached: ${(failure as Error).message}`)}\n`);
+  else if (failure) complain(`halfopen: ${printable(`${watcher.settings.label} was not reached: ${reasonOf(failure)}`)}\n`);
   return failure ? 1 : 0;
+}
+
+/** One that stands for several addresses has no words of its own. */
+function reasonOf(error: Error): string {
+  return error instanceof AggregateError ? error.errors.map((one: Error) => one.message).join("; ") : error.message;
 }
 
 function peerOf(address: string): { host: string; port: number } {

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Diagnosis } from "../../src/core/diagnosis.ts";
 import { World } from "../../src/lab/world.ts";
 import { describeWith } from "../setup/requires.ts";
@@ -13,6 +13,19 @@ interface Told {
 
 const told = ({ lines }: Running): Told[] => lines.map((line) => JSON.parse(line) as Told);
 const BUDGET_MS = 5000;
+
+/** Under names of one's own: the program sees the lines in place of a file under /etc. */
+const seeing = (file: string, lines: readonly string[]): string[] => [
+  ...[
+    "unshare",
+    "-m",
+    "sh",
+    "-c",
+    'mount -t tmpfs none /mnt && printf "%b" "$1" > /mnt/it && mount --bind /mnt/it "$0" && shift && exec "$@"',
+  ],
+  file,
+  lines.map((line) => `${line}\\n`).join(""),
+];
 
 await describeWith(["namespaces", "ss"], "halfopen watch", () => {
   let world: World;
@@ -60,6 +73,59 @@ await describeWith(["namespaces", "ss"], "halfopen watch", () => {
     expect(running.process.errors[0]).toMatch(/^halfopen: 10\.77\.0\.2:7000 was not reached: /);
   });
 
+  describe("a peer that drops every SYN without a word", () => {
+    const [lost4, lost6] = ["10.77.0.99", "fd77::99"];
+    const blackHoles = async (stage: Stage): Promise<void> => {
+      for (const address of [lost4, lost6])
+        await stage.network.run("left", [
+          "ip",
+          "neigh",
+          "replace",
+          address,
+          "lladdr",
+          "02:77:00:00:00:99",
+          "dev",
+          "eth0",
+          "nud",
+          "permanent",
+        ]);
+    };
+    const givenUp = async (stage: Stage, prefix: readonly string[], peer: string): Promise<string> => {
+      const startedAt = performance.now();
+      const running = await stage.start("left", [...prefix, ...HALFOPEN, "watch", peer, "--detect-within", "3s"]);
+      expect([await running.ended, running.lines]).toEqual([1, []]);
+      expect(performance.now() - startedAt).toBeLessThan(3000 + 2500); // Node's start included
+      await until(() => running.process.errors.length > 0, "it says why");
+      return running.process.errors.join("\n");
+    };
+
+    it.concurrent("is given up within the budget, by address and by name", { timeout: 60_000 }, async () => {
+      const stage = await Stage.open(world);
+      await blackHoles(stage);
+      expect(await givenUp(stage, [], `${lost4}:7000`)).toBe(`halfopen: ${lost4}:7000 was not reached: no answer from ${lost4} within 3 s`);
+      expect(await givenUp(stage, [], `[${lost6}]:7000`)).toMatch(/no answer from fd77::99 within 3 s$/);
+      const both = seeing("/etc/hosts", [`${lost6} lost`, `${lost4} lost`]);
+      expect(await givenUp(stage, both, "lost:7000")).toMatch(/no answer from \S+, \S+ within 3 s$/);
+    });
+
+    it.concurrent("does not keep another address of its name from answering", { timeout: 60_000 }, async () => {
+      const stage = await Stage.open(world);
+      await blackHoles(stage);
+      const hosts = seeing("/etc/hosts", [`${lost6} half`, `${stage.network.address("right")} half`]);
+      const running = await stage.start("left", [...hosts, ...HALFOPEN, "watch", "half:7000", "--detect-within", "3s", "--every", "100ms"]);
+      await until(() => running.lines.length > 2, "it is connected");
+      await running.process.signal("SIGINT");
+      expect(await running.ended).toBe(0);
+    });
+
+    it.concurrent("is given up within the budget when even its name stays unanswered", { timeout: 60_000 }, async () => {
+      const stage = await Stage.open(world);
+      await blackHoles(stage);
+      const resolver = seeing("/etc/resolv.conf", [`nameserver ${lost4}`, "options timeout:10 attempts:3"]);
+      expect(await givenUp(stage, resolver, "db.internal:5432")).toMatch(/its name was not resolved within 3 s$/);
+    });
+  });
+
   it.concurrent("tells how a connection ended that its peer refused or that was stopped", { timeout: 60_000 }, async () => {
     const stage = await Stage.open(world);
     const host = stage.network.address("right");
@@ -71,6 +137,16 @@ await describeWith(["namespaces", "ss"], "halfopen watch", () => {
     await until(() => stopped.lines.length > 0, "it is connected");
     await stopped.process.signal("SIGINT");
     expect(await stopped.ended).toBe(0);
+    // Both addresses of the name, in the words of each; and a name that looks like an option of whom it is handed to.
+    const hosts = seeing("/etc/hosts", [`${stage.network.address("right", 6)} both`, `${host} both`]);
+    const twice = await stage.start("left", [...hosts, ...HALFOPEN, "watch", "both:9"]);
+    expect(await twice.ended).toBe(1);
+    await until(() => twice.process.errors.length > 0, "it says why");
+    expect(twice.process.errors.join()).toMatch(/not reached: connect ECONNREFUSED \S+; connect ECONNREFUSED \S+$/);
+    const optional = await stage.start("left", [...HALFOPEN, "watch", "--", "--version:9"]);
+    expect(await optional.ended).toBe(1);
+    await until(() => optional.process.errors.length > 0, "it says why");
+    expect(optional.process.errors.join()).toMatch(/not reached: getaddrinfo E\w+ --version$/);
     for (const args of [
       [],
       ["nonsense"],
