@@ -18,6 +18,12 @@ describe("a duration on the command line", () => {
     expect(() => parseDuration(text, "--x")).toThrow(UsageError),
   );
 
+  test("longer than any timer can wait is refused: it would come at once, again and again", () => {
+    expect(parseDuration("24d", "--x") + 3_600_000).toBeLessThan(2 ** 31);
+    for (const text of ["600h", "25d", "99999999999999999999d"])
+      expect(() => parseDuration(text, "--every")).toThrow(/--every takes at most 24d/);
+  });
+
   test("without a unit is refused with both guesses", () =>
     expect(() => parseDuration("5", "--detect-within")).toThrow(/--detect-within.*5s or 5ms/));
 
