@@ -27,10 +27,12 @@ export function diagnose(socket: unknown): Diagnosis {
   const sample = fd < 0 ? null : sampleTcpInfo(fd);
   const info = typeof sample === "number" ? null : sample;
   const liveness = info && isPastHandshake(info.state) ? judged(info, now) : null;
+  // One reading gives no verdict. Before the handshake is over a SYN that had to be repeated speaks for itself.
+  const isDoubtful = liveness ? liveness.state !== "alive" : (info?.retransmits ?? 0) > 0;
   return diagnoseNow({
     endpoints: endpointsOf(real),
     now,
-    state: liveness?.state === "dead" ? "suspect" : (liveness?.state ?? "alive"),
+    state: isDoubtful ? "suspect" : "alive",
     label: null,
     info,
     liveness,
