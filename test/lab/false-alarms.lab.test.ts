@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
-import { FAULTS, type Fault } from "../../src/lab/faults.ts";
+import type { Fault } from "../../src/lab/fault.ts";
+import { FAULTS } from "../../src/lab/faults.ts";
 import { type CellPlan, runFault } from "../../src/lab/run-fault.ts";
 import { runLab } from "../../src/lab/run-lab.ts";
 import { World } from "../../src/lab/world.ts";
