@@ -1,7 +1,6 @@
 import { backstopProbes, givesUpAfterMs, inFlightUserTimeoutMs, rtoCapMs } from "../core/backstop.ts";
-import type { Liveness } from "../core/liveness.ts";
 import { LossBelief } from "../core/loss-belief.ts";
-import { planProbes } from "../core/probe-plan.ts";
+import { type ProbePlan, planProbes } from "../core/probe-plan.ts";
 import { type ConnectionOptions, LOOSEST_COUNT, readOptions } from "../kernel/connection-options.ts";
 import { type AppliedKeepalive, applyKeepalive, isSameKeepalive } from "../kernel/keepalive.ts";
 import { restoreOptions } from "../kernel/late-restore.ts";
@@ -94,17 +93,17 @@ export class Standing {
     return this.#withKeepalive(applyKeepalive(fd, { enabled: true, idleMs, ...patience }));
   }
 
-  /** `withinMs`: how soon a dead peer is found by what is believed of the path. */
-  describe(withinMs: Liveness["withinMs"]): Applied {
+  /** `plan`: how soon a dead peer is found by what is believed of the path. */
+  describe(plan: ProbePlan): Applied {
     const { rtoMaxMs, budgetMs, inFlightUserTimeoutMs: timeoutMs, falseAlarmsPerYear, atDeadline, isUncapped, isReport } = this.terms;
     const { idleMs, intervalMs, count } = this.keepalive;
     const capMs = rtoMaxMs ?? this.saved.rtoMaxMs;
     const givesUpMs = capMs === null || timeoutMs > 0 ? timeoutMs : givesUpAfterMs(capMs, readRetries().tcpRetries2);
     const kept = (ms: number): number => (atDeadline === "end" ? budgetMs : Math.max(budgetMs, Math.ceil(ms)));
     const detectWithinMs = {
-      idle: kept(withinMs.idle),
-      inFlight: kept(withinMs.inFlight),
-      closedWindow: withinMs.closedWindow === null ? null : kept(withinMs.closedWindow),
+      idle: kept(plan.idleWithinMs),
+      inFlight: kept(plan.inFlightWithinMs),
+      closedWindow: plan.closedWindowWithinMs === null ? null : kept(plan.closedWindowWithinMs),
     };
     const overdue = Object.values(detectWithinMs).some((ms) => ms !== null && ms > budgetMs);
     const notes = rtoMaxMs !== null ? [] : [isReport ? REPORT : isUncapped ? UNCAPPED : NO_CAP];
