@@ -82,7 +82,6 @@ export class Liveness {
     return this.#counter.attempts;
   }
 
-  /** Nothing is unanswered, and no probe was asked for. */
   get isUnquestioned(): boolean {
     return this.#counter.isUnquestioned;
   }
@@ -250,20 +249,8 @@ export class Liveness {
     const { attempts, timing, loss, flow, progressAt } = this;
     const isAnswerDue = attempts.count > 0 && now - attempts.lastAtLatest >= timing.answerWindowMs;
     const deadline = this.#deadline();
-    return {
-      plan: this.#plan,
-      needed: this.attemptsNeeded,
-      outageMs: this.#outageMs,
-      now,
-      flow,
-      attempts,
-      timing,
-      loss,
-      backoff,
-      progressAt,
-      deadline,
-      isAnswerDue,
-    };
+    const needs = { plan: this.#plan, needed: this.attemptsNeeded, outageMs: this.#outageMs };
+    return { ...needs, now, flow, attempts, timing, loss, backoff, progressAt, deadline, isAnswerDue };
   }
 
   #isMissed(now: Instant, info: TcpInfo): boolean {
