@@ -69,7 +69,7 @@ export class Liveness {
     this.#outageMs = OUTAGE_SHARE * options.budgetMs;
     this.#counter = new AttemptCounter(this.#outageMs, now);
     this.heardAt = now;
-    this.#progress = new Progress(now);
+    this.#progress = new Progress(now, options.repeatedBefore);
     this.#plan = this.#replan();
   }
 

@@ -58,9 +58,10 @@ export class GuardActions {
   /** Brings a newly met socket, or one whose program changed its settings, to what its rule asks for. */
   tune(connection: Guarded, silentForMs: number): void {
     const { rule, standing } = connection.by;
+    let wanted: ConnectionOptions | null = null;
     const decide = (before: ConnectionOptions): ConnectionOptions | null => {
       const own = this.#memory.of(connection.key) ?? before;
-      const wanted = tighten(own, standing, silentForMs);
+      wanted = tighten(own, standing, silentForMs);
       return wanted && !isSameOptions(wanted, before) ? wanted : null;
     };
     const tuned = this.#world.tune(connection, decide, !this.#apply);
@@ -75,7 +76,7 @@ export class GuardActions {
       return;
     }
     if (tuned.before && tuned.after) this.#memory.note(connection.key, tuned.before);
-    connection.settings = this.#wanted(connection, tuned);
+    connection.settings = this.#wanted(connection, tuned, wanted);
     connection.isDeviating = tuned.after !== null && connection.settings !== null && !isSameOptions(tuned.after, connection.settings);
     if (tuned.after) this.#tell(connection, "set", reason, tuned, null);
   }
@@ -182,9 +183,10 @@ export class GuardActions {
   }
 
   /** What the guard wants to stand: its own keepalive and cap, and the user timeout that the program chose. */
-  #wanted({ key }: Guarded, { before, after }: Settings): ConnectionOptions | null {
+  #wanted({ key }: Guarded, { before, after }: Settings, wanted: ConnectionOptions | null): ConnectionOptions | null {
     const own = this.#memory.of(key) ?? before;
-    return after && own ? { ...after, userTimeoutMs: own.userTimeoutMs } : before;
+    // The kernel rounds the cap, and holds what was asked of the rest, now or when the connection bears it.
+    return after && wanted && own ? { ...wanted, rtoMaxMs: after.rtoMaxMs, userTimeoutMs: own.userTimeoutMs } : before;
   }
 
   /** Settings that were not reached for want of the owner are worth another try. */

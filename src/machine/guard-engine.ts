@@ -181,7 +181,10 @@ export class GuardEngine {
   #doubt(connection: Guarded, takenAt: Instant): void {
     const { group, standing } = connection.by;
     const rtoMaxMs = connection.settings?.rtoMaxMs ?? null;
-    connection.verdict = new ConfirmedVerdict({ budgetMs: standing.budgetMs, rtoMaxMs, peer: group }, connection.heardAt);
+    connection.verdict = new ConfirmedVerdict(
+      { budgetMs: standing.budgetMs, rtoMaxMs, peer: group, repeatedBefore: connection.roundTrips.repeated },
+      connection.heardAt,
+    );
     this.#inDoubt++;
     this.#wheel.schedule(connection, takenAt);
   }
