@@ -1,5 +1,4 @@
-import type { Fault } from "../lab/fault.ts";
-import { FAULTS } from "../lab/faults.ts";
+import { FAULTS, type Fault } from "../lab/faults.ts";
 import { MECHANISMS, type Mechanism } from "../lab/mechanisms.ts";
 import type { LabCell, LabReport } from "../lab/report.ts";
 import type { Traffic } from "../lab/subject-messages.ts";

@@ -1,7 +1,44 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Fault } from "./fault.ts";
-import type { SubjectCommand } from "./subject-messages.ts";
+import type { Cause } from "../core/diagnosis.ts";
+import type { Network, NetworkOptions } from "./network.ts";
+import type { PeerRole } from "./peer-ports.ts";
+import type { SubjectCommand, Traffic } from "./subject-messages.ts";
 import type { LabProcess } from "./world.ts";
+
+/** Where a fault strikes. */
+export interface Stage {
+  readonly network: Network;
+  readonly subject: LabProcess;
+  readonly peer: LabProcess;
+  readonly budgetMs: number;
+  readonly isQuick: boolean;
+}
+
+/**
+ * `cuts`: the peer is gone without a word and must be found inside the budget. `tells`: the kernel learns of it by itself.
+ * `lives`: the peer lives, so every death is a false alarm.
+ */
+export type Effect = "cuts" | "tells" | "lives";
+
+export interface Fault {
+  readonly id: string;
+  readonly title: string;
+  readonly effect: Effect;
+  readonly network: NetworkOptions;
+  readonly role: PeerRole;
+  readonly traffics: readonly Traffic[];
+  /** The diagnoses that are right; for `lives`, while it lasts or right after. */
+  readonly causes: Readonly<Record<Traffic, readonly Cause[]>>;
+  /** Programs that the fault needs beside iproute2. */
+  readonly needs?: readonly string[];
+  /** How long the connections run before the strike. */
+  readonly warmUpMs?: number;
+  /** For `tells`: within this time after the strike, where it is not the whole budget. */
+  readonly tellsWithinMs?: number;
+  /** For `lives`: how long it lasts. */
+  lastsMs?(stage: Pick<Stage, "budgetMs" | "isQuick">): number;
+  strike(stage: Stage): Promise<unknown>;
+}
 
 const BOTH = ["idle", "in-flight"] as const;
 const SILENT = { idle: ["path-silent"], "in-flight": ["path-silent"] } as const;
@@ -10,26 +47,10 @@ const WELL = { idle: ["healthy", "local-stall"], "in-flight": ["healthy", "local
 /** Under loss a suspicion is right too, as long as no verdict follows. */
 const LOSSY = { idle: ["healthy", "lossy-path", "path-silent"], "in-flight": ["healthy", "lossy-path", "path-silent"] } as const;
 
-/** Loss that comes on and stays, each packet for itself. How it is over minutes, and what is found behind it: bench/loss. */
-function steadyLoss(percent: number, budgets: number, note = ""): Fault {
-  const roundTripLoss = percent / 100;
-  const eachWay = 1 - Math.sqrt(1 - roundTripLoss);
-  return {
-    id: `random-loss-${percent}`,
-    title: `${percent} % of round trips lost${note}`,
-    effect: "lives",
-    network: { variant: "wire" },
-    role: "sink",
-    traffics: BOTH,
-    causes: LOSSY,
-    roundTripLoss,
-    lastsMs: ({ budgetMs, isQuick }) => (isQuick ? 3 : budgets) * budgetMs,
-    strike: ({ network }) => network.setWire({ lossOut: eachWay, lossIn: eachWay }),
-  };
+/** The share of packets to lose each way so that this share of round trips is lost. */
+function eachWay(roundTrips: number): number {
+  return 1 - Math.sqrt(1 - roundTrips);
 }
-
-/** A peer that answered no probe yet may be there or not: its silence is suspicious at most. */
-const UNPROVEN = { idle: ["healthy", "quiet", "path-silent"], "in-flight": ["healthy"] } as const;
 
 async function stopFor(process: LabProcess, ms: number): Promise<void> {
   await process.signal("SIGSTOP");
@@ -229,21 +250,27 @@ export const FAULTS: readonly Fault[] = [
       await network.plugCable("right");
     },
   },
-  steadyLoss(10, 12),
-  steadyLoss(19, 6, " (10 % of the packets each way)"),
-  steadyLoss(30, 6),
   {
-    id: "probes-dropped",
-    title: "a firewall drops all keepalive probes, from the start",
+    id: "random-loss-10",
+    title: "10 % of round trips lost",
     effect: "lives",
-    network: {},
+    network: { variant: "wire" },
     role: "sink",
     traffics: BOTH,
-    causes: UNPROVEN,
-    needs: ["nft"],
-    lastsMs: ({ budgetMs, isQuick }) => (isQuick ? 2 : 6) * budgetMs,
-    prepare: (network) => network.dropProbes(),
-    strike: async () => {},
+    causes: LOSSY,
+    lastsMs: ({ budgetMs, isQuick }) => (isQuick ? 3 : 12) * budgetMs,
+    strike: ({ network }) => network.setWire({ lossOut: eachWay(0.1), lossIn: eachWay(0.1) }),
+  },
+  {
+    id: "random-loss-30",
+    title: "30 % of round trips lost",
+    effect: "lives",
+    network: { variant: "wire" },
+    role: "sink",
+    traffics: BOTH,
+    causes: LOSSY,
+    lastsMs: ({ budgetMs, isQuick }) => (isQuick ? 3 : 6) * budgetMs,
+    strike: ({ network }) => network.setWire({ lossOut: eachWay(0.3), lossIn: eachWay(0.3) }),
   },
   {
     id: "event-loop-blocked",

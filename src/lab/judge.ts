@@ -1,4 +1,4 @@
-import type { Fault } from "./fault.ts";
+import type { Fault } from "./faults.ts";
 import { agrees, predictedFor } from "./predicted.ts";
 import type { LabCell } from "./report.ts";
 import type { CellPlan, Track } from "./run-fault.ts";
@@ -53,7 +53,7 @@ function emptyCell(fault: Fault, { mechanism, traffic, family, tls }: CellPlan):
     family,
     tls,
     privileged: false,
-    lossRatio: fault.roundTripLoss ?? 0,
+    lossRatio: roundTripLoss(fault),
     detectedMs: null,
     predictedMs: null,
     isAsPredicted: null,
@@ -78,4 +78,8 @@ function problemOf(fault: Fault, track: Track, detectedMs: number | null, budget
   }
   const expected = fault.causes[track.plan.traffic];
   return cause !== undefined && expected.includes(cause) ? null : `diagnosed as ${cause}, expected ${expected.join(" or ")}`;
+}
+
+function roundTripLoss({ id }: Fault): number {
+  return id === "random-loss-10" ? 0.1 : id === "random-loss-30" ? 0.3 : 0;
 }

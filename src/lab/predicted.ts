@@ -1,7 +1,7 @@
 import { predict } from "../core/predict/predict.ts";
 import type { DetectionTime, PredictSettings } from "../core/predict/prediction.ts";
 import { predictWatch } from "../core/predict/watch.ts";
-import type { Fault } from "./fault.ts";
+import type { Fault } from "./faults.ts";
 import { keepaliveFor, type Mechanism } from "./mechanisms.ts";
 import type { Traffic } from "./subject-messages.ts";
 

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { Diagnosis } from "../core/diagnosis.ts";
-import type { Fault } from "./fault.ts";
+import type { Fault } from "./faults.ts";
 import { judge } from "./judge.ts";
 import type { Mechanism } from "./mechanisms.ts";
 import type { LabCell } from "./report.ts";
@@ -46,7 +46,6 @@ const CONNECT_WITHIN_MS = 15_000;
 export async function runFault(world: World, run: FaultRun): Promise<LabCell[]> {
   const { fault, budgetMs, isQuick } = run;
   const network = await world.network(fault.network);
-  await fault.prepare?.(network);
   const peer = await network.spawn("right", [process.execPath, program("peer.js")]);
   await said(peer, "ready");
   const subject = await network.spawn("left", [process.execPath, program("subject.js")], { unprivileged: true, env: { ...run.env } });

@@ -1,6 +1,5 @@
 import { availableParallelism, release } from "node:os";
-import type { Fault } from "./fault.ts";
-import { FAULTS } from "./faults.ts";
+import { FAULTS, type Fault } from "./faults.ts";
 import { isInstalled } from "./installed.ts";
 import { notRun } from "./judge.ts";
 import { MECHANISMS, type Mechanism } from "./mechanisms.ts";

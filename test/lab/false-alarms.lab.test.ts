@@ -1,6 +1,5 @@
 import { expect, it } from "vitest";
-import type { Fault } from "../../src/lab/fault.ts";
-import { FAULTS } from "../../src/lab/faults.ts";
+import { FAULTS, type Fault } from "../../src/lab/faults.ts";
 import { type CellPlan, runFault } from "../../src/lab/run-fault.ts";
 import { runLab } from "../../src/lab/run-lab.ts";
 import { World } from "../../src/lab/world.ts";
