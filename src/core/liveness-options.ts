@@ -13,6 +13,8 @@ export interface LivenessOptions {
   readonly mustOutlastOutages?: boolean;
   /** The backoff beyond which the kernel does not double its timeout (net.ipv4.tcp_retries2); default unknown. */
   readonly lastBackoff?: number;
+  /** Retransmissions in all when the peer was last heard; default unknown. */
+  readonly repeatedBefore?: number | undefined;
   /** What is known of the path's losses, and learned on; default nothing. */
   readonly loss?: PathLoss;
 }

@@ -10,7 +10,6 @@ import { PathTiming } from "./path-timing.ts";
 import {
   attemptsNeededBy,
   DEFAULT_FALSE_ALARMS_PER_YEAR,
-  LOCAL_ATTEMPTS,
   nextProbeAt,
   OUTAGE_SHARE,
   ownLatenessMs,
@@ -19,7 +18,7 @@ import {
   planProbes,
 } from "./probe-plan.ts";
 import { Progress } from "./progress.ts";
-import { isProven, isProvenAtDeadline, type Silence } from "./proof.ts";
+import { isLastWord, isProven, isProvenAtDeadline, type Silence } from "./proof.ts";
 import { RetransmitLoss } from "./retransmit-loss.ts";
 import type { TcpInfo } from "./tcp-info.ts";
 
@@ -50,6 +49,7 @@ export class Liveness {
   heardAt: Instant;
   readonly #options: LivenessOptions;
   readonly #outageMs: number;
+  readonly #falseAlarmsPerYear: number;
   readonly #counter: AttemptCounter;
   #plan: ProbePlan;
   readonly timing: PathTiming;
@@ -63,12 +63,13 @@ export class Liveness {
 
   constructor(options: LivenessOptions, now: Instant) {
     this.#options = options;
+    this.#falseAlarmsPerYear = options.falseAlarmsPerYear ?? DEFAULT_FALSE_ALARMS_PER_YEAR;
     this.loss = options.loss ?? new PathLoss();
     this.timing = new PathTiming(options.budgetMs, options.rtoMaxMs);
     this.#outageMs = OUTAGE_SHARE * options.budgetMs;
     this.#counter = new AttemptCounter(this.#outageMs, now);
     this.heardAt = now;
-    this.#progress = new Progress(now);
+    this.#progress = new Progress(now, options.repeatedBefore);
     this.#plan = this.#replan();
   }
 
@@ -81,7 +82,6 @@ export class Liveness {
     return this.#counter.attempts;
   }
 
-  /** Nothing is unanswered, and no probe was asked for. */
   get isUnquestioned(): boolean {
     return this.#counter.isUnquestioned;
   }
@@ -124,15 +124,12 @@ export class Liveness {
 
   /** How many unanswered attempts prove death now. */
   get attemptsNeeded(): number {
-    if (this.attempts.areLocal) return LOCAL_ATTEMPTS;
-    const { falseAlarmsPerYear = DEFAULT_FALSE_ALARMS_PER_YEAR } = this.#options;
-    return attemptsNeededBy(this.loss, this.flow, falseAlarmsPerYear, this.#plan.idleMs);
+    return attemptsNeededBy(this.loss, this.attempts.areLocal ? "local" : this.flow, this.#falseAlarmsPerYear, this.#plan.idleMs);
   }
 
-  /** How long after the last evidence a dead peer is found at the latest, as things stand. */
-  get withinMs(): { readonly idle: number; readonly inFlight: number; readonly closedWindow: number | null } {
-    const { idleWithinMs: idle, inFlightWithinMs: inFlight, closedWindowWithinMs: closedWindow } = this.#plan;
-    return { idle, inFlight, closedWindow };
+  /** How the peer is asked, and within what time a dead one is found, as things stand. */
+  get plan(): ProbePlan {
+    return this.#plan;
   }
 
   /** Silence after which the kernel's standing keepalive should probe: what TCP_KEEPIDLE is to be. */
@@ -201,7 +198,7 @@ export class Liveness {
     return planProbes({
       budgetMs: this.#options.budgetMs,
       answerWindowMs: this.timing.answerWindowMs,
-      falseAlarmsPerYear: this.#options.falseAlarmsPerYear ?? DEFAULT_FALSE_ALARMS_PER_YEAR,
+      falseAlarmsPerYear: this.#falseAlarmsPerYear,
       loss: this.loss,
       rtoMs: this.timing.rtoMs,
       rtoMaxMs: this.#options.rtoMaxMs,
@@ -240,7 +237,7 @@ export class Liveness {
     if (this.state !== "suspect") return;
     const silence = this.#silence(now, info);
     const isComplete = isProven(silence);
-    const isHurried = isOver || (silence.isAnswerDue && this.#isLastWord(info));
+    const isHurried = isOver || (this.isHeardWithoutProgress && isLastWord(silence));
     const { atDeadline, mustOutlastOutages = true } = this.#options;
     if (isComplete && attempts.lastAt >= this.#resumedAt) this.state = "dead";
     else if (isHurried && isProvenAtDeadline(silence, atDeadline === "end", mustOutlastOutages)) this.state = "dead";
@@ -251,14 +248,9 @@ export class Liveness {
   #silence(now: Instant, { backoff = 0 }: TcpInfo): Silence {
     const { attempts, timing, loss, flow, progressAt } = this;
     const isAnswerDue = attempts.count > 0 && now - attempts.lastAtLatest >= timing.answerWindowMs;
-    const [plan, outageMs, needed, deadline] = [this.#plan, this.#outageMs, this.attemptsNeeded, this.#deadline()];
-    return { now, flow, attempts, timing, loss, plan, needed, outageMs, backoff, progressAt, deadline, isAnswerDue };
-  }
-
-  /** The peer is heard, so that only an attempt could tell more, and the kernel's next one comes too late for the budget. */
-  #isLastWord({ backoff = 0 }: TcpInfo): boolean {
-    if (this.flow !== "in-flight" || !this.isHeardWithoutProgress) return false;
-    return this.attempts.lastAt + this.timing.retransmitGapMs(backoff) + this.timing.hurriedWindowMs > this.#deadline();
+    const deadline = this.#deadline();
+    const needs = { plan: this.#plan, needed: this.attemptsNeeded, outageMs: this.#outageMs };
+    return { ...needs, now, flow, attempts, timing, loss, backoff, progressAt, deadline, isAnswerDue };
   }
 
   #isMissed(now: Instant, info: TcpInfo): boolean {

@@ -23,7 +23,7 @@ const ACCEPTED_AFTER_OUTAGE = 1e-4;
 /** The same where the budget is over. */
 const ACCEPTED_AFTER_OUTAGE_AT_DEADLINE = 0.02;
 /** Attempts that fail on this host say nothing of the path: three are enough, if they outlast an outage. */
-export const LOCAL_ATTEMPTS = 3;
+const LOCAL_ATTEMPTS = 3;
 /** A Linux peer answers keepalive probes at most every 500 ms (tcp_invalid_ratelimit); closer ones prove nothing. */
 export const PROBE_SPACING_MS = 600;
 /** More probes than this in an outage that is to be survived only cost traffic, and the kernel counts no more than 127 (MAX_TCP_KEEPCNT). */
@@ -127,7 +127,13 @@ export function ownLatenessMs(budgetMs: number): number {
 }
 
 /** How many unanswered attempts prove death, by what the connection is doing. `idleMs`: an idle connection is silent once in so long. */
-export function attemptsNeededBy(loss: Belief, flow: "idle" | "in-flight" | "blocked", falseAlarmsPerYear: number, idleMs: number): number {
+export function attemptsNeededBy(
+  loss: Belief,
+  flow: "idle" | "in-flight" | "blocked" | "local",
+  falseAlarmsPerYear: number,
+  idleMs: number,
+): number {
+  if (flow === "local") return LOCAL_ATTEMPTS;
   const idleSilences = 3_600_000 / Math.max(1000, idleMs);
   const silences = flow === "idle" ? idleSilences : flow === "in-flight" ? WRITES_AN_HOUR : WINDOW_PROBES_AN_HOUR;
   return loss.attemptsNeeded(falseAlarmsPerYear / HOURS_A_YEAR / silences);

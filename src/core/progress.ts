@@ -15,8 +15,10 @@ export class Progress {
   #mark: number | undefined;
   #repeated: number | undefined;
 
-  constructor(now: Instant) {
+  /** `repeated`: retransmissions in all at a reading before the first one; default unknown. */
+  constructor(now: Instant, repeated?: number) {
     this.at = now;
+    this.#repeated = repeated;
   }
 
   /** No reading was seen yet. */

@@ -44,6 +44,12 @@ export function isProvenAtDeadline(it: Silence, isToEnd: boolean, mustOutlastOut
   return settled >= outlastingNeededAtDeadline(it.loss, room);
 }
 
+/** Of a peer that is heard only an attempt of ours could tell more, and the kernel's next one comes too late for the budget. */
+export function isLastWord({ flow, attempts, timing, backoff, deadline, isAnswerDue }: Silence): boolean {
+  if (flow !== "in-flight" || !isAnswerDue) return false;
+  return attempts.lastAt + timing.retransmitGapMs(backoff) + timing.hurriedWindowMs > deadline;
+}
+
 /** Attempts that outlast the outage and had their time. While this process stood still the kernel went on: its own counters prove what our clock may not claim. */
 function outlasting({ attempts, timing, flow, outageMs, now, backoff, isAnswerDue }: Silence): number {
   if (flow !== "in-flight") return attempts.settledOutlasting;

@@ -86,7 +86,7 @@ function has(port: SocketPort | null, socket: number, option: number, lost: stri
 }
 
 function rtoMax(port: SocketPort | null, socket: number): Capability {
-  const lost = "a peer that dies behind a closed window is found after two to three times the time it was blocked";
+  const lost = "a peer that dies behind a closed window is found after up to eight times the time it was blocked";
   if (port && isMasked("rto-max")) return { available: false, why: `hidden by HALFOPEN_MASK: ${lost}` };
   return ofLinux(port, lost) ?? has(port, socket, TCP_RTO_MAX_MS, `Linux >= 6.15 has it; ${lost}`);
 }

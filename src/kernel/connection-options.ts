@@ -36,6 +36,7 @@ export function readOptions(fd: number, wanted: OptionsWanted = "all"): Connecti
 export const LOOSEST_COUNT = 127;
 /** With fewer probes left than this a keepalive can no more tell an outage from a death. */
 const FEWEST_LEFT = 3;
+const LONGEST_JIFFY_MS = 10;
 const LARGEST_INTERVAL_MS = 32_767_000;
 const LARGEST_TIMEOUT_MS = 2_147_483_647;
 
@@ -94,7 +95,12 @@ function unansweredForMs({ keepalive, userTimeoutMs }: TimedBy, flow: Flow, info
 }
 
 export function isSameOptions(a: ConnectionOptions, b: ConnectionOptions): boolean {
-  return isSameKeepalive(a.keepalive, b.keepalive) && a.userTimeoutMs === b.userTimeoutMs && a.rtoMaxMs === b.rtoMaxMs;
+  return isSameKeepalive(a.keepalive, b.keepalive) && a.userTimeoutMs === b.userTimeoutMs && isSameCap(a.rtoMaxMs, b.rtoMaxMs);
+}
+
+/** The kernel rounds a cap up to jiffies. */
+function isSameCap(a: number | null, b: number | null): boolean {
+  return a === b || (a !== null && b !== null && Math.abs(a - b) < LONGEST_JIFFY_MS);
 }
 
 /**

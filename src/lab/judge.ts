@@ -1,3 +1,4 @@
+import { watchWithinMs } from "../core/predict/watch.ts";
 import type { Fault } from "./faults.ts";
 import { agrees, predictedFor } from "./predicted.ts";
 import type { LabCell } from "./report.ts";
@@ -71,7 +72,7 @@ function problemOf(fault: Fault, track: Track, detectedMs: number | null, budget
   if (fault.effect === "lives") {
     if (detectedMs !== null) return `false alarm after ${detectedMs} ms: ${cause}`;
   } else {
-    const limitMs = (fault.tellsWithinMs ?? budgetMs) + (fault.tellsWithinMs ? 0 : GRACE_MS);
+    const limitMs = (fault.tellsWithinMs ?? watchWithinMs(budgetMs)) + (fault.tellsWithinMs ? 0 : GRACE_MS);
     if (detectedMs === null) return "never found";
     if (detectedMs < 0) return `given up ${-detectedMs} ms before the fault`;
     if (detectedMs > limitMs) return `found after ${detectedMs} ms, later than ${limitMs} ms`;

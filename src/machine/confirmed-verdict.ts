@@ -19,6 +19,8 @@ export interface ConfirmedVerdictOptions {
   readonly rtoMaxMs: number | null;
   /** What connections to the same peer learn of the path's losses, they learn together; `null` for one that stands alone. */
   readonly peer: PeerGroup | null;
+  /** Retransmissions in all when the peer was last heard; default unknown. */
+  readonly repeatedBefore?: number;
 }
 
 /**
@@ -55,7 +57,8 @@ export class ConfirmedVerdict {
     // The second verdict, an attempt later, is what an outage has to outlast.
     const falseAlarmsPerYear = FIRST_VERDICT * DEFAULT_FALSE_ALARMS_PER_YEAR;
     const loss = new PathLoss(options.peer);
-    this.liveness = new Liveness({ budgetMs, rtoMaxMs: options.rtoMaxMs, mustOutlastOutages: false, falseAlarmsPerYear, loss }, since);
+    const { rtoMaxMs, repeatedBefore } = options;
+    this.liveness = new Liveness({ budgetMs, rtoMaxMs, mustOutlastOutages: false, falseAlarmsPerYear, loss, repeatedBefore }, since);
   }
 
   /** When the first verdict fell, `null` as long as there is none. */

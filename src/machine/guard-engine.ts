@@ -106,10 +106,7 @@ export class GuardEngine {
     for (const { verdict } of this.#guarded.values()) verdict?.stalled(now, gapMs);
   }
 
-  /**
-   * Gives programs back what they had; with `keepsSettings` leaves every connection in a state that needs no guard. `false`: some could not bear all
-   * of it just now. Where but an answer is under way another try, a little later, gets the rest.
-   */
+  /** Gives programs back what they had; with `keepsSettings` leaves what needs no guard. `false`: not all bore it; a later try may get the rest. */
   stop(keepsSettings = false): boolean {
     let isDone = true;
     for (const connection of this.#guarded.values()) {
@@ -140,8 +137,8 @@ export class GuardEngine {
 
   #rematch(connection: Guarded, row: ConnectionRow, now: Instant): void {
     connection.isUnmatched = false;
-    const { pid, process, by } = connection;
-    const rule = ruleFor(this.#rules, row, pid, process);
+    const { by } = connection;
+    const rule = ruleFor(this.#rules, row, connection.pid, connection.process);
     connection.isLeaving = rule === null;
     if (rule === null) return;
     connection.by = { rule, standing: this.#standings.of(rule.detectWithinMs, row.namespaceIndex, now), group: by.group };
@@ -153,8 +150,9 @@ export class GuardEngine {
   /** No rule covers it any more. */
   #dismiss(connection: Guarded): void {
     this.#clear(connection);
-    if (this.#actions.release(connection)) this.#forget(connection);
-    if (!this.#guarded.has(connection.key)) this.#ignored.set(connection.key, this.#round);
+    if (!this.#actions.release(connection)) return;
+    this.#forget(connection);
+    this.#ignored.set(connection.key, this.#round);
   }
 
   #glance(connection: Guarded, row: ConnectionRow, takenAt: Instant): void {
@@ -204,8 +202,9 @@ export class GuardEngine {
     this.#wheel.schedule(connection, takenAt);
   }
 
-  #newVerdict({ by, settings }: Guarded, since: Instant): ConfirmedVerdict {
-    return new ConfirmedVerdict({ budgetMs: by.standing.budgetMs, rtoMaxMs: settings?.rtoMaxMs ?? null, peer: by.group }, since);
+  #newVerdict({ by, settings, roundTrips }: Guarded, since: Instant): ConfirmedVerdict {
+    const standing = { budgetMs: by.standing.budgetMs, rtoMaxMs: settings?.rtoMaxMs ?? null };
+    return new ConfirmedVerdict({ ...standing, peer: by.group, repeatedBefore: roundTrips.repeated }, since);
   }
 
   #check(connection: Guarded, now: Instant): void {
@@ -226,9 +225,8 @@ export class GuardEngine {
       return;
     }
     if (connection.hold) {
-      const isOver = !this.#brakeHolds(now);
-      if (!isOver && connection.hold.asks(now, info)) this.#actions.askHeld(connection);
-      next = isOver ? this.#renew(connection, now) : now + HOLD_LOOK_MS;
+      next = this.#brakeHolds(now) ? now + HOLD_LOOK_MS : this.#renew(connection, now);
+      if (connection.hold?.asks(now, info)) this.#actions.askHeld(connection);
     } else {
       if (liveness.isProbeMissing) this.#actions.tune(connection);
       // Who is not ended whatever is found need not be asked on.

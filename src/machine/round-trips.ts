@@ -26,6 +26,11 @@ export class RoundTrips {
     this.#learned = this.#seen;
   }
 
+  /** Retransmissions in all at the last survey that heard the peer. */
+  get repeated(): number {
+    return this.#seen.retransmits;
+  }
+
   /** The peer was heard since the last survey. */
   teach(group: PeerGroup, row: ConnectionRow): void {
     if (row.retransmits > 0) return;

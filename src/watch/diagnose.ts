@@ -28,8 +28,10 @@ export function diagnose(socket: Socket): Diagnosis {
   const sample = fd < 0 ? null : sampleTcpInfo(fd);
   const info = typeof sample === "number" ? null : sample;
   const liveness = info && isPastHandshake(info.state) ? judged(info, now) : null;
+  // One reading gives no verdict. Before the handshake is over a SYN that had to be repeated speaks for itself.
+  const isDoubtful = liveness ? liveness.state !== "alive" : (info?.retransmits ?? 0) > 0;
   return diagnoseNow({
-    ...factsOfNothing(endpointsOf(real), now, liveness?.state === "dead" ? "suspect" : (liveness?.state ?? "alive"), null),
+    ...factsOfNothing(endpointsOf(real), now, isDoubtful ? "suspect" : "alive", null),
     info,
     liveness,
     loss: liveness?.loss ?? null,

@@ -107,7 +107,7 @@ export class KernelCheck {
   }
 
   get applied(): Applied {
-    return this.#standing.describe((this.#liveness ?? this.#recalled()).withinMs);
+    return this.#standing.describe((this.#liveness ?? this.#recalled()).plan);
   }
 
   /** Takes a reading. Returns the instant at which to look again, `null` where {@link judge} is to see the reading. */

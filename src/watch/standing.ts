@@ -1,7 +1,6 @@
 import { backstopProbes, givesUpAfterMs, inFlightUserTimeoutMs, rtoCapMs } from "../core/backstop.ts";
-import type { Liveness } from "../core/liveness.ts";
 import { LossBelief } from "../core/loss-belief.ts";
-import { planProbes } from "../core/probe-plan.ts";
+import { type ProbePlan, planProbes } from "../core/probe-plan.ts";
 import { applyOptions, applyTimeoutInFlight, type ConnectionOptions, LOOSEST_COUNT, readOptions } from "../kernel/connection-options.ts";
 import { type AppliedKeepalive, applyKeepalive, isSameKeepalive } from "../kernel/keepalive.ts";
 import { restoreOptions } from "../kernel/late-restore.ts";
@@ -15,9 +14,9 @@ import type { WatchSettings } from "./options.ts";
 import { shareEqual } from "./share-equal.ts";
 
 const NO_CAP =
-  "no TCP_RTO_MAX_MS (Linux >= 6.15, and not while data is being repeated): a peer that dies behind a closed window is found after two to three times the time it was blocked";
+  "no TCP_RTO_MAX_MS (Linux >= 6.15, and not while data is being repeated): a peer that dies behind a closed window is found after up to eight times the time it was blocked";
 const UNCAPPED =
-  "the program ended its side, so the cap on backoff is taken off for the last data: a peer that dies behind a closed window is found after two to three times the time it was blocked";
+  "the program ended its side, so the cap on backoff is taken off for the last data: a peer that dies behind a closed window is found after up to eight times the time it was blocked";
 const REPORT =
   'onDead "report" ends nothing, so the kernel must not either: its own patience stays, and with data in flight, or behind a closed window, a dead peer is found later';
 
@@ -97,17 +96,17 @@ export class Standing {
     return this.#withKeepalive(applyOptions(fd, before, { ...before, keepalive: { enabled: true, idleMs, ...patience } }).keepalive);
   }
 
-  /** `withinMs`: how soon a dead peer is found by what is believed of the path. */
-  describe(withinMs: Liveness["withinMs"]): Applied {
+  /** `plan`: how soon a dead peer is found by what is believed of the path. */
+  describe(plan: ProbePlan): Applied {
     const { rtoMaxMs, budgetMs, inFlightUserTimeoutMs: timeoutMs, falseAlarmsPerYear, atDeadline, isUncapped, isReport } = this.terms;
     const { idleMs, intervalMs, count } = this.keepalive;
     const capMs = rtoMaxMs ?? this.saved.rtoMaxMs;
     const givesUpMs = capMs === null || timeoutMs > 0 ? timeoutMs : givesUpAfterMs(capMs, readRetries().tcpRetries2);
     const kept = (ms: number): number => (atDeadline === "end" ? budgetMs : Math.max(budgetMs, Math.ceil(ms)));
     const detectWithinMs = {
-      idle: kept(withinMs.idle),
-      inFlight: kept(withinMs.inFlight),
-      closedWindow: withinMs.closedWindow === null ? null : kept(withinMs.closedWindow),
+      idle: kept(plan.idleWithinMs),
+      inFlight: kept(plan.inFlightWithinMs),
+      closedWindow: plan.closedWindowWithinMs === null ? null : kept(plan.closedWindowWithinMs),
     };
     const overdue = Object.values(detectWithinMs).some((ms) => ms !== null && ms > budgetMs);
     const notes = rtoMaxMs !== null ? [] : [isReport ? REPORT : isUncapped ? UNCAPPED : NO_CAP];

@@ -9,7 +9,7 @@ import { asUser, HALFOPEN, NOBODY, Stage, until } from "./stage.ts";
 const file = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 const SETTLE_MS = 3000;
 /** Longer than the budget of all guards here, and time for what they do. */
-const JUDGED_MS = 6500;
+const JUDGED_MS = 9000;
 const GUARD = ["--detect-within", "5s", "--apply"];
 const refusing = (errno: "EPERM" | "ENOSYS" | "ENOPROTOOPT", call: string): string[] => [
   "/usr/bin/python3",
@@ -131,7 +131,7 @@ await describeWith(["root", "namespaces", "ss", "/usr/bin/python3"], "where the 
     },
   );
 
-  it.concurrent("an older kernel, without a cap on backoff: in time all the same, and a backstop that goes with the guard", {
+  it.concurrent("an older kernel, without a cap on backoff: by the sixth timeout, and with a backstop that goes with the guard", {
     timeout: 60_000,
   }, async () => {
     const older = refusing("ENOPROTOOPT", "rto_max");
@@ -152,9 +152,9 @@ await describeWith(["root", "namespaces", "ss", "/usr/bin/python3"], "where the 
     expect(await userTimeout()).toBe(0);
     const again = await restarted.guard(GUARD, older);
     expect(await Promise.all([idle.ended, writing.ended])).toEqual([7, 7]);
-    expect(performance.now() - cutAt).toBeLessThan(5500);
+    expect(performance.now() - cutAt).toBeLessThan(7500); // without a cap the sixth timeout comes 6.7 s after the first transmission
     expect(await late.ended).toBe(7);
-    expect(again.events().map(({ action }) => action)).toEqual(["destroy"]);
+    expect(again.events().map(({ action }) => action)).toEqual(["set", "destroy"]);
   });
 
   it.concurrent("exec by root covers a program that runs as another user", { timeout: 60_000 }, async () => {

@@ -40,7 +40,7 @@ describe("Liveness against a model of the kernel", () => {
       fc.property(budgets, rtts, fc.integer({ min: 3000, max: 30_000 }), fc.boolean(), (budgetMs, rttMs, cut, isForgetful) => {
         const { deadAt: found, liveness } = watchModel({ budgetMs, path: cutAt(cut, rttMs), untilMs: cut + 4 * budgetMs, isForgetful });
         expect(found).not.toBeNull();
-        const withinMs = budgetMs >= 5000 ? budgetMs : Math.max(budgetMs, liveness.withinMs.idle);
+        const withinMs = budgetMs >= 5000 ? budgetMs : Math.max(budgetMs, liveness.plan.idleWithinMs);
         // The clock starts at the last evidence, which may be heard one round trip after the cut; a check is up to 20 ms late.
         expect((found ?? 0) - cut).toBeLessThanOrEqual(withinMs + rttMs + 60);
         expect(liveness.isOverdue).toBe((found ?? 0) - liveness.heardAt > budgetMs);

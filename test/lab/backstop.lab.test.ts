@@ -46,13 +46,13 @@ async function endedByKernelAfter(setting: Setting, giveUpMs: number): Promise<n
 }
 
 await describeWith(["namespaces"], "the watching process is stopped for good, and the kernel", () => {
-  it.concurrent("ends an idle connection after idle + interval x count", { timeout: 60_000 }, async () => {
+  it.concurrent("ends an idle connection after idle + interval x count", { timeout: 90_000 }, async () => {
     const budgetMs = 3000;
-    const tookMs = await endedByKernelAfter({ budgetMs, traffic: "idle" }, 40_000);
+    const tookMs = await endedByKernelAfter({ budgetMs, traffic: "idle" }, 60_000);
     console.log(`backstop: idle connection, budget ${budgetMs} ms, ended ${Math.round(tookMs)} ms after the cut`);
-    // docs/when-it-fires.md: never before two budgets, so that it cannot end a live connection; at the latest idle 1 s + 15 probes of 1 s + 1/8.
+    // docs/when-it-fires.md: never before two budgets, so that it cannot end a live connection; at the latest idle 1 s + 40 probes of 1 s + 1/8.
     expect(tookMs).toBeGreaterThan(2 * budgetMs);
-    expect(tookMs).toBeLessThan(1.125 * 16_000 + 500);
+    expect(tookMs).toBeLessThan(1.125 * 41_000 + 500);
   });
 
   it.concurrent("ends data in flight when the capped backoff has run out", { timeout: 60_000 }, async () => {

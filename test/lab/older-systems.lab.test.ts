@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
 import { FAULTS } from "../../src/lab/faults.ts";
+import type { LabCell } from "../../src/lab/report.ts";
 import { runLab } from "../../src/lab/run-lab.ts";
 import { describeWith } from "../setup/requires.ts";
 import { problemsOf } from "./problems.ts";
@@ -9,9 +10,14 @@ const SILENT_CUTS = FAULTS.filter(({ effect, needs, id }) => effect === "cuts" &
 );
 
 await describeWith(["namespaces"], "on a system that has less, watch", () => {
-  it.concurrent("finds every silent cut within the budget without TCP_RTO_MAX_MS (Linux before 6.15)", { timeout: 60_000 }, async () => {
+  it.concurrent("finds every silent cut without TCP_RTO_MAX_MS (Linux before 6.15): idle within the budget, in flight by the sixth timeout", {
+    timeout: 60_000,
+  }, async () => {
     const report = await runLab({ faults: SILENT_CUTS, mechanisms: ["watch"], isQuick: true, env: { HALFOPEN_MASK: "rto-max" } });
-    expect(problemsOf(report.cells)).toEqual([]);
+    // Without a cap the sixth transmission leaves 3.4 s after the first, or 6.7 s where the tail loss probe was not seen.
+    const isBySixth = ({ traffic, detectedMs }: LabCell): boolean =>
+      traffic === "in-flight" && (detectedMs ?? Number.POSITIVE_INFINITY) < 8000;
+    expect(problemsOf(report.cells.filter((cell) => !isBySixth(cell)))).toEqual([]);
   });
 
   it.concurrent("finds a cable pulled, idle and in flight, from a TCP_INFO of 104 bytes, as the oldest kernels have", {
@@ -22,20 +28,20 @@ await describeWith(["namespaces"], "on a system that has less, watch", () => {
     expect(problemsOf(report.cells)).toEqual([]);
   });
 
-  it.concurrent("finds a peer dead behind a closed window without TCP_RTO_MAX_MS in two to three times the time it was blocked, and says so", {
-    timeout: 90_000,
+  it.concurrent("finds a peer dead behind a closed window without TCP_RTO_MAX_MS in up to eight times the time it was blocked, and says so", {
+    timeout: 120_000,
   }, async () => {
     const report = await runLab({
       faults: ["dead-behind-closed-window"],
       mechanisms: ["watch"],
       isQuick: true,
-      observeMs: 40_000,
+      observeMs: 70_000,
       env: { HALFOPEN_MASK: "rto-max" },
     });
     for (const { detectedMs, diagnosis } of report.cells) {
       console.log(`closed window without the cap: found after ${detectedMs} ms`);
-      // The fault strikes when the window has been closed for 6 to 8 s. The probe after that may be as long away, the second one twice.
-      expect(detectedMs ?? Number.POSITIVE_INFINITY).toBeLessThan(3 * 1.125 * 8000);
+      // The fault strikes when the window has been closed for 6 to 8 s. The probe after that may be as long away, the next ones twice and four times; the fourth is not always waited for.
+      expect(detectedMs ?? Number.POSITIVE_INFINITY).toBeLessThan(8 * 1.125 * 8000);
       expect(diagnosis?.cause).toBe("path-silent");
       expect(diagnosis?.unknown.join()).toMatch(/TCP_RTO_MAX_MS/);
     }

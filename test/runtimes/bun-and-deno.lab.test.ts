@@ -14,7 +14,7 @@ import { describeWith } from "../setup/requires.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
 const RUNTIMES: readonly OtherRuntime[] = ["bun", "deno"];
-const BUDGET_MS = 3000;
+const BUDGET_MS = 5000;
 
 await describeWith(["namespaces", "bun", "deno"], "another runtime", () => {
   const caches = mkdtempSync(join(tmpdir(), "halfopen-runtimes-"));
