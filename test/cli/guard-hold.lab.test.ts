@@ -31,6 +31,9 @@ interface Guard {
   readonly events: () => GuardEvent[];
 }
 
+/** The outage goes on for so long when a guard was stopped for good: then the program's own keepalive counts, of a minute at the least. */
+const UNGUARDED_MS = 30_000;
+
 /** What befalls the guard a third into the outage; the guards that ran from then on. */
 const BEFALLS: Readonly<Record<string, (guard: Guard, next: () => Promise<Guard>) => Promise<Guard[]>>> = {
   "nothing befalls the guard": async (guard) => [guard],
@@ -42,6 +45,7 @@ const BEFALLS: Readonly<Record<string, (guard: Guard, next: () => Promise<Guard>
     return [guard];
   },
   "the guard is stopped (SIGTERM)": async (guard) => {
+    await sleep((2 * OUTAGE_MS) / 3 - UNGUARDED_MS);
     await guard.running.process.signal("SIGTERM");
     expect(await guard.running.ended).toBe(0);
     return [];
