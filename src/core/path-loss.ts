@@ -20,10 +20,10 @@ export class PathLoss {
   /** What happened: a reading told the round trip. */
   met(rttMs: number | undefined): void {
     if (this.#isMet || rttMs === undefined) return;
+    if (rttMs > SHORT_PATH_MS) return;
     this.#isMet = true;
-    if (this.#peer === null) {
-      if (rttMs <= SHORT_PATH_MS) this.own?.isShort();
-    } else metInGroup(this.#peer, rttMs);
+    if (this.#peer === null) this.own?.isShort();
+    else metInGroup(this.#peer, rttMs);
   }
 
   record(lesson: Lesson): void {

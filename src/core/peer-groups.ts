@@ -10,7 +10,7 @@ export interface PeerGroup extends Heard {
   silent: number;
   /** What is believed of the path to the peer, by all connections to it. */
   readonly loss: LossBelief;
-  /** The round trip was taken into account: by the first connection. */
+  /** A short round trip was taken into account. */
   isMet: boolean;
   /** Connections that were found dead since then. They are gone, yet they still testify. */
   died: number;
@@ -134,9 +134,10 @@ export function heardInGroup(group: PeerGroup, at: Instant): void {
 
 /** A round trip of the path was measured. */
 export function metInGroup(group: PeerGroup, rttMs: number): void {
-  if (group.isMet) return;
+  // The first one may be far too long: of a handshake whose last acknowledgment was lost, say.
+  if (group.isMet || rttMs > SHORT_PATH_MS) return;
   group.isMet = true;
-  if (rttMs <= SHORT_PATH_MS) group.loss.isShort();
+  group.loss.isShort();
 }
 
 /** So many attempts of one connection of the group were answered at the first try. */
