@@ -48,12 +48,16 @@ export class LossBelief {
 
   /** Takes in `attempts` of which `lost` were lost. Where most were, and more in a row than the path is known for, it was an outage, which tells nothing of the loss to expect otherwise. */
   record(attempts: number, lost: number): void {
-    const isOutage = lost > attempts / 2 && lost > Math.max(SHORTEST_OUTAGE - 1, this.#longestSeries());
-    const counted = isOutage ? 0 : lost;
+    const counted = lost > attempts / 2 && this.isOutage(lost) ? 0 : lost;
     const kept = (1 - 1 / MEMORY) ** (attempts - lost + counted);
     this.#lost = this.#lost * kept + counted;
     this.#answered = this.#answered * kept + attempts - lost;
     this.#series = this.#series * kept + (counted > 0 ? 1 : 0);
+  }
+
+  /** Whether so many lost in a row are more than the known loss explains. */
+  isOutage(lost: number): boolean {
+    return lost >= SHORTEST_OUTAGE && lost > this.#longestSeries();
   }
 
   /** Share of attempts lost, 0 to 1. */

@@ -32,6 +32,11 @@ export class PathLoss {
     if (this.#peer) recordInGroup(this.#peer, lesson);
   }
 
+  /** Whether so many unanswered in a row are more than the loss of the path explains. */
+  isOutage(unanswered: number): boolean {
+    return (this.own ?? this.#peer?.loss)?.isOutage(unanswered) ?? false;
+  }
+
   /** Share of attempts lost, 0 to 1. */
   get ratio(): number {
     return this.#worst((belief) => belief.ratio);
