@@ -9,13 +9,11 @@ import { lengthName, longOrShort } from "./setup/run-length.ts";
 
 const BENCH = new URL("../bench/run.mjs", import.meta.url).pathname;
 /**
- * An outage just before teaches that a path loses much, and then more attempts are asked for than the budget holds rather than a live peer
- * be ended (core/probe-plan.ts, isEnoughAtDeadline): one more for some, as the cap on backoff is a second at this budget, and several for a
- * few. What it comes to without outages is in bench/RESULTS.md, "Detection time under load".
+ * The paths lose packets before and between the outages, and then more attempts are asked for than the budget holds rather than a live peer be
+ * ended (docs/when-it-fires.md, the budget and the rate). What it comes to without is in bench/RESULTS.md, "Detection time under load".
  */
-const ATTEMPT_MORE_MS = 1000;
-const GRACE_MS = 250;
-const MOST_BUDGETS = 2;
+const LATE_BUDGETS = 3;
+const MOST_BUDGETS = 6;
 const SETTINGS = { connections: 15_000, processes: 1, soakMs: longOrShort(600_000, 25_000) };
 
 interface Soak {
@@ -58,7 +56,7 @@ await describeWith(
       expect(soak.heapGrowth).toBeLessThan(1.1);
       expect(soak.ownTime.p99Ms).toBeLessThan(5);
       expect([soak.found, soak.answered]).toEqual([soak.doomed, soak.living]);
-      expect(soak.detection.p99Ms).toBeLessThan(soak.budgetMs + GRACE_MS + ATTEMPT_MORE_MS);
+      expect(soak.detection.p99Ms).toBeLessThan(LATE_BUDGETS * soak.budgetMs);
       expect(soak.detection.maxMs).toBeLessThan(MOST_BUDGETS * soak.budgetMs);
     });
   },

@@ -5,7 +5,7 @@ import { askerOf } from "./asked.mjs";
 import { Softirqs } from "./softirqs.mjs";
 
 const FIRST_PORT = 7000;
-const SETTLED_WITHIN_MS = 10_000;
+const SETTLED_WITHIN_MS = 40_000;
 const POLL_MS = 100;
 /** What is traced takes a moment to get here. */
 const TRACED_WITHIN_MS = 500;

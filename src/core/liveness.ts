@@ -174,8 +174,8 @@ export class Liveness {
     const refuted = { attempts: attempts.count, silentForMs: now - attempts.firstAt };
     this.lastSuspicion = this.state === "suspect" ? refuted : null;
     this.#learnAttempts(info);
-    const isSilent = attempts.count > 0;
-    this.#retransmitLoss.teach(this.loss, info, isSilent ? attempts.firstAt : now, isSilent ? attempts.lastAtLatest : now);
+    const [from, to] = attempts.count > 0 ? [attempts.firstAt, attempts.lastAtLatest] : [now, now];
+    this.#retransmitLoss.teach(this.loss, info, from, to, this.loss.isOutage(attempts.count));
     this.#counter.refuted();
     this.#nextNudgeAt = Number.NEGATIVE_INFINITY;
     this.state = "alive";

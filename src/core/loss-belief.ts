@@ -46,14 +46,19 @@ export class LossBelief {
     this.#answered = Math.max(this.#answered, SHORT_PATH);
   }
 
-  /** Takes in `attempts` of which `lost` were lost. Where most were, and more in a row than the path is known for, it was an outage, which tells nothing of the loss to expect otherwise. */
-  record(attempts: number, lost: number): void {
-    const isOutage = lost > attempts / 2 && lost > Math.max(SHORTEST_OUTAGE - 1, this.#longestSeries());
-    const counted = isOutage ? 0 : lost;
-    const kept = (1 - 1 / MEMORY) ** (attempts - lost + counted);
-    this.#lost = this.#lost * kept + counted;
-    this.#answered = this.#answered * kept + attempts - lost;
+  /** Takes in `attempts` of which `lost` were lost. Where most were, and more in a row than the path is known for, it was an outage, which tells nothing of the loss to expect otherwise. `weight`: see {@link weightAmong}. */
+  record(attempts: number, lost: number, weight: number = 1): void {
+    const counted = lost > attempts / 2 && this.isOutage(lost) ? 0 : lost;
+    const answered = attempts - lost;
+    const kept = (1 - 1 / MEMORY) ** (weight * (answered + counted));
+    this.#lost = this.#lost * kept + weight * counted;
+    this.#answered = this.#answered * kept + weight * answered;
     this.#series = this.#series * kept + (counted > 0 ? 1 : 0);
+  }
+
+  /** Whether so many lost in a row are more than the known loss explains. */
+  isOutage(lost: number): boolean {
+    return lost >= SHORTEST_OUTAGE && lost > this.#longestSeries();
   }
 
   /** Share of attempts lost, 0 to 1. */
@@ -90,6 +95,11 @@ export class LossBelief {
       Math.log(EXPLAINED) / Math.log(Math.min(0.99, (this.#lost + ALWAYS_LOST) / (this.#lost + ALWAYS_LOST + this.#answered))),
     );
   }
+}
+
+/** What one of many that learn together counts: the memory is then about one attempt of each, not the last moment of a crowd. */
+export function weightAmong(connections: number): number {
+  return Math.min(1, MEMORY / Math.max(1, connections));
 }
 
 /** What an unknown path is worth: seven unanswered attempts prove death on it, the most that a budget of 5 s has room for. */

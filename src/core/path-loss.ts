@@ -20,16 +20,21 @@ export class PathLoss {
   /** What happened: a reading told the round trip. */
   met(rttMs: number | undefined): void {
     if (this.#isMet || rttMs === undefined) return;
+    if (rttMs > SHORT_PATH_MS) return;
     this.#isMet = true;
-    if (this.#peer === null) {
-      if (rttMs <= SHORT_PATH_MS) this.own?.isShort();
-    } else metInGroup(this.#peer, rttMs);
+    if (this.#peer === null) this.own?.isShort();
+    else metInGroup(this.#peer, rttMs);
   }
 
   record(lesson: Lesson): void {
     if (lesson.lost > 0) this.own ??= this.#peer?.loss.copy() ?? new LossBelief();
     this.own?.record(lesson.attempts, lesson.lost);
     if (this.#peer) recordInGroup(this.#peer, lesson);
+  }
+
+  /** Whether so many unanswered in a row are more than the loss of the path explains. */
+  isOutage(unanswered: number): boolean {
+    return (this.own ?? this.#peer?.loss)?.isOutage(unanswered) ?? false;
   }
 
   /** Share of attempts lost, 0 to 1. */

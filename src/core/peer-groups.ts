@@ -1,6 +1,6 @@
 import type { OtherConnections } from "./diagnosis.ts";
 import type { Instant } from "./instant.ts";
-import { type Lesson, LossBelief, SHORT_PATH_MS } from "./loss-belief.ts";
+import { type Lesson, LossBelief, SHORT_PATH_MS, weightAmong } from "./loss-belief.ts";
 
 /** Connections to one peer address from one of our addresses, by number only: a connection costs no entry. */
 export interface PeerGroup extends Heard {
@@ -10,7 +10,7 @@ export interface PeerGroup extends Heard {
   silent: number;
   /** What is believed of the path to the peer, by all connections to it. */
   readonly loss: LossBelief;
-  /** The round trip was taken into account: by the first connection. */
+  /** A short round trip was taken into account. */
   isMet: boolean;
   /** Connections that were found dead since then. They are gone, yet they still testify. */
   died: number;
@@ -20,6 +20,8 @@ export interface PeerGroup extends Heard {
 interface RouteGroup extends Heard {
   readonly localAddress: string;
   readonly peers: Map<string, PeerGroup>;
+  /** Connections of all peers. */
+  total: number;
   silentPeers: number;
   /** What all peers together lose: our own side of the path. */
   readonly loss: LossBelief;
@@ -106,6 +108,7 @@ export class PeerGroups {
         ...unheard(),
         localAddress,
         peers: new Map(),
+        total: 0,
         silentPeers: 0,
         loss: new LossBelief(),
         heardFrom: null,
@@ -134,28 +137,31 @@ export function heardInGroup(group: PeerGroup, at: Instant): void {
 
 /** A round trip of the path was measured. */
 export function metInGroup(group: PeerGroup, rttMs: number): void {
-  if (group.isMet) return;
+  // The first one may be far too long: of a handshake whose last acknowledgment was lost, say.
+  if (group.isMet || rttMs > SHORT_PATH_MS) return;
   group.isMet = true;
-  if (rttMs <= SHORT_PATH_MS) group.loss.isShort();
+  group.loss.isShort();
 }
 
 /** So many attempts of one connection of the group were answered at the first try. */
 export function answeredInGroup(group: PeerGroup, attempts: number): void {
-  group.loss.record(attempts, 0);
-  group.route.loss.record(attempts, 0);
+  group.loss.record(attempts, 0, weightAmong(group.total));
+  group.route.loss.record(attempts, 0, weightAmong(group.route.total));
 }
 
 /** What one connection of the group learned of the path's losses, all learn. */
 export function recordInGroup(group: PeerGroup, lesson: Lesson): void {
-  learn(group, group.loss, lesson);
-  learn(group.route, group.route.loss, lesson);
+  learn(group, lesson);
+  learn(group.route, lesson);
 }
 
 /** One outage takes something from each of many connections, and is one outage all the same. */
-function learn(heard: Heard, loss: LossBelief, { attempts, lost, from, to }: Lesson): void {
+function learn(heard: PeerGroup | RouteGroup, { attempts, lost, from, to }: Lesson): void {
+  const { loss } = heard;
+  const weight = weightAmong(heard.total);
   const isInGap = lost > 0 && from >= heard.gapFrom - GAP_SLACK_MS && to <= heard.gapTo + GAP_SLACK_MS;
-  if (isInGap && heard.isGapLearned) loss.record(attempts - lost, 0);
-  else loss.record(attempts, lost);
+  if (isInGap && heard.isGapLearned) loss.record(attempts - lost, 0, weight);
+  else loss.record(attempts, lost, weight);
   heard.isGapLearned ||= isInGap;
 }
 
@@ -193,6 +199,7 @@ export function othersOf(group: PeerGroup, isSilent: boolean, since: Instant): O
 function change(group: PeerGroup, total: number, silent: number): void {
   const before = isGroupSilent(group);
   group.total += total;
+  group.route.total += total;
   group.silent += silent;
   const after = isGroupSilent(group);
   if (before !== after) group.route.silentPeers += after ? 1 : -1;

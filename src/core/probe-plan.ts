@@ -42,6 +42,7 @@ const KERNEL_LATENESS_MS = 70;
 const PAST_MS = 5;
 const SMALLEST_OWN_LATENESS_MS = 30;
 const LARGEST_OWN_LATENESS_MS = 150;
+const LONG_WINDOWS = 1.6;
 const LONGEST_IDLE_MS = 32_767_000;
 
 /** Whoever can say how many attempts a live peer misses in a row with no more than a given chance. */
@@ -83,8 +84,8 @@ export function planProbes(input: ProbePlanInput): ProbePlan {
   const outageMs = OUTAGE_SHARE * budgetMs;
   const spacingMs = probeSpacingMs(outageMs);
   const outlastingNeeded = outlastingNeededBy(loss);
-  // Probes on demand begin when the standing one is missed.
-  const lateStartMs = Math.max(0, answerWindowMs - spacingMs);
+  // Probes on demand begin when the standing one is missed; long windows are also looked at later (simulated up to a round trip of 2 s).
+  const lateStartMs = answerWindowMs <= spacingMs ? 0 : LONG_WINDOWS * answerWindowMs - spacingMs;
   const marginMs = answerWindowMs + KERNEL_LATENESS_MS + ownLatenessMs(budgetMs);
   const inFlight = attemptsNeededBy(loss, "in-flight", falseAlarmsPerYear, 0);
   const blocked = attemptsNeededBy(loss, "blocked", falseAlarmsPerYear, 0);

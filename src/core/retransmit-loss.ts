@@ -36,14 +36,14 @@ export class RetransmitLoss {
     return this.#lost > 0 || this.#retransmits > this.#retransmitsLearned;
   }
 
-  /** The peer acknowledged something: all up to the previous reading is resolved. What was lost since then was lost between `from` and `to`. */
-  teach(loss: PathLoss, { dsackDuplicates = 0 }: TcpInfo, from: Instant, to: Instant): void {
+  /** The peer acknowledged something: all up to the previous reading is resolved. What was lost since then was lost between `from` and `to`; in an outage that tells nothing. */
+  teach(loss: PathLoss, { dsackDuplicates = 0 }: TcpInfo, from: Instant, to: Instant, isOutage = false): void {
     if (this.#segments <= this.#segmentsLearned) return;
     const waiting = this.#lost - this.#needless(this.#lost, dsackDuplicates);
     if (this.#sent > 0) loss.record({ attempts: this.#sent, lost: Math.min(this.#sent, waiting), from: this.#from, to: this.#to });
     const repeated = this.#retransmits - this.#retransmitsLearned;
     this.#sent = this.#segments - this.#segmentsLearned;
-    this.#lost = repeated - this.#needless(repeated, dsackDuplicates);
+    this.#lost = isOutage ? 0 : repeated - this.#needless(repeated, dsackDuplicates);
     this.#from = from;
     this.#to = to;
     this.#segmentsLearned = this.#segments;
