@@ -11,6 +11,7 @@ interface Line {
   /** `alive`, `answered`, or the error's code. */
   readonly state: string;
   readonly verdicts: readonly string[];
+  readonly whileWatched?: { readonly kernel: number | null; readonly applied: number | null };
   readonly before: unknown;
   readonly after: unknown;
 }
@@ -64,6 +65,18 @@ await describeWith(["namespaces"], "what a program had set on a connection", () 
       expect.soft(state, way).toBe(way.startsWith("idle") ? "alive" : "answered");
       expect.soft(now, way).toEqual(before);
       expect.soft(verdicts, way).toEqual(way.endsWith("unwatched") ? [] : ["suspect", "dead"]);
+    }
+  });
+
+  it.concurrent("is not cut short by a watch that begins while data is repeated: the kernel would reckon its patience by the cap", {
+    timeout: 60_000,
+  }, async ({ expect }) => {
+    const lines = await after("begun late", 1000, 8000);
+    expect(lines.length).toBe(3);
+    for (const { own, state, before, after: now, whileWatched } of lines) {
+      expect.soft(whileWatched, own).toEqual({ kernel: 120_000, applied: null });
+      expect.soft(state, own).toBe("answered");
+      expect.soft(now, own).toEqual(before);
     }
   });
 });

@@ -74,6 +74,19 @@ const SCENES = {
     },
     "asked only": { begin: () => ({}), leave: ({ socket }) => nudge(socket, { timeoutMs: 500 }) },
   },
+  "begun late": {
+    "while data is repeated": {
+      begin: () => ({}),
+      async leave({ socket, one }) {
+        socket.write("x");
+        await sleep(3000);
+        const w = watch(socket, { detectWithinMs: 5000 });
+        one.whileWatched = { kernel: readRtoMax(socket._handle.fd), applied: w.applied.rtoMaxMs };
+        w.close();
+      },
+      atMs: 100,
+    },
+  },
   reported: Object.fromEntries(
     [null, 2500, 10_000].flatMap((detectWithinMs) =>
       ["idle", "in flight"].map((traffic) => [
@@ -119,7 +132,7 @@ if (host === "serve") {
         rtoMaxMs: readRtoMax(socket._handle.fd),
       });
       const before = options();
-      const begun = { socket, ...begin(socket) };
+      const begun = { socket, one, ...begin(socket) };
       begun.w?.on("dead", () => one.verdicts.push("dead")).on("suspect", () => one.verdicts.push("suspect"));
       cases.push({ one, begun, leave, atMs, before, options });
     }
