@@ -74,8 +74,9 @@ function bearableTimeoutMs(wanted: ConnectionOptions, before: number, flow: Flow
   const usedMs = unansweredForMs(wanted, flow, info);
   if (usedMs === 0) return userTimeoutMs;
   if (userTimeoutMs > 0) return Math.min(LARGEST_TIMEOUT_MS, Math.ceil(userTimeoutMs + usedMs));
-  // Without one the kernel's own patience counts, and that may be used up behind the back of one that was longer.
-  const isSpent = flow === "in-flight" && rtoMaxMs !== null && 2 * usedMs > givesUpAfterMs(rtoMaxMs, readRetries().tcpRetries2);
+  // Without one the kernel's own patience counts. Where that is over before it sends again, only the one that was there keeps the connection.
+  const sendsAgainAfterMs = (heardAgeMs(info) ?? 0) + (info.rtoMs ?? 0);
+  const isSpent = flow === "in-flight" && rtoMaxMs !== null && sendsAgainAfterMs >= givesUpAfterMs(rtoMaxMs, readRetries().tcpRetries2);
   return isSpent ? before : 0;
 }
 

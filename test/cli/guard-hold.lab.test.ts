@@ -118,7 +118,7 @@ await describeWith(
         }
         const after = await options(holder);
         // Nobody was there any more to take off what came on top of the program's own for what had gone unanswered.
-        if (guards.length === 0) expect(looserThan(own, after)).toEqual([]);
+        if (guards.length === 0) expect(unlike(own, after)).toEqual([]);
         else expect(after).toEqual(own);
       },
     );
@@ -126,11 +126,13 @@ await describeWith(
 );
 
 /** The connections whose options are neither the program's own nor these with a count and a user timeout looser by what was unanswered. */
-function looserThan(own: Options, after: Options): string[] {
+function unlike(own: Options, after: Options): string[] {
   const isFine = ([on, idle, interval, count, timeout, cap]: (number | null)[], now: (number | null)[]): boolean => {
     if (on !== now[0] || idle !== now[1] || cap !== now[5]) return false;
     const isCountFine = on === 0 ? now[3] === count : Number(now[3]) >= Number(count) && Number(now[2]) >= Number(interval);
     return isCountFine && (timeout === 0 ? now[4] === 0 : Number(now[4]) >= Number(timeout));
   };
-  return Object.keys(own).filter((i) => !isFine(own[i] as (number | null)[], after[i] ?? []));
+  return Object.keys(own)
+    .filter((i) => !isFine(own[i] as (number | null)[], after[i] ?? []))
+    .map((i) => `${i}: ${own[i]} became ${after[i]}`);
 }
