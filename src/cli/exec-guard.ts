@@ -23,7 +23,7 @@ interface ProgramGuardOptions {
 }
 
 /** Guards what this process has started, and all that comes from it, as the same user, until the returned function is called. Never throws. */
-export function guardProgram(port: SystemPort, { detectWithinMs, isJson, tell }: ProgramGuardOptions): () => void {
+export function guardProgram(port: SystemPort, { detectWithinMs, isJson, tell }: ProgramGuardOptions): () => Promise<void> {
   const log = (event: GuardEvent): void => {
     if (isJson || event.action !== "set") tell(rendered(event, isJson ? "json-line" : (it) => `halfopen: ${guardLine(it)}\n`));
   };

@@ -68,7 +68,7 @@ async function run(args: readonly string[]): Promise<number> {
   const { guardProgram } = await import("./exec-guard.ts");
   const stopGuard = guardProgram(port, { detectWithinMs, isJson: values.json ?? false, tell });
   const { code, signal } = await ended;
-  stopGuard();
+  await stopGuard();
   stopPassing();
   process.off("SIGCHLD", bury);
   if (signal === null) return code ?? 0;

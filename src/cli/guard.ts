@@ -1,3 +1,4 @@
+import { statSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
@@ -34,11 +35,11 @@ ${CHOICE_HELP}  --apply                  do it; for other users' programs needs 
   --once                   ends after one budget: settings stand, and who was dead by then is ended
   --json                   one object a line, with the evidence
   --metrics WHERE          Prometheus text on a Unix socket (/run/halfopen.sock) or the loopback (127.0.0.1:9555)
-  --memory FILE            keeps what programs had set, for the next guard; default /run/halfopen-guard/memory.json for root,
-                           else in $XDG_RUNTIME_DIR where there is one
+  --memory FILE            keeps what programs had set, for the next guard; default one for each network namespace, in /run/halfopen-guard
+                           for root, else in $XDG_RUNTIME_DIR where there is one
   --every 2s               between two surveys, default 2s, and at most a fifth of the smallest budget
 
-SIGTERM and SIGINT give every program back what it had set, and so does SIGHUP before the new rules act; with --once the settings stay.
+SIGTERM and SIGINT give every program back what it had set, SIGHUP those that the new rules cover no more; with --once the settings stay.
 Exit code: 0 fine, 1 with --once when a dead one was found, 2 usage, 3 not permitted or not supported.
 `;
 
@@ -122,17 +123,18 @@ async function run(args: readonly string[]): Promise<ExitCode> {
   if (values.once) await sleep(longestMs + ONCE_GRACE_MS, undefined, { signal: stopping.signal }).catch(() => {});
   else await new Promise<void>((resolve) => stopping.signal.addEventListener("abort", () => resolve(), { once: true }));
   notify("STOPPING=1");
-  loop.stop(values.once ?? false);
+  await loop.stop(values.once ?? false);
   server?.close();
   process.off("SIGTERM", stop).off("SIGINT", stop).off("SIGHUP", reload);
   return values.once && dead > 0 ? 1 : 0;
 }
 
-/** Where what lives as long as the machine runs is kept; `null` where there is no such place. */
+/** Where what lives as long as the machine runs is kept, by network namespace; `null` where there is no such place. */
 function defaultStateFile(): string | null {
-  if (process.geteuid?.() === 0) return "/run/halfopen-guard/memory.json";
+  const name = `${statSync("/proc/self/ns/net").ino}.json`;
+  if (process.geteuid?.() === 0) return join("/run/halfopen-guard", name);
   const { XDG_RUNTIME_DIR: folder } = process.env;
-  return folder ? join(folder, "halfopen-guard.json") : null;
+  return folder ? join(folder, "halfopen-guard", name) : null;
 }
 
 function rulesOf(values: Values & Parameters<typeof connectionChoice>[0]): GuardRules {

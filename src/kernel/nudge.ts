@@ -4,8 +4,8 @@ import { flowOf } from "../core/flow.ts";
 import type { TcpInfo } from "../core/tcp-info.ts";
 import { applyOptions, type ConnectionOptions, isSameOptions, LOOSEST_COUNT, readOptions } from "./connection-options.ts";
 import { descriptorOf, realSocketOf } from "./descriptor.ts";
-import { type AppliedKeepalive, isSameKeepalive } from "./keepalive.ts";
-import { restoreOptions } from "./late-restore.ts";
+import { isSameKeepalive } from "./keepalive.ts";
+import { ownOptions, restoreOptions } from "./late-restore.ts";
 import { openPort, whyNoPort } from "./open-port.ts";
 import { IPPROTO_TCP, TCP_KEEPIDLE } from "./platform-linux.ts";
 import { writeInt } from "./socket-option.ts";
@@ -33,10 +33,11 @@ const running = new WeakMap<object, Promise<NudgeResult>>();
 /** What is asked now: what the connection had, and what it has meanwhile. */
 const asked = new Map<number, { readonly own: ConnectionOptions; readonly meanwhile: ConnectionOptions }>();
 
-/** The keepalive that a connection has where no nudge is under way: `keepalive` as it was read, or what that nudge will put back. */
-export function beneathNudge(fd: number, keepalive: AppliedKeepalive): AppliedKeepalive {
+/** What a connection has but for what is there for a while only: a nudge under way, or what it could bear so far of what it is to have again. */
+export function settledOptions(fd: number): ConnectionOptions {
+  const now = ownOptions(fd);
   const nudged = asked.get(fd);
-  return nudged && isSameKeepalive(keepalive, nudged.meanwhile.keepalive) ? nudged.own.keepalive : keepalive;
+  return nudged && isSameKeepalive(now.keepalive, nudged.meanwhile.keepalive) ? { ...now, keepalive: nudged.own.keepalive } : now;
 }
 
 /** Makes the keepalive timer fire within a jiffy or two (kernel.md, "Nudge"): asynchronous, unprivileged, SO_KEEPALIVE must be on. */
@@ -73,10 +74,10 @@ async function ask(socket: object, timeoutMs: number): Promise<NudgeResult> {
     const why = "a user timeout is set: a probe on a silent connection could end it; nothing was sent";
     return { answered: false, rttMs: null, sent: false, why, tcpInfo: before };
   }
-  const own = readOptions(fd);
+  const own = ownOptions(fd);
   const startedAt = performance.now();
   const keepalive = { enabled: true, idleMs: 1000, intervalMs: own.keepalive.intervalMs, count: LOOSEST_COUNT };
-  const meanwhile = applyOptions(fd, own, { ...own, keepalive });
+  const meanwhile = applyOptions(fd, readOptions(fd), { ...own, keepalive });
   asked.set(fd, { own, meanwhile });
   // Switching keepalive on starts its timer from now; only setting the idle time counts the silence so far.
   nudgeDescriptor(fd);

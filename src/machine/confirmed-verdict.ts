@@ -25,7 +25,8 @@ export interface ConfirmedVerdictOptions {
 
 /**
  * Condemns a connection only when two verdicts agree: the ordinary one, and a second at the end of the budget, after at least one
- * more attempt that stayed unanswered too. Where loss is high it asks on beyond the budget, until silence proves enough. Sans-I/O.
+ * more attempt that stayed unanswered too. Where loss is high it asks on beyond the budget, until silence proves enough; and where nothing left
+ * since the doubt began it waits until something does: an outage may be over while the next retransmission is as far off as it was long. Sans-I/O.
  */
 export class ConfirmedVerdict {
   readonly liveness: Liveness;
@@ -42,6 +43,8 @@ export class ConfirmedVerdict {
   #countedAt: Instant = 0;
   /** The same of the first attempt after the first verdict: the one whose answer has to be missing for a second. */
   #confirmingAt: Instant | null = null;
+  /** Attempts that were unanswered when the doubt began: they tell how it was then, not how it is. */
+  #attemptsFound: number | null = null;
   /** This process stood still since the first verdict, so that only a new attempt can confirm it. */
   #wasStalled = false;
 
@@ -106,6 +109,13 @@ export class ConfirmedVerdict {
     this.#wasStalled = true;
   }
 
+  /** Nothing is unanswered any more; what is in flight is on its first way. */
+  isCleared({ retransmits = 0 }: TcpInfo): boolean {
+    const { liveness } = this;
+    if (liveness.state !== "alive" || this.#condemnedAt !== null || this.wantsNudge) return false;
+    return liveness.flow === "in-flight" ? retransmits === 0 : liveness.isUnquestioned;
+  }
+
   #condemn(now: Instant): void {
     this.#condemnedAt = now;
     this.#attemptsThen = this.liveness.attempts.count;
@@ -116,6 +126,7 @@ export class ConfirmedVerdict {
   #isProvenTwice(now: Instant, info: TcpInfo): boolean {
     if (this.#soonest() > now || (this.#confirmingAt === null && !this.#isLastAttempt(info))) return false;
     const { attempts, loss, flow, idleMs, attemptsNeeded } = this.liveness;
+    if (attempts.count <= (this.#attemptsFound ?? 0)) return false;
     // What fails on this host says nothing of the path.
     const needed = attempts.areLocal ? attemptsNeeded : attemptsNeededBy(loss, flow, DEFAULT_FALSE_ALARMS_PER_YEAR, idleMs);
     return attempts.count >= needed;
@@ -149,6 +160,7 @@ export class ConfirmedVerdict {
 
   #countAttempts(now: Instant): void {
     const { count, lastAtLatest } = this.liveness.attempts;
+    this.#attemptsFound = Math.min(this.#attemptsFound ?? count, count);
     if (count > this.#counted) this.#countedAt = Math.min(now, lastAtLatest);
     this.#counted = count;
     if (this.#condemnedAt !== null && count > this.#attemptsThen) this.#confirmingAt ??= this.#countedAt;

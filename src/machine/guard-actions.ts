@@ -1,15 +1,17 @@
 import { BACKSTOP_BUDGETS } from "../core/backstop.ts";
 import type { Diagnosis, OtherConnections } from "../core/diagnosis.ts";
 import type { Instant } from "../core/instant.ts";
-import { type ConnectionOptions, isSameOptions, LOOSEST_COUNT } from "../kernel/connection-options.ts";
+import { type ConnectionOptions, isSameOptions } from "../kernel/connection-options.ts";
 import { errnoText } from "../kernel/errno-linux.ts";
+import { type AppliedKeepalive, isSameKeepalive } from "../kernel/keepalive.ts";
 import type { ConfirmedVerdict } from "./confirmed-verdict.ts";
 import { diagnoseGuarded } from "./guard-diagnosis.ts";
 import type { GuardAction, GuardEvent } from "./guard-event.ts";
 import { GuardMemory } from "./guard-memory.ts";
-import { tighten } from "./guard-rule.ts";
+import { type Standing, tighten } from "./guard-rule.ts";
 import type { GuardWorld } from "./guard-world.ts";
 import type { Guarded } from "./guarded.ts";
+import { Hold, patientFor } from "./hold.ts";
 
 const EAGAIN = 11;
 const ENOENT = 2;
@@ -18,12 +20,8 @@ const EBADF = 9;
 const ENOSYS = 38;
 /** A socket can be between two processes, or its process between two descriptors, when it is reached for. */
 const MOST_TRIES = 3;
-/** In a hold the kernel probes so often at most, and no more often than this share of what is to be outlasted. */
-const HOLD_PROBES_MS = 5000;
-const HOLD_PROBES = 50;
-/** The longest cap TCP_RTO_MAX_MS takes, and the kernel's default. */
-const LOOSEST_RTO_MS = 120_000;
-
+/** What a probe on demand leaves as the idle time. */
+const NUDGE_IDLE_MS = 1000;
 export interface GuardActionsOptions {
   readonly world: GuardWorld;
   /** `false`: look and tell, touch nothing. */
@@ -55,18 +53,22 @@ export class GuardActions {
     this.#log = options.log;
   }
 
-  /** Brings a newly met socket, or one whose program changed its settings, to what its rule asks for. */
-  tune(connection: Guarded, silentForMs: number): void {
+  /**
+   * Brings a newly met socket, or one whose program changed its settings, to what its rule asks for. `listener`: the one that accepted it, if any;
+   * what it inherited of ours is no program's own.
+   */
+  tune(connection: Guarded, listener: Guarded | null = null): void {
     const { rule, standing } = connection.by;
-    let wanted: ConnectionOptions | null = null;
+    const { key } = connection;
+    let own: ConnectionOptions | null = null;
     const decide = (before: ConnectionOptions): ConnectionOptions | null => {
-      const own = this.#memory.of(connection.key) ?? before;
-      wanted = tighten(own, standing, silentForMs);
-      return wanted && !isSameOptions(wanted, before) ? wanted : null;
+      own = this.#ownOf(connection, before, listener);
+      const wanted = tighten(own, standing) ?? own;
+      return isSameOptions(wanted, before) ? null : wanted;
     };
     const tuned = this.#world.tune(connection, decide, !this.#apply);
     const reason = `${rule.name}: a dead peer must be found within ${rule.detectWithinMs} ms`;
-    if (tuned.errno !== 0) {
+    if (tuned.errno !== 0 || own === null || tuned.before === null) {
       const isPassing = (tuned.errno === ESRCH || tuned.errno === EBADF) && ++connection.tries < MOST_TRIES;
       if (!isPassing) this.#once(connection, "tune", "error", tuneRefused(tuned.errno), tuned);
       return;
@@ -75,18 +77,27 @@ export class GuardActions {
       if (tuned.after) this.#once(connection, "tune", "would-set", reason, tuned);
       return;
     }
-    if (tuned.before && tuned.after) this.#memory.note(connection.key, tuned.before);
-    connection.settings = this.#wanted(connection, tuned, wanted);
-    connection.isDeviating = tuned.after !== null && connection.settings !== null && !isSameOptions(tuned.after, connection.settings);
+    connection.left = tuned.after ?? tuned.before;
+    connection.settings = tighten(own, standing) ?? own;
+    connection.isDeviating = !isSameOptions(connection.left, connection.settings);
+    if (this.#memory.of(key) !== null || !isSameOptions(own, connection.left)) this.#memory.note(key, own);
     if (tuned.after) this.#tell(connection, "set", reason, tuned, null);
+  }
+
+  /** Another rule, or the same one, covers the connection from now on. In a hold its settings wait for the end of that. */
+  retune(connection: Guarded): void {
+    const own = this.#memory.of(connection.key);
+    if (connection.hold === null || own === null) this.tune(connection);
+    else connection.settings = tighten(own, connection.by.standing) ?? own;
   }
 
   /** Sends a probe. `false`: none left. */
   nudge(connection: Guarded): boolean {
-    if (!this.#apply || connection.settings === null || connection.isHeld) return false;
+    const { settings } = connection;
+    if (!this.#apply || settings === null || isTighter(settings, connection.by.standing)) return false;
     const errno = this.#world.nudge(connection);
     if (errno !== 0) return false;
-    connection.isDeviating ||= connection.by.standing.idleMs !== 1000;
+    connection.isDeviating ||= connection.by.standing.idleMs !== NUDGE_IDLE_MS;
     return true;
   }
 
@@ -97,39 +108,46 @@ export class GuardActions {
   guardInFlight(connection: Guarded, isInFlight: boolean): void {
     const { settings } = connection;
     if (!this.#apply || settings === null || settings.rtoMaxMs !== null || settings.userTimeoutMs !== 0) return;
-    if (isInFlight === connection.hasUserTimeout) return;
+    if (isInFlight === connection.hasUserTimeout || connection.hold !== null) return;
     const userTimeoutMs = Math.max(this.#zeroWindowToleranceMs, BACKSTOP_BUDGETS * connection.by.standing.budgetMs);
-    const tuned = this.#world.tune(connection, (before) => ({ ...before, userTimeoutMs: isInFlight ? userTimeoutMs : 0 }), false);
-    if (tuned.errno === 0) connection.hasUserTimeout = isInFlight;
+    if (this.#bring(connection, (before) => ({ ...before, userTimeoutMs: isInFlight ? userTimeoutMs : 0 })))
+      connection.hasUserTimeout = isInFlight;
   }
 
-  /** Puts back what a nudge, a hold or a long silence had changed for a while. */
+  /** Puts back what a nudge or a hold had changed for a while, and what the connection could not bear before. */
   restore(connection: Guarded): void {
     const { settings } = connection;
-    if (!connection.isDeviating || settings === null) return;
-    const { errno, after } = this.#world.tune(connection, () => settings, false);
-    if (errno === 0) connection.isDeviating = after !== null && !isSameOptions(after, settings);
+    if (!connection.isDeviating || settings === null || !this.#bring(connection, () => settings)) return;
+    connection.isDeviating = connection.left !== null && !isSameOptions(connection.left, settings);
+    connection.hasUserTimeout &&= connection.isDeviating;
   }
 
-  /**
-   * The brake holds: nothing is ended, and the kernel must not do it either. It probes on, so that the peer is heard when it is back, yet so seldom
-   * that the count outlasts twice the longest hold; and data in flight has the kernel's own patience again, or as long.
-   */
+  /** The brake holds: nothing is ended, and the kernel must not do it either. */
   hold(connection: Guarded, verdict: ConfirmedVerdict, now: Instant, others: OtherConnections | null, peers: string): void {
-    const isNews = !connection.said.has("hold");
-    if (isNews && this.#apply && connection.settings !== null) {
+    if (connection.hold === null && this.#apply && connection.settings !== null) {
       const isInFlight = verdict.liveness.flow === "in-flight";
-      const patient = (before: ConnectionOptions): ConnectionOptions => ({
-        keepalive: { ...before.keepalive, count: LOOSEST_COUNT, intervalMs: this.#holdIntervalMs },
-        userTimeoutMs: isInFlight ? 2 * this.#holdAtMostMs : 0,
-        rtoMaxMs: before.rtoMaxMs === null ? null : LOOSEST_RTO_MS,
-      });
-      this.#world.tune(connection, patient, false);
+      const retries2 = this.#world.retries2(connection.namespaceIndex);
+      this.#bring(connection, (before) => patientFor(this.#holdAtMostMs, before, isInFlight, retries2));
       connection.isDeviating = true;
-      connection.isHeld = true;
+      connection.hasUserTimeout = false;
     }
+    connection.hold ??= new Hold(now);
+    if (connection.said.has("hold")) return;
     const reason = `${peers}: more probably it is this host or its network, so nothing is ended`;
-    if (isNews) this.#once(connection, "hold", "hold", reason, null, this.#diagnose(connection, verdict, now, others));
+    this.#once(connection, "hold", "hold", reason, null, this.#diagnose(connection, verdict, now, others));
+  }
+
+  /** Asks a held connection whether its peer is back. */
+  askHeld(connection: Guarded): void {
+    if (this.#apply && connection.settings !== null) this.#world.nudge(connection);
+  }
+
+  /** The brake holds no more. */
+  resume(connection: Guarded): void {
+    connection.hold = null;
+    connection.wasHeld = true;
+    connection.said.delete("hold");
+    this.restore(connection);
   }
 
   /** Ends a dead connection. Returns 0, ENOENT when it is gone already, or another errno when it lives on. */
@@ -154,20 +172,21 @@ export class GuardActions {
   }
 
   /**
-   * The guard goes, or its rules change: the program gets back what it had. What a connection in doubt does not bear just now it gets as far as it
-   * bears it, and the rest, where a guard goes on, when the peer was heard.
+   * The guard goes, or no rule covers the connection any more: the program gets back what it had. `false`: what the connection bears just now, and
+   * there is more, for a time when its peer was heard.
    */
-  release(connection: Guarded): void {
+  release(connection: Guarded): boolean {
     const own = this.#memory.of(connection.key);
-    if (!this.#apply || own === null) return;
-    const { errno, after } = this.#world.tune(connection, (before) => (isSameOptions(before, own) ? null : own), false);
-    if (errno === 0 && (after === null || isSameOptions(after, own))) this.#memory.forget(connection.key);
+    if (!this.#apply || own === null) return true;
+    if (!this.#bring(connection, () => own) || connection.left === null || !isSameOptions(connection.left, own)) return false;
+    this.#memory.forget(connection.key);
+    return true;
   }
 
   /** What only a running guard may leave set is taken off; its settings stay. */
   leave(connection: Guarded): void {
     if (connection.isListener) return;
-    connection.isHeld = false;
+    connection.hold = null;
     this.guardInFlight(connection, false);
     this.restore(connection);
   }
@@ -178,15 +197,28 @@ export class GuardActions {
     this.#memory.save();
   }
 
-  get #holdIntervalMs(): number {
-    return Math.max(HOLD_PROBES_MS, 1000 * Math.ceil((2 * this.#holdAtMostMs) / HOLD_PROBES / 1000));
+  /** What the program had set, or has set since the guard last did. */
+  #ownOf(connection: Guarded, before: ConnectionOptions, listener: Guarded | null): ConnectionOptions {
+    const known = this.#memory.of(connection.key);
+    if (known === null) {
+      const isInherited = listener !== null && listener.left !== null && isSameOptions(before, listener.left);
+      return (isInherited && this.#memory.of(listener.key)) || before;
+    }
+    const { left } = connection;
+    if (left === null || isAsLeft(before.keepalive, left.keepalive)) return known;
+    return { ...known, keepalive: before.keepalive };
   }
 
-  /** What the guard wants to stand: its own keepalive and cap, and the user timeout that the program chose. */
-  #wanted({ key }: Guarded, { before, after }: Settings, wanted: ConnectionOptions | null): ConnectionOptions | null {
-    const own = this.#memory.of(key) ?? before;
-    // The kernel rounds the cap, and holds what was asked of the rest, now or when the connection bears it.
-    return after && wanted && own ? { ...wanted, rtoMaxMs: after.rtoMaxMs, userTimeoutMs: own.userTimeoutMs } : before;
+  /** `false`: it could not be reached. */
+  #bring(connection: Guarded, decide: (before: ConnectionOptions) => ConnectionOptions): boolean {
+    const note = (before: ConnectionOptions): ConnectionOptions => {
+      if (this.#memory.of(connection.key) === null) this.#memory.note(connection.key, before);
+      return decide(before);
+    };
+    const { errno, after } = this.#world.tune(connection, note, false);
+    if (errno !== 0) return false;
+    connection.left = after;
+    return true;
   }
 
   /** Settings that were not reached for want of the owner are worth another try. */
@@ -228,6 +260,16 @@ export class GuardActions {
 interface Settings {
   readonly before: ConnectionOptions | null;
   readonly after: ConnectionOptions | null;
+}
+
+/** As the guard left it, but for the idle time where it was asked since. */
+function isAsLeft(now: AppliedKeepalive, left: AppliedKeepalive): boolean {
+  return isSameKeepalive(now, left) || (now.idleMs === NUDGE_IDLE_MS && isSameKeepalive(now, { ...left, idleMs: NUDGE_IDLE_MS }));
+}
+
+/** The program's own settings let the kernel give up before more probes than its own could be asked for. */
+function isTighter({ keepalive, userTimeoutMs }: ConnectionOptions, { idleMs, intervalMs, count }: Standing): boolean {
+  return keepalive.count < count || (userTimeoutMs > 0 && userTimeoutMs < idleMs + intervalMs * count);
 }
 
 function tuneRefused(errno: number): string {

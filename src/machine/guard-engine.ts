@@ -1,16 +1,16 @@
-import type { OtherConnections } from "../core/diagnosis.ts";
 import type { Instant } from "../core/instant.ts";
-import { heardInGroup, markSilent, metInGroup, othersOf, PeerGroups } from "../core/peer-groups.ts";
+import { heardInGroup, metInGroup, othersOf, PeerGroups } from "../core/peer-groups.ts";
 import { isPastHandshake } from "../core/tcp-info.ts";
 import { TimerWheel } from "../core/timer-wheel.ts";
 import { ConfirmedVerdict } from "./confirmed-verdict.ts";
 import type { ConnectionRow } from "./connection-row.ts";
 import type { ConnectionTable } from "./connection-table.ts";
 import type { GuardActions } from "./guard-actions.ts";
-import { type GuardRule, ruleFor, type Standing, standingFor } from "./guard-rule.ts";
+import { type GuardRule, ruleFor } from "./guard-rule.ts";
 import type { GuardWorld } from "./guard-world.ts";
 import { Guarded } from "./guarded.ts";
 import type { MassDeathBrake } from "./mass-death-brake.ts";
+import { Standings } from "./standings.ts";
 
 const TICK_MS = 10;
 /** A socket that was missing from more surveys than this is gone: one may be interrupted. */
@@ -47,9 +47,11 @@ export class GuardEngine {
   readonly #brake: MassDeathBrake;
   readonly #groups: PeerGroups = new PeerGroups();
   readonly #guarded: Map<number, Guarded> = new Map();
+  /** By their port. */
+  readonly #listeners: Map<number, Guarded> = new Map();
   /** Sockets that no rule covers, by cookie, with the survey that saw them last: the next one does not ask about them again. */
   readonly #ignored: Map<number, number> = new Map();
-  readonly #standings: Map<string, Standing> = new Map();
+  readonly #standings: Standings;
   readonly #wheel: TimerWheel<Guarded>;
   readonly #onlyOwned: boolean;
   #rules: readonly GuardRule[];
@@ -58,6 +60,7 @@ export class GuardEngine {
 
   constructor(options: GuardEngineOptions, now: Instant) {
     this.#world = options.world;
+    this.#standings = new Standings((namespaceIndex) => options.world.retries2(namespaceIndex));
     this.#actions = options.actions;
     this.#brake = options.brake;
     this.#rules = options.rules;
@@ -70,15 +73,11 @@ export class GuardEngine {
     return { guarded: this.#guarded.size, inDoubt: this.#inDoubt, peers, silentPeers, isHolding: this.#brake.since !== null };
   }
 
-  /** New rules: the programs get back what they had, and every socket is matched anew at the next survey. */
+  /** New rules: every socket is matched anew at the next survey, and until then none is ended. What the guard knows and holds it goes on with. */
   reload(rules: readonly GuardRule[]): void {
     this.#rules = rules;
-    for (const connection of this.#guarded.values()) {
-      this.#actions.release(connection);
-      this.#forget(connection);
-    }
+    for (const connection of this.#guarded.values()) connection.isUnmatched = true;
     this.#ignored.clear();
-    this.#standings.clear();
   }
 
   /** What happened: a survey was taken at `takenAt`. */
@@ -87,10 +86,11 @@ export class GuardEngine {
     const news: number[] = [];
     for (const row of table.rows()) if (!this.#meetAgain(row, takenAt)) news.push(row.index);
     if (news.length > 0) this.#world.learnOwners(table);
-    for (const index of news) this.#adopt(table.row(index), takenAt);
+    // Listeners first: what they hand down to those that they accept is known then.
+    for (const isListener of [true, false])
+      for (const index of news) if ((table.row(index).state === "LISTEN") === isListener) this.#adopt(table.row(index), takenAt);
     for (const [key, round] of this.#ignored) if (round !== this.#round) this.#ignored.delete(key);
-    const isGone = ({ round }: Guarded): boolean => this.#round - round > MISSED_SURVEYS;
-    for (const connection of this.#guarded.values()) if (isGone(connection)) this.#forget(connection);
+    for (const connection of this.#guarded.values()) if (this.#round - connection.round > MISSED_SURVEYS) this.#forget(connection);
     this.#actions.remember((key) => this.#round <= MISSED_SURVEYS || this.#guarded.has(key));
     this.#brakeHolds(takenAt);
   }
@@ -106,13 +106,15 @@ export class GuardEngine {
     for (const { verdict } of this.#guarded.values()) verdict?.stalled(now, gapMs);
   }
 
-  /** Gives programs back what they had; with `keepsSettings` leaves every connection in a state that needs no guard. */
-  stop(keepsSettings = false): void {
+  /** Gives programs back what they had; with `keepsSettings` leaves what needs no guard. `false`: not all bore it; a later try may get the rest. */
+  stop(keepsSettings = false): boolean {
+    let isDone = true;
     for (const connection of this.#guarded.values()) {
       if (keepsSettings) this.#actions.leave(connection);
-      else this.#actions.release(connection);
+      else if (!this.#actions.release(connection)) isDone = false;
     }
     this.#actions.remember((key) => this.#guarded.has(key));
+    return isDone;
   }
 
   /** `false`: the socket is new. */
@@ -127,8 +129,30 @@ export class GuardEngine {
       return true;
     }
     connection.round = this.#round;
-    if (!connection.isListener && !connection.verdict) this.#glance(connection, row, takenAt);
+    if (connection.isUnmatched) this.#rematch(connection, row, takenAt);
+    if (connection.isLeaving) this.#dismiss(connection);
+    else if (!connection.isListener && !connection.verdict) this.#glance(connection, row, takenAt);
     return true;
+  }
+
+  #rematch(connection: Guarded, row: ConnectionRow, now: Instant): void {
+    connection.isUnmatched = false;
+    const { by } = connection;
+    const rule = ruleFor(this.#rules, row, connection.pid, connection.process);
+    connection.isLeaving = rule === null;
+    if (rule === null) return;
+    connection.by = { rule, standing: this.#standings.of(rule.detectWithinMs, row.namespaceIndex, now), group: by.group };
+    this.#actions.retune(connection);
+    if (connection.verdict && rule.detectWithinMs !== by.rule.detectWithinMs)
+      connection.verdict = this.#newVerdict(connection, connection.heardAt);
+  }
+
+  /** No rule covers it any more. */
+  #dismiss(connection: Guarded): void {
+    this.#clear(connection);
+    if (!this.#actions.release(connection)) return;
+    this.#forget(connection);
+    this.#ignored.set(connection.key, this.#round);
   }
 
   #glance(connection: Guarded, row: ConnectionRow, takenAt: Instant): void {
@@ -137,9 +161,9 @@ export class GuardEngine {
       this.#doubt(connection, takenAt);
       return;
     }
-    if (connection.heardAt > heardBefore) this.#noteHeard(connection, row);
+    if (connection.heardAt > heardBefore) connection.noteHeard(row);
     if (connection.isDeviating) this.#actions.restore(connection);
-    if (this.#actions.shouldRetry(connection)) this.#actions.tune(connection, row.heardAgeMs ?? 0);
+    if (this.#actions.shouldRetry(connection)) this.#actions.tune(connection);
   }
 
   #adopt(row: ConnectionRow, now: Instant): void {
@@ -156,37 +180,31 @@ export class GuardEngine {
     const group = row.state === "LISTEN" ? null : this.#groups.join(row.localAddress, row.remoteAddress);
     const { rttMs } = row.tcpInfo ?? {};
     if (group && rttMs !== undefined) metInGroup(group, rttMs);
-    const connection = new Guarded(row, owner, { rule, standing: this.#standingOf(rule, row.namespaceIndex, now), group }, now);
+    const connection = new Guarded(
+      row,
+      owner,
+      { rule, standing: this.#standings.of(rule.detectWithinMs, row.namespaceIndex, now), group },
+      now,
+    );
     connection.round = this.#round;
     this.#guarded.set(connection.key, connection);
-    this.#actions.tune(connection, row.heardAgeMs ?? 0);
+    if (connection.isListener) this.#listeners.set(row.localPort, connection);
+    this.#actions.tune(connection, connection.isListener ? null : (this.#listeners.get(row.localPort) ?? null));
     // What is in trouble already need not wait for the next survey.
     if (!connection.isListener && connection.glance(row, now)) this.#doubt(connection, now);
   }
 
-  #standingOf(rule: GuardRule, namespaceIndex: number, now: Instant): Standing {
-    const key = `${rule.detectWithinMs} ${namespaceIndex}`;
-    let standing = this.#standings.get(key);
-    if (!standing) {
-      const retries2 = this.#world.retries2(namespaceIndex);
-      const { rtoMaxMs } = standingFor(rule.detectWithinMs, 1000, retries2);
-      const { liveness } = new ConfirmedVerdict({ budgetMs: rule.detectWithinMs, rtoMaxMs, peer: null }, now);
-      standing = standingFor(rule.detectWithinMs, liveness.idleMs, retries2);
-      this.#standings.set(key, standing);
-    }
-    return standing;
-  }
-
   /** Something is amiss: from now on the connection is looked at on its own, as closely as its budget asks. */
   #doubt(connection: Guarded, takenAt: Instant): void {
-    const { group, standing } = connection.by;
-    const rtoMaxMs = connection.settings?.rtoMaxMs ?? null;
-    connection.verdict = new ConfirmedVerdict(
-      { budgetMs: standing.budgetMs, rtoMaxMs, peer: group, repeatedBefore: connection.roundTrips.repeated },
-      connection.heardAt,
-    );
+    connection.verdict = this.#newVerdict(connection, connection.heardAt);
+    connection.doubtedAt = takenAt;
     this.#inDoubt++;
     this.#wheel.schedule(connection, takenAt);
+  }
+
+  #newVerdict({ by, settings, roundTrips }: Guarded, since: Instant): ConfirmedVerdict {
+    const standing = { budgetMs: by.standing.budgetMs, rtoMaxMs: settings?.rtoMaxMs ?? null };
+    return new ConfirmedVerdict({ ...standing, peer: by.group, repeatedBefore: roundTrips.repeated }, since);
   }
 
   #check(connection: Guarded, now: Instant): void {
@@ -201,25 +219,46 @@ export class GuardEngine {
     let next = verdict.observe(now, info);
     const { liveness } = verdict;
     this.#actions.guardInFlight(connection, liveness.flow === "in-flight");
-    this.#markSilent(connection, liveness.state !== "alive");
-    if (isCleared(verdict, info)) {
+    connection.markSilent(liveness.state !== "alive" || connection.wasHeld);
+    if (verdict.isCleared(info)) {
       this.#acquit(connection);
       return;
     }
-    if (liveness.isProbeMissing) this.#actions.tune(connection, now - liveness.heardAt);
-    if (verdict.isConfirmed) next = this.#condemn(connection, verdict, now);
-    else if (verdict.wantsNudge && this.#actions.nudge(connection)) next = verdict.nudged(now);
+    if (connection.hold) {
+      next = this.#brakeHolds(now) ? now + HOLD_LOOK_MS : this.#renew(connection, now);
+      if (connection.hold?.asks(now, info)) this.#actions.askHeld(connection);
+    } else {
+      if (liveness.isProbeMissing) this.#actions.tune(connection);
+      // Who is not ended whatever is found need not be asked on.
+      const isAsked = verdict.wantsNudge && !connection.said.has("hold") && !connection.said.has("end");
+      if (verdict.isConfirmed) next = this.#condemn(connection, verdict, now);
+      else if (isAsked && this.#actions.nudge(connection)) next = verdict.nudged(now);
+    }
     if (connection.verdict) this.#wheel.schedule(connection, Math.max(next, now + TICK_MS));
+  }
+
+  /**
+   * What is known of a connection when the brake lets go is old: held ones are asked seldom, and in flight the kernel sends again the later the longer it
+   * waited. Those whose turn has not come would be ended for an outage that is over. So each gets a new verdict, and counts as silent until it is heard.
+   */
+  #renew(connection: Guarded, now: Instant): Instant {
+    this.#actions.resume(connection);
+    connection.verdict = this.#newVerdict(connection, now);
+    connection.doubtedAt = now;
+    return now;
   }
 
   /** Both verdicts have fallen. Returns when to look again, should the connection live on. */
   #condemn(connection: Guarded, verdict: ConfirmedVerdict, now: Instant): Instant {
-    const others = othersSeenBy(connection, verdict);
+    if (connection.isUnmatched) return now + HOLD_LOOK_MS;
+    const { group } = connection.by;
+    const others = group && othersOf(group, connection.isSilent, verdict.liveness.attempts.firstAt);
     if (this.#brakeHolds(now)) {
       const { size, silent } = this.#groups;
       this.#actions.hold(connection, verdict, now, others, `${silent} of ${size} peers are silent at once`);
       return now + HOLD_LOOK_MS;
     }
+    if (this.#brake.isTainted(connection.doubtedAt)) return this.#renew(connection, now);
     const errno = this.#actions.end(connection, verdict, now, others);
     if (errno === 0 || errno === ENOENT) this.#forget(connection);
     return now + HOLD_LOOK_MS;
@@ -228,17 +267,25 @@ export class GuardEngine {
   #acquit(connection: Guarded): void {
     const { group } = connection.by;
     if (group) heardInGroup(group, connection.heardAt);
+    this.#clear(connection);
+    this.#actions.guardInFlight(connection, false);
+    if (connection.isDeviating) this.#actions.restore(connection);
+  }
+
+  /** Nothing is held against the connection any more. */
+  #clear(connection: Guarded): void {
+    if (connection.verdict) this.#inDoubt--;
     connection.verdict = null;
     connection.said.delete("hold");
-    connection.isHeld = false;
-    this.#inDoubt--;
-    this.#actions.guardInFlight(connection, false);
-    this.#markSilent(connection, false);
-    if (connection.isDeviating) this.#actions.restore(connection);
+    connection.hold = null;
+    connection.wasHeld = false;
+    this.#wheel.cancel(connection);
+    connection.markSilent(false);
   }
 
   #forget(connection: Guarded): void {
     this.#guarded.delete(connection.key);
+    if (this.#listeners.get(connection.id.localPort) === connection) this.#listeners.delete(connection.id.localPort);
     this.#wheel.cancel(connection);
     if (connection.verdict) this.#inDoubt--;
     connection.verdict = null;
@@ -248,27 +295,4 @@ export class GuardEngine {
   #brakeHolds(now: Instant): boolean {
     return this.#brake.holds(now, { peers: this.#groups.size, silentPeers: this.#groups.silent });
   }
-
-  #markSilent(connection: Guarded, isSilent: boolean): void {
-    const { group } = connection.by;
-    if (connection.isSilent === isSilent || !group) return;
-    connection.isSilent = isSilent;
-    markSilent(group, isSilent);
-  }
-
-  #noteHeard({ by, heardAt, roundTrips }: Guarded, row: ConnectionRow): void {
-    if (!by.group) return;
-    heardInGroup(by.group, heardAt);
-    roundTrips.teach(by.group, row);
-  }
-}
-
-/** Nothing is unanswered any more; what is in flight is on its first way. */
-function isCleared({ liveness, condemnedAt, wantsNudge }: ConfirmedVerdict, info: { retransmits?: number | undefined }): boolean {
-  if (liveness.state !== "alive" || condemnedAt !== null || wantsNudge) return false;
-  return liveness.flow === "in-flight" ? (info.retransmits ?? 0) === 0 : liveness.isUnquestioned;
-}
-
-function othersSeenBy(connection: Guarded, { liveness }: ConfirmedVerdict): OtherConnections | null {
-  return connection.by.group ? othersOf(connection.by.group, connection.isSilent, liveness.attempts.firstAt) : null;
 }

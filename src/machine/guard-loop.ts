@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { SystemPort } from "../kernel/port.ts";
 import type { GuardEngine } from "./guard-engine.ts";
 import type { LinuxGuardWorld } from "./linux-guard-world.ts";
@@ -5,6 +6,10 @@ import { HANGING_STATES, takeSurvey } from "./survey.ts";
 
 /** A timer that comes later than this says that this process, or the machine, stood still. */
 const STALL_MS = 500;
+
+/** Who is stopped tries for half a second to give everything back. */
+const STOP_TRIES = 6;
+const STOP_AGAIN_MS = 100;
 
 export interface GuardLoopOptions {
   readonly port: SystemPort;
@@ -41,12 +46,13 @@ export class GuardLoop {
     this.#arm();
   }
 
-  /** See {@link GuardEngine.stop}. */
-  stop(keepsSettings = false): void {
+  /** See {@link GuardEngine.stop}. Takes no longer than answers that are under way. */
+  async stop(keepsSettings = false): Promise<void> {
     if (this.#timer) clearTimeout(this.#timer);
     this.#timer = null;
-    this.#options.engine.stop(keepsSettings);
-    this.#options.world.close();
+    const { engine, world } = this.#options;
+    for (let tries = 1; !engine.stop(keepsSettings) && tries < STOP_TRIES; tries++) await sleep(STOP_AGAIN_MS);
+    world.close();
   }
 
   #onTimer(): void {

@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
-import type { ConnectionOptions } from "../kernel/connection-options.ts";
+import { type ConnectionOptions, isSameOptions } from "../kernel/connection-options.ts";
 
 /** What is kept: cookies are unique until the machine starts anew. */
 interface Kept {
@@ -30,9 +30,10 @@ export class GuardMemory {
     return this.#own.get(key) ?? null;
   }
 
-  /** Notes what a program has, unless that is known. */
+  /** Notes what a program has. */
   note(key: number, options: ConnectionOptions): void {
-    if (this.#own.has(key)) return;
+    const known = this.#own.get(key);
+    if (known && isSameOptions(known, options)) return;
     this.#own.set(key, options);
     this.#isChanged = true;
   }

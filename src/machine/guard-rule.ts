@@ -52,20 +52,18 @@ function capThatHolds(budgetMs: number, retries2: number): number | null {
 }
 
 /**
- * The settings a connection should have, or `null` when it needs none of ours. It only ever tightens: what the program set tighter
- * itself stays, and so does its own user timeout.
- *
- * One case needs care: with a user timeout, the first probe after a silence longer than that timeout may be lost, and the next tick
- * would end a live connection (kernel.md, "Nudge"). The timeout is stretched by the silence until the peer was heard again.
+ * The settings a connection should have, or `null` when it needs none of ours. It only ever tightens the keepalive and the cap: what the program set
+ * tighter itself stays. A user timeout of the program's is loosened where the keepalive becomes ours: it ends a silent connection by its length alone, however
+ * many probes the count allows (kernel.md), and before the keepalive was ours it may never have done so.
  */
-export function tighten(before: ConnectionOptions, standing: Standing, silentForMs: number): ConnectionOptions | null {
+export function tighten(before: ConnectionOptions, standing: Standing): ConnectionOptions | null {
   const keepalive = tightenKeepalive(before, standing);
   const { rtoMaxMs } = standing;
   const capMs = before.rtoMaxMs === null || rtoMaxMs === null ? before.rtoMaxMs : Math.min(before.rtoMaxMs, rtoMaxMs);
   if (keepalive === before.keepalive && capMs === before.rtoMaxMs) return null;
-  const isAtRisk = before.userTimeoutMs > 0 && 2 * silentForMs >= before.userTimeoutMs;
-  const userTimeoutMs = isAtRisk ? Math.ceil(before.userTimeoutMs + silentForMs) : before.userTimeoutMs;
-  return { keepalive, userTimeoutMs, rtoMaxMs: capMs };
+  const isOurs = keepalive !== before.keepalive && before.userTimeoutMs > 0;
+  const givesUpMs = keepalive.idleMs + keepalive.intervalMs * keepalive.count;
+  return { keepalive, userTimeoutMs: isOurs ? Math.max(before.userTimeoutMs, givesUpMs) : before.userTimeoutMs, rtoMaxMs: capMs };
 }
 
 function tightenKeepalive(before: ConnectionOptions, standing: Standing): AppliedKeepalive {

@@ -1,6 +1,6 @@
 import { heardAgeMs } from "../core/flow.ts";
 import type { Instant } from "../core/instant.ts";
-import type { PeerGroup } from "../core/peer-groups.ts";
+import { heardInGroup, markSilent, type PeerGroup } from "../core/peer-groups.ts";
 import type { TcpInfo, TcpState } from "../core/tcp-info.ts";
 import type { WheelEntry } from "../core/timer-wheel.ts";
 import type { ConnectionOptions } from "../kernel/connection-options.ts";
@@ -9,6 +9,7 @@ import type { ConfirmedVerdict } from "./confirmed-verdict.ts";
 import type { ConnectionRow } from "./connection-row.ts";
 import type { NamedConnection } from "./guard-event.ts";
 import type { GuardRule, Standing } from "./guard-rule.ts";
+import type { Hold } from "./hold.ts";
 import { RoundTrips } from "./round-trips.ts";
 
 /** States in which a connection may be ended. Never LISTEN: SOCK_DESTROY would shut the whole server (measured on 6.18). */
@@ -35,7 +36,7 @@ export class Guarded implements WheelEntry {
   readonly id: SockDiagId;
   readonly inode: number;
   readonly namespaceIndex: number;
-  readonly by: GuardedBy;
+  by: GuardedBy;
   readonly local: string;
   readonly remote: string;
   readonly pid: number | null;
@@ -47,6 +48,8 @@ export class Guarded implements WheelEntry {
   round = 0;
   /** Present while the connection is in doubt. */
   verdict: ConfirmedVerdict | null = null;
+  /** Since when. */
+  doubtedAt: Instant = 0;
   isSilent = false;
   readonly roundTrips: RoundTrips;
   info: TcpInfo | null = null;
@@ -55,10 +58,18 @@ export class Guarded implements WheelEntry {
   settings: ConnectionOptions | null = null;
   /** How often its settings were reached for in vain because its owner was just then not to be found. */
   tries = 0;
-  /** For a while it has other settings: after a nudge, under the patience of a hold, with a stretched user timeout. */
+  /** For a while it has other settings: after a nudge, under the patience of a hold, where it could not bear all of them. */
   isDeviating = false;
-  /** The brake holds it: the kernel probes it seldom, and nobody else does. */
-  isHeld = false;
+  /** What the guard, or the program after it, left there last; `null` before the guard set anything. */
+  left: ConnectionOptions | null = null;
+  /** The brake holds it: nothing is ended, and it is asked seldom. */
+  hold: Hold | null = null;
+  /** It was held, and has not been heard since: silent until then, whatever a new verdict has had time to find. */
+  wasHeld = false;
+  /** The rules were read again since it was matched. */
+  isUnmatched = false;
+  /** No rule covers it any more: its program gets back what it had, as soon as the connection bears it. */
+  isLeaving = false;
   /** The guard's own user timeout is on. */
   hasUserTimeout = false;
   /** What was logged of it already, so that it is not said again at every look. */
@@ -112,6 +123,21 @@ export class Guarded implements WheelEntry {
     this.info = info;
     this.state = info.state;
     this.heardAt = Math.max(this.since, now - (heardAgeMs(info) ?? 0));
+  }
+
+  /** To the others it counts as silent, or no more. */
+  markSilent(isSilent: boolean): void {
+    const { group } = this.by;
+    if (this.isSilent === isSilent || !group) return;
+    this.isSilent = isSilent;
+    markSilent(group, isSilent);
+  }
+
+  /** Its peer was heard since the last survey. */
+  noteHeard(row: ConnectionRow): void {
+    if (!this.by.group) return;
+    heardInGroup(this.by.group, this.heardAt);
+    this.roundTrips.teach(this.by.group, row);
   }
 
   get #longestSilenceMs(): number {

@@ -27,6 +27,7 @@ export interface PeerCount {
 export class MassDeathBrake {
   readonly #settings: BrakeSettings;
   #since: Instant | null = null;
+  #lastAt: Instant = Number.NEGATIVE_INFINITY;
 
   constructor(settings: BrakeSettings) {
     this.#settings = settings;
@@ -37,11 +38,22 @@ export class MassDeathBrake {
     return this.#since;
   }
 
+  /** Whether what has gone unanswered since then fell, at least in part, into a time when most peers were silent that is over. */
+  isTainted(since: Instant): boolean {
+    return this.#since === null && since <= this.#lastAt;
+  }
+
   /** `true`: end nothing now. */
   holds(now: Instant, { peers, silentPeers }: PeerCount): boolean {
     const isMass = peers >= this.#settings.peers && silentPeers >= this.#settings.share * peers;
-    if (!isMass) this.#since = null;
-    else this.#since ??= now;
+    if (isMass) {
+      this.#since ??= now;
+      this.#lastAt = now;
+    } else {
+      // When the longest hold was over the silent were ended: that is why they are fewer.
+      if (this.#since !== null && now - this.#since >= this.#settings.holdAtMostMs) this.#lastAt = Number.NEGATIVE_INFINITY;
+      this.#since = null;
+    }
     return this.#since !== null && now - this.#since < this.#settings.holdAtMostMs;
   }
 }

@@ -30,6 +30,8 @@ export interface Nudged {
 
 /** The kernel probes only after 1 s of silence, and a fresher sign of life is answer enough. */
 const SILENCE_NEEDED_MS = 1000;
+/** A round asks some 50 times at most, and the kernel counts to 127. */
+const MOST_UNANSWERED = 60;
 const LOOK_EVERY_MS = 20;
 /** Beyond the budget for the last look. */
 const GRACE_MS = 1500;
@@ -91,6 +93,7 @@ export class NudgeRound {
       const info = readInfo(fd);
       const silentForMs = info ? (heardAgeMs(info) ?? 0) : 0;
       if (!info || flowOf(info) !== "idle" || silentForMs < SILENCE_NEEDED_MS || readUserTimeout(fd) !== 0) return null;
+      if ((info.probes ?? 0) > MOST_UNANSWERED) return null;
       const saved = readOptions(fd);
       const keepalive = { enabled: true, idleMs: 1000, intervalMs: saved.keepalive.intervalMs, count: LOOSEST_COUNT };
       applyOptions(fd, saved, { ...saved, keepalive });

@@ -1,10 +1,10 @@
 import { backstopProbes, givesUpAfterMs, inFlightUserTimeoutMs, rtoCapMs } from "../core/backstop.ts";
 import { LossBelief } from "../core/loss-belief.ts";
 import { type ProbePlan, planProbes } from "../core/probe-plan.ts";
-import { type ConnectionOptions, LOOSEST_COUNT, readOptions } from "../kernel/connection-options.ts";
+import { applyOptions, applyTimeoutInFlight, type ConnectionOptions, LOOSEST_COUNT, readOptions } from "../kernel/connection-options.ts";
 import { type AppliedKeepalive, applyKeepalive, isSameKeepalive } from "../kernel/keepalive.ts";
 import { restoreOptions } from "../kernel/late-restore.ts";
-import { beneathNudge, nudgeDescriptor } from "../kernel/nudge.ts";
+import { nudgeDescriptor, settledOptions } from "../kernel/nudge.ts";
 import { readRetries } from "../kernel/retries.ts";
 import { applyRtoMax } from "../kernel/rto-max.ts";
 import { sampleTcpInfo } from "../kernel/tcp-info.ts";
@@ -14,7 +14,7 @@ import type { WatchSettings } from "./options.ts";
 import { shareEqual } from "./share-equal.ts";
 
 const NO_CAP =
-  "no TCP_RTO_MAX_MS (Linux >= 6.15): a peer that dies behind a closed window is found after up to eight times the time it was blocked";
+  "no TCP_RTO_MAX_MS (Linux >= 6.15, and not while data is being repeated): a peer that dies behind a closed window is found after up to eight times the time it was blocked";
 const UNCAPPED =
   "the program ended its side, so the cap on backoff is taken off for the last data: a peer that dies behind a closed window is found after up to eight times the time it was blocked";
 const REPORT =
@@ -22,6 +22,8 @@ const REPORT =
 
 /** With `onDead: "report"` the kernel probes so seldom by itself that it gives up after more than an hour. */
 const REPORT_INTERVAL_MS = 30_000;
+
+const NUDGE_IDLE_MS = 1000;
 
 /** What most connections have in common is kept once. */
 const sharedSaved: (saved: ConnectionOptions) => ConnectionOptions = shareEqual();
@@ -69,9 +71,9 @@ export class Standing {
 
   /** Notes how the options stand, for {@link restore}, and sets all but the keepalive. */
   static on(fd: number, settings: WatchSettings): Standing {
-    const { userTimeoutMs, rtoMaxMs, keepalive } = readOptions(fd);
-    const own = sharedKeepalive(beneathNudge(fd, keepalive));
-    return Standing.#begin(fd, settings, sharedSaved({ keepalive: own, userTimeoutMs, rtoMaxMs }), own);
+    const own = settledOptions(fd);
+    const keepalive = sharedKeepalive(own.keepalive);
+    return Standing.#begin(fd, settings, sharedSaved({ ...own, keepalive }), keepalive);
   }
 
   /** The same connection, by other settings. */
@@ -90,7 +92,8 @@ export class Standing {
   start(fd: number, idleMs: number): Standing {
     const { budgetMs, isReport } = this.terms;
     const patience = isReport ? { intervalMs: REPORT_INTERVAL_MS, count: LOOSEST_COUNT } : backstopProbes(budgetMs, idleMs);
-    return this.#withKeepalive(applyKeepalive(fd, { enabled: true, idleMs, ...patience }));
+    const before = readOptions(fd);
+    return this.#withKeepalive(applyOptions(fd, before, { ...before, keepalive: { enabled: true, idleMs, ...patience } }).keepalive);
   }
 
   /** `plan`: how soon a dead peer is found by what is believed of the path. */
@@ -131,14 +134,15 @@ export class Standing {
   /** Sends a probe now; TCP_KEEPIDLE stays at 1 s until the peer answered and {@link keepIdle} restores the routine. */
   nudge(fd: number): Standing {
     nudgeDescriptor(fd);
-    return this.#withKeepalive({ ...this.keepalive, idleMs: 1000 });
+    return this.#withKeepalive({ ...this.keepalive, idleMs: NUDGE_IDLE_MS });
   }
 
   /** The user timeout guards data in flight behind an open window only: at a closed one it would end a live peer (kernel.md). */
   guardInFlight(fd: number, isInFlight: boolean): Standing {
     const { inFlightUserTimeoutMs: timeoutMs } = this.terms;
     if (timeoutMs === 0 || isInFlight === this.hasUserTimeout) return this;
-    applyUserTimeout(fd, isInFlight ? timeoutMs : 0);
+    if (isInFlight) applyTimeoutInFlight(fd, timeoutMs);
+    else applyUserTimeout(fd, 0);
     return sharedStanding(new Standing({ ...this, hasUserTimeout: isInFlight }));
   }
 
@@ -149,7 +153,7 @@ export class Standing {
   uncap(fd: number): Standing {
     const { rtoMaxMs } = this.saved;
     if (rtoMaxMs === null || this.terms.rtoMaxMs === null) return this;
-    applyRtoMax(fd, rtoMaxMs);
+    applyRtoMax(fd, Math.max(rtoMaxMs, this.terms.rtoMaxMs));
     return sharedStanding(new Standing({ ...this, terms: sharedTerms({ ...this.terms, rtoMaxMs: null, isUncapped: true }) }));
   }
 
@@ -160,9 +164,18 @@ export class Standing {
 
   /** libuv and clients set keepalive on their own; what differs from what we left there is theirs, and theirs again when the watch ends. */
   #adoptForeign(fd: number): Standing {
-    const keepalive = beneathNudge(fd, readOptions(fd).keepalive);
-    if (isSameKeepalive(keepalive, this.keepalive)) return this;
+    const { keepalive } = settledOptions(fd);
+    if (this.#isOurs(keepalive)) return this;
     return sharedStanding(new Standing({ ...this, saved: sharedSaved({ ...this.saved, keepalive: sharedKeepalive(keepalive) }) }));
+  }
+
+  /** Another process that asked this peer may have left the idle time short, and the count looser by what was unanswered. */
+  #isOurs({ enabled, idleMs, intervalMs, count }: AppliedKeepalive): boolean {
+    const ours = this.keepalive;
+    if (enabled !== ours.enabled || intervalMs !== ours.intervalMs) return false;
+    return enabled
+      ? (idleMs === ours.idleMs || idleMs === NUDGE_IDLE_MS) && count >= ours.count
+      : isSameKeepalive(ours, { ...ours, idleMs, count });
   }
 
   #withKeepalive(keepalive: AppliedKeepalive): Standing {
@@ -175,7 +188,7 @@ function termsFor(fd: number, settings: WatchSettings, saved: ConnectionOptions)
   const { detectWithinMs: budgetMs, falseAlarmsPerYear, atDeadline, zeroWindowToleranceMs } = settings;
   const isReport = settings.onDead === "report";
   const retries2 = readRetries().tcpRetries2;
-  const rtoMaxMs = isReport ? null : applyRtoMax(fd, rtoCapMs(budgetMs, rttOf(fd)));
+  const rtoMaxMs = isReport ? null : applyCap(fd, budgetMs);
   const timeoutMs = isReport ? saved.userTimeoutMs : inFlightUserTimeoutMs(budgetMs, rtoMaxMs, retries2, zeroWindowToleranceMs);
   return {
     budgetMs,
@@ -190,9 +203,11 @@ function termsFor(fd: number, settings: WatchSettings, saved: ConnectionOptions)
   };
 }
 
-function rttOf(fd: number): number {
+/** `null` where the kernel has no such option, and in the midst of retransmissions: lowered then, it would end the connection (see `bearable`). */
+function applyCap(fd: number, budgetMs: number): number | null {
   const info = sampleTcpInfo(fd);
-  return typeof info === "number" ? 0 : (info.rttMs ?? 0);
+  if (typeof info === "number") return applyRtoMax(fd, rtoCapMs(budgetMs));
+  return (info.retransmits ?? 0) > 0 ? null : applyRtoMax(fd, rtoCapMs(budgetMs, info.rttMs));
 }
 
 function isOver(budgetMs: number, { idle, inFlight }: { readonly idle: number; readonly inFlight: number }): string {

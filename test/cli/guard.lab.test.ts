@@ -150,4 +150,40 @@ await describeWith(["root", "namespaces", "ss", "/usr/bin/python3"], "halfopen g
     expect(of(second.events(), "destroy").map(({ connection }) => connection.remote)).toEqual([`${peers[1]}:7000`]);
     expect(clients.filter(({ code }) => code() === undefined).length).toBe(peers.length - 1);
   });
+
+  it.concurrent("gives what a listener accepted under it the listener's own, and what its rules cover no more the program's", {
+    timeout: 60_000,
+  }, async () => {
+    const stage = await Stage.open(world);
+    const server = `
+      const net = require("net");
+      net.createServer((s) => s.resume()).listen(6000, "::", () => console.log("ready"));`;
+    const running = await stage.start("left", [process.execPath, "-e", server]);
+    await until(() => running.lines.includes("ready"), "it listens");
+    const rules = join(folder, "listener.yaml");
+    writeFileSync(rules, "rules:\n  - { name: all, match: { port: [6000, 7000] }, detect-within: 5s }\n");
+    await stage.client(7000);
+    const own = await stage.settings();
+    const { running: guard, events } = await stage.guard(["--rules", rules, "--apply"]);
+    await until(() => of(events(), "set").length === 2, "the listener and the client are set");
+    const far = await stage.start("right", [
+      process.execPath,
+      "-e",
+      `require("net").connect(6000, "${stage.network.address("left")}", () => console.log("ready")).resume()`,
+    ]);
+    await until(() => far.lines.includes("ready"), "a client is accepted");
+    await sleep(SETTLE_MS);
+    const accepted = async (): Promise<unknown> =>
+      Object.entries(await stage.settings()).find(([remote]) => !remote.endsWith(":7000"))?.[1];
+    expect(await accepted()).toMatchObject({ keepalive: { enabled: true, count: 40 } });
+    writeFileSync(rules, "rules:\n  - { name: all, match: { port: 6000 }, detect-within: 5s }\n");
+    await guard.process.signal("SIGHUP");
+    await sleep(SETTLE_MS);
+    expect(await stage.settings()).toMatchObject(own);
+    expect(await accepted()).toMatchObject({ keepalive: { enabled: true, count: 40 } });
+    await guard.process.signal("SIGTERM");
+    expect(await guard.ended).toBe(0);
+    expect(await accepted()).toMatchObject({ keepalive: { enabled: false }, userTimeoutMs: 0 });
+    expect(guard.process.errors).toEqual([]);
+  });
 });

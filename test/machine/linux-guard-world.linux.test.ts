@@ -87,7 +87,7 @@ class Found {
 
 /** Everything that a guard does to a connection, with what came of it. */
 function actOn(world: LinuxGuardWorld, { connection }: Found): { tune: number; nudge: number; end: number } {
-  const tune = world.tune(connection, (before) => tighten(before, connection.by.standing, 0), false).errno;
+  const tune = world.tune(connection, (before) => tighten(before, connection.by.standing), false).errno;
   const errnos = { tune, nudge: world.nudge(connection), end: world.end(connection) };
   world.close();
   return errnos;
@@ -132,7 +132,7 @@ describe.runIf(process.platform === "linux")("between looking a connection up an
 
   it("nothing may come between: the right one is set, asked and ended", async () => {
     const world = found.world();
-    const tuned = world.tune(found.connection, (before) => tighten(before, found.connection.by.standing, 0), false);
+    const tuned = world.tune(found.connection, (before) => tighten(before, found.connection.by.standing), false);
     expect(tuned).toMatchObject({
       errno: 0,
       before: { keepalive: { enabled: false } },

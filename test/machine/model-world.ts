@@ -5,6 +5,7 @@ import type { ConnectionTable } from "../../src/machine/connection-table.ts";
 import { GuardActions } from "../../src/machine/guard-actions.ts";
 import { GuardEngine } from "../../src/machine/guard-engine.ts";
 import type { GuardEvent } from "../../src/machine/guard-event.ts";
+import { GuardMemory } from "../../src/machine/guard-memory.ts";
 import type { GuardRule } from "../../src/machine/guard-rule.ts";
 import type { Decide, GuardWorld, Tuned } from "../../src/machine/guard-world.ts";
 import type { Guarded } from "../../src/machine/guarded.ts";
@@ -34,10 +35,14 @@ export class ModelWorld implements GuardWorld {
   /** When the kernel itself gave a connection up. */
   readonly kernelEndedAt: Map<number, number> = new Map();
   readonly endedAt: Map<number, number> = new Map();
-  readonly engine: GuardEngine;
+  engine: GuardEngine;
   readonly rules: readonly GuardRule[];
   readonly #sweepMs: number;
   readonly #hasRtoCap: boolean;
+  readonly #apply: boolean;
+  readonly #brake: BrakeSettings;
+  /** Outlasts a guard, as its file does. */
+  readonly #memory: GuardMemory = new GuardMemory();
 
   constructor(options: { budgetMs?: number; apply?: boolean; brake?: BrakeSettings; sweepMs?: number; hasRtoCap?: boolean }) {
     const { budgetMs = 5000, apply = true } = options;
@@ -52,11 +57,23 @@ export class ModelWorld implements GuardWorld {
       includesLoopback: true,
     };
     this.rules = [rule];
-    const { brake = DEFAULT_BRAKE } = options;
-    const { holdAtMostMs } = brake;
+    this.#apply = apply;
+    this.#brake = options.brake ?? DEFAULT_BRAKE;
+    this.engine = this.#newGuard();
+  }
+
+  #newGuard(): GuardEngine {
+    const { holdAtMostMs } = this.#brake;
     const log = (event: GuardEvent): number => this.events.push(event);
-    const actions = new GuardActions({ world: this, apply, zeroWindowToleranceMs: 60_000, holdAtMostMs, log });
-    this.engine = new GuardEngine({ world: this, actions, brake: new MassDeathBrake(brake), rules: this.rules }, 0);
+    const memory = this.#memory;
+    const actions = new GuardActions({ world: this, apply: this.#apply, zeroWindowToleranceMs: 60_000, holdAtMostMs, memory, log });
+    return new GuardEngine({ world: this, actions, brake: new MassDeathBrake(this.#brake), rules: this.rules }, this.now);
+  }
+
+  /** The guard is stopped, or killed, and another one starts. */
+  restart(isKilled: boolean): void {
+    if (!isKilled) this.engine.stop();
+    this.engine = this.#newGuard();
   }
 
   add(kernel: KernelModel, remote: readonly number[] = [10, 0, 0, 2], writeEveryMs: number | null = null): number {
@@ -113,9 +130,7 @@ export class ModelWorld implements GuardWorld {
     if (!connection) return { errno: 3, before: null, after: null };
     const before = connection.options;
     const wanted = decide(before);
-    const info = connection.kernel.info();
-    const isIdle = info.unackedSegments === 0 && info.notSentBytes === 0;
-    const after = wanted && bearable(wanted, isIdle ? (info.probes ?? 0) : 0);
+    const after = wanted && bearable(wanted, before, connection.kernel.info());
     if (after && !isDry) {
       connection.options = after;
       this.#set(connection);
