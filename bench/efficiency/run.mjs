@@ -4,6 +4,7 @@ import { cpus, release } from "node:os";
 import { parseArgs } from "node:util";
 import { rtoCapMs } from "../../dist/core/backstop.js";
 import * as core from "../../dist/core/index.js";
+import { planOnShortPath } from "../../dist/core/short-path.js";
 import { FAULTS } from "../../dist/lab/faults.js";
 import { runLab } from "../../dist/lab/run-lab.js";
 import { simulateDetector } from "../../dist/testing/index.js";
@@ -14,7 +15,7 @@ const { values } = parseArgs({
 const [budgetMs, rounds] = [Number(values.budget), Number(values.rounds)];
 const outageMs = core.OUTAGE_SHARE * budgetMs;
 const loss = 0.01;
-const { idleMs } = core.planProbes({ budgetMs, answerWindowMs: 200, lossRatio: loss, rtoMs: 204, rtoMaxMs: rtoCapMs(budgetMs) });
+const { idleMs } = planOnShortPath({ budgetMs, falseAlarmsPerYear: core.DEFAULT_FALSE_ALARMS_PER_YEAR, rtoMaxMs: rtoCapMs(budgetMs) });
 
 /** The routine asks every `everyMs`; an outage may begin in front of the first question that stays unanswered, and must be survived. */
 const boundMs = (everyMs, ageMs) => everyMs + outageMs - Math.min(ageMs, everyMs);

@@ -1,9 +1,10 @@
 import type { Diagnosis } from "../core/diagnosis.ts";
+import type { WatchEvent } from "../watch/sink.ts";
 import { paint } from "./colour.ts";
 import { formatDuration } from "./duration.ts";
 
 /** `vitals`: nothing happened, this is how it goes. */
-export type VitalEvent = "vitals" | "suspect" | "overdue" | "alive" | "dead" | "close";
+export type VitalEvent = "vitals" | WatchEvent;
 
 const COLOURS = { alive: "green", suspect: "yellow", dead: "red" } as const;
 

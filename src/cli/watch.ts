@@ -3,6 +3,7 @@ import { parseArgs } from "node:util";
 import type { Diagnosis } from "../core/diagnosis.ts";
 import { printable } from "../core/printable.ts";
 import { LARGEST_BUDGET_MS, SMALLEST_BUDGET_MS } from "../core/probe-plan.ts";
+import { NEWS } from "../watch/sink.ts";
 import { watch as watchSocket } from "../watch/watch.ts";
 import type { Watcher } from "../watch/watcher.ts";
 import { type Command, type ExitCode, UsageError } from "./command.ts";
@@ -69,7 +70,7 @@ async function follow(socket: Socket, watcher: Watcher, tell: Tell, everyMs: num
     socket.destroy();
   };
   process.once("SIGINT", stop).once("SIGTERM", stop);
-  for (const event of ["suspect", "overdue", "alive", "dead"] as const) watcher.on(event, (diagnosis) => tell(event, diagnosis));
+  for (const event of NEWS) watcher.on(event, (diagnosis) => tell(event, diagnosis));
   watcher.on("close", (diagnosis) => timer && !isStopped && tell("close", diagnosis));
   socket.once("connect", () => {
     timer = setInterval(() => {

@@ -3,15 +3,16 @@
  * the one that ends a live connection (design.md, section 4).
  */
 
+import { UNCAPPED_RTO_MS } from "./retransmission-times.ts";
+
 /** The backstop acts after this many budgets, where the kernel's limits allow. */
-export const BACKSTOP_BUDGETS = 3;
-/** The kernel counts to 127 (MAX_TCP_KEEPCNT). */
-const LOOSEST_COUNT = 127;
+const BACKSTOP_BUDGETS = 3;
+/** MAX_TCP_KEEPCNT: so loose that asking can hardly end a connection. */
+export const LOOSEST_COUNT = 127;
 /** A path that loses a third of all round trips needs some twenty before silence is proof, and the kernel must not come first. */
 const FEWEST_PROBES = 40;
-/** Limits of TCP_RTO_MAX_MS. */
+/** The least that TCP_RTO_MAX_MS takes. */
 const SMALLEST_CAP_MS = 1000;
-const LARGEST_CAP_MS = 120_000;
 /** The kernel models its own patience with this timeout, whatever the connection's own (tcp_timer.c, TCP_RTO_MIN). */
 const MODEL_RTO_MS = 200;
 
@@ -27,15 +28,25 @@ export function backstopProbes(budgetMs: number, idleMs: number): { readonly int
  * trips, so that nothing is sent again that is still on its way.
  */
 export function rtoCapMs(budgetMs: number, rttMs: number = 0): number {
-  return Math.min(LARGEST_CAP_MS, Math.max(SMALLEST_CAP_MS, Math.floor(budgetMs / 5), Math.ceil(2 * rttMs)));
+  return Math.min(UNCAPPED_RTO_MS, Math.max(SMALLEST_CAP_MS, Math.floor(budgetMs / 5), Math.ceil(2 * rttMs)));
 }
 
 /**
- * The user timeout that data in flight needs behind an open window: three budgets, and no less than a live peer may keep its window closed. 0 where
- * the kernel's own patience lasts two budgets: it does not with a long budget, a lowered tcp_retries2, or no cap on backoff in force (`null`).
+ * The user timeout that data in flight needs behind an open window; 0 where the kernel's own patience is enough: it is not with a long budget, a
+ * lowered tcp_retries2, or no cap on backoff in force (`null`).
  */
 export function inFlightUserTimeoutMs(budgetMs: number, capMs: number | null, retries2: number, zeroWindowToleranceMs: number): number {
-  if (capMs !== null && givesUpAfterMs(capMs, retries2) >= 2 * budgetMs) return 0;
+  if (capMs !== null && isPatient(budgetMs, capMs, retries2)) return 0;
+  return standInTimeoutMs(budgetMs, zeroWindowToleranceMs);
+}
+
+/** Whether the kernel's own patience with data in flight lasts two budgets. */
+export function isPatient(budgetMs: number, capMs: number, retries2: number): boolean {
+  return givesUpAfterMs(capMs, retries2) >= 2 * budgetMs;
+}
+
+/** The user timeout that stands in for this process: three budgets, and no less than a live peer may keep its window closed. */
+export function standInTimeoutMs(budgetMs: number, zeroWindowToleranceMs: number): number {
   return Math.max(zeroWindowToleranceMs, BACKSTOP_BUDGETS * budgetMs);
 }
 

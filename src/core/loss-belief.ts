@@ -63,7 +63,7 @@ export class LossBelief {
 
   /** Share of attempts lost, 0 to 1. */
   get ratio(): number {
-    return this.#lost === 0 ? 0 : (this.#lost + ALWAYS_LOST) / (this.#lost + ALWAYS_LOST + this.#answered);
+    return this.#lost === 0 ? 0 : this.#mean;
   }
 
   /** As good as nothing was lost. */
@@ -91,9 +91,12 @@ export class LossBelief {
 
   /** The longest series of losses that the known loss explains. */
   #longestSeries(): number {
-    return Math.floor(
-      Math.log(EXPLAINED) / Math.log(Math.min(0.99, (this.#lost + ALWAYS_LOST) / (this.#lost + ALWAYS_LOST + this.#answered))),
-    );
+    return Math.floor(Math.log(EXPLAINED) / Math.log(Math.min(0.99, this.#mean)));
+  }
+
+  get #mean(): number {
+    const lost = this.#lost + ALWAYS_LOST;
+    return lost / (lost + this.#answered);
   }
 }
 

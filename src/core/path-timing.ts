@@ -2,10 +2,8 @@ import type { Attempts } from "./attempts.ts";
 import type { Flow } from "./flow.ts";
 import type { Instant } from "./instant.ts";
 import { PROBE_SPACING_MS } from "./probe-plan.ts";
+import { UNCAPPED_RTO_MS } from "./retransmission-times.ts";
 import type { TcpInfo } from "./tcp-info.ts";
-
-/** tcp.h: TCP_RTO_MAX, what the kernel's backoff ends at where nobody caps it. */
-const TCP_RTO_MAX_MS = 120_000;
 
 /**
  * More than a round trip and these shares of the budget nobody waits for an answer. The kernel may hold the round trip to be far longer than it is:
@@ -29,7 +27,7 @@ export class PathTiming {
   /** `rtoMaxMs`: the cap on backoff, `null` for the kernel's own. */
   constructor(budgetMs: number, rtoMaxMs: number | null) {
     this.#budgetMs = budgetMs;
-    this.#rtoMaxMs = rtoMaxMs ?? TCP_RTO_MAX_MS;
+    this.#rtoMaxMs = rtoMaxMs ?? UNCAPPED_RTO_MS;
   }
 
   learn(info: TcpInfo): void {

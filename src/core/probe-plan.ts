@@ -89,8 +89,9 @@ export function planProbes(input: ProbePlanInput): ProbePlan {
   const marginMs = answerWindowMs + KERNEL_LATENESS_MS + ownLatenessMs(budgetMs);
   const inFlight = attemptsNeededBy(loss, "in-flight", falseAlarmsPerYear, 0);
   const blocked = attemptsNeededBy(loss, "blocked", falseAlarmsPerYear, 0);
+  const outlastsMs = firstAttemptBeyond(outageMs, input.rtoMs, input.rtoMaxMs);
   const lastInFlightMs = Math.max(
-    firstAttemptBeyond(outageMs, input.rtoMs, input.rtoMaxMs),
+    outlastsMs,
     nthAttemptAt(inFlight + 1, input.rtoMs, input.rtoMaxMs), // the tail loss probe is not always counted
   );
   const probing = (idleMs: number): { readonly attempts: number; readonly ms: number } => {
@@ -98,9 +99,7 @@ export function planProbes(input: ProbePlanInput): ProbePlan {
     const ms = Math.max(outageMs + (outlastingNeeded - 1) * spacingMs, lateStartMs + (attempts - 1) * spacingMs);
     return { attempts, ms };
   };
-  const longest = Math.floor(
-    (budgetMs - Math.max(probing(LONGEST_IDLE_MS).ms, firstAttemptBeyond(outageMs, input.rtoMs, input.rtoMaxMs)) - marginMs) / 1000,
-  );
+  const longest = Math.floor((budgetMs - Math.max(probing(LONGEST_IDLE_MS).ms, outlastsMs) - marginMs) / 1000);
   let idleMs = Math.min(LONGEST_IDLE_MS, Math.max(1000, longest * 1000));
   while (idleMs > 1000 && idleMs + probing(idleMs).ms + marginMs > budgetMs) idleMs -= 1000;
   const { attempts, ms } = probing(idleMs);

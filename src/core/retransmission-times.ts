@@ -3,8 +3,8 @@
  * restarts the timer, then retransmissions that wait twice as long each up to a cap. Measured on a LAN (6.18): 0, 0.21, 0.44, 0.85, 1.70, 3.35 s.
  */
 
-/** tcp.h: TCP_RTO_MAX, what the kernel's backoff ends at where nobody caps it. */
-const TCP_RTO_MAX_MS = 120_000;
+/** What the kernel's backoff ends at where nobody caps it (tcp.h, TCP_RTO_MAX), and the most that a cap can be. */
+export const UNCAPPED_RTO_MS = 120_000;
 
 /** When the `n`th transmission leaves, the first one being 1. */
 export function nthAttemptAt(n: number, rtoMs: number, rtoMaxMs: number | null): number {
@@ -17,7 +17,7 @@ export function firstAttemptBeyond(spanMs: number, rtoMs: number, rtoMaxMs: numb
 }
 
 function walk(rtoMs: number, rtoMaxMs: number | null, isEnough: (at: number, count: number) => boolean): number {
-  const cap = rtoMaxMs ?? TCP_RTO_MAX_MS;
+  const cap = rtoMaxMs ?? UNCAPPED_RTO_MS;
   let at = rtoMs;
   let gap = Math.min(rtoMs, cap);
   for (let count = 2; !isEnough(at, count); count++) {

@@ -3,6 +3,7 @@ import type { Socket } from "node:net";
 import type { Diagnosis } from "../core/diagnosis.ts";
 import { HalfOpenError } from "../core/errors.ts";
 import { type Heartbeat, settingsOf, type WatchOptions } from "../watch/options.ts";
+import { NEWS, type WatchEvent } from "../watch/sink.ts";
 import { watch } from "../watch/watch.ts";
 import { surface, type Watcher } from "../watch/watcher.ts";
 
@@ -74,8 +75,7 @@ export class ClientWatch extends EventEmitter<ClientWatchEvents> implements Disp
     try {
       const watcher = watch(socket, { ...this.#options, heartbeat });
       this.#watchers.add(watcher);
-      for (const event of ["suspect", "overdue", "alive", "dead"] as const)
-        watcher.on(event, (diagnosis) => this.#tell(event, diagnosis, socket));
+      for (const event of NEWS) watcher.on(event, (diagnosis) => this.#tell(event, diagnosis, socket));
       watcher.on("close", (diagnosis) => {
         this.#watchers.delete(watcher);
         this.#tell("close", diagnosis, socket);
@@ -90,7 +90,7 @@ export class ClientWatch extends EventEmitter<ClientWatchEvents> implements Disp
     }
   }
 
-  #tell(event: "suspect" | "overdue" | "alive" | "dead" | "close", diagnosis: Diagnosis, socket: Socket): void {
+  #tell(event: WatchEvent, diagnosis: Diagnosis, socket: Socket): void {
     try {
       this.emit(event, diagnosis, socket);
     } catch (error) {

@@ -1,4 +1,4 @@
-import { givesUpAfterMs } from "../core/backstop.ts";
+import { givesUpAfterMs, LOOSEST_COUNT } from "../core/backstop.ts";
 import { type Flow, flowOf, heardAgeMs } from "../core/flow.ts";
 import type { TcpInfo } from "../core/tcp-info.ts";
 import { type AppliedKeepalive, applyKeepalive, isKeepaliveOn, isSameKeepalive, readKeepalive } from "./keepalive.ts";
@@ -32,8 +32,6 @@ export function readOptions(fd: number, wanted: OptionsWanted = "all"): Connecti
   return { keepalive, userTimeoutMs: readUserTimeout(fd), rtoMaxMs: readRtoMax(fd) };
 }
 
-/** MAX_TCP_KEEPCNT: so loose that asking can hardly end a connection. */
-export const LOOSEST_COUNT = 127;
 /** With fewer probes left than this a keepalive can no more tell an outage from a death. */
 const FEWEST_LEFT = 3;
 const LONGEST_JIFFY_MS = 10;

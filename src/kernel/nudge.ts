@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { LOOSEST_COUNT } from "../core/backstop.ts";
 import { HalfOpenError } from "../core/errors.ts";
 import { flowOf } from "../core/flow.ts";
 import type { TcpInfo } from "../core/tcp-info.ts";
-import { applyOptions, type ConnectionOptions, isSameOptions, LOOSEST_COUNT, readOptions } from "./connection-options.ts";
+import { applyOptions, type ConnectionOptions, isSameOptions, readOptions } from "./connection-options.ts";
 import { descriptorOf, realSocketOf } from "./descriptor.ts";
 import { isSameKeepalive } from "./keepalive.ts";
 import { ownOptions, restoreOptions } from "./late-restore.ts";
@@ -25,8 +26,8 @@ export interface NudgeResult {
   readonly tcpInfo: TcpInfo;
 }
 
-/** The kernel fires the probe only on a connection that heard nothing for TCP_KEEPIDLE, and that cannot be less. */
-const SILENCE_NEEDED_MS = 1000;
+/** The kernel fires the probe only on a connection that heard nothing for TCP_KEEPIDLE, and that cannot be less: so much a nudge leaves there. */
+export const NUDGE_IDLE_MS = 1000;
 const LOOK_EVERY_MS = 5;
 
 const running = new WeakMap<object, Promise<NudgeResult>>();
@@ -42,7 +43,7 @@ export function settledOptions(fd: number): ConnectionOptions {
 
 /** Makes the keepalive timer fire within a jiffy or two (kernel.md, "Nudge"): asynchronous, unprivileged, SO_KEEPALIVE must be on. */
 export function nudgeDescriptor(fd: number): void {
-  writeInt(fd, IPPROTO_TCP, TCP_KEEPIDLE, "TCP_KEEPIDLE", 1);
+  writeInt(fd, IPPROTO_TCP, TCP_KEEPIDLE, "TCP_KEEPIDLE", NUDGE_IDLE_MS / 1000);
 }
 
 /**
@@ -76,7 +77,7 @@ async function ask(socket: object, timeoutMs: number): Promise<NudgeResult> {
   }
   const own = ownOptions(fd);
   const startedAt = performance.now();
-  const keepalive = { enabled: true, idleMs: 1000, intervalMs: own.keepalive.intervalMs, count: LOOSEST_COUNT };
+  const keepalive = { enabled: true, idleMs: NUDGE_IDLE_MS, intervalMs: own.keepalive.intervalMs, count: LOOSEST_COUNT };
   const meanwhile = applyOptions(fd, readOptions(fd), { ...own, keepalive });
   asked.set(fd, { own, meanwhile });
   // Switching keepalive on starts its timer from now; only setting the idle time counts the silence so far.
@@ -115,7 +116,7 @@ async function listen(socket: object, startedAt: number, timeoutMs: number): Pro
     const elapsedMs = performance.now() - startedAt;
     sent ||= (info.probes ?? 0) > probes;
     // The peer had been silent for longer than that before, so whatever is younger is an answer, also when this process looks late.
-    if ((info.lastAckReceivedMs ?? Number.POSITIVE_INFINITY) < elapsedMs + SILENCE_NEEDED_MS / 2) {
+    if ((info.lastAckReceivedMs ?? Number.POSITIVE_INFINITY) < elapsedMs + NUDGE_IDLE_MS / 2) {
       const rttMs = Math.max(0, elapsedMs - (info.lastAckReceivedMs ?? 0));
       return { answered: true, rttMs, sent: true, why: `the peer's host answered after ${rttMs.toFixed(1)} ms`, tcpInfo: info };
     }
@@ -131,6 +132,6 @@ function obstacleTo(info: TcpInfo): string | null {
   if (flow === "in-flight") return "data is in flight: its retransmissions are the question, no probe can be sent beside them";
   if (flow === "blocked") return "the peer's window is closed: the kernel sends window probes of its own";
   const age = Math.min(info.lastAckReceivedMs ?? Number.POSITIVE_INFINITY, info.lastDataReceivedMs ?? Number.POSITIVE_INFINITY);
-  if (age < SILENCE_NEEDED_MS) return `the peer was heard ${age} ms ago: the kernel probes only after 1 s of silence`;
+  if (age < NUDGE_IDLE_MS) return `the peer was heard ${age} ms ago: the kernel probes only after 1 s of silence`;
   return null;
 }

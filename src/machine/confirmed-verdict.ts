@@ -34,6 +34,8 @@ export class ConfirmedVerdict {
   wantsNudge = false;
   /** Both verdicts have fallen. */
   isConfirmed = false;
+  /** The budget is over without a second verdict. */
+  isOverdue = false;
   readonly #options: ConfirmedVerdictOptions;
   #condemnedAt: Instant | null = null;
   #attemptsThen = 0;
@@ -65,13 +67,6 @@ export class ConfirmedVerdict {
   get condemnedAt(): Instant | null {
     return this.#condemnedAt;
   }
-
-  get lossRatio(): number {
-    return this.liveness.loss.ratio;
-  }
-
-  /** The budget is over without a second verdict. */
-  isOverdue = false;
 
   /** What happened: a reading of the kernel's evidence. Returns the instant at which to look again. */
   observe(now: Instant, info: TcpInfo): Instant {
@@ -125,11 +120,9 @@ export class ConfirmedVerdict {
 
   #isProvenTwice(now: Instant, info: TcpInfo): boolean {
     if (this.#soonest() > now || (this.#confirmingAt === null && !this.#isLastAttempt(info))) return false;
-    const { attempts, loss, flow, idleMs, attemptsNeeded } = this.liveness;
+    const { attempts, loss, flow, idleMs } = this.liveness;
     if (attempts.count <= (this.#attemptsFound ?? 0)) return false;
-    // What fails on this host says nothing of the path.
-    const needed = attempts.areLocal ? attemptsNeeded : attemptsNeededBy(loss, flow, DEFAULT_FALSE_ALARMS_PER_YEAR, idleMs);
-    return attempts.count >= needed;
+    return attempts.count >= attemptsNeededBy(loss, attempts.areLocal ? "local" : flow, DEFAULT_FALSE_ALARMS_PER_YEAR, idleMs);
   }
 
   /**

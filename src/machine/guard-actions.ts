@@ -1,9 +1,10 @@
-import { BACKSTOP_BUDGETS } from "../core/backstop.ts";
+import { standInTimeoutMs } from "../core/backstop.ts";
 import type { Diagnosis, OtherConnections } from "../core/diagnosis.ts";
 import type { Instant } from "../core/instant.ts";
 import { type ConnectionOptions, isSameOptions } from "../kernel/connection-options.ts";
 import { errnoText } from "../kernel/errno-linux.ts";
 import { type AppliedKeepalive, isSameKeepalive } from "../kernel/keepalive.ts";
+import { NUDGE_IDLE_MS } from "../kernel/nudge.ts";
 import type { ConfirmedVerdict } from "./confirmed-verdict.ts";
 import { diagnoseGuarded } from "./guard-diagnosis.ts";
 import type { GuardAction, GuardEvent } from "./guard-event.ts";
@@ -20,8 +21,7 @@ const EBADF = 9;
 const ENOSYS = 38;
 /** A socket can be between two processes, or its process between two descriptors, when it is reached for. */
 const MOST_TRIES = 3;
-/** What a probe on demand leaves as the idle time. */
-const NUDGE_IDLE_MS = 1000;
+
 export interface GuardActionsOptions {
   readonly world: GuardWorld;
   /** `false`: look and tell, touch nothing. */
@@ -109,7 +109,7 @@ export class GuardActions {
     const { settings } = connection;
     if (!this.#apply || settings === null || settings.rtoMaxMs !== null || settings.userTimeoutMs !== 0) return;
     if (isInFlight === connection.hasUserTimeout || connection.hold !== null) return;
-    const userTimeoutMs = Math.max(this.#zeroWindowToleranceMs, BACKSTOP_BUDGETS * connection.by.standing.budgetMs);
+    const userTimeoutMs = standInTimeoutMs(connection.by.standing.budgetMs, this.#zeroWindowToleranceMs);
     if (this.#bring(connection, (before) => ({ ...before, userTimeoutMs: isInFlight ? userTimeoutMs : 0 })))
       connection.hasUserTimeout = isInFlight;
   }

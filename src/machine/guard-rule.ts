@@ -1,4 +1,4 @@
-import { backstopProbes, inFlightUserTimeoutMs, rtoCapMs } from "../core/backstop.ts";
+import { backstopProbes, isPatient, rtoCapMs } from "../core/backstop.ts";
 import type { ConnectionOptions } from "../kernel/connection-options.ts";
 import type { AppliedKeepalive } from "../kernel/keepalive.ts";
 import { Cidr } from "./cidr.ts";
@@ -48,7 +48,7 @@ export function standingFor(budgetMs: number, idleMs: number, retries2: number):
 /** No cap where an administrator lowered tcp_retries2 so far that the kernel would then give up before two budgets: `null`. */
 function capThatHolds(budgetMs: number, retries2: number): number | null {
   const capMs = rtoCapMs(budgetMs);
-  return inFlightUserTimeoutMs(budgetMs, capMs, retries2, 0) === 0 ? capMs : null;
+  return isPatient(budgetMs, capMs, retries2) ? capMs : null;
 }
 
 /**

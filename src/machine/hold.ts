@@ -1,8 +1,9 @@
-import { givesUpAfterMs } from "../core/backstop.ts";
+import { givesUpAfterMs, LOOSEST_COUNT } from "../core/backstop.ts";
 import { flowOf } from "../core/flow.ts";
 import type { Instant } from "../core/instant.ts";
+import { UNCAPPED_RTO_MS } from "../core/retransmission-times.ts";
 import type { TcpInfo } from "../core/tcp-info.ts";
-import { type ConnectionOptions, LOOSEST_COUNT } from "../kernel/connection-options.ts";
+import type { ConnectionOptions } from "../kernel/connection-options.ts";
 
 /** In a hold the kernel probes no more often than this... */
 const SHORTEST_INTERVAL_MS = 5000;
@@ -16,7 +17,6 @@ const MOST_ASKED = 100;
 /** What the kernel's options take. */
 const LONGEST_INTERVAL_MS = 32_767_000;
 const LONGEST_TIMEOUT_MS = 2_147_483_647;
-const LOOSEST_RTO_MS = 120_000;
 
 /**
  * One connection that is not ended while most peers are silent. The kernel counts each probe that is not answered, to 127 and no further, and ends
@@ -49,7 +49,7 @@ export function patientFor(holdAtMostMs: number, before: ConnectionOptions, isIn
   const intervalMs = Math.max(SHORTEST_INTERVAL_MS, 1000 * Math.ceil(outlastMs / KERNEL_PROBES / 1000));
   return {
     keepalive: { ...before.keepalive, count: LOOSEST_COUNT, intervalMs: Math.min(LONGEST_INTERVAL_MS, intervalMs) },
-    userTimeoutMs: isInFlight && givesUpAfterMs(LOOSEST_RTO_MS, retries2) < outlastMs ? outlastMs : 0,
-    rtoMaxMs: before.rtoMaxMs === null ? null : LOOSEST_RTO_MS,
+    userTimeoutMs: isInFlight && givesUpAfterMs(UNCAPPED_RTO_MS, retries2) < outlastMs ? outlastMs : 0,
+    rtoMaxMs: before.rtoMaxMs === null ? null : UNCAPPED_RTO_MS,
   };
 }

@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { LOOSEST_COUNT } from "../core/backstop.ts";
 import { HalfOpenError } from "../core/errors.ts";
 import { flowOf, heardAgeMs } from "../core/flow.ts";
 import type { Instant } from "../core/instant.ts";
 import { Liveness } from "../core/liveness.ts";
 import type { TcpInfo } from "../core/tcp-info.ts";
-import { applyOptions, type ConnectionOptions, LOOSEST_COUNT, readOptions } from "../kernel/connection-options.ts";
-import { nudgeDescriptor } from "../kernel/nudge.ts";
+import { applyOptions, type ConnectionOptions, readOptions } from "../kernel/connection-options.ts";
+import { NUDGE_IDLE_MS, nudgeDescriptor } from "../kernel/nudge.ts";
 import { ForeignProcess } from "../kernel/pidfd.ts";
 import type { SystemPort } from "../kernel/port.ts";
 import { sampleTcpInfo } from "../kernel/tcp-info.ts";
@@ -28,8 +29,6 @@ export interface Nudged {
   readonly answeredAfterMs: number | null;
 }
 
-/** The kernel probes only after 1 s of silence, and a fresher sign of life is answer enough. */
-const SILENCE_NEEDED_MS = 1000;
 /** A round asks some 50 times at most, and the kernel counts to 127. */
 const MOST_UNANSWERED = 60;
 const LOOK_EVERY_MS = 20;
@@ -92,10 +91,10 @@ export class NudgeRound {
     const asked = reach(process, target, (fd): Asked | null => {
       const info = readInfo(fd);
       const silentForMs = info ? (heardAgeMs(info) ?? 0) : 0;
-      if (!info || flowOf(info) !== "idle" || silentForMs < SILENCE_NEEDED_MS || readUserTimeout(fd) !== 0) return null;
+      if (!info || flowOf(info) !== "idle" || silentForMs < NUDGE_IDLE_MS || readUserTimeout(fd) !== 0) return null;
       if ((info.probes ?? 0) > MOST_UNANSWERED) return null;
       const saved = readOptions(fd);
-      const keepalive = { enabled: true, idleMs: 1000, intervalMs: saved.keepalive.intervalMs, count: LOOSEST_COUNT };
+      const keepalive = { enabled: true, idleMs: NUDGE_IDLE_MS, intervalMs: saved.keepalive.intervalMs, count: LOOSEST_COUNT };
       applyOptions(fd, saved, { ...saved, keepalive });
       nudgeDescriptor(fd);
       const liveness = new Liveness({ budgetMs: this.#budgetMs, rtoMaxMs: null }, now);

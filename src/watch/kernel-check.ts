@@ -9,14 +9,12 @@ import { SMALLEST_BUDGET_MS } from "../core/probe-plan.ts";
 import { ProbeSlots } from "../core/probe-slots.ts";
 import type { TcpInfo } from "../core/tcp-info.ts";
 import { resetOnClose } from "../kernel/linger.ts";
+import { NUDGE_IDLE_MS } from "../kernel/nudge.ts";
 import { tcpInfoShelf } from "../kernel/tcp-info-shelf.ts";
 import type { Applied } from "./applied.ts";
 import { engine } from "./engine.ts";
 import type { WatchSettings } from "./options.ts";
 import { Standing } from "./standing.ts";
-
-/** TCP_KEEPIDLE takes whole seconds: a probe can be had after one second of silence, not before. */
-const SOONEST_NUDGE_MS = 1000;
 
 /**
  * Calm looks are late by up to this share of what the budget has beyond the smallest one, so that one waking serves many: a waking costs
@@ -209,15 +207,15 @@ export class KernelCheck {
    * from which on it can be had, a second later than the plan says if need be; `now` if that has come.
    */
   #nextCalmLook(now: Instant, heardAt: Instant): Instant {
-    const soonest = heardAt + SOONEST_NUDGE_MS;
+    const soonest = heardAt + NUDGE_IDLE_MS;
     if (probeSlots.reserve(heardAt + this.#idleMs, engine.size, this.#idleMs)) {
       this.#standing = this.#standing.keepIdle(this.fd, this.#idleMs, false);
       return together(heardAt + this.#routineMs, this.#standing.terms.budgetMs);
     }
     if (now >= soonest) return now;
-    const idleMs = Math.max(this.#idleMs, 2 * SOONEST_NUDGE_MS);
+    const idleMs = Math.max(this.#idleMs, 2 * NUDGE_IDLE_MS);
     this.#standing = this.#standing.keepIdle(this.fd, idleMs, false);
-    return soonest + Math.floor(Math.random() * (idleMs - SOONEST_NUDGE_MS));
+    return soonest + Math.floor(Math.random() * (idleMs - NUDGE_IDLE_MS));
   }
 
   /** Lets the judge go where a new one would know as much. */

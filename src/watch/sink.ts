@@ -3,7 +3,10 @@ import type { HalfOpenError } from "../core/errors.ts";
 import type { Connection } from "./connection.ts";
 import type { WatchSettings } from "./options.ts";
 
-export type WatchEvent = "suspect" | "overdue" | "alive" | "dead" | "close";
+/** What a watch tells while it lasts; `close` is its end. */
+export const NEWS = ["suspect", "overdue", "alive", "dead"] as const;
+
+export type WatchEvent = (typeof NEWS)[number] | "close";
 
 /** Who wants to know: a watcher, or the watch of a server for all its connections. */
 export interface Sink {

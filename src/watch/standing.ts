@@ -1,10 +1,10 @@
-import { backstopProbes, givesUpAfterMs, inFlightUserTimeoutMs, rtoCapMs } from "../core/backstop.ts";
-import { LossBelief } from "../core/loss-belief.ts";
-import { type ProbePlan, planProbes } from "../core/probe-plan.ts";
-import { applyOptions, applyTimeoutInFlight, type ConnectionOptions, LOOSEST_COUNT, readOptions } from "../kernel/connection-options.ts";
+import { backstopProbes, givesUpAfterMs, inFlightUserTimeoutMs, LOOSEST_COUNT, rtoCapMs } from "../core/backstop.ts";
+import type { ProbePlan } from "../core/probe-plan.ts";
+import { planOnShortPath } from "../core/short-path.ts";
+import { applyOptions, applyTimeoutInFlight, type ConnectionOptions, readOptions } from "../kernel/connection-options.ts";
 import { type AppliedKeepalive, applyKeepalive, isSameKeepalive } from "../kernel/keepalive.ts";
 import { restoreOptions } from "../kernel/late-restore.ts";
-import { nudgeDescriptor, settledOptions } from "../kernel/nudge.ts";
+import { NUDGE_IDLE_MS, nudgeDescriptor, settledOptions } from "../kernel/nudge.ts";
 import { readRetries } from "../kernel/retries.ts";
 import { applyRtoMax } from "../kernel/rto-max.ts";
 import { sampleTcpInfo } from "../kernel/tcp-info.ts";
@@ -22,8 +22,6 @@ const REPORT =
 
 /** With `onDead: "report"` the kernel probes so seldom by itself that it gives up after more than an hour. */
 const REPORT_INTERVAL_MS = 30_000;
-
-const NUDGE_IDLE_MS = 1000;
 
 /** What most connections have in common is kept once. */
 const sharedSaved: (saved: ConnectionOptions) => ConnectionOptions = shareEqual();
@@ -199,7 +197,7 @@ function termsFor(fd: number, settings: WatchSettings, saved: ConnectionOptions)
     isUncapped: false,
     inFlightUserTimeoutMs: timeoutMs,
     lastBackoff: retries2,
-    longestIdleMs: longestIdleMs(budgetMs, falseAlarmsPerYear, rtoMaxMs),
+    longestIdleMs: planOnShortPath({ budgetMs, falseAlarmsPerYear, rtoMaxMs }).idleMs,
   };
 }
 
@@ -212,10 +210,4 @@ function applyCap(fd: number, budgetMs: number): number | null {
 
 function isOver(budgetMs: number, { idle, inFlight }: { readonly idle: number; readonly inFlight: number }): string {
   return `the attempts that prove death at the accepted false alarms do not fit into ${budgetMs} ms on this path: a dead peer is found within ${idle} ms idle, ${inFlight} ms in flight; atDeadline: "end" keeps the budget and accepts more false alarms`;
-}
-
-function longestIdleMs(budgetMs: number, falseAlarmsPerYear: number, rtoMaxMs: number | null): number {
-  const loss = new LossBelief();
-  loss.isShort();
-  return planProbes({ budgetMs, falseAlarmsPerYear, loss, answerWindowMs: 200, rtoMs: 204, rtoMaxMs }).idleMs;
 }

@@ -8,7 +8,7 @@ import { Connection } from "./connection.ts";
 import { engine } from "./engine.ts";
 import { labelled } from "./fan-out.ts";
 import type { WatchSettings } from "./options.ts";
-import type { Sink, WatchEvent } from "./sink.ts";
+import { NEWS, type Sink, type WatchEvent } from "./sink.ts";
 import { watchableSocket } from "./watchable.ts";
 
 export interface WatcherEvents {
@@ -123,8 +123,7 @@ export class Watcher extends EventEmitter<WatcherEvents> implements Sink, Dispos
       wake?.();
     };
     const end = (): void => wake?.();
-    const events = ["suspect", "overdue", "alive", "dead"] as const;
-    for (const event of events) this.on(event, push);
+    for (const event of NEWS) this.on(event, push);
     const { ends } = this.#some();
     ends.add(end);
     try {
@@ -136,7 +135,7 @@ export class Watcher extends EventEmitter<WatcherEvents> implements Sink, Dispos
         });
       }
     } finally {
-      for (const event of events) this.off(event, push);
+      for (const event of NEWS) this.off(event, push);
       ends.delete(end);
     }
   }

@@ -1,6 +1,6 @@
 import { rtoCapMs } from "../backstop.ts";
-import { LossBelief } from "../loss-belief.ts";
-import { DEFAULT_FALSE_ALARMS_PER_YEAR, OUTAGE_SHARE, planProbes } from "../probe-plan.ts";
+import { DEFAULT_FALSE_ALARMS_PER_YEAR, OUTAGE_SHARE } from "../probe-plan.ts";
+import { planOnShortPath } from "../short-path.ts";
 import type { DetectionTime } from "./prediction.ts";
 
 /** Timers of the kernel and of the event loop, on top of the budget. */
@@ -8,10 +8,7 @@ const LATENESS_MS = 120;
 
 /** Within what time `watch` finds a dead peer on a short path that loses nothing: the budget, or longer where the proof does not fit into it. */
 export function watchWithinMs(budgetMs: number): number {
-  const loss = new LossBelief();
-  loss.isShort();
-  const path = { answerWindowMs: 200, rtoMs: 204, rtoMaxMs: rtoCapMs(budgetMs) };
-  const plan = planProbes({ budgetMs, falseAlarmsPerYear: DEFAULT_FALSE_ALARMS_PER_YEAR, loss, ...path });
+  const plan = planOnShortPath({ budgetMs, falseAlarmsPerYear: DEFAULT_FALSE_ALARMS_PER_YEAR, rtoMaxMs: rtoCapMs(budgetMs) });
   // Where each wait but the closed window's fits, the end of the budget hurries that one.
   return Math.ceil(Math.max(budgetMs, plan.idleWithinMs, plan.inFlightWithinMs));
 }
