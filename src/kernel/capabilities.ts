@@ -86,7 +86,8 @@ function has(port: SocketPort | null, socket: number, option: number, lost: stri
 }
 
 function rtoMax(port: SocketPort | null, socket: number): Capability {
-  const lost = "a peer that dies behind a closed window is found after up to eight times the time it was blocked";
+  const lost =
+    "a peer that dies behind a closed window is found after up to fifteen times the time it was blocked, later on a path that is long or loses";
   if (port && isMasked("rto-max")) return { available: false, why: `hidden by HALFOPEN_MASK: ${lost}` };
   return ofLinux(port, lost) ?? has(port, socket, TCP_RTO_MAX_MS, `Linux >= 6.15 has it; ${lost}`);
 }

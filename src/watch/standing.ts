@@ -14,9 +14,9 @@ import type { WatchSettings } from "./options.ts";
 import { shareEqual } from "./share-equal.ts";
 
 const NO_CAP =
-  "no TCP_RTO_MAX_MS (Linux >= 6.15, and not while data is being repeated): a peer that dies behind a closed window is found after up to eight times the time it was blocked";
+  "no TCP_RTO_MAX_MS (Linux >= 6.15, and not while data is being repeated): a peer that dies behind a closed window is found after up to fifteen times the time it was blocked, later on a path that is long or loses";
 const UNCAPPED =
-  "the program ended its side, so the cap on backoff is taken off for the last data: a peer that dies behind a closed window is found after up to eight times the time it was blocked";
+  "the program ended its side, so the cap on backoff is taken off for the last data: a peer that dies behind a closed window is found after up to fifteen times the time it was blocked, later on a path that is long or loses";
 const REPORT =
   'onDead "report" ends nothing, so the kernel must not either: its own patience stays, and with data in flight, or behind a closed window, a dead peer is found later';
 
