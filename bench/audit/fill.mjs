@@ -7,7 +7,7 @@ const AT_A_TIME = 200;
 const held = [];
 const server = createServer((socket) => held.push(socket)).listen(0, "127.0.0.1", 4096);
 await once(server, "listening");
-const { port } = server.address();
+const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
 for (let made = 0; made < wanted; made += AT_A_TIME) {
   const batch = Array.from({ length: Math.min(AT_A_TIME, wanted - made) }, () => connect(port, "127.0.0.1"));
   held.push(...batch);

@@ -46,8 +46,11 @@ process.exitCode = late.length + lame.length > 0 ? 1 : 0;
 /** Every client four times in one network, each a program of its own: alone and watched, idle and with a request in flight. */
 async function measure(network) {
   await startServers(network, folder.path);
+  const modes = /** @type {const} */ (["alone", "watched"]);
   const runs = CLIENTS.flatMap(({ client, madeAnew }) =>
-    ["alone", "watched"].flatMap((mode) => ["idle", "inFlight"].map((traffic) => ({ client, madeAnew, mode, traffic }))),
+    modes.flatMap((mode) =>
+      ["idle", "inFlight"].map((traffic) => ({ client, madeAnew, mode, traffic, program: null, ms: null, by: null, againMs: null })),
+    ),
   );
   for (let from = 0; from < runs.length; from += STARTED_AT_ONCE) {
     const group = runs.slice(from, from + STARTED_AT_ONCE);
@@ -85,7 +88,6 @@ function noticed({ said }, cutAt) {
 /** The first request that is answered after the cable's return. */
 async function untilItWorks(run, backAt) {
   const { program } = run;
-  run.againMs = null;
   for (let askedAt = 0; monotonicMs() < backAt + RETURN_MS; await sleep(20)) {
     const answered = program.said.find(({ event, at }) => event === "answered" && at > backAt);
     if (answered) {

@@ -79,7 +79,7 @@ function quality(cells, mechanism, traffic) {
 function simulated() {
   const intervalMs = idleMs;
   const heartbeats = 300_000;
-  const path = { intervalMs, delay: core.exponentialDelay(0.2, 0.1), loss, transport: "tcp", seed: 1 };
+  const path = { intervalMs, delay: core.exponentialDelay(0.2, 0.1), loss, transport: /** @type {const} */ ("tcp"), seed: 1 };
   const outages = { perHour: (1000 * 3_600_000) / (heartbeats * intervalMs), length: core.constantDelay(outageMs) };
   const margin = (make) => ({ from: 0, to: 8 * budgetMs, make });
   const families = {

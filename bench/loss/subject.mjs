@@ -24,7 +24,7 @@ async function open({ id, host, afterMs, talkEveryMs }) {
   const socket = connect({ port, host });
   let code = null;
   socket
-    .on("error", (error) => {
+    .on("error", (/** @type {NodeJS.ErrnoException} */ error) => {
       code = error.code;
     })
     .on("close", () => {

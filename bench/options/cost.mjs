@@ -59,7 +59,8 @@ export async function measure({ rounds = 15 } = {}) {
 async function openSockets() {
   const server = createServer((socket) => socket.resume()).listen(0, "127.0.0.1");
   await once(server, "listening");
-  const sockets = Array.from({ length: SOCKETS }, () => connect(server.address().port, "127.0.0.1"));
+  const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
+  const sockets = Array.from({ length: SOCKETS }, () => connect(port, "127.0.0.1"));
   await Promise.all(sockets.map((socket) => once(socket, "connect")));
   const close = async () => {
     for (const socket of sockets) socket.destroy();

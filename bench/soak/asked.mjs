@@ -18,7 +18,7 @@ function tell(answer) {
 }
 
 /** The asking side: a function `ask(work, argument)` for a process of the lab's. Resolves once the program is there. What it says unasked goes to `onOther`. */
-export async function askerOf(program, onOther = () => {}) {
+export async function askerOf(program, onOther = (_line) => {}) {
   const waiting = new Map();
   let lastId = 0;
   program.onLine((line) => {

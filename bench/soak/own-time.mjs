@@ -100,5 +100,4 @@ const noteCollections = (list) => {
   for (const { startTime, duration } of list.getEntries()) collections.push(startTime, startTime + duration);
 };
 new PerformanceObserver(noteCollections).observe({ entryTypes: ["gc"] });
-globalThis.setTimeout = timed(globalThis.setTimeout);
-globalThis.setImmediate = timed(globalThis.setImmediate);
+Object.assign(globalThis, { setTimeout: timed(globalThis.setTimeout), setImmediate: timed(globalThis.setImmediate) });

@@ -33,7 +33,7 @@ export class Part {
       port,
       String(budgetMs),
     ]);
-    part.#server = await askerOf(server, (line) => part.markingSteps.push(...stepOf(line)));
+    part.#server = await askerOf(server, (line) => void part.markingSteps.push(...stepOf(line)));
     part.#softirqs = await Softirqs.in(name);
     part.#peers = await askerOf(await network.spawnPeers([process.execPath, file("./peers.mjs"), network.server, port, String(number)]));
     return part;

@@ -113,7 +113,7 @@ serve({
   count: () => held.size,
   doom(count) {
     const chosen = [...held].filter(([, socket]) => !leaving.has(socket) && !socket.connecting).map(([address]) => address);
-    for (let i = 0; i < count; i++) doomed.add(...chosen.splice(Math.floor(Math.random() * chosen.length), 1));
+    for (let i = 0; i < count; i++) for (const address of chosen.splice(Math.floor(Math.random() * chosen.length), 1)) doomed.add(address);
     return [...doomed];
   },
   rollCall,

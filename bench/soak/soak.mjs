@@ -232,8 +232,8 @@ export function table(result) {
   ];
 }
 
-export function targets({ budgetMs, ...result }) {
-  const { detection } = result;
+export function targets(result) {
+  const { budgetMs, detection } = result;
   const long = longOf(result).filter(({ ownMs, softirqMs }) => ownMs - softirqMs > LONG_MS).length;
   return [
     { what: "false alarms", measured: `${result.falseAlarms.length}`, target: "0", isMet: result.falseAlarms.length === 0 },
