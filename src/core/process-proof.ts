@@ -89,6 +89,11 @@ export class ProcessProof {
     this.heard(now);
   }
 
+  /** What the program wrote before the heartbeat is still on its way, and moves: the time for an answer has not begun. */
+  delayed(now: Instant): void {
+    this.heard(now);
+  }
+
   failed(now: Instant, reason: string): void {
     this.#askedAt = null;
     this.lastFailure = printable(reason.slice(0, LONGEST_REASON));

@@ -101,7 +101,7 @@ export class Evidence {
       }
       next = isUnread ? Math.min(this.#lookAt, this.nextUnread(now)) : this.#lookAt;
     }
-    return this.#process ? Math.min(next, this.#process.check(now, stalledMs, kernel?.dataAgeMs)) : next;
+    return this.#process ? Math.min(next, this.#process.check(now, stalledMs, kernel?.info ?? null)) : next;
   }
 
   /** When to ask again for an error of a socket that the event loop does not read. Asked together, they wake the process less often. */

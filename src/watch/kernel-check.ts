@@ -91,11 +91,6 @@ export class KernelCheck {
     return this.#place >= 0 && tcpInfoShelf.has(this.#place);
   }
 
-  /** Age in ms of the last data from the peer at the last check. */
-  get dataAgeMs(): number | undefined {
-    return this.info?.lastDataReceivedMs;
-  }
-
   get heardAt(): Instant {
     return this.#liveness?.heardAt ?? Math.max(this.#grantedFrom, this.#lookedAt - tcpInfoShelf.keptHeardAgeMs(this.#place));
   }

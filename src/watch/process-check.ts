@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
 import type { Instant } from "../core/instant.ts";
 import { ProcessProof } from "../core/process-proof.ts";
+import type { TcpInfo } from "../core/tcp-info.ts";
 import { engine } from "./engine.ts";
 import { isReading } from "./handle.ts";
 import type { Heartbeat, WatchDetector } from "./options.ts";
@@ -17,6 +18,9 @@ export class ProcessCheck {
   readonly #socket: Socket;
   readonly #onOutcome: () => void;
   #bytesRead = 0;
+  /** When the peer's kernel has so many bytes in all, it has what was written before the heartbeat. `null`: it has. */
+  #bytesAhead: number | null = null;
+  #bytesAcked = 0;
 
   /** `onOutcome` is called when an answer or a failure came in, so that the state can be looked at anew. */
   constructor(socket: Socket, heartbeat: Heartbeat, settings: ProofSettings, onOutcome: () => void) {
@@ -33,22 +37,37 @@ export class ProcessCheck {
     if (isAsking) this.proof.asked(engine.now());
   }
 
-  /** `dataAgeMs`: how long ago data came, where the kernel tells. Returns the instant at which to look again. */
-  check(now: Instant, stalledMs: number, dataAgeMs: number | undefined): Instant {
+  /** `info`: the kernel's last reading, where there is one. Returns the instant at which to look again. */
+  check(now: Instant, stalledMs: number, info: TcpInfo | null): Instant {
     const { proof } = this;
     const { bytesRead } = this.#socket;
     if (stalledMs > 0) proof.stalled(now, stalledMs);
-    if (dataAgeMs !== undefined) proof.heard(now - dataAgeMs);
+    if (info?.lastDataReceivedMs !== undefined) proof.heard(now - info.lastDataReceivedMs);
     else if (bytesRead !== this.#bytesRead) proof.heard(now);
     this.#bytesRead = bytesRead;
     // A program that does not read cannot see an answer: that is our side, not the peer's.
     if (!isReading(this.#socket)) proof.heard(now);
+    if (info) this.#waitForOwnBytes(now, info);
     const next = proof.next(now);
-    if (proof.wantsHeartbeat) this.#ask(now);
+    if (proof.wantsHeartbeat) this.#ask(now, info);
     return next;
   }
 
-  #ask(now: Instant): void {
+  /**
+   * A heartbeat stands in line behind what the program wrote before. While that moves, the peer takes it, as slowly as it may, and owes no answer
+   * yet. A process that hangs takes no more than its kernel's buffer holds.
+   */
+  #waitForOwnBytes(now: Instant, { bytesAcked = 0 }: TcpInfo): void {
+    if (this.#bytesAhead === null || !this.proof.isAsking) return;
+    if (bytesAcked > this.#bytesAcked) this.proof.delayed(now);
+    this.#bytesAcked = bytesAcked;
+    if (bytesAcked >= this.#bytesAhead) this.#bytesAhead = null;
+  }
+
+  #ask(now: Instant, info: TcpInfo | null): void {
+    const ahead = this.#socket.writableLength + (info ? queuedBytes(info) : 0);
+    this.#bytesAcked = info?.bytesAcked ?? 0;
+    this.#bytesAhead = ahead > 0 ? this.#bytesAcked + ahead : null;
     this.proof.asked(now);
     const answered = (): void => {
       this.proof.answered(engine.now());
@@ -71,6 +90,11 @@ export class ProcessCheck {
 function proofFor({ detectWithinMs, detector }: ProofSettings): ProcessProof {
   const now = engine.now();
   return new ProcessProof(detectWithinMs, now, detector && { intervalMs: detector.intervalMs, detector: detector.make(now) });
+}
+
+/** Bytes that the kernel has yet to send, and at most so many in flight. */
+function queuedBytes({ notSentBytes = 0, unackedSegments = 0, sendMssBytes = 0 }: TcpInfo): number {
+  return notSentBytes + unackedSegments * sendMssBytes;
 }
 
 /** A rejection may be anything, also what has no words. */
