@@ -37,6 +37,13 @@ function importsOf(text: string): string[] {
   return [...text.matchAll(ways)].map(([, target = ""]) => target);
 }
 
+/** The files of src that a file imports, types included. */
+function importedFiles(name: string, text: string): string[] {
+  return importsOf(text)
+    .filter((target) => target.startsWith("."))
+    .map((target) => relative(SRC, join(SRC, name, "..", target)));
+}
+
 /** Comments and texts may say what code must not. */
 function codeOf(text: string): string {
   const withoutComments = text.replace(/\/\*[\s\S]*?\*\//g, "").replace(/(^|\s)\/\/.*$/gm, "");
@@ -70,6 +77,19 @@ describe("the source", () => {
       });
     });
     expect(found).toEqual([]);
+  });
+
+  it("has no circle of files, also not of their types", () => {
+    const open = new Map(files.map(({ name, text }) => [name, importedFiles(name, text)]));
+    // Takes off what imports nothing that is left, so that each file that stays imports another one.
+    for (let size = 0; size !== open.size; ) {
+      size = open.size;
+      for (const [name, targets] of open) if (!targets.some((target) => open.has(target))) open.delete(name);
+    }
+    const walked: string[] = [];
+    let next = [...open.keys()][0];
+    for (; next !== undefined && !walked.includes(next); next = open.get(next)?.find((target) => open.has(target))) walked.push(next);
+    expect(walked.slice(walked.indexOf(next ?? ""))).toEqual([]);
   });
 
   it("names relative imports with .ts", () => {

@@ -1,7 +1,8 @@
 import { givesUpAfterMs, LOOSEST_COUNT } from "../core/backstop.ts";
 import { type Flow, flowOf, heardAgeMs } from "../core/flow.ts";
 import type { TcpInfo } from "../core/tcp-info.ts";
-import { type AppliedKeepalive, applyKeepalive, isKeepaliveOn, isSameKeepalive, readKeepalive } from "./keepalive.ts";
+import type { AppliedKeepalive } from "./applied-keepalive.ts";
+import { applyKeepalive, isKeepaliveOn, isSameKeepalive, readKeepalive } from "./keepalive.ts";
 import { readRetries } from "./retries.ts";
 import { applyRtoMax, readRtoMax } from "./rto-max.ts";
 import { sampleTcpInfo } from "./tcp-info.ts";

@@ -1,9 +1,10 @@
 import { standInTimeoutMs } from "../core/backstop.ts";
 import type { Diagnosis, OtherConnections } from "../core/diagnosis.ts";
 import type { Instant } from "../core/instant.ts";
+import type { AppliedKeepalive } from "../kernel/applied-keepalive.ts";
 import { type ConnectionOptions, isSameOptions } from "../kernel/connection-options.ts";
 import { errnoText } from "../kernel/errno-linux.ts";
-import { type AppliedKeepalive, isSameKeepalive } from "../kernel/keepalive.ts";
+import { isSameKeepalive } from "../kernel/keepalive.ts";
 import { NUDGE_IDLE_MS } from "../kernel/nudge.ts";
 import type { ConfirmedVerdict } from "./confirmed-verdict.ts";
 import { diagnoseGuarded } from "./guard-diagnosis.ts";

@@ -1,6 +1,6 @@
 import { backstopProbes, isPatient, rtoCapMs } from "../core/backstop.ts";
+import type { AppliedKeepalive } from "../kernel/applied-keepalive.ts";
 import type { ConnectionOptions } from "../kernel/connection-options.ts";
-import type { AppliedKeepalive } from "../kernel/keepalive.ts";
 import { Cidr } from "./cidr.ts";
 import { type ConnectionFilter, matchesOwner, matchesRow } from "./connection-filter.ts";
 import type { ConnectionRow } from "./connection-row.ts";

@@ -1,8 +1,9 @@
 import { backstopProbes, givesUpAfterMs, inFlightUserTimeoutMs, LOOSEST_COUNT, rtoCapMs } from "../core/backstop.ts";
 import type { ProbePlan } from "../core/probe-plan.ts";
 import { planOnShortPath } from "../core/short-path.ts";
+import type { AppliedKeepalive } from "../kernel/applied-keepalive.ts";
 import { applyOptions, applyTimeoutInFlight, type ConnectionOptions, readOptions } from "../kernel/connection-options.ts";
-import { type AppliedKeepalive, applyKeepalive, isSameKeepalive } from "../kernel/keepalive.ts";
+import { applyKeepalive, isSameKeepalive } from "../kernel/keepalive.ts";
 import { restoreOptions } from "../kernel/late-restore.ts";
 import { NUDGE_IDLE_MS, nudgeDescriptor, settledOptions } from "../kernel/nudge.ts";
 import { readRetries } from "../kernel/retries.ts";

@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
+import { DIST } from "../../src/lab/lab-machine.ts";
 import type { Network } from "../../src/lab/network.ts";
 import { monotonicMs } from "../../src/lab/run-fault.ts";
 import type { SubjectConnection } from "../../src/lab/subject-messages.ts";
-import { DIST, World } from "../../src/lab/world.ts";
+import { World } from "../../src/lab/world.ts";
 import type { AuditedConnection, AuditSummary } from "../../src/machine/audited-connection.ts";
 import type { Death } from "../../src/machine/death-events.ts";
 import { describeWith } from "../setup/requires.ts";

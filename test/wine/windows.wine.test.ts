@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { Capabilities } from "../../src/index.ts";
+import type { LabProcess } from "../../src/lab/lab-machine.ts";
 import type { Network } from "../../src/lab/network.ts";
 import { PEER_PORTS, TLS_PORT_OFFSET } from "../../src/lab/peer-ports.ts";
 import { program, said } from "../../src/lab/run-fault.ts";
-import { type LabProcess, World } from "../../src/lab/world.ts";
+import { World } from "../../src/lab/world.ts";
 import { platformTable } from "../setup/platform-table.ts";
 import { describeWith } from "../setup/requires.ts";
 import { openWindows, type Windows } from "../setup/wine.ts";
