@@ -7,7 +7,7 @@ import type { TcpInfo } from "./tcp-info.ts";
 
 /**
  * More than a round trip and these shares of the budget nobody waits for an answer. The kernel may hold the round trip to be far longer than it is:
- * where the last acknowledgment of a handshake was lost it measured the time until the next segment, and only data corrects it (bench/README.md).
+ * where the last acknowledgment of a handshake was lost it measured the time until the next segment, and only data corrects it (docs/internals/kernel.md#tcp_info).
  */
 const PATIENT_SHARE = 0.1;
 const HURRIED_SHARE = 0.05;

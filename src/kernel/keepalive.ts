@@ -50,7 +50,7 @@ export function getKeepalive(socket: unknown): AppliedKeepalive {
   return isWin32 ? readWin32Keepalive(fd, realSocketOf(socket)) : readKeepalive(fd);
 }
 
-/** Sets and reads back. Idle comes late in the order because it re-arms a running timer and the others do not (kernel.md). */
+/** Sets and reads back. Idle comes late in the order because it re-arms a running timer and the others do not: docs/internals/kernel.md#options-set-in-the-middle. */
 export function applyKeepalive(fd: number, wanted: AppliedKeepalive): AppliedKeepalive {
   writeInt(fd, IPPROTO_TCP, interval.option, interval.name, units(wanted.intervalMs, interval.unitMs));
   writeInt(fd, IPPROTO_TCP, count.option, count.name, wanted.count);

@@ -104,7 +104,7 @@ export class GuardActions {
 
   /**
    * Where the kernel has no RTO cap a user timeout stands in for this process while data is in flight: never below the tolerance
-   * for a closed window, and only behind an open one, since at a closed one it would end a live peer (kernel.md).
+   * for a closed window, and only behind an open one, since at a closed one it would end a live peer (docs/internals/kernel.md#user-timeout).
    */
   guardInFlight(connection: Guarded, isInFlight: boolean): void {
     const { settings } = connection;

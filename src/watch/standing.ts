@@ -50,7 +50,8 @@ interface Terms {
 
 /**
  * The kernel options that keep evidence fresh and stand in when this process cannot act: a keepalive with short idle, loose
- * count and no user timeout (with one set the count would protect nothing, kernel.md), and a cap on retransmission backoff.
+ * count and no user timeout (with one set the count would protect nothing: docs/internals/kernel.md#keepalive), and a cap on
+ * retransmission backoff.
  *
  * How they stand does not change: what sets an option of the connection `fd` returns how they stand then. So thousands of connections share one.
  */
@@ -136,7 +137,7 @@ export class Standing {
     return this.#withKeepalive({ ...this.keepalive, idleMs: NUDGE_IDLE_MS });
   }
 
-  /** The user timeout guards data in flight behind an open window only: at a closed one it would end a live peer (kernel.md). */
+  /** The user timeout guards data in flight behind an open window only: at a closed one it would end a live peer (docs/internals/kernel.md#user-timeout). */
   guardInFlight(fd: number, isInFlight: boolean): Standing {
     const { inFlightUserTimeoutMs: timeoutMs } = this.terms;
     if (timeoutMs === 0 || isInFlight === this.hasUserTimeout) return this;

@@ -133,7 +133,7 @@ await describeWith(["namespaces"], "audit", () => {
     const after = await report(network, ["--nudge"]);
     expect(states(after)).toEqual(["alive healthy", "alive healthy"]);
     const settings = (it: Report) => it.connections.map(({ keepalive, userTimeoutMs }) => ({ keepalive, userTimeoutMs }));
-    // A count is loosened for good only while more probes are unanswered than it allows (kernel.md): here as many were.
+    // A count is loosened for good only while more probes are unanswered than it allows (docs/internals/kernel.md#options-set-in-the-middle): here as many were.
     const loosened = settings(after).map(({ keepalive, ...rest }) => ({
       ...rest,
       keepalive: keepalive?.enabled ? { ...keepalive, count: 4 } : keepalive,
