@@ -31,7 +31,8 @@ export class PathTiming {
   }
 
   learn(info: TcpInfo): void {
-    if (info.rtoMs === undefined || (info.backoff ?? 0) > 0) return;
+    // 0: a kernel that fills the struct with nothing. A chain of timeouts of 0 ms would have no end.
+    if (!info.rtoMs || (info.backoff ?? 0) > 0) return;
     this.rtoMs = info.rtoMs;
     // A probe is answered at once; three round trips and 100 ms hold any live answer, and on a LAN 200 ms is the kernel's own patience.
     const { rttMs = 0 } = info;
