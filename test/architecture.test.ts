@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { describe, expect, it } from "vitest";
 
@@ -37,6 +37,13 @@ function importsOf(text: string): string[] {
   return [...text.matchAll(ways)].map(([, target = ""]) => target);
 }
 
+/** The files of src that a file imports, types included. */
+function importedFiles(name: string, text: string): string[] {
+  return importsOf(text)
+    .filter((target) => target.startsWith("."))
+    .map((target) => relative(SRC, join(SRC, name, "..", target)));
+}
+
 /** Comments and texts may say what code must not. */
 function codeOf(text: string): string {
   const withoutComments = text.replace(/\/\*[\s\S]*?\*\//g, "").replace(/(^|\s)\/\/.*$/gm, "");
@@ -70,6 +77,19 @@ describe("the source", () => {
       });
     });
     expect(found).toEqual([]);
+  });
+
+  it("has no circle of files, also not of their types", () => {
+    const open = new Map(files.map(({ name, text }) => [name, importedFiles(name, text)]));
+    // Takes off what imports nothing that is left, so that each file that stays imports another one.
+    for (let size = 0; size !== open.size; ) {
+      size = open.size;
+      for (const [name, targets] of open) if (!targets.some((target) => open.has(target))) open.delete(name);
+    }
+    const walked: string[] = [];
+    let next = [...open.keys()][0];
+    for (; next !== undefined && !walked.includes(next); next = open.get(next)?.find((target) => open.has(target))) walked.push(next);
+    expect(walked.slice(walked.indexOf(next ?? ""))).toEqual([]);
   });
 
   it("names relative imports with .ts", () => {
@@ -111,5 +131,44 @@ describe("the source", () => {
       return [impure.exec(codeOf(text))?.[0], ...importsOf(text).filter((target) => !target.startsWith("."))];
     });
     expect(found).toEqual([]);
+  });
+});
+
+describe("ARCHITECTURE.md", () => {
+  const page = readFileSync(new URL("../ARCHITECTURE.md", import.meta.url), "utf8");
+  const blocks = [...page.matchAll(/^```\n([\s\S]*?)^```$/gm)].map(([, block = ""]) => block);
+  const arrows = [...page.matchAll(/([\w/-]+\.ts) -> ([\w/-]+\.ts)/g)].map(([, from = "", to = ""]) => ({ from, to }));
+
+  it("fits on two screens", () => {
+    const lines = page.trimEnd().split("\n");
+    expect(lines.length).toBeLessThanOrEqual(110);
+    expect(lines.filter((line) => line.length > 100 && !line.startsWith("|"))).toEqual([]); // a table wraps by itself
+  });
+
+  it("names the layers that there are", () => {
+    const folders = files.filter(({ name }) => name.includes("/")).map(({ name }) => layerOf(name));
+    const named = (blocks[0] ?? "").split("\n").flatMap((line) => line.slice(0, 22).match(/\S+/g) ?? []);
+    expect(named.sort()).toEqual([...new Set(folders)].sort());
+  });
+
+  it("draws the way of a reading along imports", () => {
+    expect(arrows.length).toBeGreaterThan(10);
+    const imports = new Map(files.map(({ name, text }) => [name, importedFiles(name, text)]));
+    expect(arrows.filter(({ from, to }) => !imports.get(from)?.includes(to))).toEqual([]);
+  });
+
+  it("draws it without a gap: each arrow begins where an earlier one has been", () => {
+    const reached = new Set([arrows[0]?.from]);
+    const gaps = arrows.filter(({ from, to }) => {
+      reached.add(to);
+      return !reached.has(from);
+    });
+    expect(gaps).toEqual([]);
+  });
+
+  it("names files that exist", () => {
+    const named = [...page.matchAll(/(?<![\w.])(?:[\w-]+\/)+[\w.-]+\.(?:ts|mjs|md)\b/g)].map(([name]) => name);
+    expect(named.length).toBeGreaterThan(30);
+    expect(named.filter((name) => !existsSync(join(SRC, name)) && !existsSync(join(SRC, "..", name)))).toEqual([]);
   });
 });

@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -38,16 +38,6 @@ function blocksOf(document: string): { line: number; code: string }[] {
     line: text.slice(0, match.index).split("\n").length + 1,
     code: match[1] ?? "",
   }));
-}
-
-/** The names that GitHub gives the headings of a document. */
-function anchorsOf(path: string): string[] {
-  return [...readFileSync(path, "utf8").matchAll(/^#+ (.*)$/gm)].map(([, heading = ""]) =>
-    heading
-      .toLowerCase()
-      .replace(/[^\p{L}\p{N}_ -]/gu, "")
-      .replaceAll(" ", "-"),
-  );
 }
 
 function withContext(code: string): string {
@@ -92,20 +82,6 @@ describe("the documents", () => {
       (error: { stdout: string }) => error.stdout,
     );
     expect(complaints).toBe("");
-  });
-
-  it("link to files and headings that are there", () => {
-    const broken: string[] = [];
-    for (const document of DOCUMENTS) {
-      const text = readFileSync(join(ROOT, document), "utf8");
-      for (const [, target = ""] of text.matchAll(/\]\(([^)\s]+)\)/g)) {
-        if (/^(?:https?:|mailto:)/.test(target)) continue;
-        const { pathname, hash } = new URL(target, `file://${join(ROOT, document)}`);
-        const isThere = existsSync(pathname) && (hash === "" || anchorsOf(pathname).includes(decodeURIComponent(hash.slice(1))));
-        if (!isThere) broken.push(`${document}: ${target}`);
-      }
-    }
-    expect(broken).toEqual([]);
   });
 
   it("show the clients' figures as the benchmark's last run has them", () => {

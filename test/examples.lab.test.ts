@@ -1,7 +1,8 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import { type LabProcess, World } from "../src/lab/world.ts";
+import type { LabProcess } from "../src/lab/lab-machine.ts";
+import { World } from "../src/lab/world.ts";
 import { Folder, listening, SERVERS } from "./heartbeat/servers.mjs";
 import { describeWith } from "./setup/requires.ts";
 

@@ -10,7 +10,7 @@ import { lengthName, longOrShort } from "./setup/run-length.ts";
 const BENCH = new URL("../bench/run.mjs", import.meta.url).pathname;
 /**
  * The paths lose packets before and between the outages, and then more attempts are asked for than the budget holds rather than a live peer be
- * ended (docs/when-it-fires.md, the budget and the rate). What it comes to without is in bench/RESULTS.md, "Detection time under load".
+ * ended (docs/when-it-fires.md#the-budget-and-the-rate). What it comes to without is in bench/RESULTS.md#detection-time-under-load.
  */
 const LATE_BUDGETS = 3;
 const MOST_BUDGETS = 6;

@@ -1,4 +1,4 @@
-/** 0 fine, 1 found something wrong, 2 usage, 3 not permitted or not supported here (design.md, section 5). */
+/** 0 fine, 1 found something wrong, 2 usage, 3 not permitted or not supported here: docs/errors.md#on-the-command-line. */
 export type ExitCode = 0 | 1 | 2 | 3;
 
 /** What a program that the command ran has returned, 0 to 255. */

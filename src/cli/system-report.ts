@@ -4,7 +4,7 @@ import { openPort } from "../kernel/open-port.ts";
 import { takeAudit } from "../machine/audit.ts";
 import { MATCH_ALL } from "../machine/connection-filter.ts";
 import { readSystemDefaults } from "../machine/system-defaults.ts";
-import type { SystemSetting, SystemSettings, SystemSettingsStore } from "../machine/system-settings.ts";
+import type { SystemSetting, SystemSettings, SystemSettingsStore } from "../machine/system-settings-store.ts";
 import { formatDuration } from "./duration.ts";
 import { textTable } from "./text-table.ts";
 

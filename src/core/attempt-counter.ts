@@ -4,7 +4,7 @@ import type { Instant } from "./instant.ts";
 import { PROBE_SPACING_MS } from "./probe-plan.ts";
 import type { TcpInfo } from "./tcp-info.ts";
 
-/** A probe on demand leaves within a jiffy or two, or 50 ms later where the socket was in use (kernel.md, "Nudge"); then the kernel has counted it. */
+/** A probe on demand leaves within a jiffy or two, or 50 ms later where the socket was in use (docs/internals/kernel.md#nudge); then the kernel has counted it. */
 const NUDGE_LEAVES_WITHIN_MS = 100;
 /** tcp.h, TCP_RESOURCE_PROBE_INTERVAL: what a full queue of this host refused, the kernel tries again so much later. */
 const LOCAL_RETRY_MS = 500;

@@ -1,6 +1,6 @@
 /**
  * What stands in when the watching process cannot act: the kernel's own patience, set looser than any verdict, so that it never is
- * the one that ends a live connection (design.md, section 4).
+ * the one that ends a live connection (docs/internals/evidence.md#backstop).
  */
 
 import { UNCAPPED_RTO_MS } from "./retransmission-times.ts";

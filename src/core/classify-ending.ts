@@ -19,7 +19,7 @@ export interface Ending {
 
 const NO_PATH = new Set(["EHOSTUNREACH", "ENETUNREACH", "EHOSTDOWN", "ENETDOWN"]);
 
-/** Says how a connection ended that the kernel or the program ended (evidence.md, rules 0 to 5). */
+/** Says how a connection ended that the kernel or the program ended (rules 1 to 11 of docs/internals/evidence.md#the-rules). */
 export function classifyEnding(it: Ending): Finding & { readonly state: State } {
   const { errorCode } = it;
   if (errorCode === null) {

@@ -3,7 +3,7 @@ import { type Flow, heardAgeMs, isRetransmissionRefused, isStuckLocally } from "
 import { printable } from "./printable.ts";
 import { isPastHandshake, type TcpInfo } from "./tcp-info.ts";
 
-/** What is known of a connection at the moment of a diagnosis. The rules are those of evidence.md, in its order; the lab decides. */
+/** What is known of a connection at the moment of a diagnosis. The rules, in their order: docs/internals/evidence.md#the-rules. */
 export interface Case {
   readonly state: State;
   readonly flow: Flow;
@@ -176,7 +176,7 @@ function forgottenClose(info: TcpInfo | null): Finding | null {
   return { cause: "never-closed", certainty: "medium", why, unknown: ["since when that end is closed"] };
 }
 
-/** Evidence.md, rule 6. The words of what is broken on this host, or `null`. */
+/** Rule 14 (docs/internals/evidence.md#broken-local-path). The words of what is broken on this host, or `null`. */
 export function brokenLocalPath(path: LocalPath | null): string | null {
   if (!path) return null;
   if (path.linkUp === false) return `our interface ${printable(path.interfaceName ?? "")} is down or has no carrier`.replace("  ", " ");
@@ -185,7 +185,7 @@ export function brokenLocalPath(path: LocalPath | null): string | null {
   return null;
 }
 
-/** Evidence.md, rule 7. The words of what does not leave this host, or `null`. */
+/** Rule 15 (docs/internals/evidence.md#nothing-leaves-this-host). The words of what does not leave this host, or `null`. */
 function failingHere({ info, unansweredAttempts, areAttemptsLocal }: Case): string | null {
   if (info && isStuckLocally(info))
     return `${info.notSentBytes} bytes wait although the peer's window is open and nothing is in flight: nothing leaves this host`;
@@ -195,7 +195,7 @@ function failingHere({ info, unansweredAttempts, areAttemptsLocal }: Case): stri
     : `${unansweredAttempts} probes failed on this host: the kernel was asked for them, and none of them left it`;
 }
 
-/** Evidence.md, rule 9: an ICMP unreachable for data in flight takes one step of backoff back, so the two counters part. */
+/** Rule 17 (docs/internals/evidence.md#reported-unreachable): an ICMP unreachable for data in flight takes one step of backoff back, so the two counters part. */
 function isReportedUnreachable(info: TcpInfo | null): boolean {
   if (info?.retransmits === undefined || info.backoff === undefined) return false;
   // What fails on this host is counted without backoff too.

@@ -17,7 +17,7 @@ export function flowOf(info: TcpInfo): Flow {
   return isWindowClosed(info, unacked) ? "blocked" : "in-flight";
 }
 
-/** Unsent data, nothing in flight, an open window: nothing leaves this host (evidence.md, rule 7). */
+/** Unsent data, nothing in flight, an open window: nothing leaves this host (docs/internals/evidence.md#nothing-leaves-this-host). */
 export function isStuckLocally(info: TcpInfo): boolean {
   const unacked = info.unackedSegments ?? 0;
   return unacked === 0 && (info.notSentBytes ?? 0) > 0 && info.sendWindowBytes !== undefined && !isWindowClosed(info, unacked);

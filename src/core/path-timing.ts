@@ -7,7 +7,7 @@ import type { TcpInfo } from "./tcp-info.ts";
 
 /**
  * More than a round trip and these shares of the budget nobody waits for an answer. The kernel may hold the round trip to be far longer than it is:
- * where the last acknowledgment of a handshake was lost it measured the time until the next segment, and only data corrects it (bench/README.md).
+ * where the last acknowledgment of a handshake was lost it measured the time until the next segment, and only data corrects it (docs/internals/kernel.md#tcp_info).
  */
 const PATIENT_SHARE = 0.1;
 const HURRIED_SHARE = 0.05;
@@ -31,7 +31,8 @@ export class PathTiming {
   }
 
   learn(info: TcpInfo): void {
-    if (info.rtoMs === undefined || (info.backoff ?? 0) > 0) return;
+    // 0: a kernel that fills the struct with nothing. A chain of timeouts of 0 ms would have no end.
+    if (!info.rtoMs || (info.backoff ?? 0) > 0) return;
     this.rtoMs = info.rtoMs;
     // A probe is answered at once; three round trips and 100 ms hold any live answer, and on a LAN 200 ms is the kernel's own patience.
     const { rttMs = 0 } = info;

@@ -32,7 +32,7 @@ const PROBES_IN_AN_OUTAGE = 20;
 const WRITES_AN_HOUR = 3600;
 /** The same behind a closed window, probed once a second, which is assumed to be closed a hundredth of the time. */
 const WINDOW_PROBES_AN_HOUR = 36;
-/** Smallest budget accepted: where seven attempts prove death, it is exceeded (docs/when-it-fires.md, the table). */
+/** Smallest budget accepted: where seven attempts prove death, it is exceeded (docs/when-it-fires.md#the-budget-and-the-rate). */
 export const SMALLEST_BUDGET_MS = 2500;
 /** Longest budget accepted, one day: beyond it the kernel's own two-hour keepalive is the better tool. */
 export const LARGEST_BUDGET_MS = 86_400_000;

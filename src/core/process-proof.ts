@@ -21,7 +21,7 @@ export interface HeartbeatDetector {
  * Decides from bytes and answers whether the peer's *process* still works. Sans-I/O. One heartbeat is outstanding at most: TCP
  * repeats what is lost, so a second ping behind the first would prove nothing.
  *
- * By itself it suspects after one budget of silence: no rule that keeps the budget errs less often (detectors.md, section 5), and on
+ * By itself it suspects after one budget of silence: no rule that keeps the budget errs less often (docs/internals/bounds.md#lower-bound), and on
  * regular heartbeats a fixed timeout is within a few percent of the best detector (bench/detectors). With a detector, heartbeats are asked at
  * regular instants and numbered by them, and the detector may suspect earlier; the budget still ends every silence.
  */

@@ -1,7 +1,8 @@
 import { givesUpAfterMs, LOOSEST_COUNT } from "../core/backstop.ts";
 import { type Flow, flowOf, heardAgeMs } from "../core/flow.ts";
 import type { TcpInfo } from "../core/tcp-info.ts";
-import { type AppliedKeepalive, applyKeepalive, isKeepaliveOn, isSameKeepalive, readKeepalive } from "./keepalive.ts";
+import type { AppliedKeepalive } from "./applied-keepalive.ts";
+import { applyKeepalive, isKeepaliveOn, isSameKeepalive, readKeepalive } from "./keepalive.ts";
 import { readRetries } from "./retries.ts";
 import { applyRtoMax, readRtoMax } from "./rto-max.ts";
 import { sampleTcpInfo } from "./tcp-info.ts";
@@ -88,7 +89,7 @@ function unansweredForMs({ keepalive, userTimeoutMs }: TimedBy, flow: Flow, info
   if (flow === "blocked") return Math.max(silentMs, lastDataSentMs);
   if (flow === "in-flight") return retransmits === 0 ? 0 : Math.max(silentMs, retransmits * rtoMs + lastDataSentMs);
   if (!keepalive?.enabled) return 0;
-  // After a long silence a probe leaves at once: it may be lost, and the next tick would end a live connection (kernel.md, "Nudge").
+  // After a long silence a probe leaves at once: it may be lost, and the next tick would end a live connection (docs/internals/kernel.md#nudge).
   const isAskedNow = silentMs >= keepalive.idleMs && 2 * silentMs >= userTimeoutMs;
   return probes > 0 || isAskedNow ? silentMs : 0;
 }

@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import { HalfOpenError } from "../core/errors.ts";
-import type { AppliedKeepalive } from "./keepalive.ts";
+import type { AppliedKeepalive } from "./applied-keepalive.ts";
 import { applyKeepaliveVals, FIXED_COUNT } from "./keepalive-vals.ts";
 import { PLATFORMS } from "./platform.ts";
 import { IPPROTO_TCP } from "./platform-linux.ts";

@@ -1,17 +1,10 @@
 import { HalfOpenError } from "../core/errors.ts";
+import type { AppliedKeepalive } from "./applied-keepalive.ts";
 import { descriptorOf, realSocketOf } from "./descriptor.ts";
 import { applyWin32Keepalive, readWin32Keepalive } from "./keepalive-win32.ts";
 import { platform } from "./platform.ts";
 import { IPPROTO_TCP } from "./platform-linux.ts";
 import { readInt, writeInt } from "./socket-option.ts";
-
-/** Keepalive as the kernel holds it, read back, in ms. Windows cannot be asked: there it is what it took. */
-export interface AppliedKeepalive {
-  readonly enabled: boolean;
-  readonly idleMs: number;
-  readonly intervalMs: number;
-  readonly count: number;
-}
 
 export interface KeepaliveSettings {
   /** Silence after which the first probe leaves: 1000 to 32767000 ms; fractions of a second are rounded up. Windows: from 1 ms, exact. */
@@ -57,7 +50,7 @@ export function getKeepalive(socket: unknown): AppliedKeepalive {
   return isWin32 ? readWin32Keepalive(fd, realSocketOf(socket)) : readKeepalive(fd);
 }
 
-/** Sets and reads back. Idle comes late in the order because it re-arms a running timer and the others do not (kernel.md). */
+/** Sets and reads back. Idle comes late in the order because it re-arms a running timer and the others do not: docs/internals/kernel.md#options-set-in-the-middle. */
 export function applyKeepalive(fd: number, wanted: AppliedKeepalive): AppliedKeepalive {
   writeInt(fd, IPPROTO_TCP, interval.option, interval.name, units(wanted.intervalMs, interval.unitMs));
   writeInt(fd, IPPROTO_TCP, count.option, count.name, wanted.count);

@@ -56,7 +56,7 @@ export function openKoffiPort(): SystemPort {
     recv: (fd, into, flags) => checked(declared.recv(fd, into, into.length, flags)),
     poll: (descriptor) => checked(declared.poll(descriptor, 1, 0)),
     close: (fd) => checked(declared.close(fd)),
-    // x86_64 and arm64 share these numbers (kernel.md, "Taking a foreign fd").
+    // x86_64 and arm64 share these numbers (docs/internals/kernel.md#taking-a-foreign-descriptor).
     pidfdOpen: (pid, flags) => checked(declared.syscall(434, pid, flags, 0)),
     pidfdGetfd: (pidfd, targetFd, flags) => checked(declared.syscall(438, pidfd, targetFd, flags)),
     readlinkat: (folder, name, into) => checked(declared.readlinkat(folder, name, into, into.length)),

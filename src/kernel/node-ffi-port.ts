@@ -64,7 +64,7 @@ export function openNodeFfiPort(): SystemPort {
     recv: (fd, into, flags) => checked(libc.recv(fd, into, size(into), flags)),
     poll: (descriptor) => checked(libc.poll(descriptor, 1n, 0)),
     close: (fd) => checked(libc.close(fd)),
-    // x86_64 and arm64 share these numbers (kernel.md, "Taking a foreign fd").
+    // x86_64 and arm64 share these numbers (docs/internals/kernel.md#taking-a-foreign-descriptor).
     pidfdOpen: (pid, flags) => checked(libc.syscall(434n, pid, flags, 0)),
     pidfdGetfd: (pidfd, targetFd, flags) => checked(libc.syscall(438n, pidfd, targetFd, flags)),
     readlinkat: (folder, name, into) => checked(libc.readlinkat(folder, name, into, size(into))),

@@ -41,7 +41,7 @@ export function settledOptions(fd: number): ConnectionOptions {
   return nudged && isSameKeepalive(now.keepalive, nudged.meanwhile.keepalive) ? { ...now, keepalive: nudged.own.keepalive } : now;
 }
 
-/** Makes the keepalive timer fire within a jiffy or two (kernel.md, "Nudge"): asynchronous, unprivileged, SO_KEEPALIVE must be on. */
+/** Makes the keepalive timer fire within a jiffy or two (docs/internals/kernel.md#nudge): asynchronous, unprivileged, SO_KEEPALIVE must be on. */
 export function nudgeDescriptor(fd: number): void {
   writeInt(fd, IPPROTO_TCP, TCP_KEEPIDLE, "TCP_KEEPIDLE", NUDGE_IDLE_MS / 1000);
 }
@@ -71,7 +71,7 @@ async function ask(socket: object, timeoutMs: number): Promise<NudgeResult> {
   const obstacle = obstacleTo(before);
   if (obstacle) return { answered: false, rttMs: null, sent: false, why: obstacle, tcpInfo: before };
   if (readUserTimeout(fd) !== 0) {
-    // With a user timeout the count protects nothing: a nudge on a long-silent connection would end it (kernel.md).
+    // With a user timeout the count protects nothing: a nudge on a long-silent connection would end it (docs/internals/kernel.md#nudge).
     const why = "a user timeout is set: a probe on a silent connection could end it; nothing was sent";
     return { answered: false, rttMs: null, sent: false, why, tcpInfo: before };
   }

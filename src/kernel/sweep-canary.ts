@@ -1,7 +1,8 @@
 import { fstatSync } from "node:fs";
 import { HalfOpenError } from "../core/errors.ts";
+import type { AppliedKeepalive } from "./applied-keepalive.ts";
 import { errnoText } from "./errno-linux.ts";
-import { type AppliedKeepalive, applyKeepalive, isSameKeepalive, readKeepalive } from "./keepalive.ts";
+import { applyKeepalive, isSameKeepalive, readKeepalive } from "./keepalive.ts";
 import { SO_COOKIE, SOL_SOCKET } from "./platform-linux.ts";
 import type { SystemPort } from "./port.ts";
 import { applyRtoMax, readRtoMax } from "./rto-max.ts";

@@ -1,5 +1,5 @@
+import type { AppliedKeepalive } from "./applied-keepalive.ts";
 import type { MemberPlace } from "./btf.ts";
-import type { AppliedKeepalive } from "./keepalive.ts";
 
 /** What the sweep's program writes of each socket: words, the cookie two of them. */
 export const RECORD_BYTES = 48;

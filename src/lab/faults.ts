@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Cause } from "../core/diagnosis.ts";
+import type { LabProcess } from "./lab-machine.ts";
 import type { Network, NetworkOptions } from "./network.ts";
 import type { PeerRole } from "./peer-ports.ts";
 import type { SubjectCommand, Traffic } from "./subject-messages.ts";
-import type { LabProcess } from "./world.ts";
 
 /** Where a fault strikes. */
 export interface Stage {

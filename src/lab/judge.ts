@@ -2,7 +2,7 @@ import { watchWithinMs } from "../core/predict/watch.ts";
 import type { Fault } from "./faults.ts";
 import { agrees, predictedFor } from "./predicted.ts";
 import type { LabCell } from "./report.ts";
-import type { CellPlan, Track } from "./run-fault.ts";
+import type { CellPlan, Track } from "./track.ts";
 
 /** Beyond the budget, for timers and the two cores of a small machine. */
 const GRACE_MS = 250;

@@ -3,7 +3,6 @@ import { descriptorOf } from "../kernel/descriptor.ts";
 import { setKeepalive } from "../kernel/keepalive.ts";
 import { applyRtoMax } from "../kernel/rto-max.ts";
 import { setUserTimeout } from "../kernel/user-timeout.ts";
-import type { SubjectTimers } from "./subject-messages.ts";
 
 export const MECHANISMS = ["none", "system-keepalive", "keepalive", "keepalive+user-timeout", "heartbeat", "watch"] as const;
 export type Mechanism = (typeof MECHANISMS)[number];
@@ -16,6 +15,12 @@ export const MECHANISM_NOTES: Readonly<Record<Mechanism, string>> = {
   heartbeat: "the common recipe: ping every quarter budget, end the socket when the last answer is three quarters old",
   watch: "halfopen",
 };
+
+export interface SubjectTimers {
+  readonly keepalive?: { readonly idleMs: number; readonly intervalMs: number; readonly count: number };
+  readonly userTimeoutMs?: number;
+  readonly rtoMaxMs?: number;
+}
 
 /** The keepalive that fits a budget: two unanswered probes a second apart at the end of it, or what comes nearest. */
 export function keepaliveFor(budgetMs: number): { idleMs: number; intervalMs: number; count: number } {

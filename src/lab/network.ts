@@ -1,7 +1,6 @@
 import { fileURLToPath } from "node:url";
-import type { LossLaw } from "../core/detectors/loss-law.ts";
-import type { WireCounts } from "./wire.ts";
-import { DIST, type LabProcess, type World } from "./world.ts";
+import { DIST, type LabMachine, type LabProcess } from "./lab-machine.ts";
+import type { WireCounts, WireSettings } from "./wire.ts";
 
 /** `switch`: two hosts and a bridge. `router`: a router between two networks. `wire`: a cable with delay and loss of our making. */
 export type Variant = "switch" | "router" | "wire";
@@ -12,17 +11,6 @@ export interface NetworkOptions {
   /** The router hides the left host behind its own address and forgets nothing by itself. */
   readonly nat?: boolean;
   readonly wire?: WireSettings;
-}
-
-/** One-way delay in ms, its uniform jitter in ms (order is kept), and what is lost each way: a share of the packets, or bursts. */
-export interface WireSettings {
-  readonly delayMs?: number;
-  readonly jitterMs?: number;
-  /** Left to right. */
-  readonly lossOut?: LossLaw;
-  /** Right to left. */
-  readonly lossIn?: LossLaw;
-  readonly seed?: number;
 }
 
 /** The same for every network: each has namespaces of its own. */
@@ -36,22 +24,22 @@ const ROUTER = { left: ["10.77.1.254", "fd77:1::fe"], right: ["10.77.2.254", "fd
 /** Two hosts, `left` and `right`, and what lies between them, each in a network namespace of its own. */
 export class Network {
   readonly variant: Variant;
-  readonly #world: World;
+  readonly #machine: LabMachine;
   readonly #prefix: string;
   #right: string;
   #wire: LabProcess | null = null;
   /** Who waits for a line of the wire, in the order of asking. */
   readonly #wireAsked: ((answer: string | Error) => void)[] = [];
 
-  private constructor(world: World, number: number, variant: Variant) {
-    this.#world = world;
+  private constructor(machine: LabMachine, number: number, variant: Variant) {
+    this.#machine = machine;
     this.variant = variant;
     this.#prefix = `n${number}`;
     this.#right = `${this.#prefix}r`;
   }
 
-  static async build(world: World, number: number, options: NetworkOptions): Promise<Network> {
-    const network = new Network(world, number, options.variant ?? "switch");
+  static async build(machine: LabMachine, number: number, options: NetworkOptions): Promise<Network> {
+    const network = new Network(machine, number, options.variant ?? "switch");
     await network.#lay(options);
     return network;
   }
@@ -69,12 +57,12 @@ export class Network {
     options: { env?: Record<string, string>; unprivileged?: boolean } = {},
   ): Promise<LabProcess> {
     const drop = options.unprivileged ? ["setpriv", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs"] : [];
-    return this.#world.spawn([...this.#inside(host), ...drop, ...argv], options.env);
+    return this.#machine.spawn([...this.#inside(host), ...drop, ...argv], options.env);
   }
 
   /** Runs a command on a host to its end and returns its output. */
   run(host: Host | "mid", argv: readonly string[]): Promise<string> {
-    return this.#world.exec([...this.#inside(host), ...argv]);
+    return this.#machine.exec([...this.#inside(host), ...argv]);
   }
 
   /** Pulls the peer's cable out of the switch: our own carrier stays up, the realistic case. */
@@ -95,7 +83,7 @@ export class Network {
   }
 
   async removeRoutes(host: Host): Promise<void> {
-    for (const family of ["-4", "-6"]) await this.#world.exec(["ip", "-n", this.#name(host), family, "route", "flush", "dev", "eth0"]);
+    for (const family of ["-4", "-6"]) await this.#machine.exec(["ip", "-n", this.#name(host), family, "route", "flush", "dev", "eth0"]);
   }
 
   /** The router drops what goes to the right host, without a word. */
@@ -126,7 +114,7 @@ export class Network {
     await this.#ip("right", ["link del eth0"]);
     if (!options.reboot) return;
     this.#right = `${this.#right}r`;
-    await this.#world.exec(["ip", "netns", "add", this.#right]);
+    await this.#machine.exec(["ip", "netns", "add", this.#right]);
     await this.#connect("right");
     await this.#configure("right");
     await this.#attach(["right"]);
@@ -134,7 +122,7 @@ export class Network {
 
   async #lay(options: NetworkOptions): Promise<void> {
     const names = (["left", "mid", "right"] as const).map((host) => this.#name(host));
-    await this.#world.exec(["ip", "-batch", "-"], names.map((name) => `netns add ${name}`).join("\n"));
+    await this.#machine.exec(["ip", "-batch", "-"], names.map((name) => `netns add ${name}`).join("\n"));
     const hidesIpv6 = this.variant === "router" ? 0 : 1;
     await this.#sysctl("mid", {
       "net.ipv6.conf.all.disable_ipv6": hidesIpv6,
@@ -184,7 +172,7 @@ export class Network {
       "table inet nat { chain out { type nat hook postrouting priority 100; oifname right masquerade; }; }",
       "table inet guard { chain forward { type filter hook forward priority 0; ct state invalid drop; }; }",
     ];
-    await this.#world.exec([...this.#inside("mid"), "nft", "-f", "-"], rules.join("\n"));
+    await this.#machine.exec([...this.#inside("mid"), "nft", "-f", "-"], rules.join("\n"));
     await this.#sysctl("mid", { "net.netfilter.nf_conntrack_tcp_loose": 0 });
   }
 
@@ -216,13 +204,13 @@ export class Network {
   }
 
   #ip(host: Host | "mid", lines: readonly string[]): Promise<string> {
-    return this.#world.exec(["ip", "-n", this.#name(host), "-batch", "-"], lines.join("\n"));
+    return this.#machine.exec(["ip", "-n", this.#name(host), "-batch", "-"], lines.join("\n"));
   }
 
   /** tee, since sysctl is not on every machine: /proc/sys/net shows the namespace of the process that opens it. */
   async #sysctl(host: Host | "mid", values: Readonly<Record<string, string | number>>): Promise<void> {
     for (const [name, value] of Object.entries(values)) {
-      await this.#world.exec([...this.#inside(host), "tee", `/proc/sys/${name.replaceAll(".", "/")}`], `${value}`);
+      await this.#machine.exec([...this.#inside(host), "tee", `/proc/sys/${name.replaceAll(".", "/")}`], `${value}`);
     }
   }
 }

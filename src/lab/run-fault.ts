@@ -1,19 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import type { Diagnosis } from "../core/diagnosis.ts";
 import type { Fault } from "./faults.ts";
 import { judge } from "./judge.ts";
-import type { Mechanism } from "./mechanisms.ts";
+import { DIST, type LabProcess } from "./lab-machine.ts";
 import type { LabCell } from "./report.ts";
-import type { SubjectCommand, SubjectConnection, SubjectEvent, Traffic } from "./subject-messages.ts";
-import { DIST, type LabProcess, type World } from "./world.ts";
-
-export interface CellPlan {
-  readonly mechanism: Mechanism;
-  readonly traffic: Traffic;
-  readonly family: 4 | 6;
-  readonly tls: boolean;
-}
+import type { SubjectCommand, SubjectConnection, SubjectEvent } from "./subject-messages.ts";
+import type { CellPlan, Track } from "./track.ts";
+import type { World } from "./world.ts";
 
 export interface FaultRun {
   readonly fault: Fault;
@@ -24,16 +17,6 @@ export interface FaultRun {
   readonly observeMs: number;
   /** For the subject, HALFOPEN_MASK among others. */
   readonly env?: Readonly<Record<string, string>>;
-}
-
-/** What became of one connection. */
-export interface Track {
-  readonly plan: CellPlan;
-  connectedAt: number | null;
-  closedAt: number | null;
-  deadAt: number | null;
-  error: string | null;
-  diagnosis: Diagnosis | null;
 }
 
 const WARM_UP_MS = 2500;

@@ -4,8 +4,9 @@ import { isInstalled } from "./installed.ts";
 import { notRun } from "./judge.ts";
 import { MECHANISMS, type Mechanism } from "./mechanisms.ts";
 import type { LabCell, LabReport, SkippedFault } from "./report.ts";
-import { type CellPlan, runFault } from "./run-fault.ts";
+import { runFault } from "./run-fault.ts";
 import type { Traffic } from "./subject-messages.ts";
+import type { CellPlan } from "./track.ts";
 import { World } from "./world.ts";
 
 export interface LabOptions {

@@ -1,14 +1,8 @@
 import type { Diagnosis } from "../core/diagnosis.ts";
-import type { Mechanism } from "./mechanisms.ts";
+import type { Mechanism, SubjectTimers } from "./mechanisms.ts";
 import type { PeerRole } from "./peer-ports.ts";
 
 export type Traffic = "idle" | "in-flight";
-
-export interface SubjectTimers {
-  readonly keepalive?: { readonly idleMs: number; readonly intervalMs: number; readonly count: number };
-  readonly userTimeoutMs?: number;
-  readonly rtoMaxMs?: number;
-}
 
 export interface SubjectConnection {
   readonly id: string;

@@ -1,6 +1,5 @@
 import { createInterface } from "node:readline";
-import type { WireSettings } from "./network.ts";
-import { openWire } from "./wire.ts";
+import { openWire, type WireSettings } from "./wire.ts";
 
 /** `wire-process LEFT RIGHT SETTINGS`: joins two interfaces of this namespace. A JSON line of further settings is answered by its counts. */
 const [, , left = "", right = "", settings = "{}"] = process.argv;

@@ -5,7 +5,6 @@ import { openPort } from "../kernel/open-port.ts";
 import type { SystemPort } from "../kernel/port.ts";
 import { LossProcess } from "../testing/loss-process.ts";
 import { seededRandom } from "../testing/seeded-random.ts";
-import type { WireSettings } from "./network.ts";
 
 const AF_PACKET = 17;
 const SOCK_RAW = 3;
@@ -19,6 +18,17 @@ const PACKET_IGNORE_OUTGOING = 23;
 const ON = new Uint8Array([1, 0, 0, 0]);
 /** A frame of segmentation offload is up to 64 KB. */
 const FRAME_BYTES = 70_000;
+
+/** One-way delay in ms, its uniform jitter in ms (order is kept), and what is lost each way: a share of the packets, or bursts. */
+export interface WireSettings {
+  readonly delayMs?: number;
+  readonly jitterMs?: number;
+  /** Left to right. */
+  readonly lossOut?: LossLaw;
+  /** Right to left. */
+  readonly lossIn?: LossLaw;
+  readonly seed?: number;
+}
 
 /** One way of a cable. */
 export interface WireCount {

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { EventEmitter, once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { DIST, type LabMachine, type LabProcess } from "./lab-machine.ts";
 import type { AgentEvent, AgentReply, AgentRequest } from "./messages.ts";
 import { Network, type NetworkOptions } from "./network.ts";
 
@@ -10,24 +11,11 @@ type WithoutId<Request> = Request extends unknown ? Omit<Request, "id"> : never;
 /** Why no world can be made here, and what would allow it. */
 export class NoWorldError extends Error {}
 
-/** A process inside a world. */
-export interface LabProcess {
-  /** As seen inside the world. */
-  readonly pid: number;
-  /** Each line of standard output. */
-  onLine(listener: (line: string) => void): void;
-  onExit(listener: (code: number | null, signal: string | null) => void): void;
-  /** What it wrote to standard error so far. */
-  readonly errors: readonly string[];
-  write(line: string): Promise<void>;
-  signal(signal: NodeJS.Signals): Promise<void>;
-}
-
 /**
  * A machine of its own: pid, network and mount namespaces (and a user namespace where this is not root), in which networks are
  * built and programs run. Everything in it ends with {@link World.close}, and equally when this process is killed.
  */
-export class World implements AsyncDisposable {
+export class World implements AsyncDisposable, LabMachine {
   readonly #agent: ChildProcess;
   readonly #events: EventEmitter = new EventEmitter();
   readonly #waiting: Map<number, (reply: AgentReply) => void> = new Map();
@@ -133,6 +121,3 @@ export class World implements AsyncDisposable {
 
 const HOW_TO_ALLOW =
   "As root it works where CAP_SYS_ADMIN is kept; as a user the system must allow user namespaces (sysctl kernel.unprivileged_userns_clone=1, kernel.apparmor_restrict_unprivileged_userns=0)";
-
-/** The built programs; also when this file runs from the sources, as in tests. */
-export const DIST: URL = import.meta.url.includes("/src/") ? new URL("../../dist/lab/", import.meta.url) : new URL("./", import.meta.url);

@@ -1,9 +1,10 @@
 import { standInTimeoutMs } from "../core/backstop.ts";
 import type { Diagnosis, OtherConnections } from "../core/diagnosis.ts";
 import type { Instant } from "../core/instant.ts";
+import type { AppliedKeepalive } from "../kernel/applied-keepalive.ts";
 import { type ConnectionOptions, isSameOptions } from "../kernel/connection-options.ts";
 import { errnoText } from "../kernel/errno-linux.ts";
-import { type AppliedKeepalive, isSameKeepalive } from "../kernel/keepalive.ts";
+import { isSameKeepalive } from "../kernel/keepalive.ts";
 import { NUDGE_IDLE_MS } from "../kernel/nudge.ts";
 import type { ConfirmedVerdict } from "./confirmed-verdict.ts";
 import { diagnoseGuarded } from "./guard-diagnosis.ts";
@@ -103,7 +104,7 @@ export class GuardActions {
 
   /**
    * Where the kernel has no RTO cap a user timeout stands in for this process while data is in flight: never below the tolerance
-   * for a closed window, and only behind an open one, since at a closed one it would end a live peer (kernel.md).
+   * for a closed window, and only behind an open one, since at a closed one it would end a live peer (docs/internals/kernel.md#user-timeout).
    */
   guardInFlight(connection: Guarded, isInFlight: boolean): void {
     const { settings } = connection;

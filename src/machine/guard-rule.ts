@@ -1,6 +1,6 @@
 import { backstopProbes, isPatient, rtoCapMs } from "../core/backstop.ts";
+import type { AppliedKeepalive } from "../kernel/applied-keepalive.ts";
 import type { ConnectionOptions } from "../kernel/connection-options.ts";
-import type { AppliedKeepalive } from "../kernel/keepalive.ts";
 import { Cidr } from "./cidr.ts";
 import { type ConnectionFilter, matchesOwner, matchesRow } from "./connection-filter.ts";
 import type { ConnectionRow } from "./connection-row.ts";
@@ -54,7 +54,7 @@ function capThatHolds(budgetMs: number, retries2: number): number | null {
 /**
  * The settings a connection should have, or `null` when it needs none of ours. It only ever tightens the keepalive and the cap: what the program set
  * tighter itself stays. A user timeout of the program's is loosened where the keepalive becomes ours: it ends a silent connection by its length alone, however
- * many probes the count allows (kernel.md), and before the keepalive was ours it may never have done so.
+ * many probes the count allows (docs/internals/kernel.md#keepalive), and before the keepalive was ours it may never have done so.
  */
 export function tighten(before: ConnectionOptions, standing: Standing): ConnectionOptions | null {
   const keepalive = tightenKeepalive(before, standing);

@@ -1,5 +1,5 @@
 import { HalfOpenError } from "../core/errors.ts";
-import type { RunProgram, SystemChange, SystemSetting, SystemSettingsStore } from "./system-settings.ts";
+import type { RunProgram, SystemChange, SystemSetting, SystemSettingsStore } from "./system-settings-store.ts";
 
 /** bsd/netinet/tcp_timer.c. Times in ms, unlike the socket options, which are seconds. From the sources, not run here. */
 const NAMES: Readonly<Record<Exclude<SystemSetting, "dataRetries">, string>> = {

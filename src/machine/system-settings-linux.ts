@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { HalfOpenError } from "../core/errors.ts";
-import type { SystemChange, SystemSetting, SystemSettings, SystemSettingsStore } from "./system-settings.ts";
+import type { SystemChange, SystemSetting, SystemSettings, SystemSettingsStore } from "./system-settings-store.ts";
 
 interface Sysctl {
   readonly file: string;

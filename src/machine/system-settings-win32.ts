@@ -1,5 +1,5 @@
 import { HalfOpenError } from "../core/errors.ts";
-import type { RunProgram, SystemChange, SystemSetting, SystemSettings, SystemSettingsStore } from "./system-settings.ts";
+import type { RunProgram, SystemChange, SystemSetting, SystemSettings, SystemSettingsStore } from "./system-settings-store.ts";
 
 const KEY = "HKLM\\SYSTEM\\CurrentControlSet\\Services\\Tcpip\\Parameters";
 /** Values of the registry, all REG_DWORD, times in ms. What is absent has the default beside it (Microsoft, "TCP/IP registry values"). */

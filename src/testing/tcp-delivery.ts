@@ -19,7 +19,7 @@ const MOST_ATTEMPTS = 64;
 
 /**
  * When small regular writes on one TCP connection arrive: in order, so that whatever follows a lost one waits for it. Measured on
- * Linux 6.18 (detectors.md, section 4): a write behind the lost one makes the receiver tell (SACK, RACK) and the lost one is repeated;
+ * Linux 6.18 (docs/internals/bounds.md#heartbeats-inside-tcp): a write behind the lost one makes the receiver tell (SACK, RACK) and the lost one is repeated;
  * if that fails too, timers at R, 3R, 7R, ... where writes followed, and at R, 2R, 4R, ... where none did (the tail loss probe comes
  * first), up to the cap. After a timer the congestion window is one segment: nothing new leaves until something is acknowledged, and as
  * small writes never fill the window it stays so small that only one write follows a lost one from then on.

@@ -23,3 +23,10 @@ export interface Applied {
   /** What was asked for and could not be had, and why. */
   readonly notes: readonly string[];
 }
+
+/** What a connection has where the kernel gives no evidence to judge. */
+export interface LowerLevel {
+  readonly applied: Applied;
+  /** Leaves the socket as it was, as far as the system told how it was. */
+  restore(): void;
+}

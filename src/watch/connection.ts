@@ -11,7 +11,7 @@ import { withoutSink, withSink } from "./fan-out.ts";
 import { endpointsOf, isReading } from "./handle.ts";
 import { asksTheSame, type WatchSettings } from "./options.ts";
 import type { Sink, WatchEvent } from "./sink.ts";
-import { connectionOf, listen, stopListening } from "./socket-events.ts";
+import { connectionOf, listen, type SocketRecord, stopListening } from "./socket-events.ts";
 import { publishState } from "./state-channel.ts";
 import { requireTcp } from "./watchable.ts";
 
@@ -21,7 +21,7 @@ const OVER_GRACE_MS = 20;
 const OVER_GRACE_READING_MS = 1000;
 
 /** The one record of a watched connection, until its socket closes. It owns no timer, and no listener that a program could take off. */
-export class Connection implements Checked {
+export class Connection implements Checked, SocketRecord {
   wheelNext: WheelEntry | null = null;
   wheelPrevious: WheelEntry | null = null;
   wheelSlot = -1;
@@ -43,7 +43,7 @@ export class Connection implements Checked {
   /** Joins the socket's record, or makes it. Where it throws, nothing has changed. */
   static watch(socket: Socket, sink: Sink): Connection {
     const known = connectionOf(socket);
-    if (!known) return new Connection(socket, sink);
+    if (!(known instanceof Connection)) return new Connection(socket, sink);
     known.#serve(withSink(known.#sink, sink));
     return known;
   }

@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import { whyNoSocketPort } from "../kernel/open-socket-port.ts";
-import type { LowerLevel } from "./lower-level.ts";
+import type { LowerLevel } from "./applied.ts";
 
 /** libuv's fixed interval and count wherever setKeepAlive takes none (Node 20 and 22, measured on Linux). */
 const LIBUV_INTERVAL_S = 1;

@@ -1,8 +1,7 @@
 import type { Diagnosis } from "../core/diagnosis.ts";
 import type { HalfOpenError } from "../core/errors.ts";
-import type { Connection } from "./connection.ts";
 import { merge, type WatchSettings } from "./options.ts";
-import type { Sink, WatchEvent } from "./sink.ts";
+import type { Sink, WatchEvent, WatchRecord } from "./sink.ts";
 
 /** Several watches of one connection, to it as one. */
 class FanOut implements Sink {
@@ -14,11 +13,11 @@ class FanOut implements Sink {
     this.settings = sinks.map((sink) => sink.settings).reduce(merge);
   }
 
-  notify(event: WatchEvent, diagnosis: Diagnosis, connection: Connection): void {
+  notify(event: WatchEvent, diagnosis: Diagnosis, connection: WatchRecord): void {
     for (const sink of this.sinks) sink.notify(event, labelled(diagnosis, sink.settings), connection);
   }
 
-  unwatched(error: HalfOpenError, connection: Connection): void {
+  unwatched(error: HalfOpenError, connection: WatchRecord): void {
     for (const sink of this.sinks) sink.unwatched(error, connection);
   }
 }

@@ -1,10 +1,10 @@
 import type { Socket } from "node:net";
 import { detectionOf, keepaliveAlone } from "../core/keepalive-alone.ts";
-import { type AppliedKeepalive, getKeepalive, setKeepalive } from "../kernel/keepalive.ts";
+import type { AppliedKeepalive } from "../kernel/applied-keepalive.ts";
+import { getKeepalive, setKeepalive } from "../kernel/keepalive.ts";
 import { keepaliveMeans } from "../kernel/keepalive-means.ts";
 import { whyNoKernelEvidence } from "../kernel/kernel-evidence.ts";
-import type { Applied } from "./applied.ts";
-import type { LowerLevel } from "./lower-level.ts";
+import type { Applied, LowerLevel } from "./applied.ts";
 
 /**
  * Where the OS tells no age of the last answer (Windows, macOS, FreeBSD, qemu-user), its keepalive, set exactly, gives the verdict on an

@@ -39,7 +39,7 @@ export interface WatchOptions {
   readonly expect?: "host" | "process" | undefined;
   /**
    * Live peers that may be called dead by packet loss, a connection and year; default 0.008766, which is one in a million connection-hours. More
-   * lets silence be proven with fewer attempts, so sooner: docs/when-it-fires.md. 1e-9 to 1e6.
+   * lets silence be proven with fewer attempts, so sooner: docs/when-it-fires.md#the-budget-and-the-rate. 1e-9 to 1e6.
    */
   readonly falseAlarmsPerYear?: number | undefined;
   /**

@@ -1,19 +1,29 @@
 import type { Socket } from "node:net";
-import type { Connection } from "./connection.ts";
 import { hasHandle } from "./handle.ts";
+import type { WatchRecord } from "./sink.ts";
+
+/** The record of a connection, as its socket knows it: what the socket does is said here. */
+export interface SocketRecord extends WatchRecord {
+  connected(): void;
+  ended(): void;
+  finished(): void;
+  paused(): void;
+  closed(): void;
+  handedOver(isOurs: boolean): void;
+}
 
 /** Where a watched socket holds its record: a property of its own takes 30 bytes less than an entry in a WeakMap, and spares the collector its table. */
 const record: unique symbol = Symbol("halfopen");
 
 interface Watched extends Socket {
-  [record]?: Connection | undefined;
+  [record]?: SocketRecord | undefined;
 }
 
 type Method = (this: Watched, ...args: unknown[]) => unknown;
 type Hooked = "emit" | "setTimeout" | "destroy";
 
 /** The record of a socket that is watched already. */
-export function connectionOf(socket: Watched): Connection | undefined {
+export function connectionOf(socket: Watched): SocketRecord | undefined {
   return socket[record];
 }
 
@@ -21,25 +31,25 @@ export function connectionOf(socket: Watched): Connection | undefined {
  * From now on the connection is told what its socket does. Not by listeners: a program takes those off (`removeAllListeners` before STARTTLS) and
  * counts them, and its own may run first. Three methods of the socket are stood in for instead, by functions that all sockets share.
  */
-export function listen(connection: Connection): void {
+export function listen(connection: SocketRecord): void {
   const { socket } = connection;
   hold(socket, connection);
   for (const name of HOOKED) hook(socket, name);
 }
 
-export function stopListening(connection: Connection): void {
+export function stopListening(connection: SocketRecord): void {
   const { socket } = connection;
   if (connectionOf(socket) !== connection) return;
   hold(socket, undefined);
   for (const name of HOOKED) unhook(socket, name);
 }
 
-const TOLD: Readonly<Record<string, (connection: Connection) => void>> = Object.assign(Object.create(null), {
-  close: (connection: Connection) => connection.closed(),
-  connect: (connection: Connection) => connection.connected(),
-  end: (connection: Connection) => connection.ended(),
-  finish: (connection: Connection) => connection.finished(),
-  pause: (connection: Connection) => connection.paused(),
+const TOLD: Readonly<Record<string, (connection: SocketRecord) => void>> = Object.assign(Object.create(null), {
+  close: (connection: SocketRecord) => connection.closed(),
+  connect: (connection: SocketRecord) => connection.connected(),
+  end: (connection: SocketRecord) => connection.ended(),
+  finish: (connection: SocketRecord) => connection.finished(),
+  pause: (connection: SocketRecord) => connection.paused(),
 });
 
 /**
@@ -97,7 +107,7 @@ function unhook(socket: Watched, name: Hooked): void {
   if (before) put(socket, name, before);
 }
 
-function hold(socket: Watched, connection: Connection | undefined): void {
+function hold(socket: Watched, connection: SocketRecord | undefined): void {
   put(socket, record, connection);
 }
 

@@ -1,8 +1,9 @@
 import { backstopProbes, givesUpAfterMs, inFlightUserTimeoutMs, LOOSEST_COUNT, rtoCapMs } from "../core/backstop.ts";
 import type { ProbePlan } from "../core/probe-plan.ts";
 import { planOnShortPath } from "../core/short-path.ts";
+import type { AppliedKeepalive } from "../kernel/applied-keepalive.ts";
 import { applyOptions, applyTimeoutInFlight, type ConnectionOptions, readOptions } from "../kernel/connection-options.ts";
-import { type AppliedKeepalive, applyKeepalive, isSameKeepalive } from "../kernel/keepalive.ts";
+import { applyKeepalive, isSameKeepalive } from "../kernel/keepalive.ts";
 import { restoreOptions } from "../kernel/late-restore.ts";
 import { NUDGE_IDLE_MS, nudgeDescriptor, settledOptions } from "../kernel/nudge.ts";
 import { readRetries } from "../kernel/retries.ts";
@@ -49,7 +50,8 @@ interface Terms {
 
 /**
  * The kernel options that keep evidence fresh and stand in when this process cannot act: a keepalive with short idle, loose
- * count and no user timeout (with one set the count would protect nothing, kernel.md), and a cap on retransmission backoff.
+ * count and no user timeout (with one set the count would protect nothing: docs/internals/kernel.md#keepalive), and a cap on
+ * retransmission backoff.
  *
  * How they stand does not change: what sets an option of the connection `fd` returns how they stand then. So thousands of connections share one.
  */
@@ -135,7 +137,7 @@ export class Standing {
     return this.#withKeepalive({ ...this.keepalive, idleMs: NUDGE_IDLE_MS });
   }
 
-  /** The user timeout guards data in flight behind an open window only: at a closed one it would end a live peer (kernel.md). */
+  /** The user timeout guards data in flight behind an open window only: at a closed one it would end a live peer (docs/internals/kernel.md#user-timeout). */
   guardInFlight(fd: number, isInFlight: boolean): Standing {
     const { inFlightUserTimeoutMs: timeoutMs } = this.terms;
     if (timeoutMs === 0 || isInFlight === this.hasUserTimeout) return this;

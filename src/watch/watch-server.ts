@@ -7,7 +7,7 @@ import type { Applied } from "./applied.ts";
 import { Connection } from "./connection.ts";
 import { labelled } from "./fan-out.ts";
 import { settingsOf, type WatchOptions, type WatchSettings } from "./options.ts";
-import type { Sink, WatchEvent } from "./sink.ts";
+import type { Sink, WatchEvent, WatchedConnection, WatchRecord } from "./sink.ts";
 import { watchableSocket } from "./watchable.ts";
 import { surface } from "./watcher.ts";
 
@@ -21,16 +21,6 @@ export interface ServerWatchEvents {
   unwatched: [error: HalfOpenError, socket: Socket];
 }
 
-/** One accepted connection, as iterating a {@link ServerWatch} yields it. */
-export interface WatchedConnection {
-  readonly socket: Socket;
-  readonly state: State;
-  readonly applied: Applied | null;
-  readonly rttMs: number | null;
-  readonly silentForMs: number | null;
-  diagnose(): Diagnosis;
-}
-
 /** For a server a heartbeat is told which connection it is to ask. */
 export interface WatchServerOptions extends Omit<WatchOptions, "heartbeat"> {
   readonly heartbeat?: ((socket: Socket) => PromiseLike<unknown> | unknown) | undefined;
@@ -41,7 +31,7 @@ export class ServerWatch extends EventEmitter<ServerWatchEvents> implements Sink
   readonly settings: WatchSettings;
   readonly #server: NetServer;
   readonly #event: "connection" | "secureConnection";
-  readonly #connections: Set<Connection> = new Set<Connection>();
+  readonly #connections: Set<WatchRecord> = new Set<WatchRecord>();
   readonly #heartbeat: ((socket: Socket) => PromiseLike<unknown> | unknown) | undefined;
   readonly #signal: AbortSignal | undefined;
   #isClosed = false;
@@ -85,7 +75,7 @@ export class ServerWatch extends EventEmitter<ServerWatchEvents> implements Sink
   }
 
   /** @internal Called by a connection. */
-  notify(event: WatchEvent, diagnosis: Diagnosis, connection: Connection): void {
+  notify(event: WatchEvent, diagnosis: Diagnosis, connection: WatchRecord): void {
     if (event === "close") this.#connections.delete(connection);
     try {
       this.emit(event, diagnosis, connection.socket);
@@ -95,7 +85,7 @@ export class ServerWatch extends EventEmitter<ServerWatchEvents> implements Sink
   }
 
   /** @internal Called by a connection. */
-  unwatched(error: HalfOpenError, connection: Connection): void {
+  unwatched(error: HalfOpenError, connection: WatchRecord): void {
     this.#connections.delete(connection);
     this.#tellUnwatched(error, connection.socket);
   }
@@ -141,10 +131,10 @@ export class ServerWatch extends EventEmitter<ServerWatchEvents> implements Sink
 
 class Served implements WatchedConnection {
   readonly socket: Socket;
-  readonly #connection: Connection;
+  readonly #connection: WatchRecord;
   readonly #settings: WatchSettings;
 
-  constructor(connection: Connection, settings: WatchSettings) {
+  constructor(connection: WatchRecord, settings: WatchSettings) {
     this.socket = connection.socket;
     this.#connection = connection;
     this.#settings = settings;

@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
+import type { LabProcess } from "../../src/lab/lab-machine.ts";
 import type { Network } from "../../src/lab/network.ts";
 import { monotonicMs } from "../../src/lab/run-fault.ts";
-import { type LabProcess, World } from "../../src/lab/world.ts";
+import { World } from "../../src/lab/world.ts";
 import { Folder, listening, SERVERS } from "../heartbeat/servers.mjs";
 import { describeWith } from "../setup/requires.ts";
 

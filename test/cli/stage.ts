@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { DIST, type LabProcess } from "../../src/lab/lab-machine.ts";
 import type { Network } from "../../src/lab/network.ts";
-import { DIST, type LabProcess, type World } from "../../src/lab/world.ts";
+import type { World } from "../../src/lab/world.ts";
 import type { AuditedConnection } from "../../src/machine/audited-connection.ts";
 import type { GuardEvent } from "../../src/machine/guard-event.ts";
 

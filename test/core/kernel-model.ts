@@ -52,7 +52,7 @@ const NEVER = Number.POSITIVE_INFINITY;
 /**
  * A model of Linux's side of one connection, for virtual time: keepalive with its count and nudges, retransmission with backoff, cap and
  * retries, window probes, the user timeout, and the counters of TCP_INFO, after tcp_timer.c and what was measured on 6.18
- * (kernel.md). It jumps from event to event. Several owners may set options in the middle of anything.
+ * (docs/internals/kernel.md). It jumps from event to event. Several owners may set options in the middle of anything.
  */
 export class KernelModel {
   now = 0;

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
 /** @typedef {import("../../src/lab/network.ts").Network} Network */
-/** @typedef {import("../../src/lab/world.ts").LabProcess} LabProcess */
+/** @typedef {import("../../src/lab/lab-machine.ts").LabProcess} LabProcess */
 
 /**
  * Which client talks to which server, and whether it connects anew by itself.

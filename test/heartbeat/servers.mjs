@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
 /** @typedef {import("../../src/lab/network.ts").Network} Network */
-/** @typedef {import("../../src/lab/world.ts").LabProcess} LabProcess */
+/** @typedef {import("../../src/lab/lab-machine.ts").LabProcess} LabProcess */
 
 /**
  * How a real server is started on the lab's right host, from a folder of its own.

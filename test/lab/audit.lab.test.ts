@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
+import { DIST } from "../../src/lab/lab-machine.ts";
 import type { Network } from "../../src/lab/network.ts";
 import { monotonicMs } from "../../src/lab/run-fault.ts";
 import type { SubjectConnection } from "../../src/lab/subject-messages.ts";
-import { DIST, World } from "../../src/lab/world.ts";
+import { World } from "../../src/lab/world.ts";
 import type { AuditedConnection, AuditSummary } from "../../src/machine/audited-connection.ts";
 import type { Death } from "../../src/machine/death-events.ts";
 import { describeWith } from "../setup/requires.ts";
@@ -132,7 +133,7 @@ await describeWith(["namespaces"], "audit", () => {
     const after = await report(network, ["--nudge"]);
     expect(states(after)).toEqual(["alive healthy", "alive healthy"]);
     const settings = (it: Report) => it.connections.map(({ keepalive, userTimeoutMs }) => ({ keepalive, userTimeoutMs }));
-    // A count is loosened for good only while more probes are unanswered than it allows (kernel.md): here as many were.
+    // A count is loosened for good only while more probes are unanswered than it allows (docs/internals/kernel.md#options-set-in-the-middle): here as many were.
     const loosened = settings(after).map(({ keepalive, ...rest }) => ({
       ...rest,
       keepalive: keepalive?.enabled ? { ...keepalive, count: 4 } : keepalive,

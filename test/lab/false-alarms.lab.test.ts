@@ -1,7 +1,8 @@
 import { expect, it } from "vitest";
 import { FAULTS, type Fault } from "../../src/lab/faults.ts";
-import { type CellPlan, runFault } from "../../src/lab/run-fault.ts";
+import { runFault } from "../../src/lab/run-fault.ts";
 import { runLab } from "../../src/lab/run-lab.ts";
+import type { CellPlan } from "../../src/lab/track.ts";
 import { World } from "../../src/lab/world.ts";
 import { describeWith } from "../setup/requires.ts";
 import { lengthName, longOrShort } from "../setup/run-length.ts";

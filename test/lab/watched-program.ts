@@ -1,7 +1,7 @@
+import type { LabProcess } from "../../src/lab/lab-machine.ts";
 import type { Network } from "../../src/lab/network.ts";
 import { program, said } from "../../src/lab/run-fault.ts";
 import type { SubjectCommand, SubjectConnection, SubjectEvent } from "../../src/lab/subject-messages.ts";
-import type { LabProcess } from "../../src/lab/world.ts";
 
 export interface WatchedProgram {
   readonly process: LabProcess;

@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
+import { DIST } from "../../src/lab/lab-machine.ts";
 import type { Network } from "../../src/lab/network.ts";
-import { DIST, World } from "../../src/lab/world.ts";
+import { World } from "../../src/lab/world.ts";
 import type { AuditedConnection } from "../../src/machine/audited-connection.ts";
 import type { GuardEvent } from "../../src/machine/guard-event.ts";
 import { describeWith } from "../setup/requires.ts";

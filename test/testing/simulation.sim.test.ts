@@ -24,7 +24,7 @@ function longestGaps(options: { intervalMs: number; loss: number; count: number 
 
 describe("heartbeats inside a TCP connection", () => {
   it("are late as often as measured on Linux 6.18, within a factor of 5", () => {
-    // detectors.md, section 4: share of heartbeats every 100 ms before which the peer hears nothing for longer than the limit.
+    // docs/internals/bounds.md#heartbeats-inside-tcp: share of heartbeats every 100 ms before which the peer hears nothing for longer than the limit.
     const limits = [150, 250, 450];
     const measured: [number, (number | null)[]][] = [
       [0.01, [1.0e-2, 6.7e-5, null]],
@@ -45,7 +45,7 @@ describe("heartbeats inside a TCP connection", () => {
   });
 
   it("fall silent for up to 1.65 to 2.5 times an outage, as measured", () => {
-    // detectors.md, section 4: an outage of 0.3, 1, 2, 4 s made 0.75, 1.58, 3.25, 6.64 s of silence.
+    // docs/internals/bounds.md#heartbeats-inside-tcp: an outage of 0.3, 1, 2, 4 s made 0.75, 1.58, 3.25, 6.64 s of silence.
     for (const [outageMs, measuredMs] of [
       [300, 750],
       [1000, 1580],

@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { Capabilities } from "../../src/index.ts";
+import type { LabProcess } from "../../src/lab/lab-machine.ts";
 import type { Network } from "../../src/lab/network.ts";
 import { PEER_PORTS, TLS_PORT_OFFSET } from "../../src/lab/peer-ports.ts";
 import { program, said } from "../../src/lab/run-fault.ts";
-import { type LabProcess, World } from "../../src/lab/world.ts";
+import { World } from "../../src/lab/world.ts";
 import { platformTable } from "../setup/platform-table.ts";
 import { describeWith } from "../setup/requires.ts";
 import { openWindows, type Windows } from "../setup/wine.ts";
@@ -14,7 +15,7 @@ const SERVER_PORT = 7300;
 const COUNT = 10;
 /** What Wine has not and Windows has: option numbers and structs are tested in test/kernel/platform.test.ts. */
 const OF_THE_TABLE = ["userTimeout", "tcpInfo"];
-/** The host's timer wheel is late by up to 1/8 of a delay (kernel.md): 1.5 s of the 12 s and more that are waited here, and Wine's own. */
+/** The host's timer wheel is late by up to 1/8 of a delay (docs/internals/kernel.md#timers-are-late): 1.5 s of the 12 s and more that are waited here, and Wine's own. */
 const LATE_MS = 1500;
 
 interface Fact {

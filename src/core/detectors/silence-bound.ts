@@ -5,7 +5,7 @@ import { silenceProbability } from "./silence-probability.ts";
 
 /**
  * What no detector can undercut. A dead peer makes silence certain; on a live peer's silence the detector sees the same, so who
- * declares death by t errs at least as often as live peers are silent for t (detectors.md, section 5).
+ * declares death by t errs at least as often as live peers are silent for t (docs/internals/bounds.md#lower-bound).
  */
 
 /** Least number of unanswered attempts that silence needs, so that independent losses explain it with no more than `accepted`. */

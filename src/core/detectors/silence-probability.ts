@@ -8,7 +8,7 @@ export interface SentPacket {
 
 /**
  * Probability that every one of these packets, in order of their sending, is missing: lost or late. With `received`, that this one was
- * sent first and did arrive (its `lateness` says with which probability not). Exact for independent delays (detectors.md, section 5).
+ * sent first and did arrive (its `lateness` says with which probability not). Exact for independent delays (docs/internals/bounds.md#lower-bound).
  */
 export function silenceProbability(loss: LossLaw | LossChain, missing: readonly SentPacket[], received?: SentPacket): number {
   const chain = loss instanceof LossChain ? loss : new LossChain(loss);

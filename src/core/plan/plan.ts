@@ -154,7 +154,7 @@ function obstacle(demand: Demand): string {
   if (typeof trip !== "number") {
     const leastMs = Math.round(leastSilenceMs(accepted, trip));
     if (leastMs > detectWithinMs)
-      return `bursts of ${trip.meanBurstMs} ms silence a live peer for ${leastMs} ms more often than ${promise} allow: no detector can tell sooner (detectors.md, section 5)`;
+      return `bursts of ${trip.meanBurstMs} ms silence a live peer for ${leastMs} ms more often than ${promise} allow: no detector can tell sooner (docs/internals/bounds.md#bursts)`;
   } else {
     const attempts = leastAttempts(accepted, trip);
     const leastMs = SECOND_MS * (1 + attempts);

@@ -46,7 +46,7 @@ describe("Chen's published example", () => {
 });
 
 describe("the exact quality of NFD-S", () => {
-  it("is that of the simulation in detectors.md: E(T_MR) 1106.8 s", () => {
+  it("is that of a simulation of 2e7 periods: E(T_MR) 1106.8 s", () => {
     const qos = chenQos({ intervalMs: 1000, shiftMs: 1050, loss: 0.01, delay: exponentialDelay(0, 20) });
     expect(qos.meanBetweenMistakesMs / 1000).toBeCloseTo(1106.8, 1);
     expect(1 - qos.meanMistakeMs / qos.meanBetweenMistakesMs).toBeCloseTo(qos.queryAccuracy, 9);
@@ -63,7 +63,7 @@ describe("the exact quality of NFD-S", () => {
 });
 
 describe("the lower bound", () => {
-  it("asks for as many attempts as the table of detectors.md", () => {
+  it("asks for as many attempts as the table of docs/internals/bounds.md#least-attempts", () => {
     const table: [number, number[]][] = [
       [0.001, [1, 2, 2, 3]],
       [0.01, [2, 2, 3, 5]],
@@ -82,7 +82,7 @@ describe("the lower bound", () => {
         loss,
         Array.from({ length: k }, (_, i) => ({ atMs: (2000 * i) / (k - 1), lateness: 0 })),
       );
-    // detectors.md, section 5: 2.95e-4, 2.02e-4, 1.89e-4, 1.83e-4 for 2, 3, 5, 50 attempts.
+    // docs/internals/bounds.md#bursts: 2.95e-4, 2.02e-4, 1.89e-4, 1.83e-4 for 2, 3, 5, 50 attempts.
     expect([2, 3, 5, 50].map((k) => Number(over2s(k).toExponential(2)))).toEqual([2.95e-4, 2.02e-4, 1.89e-4, 1.83e-4]);
     expect(leastSilenceMs(1.83e-4, loss)).toBeCloseTo(2000, -1);
   });
