@@ -1,6 +1,5 @@
 import { parseArgs } from "node:util";
 import { printable } from "../core/printable.ts";
-import { DescriptorSweep } from "../kernel/descriptor-sweep.ts";
 import type { SystemPort } from "../kernel/port.ts";
 import { type Audit, type AuditOptions, takeAudit } from "../machine/audit.ts";
 import { AUDIT_HEADER, auditLine, summaryText } from "./audit-table.ts";
@@ -57,9 +56,8 @@ async function run(args: readonly string[]): Promise<ExitCode> {
   };
   const port: SystemPort = machinePort("audit");
   const everyMs = everyOf(values.every, values.watch ?? false);
-  const sweep = new DescriptorSweep(port); // one for all looks: loading its program is an event for whoever guards this machine
-  const take = (): Promise<Audit> => (values.nudge ? auditAsking(port, options, sweep) : takeAudit(port, options, sweep));
-  const found = await whereAllowed(() => (values.watch ? watchAgain(port, { everyMs, json, take }) : take())).finally(() => sweep.close());
+  const take = (): Promise<Audit> => (values.nudge ? auditAsking(port, options) : takeAudit(port, options));
+  const found = await whereAllowed(() => (values.watch ? watchAgain(port, { everyMs, json, take }) : take()));
   if (!values.watch) await (json ? printJson(found) : printTable(found));
   const { dead, neverNotice } = found.summary;
   return dead > 0 || neverNotice > 0 ? 1 : 0;
@@ -80,8 +78,8 @@ async function watchAgain(port: SystemPort, settings: WatchSettings): Promise<Au
 }
 
 /** Asks who is quiet, then looks again. Interrupted, it puts back what it has set before it ends. */
-async function auditAsking(port: SystemPort, options: AuditOptions, sweep: DescriptorSweep): Promise<Audit> {
-  const before = await takeAudit(port, options, sweep);
+async function auditAsking(port: SystemPort, options: AuditOptions): Promise<Audit> {
+  const before = await takeAudit(port, options);
   const { NudgeRound } = await import("../machine/nudge-round.ts");
   const round = new NudgeRound(port, options.detectWithinMs);
   const interrupted = (signal: NodeJS.Signals): void => {
@@ -91,7 +89,7 @@ async function auditAsking(port: SystemPort, options: AuditOptions, sweep: Descr
   for (const signal of ENDING_SIGNALS) process.once(signal, interrupted);
   const nudged = await round.ask(before.nudgeTargets());
   for (const signal of ENDING_SIGNALS) process.off(signal, interrupted);
-  return takeAudit(port, { ...options, nudged }, sweep);
+  return takeAudit(port, { ...options, nudged });
 }
 
 async function printTable(found: Audit): Promise<void> {

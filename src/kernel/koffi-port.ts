@@ -1,12 +1,10 @@
 import { loadKoffi } from "./load-koffi.ts";
-import { SYS_BPF } from "./platform-linux.ts";
 import type { SystemPort } from "./port.ts";
 
 type Call = (...args: (number | bigint | Uint8Array | Int32Array)[]) => number;
 interface Koffi {
   load(path: string | null): { func(declaration: string): Call };
   errno(): number;
-  address(memory: Uint8Array): bigint;
 }
 
 /** libc through koffi. @throws when koffi cannot be loaded */
@@ -32,7 +30,6 @@ export function openKoffiPort(): SystemPort {
     close: libc.func("int close(int)"),
     // Variadic in C, with the same registers on Linux; declared as such, koffi looks at every argument's type again: 0.6 µs a call.
     syscall: libc.func("long syscall(long, int, int, unsigned int)"),
-    bpf: libc.func("long syscall(long, int, uint8_t *, unsigned int)"),
     readlinkat: libc.func("long readlinkat(int, const uint8_t *, _Out_ uint8_t *, size_t)"),
     setns: libc.func("int setns(int, int)"),
     prctl: libc.func("int prctl(int, unsigned long, unsigned long, unsigned long, unsigned long)"),
@@ -63,7 +60,5 @@ export function openKoffiPort(): SystemPort {
     setns: (fd, nsType) => checked(declared.setns(fd, nsType)),
     prctl: (option, argument) => checked(declared.prctl(option, argument, 0, 0, 0)),
     waitid: (idType, id, info, options) => checked(declared.waitid(idType, id, info, options)),
-    bpf: (command, attributes) => checked(declared.bpf(SYS_BPF, command, attributes, attributes.length)),
-    addressOf: (memory) => koffi.address(memory),
   };
 }

@@ -11,5 +11,3 @@ export const IPPROTO_MPTCP = 262;
 export const TCP_KEEPIDLE = 4;
 /** Milliseconds, 1000 to 120000. Linux >= 6.15. */
 export const TCP_RTO_MAX_MS = 44;
-/** The system call bpf(2), by architecture; -1, which the kernel answers with ENOSYS, where there is no native back-end either. */
-export const SYS_BPF: number = { x64: 321, arm64: 280 }[process.arch as string] ?? -1;

@@ -1,7 +1,6 @@
 import type { Diagnosis, LocalPath } from "../core/diagnosis.ts";
 import { NoticeForecast, type NoticeTimes } from "../core/notice.ts";
 import type { OptionsWanted } from "../kernel/connection-options.ts";
-import type { DescriptorSweep } from "../kernel/descriptor-sweep.ts";
 import { examineLocalPath } from "../kernel/local-path.ts";
 import { insideNamespace, type NetworkNamespace } from "../kernel/network-namespace.ts";
 import type { SystemPort } from "../kernel/port.ts";
@@ -247,16 +246,16 @@ export class Audit {
 
 /**
  * Looks at every TCP connection of the machine: whose it is, what it is set to, how long it would take to notice a dead peer, and how
- * it is now. Sends nothing and changes nothing. `sweep`: has the kernel run a program where that is worth it; the caller closes it.
+ * it is now. Sends nothing and changes nothing.
  *
  * @throws HalfOpenError `ERR_NOT_SUPPORTED`, `ERR_PERMISSION` when not even the own namespace can be seen
  */
-export async function takeAudit(port: SystemPort, options: AuditOptions, sweep: DescriptorSweep | null = null): Promise<Audit> {
+export async function takeAudit(port: SystemPort, options: AuditOptions): Promise<Audit> {
   const { filter, allNamespaces, wanted = "all" } = options;
   const states = filter.states.length > 0 ? filter.states : HANGING_STATES;
   const request = { states, withInfo: true, filter: kernelConditions(filter), allNamespaces };
-  const search = new OwnerSearch(port, { wanted, sweep, ...(filter.pids.length > 0 ? { pids: filter.pids } : {}) });
-  const survey = takeSurvey(port, request, [], search.spareMemory());
+  const search = new OwnerSearch(port, { wanted, ...(filter.pids.length > 0 ? { pids: filter.pids } : {}) });
+  const survey = takeSurvey(port, request);
   return finishedAudit(port, survey, await search.run(survey.table), options);
 }
 

@@ -65,10 +65,6 @@ export class InodeIndex {
     for (let i = 0; i < COOKIE_BYTES; i++) into[i] = this.#cookies[row * COOKIE_BYTES + i] as number;
   }
 
-  isCookieOf(row: number, low: number, high: number): boolean {
-    return this.#cookieWords[2 * row] === low && this.#cookieWords[2 * row + 1] === high;
-  }
-
   /** The survey shows that keepalive is off; `false` also where nobody noted it. */
   isWithoutKeepalive(row: number): boolean {
     return this.#withoutKeepalive[row] === 1;

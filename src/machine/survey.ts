@@ -46,17 +46,12 @@ export const HANGING_STATES: readonly TcpState[] = [
 
 /**
  * Lists the machine's TCP sockets. Blocks for about 2 µs a socket.
- * `known` is the list of namespaces of earlier surveys; it grows. `spare`: see {@link ConnectionTable}.
+ * `known` is the list of namespaces of earlier surveys; it grows.
  *
  * @throws HalfOpenError `ERR_NOT_SUPPORTED`, `ERR_PERMISSION` when not even the own namespace can be seen
  */
-export function takeSurvey(
-  port: SystemPort,
-  request: SurveyRequest,
-  known: NetworkNamespace[] = [],
-  spare: ArrayBuffer | null = null,
-): Survey {
-  const table = new ConnectionTable(spare);
+export function takeSurvey(port: SystemPort, request: SurveyRequest, known: NetworkNamespace[] = []): Survey {
+  const table = new ConnectionTable();
   const problems: string[] = [];
   for (const namespace of request.allNamespaces ? listNamespaces() : [ownNamespace()]) {
     const index = indexOf(namespace, known);

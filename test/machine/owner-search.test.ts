@@ -49,10 +49,9 @@ describe("the index of inodes", () => {
 describe("the table of owners", () => {
   it("names the lowest pid of those that hold a socket, whichever thread found it", () => {
     const [one, other] = [OwnerTable.ofSize(2), OwnerTable.ofSize(2)];
-    one.setOwner(0, 200, 3);
-    other.setOwner(0, 100, 4);
-    other.setOptions(0, OPTIONS);
-    other.setOwner(1, 300, 5);
+    one.set(0, 200, 3, OPTIONS);
+    other.set(0, 100, 4, OPTIONS);
+    other.set(1, 300, 5, OPTIONS);
     one.merge(new OwnerTable(other.shared));
     expect([one.ownerOf(0), one.ownerOf(1)]).toEqual([
       { pid: 100, fd: 4 },
@@ -72,17 +71,15 @@ describe("the table of owners", () => {
     expect(owners.optionsOf(1)).toBe(owners.optionsOf(0));
   });
 
-  it("tells apart: read, refused, and not asked", () => {
+  it("tells apart: read, refused, and not found", () => {
     const owners = OwnerTable.ofSize(3);
-    owners.setOwner(0, 1, 3);
-    owners.setErrno(0, 1);
-    owners.setOwner(1, 1, 4);
-    expect([owners.optionsOf(0), owners.errnoOf(0), owners.optionsOf(1), owners.errnoOf(1), owners.errnoOf(2)]).toEqual([
-      null,
-      1,
-      null,
-      null,
-      null,
+    owners.set(0, 1, 3, OPTIONS);
+    owners.set(1, 1, 4, 13);
+    const read = [0, 1, 2].map((row) => ({ options: owners.optionsOf(row), errno: owners.errnoOf(row) }));
+    expect(read).toEqual([
+      { options: OPTIONS, errno: 0 },
+      { options: null, errno: 13 },
+      { options: null, errno: null },
     ]);
   });
 });
