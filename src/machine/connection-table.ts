@@ -2,7 +2,7 @@ import { type Attributes, findAttributes } from "../kernel/sock-diag-message.ts"
 import { ConnectionRow, ZERO_INFO_BYTES } from "./connection-row.ts";
 
 const BLOCK_BYTES = 1 << 20;
-/** Numbers a row: its block, where its message begins there; where in the message TCP_INFO and the cgroup lie, and the namespace. */
+/** Numbers a row: its block, where its message begins there; where in the message TCP_INFO lies, and the namespace. */
 const COLUMNS = 4;
 /** Rows; many tables hold a single one. */
 const FIRST_CAPACITY = 64;
@@ -23,16 +23,12 @@ export class ConnectionTable {
   #filled = 0;
   #rows: Uint32Array = new Uint32Array(FIRST_CAPACITY * COLUMNS);
   #size = 0;
-  readonly #found: Attributes = { infoAt: 0, infoBytes: 0, cgroupAt: 0 };
+  readonly #found: Attributes = { infoAt: 0, infoBytes: 0 };
   /** Messages that broke their own lengths and were left out. */
   malformed = 0;
 
   get size(): number {
     return this.#size;
-  }
-
-  get memoryBytes(): number {
-    return this.#blocks.reduce((sum, { bytes }) => sum + bytes.length, 0) + this.#rows.byteLength;
   }
 
   /** Memory for the next messages, aligned to words. What {@link add} takes from it stays where it is; the rest is given out again. */
@@ -93,7 +89,7 @@ export class ConnectionTable {
     rows[at] = this.#blocks.length - 1;
     rows[at + 1] = start;
     rows[at + 2] = found.infoBytes === 0 ? 0 : ((found.infoAt - start) << 16) | found.infoBytes;
-    rows[at + 3] = ((found.cgroupAt === 0 ? 0 : found.cgroupAt - start) << 16) | namespaceIndex;
+    rows[at + 3] = namespaceIndex;
     this.#filled = (end + 3) & ~3;
   }
 
