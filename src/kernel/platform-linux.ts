@@ -3,6 +3,7 @@ export const IPPROTO_TCP = 6;
 /** include/uapi/asm-generic/socket.h. The cookie (Linux >= 4.12): 64 bits that no other socket of this boot has. */
 export const SOL_SOCKET = 1;
 export const SO_COOKIE = 57;
+export const COOKIE_BYTES = 8;
 export const SO_ERROR = 4;
 export const SO_PROTOCOL = 38;
 /** include/uapi/linux/in.h */

@@ -1,7 +1,7 @@
 import { isPastHandshake, type TcpInfo, type TcpState } from "../core/tcp-info.ts";
 import { endpointText } from "../kernel/ip-address.ts";
 import { AF_INET, AF_INET6, type Family, formatIp, SOCKID_BYTES, SockDiagId } from "../kernel/sock-diag-id.ts";
-import { EXPIRES_MS, INODE, SEND_QUEUE, SOCKID, STATE, TIMER, USER_ID } from "../kernel/sock-diag-message.ts";
+import { COOKIE, EXPIRES_MS, INODE, SEND_QUEUE, SOCKID, STATE, TIMER, USER_ID } from "../kernel/sock-diag-message.ts";
 import { decodeTcpInfo } from "../kernel/tcp-info-codec-linux.ts";
 import { tcpStateOf } from "../kernel/tcp-state-linux.ts";
 
@@ -12,7 +12,6 @@ export const ZERO_INFO_BYTES = 104;
 const REMOTE_PORT = SOCKID + 2;
 const SOURCE = SOCKID + 4;
 const DESTINATION = SOCKID + 20;
-const COOKIE = SOCKID + 40;
 
 /** Of struct tcp_info; the full list is in kernel/tcp-info-codec-linux.ts. */
 const INFO_RETRANSMITS = 2;

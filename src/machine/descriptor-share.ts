@@ -2,7 +2,9 @@ import { HalfOpenError } from "../core/errors.ts";
 import { type ConnectionOptions, type OptionsWanted, readOptions } from "../kernel/connection-options.ts";
 import { countDescriptors, DescriptorLinks, descriptorLimit, listDescriptors, NO_DESCRIPTOR } from "../kernel/descriptor-links.ts";
 import { epollTargets } from "../kernel/epoll-targets.ts";
+import { EIO } from "../kernel/errno-linux.ts";
 import { ForeignProcess } from "../kernel/pidfd.ts";
+import { COOKIE_BYTES } from "../kernel/platform-linux.ts";
 import type { SystemPort } from "../kernel/port.ts";
 import type { InodeIndex } from "./inode-index.ts";
 import type { OwnerTable } from "./owner-table.ts";
@@ -20,8 +22,6 @@ const MANY = 2000;
 const SPARSE = 4;
 /** Event loops are made early in a process's life. */
 const EPOLL_BELOW = 64;
-const COOKIE_BYTES = 8;
-const EIO = 5;
 
 /**
  * Cuts the search into processes, largest first. Never finer: two threads that read the links of one process wait for each other, and

@@ -1,6 +1,6 @@
+import { COOKIE_BYTES } from "../kernel/platform-linux.ts";
 import type { ConnectionTable } from "./connection-table.ts";
 
-const COOKIE_BYTES = 8;
 /** Knuth's multiplicative hash: inodes are handed out in order, and neighbours shall not crowd. */
 const GOLDEN = 0x9e37_79b1;
 

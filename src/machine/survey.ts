@@ -1,6 +1,6 @@
 import { HalfOpenError } from "../core/errors.ts";
 import type { TcpState } from "../core/tcp-info.ts";
-import { errnoText } from "../kernel/errno-linux.ts";
+import { EINVAL, ENOENT, errnoText } from "../kernel/errno-linux.ts";
 import { insideNamespace, listNamespaces, type NetworkNamespace, ownNamespace } from "../kernel/network-namespace.ts";
 import type { SystemPort } from "../kernel/port.ts";
 import { SockDiag } from "../kernel/sock-diag.ts";
@@ -13,8 +13,6 @@ import { RecentCookies } from "./recent-cookies.ts";
 const FAMILIES: readonly Family[] = [AF_INET, AF_INET6];
 /** An interrupted dump is begun anew this often; then what there is must do, and the survey says so. */
 const MOST_RESTARTS = 4;
-const ENOENT = 2;
-const EINVAL = 22;
 
 /** What a survey looks for. */
 export interface SurveyRequest {
