@@ -6,6 +6,7 @@ import { AUDIT_HEADER, auditLine, summaryText } from "./audit-table.ts";
 import type { WatchSettings } from "./audit-watch.ts";
 import { type Command, type ExitCode, UsageError } from "./command.ts";
 import { CHOICE_HELP, CHOICE_OPTIONS, connectionChoice } from "./connection-choice.ts";
+import { detectWithin } from "./detect-within.ts";
 import { parseDuration } from "./duration.ts";
 import { machinePort, whereAllowed } from "./linux-only.ts";
 import { jsonText, Output } from "./output.ts";
@@ -26,7 +27,6 @@ ${CHOICE_HELP}  --all-namespaces         also the other network namespaces (cont
 Exit code: 0 fine, 1 a peer is dead or a connection would never notice, 2 usage, 3 not permitted or not supported.
 `;
 
-const DEFAULT_DETECT_WITHIN_MS = 10_000;
 const DEFAULT_EVERY_MS = 2000;
 const SHORTEST_EVERY_MS = 200;
 const ENDING_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
@@ -46,12 +46,11 @@ async function run(args: readonly string[]): Promise<ExitCode> {
       json: { type: "boolean" },
     },
   });
-  const within = values["detect-within"];
   const json = values.json ?? false;
   const options: AuditOptions = {
     filter: connectionChoice(values),
     allNamespaces: values["all-namespaces"] ?? false,
-    detectWithinMs: within === undefined ? DEFAULT_DETECT_WITHIN_MS : parseDuration(within, "--detect-within"),
+    detectWithinMs: detectWithin(values["detect-within"]),
     wanted: json ? "all" : "deciding", // the table shows no times of a keepalive that is off
   };
   const port: SystemPort = machinePort("audit");
