@@ -55,7 +55,7 @@ async function run(args: readonly string[]): Promise<ExitCode> {
   };
   const port: SystemPort = machinePort("audit");
   const everyMs = everyOf(values.every, values.watch ?? false);
-  const take = (): Promise<Audit> => (values.nudge ? auditAsking(port, options) : takeAudit(port, options));
+  const take = async (): Promise<Audit> => (values.nudge ? auditAsking(port, options) : takeAudit(port, options));
   const found = await whereAllowed(() => (values.watch ? watchAgain(port, { everyMs, json, take }) : take()));
   if (!values.watch) await (json ? printJson(found) : printTable(found));
   const { dead, neverNotice } = found.summary;
@@ -78,7 +78,7 @@ async function watchAgain(port: SystemPort, settings: WatchSettings): Promise<Au
 
 /** Asks who is quiet, then looks again. Interrupted, it puts back what it has set before it ends. */
 async function auditAsking(port: SystemPort, options: AuditOptions): Promise<Audit> {
-  const before = await takeAudit(port, options);
+  const before = takeAudit(port, options);
   const { NudgeRound } = await import("../machine/nudge-round.ts");
   const round = new NudgeRound(port, options.detectWithinMs);
   const interrupted = (signal: NodeJS.Signals): void => {

@@ -45,7 +45,9 @@ async function run(args: readonly string[]): Promise<ExitCode> {
   const end = endOf(address);
   const port = machinePort("explain");
   const filter = { ...MATCH_ALL, ports: [end.port] };
-  const audit = await whereAllowed(() => takeAudit(port, { filter, allNamespaces: values["all-namespaces"] ?? false, detectWithinMs }));
+  const audit = await whereAllowed(async () =>
+    takeAudit(port, { filter, allNamespaces: values["all-namespaces"] ?? false, detectWithinMs }),
+  );
   const connection = onlyOne(address, [...audit.connections()], end);
   const own = adviceFor(connection.process, detectWithinMs);
   const advice: Advice[] = values.all || !own ? allAdvice(detectWithinMs) : [own];

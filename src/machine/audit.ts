@@ -11,7 +11,7 @@ import type { ConnectionTable } from "./connection-table.ts";
 import { type Danger, DangerOrder } from "./danger-order.ts";
 import { type EffectiveOptions, effectiveOptions, type SettingsSource } from "./effective-options.ts";
 import type { Nudged, NudgeTarget } from "./nudge-round.ts";
-import { type FoundOwners, OwnerSearch } from "./owner-search.ts";
+import { type FoundOwners, findOwners } from "./owner-search.ts";
 import type { OwnerTable } from "./owner-table.ts";
 import { processName } from "./owners.ts";
 import { HANGING_STATES, type Survey, takeSurvey } from "./survey.ts";
@@ -250,13 +250,12 @@ export class Audit {
  *
  * @throws HalfOpenError `ERR_NOT_SUPPORTED`, `ERR_PERMISSION` when not even the own namespace can be seen
  */
-export async function takeAudit(port: SystemPort, options: AuditOptions): Promise<Audit> {
+export function takeAudit(port: SystemPort, options: AuditOptions): Audit {
   const { filter, allNamespaces, wanted = "all" } = options;
   const states = filter.states.length > 0 ? filter.states : HANGING_STATES;
   const request = { states, withInfo: true, filter: kernelConditions(filter), allNamespaces };
-  const search = new OwnerSearch(port, { wanted, ...(filter.pids.length > 0 ? { pids: filter.pids } : {}) });
   const survey = takeSurvey(port, request);
-  return finishedAudit(port, survey, await search.run(survey.table), options);
+  return finishedAudit(port, survey, findOwners(port, survey.table, wanted, filter.pids.length > 0 ? filter.pids : undefined), options);
 }
 
 function finishedAudit(

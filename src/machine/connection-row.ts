@@ -1,5 +1,6 @@
 import { isPastHandshake, type TcpInfo, type TcpState } from "../core/tcp-info.ts";
 import { endpointText } from "../kernel/ip-address.ts";
+import { COOKIE_BYTES } from "../kernel/platform-linux.ts";
 import { AF_INET, AF_INET6, type Family, formatIp, SOCKID_BYTES, SockDiagId } from "../kernel/sock-diag-id.ts";
 import { COOKIE, EXPIRES_MS, INODE, SEND_QUEUE, SOCKID, STATE, TIMER, USER_ID } from "../kernel/sock-diag-message.ts";
 import { decodeTcpInfo } from "../kernel/tcp-info-codec-linux.ts";
@@ -124,12 +125,10 @@ export class ConnectionRow {
     return this.#u32(COOKIE) + this.#u32(COOKIE + 4) * 2 ** 32;
   }
 
-  get cookieLow(): number {
-    return this.#u32(COOKIE);
-  }
-
-  get cookieHigh(): number {
-    return this.#u32(COOKIE + 4);
+  /** The cookie as SO_COOKIE tells it: a view that stays with its row when this one moves on. */
+  get cookieBytes(): Uint8Array {
+    const start = this.#at + COOKIE;
+    return this.#bytes.subarray(start, start + COOKIE_BYTES);
   }
 
   /** A copy of the socket's identity, to keep and to act on. */

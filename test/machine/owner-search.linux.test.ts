@@ -9,7 +9,7 @@ import { applyKeepalive } from "../../src/kernel/keepalive.ts";
 import { openPort } from "../../src/kernel/open-port.ts";
 import type { SystemPort } from "../../src/kernel/port.ts";
 import { applyUserTimeout } from "../../src/kernel/user-timeout.ts";
-import { OwnerSearch } from "../../src/machine/owner-search.ts";
+import { findOwners } from "../../src/machine/owner-search.ts";
 import { HANGING_STATES, takeSurvey } from "../../src/machine/survey.ts";
 import { describeWith } from "../setup/requires.ts";
 
@@ -68,10 +68,10 @@ await describeWith(["root"], "the search for owners, over the whole machine", ()
     await Promise.all(children.map((child) => (child.exitCode === null ? once(child, "exit") : null)));
   });
 
-  it("tells own settings, those of the socket's namespace where it has none, and the parent of what is inherited", async () => {
+  it("tells own settings, those of the socket's namespace where it has none, and the parent of what is inherited", () => {
     const request = { states: [...HANGING_STATES, "LISTEN"] as const, withInfo: true, filter: [], allNamespaces: true };
     const { table } = takeSurvey(port, request);
-    const { owners, hidden } = await new OwnerSearch(port).run(table);
+    const { owners, hidden } = findOwners(port, table);
     expect(hidden).toBe(0);
     const rows = Array.from(table.rows(), ({ index, inode }) => ({ index, inode })).filter(({ inode }) => inodes.has(inode));
     // Three connections here and one in each child: two ends and a listener.
