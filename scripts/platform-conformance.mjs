@@ -164,7 +164,7 @@ async function audited(localPort) {
   const [{ takeAudit }, { MATCH_ALL }, { machinePort }] = await Promise.all(
     ["machine/audit.js", "machine/connection-filter.js", "cli/linux-only.js"].map(built),
   );
-  const audit = await takeAudit(machinePort("audit"), {
+  const audit = takeAudit(machinePort("audit"), {
     filter: { ...MATCH_ALL, localPorts: [localPort] },
     allNamespaces: false,
     detectWithinMs: 10_000,

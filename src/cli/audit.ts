@@ -1,12 +1,12 @@
 import { parseArgs } from "node:util";
 import { printable } from "../core/printable.ts";
-import { DescriptorSweep } from "../kernel/descriptor-sweep.ts";
 import type { SystemPort } from "../kernel/port.ts";
 import { type Audit, type AuditOptions, takeAudit } from "../machine/audit.ts";
 import { AUDIT_HEADER, auditLine, summaryText } from "./audit-table.ts";
 import type { WatchSettings } from "./audit-watch.ts";
 import { type Command, type ExitCode, UsageError } from "./command.ts";
 import { CHOICE_HELP, CHOICE_OPTIONS, connectionChoice } from "./connection-choice.ts";
+import { detectWithin } from "./detect-within.ts";
 import { parseDuration } from "./duration.ts";
 import { machinePort, whereAllowed } from "./linux-only.ts";
 import { jsonText, Output } from "./output.ts";
@@ -27,7 +27,6 @@ ${CHOICE_HELP}  --all-namespaces         also the other network namespaces (cont
 Exit code: 0 fine, 1 a peer is dead or a connection would never notice, 2 usage, 3 not permitted or not supported.
 `;
 
-const DEFAULT_DETECT_WITHIN_MS = 10_000;
 const DEFAULT_EVERY_MS = 2000;
 const SHORTEST_EVERY_MS = 200;
 const ENDING_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
@@ -47,19 +46,17 @@ async function run(args: readonly string[]): Promise<ExitCode> {
       json: { type: "boolean" },
     },
   });
-  const within = values["detect-within"];
   const json = values.json ?? false;
   const options: AuditOptions = {
     filter: connectionChoice(values),
     allNamespaces: values["all-namespaces"] ?? false,
-    detectWithinMs: within === undefined ? DEFAULT_DETECT_WITHIN_MS : parseDuration(within, "--detect-within"),
+    detectWithinMs: detectWithin(values["detect-within"]),
     wanted: json ? "all" : "deciding", // the table shows no times of a keepalive that is off
   };
   const port: SystemPort = machinePort("audit");
   const everyMs = everyOf(values.every, values.watch ?? false);
-  const sweep = new DescriptorSweep(port); // one for all looks: loading its program is an event for whoever guards this machine
-  const take = (): Promise<Audit> => (values.nudge ? auditAsking(port, options, sweep) : takeAudit(port, options, sweep));
-  const found = await whereAllowed(() => (values.watch ? watchAgain(port, { everyMs, json, take }) : take())).finally(() => sweep.close());
+  const take = async (): Promise<Audit> => (values.nudge ? auditAsking(port, options) : takeAudit(port, options));
+  const found = await whereAllowed(() => (values.watch ? watchAgain(port, { everyMs, json, take }) : take()));
   if (!values.watch) await (json ? printJson(found) : printTable(found));
   const { dead, neverNotice } = found.summary;
   return dead > 0 || neverNotice > 0 ? 1 : 0;
@@ -80,8 +77,8 @@ async function watchAgain(port: SystemPort, settings: WatchSettings): Promise<Au
 }
 
 /** Asks who is quiet, then looks again. Interrupted, it puts back what it has set before it ends. */
-async function auditAsking(port: SystemPort, options: AuditOptions, sweep: DescriptorSweep): Promise<Audit> {
-  const before = await takeAudit(port, options, sweep);
+async function auditAsking(port: SystemPort, options: AuditOptions): Promise<Audit> {
+  const before = takeAudit(port, options);
   const { NudgeRound } = await import("../machine/nudge-round.ts");
   const round = new NudgeRound(port, options.detectWithinMs);
   const interrupted = (signal: NodeJS.Signals): void => {
@@ -91,7 +88,7 @@ async function auditAsking(port: SystemPort, options: AuditOptions, sweep: Descr
   for (const signal of ENDING_SIGNALS) process.once(signal, interrupted);
   const nudged = await round.ask(before.nudgeTargets());
   for (const signal of ENDING_SIGNALS) process.off(signal, interrupted);
-  return takeAudit(port, { ...options, nudged }, sweep);
+  return takeAudit(port, { ...options, nudged });
 }
 
 async function printTable(found: Audit): Promise<void> {

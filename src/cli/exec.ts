@@ -4,7 +4,7 @@ import { parseArgs } from "node:util";
 import { adoptOrphans, buryOrphans } from "../kernel/orphans.ts";
 import { SMALLEST_GUARD_BUDGET_MS } from "../machine/guard-budget.ts";
 import { type Command, UsageError } from "./command.ts";
-import { parseDuration } from "./duration.ts";
+import { guardWithin } from "./detect-within.ts";
 import { machinePort } from "./linux-only.ts";
 import { complain } from "./output.ts";
 
@@ -21,7 +21,6 @@ The exit code is CMD's; a signal that ends CMD ends this too; 126 and 127 when C
 Exit code: 2 usage, 3 not permitted or not supported, else the program's own.
 `;
 
-const DEFAULT_DETECT_WITHIN_MS = 10_000;
 const CANNOT_RUN = 126;
 const NOT_FOUND = 127;
 const PASSED_ON = ["SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGCONT", "SIGWINCH"] as const;
@@ -43,11 +42,7 @@ async function run(args: readonly string[]): Promise<number> {
     args: args.slice(0, end),
     options: { "detect-within": { type: "string" }, json: { type: "boolean" }, quiet: { type: "boolean" } },
   });
-  const within = values["detect-within"];
-  const detectWithinMs = within === undefined ? DEFAULT_DETECT_WITHIN_MS : parseDuration(within, "--detect-within");
-  if (detectWithinMs < SMALLEST_GUARD_BUDGET_MS) {
-    throw new UsageError(`--detect-within takes at least ${SMALLEST_GUARD_BUDGET_MS}ms, got ${within}: two verdicts must fit`);
-  }
+  const detectWithinMs = guardWithin(values["detect-within"]);
   const port = machinePort("exec");
   const tell = (text: string): void => void (values.quiet || complain(text));
 

@@ -5,7 +5,7 @@ import { takeAudit } from "../machine/audit.ts";
 import type { AuditedConnection } from "../machine/audited-connection.ts";
 import { MATCH_ALL } from "../machine/connection-filter.ts";
 import { type Command, type ExitCode, UsageError } from "./command.ts";
-import { parseDuration } from "./duration.ts";
+import { detectWithin } from "./detect-within.ts";
 import { explanation } from "./explanation.ts";
 import { machinePort, whereAllowed } from "./linux-only.ts";
 import { print, rendered } from "./output.ts";
@@ -26,7 +26,6 @@ Exit code: 0 the peer's end would be noticed, 1 it would not, or it is dead now,
 
 export const explain: Command = { help: HELP, run };
 
-const DEFAULT_DETECT_WITHIN_MS = 10_000;
 const MOST_LISTED = 10;
 
 async function run(args: readonly string[]): Promise<ExitCode> {
@@ -42,12 +41,13 @@ async function run(args: readonly string[]): Promise<ExitCode> {
   });
   const [address, ...more] = positionals;
   if (address === undefined || more.length > 0) throw new UsageError("halfopen explain takes one address, as halfopen audit prints it");
-  const within = values["detect-within"];
-  const detectWithinMs = within === undefined ? DEFAULT_DETECT_WITHIN_MS : parseDuration(within, "--detect-within");
+  const detectWithinMs = detectWithin(values["detect-within"]);
   const end = endOf(address);
   const port = machinePort("explain");
   const filter = { ...MATCH_ALL, ports: [end.port] };
-  const audit = await whereAllowed(() => takeAudit(port, { filter, allNamespaces: values["all-namespaces"] ?? false, detectWithinMs }));
+  const audit = await whereAllowed(async () =>
+    takeAudit(port, { filter, allNamespaces: values["all-namespaces"] ?? false, detectWithinMs }),
+  );
   const connection = onlyOne(address, [...audit.connections()], end);
   const own = adviceFor(connection.process, detectWithinMs);
   const advice: Advice[] = values.all || !own ? allAdvice(detectWithinMs) : [own];

@@ -16,6 +16,7 @@ import { LinuxGuardWorld } from "../machine/linux-guard-world.ts";
 import { DEFAULT_BRAKE, MassDeathBrake } from "../machine/mass-death-brake.ts";
 import { type Command, type ExitCode, UsageError } from "./command.ts";
 import { CHOICE_HELP, CHOICE_OPTIONS, connectionChoice } from "./connection-choice.ts";
+import { guardWithin } from "./detect-within.ts";
 import { parseDuration } from "./duration.ts";
 import { guardLine } from "./guard-line.ts";
 import { DEFAULT_TOLERANCE_MS, type GuardRules, readGuardRules } from "./guard-rules-file.ts";
@@ -145,10 +146,7 @@ function rulesOf(values: Values & Parameters<typeof connectionChoice>[0]): Guard
     return readGuardRules(path);
   }
   if (within === undefined) throw new UsageError("guard needs --rules FILE or --detect-within 10s");
-  const detectWithinMs = parseDuration(within, "--detect-within");
-  if (detectWithinMs < SMALLEST_GUARD_BUDGET_MS) {
-    throw new UsageError(`--detect-within takes at least ${SMALLEST_GUARD_BUDGET_MS}ms, got ${within}: two verdicts must fit`);
-  }
+  const detectWithinMs = guardWithin(within);
   const match = connectionChoice(values);
   const rule = { name: "command line", match, detectWithinMs, endsDead: true, includesListeners: true, includesLoopback: false };
   return { rules: [rule], brake: DEFAULT_BRAKE, zeroWindowToleranceMs: DEFAULT_TOLERANCE_MS };

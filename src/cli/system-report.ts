@@ -1,7 +1,7 @@
 import { HalfOpenError } from "../core/errors.ts";
 import { predict } from "../core/predict/predict.ts";
 import { openPort } from "../kernel/open-port.ts";
-import { takeAudit } from "../machine/audit.ts";
+import { type Audit, takeAudit } from "../machine/audit.ts";
 import { MATCH_ALL } from "../machine/connection-filter.ts";
 import { readSystemDefaults } from "../machine/system-defaults.ts";
 import type { SystemSetting, SystemSettings, SystemSettingsStore } from "../machine/system-settings-store.ts";
@@ -45,7 +45,7 @@ export async function systemReport(store: SystemSettingsStore): Promise<SystemRe
     names: store.names,
     noticeMs: noticeOf(platform, settings),
     notes: store.notes,
-    dependents: await dependents(settings),
+    dependents: dependents(settings),
   };
 }
 
@@ -58,18 +58,18 @@ function noticeOf(platform: NodeJS.Platform, { idleMs, intervalMs, count }: Syst
   return { idle, inFlight: inFlight && Math.round(inFlight.typicalMs) };
 }
 
-async function dependents(settings: SystemSettings): Promise<Dependents | null> {
+function dependents(settings: SystemSettings): Dependents | null {
   const port = openPort();
   if (!port || process.platform !== "linux") return null;
   try {
-    return countDependents(settings, await takeAudit(port, { filter: MATCH_ALL, allNamespaces: false, detectWithinMs: 10_000 }));
+    return countDependents(settings, takeAudit(port, { filter: MATCH_ALL, allNamespaces: false, detectWithinMs: 10_000 }));
   } catch (error) {
     if (error instanceof HalfOpenError) return null;
     throw error;
   }
 }
 
-function countDependents(settings: SystemSettings, audit: Awaited<ReturnType<typeof takeAudit>>): Dependents {
+function countDependents(settings: SystemSettings, audit: Audit): Dependents {
   const counts = { connections: 0, onKeepalive: 0, withoutKeepalive: 0, onRetries: 0, unknown: 0 };
   const processes = new Map<string, number>();
   for (const { keepalive, userTimeoutMs, process } of audit.connections()) {

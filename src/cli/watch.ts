@@ -8,6 +8,7 @@ import { watch as watchSocket } from "../watch/watch.ts";
 import type { Watcher } from "../watch/watcher.ts";
 import { type Command, type ExitCode, UsageError } from "./command.ts";
 import { connectWithin } from "./connect-within.ts";
+import { detectWithin } from "./detect-within.ts";
 import { parseDuration } from "./duration.ts";
 import { complain, print, rendered } from "./output.ts";
 import { type VitalEvent, vitalLine } from "./vital-line.ts";
@@ -24,7 +25,6 @@ which probes went unanswered, until the peer dies, closes, or you press Ctrl-C. 
 Exit code: 0 it ended alive, 1 the peer is dead or was never reached, 2 usage.
 `;
 
-const DEFAULT_DETECT_WITHIN_MS = 10_000;
 const DEFAULT_EVERY_MS = 1000;
 const SHORTEST_EVERY_MS = 100;
 
@@ -40,7 +40,7 @@ async function run(args: readonly string[]): Promise<ExitCode> {
   if (address === undefined || more.length > 0) throw new UsageError("halfopen watch takes one HOST:PORT");
   const peer = peerOf(address);
   const within = values["detect-within"];
-  const detectWithinMs = within === undefined ? DEFAULT_DETECT_WITHIN_MS : parseDuration(within, "--detect-within");
+  const detectWithinMs = detectWithin(within);
   if (detectWithinMs < SMALLEST_BUDGET_MS || detectWithinMs > LARGEST_BUDGET_MS) {
     throw new UsageError(`--detect-within takes ${SMALLEST_BUDGET_MS}ms to ${LARGEST_BUDGET_MS}ms, got ${within}`);
   }

@@ -1,6 +1,7 @@
 import { release } from "node:os";
 import { whyNoKernelEvidence } from "./kernel-evidence.ts";
 import { isMasked } from "./mask.ts";
+import { NETLINK_ROUTE, openNetlink } from "./netlink-message.ts";
 import { openPort, whyNoPort } from "./open-port.ts";
 import { openedWinsock, openSocketPort, whyNoSocketPort } from "./open-socket-port.ts";
 import { platform } from "./platform.ts";
@@ -114,7 +115,7 @@ function localPath(): Capability {
   const port = openPort();
   if (!port)
     return isLinux ? { available: false, why: `no native back-end (${whyNoPort()}): ${lost}` } : (ofLinux(null, lost) ?? AVAILABLE);
-  const fd = port.socket(16, 3, 0); // AF_NETLINK, SOCK_RAW, NETLINK_ROUTE
+  const fd = openNetlink(port, NETLINK_ROUTE);
   if (fd < 0) return { available: false, why: `netlink is refused (errno ${-fd}): ${lost}` };
   port.close(fd);
   return AVAILABLE;

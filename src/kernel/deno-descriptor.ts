@@ -1,3 +1,4 @@
+import { EBADF } from "./errno-linux.ts";
 import { openPort } from "./open-port.ts";
 import { SO_COOKIE, SOL_SOCKET } from "./platform-linux.ts";
 import type { SystemPort } from "./port.ts";
@@ -9,7 +10,6 @@ export interface DenoHandle {
   readonly _parent?: DenoHandle | null;
 }
 
-const EBADF = 9;
 /** The search upwards ends behind this many closed descriptors: the lowest free number is always taken first. */
 const GAP = 1024;
 

@@ -1,18 +1,63 @@
 import { loadKoffi } from "./load-koffi.ts";
-import { SYS_BPF } from "./platform-linux.ts";
 import type { SystemPort } from "./port.ts";
+import type { SocketPort } from "./socket-port.ts";
 
-type Call = (...args: (number | bigint | Uint8Array | Int32Array)[]) => number;
+type Call = (...args: (number | Uint8Array | Uint32Array)[]) => number;
+interface Library {
+  func(declaration: string): Call;
+}
 interface Koffi {
-  load(path: string | null): { func(declaration: string): Call };
+  load(path: string | null): Library;
   errno(): number;
-  address(memory: Uint8Array): bigint;
+}
+/** errno is read only after -1: after a success it still shows an older failure. */
+type Checked = (result: number) => number;
+
+/** libc of Linux through koffi. @throws when koffi cannot be loaded */
+export function openKoffiPort(): SystemPort {
+  const { libc, checked } = openLibc();
+  const declared = {
+    bind: libc.func("int bind(int, const uint8_t *, uint32_t)"),
+    connect: libc.func("int connect(int, const uint8_t *, uint32_t)"),
+    send: libc.func("long send(int, const uint8_t *, size_t, int)"),
+    recv: libc.func("long recv(int, _Out_ uint8_t *, size_t, int)"),
+    poll: libc.func("int poll(_Inout_ uint8_t *, unsigned long, int)"),
+    // Variadic in C, with the same registers on Linux; declared as such, koffi looks at every argument's type again: 0.6 µs a call.
+    syscall: libc.func("long syscall(long, int, int, unsigned int)"),
+    readlinkat: libc.func("long readlinkat(int, const uint8_t *, _Out_ uint8_t *, size_t)"),
+    setns: libc.func("int setns(int, int)"),
+    prctl: libc.func("int prctl(int, unsigned long, unsigned long, unsigned long, unsigned long)"),
+    waitid: libc.func("int waitid(int, unsigned int, _Out_ uint8_t *, int)"),
+  };
+  return {
+    ...socketPort(libc, checked),
+    bind: (fd, address) => checked(declared.bind(fd, address, address.length)),
+    connect: (fd, address) => checked(declared.connect(fd, address, address.length)),
+    send: (fd, data, flags) => checked(declared.send(fd, data, data.length, flags)),
+    recv: (fd, into, flags) => checked(declared.recv(fd, into, into.length, flags)),
+    poll: (descriptor) => checked(declared.poll(descriptor, 1, 0)),
+    // x86_64 and arm64 share these numbers (docs/internals/kernel.md#taking-a-foreign-descriptor).
+    pidfdOpen: (pid, flags) => checked(declared.syscall(434, pid, flags, 0)),
+    pidfdGetfd: (pidfd, targetFd, flags) => checked(declared.syscall(438, pidfd, targetFd, flags)),
+    readlinkat: (folder, name, into) => checked(declared.readlinkat(folder, name, into, into.length)),
+    setns: (fd, nsType) => checked(declared.setns(fd, nsType)),
+    prctl: (option, argument) => checked(declared.prctl(option, argument, 0, 0, 0)),
+    waitid: (idType, id, info, options) => checked(declared.waitid(idType, id, info, options)),
+  };
 }
 
-/** libc through koffi. @throws when koffi cannot be loaded */
-export function openKoffiPort(): SystemPort {
+/** The C library of macOS and FreeBSD through koffi. @throws when koffi cannot be loaded */
+export function openBsdPort(): SocketPort {
+  const { libc, checked } = openLibc();
+  return socketPort(libc, checked);
+}
+
+function openLibc(): { libc: Library; checked: Checked } {
   const koffi = loadKoffi() as Koffi;
-  const libc = koffi.load(null);
+  return { libc: koffi.load(null), checked: (result) => (result === -1 ? -koffi.errno() : result) };
+}
+
+function socketPort(libc: Library, checked: Checked): SocketPort {
   const length = new Uint32Array(1);
   const declared = {
     getsockopt: libc.func("int getsockopt(int, int, int, _Out_ uint8_t *, _Inout_ uint32_t *)"),
@@ -24,46 +69,18 @@ export function openKoffiPort(): SystemPort {
       argument: Uint8Array,
     ) => number,
     socket: libc.func("int socket(int, int, int)"),
-    bind: libc.func("int bind(int, const uint8_t *, uint32_t)"),
-    connect: libc.func("int connect(int, const uint8_t *, uint32_t)"),
-    send: libc.func("long send(int, const uint8_t *, size_t, int)"),
-    recv: libc.func("long recv(int, _Out_ uint8_t *, size_t, int)"),
-    poll: libc.func("int poll(_Inout_ uint8_t *, unsigned long, int)"),
     close: libc.func("int close(int)"),
-    // Variadic in C, with the same registers on Linux; declared as such, koffi looks at every argument's type again: 0.6 µs a call.
-    syscall: libc.func("long syscall(long, int, int, unsigned int)"),
-    bpf: libc.func("long syscall(long, int, uint8_t *, unsigned int)"),
-    readlinkat: libc.func("long readlinkat(int, const uint8_t *, _Out_ uint8_t *, size_t)"),
-    setns: libc.func("int setns(int, int)"),
-    prctl: libc.func("int prctl(int, unsigned long, unsigned long, unsigned long, unsigned long)"),
-    waitid: libc.func("int waitid(int, unsigned int, _Out_ uint8_t *, int)"),
   };
-  // errno is read only after -1: after a success it still shows an older failure.
-  const checked = (result: number): number => (result === -1 ? -koffi.errno() : result);
   return {
     backEnd: "koffi",
     getsockopt(fd, level, option, value) {
       length[0] = value.length;
-      const result = declared.getsockopt(fd, level, option, value, length as unknown as Uint8Array);
-      return result === -1 ? -koffi.errno() : (length[0] ?? 0);
+      const result = checked(declared.getsockopt(fd, level, option, value, length));
+      return result < 0 ? result : (length[0] ?? 0);
     },
     setsockopt: (fd, level, option, value) => checked(declared.setsockopt(fd, level, option, value, value.length)),
     ioctl: (fd, request, argument) => checked(declared.ioctl(fd, request, "uint8_t *", argument)),
     socket: (domain, type, protocol) => checked(declared.socket(domain, type, protocol)),
-    bind: (fd, address) => checked(declared.bind(fd, address, address.length)),
-    connect: (fd, address) => checked(declared.connect(fd, address, address.length)),
-    send: (fd, data, flags) => checked(declared.send(fd, data, data.length, flags)),
-    recv: (fd, into, flags) => checked(declared.recv(fd, into, into.length, flags)),
-    poll: (descriptor) => checked(declared.poll(descriptor, 1, 0)),
     close: (fd) => checked(declared.close(fd)),
-    // x86_64 and arm64 share these numbers (docs/internals/kernel.md#taking-a-foreign-descriptor).
-    pidfdOpen: (pid, flags) => checked(declared.syscall(434, pid, flags, 0)),
-    pidfdGetfd: (pidfd, targetFd, flags) => checked(declared.syscall(438, pidfd, targetFd, flags)),
-    readlinkat: (folder, name, into) => checked(declared.readlinkat(folder, name, into, into.length)),
-    setns: (fd, nsType) => checked(declared.setns(fd, nsType)),
-    prctl: (option, argument) => checked(declared.prctl(option, argument, 0, 0, 0)),
-    waitid: (idType, id, info, options) => checked(declared.waitid(idType, id, info, options)),
-    bpf: (command, attributes) => checked(declared.bpf(SYS_BPF, command, attributes, attributes.length)),
-    addressOf: (memory) => koffi.address(memory),
   };
 }

@@ -3,10 +3,10 @@ import { addressBytes, addressText } from "./ip-address.ts";
 import { lookUpLink } from "./link.ts";
 import { lookUpNeighbor } from "./neighbor.ts";
 import { Netlink } from "./netlink.ts";
+import { NETLINK_ROUTE } from "./netlink-message.ts";
 import { openPort } from "./open-port.ts";
 import { lookUpRoute } from "./route.ts";
 
-const NETLINK_ROUTE = 0;
 const NOTHING_KNOWN: LocalPath = {
   hasRoute: null,
   interfaceName: null,

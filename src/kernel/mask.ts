@@ -1,6 +1,6 @@
 /**
  * `HALFOPEN_MASK` hides what this system has, to prove what happens where it is missing: a comma list of `ffi` (no native
- * back-end), `koffi` or `node:ffi` (not that one), `bpf` (no sweep over all descriptors), `rto-max` (no TCP_RTO_MAX_MS, Linux < 6.15), `tcp-info=BYTES` (a shorter struct tcp_info, older kernels). For diagnosis only.
+ * back-end), `koffi` or `node:ffi` (not that one), `rto-max` (no TCP_RTO_MAX_MS, Linux < 6.15), `tcp-info=BYTES` (a shorter struct tcp_info, older kernels). For diagnosis only.
  */
 const masks: readonly string[] = wanted()
   .split(",")
@@ -14,7 +14,7 @@ function wanted(): string {
   }
 }
 
-export function isMasked(feature: "ffi" | "koffi" | "node:ffi" | "bpf" | "rto-max"): boolean {
+export function isMasked(feature: "ffi" | "koffi" | "node:ffi" | "rto-max"): boolean {
   return masks.includes(feature);
 }
 

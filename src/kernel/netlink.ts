@@ -1,11 +1,6 @@
+import { align, HEADER_BYTES, NLM_F_REQUEST, openNetlink, receiveAnswer, writeHeader } from "./netlink-message.ts";
 import type { SystemPort } from "./port.ts";
 
-const AF_NETLINK = 16;
-const SOCK_RAW_CLOEXEC = 3 | 0o2000000;
-const NLM_F_REQUEST = 1;
-const NLMSG_ERROR = 2;
-const MSG_DONTWAIT = 0x40;
-const HEADER_BYTES = 16;
 const ATTRIBUTE_BYTES = 4;
 
 /** One for all questions of this thread: an outage may make thousands ask at once. */
@@ -35,36 +30,20 @@ export class Netlink {
 
   /** `null` where the system refuses netlink (a sandbox). The socket belongs to the network namespace of this thread. */
   static open(port: SystemPort, protocol: number): Netlink | null {
-    const fd = port.socket(AF_NETLINK, SOCK_RAW_CLOEXEC, protocol);
+    const fd = openNetlink(port, protocol);
     return fd < 0 ? null : new Netlink(port, fd);
   }
 
   ask(type: number, header: Uint8Array, attributes: readonly NetlinkAttribute[]): NetlinkAnswer {
-    const request = encode(type, ++this.#sequence, header, attributes);
-    const sent = this.#port.send(this.#fd, request, 0);
+    const sent = this.#port.send(this.#fd, encode(type, ++this.#sequence, header, attributes), 0);
     if (sent < 0) return { errno: -sent };
-    // An older answer can only be left over from a question that timed out; skip it.
-    for (let tries = 0; tries < 8; tries++) {
-      const length = this.#port.recv(this.#fd, answerBuffer, MSG_DONTWAIT);
-      if (length < 0) return { errno: -length };
-      const answer = this.#decode(length);
-      if (answer) return answer;
-    }
-    return { errno: 71 }; // EPROTO
+    const answer = receiveAnswer(this.#port, this.#fd, answerBuffer, this.#sequence);
+    if ("errno" in answer) return answer;
+    return { type: answer.type, payload: new DataView(answerBuffer.buffer, answer.start, answer.end - answer.start) };
   }
 
   close(): void {
     this.#port.close(this.#fd);
-  }
-
-  #decode(length: number): NetlinkAnswer | null {
-    if (length < HEADER_BYTES) return null;
-    const view = new DataView(answerBuffer.buffer, 0, length);
-    const size = view.getUint32(0, true);
-    if (size < HEADER_BYTES || size > length || view.getUint32(8, true) !== this.#sequence) return null;
-    const type = view.getUint16(4, true);
-    if (type !== NLMSG_ERROR) return { type, payload: new DataView(answerBuffer.buffer, HEADER_BYTES, size - HEADER_BYTES) };
-    return size < HEADER_BYTES + 4 ? null : { errno: -view.getInt32(HEADER_BYTES, true) };
   }
 }
 
@@ -86,10 +65,7 @@ function encode(type: number, sequence: number, header: Uint8Array, attributes: 
   const size = attributes.reduce((sum, { value }) => sum + align(ATTRIBUTE_BYTES + value.length), HEADER_BYTES + align(header.length));
   const bytes = new Uint8Array(size);
   const view = new DataView(bytes.buffer);
-  view.setUint32(0, size, true);
-  view.setUint16(4, type, true);
-  view.setUint16(6, NLM_F_REQUEST, true);
-  view.setUint32(8, sequence, true);
+  writeHeader(bytes, type, NLM_F_REQUEST, sequence);
   bytes.set(header, HEADER_BYTES);
   let at = HEADER_BYTES + align(header.length);
   for (const { type: attribute, value } of attributes) {
@@ -99,8 +75,4 @@ function encode(type: number, sequence: number, header: Uint8Array, attributes: 
     at += align(ATTRIBUTE_BYTES + value.length);
   }
   return bytes;
-}
-
-function align(length: number): number {
-  return (length + 3) & ~3;
 }

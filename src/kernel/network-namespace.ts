@@ -1,11 +1,11 @@
 import { closeSync, openSync, readdirSync, readlinkSync, statSync } from "node:fs";
 import { HalfOpenError } from "../core/errors.ts";
+import { EPERM } from "./errno-linux.ts";
 import type { SystemPort } from "./port.ts";
 
 const CLONE_NEWNET = 0x4000_0000;
 const OWN = "/proc/thread-self/ns/net";
 const NAMED = "/run/netns";
-const EPERM = 1;
 
 /** A network namespace of this machine, as a container or `ip netns` makes them. */
 export interface NetworkNamespace {

@@ -1,4 +1,3 @@
-import { SYS_BPF } from "./platform-linux.ts";
 import type { SystemPort } from "./port.ts";
 
 type Native = (...args: (number | bigint | Uint8Array | Uint32Array)[]) => number | bigint;
@@ -9,7 +8,6 @@ interface Signature {
 interface NodeFfi {
   dlopen(path: string | null, definitions: Readonly<Record<string, Signature>>): { readonly functions: Readonly<Record<string, Native>> };
   getInt32(pointer: bigint, offset: number): number;
-  getRawPointer(memory: Uint8Array): bigint;
 }
 
 const INT = "i32";
@@ -31,18 +29,12 @@ const DEFINITIONS = {
   prctl: { arguments: [INT, "u64", "u64", "u64", "u64"], return: INT },
   waitid: { arguments: [INT, "u32", "pointer", INT], return: INT },
 } as const satisfies Record<string, Signature>;
-/** A name has one signature a library. */
-const BPF_DEFINITION = { syscall: { arguments: ["i64", INT, "pointer", "u32"], return: "i64" } } as const satisfies Record<
-  string,
-  Signature
->;
 
 /** Node's own foreign-function interface (26.1 and later, experimental: loading it prints a warning). @throws where Node has none, or a permission forbids it */
 export function openNodeFfiPort(): SystemPort {
   const ffi = process.getBuiltinModule("node:ffi" as "node:fs") as unknown as NodeFfi | undefined;
   if (!ffi) throw new Error(`Node ${process.versions.node} has no node:ffi`);
   const libc = ffi.dlopen(null, DEFINITIONS).functions as Record<keyof typeof DEFINITIONS, Native>;
-  const { syscall: bpf } = ffi.dlopen(null, BPF_DEFINITION).functions as Record<keyof typeof BPF_DEFINITION, Native>;
   // errno of this thread, at a place that does not move: asking for the place again would overwrite it.
   const errno = libc.__errno_location() as bigint;
   const checked = (result: number | bigint): number => (Number(result) === -1 ? -ffi.getInt32(errno, 0) : Number(result));
@@ -71,7 +63,5 @@ export function openNodeFfiPort(): SystemPort {
     setns: (fd, nsType) => checked(libc.setns(fd, nsType)),
     prctl: (option, argument) => checked(libc.prctl(option, BigInt(argument), 0n, 0n, 0n)),
     waitid: (idType, id, info, options) => checked(libc.waitid(idType, id, info, options)),
-    bpf: (command, attributes) => checked(bpf(BigInt(SYS_BPF), command, attributes, attributes.length)),
-    addressOf: (memory) => ffi.getRawPointer(memory),
   };
 }

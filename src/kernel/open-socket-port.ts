@@ -1,4 +1,4 @@
-import { openBsdPort } from "./bsd-port.ts";
+import { openBsdPort } from "./koffi-port.ts";
 import { isMasked } from "./mask.ts";
 import { openPort, whyNoPort } from "./open-port.ts";
 import { whyNoDescriptors } from "./runtime.ts";

@@ -1,8 +1,6 @@
-import { SO_COOKIE, SOL_SOCKET } from "./platform-linux.ts";
+import { EBADF } from "./errno-linux.ts";
+import { COOKIE_BYTES, SO_COOKIE, SOL_SOCKET } from "./platform-linux.ts";
 import type { SystemPort } from "./port.ts";
-
-const COOKIE_BYTES = 8;
-const EBADF = 9;
 
 /**
  * Another process, held by a descriptor that never means a later process with the same number (pidfd_open, Linux >= 5.3).

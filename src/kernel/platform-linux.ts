@@ -3,6 +3,7 @@ export const IPPROTO_TCP = 6;
 /** include/uapi/asm-generic/socket.h. The cookie (Linux >= 4.12): 64 bits that no other socket of this boot has. */
 export const SOL_SOCKET = 1;
 export const SO_COOKIE = 57;
+export const COOKIE_BYTES = 8;
 export const SO_ERROR = 4;
 export const SO_PROTOCOL = 38;
 /** include/uapi/linux/in.h */
@@ -11,5 +12,3 @@ export const IPPROTO_MPTCP = 262;
 export const TCP_KEEPIDLE = 4;
 /** Milliseconds, 1000 to 120000. Linux >= 6.15. */
 export const TCP_RTO_MAX_MS = 44;
-/** The system call bpf(2), by architecture; -1, which the kernel answers with ENOSYS, where there is no native back-end either. */
-export const SYS_BPF: number = { x64: 321, arm64: 280 }[process.arch as string] ?? -1;

@@ -17,8 +17,4 @@ export interface SystemPort extends SocketPort {
   prctl(option: number, argument: number): number;
   /** `waitid(2)`; fills a siginfo_t. */
   waitid(idType: number, id: number, info: Uint8Array, options: number): number;
-  /** `bpf(2)`; its structs carry pointers, see {@link SystemPort.addressOf}. */
-  bpf(command: number, attributes: Uint8Array): number;
-  /** Where memory lies: as long as somebody refers to it, and until its ArrayBuffer is handed to another thread. */
-  addressOf(memory: Uint8Array): bigint;
 }

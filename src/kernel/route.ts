@@ -1,3 +1,4 @@
+import { EACCES, EHOSTUNREACH, EINVAL, ENETUNREACH } from "./errno-linux.ts";
 import { attributesOf, type Netlink } from "./netlink.ts";
 
 const RTM_GETROUTE = 26;
@@ -8,6 +9,8 @@ const RTA_OIF = 4;
 const RTA_GATEWAY = 5;
 const RTMSG_BYTES = 12;
 const RTN_LOCAL = 2;
+/** EACCES: prohibited. EINVAL: a black hole, or a source address that is gone. */
+const NO_ROUTE = new Set([ENETUNREACH, EHOSTUNREACH, EACCES, EINVAL]);
 const UNROUTABLE = new Set([6, 7, 8]); // RTN_BLACKHOLE, RTN_UNREACHABLE, RTN_PROHIBIT
 
 export interface Route {
@@ -26,8 +29,7 @@ export function lookUpRoute(netlink: Netlink, destination: Uint8Array, source: U
   const attributes = [{ type: RTA_DST, value: destination }];
   if (source) attributes.push({ type: RTA_SRC, value: source });
   const answer = netlink.ask(RTM_GETROUTE, header, attributes);
-  // ENETUNREACH, EHOSTUNREACH, EACCES (prohibit), EINVAL (black hole, or a source address that is gone)
-  if ("errno" in answer) return [101, 113, 13, 22].includes(answer.errno) ? null : undefined;
+  if ("errno" in answer) return NO_ROUTE.has(answer.errno) ? null : undefined;
   if (answer.type !== RTM_NEWROUTE || answer.payload.byteLength < RTMSG_BYTES) return undefined;
   const type = answer.payload.getUint8(7);
   if (UNROUTABLE.has(type)) return null;

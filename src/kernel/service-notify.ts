@@ -1,3 +1,4 @@
+import { ENAMETOOLONG } from "./errno-linux.ts";
 import type { SystemPort } from "./port.ts";
 
 const AF_UNIX = 1;
@@ -11,7 +12,6 @@ const PATH_BYTES = 108;
  * datagrams, hence the port. Returns 0, or the errno; ENAMETOOLONG for a path that no address holds.
  */
 export function notifyService(port: SystemPort, path: string, state: string): number {
-  const ENAMETOOLONG = 36;
   const name = Buffer.from(path.startsWith("@") ? `\0${path.slice(1)}` : path);
   if (name.length >= PATH_BYTES) return ENAMETOOLONG;
   const fd = port.socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);

@@ -1,20 +1,17 @@
+import { EAGAIN, ENOBUFS } from "./errno-linux.ts";
+import { AF_NETLINK, NETLINK_SOCK_DIAG, openNetlink, receive, walkMessages } from "./netlink-message.ts";
+import { SOL_SOCKET } from "./platform-linux.ts";
 import type { SystemPort } from "./port.ts";
-import { type OnSocket, walkMessages } from "./sock-diag.ts";
+import type { OnSocket } from "./sock-diag.ts";
+import { SOCK_DIAG_BY_FAMILY } from "./sock-diag-request.ts";
 
-const AF_NETLINK = 16;
-const SOCK_RAW_CLOEXEC = 3 | 0o2000000;
-const NETLINK_SOCK_DIAG = 4;
-const MSG_DONTWAIT = 0x40;
 const SOL_NETLINK = 270;
 const NETLINK_ADD_MEMBERSHIP = 1;
 /** include/uapi/linux/sock_diag.h: SKNLGRP_INET_TCP_DESTROY, SKNLGRP_INET6_TCP_DESTROY. */
 const GROUPS = [1, 3];
-const SOL_SOCKET = 1;
 const SO_RCVBUF = 8;
 const RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024;
 const BUFFER_BYTES = 65_536;
-const EAGAIN = 11;
-const ENOBUFS = 105;
 /** struct sockaddr_nl: family, and zeros for an address of the kernel's choice. */
 const SOCKADDR_NL: Uint8Array = Uint8Array.of(AF_NETLINK, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
 /** The kernel's own messages carry no request's number. */
@@ -38,7 +35,7 @@ export class SockDiagEvents {
 
   /** A negative number is -errno: EPERM without privilege. */
   static open(port: SystemPort): SockDiagEvents | number {
-    const fd = port.socket(AF_NETLINK, SOCK_RAW_CLOEXEC, NETLINK_SOCK_DIAG);
+    const fd = openNetlink(port, NETLINK_SOCK_DIAG);
     if (fd < 0) return fd;
     // A larger buffer than a user may have is cut to what is allowed, silently.
     port.setsockopt(fd, SOL_SOCKET, SO_RCVBUF, int(RECEIVE_BUFFER_BYTES));
@@ -60,11 +57,14 @@ export class SockDiagEvents {
   /** Tells of all that came since the last time. Never blocks. Returns 0, or the errno. */
   fetch(onSocket: OnSocket): number {
     for (;;) {
-      const length = this.#port.recv(this.#fd, this.#buffer, MSG_DONTWAIT);
+      const length = receive(this.#port, this.#fd, this.#buffer);
       if (length === -EAGAIN) return 0;
       if (length === -ENOBUFS) this.hasMissed = true;
       else if (length <= 0) return -length;
-      else walkMessages(this.#buffer, length, UNASKED, (start, end) => onSocket(this.#buffer, start, end));
+      else
+        walkMessages(this.#buffer, length, UNASKED, (start, end, type) => {
+          if (type === SOCK_DIAG_BY_FAMILY) onSocket(this.#buffer, start, end);
+        });
     }
   }
 

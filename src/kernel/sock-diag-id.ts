@@ -1,4 +1,5 @@
 import { addressText } from "./ip-address.ts";
+import { COOKIE_BYTES } from "./platform-linux.ts";
 
 export const AF_INET = 2;
 export const AF_INET6 = 10;
@@ -44,7 +45,7 @@ export class SockDiagId {
 
   /** The cookie as SO_COOKIE tells it. */
   get cookieBytes(): Uint8Array {
-    return this.bytes.subarray(COOKIE, COOKIE + 8);
+    return this.bytes.subarray(COOKIE, COOKIE + COOKIE_BYTES);
   }
 
   get localPort(): number {

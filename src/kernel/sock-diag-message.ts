@@ -6,32 +6,27 @@ export const INET_DIAG_MESSAGE_BYTES = 72;
 
 export const STATE = 1;
 export const TIMER = 2;
-export const RETRANSMITS = 3;
 export const SOCKID = 4;
+export const COOKIE = 44; // in the sockid at 40
 export const EXPIRES_MS = 52;
-export const RECEIVE_QUEUE = 56;
 export const SEND_QUEUE = 60;
 export const USER_ID = 64;
 export const INODE = 68;
 
 const INFO = 2;
-const CGROUP_ID = 21;
-const CGROUP_ID_BYTES = 8;
 /** The shortest TCP_INFO of any kernel that has sock_diag (2.6.14). */
 const SHORTEST_INFO_BYTES = 104;
 
-/** Where the attributes of one message lie; 0 where it has none. Reused from message to message: a dump has 100,000 of them. */
+/** Where the TCP_INFO of one message lies; 0 where it has none. Reused from message to message: a dump has 100,000 of them. */
 export interface Attributes {
   infoAt: number;
   infoBytes: number;
-  cgroupAt: number;
 }
 
 /** Finds the attributes of the message at the bytes [start, end). `false`: it is too short or its attributes overrun it. */
 export function findAttributes(words: Uint32Array, start: number, end: number, found: Attributes): boolean {
   found.infoAt = 0;
   found.infoBytes = 0;
-  found.cgroupAt = 0;
   if (end > words.byteLength || end - start < INET_DIAG_MESSAGE_BYTES) return false;
   let at = start + INET_DIAG_MESSAGE_BYTES;
   while (at + 4 <= end) {
@@ -39,15 +34,12 @@ export function findAttributes(words: Uint32Array, start: number, end: number, f
     const header = words[at >> 2] as number;
     const length = header & 0xffff;
     if (length < 4 || at + length > end) return false;
-    note(header >>> 16, at, length - 4, found);
+    const payloadBytes = length - 4;
+    if (header >>> 16 === INFO && payloadBytes >= SHORTEST_INFO_BYTES) {
+      found.infoAt = at + 4;
+      found.infoBytes = payloadBytes;
+    }
     at += (length + 3) & ~3;
   }
   return true;
-}
-
-function note(type: number, at: number, payloadBytes: number, found: Attributes): void {
-  if (type === INFO && payloadBytes >= SHORTEST_INFO_BYTES) {
-    found.infoAt = at + 4;
-    found.infoBytes = payloadBytes;
-  } else if (type === CGROUP_ID && payloadBytes >= CGROUP_ID_BYTES) found.cgroupAt = at + 4;
 }

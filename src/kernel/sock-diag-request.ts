@@ -1,16 +1,15 @@
+import { HEADER_BYTES, NLM_F_REQUEST, writeHeader } from "./netlink-message.ts";
 import type { Family, SockDiagId } from "./sock-diag-id.ts";
 
 /**
  * Requests of NETLINK_SOCK_DIAG. Layouts: include/uapi/linux/netlink.h, sock_diag.h, inet_diag.h; checked on 6.18.
  * Netlink is in host byte order (both supported architectures are little endian), ports and addresses in network order.
  */
-const SOCK_DIAG_BY_FAMILY = 20;
+export const SOCK_DIAG_BY_FAMILY = 20;
 const SOCK_DESTROY = 21;
-const NLM_F_REQUEST = 1;
 const NLM_F_ACK = 4;
 const NLM_F_DUMP = 0x300;
 
-const HEADER_BYTES = 16;
 /** struct inet_diag_req_v2: family, protocol, ext, pad, states, sockid. */
 const REQUEST_BYTES = 56;
 const ID_OFFSET = HEADER_BYTES + 8;
@@ -68,13 +67,6 @@ function exactRequest(type: number, flags: number, id: SockDiagId, sequence: num
   writeTarget(bytes, id.family, 0xffffffff, true);
   bytes.set(id.bytes, ID_OFFSET);
   return bytes;
-}
-
-function writeHeader(bytes: Buffer, type: number, flags: number, sequence: number): void {
-  bytes.writeUInt32LE(bytes.length, 0);
-  bytes.writeUInt16LE(type, 4);
-  bytes.writeUInt16LE(flags, 6);
-  bytes.writeUInt32LE(sequence >>> 0, 8);
 }
 
 function writeTarget(bytes: Buffer, family: Family, states: number, withInfo: boolean): void {

@@ -1,6 +1,5 @@
-import { watchWithinMs } from "../core/predict/watch.ts";
 import type { Fault } from "./faults.ts";
-import { agrees, predictedFor } from "./predicted.ts";
+import { agrees, predictedFor, watchWithinMs } from "./predicted.ts";
 import type { LabCell } from "./report.ts";
 import type { CellPlan, Track } from "./track.ts";
 

@@ -1,12 +1,16 @@
+import { rtoCapMs } from "../core/backstop.ts";
 import { predict } from "../core/predict/predict.ts";
 import type { DetectionTime, PredictSettings } from "../core/predict/prediction.ts";
-import { predictWatch } from "../core/predict/watch.ts";
+import { DEFAULT_FALSE_ALARMS_PER_YEAR, OUTAGE_SHARE } from "../core/probe-plan.ts";
+import { planOnShortPath } from "../core/short-path.ts";
 import type { Fault } from "./faults.ts";
 import { keepaliveFor, type Mechanism } from "./mechanisms.ts";
 import type { Traffic } from "./subject-messages.ts";
 
 /** A measured time may lie outside the predicted ones by this share and this much. */
 const TOLERANCE = { share: 0.05, ms: 100 };
+/** Timers of the kernel and of the event loop, on top of the time within which `watch` finds a dead peer. */
+const LATENESS_MS = 120;
 
 export interface PredictedMs {
   readonly best: number;
@@ -20,6 +24,29 @@ export function predictedFor(fault: Fault, mechanism: Mechanism, traffic: Traffi
   if (fault.effect !== "cuts" || isKilledBefore) return null;
   const time = mechanism === "watch" ? predictWatch(budgetMs) : timeOf(isBlocked, mechanism, traffic, budgetMs);
   return time ? { best: Math.round(time.bestMs), worst: Math.round(time.worstMs) } : "never";
+}
+
+/**
+ * Returns the time, in ms, within which `watch` finds a dead peer on a short path that loses nothing: the budget, or longer where the proof does
+ * not fit into it.
+ */
+export function watchWithinMs(budgetMs: number): number {
+  const plan = planOnShortPath({ budgetMs, falseAlarmsPerYear: DEFAULT_FALSE_ALARMS_PER_YEAR, rtoMaxMs: rtoCapMs(budgetMs) });
+  // Where each wait but the closed window's fits, the end of the budget hurries that one.
+  return Math.ceil(Math.max(budgetMs, plan.idleWithinMs, plan.inFlightWithinMs));
+}
+
+/**
+ * Predicts `watch` on a path without loss: never before an outage that it promises to survive could have healed, never after
+ * {@link watchWithinMs}. The same for idle connections, data in flight, and, with TCP_RTO_MAX_MS, behind a closed window.
+ */
+function predictWatch(budgetMs: number): DetectionTime {
+  return {
+    bestMs: OUTAGE_SHARE * budgetMs,
+    typicalMs: 0.8 * budgetMs,
+    worstMs: watchWithinMs(budgetMs) + LATENESS_MS,
+    by: "unanswered attempts far enough apart",
+  };
 }
 
 function timeOf(isBlocked: boolean, mechanism: Exclude<Mechanism, "watch">, traffic: Traffic, budgetMs: number): DetectionTime | null {

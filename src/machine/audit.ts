@@ -1,7 +1,6 @@
 import type { Diagnosis, LocalPath } from "../core/diagnosis.ts";
 import { NoticeForecast, type NoticeTimes } from "../core/notice.ts";
 import type { OptionsWanted } from "../kernel/connection-options.ts";
-import type { DescriptorSweep } from "../kernel/descriptor-sweep.ts";
 import { examineLocalPath } from "../kernel/local-path.ts";
 import { insideNamespace, type NetworkNamespace } from "../kernel/network-namespace.ts";
 import type { SystemPort } from "../kernel/port.ts";
@@ -12,7 +11,7 @@ import type { ConnectionTable } from "./connection-table.ts";
 import { type Danger, DangerOrder } from "./danger-order.ts";
 import { type EffectiveOptions, effectiveOptions, type SettingsSource } from "./effective-options.ts";
 import type { Nudged, NudgeTarget } from "./nudge-round.ts";
-import { type FoundOwners, OwnerSearch } from "./owner-search.ts";
+import { type FoundOwners, findOwners } from "./owner-search.ts";
 import type { OwnerTable } from "./owner-table.ts";
 import { processName } from "./owners.ts";
 import { HANGING_STATES, type Survey, takeSurvey } from "./survey.ts";
@@ -247,17 +246,16 @@ export class Audit {
 
 /**
  * Looks at every TCP connection of the machine: whose it is, what it is set to, how long it would take to notice a dead peer, and how
- * it is now. Sends nothing and changes nothing. `sweep`: has the kernel run a program where that is worth it; the caller closes it.
+ * it is now. Sends nothing and changes nothing.
  *
  * @throws HalfOpenError `ERR_NOT_SUPPORTED`, `ERR_PERMISSION` when not even the own namespace can be seen
  */
-export async function takeAudit(port: SystemPort, options: AuditOptions, sweep: DescriptorSweep | null = null): Promise<Audit> {
+export function takeAudit(port: SystemPort, options: AuditOptions): Audit {
   const { filter, allNamespaces, wanted = "all" } = options;
   const states = filter.states.length > 0 ? filter.states : HANGING_STATES;
   const request = { states, withInfo: true, filter: kernelConditions(filter), allNamespaces };
-  const search = new OwnerSearch(port, { wanted, sweep, ...(filter.pids.length > 0 ? { pids: filter.pids } : {}) });
-  const survey = takeSurvey(port, request, [], search.spareMemory());
-  return finishedAudit(port, survey, await search.run(survey.table), options);
+  const survey = takeSurvey(port, request);
+  return finishedAudit(port, survey, findOwners(port, survey.table, wanted, filter.pids.length > 0 ? filter.pids : undefined), options);
 }
 
 function finishedAudit(

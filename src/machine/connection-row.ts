@@ -1,7 +1,8 @@
 import { isPastHandshake, type TcpInfo, type TcpState } from "../core/tcp-info.ts";
 import { endpointText } from "../kernel/ip-address.ts";
+import { COOKIE_BYTES } from "../kernel/platform-linux.ts";
 import { AF_INET, AF_INET6, type Family, formatIp, SOCKID_BYTES, SockDiagId } from "../kernel/sock-diag-id.ts";
-import { EXPIRES_MS, INODE, RECEIVE_QUEUE, RETRANSMITS, SEND_QUEUE, SOCKID, STATE, TIMER, USER_ID } from "../kernel/sock-diag-message.ts";
+import { COOKIE, EXPIRES_MS, INODE, SEND_QUEUE, SOCKID, STATE, TIMER, USER_ID } from "../kernel/sock-diag-message.ts";
 import { decodeTcpInfo } from "../kernel/tcp-info-codec-linux.ts";
 import { tcpStateOf } from "../kernel/tcp-state-linux.ts";
 
@@ -12,7 +13,6 @@ export const ZERO_INFO_BYTES = 104;
 const REMOTE_PORT = SOCKID + 2;
 const SOURCE = SOCKID + 4;
 const DESTINATION = SOCKID + 20;
-const COOKIE = SOCKID + 40;
 
 /** Of struct tcp_info; the full list is in kernel/tcp-info-codec-linux.ts. */
 const INFO_RETRANSMITS = 2;
@@ -39,22 +39,20 @@ export class ConnectionRow {
   #at = 0;
   #infoAt = 0;
   #infoBytes = 0;
-  #cgroupAt = 0;
   #namespaceIndex = 0;
 
   /**
-   * To the message at `at`. `info`: where its TCP_INFO lies from there, and its length in the lower half; `rest`: likewise the cgroup's id,
-   * and the namespace. A socket without TCP_INFO reads the zeros at the beginning of the block.
+   * Moves to the message at `at`. `info`: where its TCP_INFO lies from there, and its length in the lower half. A socket without TCP_INFO
+   * reads the zeros at the beginning of the block.
    */
-  moveTo(bytes: Buffer, words: Uint32Array, index: number, at: number, info: number, rest: number): void {
+  moveTo(bytes: Buffer, words: Uint32Array, index: number, at: number, info: number, namespaceIndex: number): void {
     this.#bytes = bytes;
     this.#words = words;
     this.index = index;
     this.#at = at;
     this.#infoAt = info === 0 ? 0 : at + (info >>> 16);
     this.#infoBytes = info & 0xffff;
-    this.#cgroupAt = rest < 0x1_0000 ? 0 : at + (rest >>> 16);
-    this.#namespaceIndex = rest & 0xffff;
+    this.#namespaceIndex = namespaceIndex;
   }
 
   get family(): Family {
@@ -72,16 +70,6 @@ export class ConnectionRow {
   /** Until the timer fires, ms. */
   get timerExpiresMs(): number {
     return this.#u32(EXPIRES_MS);
-  }
-
-  /** Unanswered retransmissions or probes, whichever the timer is about. */
-  get timerCount(): number {
-    return this.#u8(RETRANSMITS);
-  }
-
-  /** Bytes that the program has not read; of a LISTEN socket: connections it has not accepted. */
-  get receiveQueue(): number {
-    return this.#u32(RECEIVE_QUEUE);
   }
 
   /** Bytes that the peer has not acknowledged; of a LISTEN socket: the longest backlog. */
@@ -116,11 +104,8 @@ export class ConnectionRow {
 
   /** The remote address as the kernel holds it: 4 bytes, or 16. */
   get remoteBytes(): Uint8Array {
-    return this.#address(DESTINATION);
-  }
-
-  get localBytes(): Uint8Array {
-    return this.#address(SOURCE);
+    const start = this.#at + DESTINATION;
+    return this.#bytes.subarray(start, start + (this.family === AF_INET ? 4 : 16));
   }
 
   /** `address:port`, IPv6 in brackets. */
@@ -140,23 +125,16 @@ export class ConnectionRow {
     return this.#u32(COOKIE) + this.#u32(COOKIE + 4) * 2 ** 32;
   }
 
-  get cookieLow(): number {
-    return this.#u32(COOKIE);
-  }
-
-  get cookieHigh(): number {
-    return this.#u32(COOKIE + 4);
+  /** The cookie as SO_COOKIE tells it: a view that stays with its row when this one moves on. */
+  get cookieBytes(): Uint8Array {
+    const start = this.#at + COOKIE;
+    return this.#bytes.subarray(start, start + COOKIE_BYTES);
   }
 
   /** A copy of the socket's identity, to keep and to act on. */
   get id(): SockDiagId {
     const start = this.#at + SOCKID;
     return new SockDiagId(this.family, this.#bytes.subarray(start, start + SOCKID_BYTES));
-  }
-
-  /** The cgroup v2 id of the socket, which names its container; `null` where the kernel does not tell. */
-  get cgroupId(): bigint | null {
-    return this.#cgroupAt === 0 ? null : this.#bytes.readBigUInt64LE(this.#cgroupAt);
   }
 
   get namespaceIndex(): number {
@@ -242,11 +220,6 @@ export class ConnectionRow {
     if (this.family !== AF_INET) return endpointText(formatIp(this.#bytes, at, AF_INET6), port);
     const bytes = this.#bytes;
     return `${bytes[at]}.${bytes[at + 1]}.${bytes[at + 2]}.${bytes[at + 3]}:${port}`; // 200,000 times an audit: in one piece
-  }
-
-  #address(offset: number): Uint8Array {
-    const start = this.#at + offset;
-    return this.#bytes.subarray(start, start + (this.family === AF_INET ? 4 : 16));
   }
 
   #u8(offset: number): number {

@@ -2,12 +2,10 @@ import { type Attributes, findAttributes } from "../kernel/sock-diag-message.ts"
 import { ConnectionRow, ZERO_INFO_BYTES } from "./connection-row.ts";
 
 const BLOCK_BYTES = 1 << 20;
-/** Numbers a row: its block, where its message begins there; where in the message TCP_INFO and the cgroup lie, and the namespace. */
+/** Numbers a row: its block, where its message begins there; where in the message TCP_INFO lies, and the namespace. */
 const COLUMNS = 4;
 /** Rows; many tables hold a single one. */
 const FIRST_CAPACITY = 64;
-/** For a survey of a machine with many sockets, that it need not grow step by step; 512 KB, of which only what is filled is ever backed by memory. */
-const LARGE_CAPACITY = 32_768;
 
 /** The same memory twice: a word is read several times as fast as four bytes, before the loop around it is compiled. */
 interface Block {
@@ -23,28 +21,14 @@ export class ConnectionTable {
   readonly #blocks: Block[] = [];
   /** What is taken of the last block. */
   #filled = 0;
-  #rows: Uint32Array;
+  #rows: Uint32Array = new Uint32Array(FIRST_CAPACITY * COLUMNS);
   #size = 0;
-  readonly #found: Attributes = { infoAt: 0, infoBytes: 0, cgroupAt: 0 };
+  readonly #found: Attributes = { infoAt: 0, infoBytes: 0 };
   /** Messages that broke their own lengths and were left out. */
   malformed = 0;
 
-  /**
-   * `spare`: memory that nobody needs any more, filled first: memory that this process never touched costs 1 to 11 µs a page of 4 KB. Who
-   * has some expects many rows.
-   */
-  constructor(spare: ArrayBuffer | null = null) {
-    const isLarge = spare !== null && spare.byteLength >= BLOCK_BYTES;
-    if (isLarge) this.#open(spare);
-    this.#rows = new Uint32Array((isLarge ? LARGE_CAPACITY : FIRST_CAPACITY) * COLUMNS);
-  }
-
   get size(): number {
     return this.#size;
-  }
-
-  get memoryBytes(): number {
-    return this.#blocks.reduce((sum, { bytes }) => sum + bytes.length, 0) + this.#rows.byteLength;
   }
 
   /** Memory for the next messages, aligned to words. What {@link add} takes from it stays where it is; the rest is given out again. */
@@ -105,19 +89,16 @@ export class ConnectionTable {
     rows[at] = this.#blocks.length - 1;
     rows[at + 1] = start;
     rows[at + 2] = found.infoBytes === 0 ? 0 : ((found.infoAt - start) << 16) | found.infoBytes;
-    rows[at + 3] = ((found.cgroupAt === 0 ? 0 : found.cgroupAt - start) << 16) | namespaceIndex;
+    rows[at + 3] = namespaceIndex;
     this.#filled = (end + 3) & ~3;
   }
 
   /** The last block, or a new one if it has not so much room. Its first bytes stay 0: see {@link ConnectionRow.moveTo}. */
   #blockFor(bytes: number): Block {
     const last = this.#blocks.at(-1);
-    return last && this.#filled + bytes <= last.bytes.length ? last : this.#open(new ArrayBuffer(BLOCK_BYTES));
-  }
-
-  #open(memory: ArrayBuffer): Block {
-    const block = { bytes: Buffer.from(memory), words: new Uint32Array(memory, 0, memory.byteLength >> 2) };
-    block.bytes.fill(0, 0, ZERO_INFO_BYTES);
+    if (last && this.#filled + bytes <= last.bytes.length) return last;
+    const memory = new ArrayBuffer(BLOCK_BYTES);
+    const block = { bytes: Buffer.from(memory), words: new Uint32Array(memory) };
     this.#blocks.push(block);
     this.#filled = ZERO_INFO_BYTES;
     return block;

@@ -1,7 +1,7 @@
 import { classifyEnding } from "../core/classify-ending.ts";
 import type { Diagnosis } from "../core/diagnosis.ts";
 import { HalfOpenError } from "../core/errors.ts";
-import { errnoText } from "../kernel/errno-linux.ts";
+import { EACCES, EPERM, errnoText } from "../kernel/errno-linux.ts";
 import type { SystemPort } from "../kernel/port.ts";
 import { SockDiagEvents } from "../kernel/sock-diag-events.ts";
 import type { ConnectionRow } from "./connection-row.ts";
@@ -32,7 +32,7 @@ export class DeathEvents {
   static open(port: SystemPort): DeathEvents {
     const events = SockDiagEvents.open(port);
     if (typeof events !== "number") return new DeathEvents(events);
-    const isPermission = events === -1 || events === -13;
+    const isPermission = events === -EPERM || events === -EACCES;
     throw new HalfOpenError(
       isPermission ? "ERR_PERMISSION" : "ERR_NOT_SUPPORTED",
       `the kernel does not tell of dying connections (${errnoText(-events)})${isPermission ? "; run as root" : ""}`,

@@ -31,7 +31,7 @@ function whyNotRead(row: ConnectionRow, owners: OwnerTable | null): string {
   if (row.inode === 0) return "no program holds it any more";
   const errno = owners?.errnoOf(row.index) ?? null;
   if (errno !== null) return `its descriptor may not be read (${errnoText(errno)})`;
-  return owners?.ownerOf(row.index) ? "nobody asked" : "its owner cannot be seen from this user";
+  return "its owner cannot be seen from this user";
 }
 
 /** What must be assumed where the options cannot be read: the system's defaults. A keepalive timer seen by sock_diag proves that keepalive is on. */

@@ -3,6 +3,7 @@ import { HalfOpenError } from "../core/errors.ts";
 import type { TcpInfo } from "../core/tcp-info.ts";
 import { applyOptions, readOptions } from "../kernel/connection-options.ts";
 import { disconnect } from "../kernel/disconnect.ts";
+import { EBUSY, EIO, ENOENT, EOPNOTSUPP, EPERM, ESRCH } from "../kernel/errno-linux.ts";
 import { examineLocalPath } from "../kernel/local-path.ts";
 import { insideNamespace, type NetworkNamespace } from "../kernel/network-namespace.ts";
 import { nudgeDescriptor } from "../kernel/nudge.ts";
@@ -15,13 +16,6 @@ import type { Decide, GuardWorld, Tuned } from "./guard-world.ts";
 import type { Guarded } from "./guarded.ts";
 import { type Owner, OwnerMap, processName } from "./owners.ts";
 import { readSystemDefaults } from "./system-defaults.ts";
-
-const EPERM = 1;
-const ENOENT = 2;
-const ESRCH = 3;
-const EIO = 5;
-const EBUSY = 16;
-const EOPNOTSUPP = 95;
 
 /**
  * `disconnect`: through a duplicate of the owner's descriptor, for the same user. `destroy`: SOCK_DESTROY, which needs

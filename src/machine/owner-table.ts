@@ -12,26 +12,17 @@ const INTERVAL_S = 5;
 const COUNT = 6;
 const USER_TIMEOUT_MS = 7;
 const RTO_MAX_MS = 8;
-const NOT_ASKED = -1;
 const NONE = -1;
 /** Keepalive's times are whole seconds in Linux, and its defaults can be so long (tcp_keepalive_time) that 32 bits hold no ms of them. */
 const KEEPALIVE_UNIT_MS = 1000;
 
-/** Who holds each socket of a survey and which options it has: 36 bytes a row, in memory that a thread can fill for another. */
+/** Who holds each socket of a survey and which options it has: 36 bytes a row. */
 export class OwnerTable {
-  readonly shared: SharedArrayBuffer;
   readonly #cells: Int32Array;
-  readonly #rows: number;
   #lastOptions: ConnectionOptions | null = null;
 
-  constructor(shared: SharedArrayBuffer) {
-    this.shared = shared;
-    this.#cells = new Int32Array(shared);
-    this.#rows = this.#cells.length / COLUMNS;
-  }
-
-  static ofSize(rows: number): OwnerTable {
-    return new OwnerTable(new SharedArrayBuffer(rows * COLUMNS * 4));
+  constructor(rows: number) {
+    this.#cells = new Int32Array(rows * COLUMNS);
   }
 
   /** `null`: no process that we may look at holds it. */
@@ -63,33 +54,21 @@ export class OwnerTable {
     return this.#lastOptions;
   }
 
-  /** Why the options could not be read: 0 = they were; `null` = nobody asked. */
+  /** Why the options could not be read: 0 = they were; `null` = no owner was found. */
   errnoOf(row: number): number | null {
-    const errno = this.#cell(row, ERRNO);
-    return this.#cell(row, PID) === 0 || errno === NOT_ASKED ? null : errno;
-  }
-
-  /** After a fork several processes hold a socket; the lowest pid, mostly the parent, is named. */
-  isBetterOwner(row: number, pid: number): boolean {
-    const known = this.#cell(row, PID);
-    return known === 0 || pid < known;
+    return this.#cell(row, PID) === 0 ? null : this.#cell(row, ERRNO);
   }
 
   /** `options`, or the errno of reading them. */
   set(row: number, pid: number, fd: number, options: ConnectionOptions | number): void {
-    this.setOwner(row, pid, fd);
-    if (typeof options === "number") this.setErrno(row, options);
-    else this.setOptions(row, options);
-  }
-
-  setOwner(row: number, pid: number, fd: number): void {
     const at = row * COLUMNS;
     this.#cells[at + PID] = pid;
     this.#cells[at + FD] = fd;
-    this.#cells[at + ERRNO] = NOT_ASKED;
+    if (typeof options === "number") this.#cells[at + ERRNO] = options;
+    else this.#setOptions(row, options);
   }
 
-  setOptions(row: number, options: ConnectionOptions): void {
+  #setOptions(row: number, options: ConnectionOptions): void {
     const { keepalive, userTimeoutMs, rtoMaxMs } = options;
     const at = row * COLUMNS;
     this.#cells[at + ERRNO] = 0;
@@ -99,20 +78,6 @@ export class OwnerTable {
     this.#cells[at + COUNT] = keepalive.count;
     this.#cells[at + USER_TIMEOUT_MS] = userTimeoutMs;
     this.#cells[at + RTO_MAX_MS] = rtoMaxMs ?? NONE;
-  }
-
-  setErrno(row: number, errno: number): void {
-    this.#cells[row * COLUMNS + ERRNO] = errno;
-  }
-
-  /** Takes over what another thread found. */
-  merge(other: OwnerTable): void {
-    for (let row = 0; row < this.#rows; row++) {
-      const pid = other.#cell(row, PID);
-      if (pid === 0 || !this.isBetterOwner(row, pid)) continue;
-      const at = row * COLUMNS;
-      this.#cells.set(other.#cells.subarray(at, at + COLUMNS), at);
-    }
   }
 
   #holds(row: number, { keepalive, userTimeoutMs, rtoMaxMs }: ConnectionOptions): boolean {

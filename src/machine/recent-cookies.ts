@@ -1,6 +1,6 @@
-import { SOCKID } from "../kernel/sock-diag-message.ts";
+import { COOKIE_BYTES } from "../kernel/platform-linux.ts";
+import { COOKIE } from "../kernel/sock-diag-message.ts";
 
-const COOKIE = SOCKID + 40;
 /** A hash bucket of the kernel holds one or two sockets. */
 const LATEST = 8;
 
@@ -16,7 +16,7 @@ export class RecentCookies {
 
   /** `true`: one of the last few messages was about the same socket. */
   isRepeated(bytes: Buffer, start: number, end: number): boolean {
-    if (end > bytes.length || end - start < COOKIE + 8) return false; // cut short: whoever takes it will refuse it
+    if (end > bytes.length || end - start < COOKIE + COOKIE_BYTES) return false; // cut short: whoever takes it will refuse it
     const low = bytes.readUInt32LE(start + COOKIE);
     const high = bytes.readUInt32LE(start + COOKIE + 4);
     for (let i = 0; i < Math.min(this.#count, LATEST); i++) if (this.#low[i] === low && this.#high[i] === high) return true;

@@ -1,6 +1,6 @@
 import { HalfOpenError } from "../core/errors.ts";
 import type { TcpState } from "../core/tcp-info.ts";
-import { errnoText } from "../kernel/errno-linux.ts";
+import { EINVAL, ENOENT, errnoText } from "../kernel/errno-linux.ts";
 import { insideNamespace, listNamespaces, type NetworkNamespace, ownNamespace } from "../kernel/network-namespace.ts";
 import type { SystemPort } from "../kernel/port.ts";
 import { SockDiag } from "../kernel/sock-diag.ts";
@@ -13,8 +13,6 @@ import { RecentCookies } from "./recent-cookies.ts";
 const FAMILIES: readonly Family[] = [AF_INET, AF_INET6];
 /** An interrupted dump is begun anew this often; then what there is must do, and the survey says so. */
 const MOST_RESTARTS = 4;
-const ENOENT = 2;
-const EINVAL = 22;
 
 /** What a survey looks for. */
 export interface SurveyRequest {
@@ -46,17 +44,12 @@ export const HANGING_STATES: readonly TcpState[] = [
 
 /**
  * Lists the machine's TCP sockets. Blocks for about 2 µs a socket.
- * `known` is the list of namespaces of earlier surveys; it grows. `spare`: see {@link ConnectionTable}.
+ * `known` is the list of namespaces of earlier surveys; it grows.
  *
  * @throws HalfOpenError `ERR_NOT_SUPPORTED`, `ERR_PERMISSION` when not even the own namespace can be seen
  */
-export function takeSurvey(
-  port: SystemPort,
-  request: SurveyRequest,
-  known: NetworkNamespace[] = [],
-  spare: ArrayBuffer | null = null,
-): Survey {
-  const table = new ConnectionTable(spare);
+export function takeSurvey(port: SystemPort, request: SurveyRequest, known: NetworkNamespace[] = []): Survey {
+  const table = new ConnectionTable();
   const problems: string[] = [];
   for (const namespace of request.allNamespaces ? listNamespaces() : [ownNamespace()]) {
     const index = indexOf(namespace, known);

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Liveness } from "../../src/core/liveness.ts";
 import { OUTAGE_SHARE } from "../../src/core/probe-plan.ts";
+import { seededRandom } from "../../src/testing/seeded-random.ts";
 import { KernelModel, type Path } from "./kernel-model.ts";
 import { deadAt, type Run, watchModel } from "./watched-model.ts";
 
@@ -9,23 +10,12 @@ function cutAt(at: number, rttMs: number): Path {
   return { rttMs, isUp: (now) => now < at };
 }
 
-/** A generator with a seed, so that a failure can be repeated. Mulberry32. */
-function random(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
-
 /** How many of so many outages, each beginning at a random instant, end a connection. */
 function deathsIn(outages: number, runOf: (start: number, next: () => number, number: number) => Run): number {
   const seed = Number(process.env.HALFOPEN_SEED ?? 20_261_123);
   let dead = 0;
   for (let i = 0; i < outages; i++) {
-    const next = random(seed + i);
+    const next = seededRandom(seed + i);
     if (deadAt(runOf(6000 + 10_000 * next(), next, i)) !== null) dead++;
   }
   return dead;
@@ -182,7 +172,7 @@ describe("Liveness against a model of the kernel", () => {
   it("calls nobody dead whose probes and retransmissions this host drops at random, a fifth of them, for an hour", () => {
     const seed = Number(process.env.HALFOPEN_SEED ?? 20_261_123);
     for (let i = 0; i < 10; i++) {
-      const next = random(seed + i);
+      const next = seededRandom(seed + i);
       const path = { rttMs: 10, isUp: () => true, isSendable: () => next() >= 0.2 };
       const timing = i % 2 === 0 ? {} : { writeEveryMs: 200 };
       expect(deadAt({ budgetMs: 5000, path, untilMs: 3_600_000, isForgetful: true, ...timing }), `seed ${seed + i}`).toBeNull();
@@ -233,7 +223,7 @@ describe("Liveness against a model of the kernel", () => {
   it("calls nobody dead on a path that loses a tenth of the round trips, for an hour of ten idle and ten talking connections", () => {
     const seed = Number(process.env.HALFOPEN_SEED ?? 20_261_123);
     for (let i = 0; i < 20; i++) {
-      const next = random(seed + i);
+      const next = seededRandom(seed + i);
       const path = { rttMs: 10, isUp: () => next() >= 0.1 };
       const timing = i % 2 === 0 ? {} : { writeEveryMs: 200 };
       const isForgetful = i % 4 < 2;

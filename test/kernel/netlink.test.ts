@@ -27,8 +27,6 @@ function answering(...answers: (Uint8Array | number)[]): Netlink {
     setns: unused,
     prctl: unused,
     waitid: unused,
-    bpf: unused,
-    addressOf: unused,
     socket: () => 3,
     close: () => 0,
     send: (_fd, data) => data.length,

@@ -71,11 +71,6 @@ check("reads a link relative to a folder", /^socket:\[\d+\]$/.test(new TextDecod
 check("cuts a link that does not fit", port.readlinkat(folder, new TextEncoder().encode(`${fd}\0`), new Uint8Array(4)) === 4);
 check("-ENOENT for a link that is not there", port.readlinkat(folder, new TextEncoder().encode("987654\0"), link) === -2);
 closeSync(folder);
-check("-EINVAL, or -EPERM, for a command that bpf(2) does not have", [-EINVAL, -1].includes(port.bpf(4711, new Uint8Array(16))));
-const memory = new Uint8Array(64);
-const at = port.addressOf(memory);
-check("tells where memory lies, and always the same", at > 4096n && port.addressOf(memory) === at);
-check("and where a part of it lies", port.addressOf(memory.subarray(24)) === at + 24n);
 check("-EINVAL or -EBADF for a namespace that is none", port.setns(fd, 0) < 0);
 const [PR_GET_CHILD_SUBREAPER, WNOHANG, ECHILD] = [37, 1, 10];
 check("prctl takes a number", port.prctl(36, 1) === 0 && port.prctl(36, 0) === 0);

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { walkMessages } from "../../src/kernel/sock-diag.ts";
+import { walkMessages } from "../../src/kernel/netlink-message.ts";
 import { type Condition, compileFilter } from "../../src/kernel/sock-diag-filter.ts";
 import { AF_INET, AF_INET6, SockDiagId } from "../../src/kernel/sock-diag-id.ts";
 import { findAttributes, INET_DIAG_MESSAGE_BYTES } from "../../src/kernel/sock-diag-message.ts";
@@ -33,7 +33,7 @@ function attribute(type: number, payload: Uint8Array): Buffer {
 }
 
 function nothingFound() {
-  return { infoAt: 0, infoBytes: 0, cgroupAt: 0 };
+  return { infoAt: 0, infoBytes: 0 };
 }
 
 describe("sock_diag requests", () => {
@@ -76,7 +76,7 @@ describe("sock_diag answers", () => {
   it("end with DONE, with an error, or go on in the next datagram", () => {
     const entry = netlinkMessage(SOCK_DIAG_BY_FAMILY, 5, Buffer.alloc(72), 0x10);
     const seen: number[] = [];
-    const step = walkMessages(Buffer.concat([entry, entry]), 2 * entry.length, 5, (_start, _end, flags) => seen.push(flags));
+    const step = walkMessages(Buffer.concat([entry, entry]), 2 * entry.length, 5, (_start, _end, _type, flags) => seen.push(flags));
     expect([seen, step.isEnd]).toEqual([[0x10, 0x10], false]);
     const done = netlinkMessage(3, 5, int32(0));
     expect(walkMessages(done, done.length, 5, () => {})).toEqual({ isEnd: true, errno: 0 });
@@ -122,7 +122,6 @@ describe("sock_diag answers", () => {
           if (!findAttributes(words, start, end, found)) return;
           expect(end - start).toBeGreaterThanOrEqual(INET_DIAG_MESSAGE_BYTES);
           expect(found.infoAt + found.infoBytes).toBeLessThanOrEqual(end);
-          expect(found.cgroupAt === 0 || found.cgroupAt + 8 <= end).toBe(true);
         });
       }),
       { numRuns: 2000 },
@@ -134,7 +133,7 @@ describe("sock_diag answers", () => {
       const bytes = Buffer.concat([Buffer.alloc(72), attribute(2, Buffer.alloc(length))]);
       const found = nothingFound();
       expect(findAttributes(wordsOf(bytes), 0, bytes.length, found)).toBe(true);
-      expect(found).toEqual({ infoAt: 76, infoBytes: length, cgroupAt: 0 });
+      expect(found).toEqual({ infoAt: 76, infoBytes: length });
     }
     const found = nothingFound();
     expect(findAttributes(wordsOf(Buffer.alloc(72)), 0, 72, found)).toBe(true);

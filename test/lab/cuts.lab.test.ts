@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
-import { watchWithinMs } from "../../src/core/predict/watch.ts";
 import { FAULTS } from "../../src/lab/faults.ts";
+import { watchWithinMs } from "../../src/lab/predicted.ts";
 import { runLab } from "../../src/lab/run-lab.ts";
 import { describeWith } from "../setup/requires.ts";
 import { problemsOf } from "./problems.ts";

@@ -2,7 +2,6 @@
 export interface DiagSocket {
   readonly state?: number;
   readonly timer?: number;
-  readonly timerCount?: number;
   readonly expiresMs?: number;
   readonly localPort?: number;
   readonly remotePort?: number;
@@ -35,7 +34,6 @@ export function diagMessage(socket: DiagSocket = {}): Buffer {
   message[0] = 2;
   message[1] = socket.state ?? 1;
   message[2] = socket.timer ?? 0;
-  message[3] = socket.timerCount ?? 0;
   message.writeUInt16BE(socket.localPort ?? 40_000, 4);
   message.writeUInt16BE(socket.remotePort ?? 5432, 6);
   message.set([10, 0, 0, 1], 8);

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { SMALLEST_GUARD_BUDGET_MS } from "../../src/machine/guard-budget.ts";
 import { DEFAULT_BRAKE, NO_BRAKE } from "../../src/machine/mass-death-brake.ts";
+import { seededRandom } from "../../src/testing/seeded-random.ts";
 import { KernelModel, type Path } from "../core/kernel-model.ts";
 import { ModelWorld } from "./model-world.ts";
 
@@ -11,13 +12,7 @@ function outOf(from: number, until: number, rttMs = 1): Path {
 }
 
 function lossy(lossRatio: number, seed: number, rttMs = 1): Path {
-  let state = seed;
-  const next = (): number => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
+  const next = seededRandom(seed);
   return { rttMs, isUp: () => next() >= lossRatio };
 }
 

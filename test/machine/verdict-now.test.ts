@@ -109,7 +109,6 @@ describe("the verdict from one reading", () => {
     const syn = (retransmits: number, expiresMs: number): DiagSocket => ({
       state: SYN_SENT,
       timer: RETRANSMIT_TIMER,
-      timerCount: retransmits,
       expiresMs,
       sendQueue: 1,
       info: { ...UPTIME, unacked: 1, retransmits, sendWindowBytes: 0, rtoUs: 1_000_000 },

@@ -1,7 +1,5 @@
 import { readFileSync } from "node:fs";
 import { describe, it } from "vitest";
-import { DescriptorSweep } from "../../src/kernel/descriptor-sweep.ts";
-import { openPort } from "../../src/kernel/open-port.ts";
 import { isInstalled } from "../../src/lab/installed.ts";
 import { World } from "../../src/lab/world.ts";
 import { nodeRelease } from "./node-release.ts";
@@ -11,13 +9,6 @@ import { nodeForWindows } from "./wine.ts";
 /** What a test may need and a machine may lack. Each tells why it is missing, or `null` when it is there. */
 const PROBES = {
   root: async () => (process.getuid?.() === 0 ? null : "this is not root"),
-  bpf: async () => {
-    const port = openPort();
-    const sweep = port && new DescriptorSweep(port);
-    const isAllowed = sweep?.prepare() ?? false;
-    sweep?.close();
-    return isAllowed ? null : "this kernel, or this user's capabilities, allow no BPF iterator (Linux >= 5.11 with BTF; see docs/audit.md)";
-  },
   namespaces: async () => {
     try {
       await (await World.open()).close();

@@ -1,7 +1,7 @@
 import type { Instant } from "../instant.ts";
 import { ArrivalEstimator } from "./arrival-estimator.ts";
 import { checkDuration, checkRange, checkSamples } from "./check-range.ts";
-import { type Detector, type Verdict, verdictAt } from "./detector.ts";
+import { EstimateDetector } from "./estimate-detector.ts";
 
 export interface BertierOptions {
   /** Heartbeat interval eta in ms. */
@@ -20,47 +20,31 @@ export interface BertierOptions {
  * Bertier's detector (Bertier, Marin, Sens, DSN 2002): Chen's estimate with a margin that follows the error of the estimate as
  * Jacobson's retransmission timer does. Meant for local networks and eager: on a lossy path it errs at every lost heartbeat.
  */
-export class BertierDetector implements Detector {
+export class BertierDetector extends EstimateDetector {
   readonly #gamma: number;
   readonly #beta: number;
   readonly #phi: number;
   readonly #estimator: ArrivalEstimator;
   #meanErrorMs = 0;
   #variationMs: number;
-  #newest = -1;
-  #deadline: Instant;
 
   /** @throws HalfOpenError `ERR_OPTION_RANGE` */
   constructor(options: BertierOptions, now: Instant) {
     const intervalMs = checkDuration("intervalMs", options.intervalMs);
+    // Before anything is learnt a heartbeat may be one interval late: a margin of 0 would err at once.
+    super(now + 2 * intervalMs);
     this.#gamma = checkRange("gamma", options.gamma ?? 0.1, 0, 1);
     this.#beta = checkRange("beta", options.beta ?? 1, 0, 1000);
     this.#phi = checkRange("phi", options.phi ?? 4, 0, 1000);
     this.#estimator = new ArrivalEstimator(intervalMs, checkSamples("samples", options.samples ?? 1000), now);
-    // Before anything is learnt a heartbeat may be one interval late: a margin of 0 would err at once.
     this.#variationMs = this.#phi > 0 ? intervalMs / this.#phi : 0;
-    this.#deadline = now + 2 * intervalMs;
   }
 
-  heard(now: Instant, sequence: number): void {
-    if (sequence <= this.#newest) return;
-    if (this.#newest >= 0) this.#learnError(now - this.#estimator.expected(sequence));
-    this.#newest = sequence;
+  protected override deadlineAfter(sequence: number, now: Instant, isFirst: boolean): Instant {
+    if (!isFirst) this.#learnError(now - this.#estimator.expected(sequence));
     this.#estimator.arrived(now, sequence);
     const marginMs = this.#beta * this.#meanErrorMs + this.#phi * this.#variationMs;
-    this.#deadline = this.#estimator.expected(sequence + 1) + marginMs;
-  }
-
-  stalled(_now: Instant, gapMs: number): void {
-    this.#deadline += gapMs;
-  }
-
-  nextDeadline(): Instant {
-    return this.#deadline;
-  }
-
-  verdict(now: Instant): Verdict {
-    return verdictAt(now, this.#deadline);
+    return this.#estimator.expected(sequence + 1) + marginMs;
   }
 
   #learnError(errorMs: number): void {

@@ -1,7 +1,7 @@
 import type { Instant } from "../instant.ts";
 import { ArrivalEstimator } from "./arrival-estimator.ts";
 import { checkDuration, checkRange, checkSamples } from "./check-range.ts";
-import { type Detector, type Verdict, verdictAt } from "./detector.ts";
+import { EstimateDetector } from "./estimate-detector.ts";
 
 export interface NfdEOptions {
   /** Heartbeat interval eta in ms. */
@@ -16,36 +16,21 @@ export interface NfdEOptions {
  * Chen's NFD-E, for clocks that differ and arrivals that have to be estimated: the freshness point of the next heartbeat is its
  * estimated arrival plus a margin. Settings from `configureNfdU`. The first choice for numbered heartbeats.
  */
-export class NfdEDetector implements Detector {
+export class NfdEDetector extends EstimateDetector {
   readonly #marginMs: number;
   readonly #estimator: ArrivalEstimator;
-  #newest = -1;
-  #deadline: Instant;
 
   /** @throws HalfOpenError `ERR_OPTION_RANGE` */
   constructor(options: NfdEOptions, now: Instant) {
     const intervalMs = checkDuration("intervalMs", options.intervalMs);
-    this.#marginMs = checkRange("marginMs", options.marginMs, 0, 31_557_600_000);
+    const marginMs = checkRange("marginMs", options.marginMs, 0, 31_557_600_000);
+    super(now + intervalMs + marginMs);
+    this.#marginMs = marginMs;
     this.#estimator = new ArrivalEstimator(intervalMs, checkSamples("samples", options.samples ?? 32), now);
-    this.#deadline = now + intervalMs + this.#marginMs;
   }
 
-  heard(now: Instant, sequence: number): void {
-    if (sequence <= this.#newest) return;
-    this.#newest = sequence;
+  protected override deadlineAfter(sequence: number, now: Instant): Instant {
     this.#estimator.arrived(now, sequence);
-    this.#deadline = this.#estimator.expected(sequence + 1) + this.#marginMs;
-  }
-
-  stalled(_now: Instant, gapMs: number): void {
-    this.#deadline += gapMs;
-  }
-
-  nextDeadline(): Instant {
-    return this.#deadline;
-  }
-
-  verdict(now: Instant): Verdict {
-    return verdictAt(now, this.#deadline);
+    return this.#estimator.expected(sequence + 1) + this.#marginMs;
   }
 }

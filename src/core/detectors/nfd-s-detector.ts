@@ -1,7 +1,6 @@
 import type { Instant } from "../instant.ts";
-import { checkDuration, checkRange } from "./check-range.ts";
-import { type Detector, type Verdict, verdictAt } from "./detector.ts";
-import { FreshnessPoints } from "./freshness-points.ts";
+import { checkRange } from "./check-range.ts";
+import { FreshnessDetector } from "./freshness-detector.ts";
 
 export interface NfdSOptions {
   /** Heartbeat interval eta in ms: number i is sent at `epoch + i * intervalMs`. */
@@ -16,28 +15,9 @@ export interface NfdSOptions {
  * Chen's NFD-S, for synchronised clocks: among all detectors with the same heartbeat interval and bound on the detection time it
  * has the best query accuracy. Its settings come from `configureNfdS`, its exact quality from `chenQos`.
  */
-export class NfdSDetector implements Detector {
-  readonly #points: FreshnessPoints;
-
+export class NfdSDetector extends FreshnessDetector {
   /** @throws HalfOpenError `ERR_OPTION_RANGE` */
   constructor(options: NfdSOptions) {
-    const shiftMs = checkRange("shiftMs", options.shiftMs, 0, 31_557_600_000);
-    this.#points = new FreshnessPoints(checkDuration("intervalMs", options.intervalMs), options.epoch + shiftMs);
-  }
-
-  heard(_now: Instant, sequence: number): void {
-    this.#points.heard(sequence);
-  }
-
-  stalled(_now: Instant, gapMs: number): void {
-    this.#points.postpone(gapMs);
-  }
-
-  nextDeadline(): Instant {
-    return this.#points.next();
-  }
-
-  verdict(now: Instant): Verdict {
-    return verdictAt(now, this.nextDeadline());
+    super(options.intervalMs, options.epoch + checkRange("shiftMs", options.shiftMs, 0, 31_557_600_000));
   }
 }

@@ -1,7 +1,6 @@
 import type { Instant } from "../instant.ts";
-import { checkDuration, checkRange } from "./check-range.ts";
-import { type Detector, type Verdict, verdictAt } from "./detector.ts";
-import { FreshnessPoints } from "./freshness-points.ts";
+import { checkRange } from "./check-range.ts";
+import { FreshnessDetector } from "./freshness-detector.ts";
 
 export interface NfdUOptions {
   /** Heartbeat interval eta in ms. */
@@ -13,28 +12,9 @@ export interface NfdUOptions {
 }
 
 /** Chen's NFD-U, for clocks that differ by an unknown constant while the expected arrivals are known: NFD-S with shift = mean delay + margin. */
-export class NfdUDetector implements Detector {
-  readonly #points: FreshnessPoints;
-
+export class NfdUDetector extends FreshnessDetector {
   /** @throws HalfOpenError `ERR_OPTION_RANGE` */
   constructor(options: NfdUOptions) {
-    const marginMs = checkRange("marginMs", options.marginMs, 0, 31_557_600_000);
-    this.#points = new FreshnessPoints(checkDuration("intervalMs", options.intervalMs), options.firstExpectedAt + marginMs);
-  }
-
-  heard(_now: Instant, sequence: number): void {
-    this.#points.heard(sequence);
-  }
-
-  stalled(_now: Instant, gapMs: number): void {
-    this.#points.postpone(gapMs);
-  }
-
-  nextDeadline(): Instant {
-    return this.#points.next();
-  }
-
-  verdict(now: Instant): Verdict {
-    return verdictAt(now, this.nextDeadline());
+    super(options.intervalMs, options.firstExpectedAt + checkRange("marginMs", options.marginMs, 0, 31_557_600_000));
   }
 }

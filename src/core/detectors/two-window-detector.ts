@@ -1,7 +1,7 @@
 import type { Instant } from "../instant.ts";
 import { ArrivalEstimator } from "./arrival-estimator.ts";
 import { checkDuration, checkRange, checkSamples } from "./check-range.ts";
-import { type Detector, type Verdict, verdictAt } from "./detector.ts";
+import { EstimateDetector } from "./estimate-detector.ts";
 
 export interface TwoWindowOptions {
   /** Heartbeat interval eta in ms. */
@@ -15,40 +15,24 @@ export interface TwoWindowOptions {
 }
 
 /** The two-window detector (Tomsic, Sens, Garcia, Arantes, Sopena, IPDPS 2015): NFD-E with the later of two estimates, for paths whose delay jumps. */
-export class TwoWindowDetector implements Detector {
+export class TwoWindowDetector extends EstimateDetector {
   readonly #marginMs: number;
   readonly #short: ArrivalEstimator;
   readonly #long: ArrivalEstimator;
-  #newest = -1;
-  #deadline: Instant;
 
   /** @throws HalfOpenError `ERR_OPTION_RANGE` */
   constructor(options: TwoWindowOptions, now: Instant) {
     const intervalMs = checkDuration("intervalMs", options.intervalMs);
-    this.#marginMs = checkRange("marginMs", options.marginMs, 0, 31_557_600_000);
+    const marginMs = checkRange("marginMs", options.marginMs, 0, 31_557_600_000);
+    super(now + intervalMs + marginMs);
+    this.#marginMs = marginMs;
     this.#short = new ArrivalEstimator(intervalMs, checkSamples("shortSamples", options.shortSamples ?? 1), now);
     this.#long = new ArrivalEstimator(intervalMs, checkSamples("longSamples", options.longSamples ?? 1000), now);
-    this.#deadline = now + intervalMs + this.#marginMs;
   }
 
-  heard(now: Instant, sequence: number): void {
-    if (sequence <= this.#newest) return;
-    this.#newest = sequence;
+  protected override deadlineAfter(sequence: number, now: Instant): Instant {
     this.#short.arrived(now, sequence);
     this.#long.arrived(now, sequence);
-    const expected = Math.max(this.#short.expected(sequence + 1), this.#long.expected(sequence + 1));
-    this.#deadline = expected + this.#marginMs;
-  }
-
-  stalled(_now: Instant, gapMs: number): void {
-    this.#deadline += gapMs;
-  }
-
-  nextDeadline(): Instant {
-    return this.#deadline;
-  }
-
-  verdict(now: Instant): Verdict {
-    return verdictAt(now, this.#deadline);
+    return Math.max(this.#short.expected(sequence + 1), this.#long.expected(sequence + 1)) + this.#marginMs;
   }
 }

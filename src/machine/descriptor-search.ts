@@ -2,16 +2,20 @@ import { HalfOpenError } from "../core/errors.ts";
 import { type ConnectionOptions, type OptionsWanted, readOptions } from "../kernel/connection-options.ts";
 import { countDescriptors, DescriptorLinks, descriptorLimit, listDescriptors, NO_DESCRIPTOR } from "../kernel/descriptor-links.ts";
 import { epollTargets } from "../kernel/epoll-targets.ts";
+import { EIO } from "../kernel/errno-linux.ts";
 import { ForeignProcess } from "../kernel/pidfd.ts";
 import type { SystemPort } from "../kernel/port.ts";
-import type { InodeIndex } from "./inode-index.ts";
+import { ConnectionRow } from "./connection-row.ts";
+import type { ConnectionTable } from "./connection-table.ts";
 import type { OwnerTable } from "./owner-table.ts";
 
-/** One piece of the search for owners: a process. */
-export interface DescriptorShare {
-  readonly pid: number;
-  /** Every number below is tried; `null`: the descriptors are listed. */
-  readonly below: number | null;
+/** What is looked for, and where it is entered. */
+export interface OwnersWanted {
+  readonly table: ConnectionTable;
+  /** The row of a socket by its inode. */
+  readonly rows: ReadonlyMap<number, number>;
+  readonly owners: OwnerTable;
+  readonly wanted: OptionsWanted;
 }
 
 /** From so many descriptors on a process is asked what its event loops watch, and its descriptors are tried rather than listed. */
@@ -20,44 +24,24 @@ const MANY = 2000;
 const SPARSE = 4;
 /** Event loops are made early in a process's life. */
 const EPOLL_BELOW = 64;
-const COOKIE_BYTES = 8;
-const EIO = 5;
-
-/**
- * Cuts the search into processes, largest first. Never finer: two threads that read the links of one process wait for each other, and
- * take longer than one (measured on 6.18: 10 µs a link instead of 3). Returns also how many descriptors there are in all and in the
- * largest process, where the kernel (>= 6.2) tells.
- */
-export function cutShares(pids: readonly number[]): { shares: DescriptorShare[]; descriptors: number; largest: number } {
-  const sizes = pids.map((pid) => ({ pid, size: countDescriptors(pid) })).sort((a, b) => b.size - a.size);
-  const shares = sizes.map(({ pid, size }) => ({ pid, below: size < MANY ? null : denseLimit(pid, size) }));
-  return { shares, descriptors: sizes.reduce((sum, { size }) => sum + size, 0), largest: sizes[0]?.size ?? 0 };
-}
-
-function denseLimit(pid: number, size: number): number | null {
-  const limit = descriptorLimit(pid);
-  return limit >= size && limit <= SPARSE * size ? limit : null;
-}
+const NO_ROW = -1;
 
 /** Why a process could not be searched, or `null` when it could, or ended meanwhile. */
 export type Hidden = "hidden" | null;
 
-/** Searches one share and reads the options of what it finds. */
-export function searchShare(
-  port: SystemPort,
-  share: DescriptorShare,
-  index: InodeIndex,
-  into: OwnerTable,
-  wanted: OptionsWanted = "all",
-): Hidden {
-  const { pid, below } = share;
+/**
+ * Searches the descriptors of one process and reads the options of the sockets it finds. `below`: every number below is tried; `null`: the
+ * descriptors are listed.
+ */
+export function searchProcess(port: SystemPort, pid: number, into: OwnersWanted, below: number | null = denseLimit(pid)): Hidden {
+  const { rows, owners } = into;
   const links = DescriptorLinks.open(port, pid);
   if (typeof links === "string") return links === "hidden" ? links : null;
-  const reader = new OptionReader(port, pid, wanted);
+  const reader = new OptionReader(port, pid, into);
   try {
     if (below === null) for (const fd of listDescriptors(pid)) takeLinked(fd, links);
     else {
-      const watched = watchedRows(pid, below, links, index);
+      const watched = watchedRows(pid, below, links, rows);
       // The numbers in use are mostly the lowest: when all were met, nothing is left to try.
       let left = countDescriptors(pid);
       for (let fd = 0; fd < below && left > 0; fd++) if (takeWatched(fd, (watched[fd] as number) - 1) || takeLinked(fd, links)) left--;
@@ -72,31 +56,39 @@ export function searchShare(
   function takeLinked(fd: number, from: DescriptorLinks): boolean {
     const inode = from.socketInode(fd);
     if (inode === NO_DESCRIPTOR) return false;
-    const row = index.rowOf(inode);
-    if (row >= 0 && into.isBetterOwner(row, pid)) into.set(row, pid, fd, reader.read(row, fd, index));
+    const row = rows.get(inode);
+    if (row !== undefined && owners.pidOf(row) === null) owners.set(row, pid, fd, reader.read(row, fd));
     return true;
   }
 
   /** `false`: nothing is known, or what is could not be confirmed, so that the link must tell. */
   function takeWatched(fd: number, row: number): boolean {
-    if (row < 0 || !into.isBetterOwner(row, pid)) return false;
-    const options = reader.read(row, fd, index);
+    if (row < 0 || owners.pidOf(row) !== null) return false;
+    const options = reader.read(row, fd);
     if (typeof options === "number") return false;
-    into.set(row, pid, fd, options);
+    owners.set(row, pid, fd, options);
     return true;
   }
 }
 
+/** `null`: of few descriptors, or a sparse table; also where the kernel (< 6.2) does not tell how many there are. */
+function denseLimit(pid: number): number | null {
+  const size = countDescriptors(pid);
+  if (size < MANY) return null;
+  const limit = descriptorLimit(pid);
+  return limit >= size && limit <= SPARSE * size ? limit : null;
+}
+
 /** By descriptor: 1 + the row of the socket that an event loop of the process watches by it; 0 where none does. To be confirmed: see epollTargets(). */
-function watchedRows(pid: number, below: number, links: DescriptorLinks, index: InodeIndex): Uint32Array {
-  const rows = new Uint32Array(below);
+function watchedRows(pid: number, below: number, links: DescriptorLinks, rows: ReadonlyMap<number, number>): Uint32Array {
+  const watched = new Uint32Array(below);
   for (let fd = 0; fd < Math.min(below, EPOLL_BELOW); fd++) {
     if (!links.isEpoll(fd)) continue;
     epollTargets(pid, fd, (target, inode) => {
-      if (target < below) rows[target] = 1 + index.rowOf(inode);
+      if (target < below) watched[target] = 1 + (rows.get(inode) ?? NO_ROW);
     });
   }
-  return rows;
+  return watched;
 }
 
 function readWithoutKeepalive(duplicate: number): ConnectionOptions {
@@ -107,25 +99,27 @@ function readWithoutKeepalive(duplicate: number): ConnectionOptions {
 class OptionReader {
   readonly #port: SystemPort;
   readonly #pid: number;
+  readonly #table: ConnectionTable;
   readonly #wanted: OptionsWanted;
   readonly #readWanted = (duplicate: number): ConnectionOptions => readOptions(duplicate, this.#wanted);
-  readonly #cookie: Uint8Array = new Uint8Array(COOKIE_BYTES);
+  readonly #row: ConnectionRow = new ConnectionRow();
   #process: ForeignProcess | number | null = null;
 
-  constructor(port: SystemPort, pid: number, wanted: OptionsWanted) {
+  constructor(port: SystemPort, pid: number, { table, wanted }: OwnersWanted) {
     this.#port = port;
     this.#pid = pid;
+    this.#table = table;
     this.#wanted = wanted;
   }
 
   /** The options of the socket in this row, if the descriptor is it; else the errno. */
-  read(row: number, fd: number, index: InodeIndex): ConnectionOptions | number {
+  read(index: number, fd: number): ConnectionOptions | number {
     this.#process ??= ForeignProcess.open(this.#port, this.#pid);
     if (typeof this.#process === "number") return -this.#process;
-    index.copyCookie(row, this.#cookie);
+    const row = this.#table.row(index, this.#row);
     try {
-      const isKnownOff = this.#wanted === "deciding" && index.isWithoutKeepalive(row);
-      const options = this.#process.withSocket(fd, this.#cookie, isKnownOff ? readWithoutKeepalive : this.#readWanted);
+      const isKnownOff = this.#wanted === "deciding" && row.isSeenWithoutKeepalive;
+      const options = this.#process.withSocket(fd, row.cookieBytes, isKnownOff ? readWithoutKeepalive : this.#readWanted);
       return typeof options === "number" ? -options : options;
     } catch (error) {
       // The kernel refused an option: the connection ended under us.

@@ -2,14 +2,14 @@ import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { OptionsWanted } from "../../src/kernel/connection-options.ts";
 import { descriptorLimit, listDescriptors } from "../../src/kernel/descriptor-links.ts";
 import { openPort } from "../../src/kernel/open-port.ts";
 import type { SystemPort } from "../../src/kernel/port.ts";
 import type { ConnectionTable } from "../../src/machine/connection-table.ts";
-import { searchShare } from "../../src/machine/descriptor-share.ts";
+import { type OwnersWanted, searchProcess } from "../../src/machine/descriptor-search.ts";
 import { effectiveOptions } from "../../src/machine/effective-options.ts";
-import { InodeIndex } from "../../src/machine/inode-index.ts";
-import { OwnerSearch } from "../../src/machine/owner-search.ts";
+import { findOwners, rowsByInode } from "../../src/machine/owner-search.ts";
 import { OwnerTable } from "../../src/machine/owner-table.ts";
 import { HANGING_STATES, takeSurvey } from "../../src/machine/survey.ts";
 import { readSystemDefaults } from "../../src/machine/system-defaults.ts";
@@ -57,11 +57,15 @@ afterAll(() => {
   server.close();
 });
 
+function wantedOf(searched: ConnectionTable, owners: OwnerTable, wanted: OptionsWanted = "all"): OwnersWanted {
+  return { table: searched, rows: rowsByInode(searched), owners, wanted };
+}
+
 /** What the search finds of this process's two sockets when the kernel behaves as `changes` says; `left` descriptors must be 0. */
 function search(changes: Partial<SystemPort>) {
   const counted = countingCloses({ ...port, ...changes });
-  const owners = OwnerTable.ofSize(table.size);
-  searchShare(counted.port, { pid: process.pid, below: null }, InodeIndex.of(table), owners);
+  const owners = new OwnerTable(table.size);
+  searchProcess(counted.port, process.pid, wantedOf(table, owners), null);
   expect(counted.left()).toBe(0);
   return owners;
 }
@@ -105,10 +109,8 @@ describe("the search for owners", () => {
     const { remotePort: at } = client;
     const filter = [[{ localPort: at ?? 0 }, { remotePort: at ?? 0 }]];
     const idle = takeSurvey(port, { states: HANGING_STATES, withInfo: true, filter, allNamespaces: false }).table;
-    const owners = OwnerTable.ofSize(idle.size);
-    const index = InodeIndex.of(idle);
-    index.noteKeepalive(idle);
-    searchShare(port, { pid: process.pid, below: null }, index, owners, "deciding");
+    const owners = new OwnerTable(idle.size);
+    searchProcess(port, process.pid, wantedOf(idle, owners, "deciding"), null);
     const found = Array.from(idle.rows(), ({ index, localPort, isSeenWithoutKeepalive }) => ({
       isClient: localPort === client.localPort,
       isSeenWithoutKeepalive,
@@ -151,8 +153,8 @@ describe("the search for owners", () => {
   });
 
   it("passes over processes that ended or are hidden", () => {
-    const owners = OwnerTable.ofSize(table.size);
-    expect(searchShare(port, { pid: 4_194_303, below: null }, InodeIndex.of(table), owners)).toBe(null);
+    const owners = new OwnerTable(table.size);
+    expect(searchProcess(port, 4_194_303, wantedOf(table, owners))).toBe(null);
     expect(owners.ownerOf(0)).toBe(null);
   });
 
@@ -166,9 +168,9 @@ describe("the search for owners", () => {
         return port.readlinkat(...args);
       },
     };
-    const tried = OwnerTable.ofSize(table.size);
+    const tried = new OwnerTable(table.size);
     const below = descriptorLimit(process.pid);
-    searchShare(counting, { pid: process.pid, below }, InodeIndex.of(table), tried);
+    searchProcess(counting, process.pid, wantedOf(table, tried), below);
     for (const row of table.rows()) {
       expect(tried.optionsOf(row.index)).toEqual(listed.optionsOf(row.index));
       expect(tried.ownerOf(row.index)).toEqual(listed.ownerOf(row.index));
@@ -180,7 +182,7 @@ describe("the search for owners", () => {
   });
 
   it("believes no event loop: a descriptor that became another socket is told by its link", () => {
-    const owners = OwnerTable.ofSize(table.size);
+    const owners = new OwnerTable(table.size);
     let asked = 0;
     const lying = {
       ...port,
@@ -191,16 +193,16 @@ describe("the search for owners", () => {
         return length;
       },
     };
-    searchShare(lying, { pid: process.pid, below: descriptorLimit(process.pid) }, InodeIndex.of(table), owners);
+    searchProcess(lying, process.pid, wantedOf(table, owners), descriptorLimit(process.pid));
     expect(asked).toBe(2 * table.size);
     for (const row of table.rows()) expect(owners.optionsOf(row.index)).toEqual(search({}).optionsOf(row.index));
   });
 
-  it("finds the same over threads", async () => {
-    const { owners } = await new OwnerSearch(port, { pids: [process.pid] }).run(table);
-    for (const row of table.rows()) expect(owners.optionsOf(row.index)).toEqual(search({}).optionsOf(row.index));
-    const threaded = await new OwnerSearch(port, { pids: [process.pid], worthAThread: 0 }).run(table);
-    for (const row of table.rows()) expect(threaded.owners.optionsOf(row.index)).toEqual(owners.optionsOf(row.index));
+  it("looks where it is told to", () => {
+    const found = findOwners(port, table, "all", [process.pid]).owners;
+    for (const row of table.rows()) expect(found.optionsOf(row.index)).toEqual(search({}).optionsOf(row.index));
+    const elsewhere = findOwners(port, table, "all", [process.ppid]).owners;
+    for (const row of table.rows()) expect(elsewhere.ownerOf(row.index)).toBe(null);
   });
 });
 
