@@ -65,7 +65,9 @@ async function measureIn(world, terms) {
   const argv = [...program("subject.mjs"), `${PORT}`, `${terms.detectWithinMs}`];
   const ask = await askerOf(await network.spawn("left", argv, { unprivileged: true }));
 
-  await ask("open", connectionsOf(terms, network.address("right")));
+  const connections = connectionsOf(terms, network.address("right"));
+  const talkers = new Set(connections.filter(({ talkEveryMs }) => talkEveryMs !== null).map(({ id }) => id));
+  await ask("open", connections);
   await sleep(terms.warmUpMs);
   const law = terms.burstMs === null ? terms.loss : { meanBurstMs: terms.burstMs, burstShare: terms.loss };
   const clean = await network.setWire({});
@@ -94,6 +96,11 @@ async function measureIn(world, terms) {
     cpuMs: (after.cpuUs.user + after.cpuUs.system - before.cpuUs.user - before.cpuUs.system) / 1000,
     learned: summary(known.map(({ lossRatio }) => lossRatio)),
     promisedMs: summary(known.map(({ detectWithinMs }) => detectWithinMs?.idle ?? Number.NaN)),
+    /** Of those that talk, each beside when it was found after it was last heard. */
+    inFlight: found.flatMap(({ id, silentForMs }) => {
+      const promisedMs = known.find((one) => one.id === id && talkers.has(id))?.detectWithinMs?.inFlight;
+      return promisedMs === undefined || silentForMs === null ? [] : [{ promisedMs, foundMs: silentForMs }];
+    }),
     cut: known.length,
     found: found.length,
     detection: summary(found.map(({ afterCutMs }) => afterCutMs)),

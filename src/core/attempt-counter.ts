@@ -16,6 +16,8 @@ const LOCAL_RETRY_MS = 500;
 export class AttemptCounter {
   attempts: Attempts;
   readonly #outageMs: number;
+  /** Of what the next reading shows unanswered so many are found; `null`: it is not the first one after we came. */
+  #toFind: number | null;
   /** Those in a row that failed on this host after others had left it: no further questions, but a series of their own. */
   #failing: Attempts | null = null;
   /** A probe was asked for, and nobody has looked yet whether it left. */
@@ -31,9 +33,10 @@ export class AttemptCounter {
   /** Of those, so many failed here. */
   #retransmitsFailed = 0;
 
-  /** `outageMs`: the longest outage that is to be survived. */
-  constructor(outageMs: number, now: Instant) {
+  /** `outageMs`: the longest outage that is to be survived. `found`: so many unanswered attempts were there before us. */
+  constructor(outageMs: number, found: number, now: Instant) {
     this.#outageMs = outageMs;
+    this.#toFind = found;
     this.attempts = new Attempts(outageMs);
     this.#observedAt = now;
   }
@@ -58,10 +61,11 @@ export class AttemptCounter {
     else this.#nudgedAt = now;
   }
 
-  /** What happened: this process stood still for `gapMs` until `now`. */
+  /** What happened: this process stood still for `gapMs` until `now`; infinite: too long to go on where it was. */
   stalled(now: Instant, gapMs: number): void {
     this.attempts.shift(gapMs, now);
     this.#failing?.shift(gapMs, now);
+    if (gapMs === Number.POSITIVE_INFINITY) this.#toFind = Number.POSITIVE_INFINITY;
   }
 
   /** Whether the probe asked for has left. With data to send the kernel sends none, and counts tries to send the data instead. */
@@ -151,6 +155,8 @@ export class AttemptCounter {
 
   /** What happened: a reading was counted. */
   observed(now: Instant, { probes, backoff = 0, retransmits = 0 }: TcpInfo): void {
+    if (this.#toFind !== null) this.attempts.cameUpon(this.#toFind, now);
+    this.#toFind = null;
     this.#observedAt = now;
     this.#probes = probes;
     this.#backoff = backoff;

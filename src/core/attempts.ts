@@ -11,7 +11,8 @@ const LEAST_APART_MS = 200;
  * (`lastAt`), and as late as possible for its answer (`lastAtLatest`).
  *
  * An attempt *outlasts the outage* when it left that long after the first one: had an outage begun with the first attempt, it would be over by
- * then. An attempt is *settled* when its answer had its time to come.
+ * then. An attempt is *settled* when its answer had its time to come. One is *found* when it was unanswered already as we came, or came back
+ * from a long stall: it tells how it was then. Loss does not explain it, but an outage does that ended as we came, so it outlasts none.
  */
 export class Attempts {
   firstAt: Instant = 0;
@@ -22,6 +23,8 @@ export class Attempts {
   outlasting = 0;
   settled = 0;
   settledOutlasting = 0;
+  /** The first so many are found. */
+  found = 0;
   /** Made before data entered flight. Transmissions come on top: the kernel counts them apart. */
   beforeFlight = 0;
   /** They fail on this host, and nothing is known of the peer. */
@@ -29,6 +32,7 @@ export class Attempts {
   /** Those that are not settled yet, oldest first. */
   readonly #waiting: { readonly latest: Instant; readonly count: number; readonly outlasting: number }[] = [];
   readonly #outageMs: number;
+  #foundAt: Instant = Number.NEGATIVE_INFINITY;
 
   /** `outageMs`: the longest outage that is to be survived. */
   constructor(outageMs: number) {
@@ -59,10 +63,15 @@ export class Attempts {
   shift(gapMs: number, now: Instant): void {
     this.firstAt = Math.min(now, this.firstAt + gapMs);
     this.lastAt = Math.max(this.firstAt, this.lastAt);
-    this.outlasting = 0;
-    this.settledOutlasting = 0;
-    const left = this.#waiting.map(({ latest, count }) => ({ latest, count, outlasting: 0 }));
-    this.#waiting.splice(0, left.length, ...left);
+    this.#outlastNone();
+  }
+
+  /** The first so many of them, or all there are, are found `now`: for those that follow an outage began then. */
+  cameUpon(count: number, now: Instant): void {
+    this.found = Math.min(count, this.count);
+    if (this.found === 0) return;
+    this.#foundAt = now;
+    this.#outlastNone();
   }
 
   /**
@@ -87,6 +96,8 @@ export class Attempts {
 
   clear(): void {
     this.count = 0;
+    this.found = 0;
+    this.#foundAt = Number.NEGATIVE_INFINITY;
     this.settled = 0;
     this.outlasting = 0;
     this.settledOutlasting = 0;
@@ -96,6 +107,13 @@ export class Attempts {
   }
 
   get spanMs(): number {
-    return this.count === 0 ? 0 : this.lastAt - this.firstAt;
+    return this.count === 0 ? 0 : Math.max(0, this.lastAt - Math.max(this.firstAt, this.#foundAt));
+  }
+
+  #outlastNone(): void {
+    this.outlasting = 0;
+    this.settledOutlasting = 0;
+    const left = this.#waiting.map(({ latest, count }) => ({ latest, count, outlasting: 0 }));
+    this.#waiting.splice(0, left.length, ...left);
   }
 }

@@ -3,7 +3,8 @@
  * the one that ends a live connection (docs/internals/evidence.md#backstop).
  */
 
-import { UNCAPPED_RTO_MS } from "./retransmission-times.ts";
+import { baseRtoMs, SMALLEST_RTO_MS, UNCAPPED_RTO_MS } from "./retransmission-times.ts";
+import type { TcpInfo } from "./tcp-info.ts";
 
 /** The backstop acts after this many budgets, where the kernel's limits allow. */
 const BACKSTOP_BUDGETS = 3;
@@ -14,7 +15,7 @@ const FEWEST_PROBES = 40;
 /** The least that TCP_RTO_MAX_MS takes. */
 const SMALLEST_CAP_MS = 1000;
 /** The kernel models its own patience with this timeout, whatever the connection's own (tcp_timer.c, TCP_RTO_MIN). */
-const MODEL_RTO_MS = 200;
+const MODEL_RTO_MS = SMALLEST_RTO_MS;
 
 /** Probes of the standing keepalive that may go unanswered before the kernel itself ends an idle connection. */
 export function backstopProbes(budgetMs: number, idleMs: number): { readonly intervalMs: number; readonly count: number } {
@@ -23,12 +24,16 @@ export function backstopProbes(budgetMs: number, idleMs: number): { readonly int
   return { intervalMs, count: Math.min(LOOSEST_COUNT, Math.max(FEWEST_PROBES, Math.ceil(rest / intervalMs))) };
 }
 
+/** Caps that differ by less are one. */
+const CAP_STEP_MS = 100;
+
 /**
- * The cap on backoff, a fifth of the budget, under which retransmissions and window probes come often enough to be judged; no less than two round
- * trips, so that nothing is sent again that is still on its way.
+ * The cap on backoff, a fifth of the budget, under which retransmissions and window probes come often enough to be judged; no less than the
+ * kernel's own timeout on this path, or two round trips where that is less: nothing is sent again that is still on its way.
  */
-export function rtoCapMs(budgetMs: number, rttMs: number = 0): number {
-  return Math.min(UNCAPPED_RTO_MS, Math.max(SMALLEST_CAP_MS, Math.floor(budgetMs / 5), Math.ceil(2 * rttMs)));
+export function rtoCapMs(budgetMs: number, { rttMs = 0, rttVarMs = rttMs }: Pick<TcpInfo, "rttMs" | "rttVarMs"> = {}): number {
+  const answeredMs = CAP_STEP_MS * Math.ceil(Math.min(2 * rttMs, baseRtoMs(rttMs, rttVarMs)) / CAP_STEP_MS);
+  return Math.min(UNCAPPED_RTO_MS, Math.max(SMALLEST_CAP_MS, Math.floor(budgetMs / 5), answeredMs));
 }
 
 /**

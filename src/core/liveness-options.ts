@@ -15,6 +15,8 @@ export interface LivenessOptions {
   readonly lastBackoff?: number;
   /** Retransmissions in all when the peer was last heard; default unknown. */
   readonly repeatedBefore?: number | undefined;
+  /** So many attempts that are unanswered in the first reading left before anybody asked on our behalf; default all of them. */
+  readonly found?: number;
   /** What is known of the path's losses, and learned on; default nothing. */
   readonly loss?: PathLoss;
 }

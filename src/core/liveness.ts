@@ -47,9 +47,8 @@ export class Liveness {
   readonly loss: PathLoss;
   /** When the peer was last heard. */
   heardAt: Instant;
-  readonly #options: LivenessOptions;
+  readonly #options: LivenessOptions & { readonly falseAlarmsPerYear: number };
   readonly #outageMs: number;
-  readonly #falseAlarmsPerYear: number;
   readonly #counter: AttemptCounter;
   #plan: ProbePlan;
   readonly timing: PathTiming;
@@ -62,12 +61,11 @@ export class Liveness {
   readonly #retransmitLoss: RetransmitLoss = new RetransmitLoss();
 
   constructor(options: LivenessOptions, now: Instant) {
-    this.#options = options;
-    this.#falseAlarmsPerYear = options.falseAlarmsPerYear ?? DEFAULT_FALSE_ALARMS_PER_YEAR;
+    this.#options = { falseAlarmsPerYear: DEFAULT_FALSE_ALARMS_PER_YEAR, ...options };
     this.loss = options.loss ?? new PathLoss();
     this.timing = new PathTiming(options.budgetMs, options.rtoMaxMs);
     this.#outageMs = OUTAGE_SHARE * options.budgetMs;
-    this.#counter = new AttemptCounter(this.#outageMs, now);
+    this.#counter = new AttemptCounter(this.#outageMs, options.found ?? Number.POSITIVE_INFINITY, now);
     this.heardAt = now;
     this.#progress = new Progress(now, options.repeatedBefore);
     this.#plan = this.#replan();
@@ -114,17 +112,24 @@ export class Liveness {
     return this.#soonest(now, this.#nextNudgeAt);
   }
 
-  /** What happened: this process, or the whole machine, stood still for `gapMs` until `now`. Deadlines move by the gap. */
+  /** What happened: this process, or the whole machine, stood still for `gapMs` until `now`. Deadlines move by the gap; a gap as long as an outage may be begins all anew. */
   stalled(now: Instant, gapMs: number): void {
-    this.heardAt = Math.min(now, this.heardAt + gapMs);
-    this.#progress.at = Math.min(now, this.#progress.at + gapMs);
-    this.#counter.stalled(now, gapMs);
+    const lostMs = gapMs < this.#outageMs ? gapMs : Number.POSITIVE_INFINITY;
+    this.heardAt = Math.min(now, this.heardAt + lostMs);
+    this.#progress.at = Math.min(now, this.#progress.at + lostMs);
+    this.#counter.stalled(now, lostMs);
     this.#resumedAt = now;
+  }
+
+  /** What happened: the cap on backoff was set to this, `null`: taken off. */
+  capped(rtoMaxMs: number | null): void {
+    this.timing.rtoMaxMs = rtoMaxMs;
+    this.#plan = this.#replan();
   }
 
   /** How many unanswered attempts prove death now. */
   get attemptsNeeded(): number {
-    return attemptsNeededBy(this.loss, this.attempts.areLocal ? "local" : this.flow, this.#falseAlarmsPerYear, this.#plan.idleMs);
+    return attemptsNeededBy(this.loss, this.attempts.areLocal ? "local" : this.flow, this.#options.falseAlarmsPerYear, this.#plan.idleMs);
   }
 
   /** How the peer is asked, and within what time a dead one is found, as things stand. */
@@ -195,14 +200,8 @@ export class Liveness {
   }
 
   #replan(): ProbePlan {
-    return planProbes({
-      budgetMs: this.#options.budgetMs,
-      answerWindowMs: this.timing.answerWindowMs,
-      falseAlarmsPerYear: this.#falseAlarmsPerYear,
-      loss: this.loss,
-      rtoMs: this.timing.rtoMs,
-      rtoMaxMs: this.#options.rtoMaxMs,
-    });
+    const { answerWindowMs, rtoMs, rtoMaxMs } = this.timing;
+    return planProbes({ ...this.#options, loss: this.loss, answerWindowMs, rtoMs, rtoMaxMs });
   }
 
   #standingProbeBy(): Instant {

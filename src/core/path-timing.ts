@@ -2,7 +2,7 @@ import type { Attempts } from "./attempts.ts";
 import type { Flow } from "./flow.ts";
 import type { Instant } from "./instant.ts";
 import { PROBE_SPACING_MS } from "./probe-plan.ts";
-import { UNCAPPED_RTO_MS } from "./retransmission-times.ts";
+import { baseRtoMs, UNCAPPED_RTO_MS } from "./retransmission-times.ts";
 import type { TcpInfo } from "./tcp-info.ts";
 
 /**
@@ -21,30 +21,34 @@ export class PathTiming {
   /** The retransmission timeout without backoff. */
   rtoMs = 204;
   rttMs = 0;
+  #isLearned = false;
+  /** The cap on backoff, `null` for the kernel's own. */
+  rtoMaxMs: number | null;
   readonly #budgetMs: number;
-  readonly #rtoMaxMs: number;
 
-  /** `rtoMaxMs`: the cap on backoff, `null` for the kernel's own. */
   constructor(budgetMs: number, rtoMaxMs: number | null) {
     this.#budgetMs = budgetMs;
-    this.#rtoMaxMs = rtoMaxMs ?? UNCAPPED_RTO_MS;
+    this.rtoMaxMs = rtoMaxMs;
   }
 
   learn(info: TcpInfo): void {
+    const isBackingOff = (info.backoff ?? 0) > 0;
     // 0: a kernel that fills the struct with nothing. A chain of timeouts of 0 ms would have no end.
-    if (!info.rtoMs || (info.backoff ?? 0) > 0) return;
-    this.rtoMs = info.rtoMs;
-    // A probe is answered at once; three round trips and 100 ms hold any live answer, and on a LAN 200 ms is the kernel's own patience.
-    const { rttMs = 0 } = info;
+    if (!info.rtoMs || (isBackingOff && this.#isLearned)) return;
+    this.#isLearned = true;
+    const { rttMs = 0, rttVarMs = 0 } = info;
     this.rttMs = rttMs;
+    // In the midst of a backoff the kernel tells what it has come to; this is what it began with.
+    this.rtoMs = isBackingOff ? baseRtoMs(rttMs, rttVarMs) : info.rtoMs;
+    // A probe is answered at once; three round trips and 100 ms hold any live answer, and on a LAN 200 ms is the kernel's own patience.
     const roundTrips = Math.min(3 * rttMs + 100, rttMs + PATIENT_SHARE * this.#budgetMs);
     this.hurriedWindowMs = Math.max(50, Math.min(2 * rttMs + 40, rttMs + HURRIED_SHARE * this.#budgetMs));
-    this.answerWindowMs = Math.max(50, Math.min(info.rtoMs, Math.max(200, roundTrips)));
+    this.answerWindowMs = Math.max(50, Math.min(this.rtoMs, Math.max(200, roundTrips)));
   }
 
   /** How long the kernel waits at this backoff. */
   retransmitGapMs(backoff: number): number {
-    return Math.min(this.rtoMs * 2 ** Math.max(0, backoff), this.#rtoMaxMs);
+    return Math.min(this.rtoMs * 2 ** Math.max(0, backoff), this.rtoMaxMs ?? UNCAPPED_RTO_MS);
   }
 
   /**
@@ -71,9 +75,10 @@ export class PathTiming {
 
   /**
    * How many attempts that had their time to be answered left later than `spanMs` after the first one, as far as the kernel's backoff proves it:
-   * retransmissions in flight, probes of a closed window.
+   * retransmissions in flight, probes of a closed window. Where it began before we came it proves nothing.
    */
-  settledBeyond(spanMs: number, flow: Flow, { count, lastAtLatest }: Attempts, now: Instant, backoff: number): number {
+  settledBeyond(spanMs: number, flow: Flow, { count, found, lastAtLatest }: Attempts, now: Instant, backoff: number): number {
+    if (found > 0) return 0;
     if (flow === "in-flight") return this.retransmitsBeyond(spanMs, backoff - 1);
     if (flow === "idle" || now - lastAtLatest < this.hurriedWindowMs) return 0;
     return Math.max(0, count - Math.ceil(spanMs / this.retransmitGapMs(backoff - count + 1)));
@@ -81,18 +86,18 @@ export class PathTiming {
 
   /**
    * For how many attempts there is room later than `spanMs` after the first one, each with its time to be answered by `deadline`; in flight the kernel
-   * transmits since `progressAt`. Of the probes of a closed window, whose backoff goes on while they are answered, none is counted on.
+   * transmits since `progressAt`, or goes on with the backoff in which it was found. Of the probes of a closed window, whose backoff goes on
+   * while they are answered, none is counted on.
    */
-  roomBeyond(spanMs: number, flow: Flow, { firstAt }: Attempts, progressAt: Instant, deadline: Instant): number {
+  roomBeyond(spanMs: number, flow: Flow, attempts: Attempts, progressAt: Instant, deadline: Instant, backoff: number): number {
     if (flow === "blocked") return 0;
+    const { firstAt, found, count } = attempts;
     const withinMs = deadline - this.hurriedWindowMs - firstAt;
     if (flow === "idle") return Math.max(0, 1 + Math.floor((withinMs - spanMs) / PROBE_SPACING_MS));
     let room = 0;
-    let [gaps, at] = [0, Math.max(0, progressAt - firstAt) + this.rtoMs]; // a tail loss probe goes first and restarts the timer
-    while (at <= withinMs) {
+    let gaps = found > 0 ? backoff - (count - found) : -1; // a tail loss probe goes first and restarts the timer
+    for (let at = Math.max(0, progressAt - firstAt) + this.retransmitGapMs(gaps); at <= withinMs; at += this.retransmitGapMs(++gaps))
       if (at >= spanMs) room++;
-      at += this.retransmitGapMs(gaps++);
-    }
     return room;
   }
 

@@ -40,7 +40,7 @@ export function isProvenAtDeadline(it: Silence, isToEnd: boolean, mustOutlastOut
   if (attempts.settled < (isToEnd ? Math.min(FEWEST_AT_DEADLINE, needed) : needed)) return false;
   if (!mustOutlastOutages) return true;
   const settled = Math.max(attempts.settledOutlasting, timing.settledBeyond(outageMs, flow, attempts, it.now, it.backoff));
-  const room = timing.roomBeyond(outageMs, flow, attempts, it.progressAt, it.deadline);
+  const room = timing.roomBeyond(outageMs, flow, attempts, it.progressAt, it.deadline, it.backoff);
   return settled >= outlastingNeededAtDeadline(it.loss, room);
 }
 
@@ -50,9 +50,9 @@ export function isLastWord({ flow, attempts, timing, backoff, deadline, isAnswer
   return attempts.lastAt + timing.retransmitGapMs(backoff) + timing.hurriedWindowMs > deadline;
 }
 
-/** Attempts that outlast the outage and had their time. While this process stood still the kernel went on: its own counters prove what our clock may not claim. */
+/** Attempts that outlast the outage and had their time. While this process stood still the kernel went on: its own counters prove what our clock may not claim; not where they began before we came. */
 function outlasting({ attempts, timing, flow, outageMs, now, backoff, isAnswerDue }: Silence): number {
-  if (flow !== "in-flight") return attempts.settledOutlasting;
+  if (flow !== "in-flight" || attempts.found > 0) return attempts.settledOutlasting;
   if (isAnswerDue) return Math.max(attempts.outlasting, timing.retransmitsBeyond(outageMs, backoff));
   return Math.max(attempts.settledOutlasting, timing.settledBeyond(outageMs, flow, attempts, now, backoff));
 }

@@ -6,6 +6,14 @@
 /** What the kernel's backoff ends at where nobody caps it (tcp.h, TCP_RTO_MAX), and the most that a cap can be. */
 export const UNCAPPED_RTO_MS = 120_000;
 
+/** tcp.h, TCP_RTO_MIN. */
+export const SMALLEST_RTO_MS = 200;
+
+/** The timeout without backoff (RFC 6298 2.3, tcp_set_rto). */
+export function baseRtoMs(rttMs: number, rttVarMs: number): number {
+  return rttMs + Math.max(SMALLEST_RTO_MS, 4 * rttVarMs);
+}
+
 /** When the `n`th transmission leaves, the first one being 1. */
 export function nthAttemptAt(n: number, rtoMs: number, rtoMaxMs: number | null): number {
   return n <= 1 ? 0 : walk(rtoMs, rtoMaxMs, (_, count) => count >= n);

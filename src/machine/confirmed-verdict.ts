@@ -45,8 +45,6 @@ export class ConfirmedVerdict {
   #countedAt: Instant = 0;
   /** The same of the first attempt after the first verdict: the one whose answer has to be missing for a second. */
   #confirmingAt: Instant | null = null;
-  /** Attempts that were unanswered when the doubt began: they tell how it was then, not how it is. */
-  #attemptsFound: number | null = null;
   /** This process stood still since the first verdict, so that only a new attempt can confirm it. */
   #wasStalled = false;
 
@@ -121,7 +119,7 @@ export class ConfirmedVerdict {
   #isProvenTwice(now: Instant, info: TcpInfo): boolean {
     if (this.#soonest() > now || (this.#confirmingAt === null && !this.#isLastAttempt(info))) return false;
     const { attempts, loss, flow, idleMs } = this.liveness;
-    if (attempts.count <= (this.#attemptsFound ?? 0)) return false;
+    if (attempts.count <= attempts.found) return false; // those tell how it was when the doubt began, not how it is
     return attempts.count >= attemptsNeededBy(loss, attempts.areLocal ? "local" : flow, DEFAULT_FALSE_ALARMS_PER_YEAR, idleMs);
   }
 
@@ -153,7 +151,6 @@ export class ConfirmedVerdict {
 
   #countAttempts(now: Instant): void {
     const { count, lastAtLatest } = this.liveness.attempts;
-    this.#attemptsFound = Math.min(this.#attemptsFound ?? count, count);
     if (count > this.#counted) this.#countedAt = Math.min(now, lastAtLatest);
     this.#counted = count;
     if (this.#condemnedAt !== null && count > this.#attemptsThen) this.#confirmingAt ??= this.#countedAt;

@@ -126,7 +126,7 @@ function tell(row: ConnectionRow, info: TcpInfo, judged: Judged, state: State, f
 }
 
 function judged(row: ConnectionRow, info: TcpInfo, silentForMs: number, frame: VerdictFrame): Liveness {
-  const options = { budgetMs: frame.detectWithinMs, rtoMaxMs: frame.rtoMaxMs, mustOutlastOutages: false }; // one reading knows no span
+  const options = { budgetMs: frame.detectWithinMs, rtoMaxMs: frame.rtoMaxMs, mustOutlastOutages: false, found: 0 }; // one reading knows no span
   const isProbed = row.timer === "keepalive" && row.probes > 0;
   const heardMs = isProbed ? probedForMs(row.probes, silentForMs, frame) : silentForMs;
   const liveness = new Liveness(options, -heardMs);

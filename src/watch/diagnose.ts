@@ -41,7 +41,7 @@ export function diagnose(socket: Socket): Diagnosis {
 }
 
 function judged(info: TcpInfo, now: Instant): Liveness {
-  const liveness = new Liveness({ budgetMs: settingsOf().detectWithinMs, rtoMaxMs: null }, now - (heardAgeMs(info) ?? 0));
+  const liveness = new Liveness({ budgetMs: settingsOf().detectWithinMs, rtoMaxMs: null, found: 0 }, now - (heardAgeMs(info) ?? 0));
   liveness.observe(now, info);
   return liveness;
 }

@@ -58,7 +58,7 @@ export class KernelCheck {
     this.#standing = Standing.on(fd, settings);
     this.#grantedFrom = now;
     this.#lookedAt = now;
-    this.#liveness = this.#newLiveness(now);
+    this.#liveness = this.#newLiveness(now, Number.POSITIVE_INFINITY);
     this.#idleMs = this.#liveness.idleMs;
     this.#start();
     this.#place = tcpInfoShelf.enter();
@@ -148,13 +148,14 @@ export class KernelCheck {
   /** The kernel repeats as patiently as without a watch, and is judged by that. */
   uncap(): void {
     this.#standing = this.#standing.uncap(this.fd);
-    if (this.#liveness) this.#liveness = this.#recalled();
+    this.#liveness?.capped(this.#standing.terms.rtoMaxMs);
   }
 
-  /** From now on by other settings. What was read of the peer stays known. */
+  /** From now on by other settings. What was read of the peer stays known; what is unanswered was not asked by them. */
   retune(settings: WatchSettings): void {
     this.#standing = this.#standing.again(this.fd, settings);
-    this.#liveness = this.#recalled();
+    if (tcpInfoShelf.read(this.fd)) this.#keep(engine.now());
+    this.#liveness = this.#recalled(Number.POSITIVE_INFINITY);
     this.#idleMs = this.#liveness.idleMs;
     this.#start();
   }
@@ -228,7 +229,9 @@ export class KernelCheck {
   /** `isAskedEarly`: the probe is to leave now. */
   #observe(now: Instant, liveness: Liveness, info: TcpInfo, isAskedEarly: boolean): Instant {
     const next = liveness.observe(now, info);
-    this.#standing = this.#standing.guardInFlight(this.fd, liveness.flow === "in-flight");
+    const { rtoMaxMs } = this.#standing.terms;
+    this.#standing = this.#standing.followPath(this.fd, info).guardInFlight(this.fd, liveness.flow === "in-flight");
+    if (this.#standing.terms.rtoMaxMs !== rtoMaxMs) liveness.capped(this.#standing.terms.rtoMaxMs);
     if (liveness.isProbeMissing || (liveness.isUnquestioned && !liveness.wantsNudge))
       this.#standing = this.#standing.keepIdle(this.fd, liveness.idleMs, liveness.isProbeMissing);
     if (!liveness.wantsNudge && !isAskedEarly) return next;
@@ -236,15 +239,16 @@ export class KernelCheck {
     return liveness.nudged(now);
   }
 
-  #recalled(): Liveness {
-    const liveness = this.#newLiveness(this.heardAt);
+  /** `found`: so many of the attempts that the last reading shows unanswered are found. */
+  #recalled(found: number = 0): Liveness {
+    const liveness = this.#newLiveness(this.heardAt, found);
     const { info } = this;
     if (info) liveness.observe(this.#lookedAt, info);
     return liveness;
   }
 
-  #newLiveness(since: Instant): Liveness {
-    return new Liveness({ ...this.#standing.terms, loss: new PathLoss(this.#peer, this.#loss) }, since);
+  #newLiveness(since: Instant, found: number): Liveness {
+    return new Liveness({ ...this.#standing.terms, loss: new PathLoss(this.#peer, this.#loss), found }, since);
   }
 }
 

@@ -1,13 +1,15 @@
 import { backstopProbes, givesUpAfterMs, inFlightUserTimeoutMs, LOOSEST_COUNT, rtoCapMs } from "../core/backstop.ts";
 import type { ProbePlan } from "../core/probe-plan.ts";
+import { UNCAPPED_RTO_MS } from "../core/retransmission-times.ts";
 import { planOnShortPath } from "../core/short-path.ts";
+import type { TcpInfo } from "../core/tcp-info.ts";
 import type { AppliedKeepalive } from "../kernel/applied-keepalive.ts";
 import { applyOptions, applyTimeoutInFlight, type ConnectionOptions, readOptions } from "../kernel/connection-options.ts";
 import { applyKeepalive, isSameKeepalive } from "../kernel/keepalive.ts";
 import { restoreOptions } from "../kernel/late-restore.ts";
 import { NUDGE_IDLE_MS, nudgeDescriptor, settledOptions } from "../kernel/nudge.ts";
 import { readRetries } from "../kernel/retries.ts";
-import { applyRtoMax } from "../kernel/rto-max.ts";
+import { applyRtoMax, readRtoMax } from "../kernel/rto-max.ts";
 import { sampleTcpInfo } from "../kernel/tcp-info.ts";
 import { applyUserTimeout } from "../kernel/user-timeout.ts";
 import type { Applied } from "./applied.ts";
@@ -23,6 +25,9 @@ const REPORT =
 
 /** With `onDead: "report"` the kernel probes so seldom by itself that it gives up after more than an hour. */
 const REPORT_INTERVAL_MS = 30_000;
+
+/** The cap on backoff is set anew when it should differ by this factor. */
+const CAP_CHANGE = 1.2;
 
 /** What most connections have in common is kept once. */
 const sharedSaved: (saved: ConnectionOptions) => ConnectionOptions = shareEqual();
@@ -42,6 +47,7 @@ interface Terms {
   readonly isUncapped: boolean;
   /** The user timeout that is set while data is in flight with an open window; 0 where the kernel's own patience is enough. */
   readonly inFlightUserTimeoutMs: number;
+  readonly zeroWindowToleranceMs: number;
   /** The backoff beyond which the kernel does not double its timeout. */
   readonly lastBackoff: number;
   /** Idle time on a path that is known to lose nothing: the plan of no other one has a longer. */
@@ -140,10 +146,20 @@ export class Standing {
   /** The user timeout guards data in flight behind an open window only: at a closed one it would end a live peer (docs/internals/kernel.md#user-timeout). */
   guardInFlight(fd: number, isInFlight: boolean): Standing {
     const { inFlightUserTimeoutMs: timeoutMs } = this.terms;
-    if (timeoutMs === 0 || isInFlight === this.hasUserTimeout) return this;
-    if (isInFlight) applyTimeoutInFlight(fd, timeoutMs);
+    const hasUserTimeout = isInFlight && timeoutMs > 0;
+    if (hasUserTimeout === this.hasUserTimeout) return this;
+    if (hasUserTimeout) applyTimeoutInFlight(fd, timeoutMs);
     else applyUserTimeout(fd, 0);
-    return sharedStanding(new Standing({ ...this, hasUserTimeout: isInFlight }));
+    return sharedStanding(new Standing({ ...this, hasUserTimeout }));
+  }
+
+  /** The cap on backoff follows what is learned of the path; not while anything is repeated (see {@link applyCap}). */
+  followPath(fd: number, info: TcpInfo): Standing {
+    const { rtoMaxMs, budgetMs, isReport, isUncapped } = this.terms;
+    if (isReport || isUncapped || this.saved.rtoMaxMs === null || isRepeating(info)) return this;
+    const wantedMs = rtoCapMs(budgetMs, info);
+    if (rtoMaxMs !== null && Math.max(rtoMaxMs / wantedMs, wantedMs / rtoMaxMs) < CAP_CHANGE) return this;
+    return sharedStanding(new Standing({ ...this, terms: sharedTerms(withCap(this.terms, applyRtoMax(fd, wantedMs))) }));
   }
 
   /**
@@ -189,25 +205,37 @@ function termsFor(fd: number, settings: WatchSettings, saved: ConnectionOptions)
   const isReport = settings.onDead === "report";
   const retries2 = readRetries().tcpRetries2;
   const rtoMaxMs = isReport ? null : applyCap(fd, budgetMs);
-  const timeoutMs = isReport ? saved.userTimeoutMs : inFlightUserTimeoutMs(budgetMs, rtoMaxMs, retries2, zeroWindowToleranceMs);
-  return {
+  const terms: Terms = {
     budgetMs,
     falseAlarmsPerYear,
     atDeadline,
     isReport,
     rtoMaxMs,
     isUncapped: false,
-    inFlightUserTimeoutMs: timeoutMs,
+    inFlightUserTimeoutMs: saved.userTimeoutMs,
+    zeroWindowToleranceMs,
     lastBackoff: retries2,
     longestIdleMs: planOnShortPath({ budgetMs, falseAlarmsPerYear, rtoMaxMs }).idleMs,
   };
+  return isReport ? terms : withCap(terms, rtoMaxMs);
 }
 
-/** `null` where the kernel has no such option, and in the midst of retransmissions: lowered then, it would end the connection (see `bearable`). */
+function withCap(terms: Terms, rtoMaxMs: number | null): Terms {
+  const { budgetMs, lastBackoff, zeroWindowToleranceMs } = terms;
+  return { ...terms, rtoMaxMs, inFlightUserTimeoutMs: inFlightUserTimeoutMs(budgetMs, rtoMaxMs, lastBackoff, zeroWindowToleranceMs) };
+}
+
+/** In the midst of retransmissions the cap stays that is in force: lowered then, it would end the connection (see `bearable`). `null`: none. */
 function applyCap(fd: number, budgetMs: number): number | null {
   const info = sampleTcpInfo(fd);
   if (typeof info === "number") return applyRtoMax(fd, rtoCapMs(budgetMs));
-  return (info.retransmits ?? 0) > 0 ? null : applyRtoMax(fd, rtoCapMs(budgetMs, info.rttMs));
+  if (!isRepeating(info)) return applyRtoMax(fd, rtoCapMs(budgetMs, info));
+  const inForceMs = readRtoMax(fd) ?? UNCAPPED_RTO_MS;
+  return inForceMs < UNCAPPED_RTO_MS ? inForceMs : null;
+}
+
+function isRepeating({ retransmits = 0 }: TcpInfo): boolean {
+  return retransmits > 0;
 }
 
 function isOver(budgetMs: number, { idle, inFlight }: { readonly idle: number; readonly inFlight: number }): string {

@@ -3,7 +3,7 @@ import { Liveness } from "../../src/core/liveness.ts";
 import type { LivenessOptions } from "../../src/core/liveness-options.ts";
 import { PathLoss } from "../../src/core/path-loss.ts";
 import type { PeerGroup } from "../../src/core/peer-groups.ts";
-import { KernelModel, type ModelWorld, type Path } from "./kernel-model.ts";
+import { KernelModel, MODEL_DEFAULTS, type ModelOptions, type ModelWorld, type Path } from "./kernel-model.ts";
 
 export interface Run {
   readonly budgetMs: number;
@@ -22,6 +22,12 @@ export interface Run {
   readonly options?: Partial<LivenessOptions>;
   readonly peer?: PeerGroup;
   readonly world?: ModelWorld;
+  /** The watch begins then; default at once. Until then the kernel has what the program set. */
+  readonly begins?: { readonly atMs: number; readonly program: Partial<ModelOptions> };
+  /** The watching process stands still meanwhile. */
+  readonly stall?: { readonly fromMs: number; readonly untilMs: number };
+  /** From then on it is watched by another budget. */
+  readonly retune?: { readonly atMs: number; readonly budgetMs: number };
 }
 
 /** How a run ended. */
@@ -36,33 +42,39 @@ export interface Outcome {
 
 /** Watches a modelled connection as a watch does, in virtual time. */
 export function watchModel(run: Run): Outcome {
-  const { budgetMs, path, untilMs, writeEveryMs, rtoMaxMs = Math.max(1000, budgetMs / 5), isForgetful = false, lateBy = () => 0 } = run;
-  const writes = [...(run.writesAtMs ?? [run.writeAtMs ?? writeEveryMs ?? Number.POSITIVE_INFINITY])];
-  const options = { budgetMs, rtoMaxMs, lastBackoff: 15, ...run.options };
-  const newLiveness = (own: PathLoss["own"], since: number): Liveness => {
+  const { path, untilMs, isForgetful = false, lateBy = () => 0, begins, stall, retune } = run;
+  const kernel = new KernelModel(path, begins?.program ?? {}, run.world);
+  const traffic = new Traffic(run);
+  traffic.live(kernel, begins?.atMs ?? 0);
+  let settings = settle(kernel, run, run.budgetMs);
+  const newLiveness = (own: PathLoss["own"], since: number, found = 0): Liveness => {
     const loss = new PathLoss(run.peer ?? null, own);
-    return new Liveness({ ...options, loss }, since);
+    return new Liveness({ ...settings, loss, found }, since);
   };
-  let liveness = newLiveness(null, 0);
-  const { idleMs } = liveness;
-  const kernel = new KernelModel(
-    path,
-    { ...(rtoMaxMs === null ? {} : { rtoMaxMs }), idleMs, ...backstopProbes(budgetMs, idleMs) },
-    run.world,
-  );
-  let next = 1;
+  let liveness = newLiveness(null, kernel.now, Number.POSITIVE_INFINITY);
+  keepAlive(kernel, liveness, settings.budgetMs);
+  let next = kernel.now + 1;
   let segmentsBefore = 0;
+  let isToStall = stall !== undefined;
+  let isToRetune = retune !== undefined;
   while (kernel.now < untilMs) {
-    const [write = Number.POSITIVE_INFINITY] = writes;
-    kernel.run(Math.min(next, write, untilMs));
-    if (kernel.state === "CLOSE") return { deadAt: null, kernelEndedAt: kernel.now, liveness, kernel };
-    if (kernel.now >= (run.closesWindowAtMs ?? Number.POSITIVE_INFINITY)) kernel.isPeerReading = false;
-    if (kernel.now >= write) {
-      kernel.write();
-      writes.shift();
-      if (writeEveryMs !== undefined) writes.push(kernel.now + writeEveryMs);
+    let stalledMs = 0;
+    if (isToStall && stall && next >= stall.fromMs) {
+      isToStall = false;
+      stalledMs = stall.untilMs - next;
+      next = stall.untilMs;
     }
-    if (kernel.now < next) continue;
+    if (isToRetune && retune) next = Math.min(next, Math.max(kernel.now, retune.atMs));
+    traffic.live(kernel, Math.min(next, untilMs));
+    if (kernel.state === "CLOSE") return { deadAt: null, kernelEndedAt: kernel.now, liveness, kernel };
+    if (kernel.now < next) break;
+    if (isToRetune && retune && kernel.now >= retune.atMs) {
+      isToRetune = false;
+      settings = settle(kernel, run, retune.budgetMs);
+      liveness = newLiveness(liveness.loss.own, liveness.heardAt, Number.POSITIVE_INFINITY);
+      keepAlive(kernel, liveness, settings.budgetMs);
+    }
+    if (stalledMs > 0) liveness.stalled(kernel.now, stalledMs);
     next = liveness.observe(kernel.now, kernel.info());
     if (liveness.state === "dead") return { deadAt: kernel.now, kernelEndedAt: null, liveness, kernel };
     if (liveness.wantsNudge) {
@@ -81,6 +93,48 @@ export function watchModel(run: Run): Outcome {
     next = Math.ceil((Math.max(kernel.now + 1, next) + 9) / 10) * 10 + lateBy();
   }
   return { deadAt: null, kernelEndedAt: null, liveness, kernel };
+}
+
+/** What the program writes, and whether the peer reads it. */
+class Traffic {
+  readonly #run: Run;
+  readonly #writes: number[];
+
+  constructor(run: Run) {
+    this.#run = run;
+    this.#writes = [...(run.writesAtMs ?? [run.writeAtMs ?? run.writeEveryMs ?? Number.POSITIVE_INFINITY])];
+  }
+
+  /** Lives until `until`, or until the kernel has ended the connection. */
+  live(kernel: KernelModel, until: number): void {
+    const { writeEveryMs, closesWindowAtMs = Number.POSITIVE_INFINITY } = this.#run;
+    for (;;) {
+      const [write = Number.POSITIVE_INFINITY] = this.#writes;
+      kernel.run(Math.min(until, write));
+      if (kernel.state === "CLOSE") return;
+      if (kernel.now >= closesWindowAtMs) kernel.isPeerReading = false;
+      if (kernel.now < write) return;
+      kernel.write();
+      this.#writes.shift();
+      if (writeEveryMs !== undefined) this.#writes.push(kernel.now + writeEveryMs);
+      if (kernel.now >= until) return;
+    }
+  }
+}
+
+/** Sets the cap on backoff; not in the midst of retransmissions: there the one stays that is in force. */
+function settle(kernel: KernelModel, run: Run, budgetMs: number): LivenessOptions {
+  const { rtoMaxMs: wanted = Math.max(1000, budgetMs / 5) } = run;
+  const inForce = kernel.options.rtoMaxMs < MODEL_DEFAULTS.rtoMaxMs ? kernel.options.rtoMaxMs : null;
+  const rtoMaxMs = (kernel.info().retransmits ?? 0) > 0 ? inForce : wanted;
+  if (rtoMaxMs !== null) kernel.set({ rtoMaxMs });
+  return { budgetMs, rtoMaxMs, lastBackoff: 15, ...run.options };
+}
+
+/** Switches the standing keepalive on; as many probes as have gone unanswered come on top of the count. */
+function keepAlive(kernel: KernelModel, { idleMs }: Liveness, budgetMs: number): void {
+  const { intervalMs, count } = backstopProbes(budgetMs, idleMs);
+  kernel.set({ keepalive: true, idleMs, intervalMs, count: Math.min(127, count + (kernel.info().probes ?? 0)) });
 }
 
 /** When, if ever, a watch called the peer dead. */
