@@ -35,7 +35,7 @@ const anyCase = fc.record<Case>({
   info: fc.option(anyInfo),
   localPath: anyPath,
   others: fc.constant(null),
-  silentForMs: fc.option(fc.nat(100_000)),
+  silentForMs: fc.option(fc.nat(100_000), { freq: 1 }),
   unansweredAttempts: fc.nat(20),
   areAttemptsLocal: fc.boolean(),
   lossRatio: fc.double({ min: 0, max: 1, noNaN: true }),
@@ -44,8 +44,8 @@ const anyCase = fc.record<Case>({
   isHeardWithoutProgress: fc.boolean(),
   isRushed: fc.boolean(),
   isQuestioned: fc.boolean(),
-  processSilentForMs: fc.option(fc.nat(100_000)),
-  pausedForMs: fc.option(fc.nat(100_000)),
+  processSilentForMs: fc.option(fc.nat(100_000), { freq: 1 }),
+  pausedForMs: fc.option(fc.nat(100_000), { freq: 1 }),
   hasRtoCap: fc.boolean(),
 });
 
@@ -61,6 +61,7 @@ describe("whatever the evidence", () => {
         expect(why.length).toBeGreaterThan(0);
         for (const line of [...why, ...unknown]) expect(line).not.toMatch(/undefined|null|NaN/);
       }),
+      { numRuns: 1000 },
     );
   });
 
@@ -71,6 +72,7 @@ describe("whatever the evidence", () => {
         const isConnecting = it.info?.state === "SYN_SENT";
         expect({ cause, isHarmless: HARMLESS.has(cause) }).toEqual({ cause, isHarmless: isConnecting || it.state === "alive" });
       }),
+      { numRuns: 1000 },
     );
   });
 
@@ -81,6 +83,7 @@ describe("whatever the evidence", () => {
         if (it.state === "alive" || cause === "connecting") return;
         expect({ cause, isCertain: certainty === "certain" }).toEqual({ cause, isCertain: CERTAIN_OF_SILENCE.has(cause) });
       }),
+      { numRuns: 1000 },
     );
   });
 });

@@ -14,7 +14,7 @@ const IN_ORDER: LocalPath = {
 };
 
 /** How it ended, and what is found in it. `unknown`: without it nothing is left unknown. */
-type Row = readonly [it: Partial<Ending>, state: State, certainty: Certainty, why: RegExp, unknown?: RegExp];
+type Row = [it: Partial<Ending>, state: State, certainty: Certainty, why: RegExp, unknown?: RegExp];
 type Rows = readonly [Row, ...Row[]];
 
 const after = (errorCode: string, more: Partial<Ending> = {}): Partial<Ending> => ({ errorCode, ...more });

@@ -4,7 +4,7 @@ import type { Cause, Certainty, LocalPath, OtherConnections } from "../../src/co
 import type { TcpInfo, TcpState } from "../../src/core/tcp-info.ts";
 
 /** What is known, how certain the cause is, and what some line of `why` and of `unknown` says; without the last nothing is left unknown. */
-type Row = readonly [when: string, it: Partial<Case>, certainty: Certainty, why: RegExp, unknown?: RegExp];
+type Row = [when: string, it: Partial<Case>, certainty: Certainty, why: RegExp, unknown?: RegExp];
 type Rows = readonly [Row, ...Row[]];
 
 /** Causes that only the end of a socket has: classify-ending.test.ts. */
