@@ -208,6 +208,7 @@ function applyCap(fd: number, budgetMs: number): number | null {
   return (info.retransmits ?? 0) > 0 ? null : applyRtoMax(fd, rtoCapMs(budgetMs, info.rttMs));
 }
 
-function isOver(budgetMs: number, { idle, inFlight }: { readonly idle: number; readonly inFlight: number }): string {
-  return `the attempts that prove death at the accepted false alarms do not fit into ${budgetMs} ms on this path: a dead peer is found within ${idle} ms idle, ${inFlight} ms in flight; atDeadline: "end" keeps the budget and accepts more false alarms`;
+function isOver(budgetMs: number, { idle, inFlight, closedWindow }: Applied["detectWithinMs"]): string {
+  const behindWindow = closedWindow === null ? "" : `, ${closedWindow} ms behind a closed window`;
+  return `the attempts that prove death at the accepted false alarms do not fit into ${budgetMs} ms on this path: a dead peer is found within ${idle} ms idle, ${inFlight} ms in flight${behindWindow}; atDeadline: "end" keeps the budget and accepts more false alarms`;
 }
