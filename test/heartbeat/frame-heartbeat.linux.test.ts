@@ -56,8 +56,8 @@ describe("frameHeartbeat", () => {
       if (line.endsWith("0")) await Promise.all([near.heartbeat(), far.heartbeat()]);
     }
     await Promise.all([near.heartbeat(), far.heartbeat()]);
-    expect([atNear, atFar]).toEqual([sent, sent]);
-    expect([near.version, far.version]).toEqual([1, 1]);
+    expect({ atNear, atFar }).toEqual({ atNear: sent, atFar: sent });
+    expect({ near: near.version, far: far.version }).toEqual({ near: 1, far: 1 });
   });
 
   it("keeps binary messages as they were, empty ones too", async () => {

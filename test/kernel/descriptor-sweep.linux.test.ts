@@ -41,7 +41,11 @@ await describeWith(["root", "bpf", "setpriv"], "a sweep", () => {
     expect([sweep.run(), sweep.run()]).not.toContain(null);
     expect(commands).toEqual([LOAD, LINK, ITERATE, LINK, ITERATE]);
     isForbidden = true;
-    expect([sweep.run(), sweep.run(), sweep.prepare()]).toEqual([null, null, false]);
+    expect({ first: sweep.run(), second: sweep.run(), isPrepared: sweep.prepare() }).toEqual({
+      first: null,
+      second: null,
+      isPrepared: false,
+    });
     expect(commands.slice(5)).toEqual([LINK]);
   });
 
@@ -54,7 +58,8 @@ await describeWith(["root", "bpf", "setpriv"], "a sweep", () => {
         return -EPERM;
       },
     });
-    expect([sweep.prepare(), sweep.prepare(), sweep.run(), loads]).toEqual([false, false, null, 1]);
+    expect({ first: sweep.prepare(), second: sweep.prepare(), run: sweep.run() }).toEqual({ first: false, second: false, run: null });
+    expect(loads).toBe(1);
   });
 
   it("tells pids as /proc does, or is not tried", async () => {
@@ -99,7 +104,7 @@ await describeWith(["root", "bpf", "setpriv"], "a sweep", () => {
         return port.close(fd);
       },
     });
-    expect([sweep.prepare(), left]).toEqual([true, 1]);
+    expect({ isPrepared: sweep.prepare(), left }).toEqual({ isPrepared: true, left: 1 });
     sweep.close();
     sweep.close();
     expect(left).toBe(0);

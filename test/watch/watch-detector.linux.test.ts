@@ -66,7 +66,7 @@ describe("watch with a detector of one's own", () => {
     for (const answer of answers) answer();
     await once(w, "alive");
     const { mistakes, meanMistakeMs, queryAccuracy, detectionMs } = w.quality;
-    expect([mistakes, detectionMs]).toEqual([1, null]);
+    expect({ mistakes, detectionMs }).toEqual({ mistakes: 1, detectionMs: null });
     expect(meanMistakeMs).toBeGreaterThan(280);
     expect(meanMistakeMs).toBeLessThan(500);
     expect(queryAccuracy).toBeGreaterThan(0.75);
