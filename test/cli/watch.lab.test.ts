@@ -61,7 +61,7 @@ await describeWith(["namespaces", "ss"], "halfopen watch", () => {
     expect(text.lines.at(-2)).toMatch(/ dead {4}path-silent, /);
   });
 
-  it.concurrent("gives up a peer that it never reaches, in the same time", { timeout: 60_000 }, async () => {
+  it.concurrent("gives up a peer that it never reaches in the same time", { timeout: 60_000 }, async () => {
     const stage = await Stage.open(world);
     await stage.network.pullCable();
     const startedAt = performance.now();

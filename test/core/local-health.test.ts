@@ -36,7 +36,7 @@ describe("a tick", () => {
     expect(health.suspends).toBe(0);
   });
 
-  it("is the first one, of which nothing is known before", () => {
+  it("betrays nothing when it is the first", () => {
     expect(new LocalHealth().tick(1000, 1000, EPOCH)).toBeNull();
   });
 });

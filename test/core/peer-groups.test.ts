@@ -72,7 +72,7 @@ describe("what the other connections say", () => {
     expect(othersOf(ours, false, SINCE)).toBeNull();
   });
 
-  it("hears the dead as witnesses until the peer is heard again", () => {
+  it("counts those that died as silent until the peer is heard again", () => {
     const { groups, of } = joined("192.0.2.1", "192.0.2.1");
     const [group] = of as [PeerGroup];
     for (let i = 0; i < 2; i++) markSilent(group, true);

@@ -73,7 +73,7 @@ describe("frameHeartbeat", () => {
     expect(got).toEqual(sent);
   });
 
-  it("holds the writer back while the reader does not read, says so to the peer, and loses nothing", async () => {
+  it("pauses the writer while the reader does not read, tells the peer, and loses nothing", async () => {
     const [near, far] = await channels();
     const line = "x".repeat(60_000);
     let written = 0;

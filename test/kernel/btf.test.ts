@@ -70,7 +70,7 @@ describe("the kernel's description of its types", () => {
     expect(() => btf.member("task", "pid")).toThrow("this kernel has no task");
   });
 
-  it("takes a name for the whole name only", () => {
+  it("matches whole names only", () => {
     expect(btf.memberIfAny("sock", "plai")).toBe(null);
     expect(btf.memberIfAny("sock", "lain")).toBe(null);
   });

@@ -151,7 +151,7 @@ describe("the search for owners", () => {
     expect(new Set(asked)).toEqual(new Set([SO_COOKIE]));
   });
 
-  it("passes over processes that ended or are hidden", () => {
+  it("skips processes that ended or are hidden", () => {
     const owners = OwnerTable.ofSize(table.size);
     expect(searchShare(port, { pid: 4_194_303, below: null }, InodeIndex.of(table), owners)).toBe(null);
     expect(owners.ownerOf(0)).toBe(null);
@@ -180,7 +180,7 @@ describe("the search for owners", () => {
     expect(links).toBeLessThanOrEqual(last + 1 + 64 - table.size);
   });
 
-  it("believes no event loop: a descriptor that became another socket is told by its link", () => {
+  it("does not rely on the event loop: a descriptor that became another socket is recognised by its link", () => {
     const owners = OwnerTable.ofSize(table.size);
     let asked = 0;
     const lying = {

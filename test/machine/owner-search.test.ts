@@ -32,7 +32,7 @@ describe("the index of inodes", () => {
     );
   });
 
-  it("takes inode 0, which no descriptor leads to, for no socket", () => {
+  it("treats inode 0, which no descriptor leads to, as no socket", () => {
     // A descriptor that is no socket is asked for as 0: it once became the owner of the first row.
     expect(InodeIndex.of(tableOf([5])).rowOf(0)).toBe(-1);
     expect(InodeIndex.of(tableOf([])).rowOf(0)).toBe(-1);
@@ -70,7 +70,7 @@ describe("the table of owners", () => {
     expect(owners.optionsOf(1)).toBe(owners.optionsOf(0));
   });
 
-  it("tells apart: read, refused, and not asked", () => {
+  it("distinguishes read, refused and not asked", () => {
     const owners = OwnerTable.ofSize(3);
     owners.setOwner(0, 1, 3);
     owners.setErrno(0, 1);

@@ -73,7 +73,7 @@ describe("watch with a detector of one's own", () => {
     expect(queryAccuracy).toBeLessThan(0.9);
   });
 
-  it("is refused what cannot work", async () => {
+  it("refuses what cannot work", async () => {
     pair = await loopbackPair();
     const { client } = pair;
     const heartbeat = () => Promise.resolve();

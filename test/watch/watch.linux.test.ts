@@ -149,7 +149,7 @@ describe("watch", () => {
     expect(other.silentForMs).toBeLessThan(1600);
   });
 
-  it("takes no harm from the program's own setTimeout and setKeepAlive, and hands back what the program set", async () => {
+  it("is not disturbed by the program's own setTimeout and setKeepAlive, and restores what the program set", async () => {
     pair = await loopbackPair();
     const { client } = pair;
     const w = watch(client, { detectWithinMs: 2500 });
