@@ -40,7 +40,7 @@ describe("the platform table", () => {
     expect(status).toBe(0);
     expect(Object.keys(results).sort()).toEqual(Object.keys(table).sort());
     for (const [name, result] of Object.entries(results))
-      expect([name, result, table[name]?.["Linux x64"]]).toEqual([name, "works", "run in CI"]);
+      expect({ name, result, told: table[name]?.["Linux x64"] }).toEqual({ name, result: "works", told: "run in CI" });
   });
 
   it("says of macOS and FreeBSD no more than the tables and codecs that are tested", () => {
@@ -53,7 +53,7 @@ describe("the platform table", () => {
       for (const [capability, row] of Object.entries(table)) {
         const isTested = OF_THE_TABLE.includes(capability) || (capability === "system" && hasSystemSettings(name));
         const expected = isTested ? "codec tests only" : SHARED.includes(capability) ? "not run" : "no";
-        expect([column, capability, row[column]]).toEqual([column, capability, expected]);
+        expect({ column, capability, told: row[column] }).toEqual({ column, capability, told: expected });
       }
     }
   });

@@ -55,7 +55,7 @@ await describeWith(
       // Who was silent lately keeps what was learned of its path; a connection that is kept after its end would come to more.
       expect(soak.heapGrowth).toBeLessThan(1.1);
       expect(soak.ownTime.p99Ms).toBeLessThan(5);
-      expect([soak.found, soak.answered]).toEqual([soak.doomed, soak.living]);
+      expect({ found: soak.found, answered: soak.answered }).toEqual({ found: soak.doomed, answered: soak.living });
       expect(soak.detection.p99Ms).toBeLessThan(LATE_BUDGETS * soak.budgetMs);
       expect(soak.detection.maxMs).toBeLessThan(MOST_BUDGETS * soak.budgetMs);
     });

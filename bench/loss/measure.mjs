@@ -36,7 +36,7 @@ export const DEFAULTS = {
 
 /**
  * @typedef {{
- *   cause: string, certainty: string, attempts: number, lossRatio: number, silentForMs: number | null, rttMs: number | null, isOverdue: boolean,
+ *   id: number, cause: string, certainty: string, attempts: number, lossRatio: number, silentForMs: number | null, rttMs: number | null, isOverdue: boolean,
  *   errorCode: string | null, why: string[], unknown: string[], afterLossMs: number, afterCutMs: number
  * }} Verdict
  */

@@ -238,6 +238,7 @@ function isRepeating({ retransmits = 0 }: TcpInfo): boolean {
   return retransmits > 0;
 }
 
-function isOver(budgetMs: number, { idle, inFlight }: { readonly idle: number; readonly inFlight: number }): string {
-  return `the attempts that prove death at the accepted false alarms do not fit into ${budgetMs} ms on this path: a dead peer is found within ${idle} ms idle, ${inFlight} ms in flight; atDeadline: "end" keeps the budget and accepts more false alarms`;
+function isOver(budgetMs: number, { idle, inFlight, closedWindow }: Applied["detectWithinMs"]): string {
+  const behindWindow = closedWindow === null ? "" : `, ${closedWindow} ms behind a closed window`;
+  return `the attempts that prove death at the accepted false alarms do not fit into ${budgetMs} ms on this path: a dead peer is found within ${idle} ms idle, ${inFlight} ms in flight${behindWindow}; atDeadline: "end" keeps the budget and accepts more false alarms`;
 }

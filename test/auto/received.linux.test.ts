@@ -19,7 +19,7 @@ it.each([
     const [socket] = (await once(accepting, "connection")) as [Socket];
     child.send("yours", socket);
     const [[isKeepaliveOn, idleMs]] = (await once(child, "message")) as [[boolean, number]];
-    expect([isKeepaliveOn, idleMs < 10_000]).toEqual([isWatched, isWatched]);
+    expect({ isKeepaliveOn, isIdleShort: idleMs < 10_000 }).toEqual({ isKeepaliveOn: isWatched, isIdleShort: isWatched });
     client.destroy();
     child.disconnect();
     const [code] = await once(child, "exit"); // nothing of ours keeps it alive

@@ -108,7 +108,11 @@ await describeWith(["root", "namespaces", "ss", "/usr/bin/python3"], "where the 
       ).toEqual(["destroy", "error", "error"]);
       for (const { action, reason } of events())
         if (action === "error") expect(reason).toContain(`its settings could not be reached: ${errno}`);
-      expect([idle.code(), writing.code(), started.code()]).toEqual([undefined, 7, undefined]);
+      expect({ idle: idle.code(), writing: writing.code(), started: started.code() }).toEqual({
+        idle: undefined,
+        writing: 7,
+        started: undefined,
+      });
       expect(started.process.errors).toEqual([expect.stringContaining(`its settings could not be reached: ${errno}`)]);
     },
   );
@@ -120,12 +124,12 @@ await describeWith(["root", "namespaces", "ss", "/usr/bin/python3"], "where the 
       const stage = await Stage.open(world);
       for (const command of [["guard", ...GUARD], ["audit"]]) {
         const { process, ended, lines } = await stage.start("left", [...refusing(errno, "sock_diag"), ...HALFOPEN, ...command]);
-        expect([await ended, lines]).toEqual([3, []]);
+        expect({ code: await ended, lines }).toEqual({ code: 3, lines: [] });
         expect(process.errors.join("\n")).toContain(`the system refuses netlink: ${errno}`);
       }
       const program = ["sh", "-c", "echo ran; exit 5"];
       const { process, ended, lines } = await stage.start("left", [...refusing(errno, "sock_diag"), ...HALFOPEN, "exec", "--", ...program]);
-      expect([await ended, lines]).toEqual([5, ["ran"]]);
+      expect({ code: await ended, lines }).toEqual({ code: 5, lines: ["ran"] });
       await until(() => process.errors.length > 0, "exec says so");
       expect(process.errors.join("\n")).toContain(`${errno}`);
     },

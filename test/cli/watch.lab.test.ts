@@ -44,7 +44,7 @@ await describeWith(["namespaces", "ss"], "halfopen watch", () => {
     ]);
     await until(() => json.lines.length > 5 && text.lines.length > 5, "they show signs of life");
     for (const { event, rttMs, diagnosis } of told(json)) {
-      expect([event, diagnosis.state]).toEqual(["vitals", "alive"]);
+      expect({ event, state: diagnosis.state }).toEqual({ event: "vitals", state: "alive" });
       expect(rttMs).toBeGreaterThan(0);
       // The standing keepalive asks after two seconds, an answer has 200 ms, and who is calm is looked at up to 312 ms late.
       expect(diagnosis.silentForMs).toBeLessThan(2750);
@@ -53,7 +53,7 @@ await describeWith(["namespaces", "ss"], "halfopen watch", () => {
 
     const cutAt = performance.now();
     await stage.network.pullCable();
-    expect([await json.ended, await text.ended]).toEqual([1, 1]);
+    expect({ json: await json.ended, text: await text.ended }).toEqual({ json: 1, text: 1 });
     expect(performance.now() - cutAt).toBeLessThan(BUDGET_MS + 500);
     const events = told(json).filter(({ event }) => event !== "vitals");
     expect(events.map(({ event }) => event)).toEqual(["suspect", "dead", "close"]);
@@ -61,7 +61,7 @@ await describeWith(["namespaces", "ss"], "halfopen watch", () => {
     expect(text.lines.at(-2)).toMatch(/ dead {4}path-silent, /);
   });
 
-  it.concurrent("gives up a peer that it never reaches, in the same time", { timeout: 60_000 }, async () => {
+  it.concurrent("gives up a peer that it never reaches in the same time", { timeout: 60_000 }, async () => {
     const stage = await Stage.open(world);
     await stage.network.pullCable();
     const startedAt = performance.now();
@@ -93,7 +93,7 @@ await describeWith(["namespaces", "ss"], "halfopen watch", () => {
     const givenUp = async (stage: Stage, prefix: readonly string[], peer: string): Promise<string> => {
       const startedAt = performance.now();
       const running = await stage.start("left", [...prefix, ...HALFOPEN, "watch", peer, "--detect-within", "3s"]);
-      expect([await running.ended, running.lines]).toEqual([1, []]);
+      expect({ code: await running.ended, lines: running.lines }).toEqual({ code: 1, lines: [] });
       expect(performance.now() - startedAt).toBeLessThan(3000 + 2500); // Node's start included
       await until(() => running.process.errors.length > 0, "it says why");
       return running.process.errors.join("\n");
@@ -130,7 +130,7 @@ await describeWith(["namespaces", "ss"], "halfopen watch", () => {
     const stage = await Stage.open(world);
     const host = stage.network.address("right");
     const refused = await stage.start("left", [...HALFOPEN, "watch", `${host}:9`, "--json"]);
-    expect([await refused.ended, refused.lines]).toEqual([1, []]);
+    expect({ code: await refused.ended, lines: refused.lines }).toEqual({ code: 1, lines: [] });
     await until(() => refused.process.errors.length > 0, "it says why");
     expect(refused.process.errors).toEqual([`halfopen: ${host}:9 was not reached: connect ECONNREFUSED ${host}:9`]);
     const stopped = await stage.start("left", [...HALFOPEN, "watch", `${host}:7000`, "--every", "100ms"]);
@@ -156,7 +156,7 @@ await describeWith(["namespaces", "ss"], "halfopen watch", () => {
       [`${host}:7000`, "--every", "1ms"],
     ]) {
       const wrong = await stage.start("left", [...HALFOPEN, "watch", ...args]);
-      expect([args, await wrong.ended, wrong.lines]).toEqual([args, 2, []]);
+      expect({ args, code: await wrong.ended, lines: wrong.lines }).toEqual({ args, code: 2, lines: [] });
     }
   });
 });

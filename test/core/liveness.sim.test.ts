@@ -152,7 +152,7 @@ describe("Liveness against a model of the kernel", () => {
     }
   });
 
-  it("looks a few times a second at most, also at those who were asked early and are gone", () => {
+  it("checks a few times a second at most, also a peer that was probed early and is gone", () => {
     const kernel = new KernelModel({ rttMs: 0, isUp: (now) => now < 1000 });
     const liveness = new Liveness({ budgetMs: 60_000, rtoMaxMs: 12_000 }, 0);
     kernel.set({ idleMs: liveness.idleMs });
@@ -169,7 +169,7 @@ describe("Liveness against a model of the kernel", () => {
     expect(looks / (kernel.now / 1000)).toBeLessThan(4);
   });
 
-  it("calls nobody dead whose probes and retransmissions this host drops at random, a fifth of them, for an hour", () => {
+  it("calls no peer dead while this host drops a fifth of its probes and retransmissions at random, for an hour", () => {
     const seed = Number(process.env.HALFOPEN_SEED ?? 20_261_123);
     for (let i = 0; i < 10; i++) {
       const next = seededRandom(seed + i);
@@ -209,7 +209,7 @@ describe("Liveness against a model of the kernel", () => {
     expect(dead).toBeLessThan(outages / 500);
   });
 
-  it("holds its own lateness against nobody: late looks ask fewer questions, of which an outage and a loss just before it may have all", () => {
+  it("blames no peer for its own lateness: late checks leave fewer attempts, and an outage after a loss may take them all", () => {
     const outages = 2000;
     const dead = deathsIn(outages, (start, next) => {
       const lossFrom = start - 500 * next();
@@ -220,7 +220,7 @@ describe("Liveness against a model of the kernel", () => {
     expect(dead).toBe(0);
   });
 
-  it("calls nobody dead on a path that loses a tenth of the round trips, for an hour of ten idle and ten talking connections", () => {
+  it("calls no peer dead on a path that loses a tenth of the round trips, for an hour of ten idle and ten talking connections", () => {
     const seed = Number(process.env.HALFOPEN_SEED ?? 20_261_123);
     for (let i = 0; i < 20; i++) {
       const next = seededRandom(seed + i);
@@ -247,7 +247,7 @@ describe("Liveness against a model of the kernel", () => {
     );
   });
 
-  it("calls nobody dead who is merely silent: a healthy idle connection lives for ever", () => {
+  it("never calls a healthy idle connection dead, however long it is silent", () => {
     expect(deadAt({ budgetMs: 2500, path: { rttMs: 5, isUp: () => true }, untilMs: 3_600_000 })).toBeNull();
   });
 });

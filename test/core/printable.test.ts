@@ -29,7 +29,7 @@ describe("what others named", () => {
     expect(printableJson(JSON.stringify("\u009b\u007f\u{e0041}"))).toBe('"\\u009b\\u007f\\udb40\\udc41"');
   });
 
-  it("stays as it is where every character can be seen", () => {
+  it("is unchanged where every character is printable", () => {
     expect(printable(VISIBLE)).toBe(VISIBLE);
     expect(printableJson(JSON.stringify(VISIBLE))).toBe(JSON.stringify(VISIBLE));
   });

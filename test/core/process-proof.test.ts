@@ -35,7 +35,7 @@ const paced = (): ProcessProof =>
   new ProcessProof(BUDGET_MS, 0, { intervalMs: 500, detector: new NfdEDetector({ intervalMs: 500, marginMs: 1000 }, 0) });
 
 describe("the proof of a process", () => {
-  it("by itself asks only where it is quiet and ends with the budget", () => {
+  it("without a detector asks only a quiet peer, and ends with the budget", () => {
     const { asked, silentAt } = run(new ProcessProof(BUDGET_MS, 0), 30_000, (at) => (at < 9000 ? 20 : null));
     expect(asked).toEqual([4000, 8020, 12_040]);
     expect(silentAt).toBeGreaterThan(8040 + BUDGET_MS - 60);
@@ -74,7 +74,7 @@ describe("the proof of a process", () => {
     expect(silentAt).toBeNull();
   });
 
-  it("lets its own standstill count for nothing", () => {
+  it("moves its deadlines by the time this process stood still", () => {
     const proof = paced();
     run(proof, 5000, () => 20);
     proof.asked(5500);
@@ -83,18 +83,19 @@ describe("the proof of a process", () => {
     expect(proof.isSilentTooLong(17_100)).toBe(true);
   });
 
-  it("leaves the peer the same time to answer a question that it put late", () => {
+  it("gives the peer the full time to answer when it asks late", () => {
     const proof = new ProcessProof(BUDGET_MS, 0);
     expect(proof.next(11_700)).toBeGreaterThan(11_700);
-    expect([proof.wantsHeartbeat, proof.isSilentTooLong(11_700)]).toEqual([true, false]);
+    expect(proof.wantsHeartbeat).toBe(true);
+    expect(proof.isSilentTooLong(11_700)).toBe(false);
     proof.asked(11_700);
     const dueAt = proof.next(11_700);
     expect(dueAt).toBeGreaterThan(11_700 + 0.6 * BUDGET_MS - 60);
     expect(dueAt).toBeLessThanOrEqual(11_700 + 0.6 * BUDGET_MS);
-    expect([proof.isSilentTooLong(dueAt - 1), proof.isSilentTooLong(dueAt)]).toEqual([false, true]);
+    expect({ before: proof.isSilentTooLong(dueAt - 1), due: proof.isSilentTooLong(dueAt) }).toEqual({ before: false, due: true });
   });
 
-  it("gains a peer no time by repeating late what failed", () => {
+  it("does not extend the deadline when a failed heartbeat is retried late", () => {
     const proof = new ProcessProof(BUDGET_MS, 0);
     let now = 4000;
     for (; !proof.isSilentTooLong(now); now += 400) {

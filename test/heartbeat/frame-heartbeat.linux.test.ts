@@ -56,8 +56,8 @@ describe("frameHeartbeat", () => {
       if (line.endsWith("0")) await Promise.all([near.heartbeat(), far.heartbeat()]);
     }
     await Promise.all([near.heartbeat(), far.heartbeat()]);
-    expect([atNear, atFar]).toEqual([sent, sent]);
-    expect([near.version, far.version]).toEqual([1, 1]);
+    expect({ atNear, atFar }).toEqual({ atNear: sent, atFar: sent });
+    expect({ near: near.version, far: far.version }).toEqual({ near: 1, far: 1 });
   });
 
   it("keeps binary messages as they were, empty ones too", async () => {
@@ -73,7 +73,7 @@ describe("frameHeartbeat", () => {
     expect(got).toEqual(sent);
   });
 
-  it("holds the writer back while the reader does not read, says so to the peer, and loses nothing", async () => {
+  it("pauses the writer while the reader does not read, tells the peer, and loses nothing", async () => {
     const [near, far] = await channels();
     const line = "x".repeat(60_000);
     let written = 0;

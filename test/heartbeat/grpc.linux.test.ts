@@ -89,7 +89,7 @@ await describeWith([SERVERS["grpc-core"].needs], "a server on gRPC's C core", ()
       await once(session, "connect");
       const pinged = watchHttp2(session, { detectWithinMs: BUDGET_MS });
       const [code, , data] = await once(session, "goaway");
-      expect([code, String(data)]).toEqual([ENHANCE_YOUR_CALM, "too_many_pings"]);
+      expect({ code, data: String(data) }).toEqual({ code: ENHANCE_YOUR_CALM, data: "too_many_pings" });
       pinged.close();
 
       await sleep(3000);

@@ -54,7 +54,7 @@ await describeWith(["root", "namespaces", SERVERS.mariadb.needs], "the watch of 
 });
 
 await describeWith(["root", "namespaces", SERVERS.rabbitmq.needs], "the watch of an amqplib connection", () => {
-  it("holds no refusal of the client's own against the broker, and knows both APIs", { timeout: 90_000 }, () =>
+  it("does not blame the broker for a refusal of the client's own, and knows both APIs", { timeout: 90_000 }, () =>
     withServer("rabbitmq", async (network, pid) => {
       await sleep(1000);
       const callback = await SceneProcess.start(network, "amqp-callback", BUDGET_MS);

@@ -53,9 +53,10 @@ describe(`the cap on backoff (TCP_RTO_MAX_MS, which this kernel ${hasRtoMax ? "h
     const fd = descriptorOf(pair.client);
     for (let budgetMs = SMALLEST_BUDGET_MS; budgetMs < LARGEST_BUDGET_MS; budgetMs = Math.ceil(budgetMs * 1.37)) {
       const capMs = rtoCapMs(budgetMs);
-      if (capMs !== null && hasRtoMax) expect(isHeldAs(capMs, applyRtoMax(fd, capMs)), `${capMs}`).toBe(true);
+      expect(capMs).toBeGreaterThanOrEqual(1000);
+      expect(capMs).toBeLessThanOrEqual(120_000);
+      if (hasRtoMax) expect(isHeldAs(capMs, applyRtoMax(fd, capMs)), `${capMs}`).toBe(true);
     }
-    expect(rtoCapMs(SMALLEST_BUDGET_MS)).not.toBeNull();
   });
 });
 

@@ -6,7 +6,7 @@ import { epollTargets } from "../../src/kernel/epoll-targets.ts";
 import { openPort } from "../../src/kernel/open-port.ts";
 import type { SystemPort } from "../../src/kernel/port.ts";
 
-it("tells what the event loop of a process watches, each with the inode that its link has", async () => {
+it("lists what the event loop of a process watches, each with the inode of its link", async () => {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
   // Node registers what it watches as its loop polls: between two immediates it does so, before a timer it need not.
@@ -23,7 +23,7 @@ it("tells what the event loop of a process watches, each with the inode that its
   server.close();
 });
 
-it("says nothing of what is no epoll instance, or no process", () => {
+it("reports nothing for a descriptor that is no epoll instance, or a process that does not exist", () => {
   const none = (): never => {
     throw new Error("nothing watches here");
   };

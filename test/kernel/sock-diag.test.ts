@@ -41,10 +41,12 @@ describe("sock_diag requests", () => {
     const bytes = dumpRequest({ family: AF_INET6, states: 0b1_0000_0010, withInfo: true, filter: Buffer.from([1, 2, 3, 4]) }, 7);
     expect(bytes.length).toBe(16 + 56 + 8);
     expect(bytes.readUInt32LE(0)).toBe(bytes.length);
-    expect([bytes.readUInt16LE(4), bytes.readUInt16LE(6), bytes.readUInt32LE(8)]).toEqual([20, 0x301, 7]);
-    expect([bytes[16], bytes[17], bytes[18]]).toEqual([10, 6, 2]);
+    const header = { type: bytes.readUInt16LE(4), flags: bytes.readUInt16LE(6), sequence: bytes.readUInt32LE(8) };
+    expect(header).toEqual({ type: 20, flags: 0x301, sequence: 7 });
+    expect({ family: bytes[16], protocol: bytes[17], extensions: bytes[18] }).toEqual({ family: 10, protocol: 6, extensions: 2 });
     expect(bytes.readUInt32LE(20)).toBe(0b1_0000_0010);
-    expect([bytes.readUInt16LE(72), bytes.readUInt16LE(74), ...bytes.subarray(76)]).toEqual([8, 1, 1, 2, 3, 4]);
+    expect({ length: bytes.readUInt16LE(72), type: bytes.readUInt16LE(74) }).toEqual({ length: 8, type: 1 });
+    expect([...bytes.subarray(76)]).toEqual([1, 2, 3, 4]);
   });
 
   it("name one socket with all 48 bytes of its identity, cookie included", () => {
@@ -53,9 +55,9 @@ describe("sock_diag requests", () => {
     expect([...lookupRequest(id, 1).subarray(24)]).toEqual([...identity]);
     const destroy = destroyRequest(id, 1);
     expect([...destroy.subarray(24)]).toEqual([...identity]);
-    expect([destroy.readUInt16LE(4), destroy.readUInt16LE(6)]).toEqual([21, 5]);
+    expect({ type: destroy.readUInt16LE(4), flags: destroy.readUInt16LE(6) }).toEqual({ type: 21, flags: 5 });
     expect(id.cookie).toBe(0x302f_2e2d_2c2b_2a29n);
-    expect([id.localPort, id.remotePort]).toEqual([0x0102, 0x0304]);
+    expect(id).toMatchObject({ localPort: 0x0102, remotePort: 0x0304 });
   });
 
   it("refuse to destroy a socket whose cookie is not known, since any connection with the same addresses would do", () => {
@@ -68,7 +70,7 @@ describe("sock_diag requests", () => {
     identity.set([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 0, 0, 1], 4);
     identity.set([0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2], 20);
     const id = new SockDiagId(AF_INET6, identity);
-    expect([id.localAddress, id.remoteAddress]).toEqual(["10.0.0.1", "fd00::2"]);
+    expect(id).toMatchObject({ localAddress: "10.0.0.1", remoteAddress: "fd00::2" });
   });
 });
 
@@ -77,7 +79,7 @@ describe("sock_diag answers", () => {
     const entry = netlinkMessage(SOCK_DIAG_BY_FAMILY, 5, Buffer.alloc(72), 0x10);
     const seen: number[] = [];
     const step = walkMessages(Buffer.concat([entry, entry]), 2 * entry.length, 5, (_start, _end, _type, flags) => seen.push(flags));
-    expect([seen, step.isEnd]).toEqual([[0x10, 0x10], false]);
+    expect({ seen, isEnd: step.isEnd }).toEqual({ seen: [0x10, 0x10], isEnd: false });
     const done = netlinkMessage(3, 5, int32(0));
     expect(walkMessages(done, done.length, 5, () => {})).toEqual({ isEnd: true, errno: 0 });
     const refused = netlinkMessage(2, 5, int32(-1));

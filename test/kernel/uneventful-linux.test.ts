@@ -53,17 +53,17 @@ describe("isUneventful", () => {
     ["a retransmission that was answered since", { totalRetransmits: 1 }],
     ["a report of a needless one", { dsackDuplicates: 1 }],
     ["data that brings nothing new", { dataSegmentsIn: 8 }],
-  ])("has %s judged", (_, fields) => {
+  ])("is eventful: %s", (_, fields) => {
     expect(isUneventful(before, 0, reading(fields), LENGTH)).toBe(false);
   });
 
-  it("has every state but ESTABLISHED judged, and what an older kernel does not tell", () => {
+  it("is eventful in every state but ESTABLISHED, and where an older kernel does not tell", () => {
     for (let state = 0; state < 13; state++) if (state !== 1) expect(isUneventful(before, 0, reading({}, state), LENGTH)).toBe(false);
     expect(isUneventful(before, 0, reading(), 228)).toBe(false);
     expect(isUneventful(reading({}, 8), 0, reading(), LENGTH)).toBe(false);
   });
 
-  it("takes the younger of data and acknowledgments for the last sign of life", () => {
+  it("counts the younger of data and acknowledgments as the last sign of life", () => {
     expect(heardAgeOf(reading({ lastDataReceived: 700, lastAckReceived: 40 }), 0)).toBe(40);
     expect(heardAgeOf(reading({ lastDataReceived: 30, lastAckReceived: 40 }), 0)).toBe(30);
   });

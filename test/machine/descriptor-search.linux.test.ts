@@ -131,7 +131,8 @@ describe("the search for owners", () => {
   ])("says so when %s", (_, changes, errno) => {
     const owners = search(changes);
     for (const row of table.rows()) {
-      expect([owners.ownerOf(row.index)?.pid, owners.optionsOf(row.index), owners.errnoOf(row.index)]).toEqual([process.pid, null, errno]);
+      const found = { pid: owners.ownerOf(row.index)?.pid, options: owners.optionsOf(row.index), errno: owners.errnoOf(row.index) };
+      expect(found).toEqual({ pid: process.pid, options: null, errno });
       const effective = effectiveOptions(row, owners, readSystemDefaults());
       expect(effective.source).not.toBe("read");
       expect(effective.unknown).toMatch(/not known/);
@@ -211,6 +212,6 @@ it("a connection without a timer has keepalive off, whatever else is hidden; one
   for (const row of table.rows()) {
     const { options, source } = effectiveOptions(row, hidden, readSystemDefaults());
     const isAsking = row.localPort === client.localPort;
-    expect([options.keepalive.enabled, source]).toEqual([isAsking, isAsking ? "assumed" : "seen"]);
+    expect({ isOn: options.keepalive.enabled, source }).toEqual({ isOn: isAsking, source: isAsking ? "assumed" : "seen" });
   }
 });

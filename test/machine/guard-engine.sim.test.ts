@@ -65,7 +65,7 @@ describe("the guard", () => {
     );
   });
 
-  it("lets every connection live that lost less than 0.4 of its budget to an outage, with and without a cap on backoff", () => {
+  it("ends no connection that lost less than 0.4 of its budget to an outage, with and without a cap on backoff", () => {
     fc.assert(
       fc.property(
         fc.constantFrom(SMALLEST_GUARD_BUDGET_MS, 10_000),
@@ -198,7 +198,7 @@ describe("the guard", () => {
     }
   });
 
-  it("takes its user timeout for no program's own when its rules are read again", () => {
+  it("does not take its own user timeout for the program's when its rules are read again", () => {
     const world = new ModelWorld({ budgetMs: 5000, hasRtoCap: false });
     const key = world.add(kernel(outOf(10_000, 13_000), 120_000), [10, 0, 0, 2], 300);
     world.run(12_500);

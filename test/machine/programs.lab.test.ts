@@ -74,7 +74,7 @@ await describeWith(NEEDED, "programs that nobody changed", () => {
     console.log(`saw their error without halfopen, ms: ${JSON.stringify(times)}`);
     for (const [name, ms] of Object.entries(times)) {
       if (ms === null) continue;
-      expect([name, ms]).toEqual([expect.stringMatching(LEARNS_ALONE), expect.closeTo(ALONE_MS, -4)]);
+      expect({ name, ms }).toEqual({ name: expect.stringMatching(LEARNS_ALONE), ms: expect.closeTo(ALONE_MS, -4) });
     }
   });
 });

@@ -107,7 +107,7 @@ describe("a survey", () => {
     const kernel = kernelThatAnswers([interrupted, [entry(1), done], [done]]);
     const { table, problems } = takeSurvey(kernel, REQUEST);
     expect(cookiesOf(table)).toEqual([1]);
-    expect([kernel.dumps, problems]).toEqual([3, []]);
+    expect({ dumps: kernel.dumps, problems }).toEqual({ dumps: 3, problems: [] });
   });
 
   it("gives up beginning anew after a few times and says so", () => {
@@ -169,7 +169,7 @@ describe("the table of a survey", () => {
       table.add(bytes, 0, bytes.length, cookie % 7);
     }
     const row = table.row(98_765);
-    expect([row.cookieKey, row.namespaceIndex, row.unackedSegments]).toEqual([98_766, 98_766 % 7, 3]);
+    expect(row).toMatchObject({ cookieKey: 98_766, namespaceIndex: 98_766 % 7, unackedSegments: 3 });
     // The kernel's ages are 32 bits of ms and wrap after 49 days: then the peer seems heard lately, which condemns nobody.
     expect(row.heardAgeMs).toBe(4_294_967_290);
     expect(table.row(5).cookieKey).toBe(6);
@@ -213,7 +213,7 @@ describe("the table of a survey", () => {
       const table = new ConnectionTable();
       const elsewhere = Buffer.concat([Buffer.alloc(offset), message]).subarray(offset);
       table.add(elsewhere, 0, elsewhere.length, 0);
-      expect([table.row(0).cookieKey, table.row(0).inode, table.row(0).probes]).toEqual([5, 123_456, 4]);
+      expect(table.row(0)).toMatchObject({ cookieKey: 5, inode: 123_456, probes: 4 });
     }
   });
 });

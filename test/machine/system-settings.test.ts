@@ -82,7 +82,7 @@ describe("the Windows registry", () => {
 
   it("is read as reg.exe prints it; absent values have Windows' defaults, and the count is fixed", () => {
     const store = systemSettings("win32", (file, args) => {
-      expect([file, args[0], args[1]]).toEqual(["reg", "query", KEY]);
+      expect({ file, args: args.slice(0, 2) }).toEqual({ file: "reg", args: ["query", KEY] });
       if (args[3] === "KeepAliveTime") return `\r\n${KEY}\r\n    KeepAliveTime    REG_DWORD    0x493e0\r\n\r\n`;
       throw Object.assign(new Error("ERROR: The system was unable to find the specified registry key or value."), { status: 1 });
     });

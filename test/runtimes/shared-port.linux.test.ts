@@ -19,7 +19,7 @@ await describeWith(["node 20.19.0", "node 24"], "workers that serve one port", (
     const { dead, causes, codes, latestMs } = JSON.parse(stdout);
     expect(dead[0] + dead[1]).toBe(40);
     expect(Math.min(...dead)).toBeGreaterThan(0);
-    expect([causes, codes]).toEqual([["peer-hung"], ["ERR_PEER_DEAD"]]);
+    expect({ causes, codes }).toEqual({ causes: ["peer-hung"], codes: ["ERR_PEER_DEAD"] });
     expect(latestMs).toBeLessThan(BUDGET_MS + GRACE_MS);
   });
 });

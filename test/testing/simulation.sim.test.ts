@@ -170,7 +170,7 @@ describe("a recording", () => {
     const recorded = [{ sequence: 7, sentAt: 700, arrivedAt: 720 }];
     const stream = new RecordedStream(recorded);
     stream.next();
-    expect([stream.sequence, stream.sentAt, stream.arrivedAt, stream.lastSequence]).toEqual([7, 700, 720, 7]);
+    expect(stream).toMatchObject({ sequence: 7, sentAt: 700, arrivedAt: 720, lastSequence: 7 });
     const refused = expect.objectContaining({ code: "ERR_OPTION_RANGE" });
     expect(() => stream.next()).toThrow(refused);
     expect(() => new RecordedStream([])).toThrow(refused);

@@ -42,7 +42,7 @@ await describeWith(["namespaces"], "a program that ends its side", () => {
     for (const { way, applied } of lines.filter((line) => line.applied)) {
       const isCapped = way === "write";
       const saysSo = applied?.notes.some((note) => note.includes("ended its side"));
-      expect([way, applied?.rtoMaxMs !== null, saysSo]).toEqual([way, isCapped, !isCapped]);
+      expect({ way, isCapped: applied?.rtoMaxMs !== null, saysSo }).toEqual({ way, isCapped, saysSo: !isCapped });
       expect(applied?.detectWithinMs.closedWindow !== null).toBe(isCapped);
       expect(applied?.backstopMs.inFlight).toBeGreaterThan(10_000);
     }

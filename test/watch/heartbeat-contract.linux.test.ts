@@ -60,7 +60,7 @@ describe("a heartbeat", () => {
       expect(calls).toBe(1);
       expect(tookMs).toBeGreaterThan(BUDGET_MS - 100);
       expect(tookMs).toBeLessThan(BUDGET_MS + 250);
-      expect([diagnosis.cause, diagnosis.state]).toEqual(["peer-hung", "dead"]);
+      expect(diagnosis).toMatchObject({ cause: "peer-hung", state: "dead" });
       const [error] = await failed;
       expect(error).toMatchObject({ code: "ERR_PEER_DEAD" });
     });
@@ -73,7 +73,7 @@ describe("a heartbeat", () => {
         const [diagnosis] = (await once(w, "suspect")) as [Diagnosis];
         expect(diagnosis.cause).toBe("peer-hung");
         await sleep(BUDGET_MS);
-        expect([w.state, client.destroyed]).toEqual(["suspect", false]);
+        expect({ state: w.state, isDestroyed: client.destroyed }).toEqual({ state: "suspect", isDestroyed: false });
       },
       { expect: "host" },
     );
@@ -130,7 +130,7 @@ describe("a heartbeat", () => {
           wasDead = true;
         });
         while (calls < 3) await sleep(50);
-        expect([w.state, wasDead]).toEqual(["alive", false]);
+        expect({ state: w.state, wasDead }).toEqual({ state: "alive", wasDead: false });
       },
     );
   });
@@ -192,7 +192,7 @@ describe("a heartbeat", () => {
         expect(answers.length).toBe(1);
         answers[0]?.();
         await sleep(0.35 * BUDGET_MS);
-        expect([w.state, shorter.state]).toEqual(["alive", "alive"]);
+        expect({ longer: w.state, shorter: shorter.state }).toEqual({ longer: "alive", shorter: "alive" });
       },
       longer,
     );
@@ -210,7 +210,7 @@ describe("a heartbeat", () => {
       const told = [...events];
       settle[0]?.();
       await sleep(BUDGET_MS);
-      expect([events, settle.length, client.destroyed]).toEqual([told, 1, false]);
+      expect({ events, asked: settle.length, isDestroyed: client.destroyed }).toEqual({ events: told, asked: 1, isDestroyed: false });
     });
   });
 

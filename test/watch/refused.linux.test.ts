@@ -61,7 +61,8 @@ describe("a Unix-domain socket", () => {
     const [error] = (await once(w, "unwatched")) as [HalfOpenError];
     expect(error).toEqual(notSupported);
     await iterated;
-    expect([signal.reason, w.signal.reason, connectionOf(client)]).toEqual([error, error, undefined]);
+    expect({ before: signal.reason, after: w.signal.reason }).toEqual({ before: error, after: error });
+    expect(connectionOf(client)).toBeUndefined();
     await new Promise<void>((resolve) => client.write("it works", () => resolve()));
     client.destroy();
     await once(client, "close");
@@ -166,11 +167,11 @@ describe("a kernel or a sandbox that refuses", () => {
     const socket = connect(port, "127.0.0.1");
     const w = watch(socket, { heartbeat: () => {}, detector: { intervalMs: 100, make: make as never } });
     const [error] = (await once(w, "unwatched")) as [HalfOpenError];
-    expect([error.code, (error.cause as Error).message]).toEqual(["ERR_NOT_SUPPORTED", "no more of them"]);
+    expect(error).toMatchObject({ code: "ERR_NOT_SUPPORTED", cause: { message: "no more of them" } });
     made = 0;
     for (let i = 0; i < 2; i++)
       expect(() => watch(socket, { heartbeat: () => {}, detector: { intervalMs: 100, make: make as never } })).toThrow("no more");
-    expect([connectionOf(socket), groups.size]).toEqual([undefined, 0]);
+    expect({ connection: connectionOf(socket), groups: groups.size }).toEqual({ connection: undefined, groups: 0 });
     socket.destroy();
   });
 
@@ -188,7 +189,7 @@ describe("a kernel or a sandbox that refuses", () => {
     expect((await unwatched).map(([{ code }]) => code)).toEqual(["ERR_SOCKET_OPTION", "ERR_SOCKET_OPTION"]);
     process.off("warning", onWarning);
     expect(warnings).toEqual(["HALFOPEN_CHECK_FAILED"]);
-    expect([engine.size, groups.size]).toEqual([0, 0]);
+    expect({ checked: engine.size, groups: groups.size }).toEqual({ checked: 0, groups: 0 });
     await other.dispose();
   });
 });
@@ -215,12 +216,13 @@ describe("the watch of a client", () => {
     const added = vi.spyOn(abort.signal, "addEventListener");
     const removed = vi.spyOn(abort.signal, "removeEventListener");
     for (let i = 0; i < 3; i++) follower().w(abort.signal).close();
-    expect([added.mock.calls.length, removed.mock.calls.length]).toEqual([3, 3]);
+    expect({ added: added.mock.calls.length, removed: removed.mock.calls.length }).toEqual({ added: 3, removed: 3 });
     const { w, isFollowing } = follower();
     const last = w(abort.signal);
     expect(last.current).not.toBe(null);
     abort.abort();
-    expect([last.current, isFollowing(), connectionOf(pair.client)]).toEqual([null, false, undefined]);
+    expect({ current: last.current, isFollowing: isFollowing() }).toEqual({ current: null, isFollowing: false });
+    expect(connectionOf(pair.client)).toBeUndefined();
   });
 
   it("begins nothing with a signal that is aborted already", async () => {

@@ -36,7 +36,7 @@ describe("the signal of a watch", () => {
     await once(late, "close");
     for (const { reason } of [signal, early.signal, late.signal]) {
       expect(reason).toBeInstanceOf(HalfOpenError);
-      expect([reason.code, reason.message]).toEqual(["ERR_NOT_CONNECTED", expect.stringContaining("closed-by-peer")]);
+      expect(reason).toMatchObject({ code: "ERR_NOT_CONNECTED", message: expect.stringContaining("closed-by-peer") });
     }
   });
 
@@ -47,7 +47,8 @@ describe("the signal of a watch", () => {
     const unseen = watch(pair.client);
     for (const one of [w, unseen]) one.close();
     for (const { aborted, reason } of [signal, w.signal, unseen.signal]) {
-      expect([aborted, reason instanceof Error, reason.name]).toEqual([true, true, "AbortError"]);
+      expect(reason).toBeInstanceOf(Error);
+      expect({ aborted, name: reason.name }).toEqual({ aborted: true, name: "AbortError" });
     }
     await expect(fetch("http://127.0.0.1:1/", { signal })).rejects.toThrow("the watch of this connection was closed");
   });
@@ -94,7 +95,7 @@ describe("two watches of one socket", () => {
     expect(groups.silent).toBe(0);
     w.close();
     other.close();
-    expect([groups.size, groups.silent]).toEqual([0, 0]);
+    expect(groups).toMatchObject({ size: 0, silent: 0 });
   });
 });
 
@@ -127,11 +128,11 @@ describe("the error of a dead peer", () => {
 
   it.each(["local-link-down", "local-send-failure"])("does not blame the peer for %s", (cause) => {
     const error = new DeadPeerError({ ...diagnosis, cause } as never);
-    expect([error.isLocal, error.message]).toEqual([true, `the connection to 10.0.0.1:80 is lost: ${cause}; eth0 is down`]);
+    expect(error).toMatchObject({ isLocal: true, message: `the connection to 10.0.0.1:80 is lost: ${cause}; eth0 is down` });
   });
 
   it.each(["path-silent", "peer-hung", "peer-reset", "unreachable"])("names the peer for %s", (cause) => {
     const error = new DeadPeerError({ ...diagnosis, cause } as never);
-    expect([error.isLocal, error.message]).toEqual([false, `peer 10.0.0.1:80 is dead: ${cause}; eth0 is down`]);
+    expect(error).toMatchObject({ isLocal: false, message: `peer 10.0.0.1:80 is dead: ${cause}; eth0 is down` });
   });
 });

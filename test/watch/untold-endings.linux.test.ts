@@ -48,7 +48,7 @@ describe("a connection that the kernel has ended is told of where the event loop
     const dying = deathOf(w);
     pair.client.resetAndDestroy();
     const { diagnosis, afterMs } = await dying;
-    expect([diagnosis.cause, diagnosis.state]).toEqual(["peer-reset", "dead"]);
+    expect(diagnosis).toMatchObject({ cause: "peer-reset", state: "dead" });
     expect(afterMs).toBeLessThan(TOLD_WITHIN_MS);
     expect(((await errors) as [DeadPeerError])[0].code).toBe("ERR_PEER_DEAD");
     expect(pair.accepted.destroyed).toBe(true);
@@ -207,7 +207,8 @@ describe("what is no death is not told as one:", () => {
     await once(accepted, "end");
     accepted.end("the answer");
     await sleep(1500);
-    expect([told, w.state, w.diagnosis.cause]).toEqual([[], "alive", "closed-by-peer"]);
+    expect(told).toEqual([]);
+    expect(w.diagnosis).toMatchObject({ state: "alive", cause: "closed-by-peer" });
     const closing = once(w, "close") as Promise<[Diagnosis]>;
     let text = "";
     client.setEncoding("utf8").on("data", (chunk) => {
@@ -215,7 +216,7 @@ describe("what is no death is not told as one:", () => {
     });
     startReading(client);
     expect((await closing)[0].cause).toBe("closed-by-peer");
-    expect([text, told]).toEqual(["the answer", ["close"]]);
+    expect({ text, told }).toEqual({ text: "the answer", told: ["close"] });
   });
 });
 

@@ -66,14 +66,14 @@ describe("watch with a detector of one's own", () => {
     for (const answer of answers) answer();
     await once(w, "alive");
     const { mistakes, meanMistakeMs, queryAccuracy, detectionMs } = w.quality;
-    expect([mistakes, detectionMs]).toEqual([1, null]);
+    expect({ mistakes, detectionMs }).toEqual({ mistakes: 1, detectionMs: null });
     expect(meanMistakeMs).toBeGreaterThan(280);
     expect(meanMistakeMs).toBeLessThan(500);
     expect(queryAccuracy).toBeGreaterThan(0.75);
     expect(queryAccuracy).toBeLessThan(0.9);
   });
 
-  it("is refused what cannot work", async () => {
+  it("refuses what cannot work", async () => {
     pair = await loopbackPair();
     const { client } = pair;
     const heartbeat = () => Promise.resolve();
