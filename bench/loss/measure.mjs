@@ -36,7 +36,7 @@ export const DEFAULTS = {
 
 /**
  * @typedef {{
- *   id: number, cause: string, certainty: string, attempts: number, lossRatio: number, silentForMs: number | null, rttMs: number | null, isOverdue: boolean,
+ *   id: string, cause: string, certainty: string, attempts: number, lossRatio: number, silentForMs: number | null, rttMs: number | null, isOverdue: boolean,
  *   errorCode: string | null, why: string[], unknown: string[], afterLossMs: number, afterCutMs: number
  * }} Verdict
  */
