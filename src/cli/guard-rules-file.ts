@@ -64,7 +64,7 @@ class RulesReader {
   }
 
   #rule(node: Node): GuardRule {
-    const map = this.#map(node, "a rule", ["name", "match", "detect-within", "end-dead", "listeners", "loopback"]);
+    const map = this.#map(node, "a rule", ["name", "match", "detect-within", "end-dead", "end-unproven", "listeners", "loopback"]);
     const name = map.get("name");
     if (typeof name !== "string" || name === "") this.#fail(offsetOf(map), "a rule needs a name");
     if (!map.has("detect-within")) this.#fail(offsetOf(map), `rule ${name} needs detect-within, such as 10s`);
@@ -73,6 +73,7 @@ class RulesReader {
       match: this.#match(map.get("match", true) as Node | undefined),
       detectWithinMs: this.#duration(map, "detect-within", 0, SMALLEST_GUARD_BUDGET_MS),
       endsDead: this.#boolean(map, "end-dead", true),
+      endsUnproven: this.#boolean(map, "end-unproven", false),
       includesListeners: this.#boolean(map, "listeners", true),
       includesLoopback: this.#boolean(map, "loopback", false),
     };

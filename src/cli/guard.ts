@@ -32,7 +32,8 @@ ends a connection when two verdicts agree that its peer is dead. Without --apply
 
   --rules FILE             rules in YAML or JSON, see docs; SIGHUP reads them again
   --detect-within 10s      one rule for all chosen connections, at least ${SMALLEST_GUARD_BUDGET_MS / 1000}s
-${CHOICE_HELP}  --apply                  do it; for other users' programs needs root, or CAP_NET_ADMIN, CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH
+${CHOICE_HELP}  --end-unproven           ends also those whose peer was never seen to answer keepalive probes: who died before the guard came
+  --apply                  do it; for other users' programs needs root, or CAP_NET_ADMIN, CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH
   --once                   ends after one budget: settings stand, and who was dead by then is ended
   --json                   one object a line, with the evidence
   --metrics WHERE          Prometheus text on a Unix socket (/run/halfopen.sock) or the loopback (127.0.0.1:9555)
@@ -54,6 +55,7 @@ export const guard: Command = { help: HELP, run };
 interface Values {
   readonly rules?: string | undefined;
   readonly "detect-within"?: string | undefined;
+  readonly "end-unproven"?: boolean | undefined;
 }
 
 async function run(args: readonly string[]): Promise<ExitCode> {
@@ -63,6 +65,7 @@ async function run(args: readonly string[]): Promise<ExitCode> {
       ...CHOICE_OPTIONS,
       rules: { type: "string" },
       "detect-within": { type: "string" },
+      "end-unproven": { type: "boolean" },
       apply: { type: "boolean" },
       once: { type: "boolean" },
       json: { type: "boolean" },
@@ -139,16 +142,18 @@ function defaultStateFile(): string | null {
 }
 
 function rulesOf(values: Values & Parameters<typeof connectionChoice>[0]): GuardRules {
-  const { rules: path, "detect-within": within } = values;
+  const { rules: path, "detect-within": within, "end-unproven": endsUnproven } = values;
   const isChoosing = Object.keys(CHOICE_OPTIONS).some((key) => values[key as keyof typeof CHOICE_OPTIONS] !== undefined);
   if (path !== undefined) {
-    if (within !== undefined || isChoosing) throw new UsageError("--rules says which connections and how soon; give no others beside it");
+    if (within !== undefined || endsUnproven !== undefined || isChoosing)
+      throw new UsageError("--rules says which connections and how soon; give no others beside it");
     return readGuardRules(path);
   }
   if (within === undefined) throw new UsageError("guard needs --rules FILE or --detect-within 10s");
   const detectWithinMs = guardWithin(within);
   const match = connectionChoice(values);
-  const rule = { name: "command line", match, detectWithinMs, endsDead: true, includesListeners: true, includesLoopback: false };
+  const ends = { endsDead: true, endsUnproven: endsUnproven ?? false };
+  const rule = { name: "command line", match, detectWithinMs, ...ends, includesListeners: true, includesLoopback: false };
   return { rules: [rule], brake: DEFAULT_BRAKE, zeroWindowToleranceMs: DEFAULT_TOLERANCE_MS };
 }
 

@@ -1,3 +1,4 @@
+import type { Answers } from "./answers.ts";
 import { Attempts } from "./attempts.ts";
 import { type Flow, isRetransmissionRefused, isStuckLocally } from "./flow.ts";
 import type { Instant } from "./instant.ts";
@@ -33,11 +34,14 @@ export class AttemptCounter {
   /** Of those, so many failed here. */
   #retransmitsFailed = 0;
 
-  /** `outageMs`: the longest outage that is to be survived. `found`: so many unanswered attempts were there before us. */
-  constructor(outageMs: number, found: number, now: Instant) {
+  /**
+   * `outageMs`: the longest outage that is to be survived. `found`: so many unanswered attempts were there before us. `answers`: which probes the
+   * peer answers.
+   */
+  constructor(outageMs: number, found: number, answers: Answers, now: Instant) {
     this.#outageMs = outageMs;
     this.#toFind = found;
-    this.attempts = new Attempts(outageMs);
+    this.attempts = new Attempts(outageMs, answers);
     this.#observedAt = now;
   }
 
@@ -57,7 +61,7 @@ export class AttemptCounter {
 
   /** What happened: the program asked the kernel for a probe. Where nothing tells whether it leaves, it is taken to. */
   nudged(now: Instant): void {
-    if (this.#probes === undefined) this.attempts.seen(this.attempts.count + 1, now, now);
+    if (this.#probes === undefined) this.attempts.seenProbe(this.attempts.count + 1, now, now);
     else this.#nudgedAt = now;
   }
 
@@ -74,7 +78,7 @@ export class AttemptCounter {
     if (nudgedAt === null) return;
     if ((info.probes ?? 0) > (this.#probes ?? 0) && !isStuckLocally(info)) {
       this.#left();
-      this.attempts.seen(this.attempts.count + 1, nudgedAt, now - nudgedAt < LOCAL_RETRY_MS ? nudgedAt : now);
+      this.attempts.seenProbe(this.attempts.count + 1, nudgedAt, now - nudgedAt < LOCAL_RETRY_MS ? nudgedAt : now);
       this.hasNudgeFailed = false;
     } else if (flow === "idle") {
       if (now - nudgedAt < NUDGE_LEAVES_WITHIN_MS) return;
@@ -98,8 +102,8 @@ export class AttemptCounter {
     if (probes > (this.#probes ?? 0)) this.#left();
     if (attempts.areLocal) return;
     const since = this.#observedAt;
-    if (probes > 0 && attempts.count === 0) attempts.seen(1, since, standingBy > since ? Math.min(now, standingBy) : now);
-    attempts.seen(probes, since, now);
+    if (probes > 0 && attempts.count === 0) attempts.seenProbe(1, since, standingBy > since ? Math.min(now, standingBy) : now);
+    attempts.seenProbe(probes, since, now);
   }
 
   /** Counts so many acknowledgments of ours that the peer did not hear. */
@@ -121,7 +125,7 @@ export class AttemptCounter {
       return;
     }
     if (more > 0) this.#left();
-    if (!this.attempts.areLocal) this.attempts.seen(probes - this.#probesFailed - unclear, this.#observedAt, now);
+    if (!this.attempts.areLocal) this.attempts.seenProbe(probes - this.#probesFailed - unclear, this.#observedAt, now);
   }
 
   /**

@@ -29,6 +29,8 @@ export interface Case {
   readonly processSilentForMs: number | null;
   /** This process stood still just now. */
   readonly pausedForMs: number | null;
+  /** Why unanswered probes prove nothing here, in words; default: they do. */
+  readonly doubt?: string | null;
   /** TCP_RTO_MAX_MS caps the backoff of window probes. */
   readonly hasRtoCap: boolean;
 }
@@ -88,6 +90,7 @@ function pathSilent(it: Case, heard: string): Finding {
     "whether the path, the host or its power failed: from here they look the same",
     "whether the path would have come back: an outage longer than those that are to be survived looks the same",
   ];
+  if (it.doubt) unknown.unshift(it.doubt);
   const path = it.localPath;
   if (path?.neighbor === "FAILED" || path?.neighbor === "INCOMPLETE") {
     const hop = path.gateway ? `the next hop ${path.gateway}` : "the peer, which is on our own link,";
@@ -205,7 +208,7 @@ function isReportedUnreachable(info: TcpInfo | null): boolean {
 
 /** Never "certain": an outage that lasts longer than any that is to be survived looks the same. */
 function certaintyOf(it: Case): Certainty {
-  return it.state === "dead" && !it.isRushed ? "high" : "medium";
+  return it.state === "dead" && !it.isRushed && !it.doubt ? "high" : "medium";
 }
 
 function ms(value: number | null): string {

@@ -1,3 +1,4 @@
+import type { Answers } from "./answers.ts";
 import type { PathLoss } from "./path-loss.ts";
 
 /** What a judge of one connection is told before it begins. */
@@ -19,4 +20,6 @@ export interface LivenessOptions {
   readonly found?: number;
   /** What is known of the path's losses, and learned on; default nothing. */
   readonly loss?: PathLoss;
+  /** What is known of how the peer answers probes, and learned on; default nothing, so that unanswered ones prove nothing. */
+  readonly answers?: Answers;
 }

@@ -14,6 +14,8 @@ export interface PeerGroup extends Heard {
   isMet: boolean;
   /** Connections that were found dead since then. They are gone, yet they still testify. */
   died: number;
+  /** The remote port of the connection that was last seen to answer keepalive probes; 0: none was. */
+  answersFrom: number;
 }
 
 /** Peers reached from one of our addresses: as good as the same interface and next hop, and known without asking. */
@@ -75,7 +77,7 @@ export class PeerGroups {
     if (!group) {
       const known = this.#remembered.get(remoteAddress);
       const loss = known ?? new LossBelief();
-      group = { ...unheard(), route, remoteAddress, total: 0, silent: 0, died: 0, loss, isMet: known !== undefined };
+      group = { ...unheard(), route, remoteAddress, total: 0, silent: 0, died: 0, loss, isMet: known !== undefined, answersFrom: 0 };
       route.peers.set(remoteAddress, group);
     }
     change(group, 1, 0);
@@ -133,6 +135,15 @@ export function heardInGroup(group: PeerGroup, at: Instant): void {
   if (route.heardFrom !== group) route.othersHeardAt = route.heardAt;
   hear(route, at);
   route.heardFrom = group;
+}
+
+/**
+ * Whether another connection to this peer was seen to answer keepalive probes. The port counts too: behind one address may be many hosts, the phones
+ * of a carrier or the machines of a site, of which one tells nothing of the others. Connections that they make differ by their port; who connects to
+ * one port of an address is believed to meet the same host, or others of its kind.
+ */
+export function peerAnswers(group: PeerGroup, remotePort: number): boolean {
+  return remotePort !== 0 && group.answersFrom === remotePort;
 }
 
 /** A round trip of the path was measured. */

@@ -26,6 +26,14 @@ export interface Silence {
   readonly isAnswerDue: boolean;
 }
 
+/** An answer should have come by now. */
+export function isMissed({ now, flow, attempts, timing, progressAt }: Silence, retransmits: number, budgetMs: number): boolean {
+  if (attempts.count === 0) return false;
+  if (flow !== "in-flight") return now - attempts.firstAt >= timing.answerWindowMs;
+  // One retransmission is everyday loss; two, or half a second without progress, deserve a closer look.
+  return retransmits >= 2 || now - progressAt >= Math.max(2 * timing.rtoMs, 0.1 * budgetMs);
+}
+
 /** Neither the path's loss nor an outage that is to be survived explains so much silence. */
 export function isProven(it: Silence): boolean {
   return it.attempts.settled >= it.needed && outlasting(it) >= it.plan.outlastingNeeded;

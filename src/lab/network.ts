@@ -96,6 +96,22 @@ export class Network {
     await this.run("mid", ["conntrack", "-F"]);
   }
 
+  /**
+   * A firewall in front of the right host that lets no keepalive probe through: behind the handshake it drops every segment without data and with
+   * the options of every segment (timestamps), over IPv4 and IPv6. What acknowledges out of order is longer and passes.
+   */
+  async dropProbes(): Promise<void> {
+    await this.#sysctl("right", { "net.netfilter.nf_conntrack_acct": 1 });
+    const isBare = "meta length { 52, 72 } tcp flags & (fin | syn | rst | psh | ack) == ack";
+    const table = `table inet deaf { chain in { type filter hook input priority 0; ct original packets > 3 ${isBare} drop; }; }`;
+    await this.run("right", ["nft", table]);
+  }
+
+  /** The right host answers a keepalive probe only so long after the last one that it answered. */
+  async limitProbeAnswers(everyMs: number): Promise<void> {
+    await this.#sysctl("right", { "net.ipv4.tcp_invalid_ratelimit": everyMs });
+  }
+
   /** Changes delay and loss of a wire, or makes it deaf one way with a loss of 1. Resolves when it is so, with what it carried until then. */
   async setWire(settings: WireSettings): Promise<WireCounts> {
     if (!this.#wire) throw new Error(`a ${this.variant} has no wire; ask for the variant "wire"`);

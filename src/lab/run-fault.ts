@@ -19,7 +19,8 @@ export interface FaultRun {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-const WARM_UP_MS = 2500;
+/** A peer is known to answer probes after two quiet seconds. */
+const WARM_UP_MS = 4000;
 const PHASE_MS = 2000;
 /** Connections are opened over such a time, each at a random instant: what they keep routine of must not be in step. */
 const OPENING_MS = 1000;

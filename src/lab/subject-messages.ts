@@ -22,6 +22,8 @@ export interface SubjectConnection {
 export type SubjectCommand =
   | { readonly do: "open"; readonly connections: readonly SubjectConnection[] }
   | { readonly do: "block"; readonly ms: number }
+  /** A few bytes on every connection. */
+  | { readonly do: "say" }
   | { readonly do: "diagnose" };
 
 /** `at` is CLOCK_MONOTONIC in ms. */

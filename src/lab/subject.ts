@@ -18,8 +18,12 @@ function open(it: SubjectConnection): void {
     ? connectTls({ host: it.host, port, ca: LAB_CERTIFICATE, checkServerIdentity: () => undefined })
     : connect({ host: it.host, port });
   socket.on("error", (error: NodeJS.ErrnoException) => tell({ id: it.id, event: "error", code: error.code ?? error.message }));
-  socket.on("close", () => tell({ id: it.id, event: "closed" }));
+  socket.on("close", () => {
+    sockets.delete(socket);
+    tell({ id: it.id, event: "closed" });
+  });
   socket.resume();
+  sockets.add(socket);
   if (it.mechanism === "watch") {
     const w = watch(socket, { detectWithinMs: it.budgetMs, zeroWindowToleranceMs: it.zeroWindowToleranceMs, label: it.id });
     for (const event of ["suspect", "alive", "dead"] as const) w.on(event, (diagnosis) => tell({ id: it.id, event, diagnosis }));
@@ -34,6 +38,7 @@ function open(it: SubjectConnection): void {
   });
 }
 
+const sockets = new Set<Socket>();
 const watchers = new Map<string, ReturnType<typeof watch>>();
 
 function talk(socket: Socket, isBulk: boolean): void {
@@ -48,6 +53,7 @@ function talk(socket: Socket, isBulk: boolean): void {
 function obey(command: SubjectCommand): void {
   if (command.do === "open") for (const it of command.connections) setTimeout(open, it.afterMs ?? 0, it);
   if (command.do === "block") block(command.ms);
+  if (command.do === "say") for (const socket of sockets) socket.write("data\n");
   if (command.do === "diagnose") for (const [id, w] of watchers) tell({ id, event: "now", diagnosis: w.diagnosis });
 }
 

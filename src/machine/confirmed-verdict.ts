@@ -1,3 +1,4 @@
+import type { Answers } from "../core/answers.ts";
 import type { Instant } from "../core/instant.ts";
 import { Liveness } from "../core/liveness.ts";
 import { PathLoss } from "../core/path-loss.ts";
@@ -21,6 +22,8 @@ export interface ConfirmedVerdictOptions {
   readonly peer: PeerGroup | null;
   /** Retransmissions in all when the peer was last heard; default unknown. */
   readonly repeatedBefore?: number;
+  /** How the peer answers probes; default: nothing is known of it. */
+  readonly answers?: Answers;
 }
 
 /**
@@ -57,8 +60,11 @@ export class ConfirmedVerdict {
     // The second verdict, an attempt later, is what an outage has to outlast.
     const falseAlarmsPerYear = FIRST_VERDICT * DEFAULT_FALSE_ALARMS_PER_YEAR;
     const loss = new PathLoss(options.peer);
-    const { rtoMaxMs, repeatedBefore } = options;
-    this.liveness = new Liveness({ budgetMs, rtoMaxMs, mustOutlastOutages: false, falseAlarmsPerYear, loss, repeatedBefore }, since);
+    const { rtoMaxMs, repeatedBefore, answers } = options;
+    this.liveness = new Liveness(
+      { budgetMs, rtoMaxMs, mustOutlastOutages: false, falseAlarmsPerYear, loss, repeatedBefore, ...(answers && { answers }) },
+      since,
+    );
   }
 
   /** When the first verdict fell, `null` as long as there is none. */
@@ -120,7 +126,7 @@ export class ConfirmedVerdict {
     if (this.#soonest() > now || (this.#confirmingAt === null && !this.#isLastAttempt(info))) return false;
     const { attempts, loss, flow, idleMs } = this.liveness;
     if (attempts.count <= attempts.found) return false; // those tell how it was when the doubt began, not how it is
-    return attempts.count >= attemptsNeededBy(loss, attempts.areLocal ? "local" : flow, DEFAULT_FALSE_ALARMS_PER_YEAR, idleMs);
+    return attempts.proving >= attemptsNeededBy(loss, attempts.areLocal ? "local" : flow, DEFAULT_FALSE_ALARMS_PER_YEAR, idleMs);
   }
 
   /**

@@ -13,7 +13,7 @@ import { GuardMemory } from "./guard-memory.ts";
 import { type Standing, tighten } from "./guard-rule.ts";
 import type { GuardWorld } from "./guard-world.ts";
 import type { Guarded } from "./guarded.ts";
-import { Hold, patientFor } from "./hold.ts";
+import { Hold, patientFor, patientWith } from "./hold.ts";
 
 const EAGAIN = 11;
 const ENOENT = 2;
@@ -113,6 +113,25 @@ export class GuardActions {
     const userTimeoutMs = standInTimeoutMs(connection.by.standing.budgetMs, this.#zeroWindowToleranceMs);
     if (this.#bring(connection, (before) => ({ ...before, userTimeoutMs: isInFlight ? userTimeoutMs : 0 })))
       connection.hasUserTimeout = isInFlight;
+  }
+
+  /** A survey found nothing amiss. As long as it is to be learned how the peer answers, the kernel probes early; then as the rule says. */
+  settle(connection: Guarded): void {
+    if (!connection.isLearning) this.restore(connection);
+    else if (!connection.isDeviating) this.nudge(connection);
+  }
+
+  /** The budget is over, and silence proves nothing: nothing is ended, and the kernel must not do it for want of answers to our probes. */
+  spare(connection: Guarded, verdict: ConfirmedVerdict, now: Instant): void {
+    const own = this.#memory.of(connection.key);
+    const topic = own?.keepalive.enabled === false ? "unproven" : "hold"; // what the program's own keepalive probes is not asked beside it
+    if (connection.said.has(topic)) return;
+    if (this.#apply && own) {
+      this.#bring(connection, (before) => patientWith(own, before, verdict.liveness.flow));
+      connection.isDeviating = true;
+    }
+    const reason = `${connection.by.rule.name} ends nobody whose peer was never seen to answer keepalive probes so often`;
+    this.#once(connection, topic, "hold", reason, null, this.#diagnose(connection, verdict, now, null));
   }
 
   /** Puts back what a nudge or a hold had changed for a while, and what the connection could not bear before. */

@@ -13,7 +13,9 @@ export function diagnoseGuarded(
   others: OtherConnections | null,
 ): Diagnosis {
   const { liveness } = verdict;
-  const { info } = connection;
+  const { info, answers } = connection;
+  // Also where its rule ends it all the same.
+  const isUnproven = liveness.flow !== "in-flight" && !liveness.attempts.areLocal && !answers.areOrdinary;
   const silentForMs = Math.max(0, now - liveness.heardAt);
   const finding = classify({
     state: liveness.state,
@@ -32,6 +34,7 @@ export function diagnoseGuarded(
     isQuestioned: connection.settings !== null,
     processSilentForMs: null,
     pausedForMs: null,
+    doubt: isUnproven ? answers.doubt : null,
     hasRtoCap: connection.settings?.rtoMaxMs != null,
   });
   return {

@@ -162,7 +162,7 @@ export class GuardEngine {
       return;
     }
     if (connection.heardAt > heardBefore) connection.noteHeard(row);
-    if (connection.isDeviating) this.#actions.restore(connection);
+    this.#actions.settle(connection);
     if (this.#actions.shouldRetry(connection)) this.#actions.tune(connection);
   }
 
@@ -178,8 +178,7 @@ export class GuardEngine {
       return;
     }
     const group = row.state === "LISTEN" ? null : this.#groups.join(row.localAddress, row.remoteAddress);
-    const { rttMs } = row.tcpInfo ?? {};
-    if (group && rttMs !== undefined) metInGroup(group, rttMs);
+    if (group && row.hasInfo) metInGroup(group, row.rttMs);
     const connection = new Guarded(
       row,
       owner,
@@ -190,8 +189,10 @@ export class GuardEngine {
     this.#guarded.set(connection.key, connection);
     if (connection.isListener) this.#listeners.set(row.localPort, connection);
     this.#actions.tune(connection, connection.isListener ? null : (this.#listeners.get(row.localPort) ?? null));
+    if (connection.isListener) return;
     // What is in trouble already need not wait for the next survey.
-    if (!connection.isListener && connection.glance(row, now)) this.#doubt(connection, now);
+    if (connection.glance(row, now)) this.#doubt(connection, now);
+    else this.#actions.settle(connection);
   }
 
   /** Something is amiss: from now on the connection is looked at on its own, as closely as its budget asks. */
@@ -202,9 +203,9 @@ export class GuardEngine {
     this.#wheel.schedule(connection, takenAt);
   }
 
-  #newVerdict({ by, settings, roundTrips }: Guarded, since: Instant): ConfirmedVerdict {
+  #newVerdict({ by, settings, roundTrips, judgedBy: answers }: Guarded, since: Instant): ConfirmedVerdict {
     const standing = { budgetMs: by.standing.budgetMs, rtoMaxMs: settings?.rtoMaxMs ?? null };
-    return new ConfirmedVerdict({ ...standing, peer: by.group, repeatedBefore: roundTrips.repeated }, since);
+    return new ConfirmedVerdict({ ...standing, peer: by.group, repeatedBefore: roundTrips.repeated, answers }, since);
   }
 
   #check(connection: Guarded, now: Instant): void {
@@ -219,7 +220,7 @@ export class GuardEngine {
     let next = verdict.observe(now, info);
     const { liveness } = verdict;
     this.#actions.guardInFlight(connection, liveness.flow === "in-flight");
-    connection.markSilent(liveness.state !== "alive" || connection.wasHeld);
+    connection.markSilent((liveness.state !== "alive" && !liveness.isUnproven) || connection.wasHeld);
     if (verdict.isCleared(info)) {
       this.#acquit(connection);
       return;
@@ -229,6 +230,7 @@ export class GuardEngine {
       if (connection.hold?.asks(now, info)) this.#actions.askHeld(connection);
     } else {
       if (liveness.isProbeMissing) this.#actions.tune(connection);
+      if (liveness.isUnproven && liveness.isOverdue) this.#actions.spare(connection, verdict, now);
       // Who is not ended whatever is found need not be asked on.
       const isAsked = verdict.wantsNudge && !connection.said.has("hold") && !connection.said.has("end");
       if (verdict.isConfirmed) next = this.#condemn(connection, verdict, now);
@@ -276,7 +278,7 @@ export class GuardEngine {
   #clear(connection: Guarded): void {
     if (connection.verdict) this.#inDoubt--;
     connection.verdict = null;
-    connection.said.delete("hold");
+    for (const topic of ["hold", "unproven"]) connection.said.delete(topic);
     connection.hold = null;
     connection.wasHeld = false;
     this.#wheel.cancel(connection);

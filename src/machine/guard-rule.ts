@@ -13,6 +13,8 @@ export interface GuardRule {
   readonly detectWithinMs: number;
   /** `false`: settings only, nothing is ended. */
   readonly endsDead: boolean;
+  /** Ends also whose peer was never seen to answer keepalive probes, so that its silence proves nothing. Default `false`. */
+  readonly endsUnproven?: boolean;
   /** Listening sockets too, so that what they accept later is born with the settings. */
   readonly includesListeners: boolean;
   /** A peer on this very host needs no guard: its death is told at once. */

@@ -1,6 +1,8 @@
+import { Answers, ORDINARY_ANSWERS, ORDINARY_GAP_MS } from "../core/answers.ts";
 import { heardAgeMs } from "../core/flow.ts";
 import type { Instant } from "../core/instant.ts";
 import { heardInGroup, markSilent, type PeerGroup } from "../core/peer-groups.ts";
+import { OUTAGE_SHARE } from "../core/probe-plan.ts";
 import type { TcpInfo, TcpState } from "../core/tcp-info.ts";
 import type { WheelEntry } from "../core/timer-wheel.ts";
 import type { ConnectionOptions } from "../kernel/connection-options.ts";
@@ -52,6 +54,8 @@ export class Guarded implements WheelEntry {
   doubtedAt: Instant = 0;
   isSilent = false;
   readonly roundTrips: RoundTrips;
+  /** How the peer answers probes. */
+  answers: Answers;
   info: TcpInfo | null = null;
   heardAt: Instant;
   /** The settings that the guard wants it to have; `null` until they stand. */
@@ -87,6 +91,10 @@ export class Guarded implements WheelEntry {
     this.pid = owner?.pid ?? null;
     this.process = owner?.process ?? null;
     this.roundTrips = new RoundTrips(row);
+    // Surveys see no more than one answer each, two of them a fifth of the smallest budget apart: no hole is longer than an outage that is to be survived.
+    const ordinaryMs = Math.max(ORDINARY_GAP_MS, OUTAGE_SHARE * by.rule.detectWithinMs);
+    this.answers = new Answers(by.group && { group: by.group, remotePort: row.remotePort }, ordinaryMs);
+    this.#learnAnswers(row, now);
     this.since = now;
     this.heardAt = now;
   }
@@ -110,12 +118,24 @@ export class Guarded implements WheelEntry {
     if (age === null) return false;
     this.state = row.state;
     this.heardAt = Math.max(this.since, now - age);
+    this.#learnAnswers(row, now);
     if (row.probes > 0) return true;
     if (row.unackedSegments > 0) return row.retransmits > 0 || age > SILENCE_SLACK_MS;
     // Unsent data with nothing in flight and no window timer: it does not leave this host.
     if (row.notSentBytes > 0) return row.timer !== "persist";
     // Without the standing keepalive silence is no sign of anything.
     return this.settings !== null && now - this.heardAt > this.#longestSilenceMs;
+  }
+
+  /** The same, as far as its verdict asks. */
+  get judgedBy(): Answers {
+    return this.by.rule.endsUnproven ? ORDINARY_ANSWERS : this.answers;
+  }
+
+  /** It is to be learned yet whether each probe is answered. */
+  get isLearning(): boolean {
+    const { idleMs } = this.by.standing;
+    return this.answers.idleMs(idleMs) < idleMs;
   }
 
   /** Takes an exact reading. */
@@ -138,6 +158,12 @@ export class Guarded implements WheelEntry {
     if (!this.by.group) return;
     heardInGroup(this.by.group, this.heardAt);
     this.roundTrips.teach(this.by.group, row);
+  }
+
+  #learnAnswers(row: ConnectionRow, now: Instant): void {
+    if (this.answers === ORDINARY_ANSWERS) return;
+    if (row.tcpInfo) this.answers.observe(now, row.tcpInfo, row.unackedSegments > 0);
+    if (this.answers.areOrdinary) this.answers = ORDINARY_ANSWERS;
   }
 
   get #longestSilenceMs(): number {

@@ -1,5 +1,5 @@
 import { givesUpAfterMs, LOOSEST_COUNT } from "../core/backstop.ts";
-import { flowOf } from "../core/flow.ts";
+import { type Flow, flowOf } from "../core/flow.ts";
 import type { Instant } from "../core/instant.ts";
 import { UNCAPPED_RTO_MS } from "../core/retransmission-times.ts";
 import type { TcpInfo } from "../core/tcp-info.ts";
@@ -51,5 +51,18 @@ export function patientFor(holdAtMostMs: number, before: ConnectionOptions, isIn
     keepalive: { ...before.keepalive, count: LOOSEST_COUNT, intervalMs: Math.min(LONGEST_INTERVAL_MS, intervalMs) },
     userTimeoutMs: isInFlight && givesUpAfterMs(UNCAPPED_RTO_MS, retries2) < outlastMs ? outlastMs : 0,
     rtoMaxMs: before.rtoMaxMs === null ? null : UNCAPPED_RTO_MS,
+  };
+}
+
+/**
+ * Options with which the kernel ends nothing for want of answers to our probes: the program's own keepalive, and where it has none the loosest, which probes on
+ * demand only. Of a closed window the cap on backoff goes back, which would have its probes used up soon.
+ */
+export function patientWith(own: ConnectionOptions, before: ConnectionOptions, flow: Flow): ConnectionOptions {
+  const loosest = { ...before.keepalive, intervalMs: LONGEST_INTERVAL_MS, count: LOOSEST_COUNT };
+  return {
+    ...before,
+    keepalive: own.keepalive.enabled ? own.keepalive : loosest,
+    rtoMaxMs: flow === "blocked" ? own.rtoMaxMs : before.rtoMaxMs,
   };
 }

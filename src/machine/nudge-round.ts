@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { ORDINARY_ANSWERS } from "../core/answers.ts";
 import { LOOSEST_COUNT } from "../core/backstop.ts";
 import { HalfOpenError } from "../core/errors.ts";
 import { flowOf, heardAgeMs } from "../core/flow.ts";
@@ -97,7 +98,7 @@ export class NudgeRound {
       const keepalive = { enabled: true, idleMs: NUDGE_IDLE_MS, intervalMs: saved.keepalive.intervalMs, count: LOOSEST_COUNT };
       applyOptions(fd, saved, { ...saved, keepalive });
       nudgeDescriptor(fd);
-      const liveness = new Liveness({ budgetMs: this.#budgetMs, rtoMaxMs: null }, now);
+      const liveness = new Liveness({ budgetMs: this.#budgetMs, rtoMaxMs: null, answers: ORDINARY_ANSWERS }, now);
       liveness.nudged(now);
       return { target, process, saved, liveness, startedAt: now, info, answeredAt: null };
     });

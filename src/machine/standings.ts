@@ -19,7 +19,7 @@ export class Standings {
       const retries2 = this.#retries2(namespaceIndex);
       const { rtoMaxMs } = standingFor(budgetMs, 1000, retries2);
       const { liveness } = new ConfirmedVerdict({ budgetMs, rtoMaxMs, peer: null }, now);
-      standing = standingFor(budgetMs, liveness.idleMs, retries2);
+      standing = standingFor(budgetMs, liveness.plan.idleMs, retries2);
       this.#known.set(key, standing);
     }
     return standing;

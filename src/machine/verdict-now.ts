@@ -1,3 +1,4 @@
+import { Answers, ORDINARY_ANSWERS } from "../core/answers.ts";
 import { classify } from "../core/classify.ts";
 import type { Cause, Diagnosis, LocalPath, State } from "../core/diagnosis.ts";
 import type { Flow } from "../core/flow.ts";
@@ -100,6 +101,7 @@ function tell(row: ConnectionRow, info: TcpInfo, judged: Judged, state: State, f
     isQuestioned: frame.keepalive.enabled || frame.nudged !== null,
     processSilentForMs: null,
     pausedForMs: null,
+    doubt: state !== "alive" && judged.flow !== "in-flight" && !judged.attempts.areLocal ? doubtAbout(info) : null,
     hasRtoCap: frame.rtoMaxMs !== null,
   });
   return {
@@ -126,7 +128,8 @@ function tell(row: ConnectionRow, info: TcpInfo, judged: Judged, state: State, f
 }
 
 function judged(row: ConnectionRow, info: TcpInfo, silentForMs: number, frame: VerdictFrame): Liveness {
-  const options = { budgetMs: frame.detectWithinMs, rtoMaxMs: frame.rtoMaxMs, mustOutlastOutages: false, found: 0 }; // one reading knows no span
+  const frameOptions = { budgetMs: frame.detectWithinMs, rtoMaxMs: frame.rtoMaxMs, mustOutlastOutages: false };
+  const options = { ...frameOptions, found: 0, answers: ORDINARY_ANSWERS }; // one reading knows no span
   const isProbed = row.timer === "keepalive" && row.probes > 0;
   const heardMs = isProbed ? probedForMs(row.probes, silentForMs, frame) : silentForMs;
   const liveness = new Liveness(options, -heardMs);
@@ -140,7 +143,7 @@ function judged(row: ConnectionRow, info: TcpInfo, silentForMs: number, frame: V
  */
 function probedForMs(probes: number, silentForMs: number, { keepalive, detectWithinMs, rtoMaxMs }: VerdictFrame): number {
   const askedForMs = Math.max(0, Math.min(silentForMs - keepalive.idleMs, probes * keepalive.intervalMs));
-  const routineMs = new Liveness({ budgetMs: detectWithinMs, rtoMaxMs }, 0).idleMs;
+  const routineMs = new Liveness({ budgetMs: detectWithinMs, rtoMaxMs }, 0).plan.idleMs;
   return Math.min(silentForMs, askedForMs + routineMs);
 }
 
@@ -156,6 +159,13 @@ function evidenceOf(row: ConnectionRow): TcpInfo | null {
   const info = row.tcpInfo;
   if (!info) return null;
   return row.timer === "keepalive" || row.timer === "persist" ? info : { ...info, probes: 0 };
+}
+
+/** Whether a peer answers every probe nobody knows from one reading; it may show that the last one from before was answered. */
+function doubtAbout(info: TcpInfo): string {
+  const answers = new Answers();
+  answers.observe(0, info, false);
+  return answers.doubt;
 }
 
 function seconds(ms: number): string {

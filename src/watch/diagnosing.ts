@@ -72,6 +72,7 @@ export function diagnoseNow(facts: Facts): Diagnosis {
     isQuestioned: facts.isQuestioned,
     processSilentForMs: facts.processSilentForMs,
     pausedForMs: facts.pausedForMs,
+    doubt: liveness?.doubt ?? null,
     hasRtoCap: facts.hasRtoCap,
   });
   const failure = facts.heartbeatFailure;

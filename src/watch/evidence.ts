@@ -194,7 +194,7 @@ export class Evidence {
   #watchKernel(fd: number): void {
     try {
       if (this.#kernel) this.#kernel.retune(this.#settings);
-      else this.#kernel = new KernelCheck(fd, this.#settings, this.#membership.group, engine.now());
+      else this.#kernel = new KernelCheck(fd, this.#settings, this.#membership, engine.now());
     } catch (error) {
       if (!(error instanceof HalfOpenError)) throw error;
       this.#kernel?.end();

@@ -1,3 +1,4 @@
+import { Answers, ORDINARY_ANSWERS } from "../core/answers.ts";
 import type { State } from "../core/diagnosis.ts";
 import { HEARD_SLACK_MS } from "../core/flow.ts";
 import type { Instant } from "../core/instant.ts";
@@ -13,6 +14,7 @@ import { NUDGE_IDLE_MS } from "../kernel/nudge.ts";
 import { tcpInfoShelf } from "../kernel/tcp-info-shelf.ts";
 import type { Applied } from "./applied.ts";
 import { engine } from "./engine.ts";
+import type { Membership } from "./membership.ts";
 import type { WatchSettings } from "./options.ts";
 import { Standing } from "./standing.ts";
 
@@ -45,6 +47,8 @@ export class KernelCheck {
   readonly #peer: PeerGroup;
   /** What the connection believes of its path by losses of its own; `null` while it has none. */
   #loss: LossBelief | null = null;
+  /** How the peer answers probes, as long as that is to be learned; `null`: each. */
+  #answers: Answers | null;
   /** Silence before is not held against the peer: nobody asked, or this process stood still. */
   #grantedFrom: Instant;
   #lookedAt: Instant;
@@ -52,9 +56,10 @@ export class KernelCheck {
   #idleMs: number;
   #routineMs = 0;
 
-  constructor(fd: number, settings: WatchSettings, peer: PeerGroup, now: Instant) {
+  constructor(fd: number, settings: WatchSettings, membership: Membership, now: Instant) {
     this.fd = fd;
-    this.#peer = peer;
+    this.#peer = membership.group;
+    this.#answers = new Answers(membership);
     this.#standing = Standing.on(fd, settings);
     this.#grantedFrom = now;
     this.#lookedAt = now;
@@ -107,7 +112,7 @@ export class KernelCheck {
   look(now: Instant): Instant | null {
     if (!tcpInfoShelf.read(this.fd)) return Number.POSITIVE_INFINITY; // no TCP socket any more: 'close' follows
     if (!this.#isCalm()) return null;
-    if (this.#isPlanDue()) {
+    if (this.#isPlanDue() || this.#hasLearnedOfAnswers(now)) {
       this.#liveness = this.#recalled(); // a judge that is there already asks for no early probe
       return null;
     }
@@ -170,6 +175,13 @@ export class KernelCheck {
     }
   }
 
+  /** Whether each probe is known to be answered since the reading just taken; until then the standing keepalive probes early. */
+  #hasLearnedOfAnswers(now: Instant): boolean {
+    if (this.#answers === null) return false;
+    this.#answers.observe(now, tcpInfoShelf.taken(), false);
+    return this.#answers.areOrdinary;
+  }
+
   /** The last reading is needed no more. */
   end(): void {
     if (this.#place < 0) return;
@@ -220,6 +232,7 @@ export class KernelCheck {
     if (!liveness?.isForgettable) return false;
     this.#idleMs = liveness.idleMs;
     this.#routineMs = liveness.routineMs;
+    if (this.#answers?.areOrdinary) this.#answers = null;
     this.#loss = liveness.loss.own?.isClean === false ? liveness.loss.own : null;
     this.#grantedFrom = Math.max(this.#grantedFrom, liveness.heardAt);
     this.#liveness = null;
@@ -234,7 +247,12 @@ export class KernelCheck {
     if (this.#standing.terms.rtoMaxMs !== rtoMaxMs) liveness.capped(this.#standing.terms.rtoMaxMs);
     if (liveness.isProbeMissing || (liveness.isUnquestioned && !liveness.wantsNudge))
       this.#standing = this.#standing.keepIdle(this.fd, liveness.idleMs, liveness.isProbeMissing);
+    // The kernel ends a closed window after so many probes, the sooner the tighter the cap, which serves nothing here.
+    if (liveness.isUnproven && (liveness.isOverdue || liveness.flow === "blocked"))
+      this.#standing = this.#standing.yield(this.fd, liveness.flow);
+    else if (this.#standing.yieldedIn !== null) this.#standing = this.#standing.start(this.fd, liveness.idleMs);
     if (!liveness.wantsNudge && !isAskedEarly) return next;
+    if (this.#standing.isLeftToProgram) return now + liveness.routineMs;
     this.#standing = this.#standing.nudge(this.fd);
     return liveness.nudged(now);
   }
@@ -248,7 +266,8 @@ export class KernelCheck {
   }
 
   #newLiveness(since: Instant, found: number): Liveness {
-    return new Liveness({ ...this.#standing.terms, loss: new PathLoss(this.#peer, this.#loss), found }, since);
+    const loss = new PathLoss(this.#peer, this.#loss);
+    return new Liveness({ ...this.#standing.terms, loss, found, answers: this.#answers ?? ORDINARY_ANSWERS }, since);
   }
 }
 

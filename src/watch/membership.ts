@@ -7,19 +7,19 @@ import type { Endpoints } from "./handle.ts";
 export class Membership {
   readonly group: PeerGroup;
   readonly #localPort: number;
-  readonly #remotePort: number;
+  readonly remotePort: number;
   #isSilent = false;
 
   constructor({ localAddress = "", localPort = 0, remoteAddress = "", remotePort = 0 }: Endpoints) {
     this.group = groups.join(localAddress, remoteAddress);
     this.#localPort = localPort;
-    this.#remotePort = remotePort;
+    this.remotePort = remotePort;
   }
 
   /** Still known when the socket has closed. */
   get endpoints(): Endpoints {
     const { remoteAddress, route } = this.group;
-    return { localAddress: route.localAddress || undefined, localPort: this.#localPort, remoteAddress, remotePort: this.#remotePort };
+    return { localAddress: route.localAddress || undefined, localPort: this.#localPort, remoteAddress, remotePort: this.remotePort };
   }
 
   heard(at: Instant): void {

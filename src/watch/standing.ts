@@ -1,4 +1,5 @@
 import { backstopProbes, givesUpAfterMs, inFlightUserTimeoutMs, LOOSEST_COUNT, rtoCapMs } from "../core/backstop.ts";
+import type { Flow } from "../core/flow.ts";
 import type { ProbePlan } from "../core/probe-plan.ts";
 import { UNCAPPED_RTO_MS } from "../core/retransmission-times.ts";
 import { planOnShortPath } from "../core/short-path.ts";
@@ -25,6 +26,8 @@ const REPORT =
 
 /** With `onDead: "report"` the kernel probes so seldom by itself that it gives up after more than an hour. */
 const REPORT_INTERVAL_MS = 30_000;
+/** The most that TCP_KEEPINTVL takes: nine hours. */
+const LONGEST_INTERVAL_MS = 32_767_000;
 
 /** The cap on backoff is set anew when it should differ by this factor. */
 const CAP_CHANGE = 1.2;
@@ -67,12 +70,21 @@ export class Standing {
   readonly saved: ConnectionOptions;
   readonly keepalive: AppliedKeepalive;
   readonly hasUserTimeout: boolean;
+  /** What the connection was doing when {@link yield} took effect; `null`: it has not. */
+  readonly yieldedIn: Flow | null;
 
-  private constructor({ terms, saved, keepalive, hasUserTimeout }: Pick<Standing, "terms" | "saved" | "keepalive" | "hasUserTimeout">) {
+  private constructor({
+    terms,
+    saved,
+    keepalive,
+    hasUserTimeout,
+    yieldedIn,
+  }: Pick<Standing, "terms" | "saved" | "keepalive" | "hasUserTimeout" | "yieldedIn">) {
     this.terms = terms;
     this.saved = saved;
     this.keepalive = keepalive;
     this.hasUserTimeout = hasUserTimeout;
+    this.yieldedIn = yieldedIn;
   }
 
   /** Notes how the options stand, for {@link restore}, and sets all but the keepalive. */
@@ -91,15 +103,36 @@ export class Standing {
   static #begin(fd: number, settings: WatchSettings, saved: ConnectionOptions, keepalive: AppliedKeepalive): Standing {
     const terms = sharedTerms(termsFor(fd, settings, saved));
     if (saved.userTimeoutMs !== 0) applyUserTimeout(fd, 0);
-    return sharedStanding(new Standing({ terms, saved, keepalive, hasUserTimeout: false }));
+    return sharedStanding(new Standing({ terms, saved, keepalive, hasUserTimeout: false, yieldedIn: null }));
   }
 
   /** Switches the standing keepalive on; the kernel probes after a silence of `idleMs`. */
   start(fd: number, idleMs: number): Standing {
-    const { budgetMs, isReport } = this.terms;
-    const patience = isReport ? { intervalMs: REPORT_INTERVAL_MS, count: LOOSEST_COUNT } : backstopProbes(budgetMs, idleMs);
+    const { budgetMs, isReport, longestIdleMs, rtoMaxMs } = this.terms;
+    const patience = isReport ? { intervalMs: REPORT_INTERVAL_MS, count: LOOSEST_COUNT } : backstopProbes(budgetMs, longestIdleMs);
     const before = readOptions(fd);
-    return this.#withKeepalive(applyOptions(fd, before, { ...before, keepalive: { enabled: true, idleMs, ...patience } }).keepalive);
+    const wanted = { ...before, keepalive: { enabled: true, idleMs, ...patience }, rtoMaxMs: rtoMaxMs ?? before.rtoMaxMs };
+    return sharedStanding(new Standing({ ...this, yieldedIn: null })).#withKeepalive(applyOptions(fd, before, wanted).keepalive);
+  }
+
+  /**
+   * The peer need not answer probes, so the kernel must not end it for that: it is as patient again as without a watch. The program's own keepalive goes
+   * back, and is left alone; where there was none, only {@link nudge} probes on. Of a closed window the cap on backoff goes back, which would have its probes
+   * used up soon.
+   */
+  yield(fd: number, flow: Flow): Standing {
+    if (this.yieldedIn === flow) return this;
+    const { keepalive: own, rtoMaxMs } = this.saved;
+    const before = readOptions(fd);
+    const patient = { ...this.keepalive, enabled: true, intervalMs: LONGEST_INTERVAL_MS, count: LOOSEST_COUNT };
+    const wanted = { ...before, keepalive: own.enabled ? own : patient, rtoMaxMs: flow === "blocked" ? rtoMaxMs : before.rtoMaxMs };
+    const { keepalive } = applyOptions(fd, before, wanted);
+    return sharedStanding(new Standing({ ...this, yieldedIn: flow })).#withKeepalive(keepalive);
+  }
+
+  /** The program's own keepalive probes, and its count is not to be used up by ours. */
+  get isLeftToProgram(): boolean {
+    return this.yieldedIn !== null && this.saved.keepalive.enabled;
   }
 
   /** `plan`: how soon a dead peer is found by what is believed of the path. */

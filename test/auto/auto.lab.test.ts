@@ -41,7 +41,7 @@ await describeWith(
           throw new Error(`no ${event}; said ${JSON.stringify(said)} ${program.errors.join(" ")}`);
         };
         await hears("ready", 15_000);
-        await sleep(2500);
+        await sleep(4000);
         const cutAt = monotonicMs();
         await network.pullCable();
         await program.write("request");

@@ -63,7 +63,7 @@ class Scene {
 
   /** Pulls the cable; returns when it did. */
   async pull(): Promise<number> {
-    await sleep(2500);
+    await sleep(4000);
     const at = monotonicMs();
     await this.#network.pullCable();
     return at;

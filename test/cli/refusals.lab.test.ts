@@ -7,7 +7,7 @@ import { describeWith } from "../setup/requires.ts";
 import { asUser, HALFOPEN, NOBODY, Stage, until } from "./stage.ts";
 
 const file = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
-const SETTLE_MS = 3000;
+const SETTLE_MS = 5000;
 /** Longer than the budget of all guards here, and time for what they do. */
 const JUDGED_MS = 9000;
 const GUARD = ["--detect-within", "5s", "--apply"];

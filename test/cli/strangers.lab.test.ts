@@ -88,7 +88,7 @@ await describeWith(["root", "namespaces", "ss", "/usr/bin/python3"], "strangers"
         connected(await stage.start("left", [...it, "--", ...named(NAMES[i] as string, stage.network.address("right"), 7000)])),
       ),
     );
-    await sleep(2000);
+    await sleep(4000);
     await stage.network.pullCable();
     expect(await Promise.all(programs.map(({ ended }) => ended))).toEqual([7, 7]);
     for (const { process } of programs) {

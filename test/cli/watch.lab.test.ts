@@ -42,7 +42,7 @@ await describeWith(["namespaces", "ss"], "halfopen watch", () => {
       stage.start("left", [...HALFOPEN, "watch", ...args, "--json"]),
       stage.start("left", [...HALFOPEN, "watch", ...args]),
     ]);
-    await until(() => json.lines.length > 5 && text.lines.length > 5, "they show signs of life");
+    await until(() => json.lines.length > 8 && text.lines.length > 8, "they show signs of life, and the peer has answered two probes");
     for (const { event, rttMs, diagnosis } of told(json)) {
       expect({ event, state: diagnosis.state }).toEqual({ event: "vitals", state: "alive" });
       expect(rttMs).toBeGreaterThan(0);

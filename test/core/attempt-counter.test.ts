@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { ORDINARY_ANSWERS } from "../../src/core/answers.ts";
 import { AttemptCounter } from "../../src/core/attempt-counter.ts";
 import { flowOf } from "../../src/core/flow.ts";
 import type { TcpInfo } from "../../src/core/tcp-info.ts";
@@ -10,7 +11,7 @@ const LAST_BACKOFF = 15;
 
 /** Hands readings to a counter as the judge does; data in flight makes no progress since `progressAt`. */
 class Readings {
-  readonly counter: AttemptCounter = new AttemptCounter(OUTAGE_MS, 0, 0);
+  readonly counter: AttemptCounter = new AttemptCounter(OUTAGE_MS, 0, ORDINARY_ANSWERS, 0);
   progressAt = 0;
 
   read(now: number, told: Partial<TcpInfo>): AttemptCounter {

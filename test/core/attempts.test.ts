@@ -50,7 +50,9 @@ describe("attempts that are known by looks", () => {
   it("never claim a longer silence than there was", () => {
     fc.assert(
       fc.property(world, (world) =>
-        look(world, ({ spanMs }, left) => expect(spanMs).toBeLessThanOrEqual((left.at(-1) ?? 0) - (left[0] ?? 0))),
+        look(world, ({ count, firstAt, lastAt }, left) =>
+          expect(count === 0 ? 0 : lastAt - firstAt).toBeLessThanOrEqual((left.at(-1) ?? 0) - (left[0] ?? 0)),
+        ),
       ),
     );
   });

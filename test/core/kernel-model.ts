@@ -5,6 +5,8 @@ export interface Path {
   readonly rttMs: number;
   /** Asked once for each packet that leaves: whether it and its answer arrive. */
   isUp(at: number): boolean;
+  /** Asked for each probe that arrives: whether its answer arrives too; default: always. */
+  isAnswerUp?(at: number): boolean;
   /** Whether what is sent leaves this host; default: always. */
   isSendable?(at: number): boolean;
 }
@@ -236,7 +238,7 @@ export class KernelModel {
     if (!this.#path.isUp(this.now) || !this.#world.answersProbes) return;
     if (this.now < this.#answerRateLimitedUntil) return;
     this.#answerRateLimitedUntil = this.now + this.#world.answersEveryMs;
-    this.#answer(this.#delivered);
+    if (this.#path.isAnswerUp?.(this.now) ?? true) this.#answer(this.#delivered);
   }
 
   #onTimer(): void {
@@ -330,8 +332,9 @@ export class KernelModel {
       return;
     }
     const silence = this.now - this.#heardAt;
-    if (silence < idleMs) {
-      this.#keepaliveAt = this.now + idleMs - silence;
+    // Compared as instants: what is left of a fraction of a millisecond may be too little to move the clock.
+    if (this.now < this.#heardAt + idleMs) {
+      this.#keepaliveAt = this.#heardAt + idleMs;
       return;
     }
     const isOver = userTimeoutMs > 0 ? silence >= userTimeoutMs && this.#probes > 0 : this.#probes >= count;

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { ORDINARY_ANSWERS } from "../../src/core/answers.ts";
 import { Liveness } from "../../src/core/liveness.ts";
 import { OUTAGE_SHARE } from "../../src/core/probe-plan.ts";
 import { seededRandom } from "../../src/testing/seeded-random.ts";
@@ -154,7 +155,7 @@ describe("Liveness against a model of the kernel", () => {
 
   it("checks a few times a second at most, also a peer that was probed early and is gone", () => {
     const kernel = new KernelModel({ rttMs: 0, isUp: (now) => now < 1000 });
-    const liveness = new Liveness({ budgetMs: 60_000, rtoMaxMs: 12_000 }, 0);
+    const liveness = new Liveness({ budgetMs: 60_000, rtoMaxMs: 12_000, answers: ORDINARY_ANSWERS }, 0);
     kernel.set({ idleMs: liveness.idleMs });
     let looks = 0;
     let next = 2000;

@@ -1,4 +1,6 @@
-import { backstopProbes } from "../../src/core/backstop.ts";
+import { Answers } from "../../src/core/answers.ts";
+import { backstopProbes, LOOSEST_COUNT } from "../../src/core/backstop.ts";
+import type { Flow } from "../../src/core/flow.ts";
 import { Liveness } from "../../src/core/liveness.ts";
 import type { LivenessOptions } from "../../src/core/liveness-options.ts";
 import { PathLoss } from "../../src/core/path-loss.ts";
@@ -21,6 +23,7 @@ export interface Run {
   readonly lateBy?: () => number;
   readonly options?: Partial<LivenessOptions>;
   readonly peer?: PeerGroup;
+  readonly remotePort?: number;
   readonly world?: ModelWorld;
   /** The watch begins then; default at once. Until then the kernel has what the program set. */
   readonly begins?: { readonly atMs: number; readonly program: Partial<ModelOptions> };
@@ -40,6 +43,9 @@ export interface Outcome {
   readonly kernel: KernelModel;
 }
 
+/** No probe but on demand, and the loosest count. */
+const YIELDED = { intervalMs: 32_767_000, count: LOOSEST_COUNT };
+
 /** Watches a modelled connection as a watch does, in virtual time. */
 export function watchModel(run: Run): Outcome {
   const { path, untilMs, isForgetful = false, lateBy = () => 0, begins, stall, retune } = run;
@@ -47,9 +53,10 @@ export function watchModel(run: Run): Outcome {
   const traffic = new Traffic(run);
   traffic.live(kernel, begins?.atMs ?? 0);
   let settings = settle(kernel, run, run.budgetMs);
+  const answers = new Answers(run.peer ? { group: run.peer, remotePort: run.remotePort ?? 0 } : null);
   const newLiveness = (own: PathLoss["own"], since: number, found = 0): Liveness => {
     const loss = new PathLoss(run.peer ?? null, own);
-    return new Liveness({ ...settings, loss, found }, since);
+    return new Liveness({ ...settings, loss, found, answers }, since);
   };
   let liveness = newLiveness(null, kernel.now, Number.POSITIVE_INFINITY);
   keepAlive(kernel, liveness, settings.budgetMs);
@@ -57,6 +64,7 @@ export function watchModel(run: Run): Outcome {
   let segmentsBefore = 0;
   let isToStall = stall !== undefined;
   let isToRetune = retune !== undefined;
+  let yieldedIn: Flow | null = null;
   while (kernel.now < untilMs) {
     let stalledMs = 0;
     if (isToStall && stall && next >= stall.fromMs) {
@@ -81,6 +89,15 @@ export function watchModel(run: Run): Outcome {
       kernel.nudge();
       next = liveness.nudged(kernel.now);
     } else if (liveness.isUnquestioned && kernel.idleMs !== liveness.idleMs) kernel.set({ idleMs: liveness.idleMs });
+    if (liveness.isUnproven && (liveness.isOverdue || liveness.flow === "blocked")) {
+      if (yieldedIn !== liveness.flow)
+        kernel.set({ ...YIELDED, ...(liveness.flow === "blocked" ? { rtoMaxMs: MODEL_DEFAULTS.rtoMaxMs } : {}) });
+      yieldedIn = liveness.flow;
+    } else if (yieldedIn !== null) {
+      keepAlive(kernel, liveness, settings.budgetMs);
+      if (settings.rtoMaxMs !== null) kernel.set({ rtoMaxMs: settings.rtoMaxMs });
+      yieldedIn = null;
+    }
     if (isForgetful && liveness.isForgettable) {
       const { dataSegmentsOut = 0 } = kernel.info();
       // As a watch does: what was sent between two calm readings was answered.
@@ -132,8 +149,8 @@ function settle(kernel: KernelModel, run: Run, budgetMs: number): LivenessOption
 }
 
 /** Switches the standing keepalive on; as many probes as have gone unanswered come on top of the count. */
-function keepAlive(kernel: KernelModel, { idleMs }: Liveness, budgetMs: number): void {
-  const { intervalMs, count } = backstopProbes(budgetMs, idleMs);
+function keepAlive(kernel: KernelModel, { idleMs, plan }: Liveness, budgetMs: number): void {
+  const { intervalMs, count } = backstopProbes(budgetMs, plan.idleMs);
   kernel.set({ keepalive: true, idleMs, intervalMs, count: Math.min(127, count + (kernel.info().probes ?? 0)) });
 }
 

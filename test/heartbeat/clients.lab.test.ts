@@ -15,7 +15,7 @@ async function pullCable(network: Network, { client, reconnects, keepsRequests }
     ClientProcess.start(network, [client], { budgetMs: BUDGET_MS }),
     ClientProcess.start(network, [client], { budgetMs: BUDGET_MS }),
   ]);
-  await sleep(2500);
+  await sleep(4000);
   const cutAt = monotonicMs();
   await network.pullCable();
   await busy.process.write("request");
@@ -34,7 +34,7 @@ async function pullCable(network: Network, { client, reconnects, keepsRequests }
   await network.plugCable();
   const back = await idle.hears("back", cutAt, 20_000);
   // It works again, and is watched again: a second cut is found as well.
-  await sleep(2500);
+  await sleep(4000);
   const secondCutAt = monotonicMs();
   await network.pullCable();
   const again = await idle.hears("dead", secondCutAt, BUDGET_MS + 3000);

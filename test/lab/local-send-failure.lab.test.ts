@@ -39,7 +39,7 @@ await describeWith(["namespaces", "tc"], "what never leaves this host is no ques
     await using world = await World.open();
     const network = await world.network();
     const subject = await startWatchedProgram(network, CONNECTIONS);
-    await sleep(1500);
+    await sleep(4000);
     for (let i = 0; i < 2; i++) {
       await network.pullCable();
       await sleep(ALMOST_TOO_LONG_MS);

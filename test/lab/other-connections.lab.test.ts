@@ -30,7 +30,7 @@ await describeWith(["namespaces", "nft", "conntrack"], "several connections to o
     await using world = await World.open();
     const network = await world.network();
     const subject = await startWatchedProgram(network, CONNECTIONS);
-    await sleep(1500);
+    await sleep(4000);
     await network.pullCable();
     const dead = await Promise.all(IDS.map((id) => subject.event("dead", id)));
     const last = dead.reduce((a, b) => (a.at > b.at ? a : b));

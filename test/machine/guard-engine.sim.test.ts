@@ -131,7 +131,7 @@ describe("the guard", () => {
   });
 
   it("finds a peer that was dead before the guard came, and blames no silence from before", () => {
-    const world = new ModelWorld({ budgetMs: 5000 });
+    const world = new ModelWorld({ budgetMs: 5000, endsUnproven: true });
     const dead = kernel(outOf(1000, Number.POSITIVE_INFINITY));
     const quiet = kernel(outOf(0, 0));
     for (const model of [dead, quiet]) model.run(3_600_000);
@@ -142,6 +142,35 @@ describe("the guard", () => {
     expect([...world.endedAt.keys()]).toEqual([key]);
     expect((world.endedAt.get(key) ?? 0) - 3_600_000).toBeLessThanOrEqual(5500);
     expect((world.endedAt.get(key) ?? 0) - 3_600_000).toBeGreaterThanOrEqual(5000);
+  });
+
+  it("ends nobody whose peer was never seen to answer probes, says so, and lets its kernel end nothing either", () => {
+    const world = new ModelWorld({ budgetMs: 5000 });
+    const dead = kernel(outOf(1000, Number.POSITIVE_INFINITY));
+    dead.run(3_600_000);
+    world.now = 3_600_000;
+    world.add(dead);
+    const deaf = (): KernelModel => new KernelModel(outOf(0, 0), { keepalive: false }, { answersProbes: false });
+    world.add(deaf(), [10, 0, 0, 3]);
+    world.add(deaf(), [10, 0, 0, 4], 20_000);
+    const limited = new KernelModel(outOf(0, 0), { keepalive: false }, { answersEveryMs: 10_000 });
+    world.add(limited, [10, 0, 0, 5]);
+    world.run(2 * 3_600_000);
+    expect([...world.endedAt.keys(), ...world.kernelEndedAt.keys()]).toEqual([]);
+    const [held] = world.actionsOf("hold");
+    expect(held?.diagnosis).toMatchObject({ state: "suspect", certainty: "medium" });
+    expect(held?.diagnosis?.unknown[0]).toContain("never answered");
+  });
+
+  it("ends whose peer was dead before it came where another connection to the same port was answered", () => {
+    const world = new ModelWorld({ budgetMs: 5000 });
+    const dead = kernel(outOf(1000, Number.POSITIVE_INFINITY));
+    dead.run(3_600_000);
+    world.now = 3_600_000;
+    const key = world.add(dead);
+    world.add(kernel(outOf(0, 0)));
+    world.run(3_600_000 + 20_000);
+    expect([...world.endedAt.keys()]).toEqual([key]);
   });
 
   it("holds its hand when most peers fall silent at once, and goes on when they are back", () => {

@@ -44,7 +44,14 @@ export class ModelWorld implements GuardWorld {
   /** Outlasts a guard, as its file does. */
   readonly #memory: GuardMemory = new GuardMemory();
 
-  constructor(options: { budgetMs?: number; apply?: boolean; brake?: BrakeSettings; sweepMs?: number; hasRtoCap?: boolean }) {
+  constructor(options: {
+    budgetMs?: number;
+    apply?: boolean;
+    brake?: BrakeSettings;
+    sweepMs?: number;
+    hasRtoCap?: boolean;
+    endsUnproven?: boolean;
+  }) {
     const { budgetMs = 5000, apply = true } = options;
     this.#sweepMs = options.sweepMs ?? 1000;
     this.#hasRtoCap = options.hasRtoCap ?? true;
@@ -53,6 +60,7 @@ export class ModelWorld implements GuardWorld {
       match: MATCH_ALL,
       detectWithinMs: budgetMs,
       endsDead: true,
+      endsUnproven: options.endsUnproven ?? false,
       includesListeners: true,
       includesLoopback: true,
     };

@@ -33,7 +33,7 @@ await describeWith(["namespaces"], "a program that ends its side", () => {
         else lines.push(JSON.parse(line) as Line);
       });
     });
-    await sleep(1500);
+    await sleep(4000);
     await network.pullCable();
     await subject.write("cut");
     await sleep(1200); // all have ended their side, and none is found

@@ -29,7 +29,7 @@ async function after(scene: string, outageMs: number, afterMs: number): Promise<
     while (!lines.includes(line) && subject.errors.length === 0) await sleep(50);
   };
   await said("connected");
-  await sleep(2000);
+  await sleep(4000);
   await network.pullCable();
   await subject.write("cut");
   await Promise.all([said("left"), sleep(outageMs)]);

@@ -59,11 +59,11 @@ describe("watch", () => {
     pair = await loopbackPair();
     const { client } = pair;
     const loose = watch(client, { detectWithinMs: 20_000, onDead: "report" });
-    const idle = getKeepalive(client).idleMs;
+    const { intervalMs } = getKeepalive(client);
     const strict = watch(client, { detectWithinMs: 2500 });
-    expect(getKeepalive(client).idleMs).toBeLessThan(idle);
+    expect(getKeepalive(client).intervalMs).toBeLessThan(intervalMs);
     strict.close();
-    expect(getKeepalive(client).idleMs).toBe(idle);
+    expect(getKeepalive(client).intervalMs).toBe(intervalMs);
     loose.close();
     expect(getKeepalive(client).enabled).toBe(false);
   });

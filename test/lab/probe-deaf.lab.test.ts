@@ -1,0 +1,88 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { expect, it } from "vitest";
+import type { Network } from "../../src/lab/network.ts";
+import { World } from "../../src/lab/world.ts";
+import { describeWith } from "../setup/requires.ts";
+import { startWatchedProgram, type WatchedProgram } from "./watched-program.ts";
+
+/**
+ * RFC 9293, 3.8.4: "an implementation must not interpret failure to respond to any specific probe as a dead connection" (MUST-26). Some
+ * stacks answer none, some firewalls let none through.
+ */
+const BUDGET_MS = 5000;
+const LATE_MS = 250;
+const LIVES_MS = 6 * BUDGET_MS;
+/** Longer than a budget: in between only probes could tell. */
+const SAY_EVERY_MS = 1.3 * BUDGET_MS;
+const NEVER_ANSWERED = /never answered.*keepalive|keepalive.*never answered/i;
+const CONNECTIONS = ([4, 6] as const).map((family) => ({ id: `IPv${family}`, family, traffic: "idle" as const, budgetMs: BUDGET_MS }));
+
+function start(network: Network): Promise<WatchedProgram> {
+  return startWatchedProgram(
+    network,
+    CONNECTIONS.map(({ family, ...it }) => ({ ...it, host: network.address("right", family) })),
+  );
+}
+
+function deathsOf({ events }: WatchedProgram): string[] {
+  return events.flatMap((event) =>
+    event.event === "dead"
+      ? [
+          `${event.id}: ${event.diagnosis.cause}, ${event.diagnosis.certainty}, after ${event.diagnosis.silentForMs} ms; ${event.diagnosis.why}`,
+        ]
+      : [],
+  );
+}
+
+async function expectItSaysSo(subject: WatchedProgram): Promise<void> {
+  await subject.send({ do: "diagnose" });
+  for (const { id } of CONNECTIONS) {
+    const { diagnosis } = await subject.event("now", id);
+    expect(diagnosis.unknown.join("; "), id).toMatch(NEVER_ANSWERED);
+    expect(diagnosis.certainty, id).not.toBe("high");
+  }
+}
+
+await describeWith(["namespaces", "nft"], "a peer that gets or answers no keepalive probe", () => {
+  it.concurrent("lives, longer than the kernel's own count would let it, and it is told that it never answered one", {
+    timeout: 120_000,
+  }, async () => {
+    await using world = await World.open();
+    const network = await world.network();
+    await network.dropProbes();
+    const subject = await start(network);
+    await sleep(2 * LIVES_MS);
+    expect(subject.events.filter(({ event }) => event === "closed")).toEqual([]);
+    expect(deathsOf(subject)).toEqual([]);
+    await expectItSaysSo(subject);
+  });
+
+  it.concurrent("lives while it acknowledges data now and then, and is found dead once it does not", { timeout: 90_000 }, async () => {
+    await using world = await World.open();
+    const network = await world.network();
+    await network.dropProbes();
+    const subject = await start(network);
+    for (let past = 0; past < LIVES_MS; past += SAY_EVERY_MS) {
+      await subject.send({ do: "say" });
+      await sleep(SAY_EVERY_MS);
+    }
+    expect(deathsOf(subject)).toEqual([]);
+    await expectItSaysSo(subject);
+
+    // The retransmissions of data are evidence with any peer.
+    await network.pullCable();
+    const cutAt = performance.now();
+    await subject.send({ do: "say" });
+    for (const { id } of CONNECTIONS) expect((await subject.event("dead", id)).diagnosis.cause).toBe("path-silent");
+    expect(performance.now() - cutAt).toBeLessThanOrEqual(BUDGET_MS + LATE_MS);
+  });
+
+  it.concurrent("lives where it answers one in ten seconds", { timeout: 60_000 }, async () => {
+    await using world = await World.open();
+    const network = await world.network();
+    await network.limitProbeAnswers(10_000);
+    const subject = await start(network);
+    await sleep(LIVES_MS);
+    expect(deathsOf(subject)).toEqual([]);
+  });
+});
