@@ -155,7 +155,7 @@ describe("data in flight", () => {
   it("that waits at an open window fails once in 600 ms, however often somebody looks", () => {
     const readings = new Readings();
     for (let now = 1000; now <= 2200; now += 100) readings.read(now, STUCK);
-    expect(readings.counter.attempts).toMatchObject({ count: 3, areLocal: true, spanMs: 1200 });
+    expect(readings.counter.attempts).toMatchObject({ count: 3, areLocal: true, firstAt: 1000, lastAt: 2200 });
   });
 
   it("that never left is what there is to judge once this host is to blame", () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { ORDINARY_ANSWERS } from "../../src/core/answers.ts";
 import { OUTAGE_SHARE } from "../../src/core/probe-plan.ts";
 import { seededRandom } from "../../src/testing/index.ts";
 import { MODEL_DEFAULTS, type ModelOptions } from "./kernel-model.ts";
@@ -38,7 +39,8 @@ function runOf({ flow, budgetMs, rttMs, outage, capMs, next }: Scene): Run & { r
     blocked: { writeEveryMs: 250, closesWindowAtMs: outage.from - 10_000 * next() - 500 },
   }[flow];
   const program = { rtoMaxMs: capMs, idleMs: 1000 + 4000 * next(), intervalMs: 1000, keepalive: flow === "idle" };
-  return { budgetMs, path, untilMs: outage.until + 4 * budgetMs + 10_000, isForgetful: next() < 0.5, program, ...traffic };
+  const options = { answers: ORDINARY_ANSWERS }; // of another peer no silence of probes is believed
+  return { budgetMs, path, untilMs: outage.until + 4 * budgetMs + 10_000, isForgetful: next() < 0.5, options, program, ...traffic };
 }
 
 function pick<T>(values: readonly T[], next: () => number): T {

@@ -56,7 +56,7 @@ export function watchModel(run: Run): Outcome {
   const answers = new Answers(run.peer ? { group: run.peer, remotePort: run.remotePort ?? 0 } : null);
   const newLiveness = (own: PathLoss["own"], since: number, found = 0): Liveness => {
     const loss = new PathLoss(run.peer ?? null, own);
-    return new Liveness({ ...settings, loss, found, answers }, since);
+    return new Liveness({ answers, ...settings, loss, found }, since);
   };
   let liveness = newLiveness(null, kernel.now, Number.POSITIVE_INFINITY);
   keepAlive(kernel, liveness, settings.budgetMs);
