@@ -154,7 +154,7 @@ const PROMISES = {
 };
 
 async function readSystem() {
-  const { systemSettings } = await built("machine/system-settings.js");
+  const { systemSettings } = await built("kernel/system/system-settings.js");
   return systemSettings(process.platform, (file, args) =>
     execFileSync(file, args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] }),
   ).read();
@@ -162,7 +162,7 @@ async function readSystem() {
 
 async function audited(localPort) {
   const [{ takeAudit }, { MATCH_ALL }, { machinePort }] = await Promise.all(
-    ["machine/audit.js", "machine/connection-filter.js", "cli/linux-only.js"].map(built),
+    ["audit/audit.js", "survey/connection-filter.js", "cli/linux-only.js"].map(built),
   );
   const audit = takeAudit(machinePort("audit"), {
     filter: { ...MATCH_ALL, localPorts: [localPort] },

@@ -9,21 +9,28 @@ const LAYERS: Readonly<Record<string, { readonly may: readonly string[]; readonl
   core: { may: ["core"], because: "a verdict must be reproducible from evidence and instants alone" },
   kernel: { may: ["core", "kernel"], because: "what the OS tells must not depend on who asks" },
   watch: { may: ["core", "kernel", "watch"], because: "the two wings, in-process and whole machine, must not know each other" },
-  machine: { may: ["core", "kernel", "machine"], because: "the two wings, in-process and whole machine, must not know each other" },
+  survey: { may: ["core", "kernel", "survey"], because: "audit and guard see the machine through it, each in its own way" },
+  audit: { may: ["core", "kernel", "survey", "audit"], because: "who only looks must not know who acts" },
+  guard: { may: ["core", "kernel", "survey", "guard"], because: "who acts must not know who only looks" },
   heartbeat: { may: ["core", "kernel", "watch", "heartbeat"], because: "proofs of a process build on a watch" },
   auto: { may: ["core", "kernel", "watch", "auto"], because: "adoption without code builds on a watch" },
   testing: { may: ["core", "testing"], because: "users' own tests must not need a kernel" },
   lab: {
-    may: ["core", "kernel", "watch", "machine", "testing", "lab"],
+    may: ["core", "kernel", "watch", "audit", "testing", "lab"],
     because: "the lab puts the product to the test, not the command line",
   },
   cli: {
-    may: ["core", "kernel", "watch", "machine", "heartbeat", "auto", "testing", "lab", "cli"],
+    may: ["core", "kernel", "watch", "survey", "audit", "guard", "heartbeat", "auto", "testing", "lab", "cli"],
     because: "surfaces compose; nothing composes them",
   },
 };
+/** The rooms of a layer: each imports from those before it only, and of the layer's own files from any. */
+const ROOMS: Readonly<Record<string, readonly string[]>> = {
+  core: ["time", "detectors", "judge", "cause", "forecast"],
+  kernel: ["port", "netlink", "process", "tcp-info", "options", "system"],
+};
 /** What loads native code: on Linux either of two, elsewhere koffi alone. */
-const BACK_ENDS = ["kernel/load-koffi.ts", "kernel/node-ffi-port.ts"];
+const BACK_ENDS = ["kernel/port/load-koffi.ts", "kernel/port/node-ffi-port.ts"];
 /** A file is read in one sitting. */
 const LONGEST_FILE = 300;
 
@@ -74,6 +81,20 @@ describe("the source", () => {
       return importsOf(text).map((target) => {
         const to = layerOf(relative(SRC, join(SRC, name, "..", target)));
         return !target.startsWith(".") || layer.may.includes(to) ? null : `may not import ${target}, because ${layer.because}`;
+      });
+    });
+    expect(found).toEqual([]);
+  });
+
+  it("imports only from the rooms before, within a layer", () => {
+    const found = breaches(({ name, text }) => {
+      const [layer = "", room = ""] = name.split("/");
+      const rooms = ROOMS[layer];
+      if (!rooms || name.split("/").length < 3) return [];
+      if (!rooms.includes(room)) return ["is in no room of this test"];
+      return importsOf(text).map((target) => {
+        const [toLayer, to = ""] = relative(SRC, join(SRC, name, "..", target)).split("/");
+        return toLayer === layer && rooms.indexOf(to) > rooms.indexOf(room) ? `may not import ${target}` : null;
       });
     });
     expect(found).toEqual([]);

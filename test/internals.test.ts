@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
-import { LossBelief } from "../src/core/loss-belief.ts";
-import { attemptsNeededBy, DEFAULT_FALSE_ALARMS_PER_YEAR, outlastingNeededBy, planProbes } from "../src/core/probe-plan.ts";
+import { LossBelief } from "../src/core/judge/loss-belief.ts";
+import { attemptsNeededBy, DEFAULT_FALSE_ALARMS_PER_YEAR, outlastingNeededBy, planProbes } from "../src/core/judge/probe-plan.ts";
 
 const read = (path: string): string => readFileSync(new URL(`../${path}`, import.meta.url), "utf8");
 const EVIDENCE = read("docs/internals/evidence.md");
@@ -69,12 +69,12 @@ it("docs/internals/evidence.md has what fits into which budget as the code has i
 
 it("docs/internals/evidence.md has a rule for every cause that the code gives, and for no other", () => {
   const [ended, exists] = ["## The rules", "| # | a connection that exists"].map((heading) => causesOf(tableAfter(heading)));
-  expect(ended).toEqual(causesIn("src/core/classify-ending.ts"));
-  expect(exists).toEqual(causesIn("src/core/classify.ts"));
+  expect(ended).toEqual(causesIn("src/core/cause/classify-ending.ts"));
+  expect(exists).toEqual(causesIn("src/core/cause/classify.ts"));
 });
 
 it("the rules that comments cite by number are those of docs/internals/evidence.md", () => {
-  const cited = [...read("src/core/classify.ts").matchAll(/Rule (\d+) \(docs\/internals\/evidence\.md(#[\w-]+)\)/g)];
+  const cited = [...read("src/core/cause/classify.ts").matchAll(/Rule (\d+) \(docs\/internals\/evidence\.md(#[\w-]+)\)/g)];
   expect(cited.length).toBeGreaterThan(0);
   for (const [, number, anchor] of cited) expect(EVIDENCE).toMatch(new RegExp(`^\\| ${number} \\| \\[.*\\]\\(${anchor}\\)`, "m"));
 });

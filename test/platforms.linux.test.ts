@@ -1,8 +1,8 @@
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { PLATFORMS } from "../src/kernel/platform.ts";
-import { systemSettings } from "../src/machine/system-settings.ts";
+import { PLATFORMS } from "../src/kernel/port/platform.ts";
+import { systemSettings } from "../src/kernel/system/system-settings.ts";
 import { platformTable } from "./setup/platform-table.ts";
 
 const CONFORMANCE = fileURLToPath(new URL("../scripts/platform-conformance.mjs", import.meta.url));

@@ -1,6 +1,6 @@
 // The bare survey: no owners, no options. Says on standard error what it took without Node's start.
-import { openPort } from "../../dist/kernel/open-port.js";
-import { HANGING_STATES, takeSurvey } from "../../dist/machine/survey.js";
+import { openPort } from "../../dist/kernel/port/open-port.js";
+import { HANGING_STATES, takeSurvey } from "../../dist/survey/survey.js";
 
 const port = openPort();
 const started = performance.now();

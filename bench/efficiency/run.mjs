@@ -2,9 +2,9 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { cpus, release } from "node:os";
 import { parseArgs } from "node:util";
-import { rtoCapMs } from "../../dist/core/backstop.js";
 import * as core from "../../dist/core/index.js";
-import { planOnShortPath } from "../../dist/core/short-path.js";
+import { rtoCapMs } from "../../dist/core/judge/backstop.js";
+import { planOnShortPath } from "../../dist/core/judge/short-path.js";
 import { FAULTS } from "../../dist/lab/faults.js";
 import { runLab } from "../../dist/lab/run-lab.js";
 import { simulateDetector } from "../../dist/testing/index.js";

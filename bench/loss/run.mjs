@@ -1,6 +1,6 @@
 // One run of the loss bench with settings of one's own: `node bench/loss/run.mjs --detect-within 2500ms --loss 10% --for 250s`.
 import { parseArgs } from "node:util";
-import { durationMs } from "../../dist/core/duration.js";
+import { durationMs } from "../../dist/core/time/duration.js";
 import { DEFAULTS, measureLoss, TRAFFICS } from "./measure.mjs";
 import { falseAlarmTable, print, runTable } from "./tables.mjs";
 

@@ -4,7 +4,7 @@ import { createServer } from "node:net";
 import { Server as EngineServer } from "engine.io";
 import { WebSocketServer } from "ws";
 import { setKeepalive, watch, watchServer } from "../../dist/index.js";
-import { tcpInfoShelf } from "../../dist/kernel/tcp-info-shelf.js";
+import { tcpInfoShelf } from "../../dist/kernel/tcp-info/shelf.js";
 
 export const WORST_CASE_MS = 5000;
 /**

@@ -1,8 +1,9 @@
 // What single savings of docs/internals/memory.md save: bytes of heap an object, time a call. `node --expose-gc bench/scale/parts.mjs`, after a build.
-import { Liveness } from "../../dist/core/liveness.js";
-import { decodeTcpInfo } from "../../dist/kernel/tcp-info-codec-linux.js";
-import { isUneventful } from "../../dist/kernel/uneventful-linux.js";
-import { DangerOrder } from "../../dist/machine/danger-order.js";
+
+import { DangerOrder } from "../../dist/audit/danger-order.js";
+import { Liveness } from "../../dist/core/judge/liveness.js";
+import { decodeTcpInfo } from "../../dist/kernel/tcp-info/codec-linux.js";
+import { isUneventful } from "../../dist/kernel/tcp-info/uneventful-linux.js";
 
 const OBJECTS = 50_000;
 const CALLS = 300_000;

@@ -3,7 +3,7 @@
 import { createHistogram, PerformanceObserver } from "node:perf_hooks";
 import { setInterval as every, setTimeout as sleep } from "node:timers/promises";
 import koffi from "koffi";
-import { tcpInfoShelf } from "../../dist/kernel/tcp-info-shelf.js";
+import { tcpInfoShelf } from "../../dist/kernel/tcp-info/shelf.js";
 
 const LONG_MS = 5;
 /** Takes as long as most of our stretches. */

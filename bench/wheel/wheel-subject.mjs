@@ -1,5 +1,5 @@
 // One way to keep deadlines, timed: prints ns an entry as JSON. For bench/wheel/wheel.mjs.
-import { TimerWheel } from "../../dist/core/timer-wheel.js";
+import { TimerWheel } from "../../dist/core/time/timer-wheel.js";
 
 const [name, order, count] = [process.argv[2], process.argv[3], Number(process.argv[4])];
 const SPAN_MS = 60_000;

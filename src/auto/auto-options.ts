@@ -1,5 +1,5 @@
-import { durationMs } from "../core/duration.ts";
 import { HalfOpenError } from "../core/errors.ts";
+import { durationMs } from "../core/time/duration.ts";
 import { PeerList } from "./peer-list.ts";
 
 /** What `halfopen/auto` was told by environment variables. */

@@ -4,7 +4,7 @@
  */
 import type { Socket } from "node:net";
 import { HalfOpenError } from "../core/errors.ts";
-import { LARGEST_BUDGET_MS, SMALLEST_BUDGET_MS } from "../core/probe-plan.ts";
+import { LARGEST_BUDGET_MS, SMALLEST_BUDGET_MS } from "../core/judge/probe-plan.ts";
 import { watch } from "../watch/watch.ts";
 import { adoptSockets, type Side } from "./adopt-sockets.ts";
 import { autoOptionsOf } from "./auto-options.ts";

@@ -1,8 +1,8 @@
 import { emitKeypressEvents } from "node:readline";
+import type { Audit } from "../audit/audit.ts";
+import type { ConnectionOutline } from "../audit/audited-connection.ts";
+import type { Death } from "../audit/death-events.ts";
 import { printableData } from "../core/printable.ts";
-import type { Audit } from "../machine/audit.ts";
-import type { ConnectionOutline } from "../machine/audited-connection.ts";
-import type { Death } from "../machine/death-events.ts";
 import { AUDIT_HEADER, auditLine, summaryText } from "./audit-table.ts";
 import { paint } from "./colour.ts";
 import { control, print } from "./output.ts";

@@ -1,7 +1,7 @@
+import type { AuditSummary, ConnectionOutline } from "../audit/audited-connection.ts";
 import type { Cause } from "../core/diagnosis.ts";
 import { printable } from "../core/printable.ts";
 import { isPastHandshake } from "../core/tcp-info.ts";
-import type { AuditSummary, ConnectionOutline } from "../machine/audited-connection.ts";
 import { paint } from "./colour.ts";
 import { formatDuration } from "./duration.ts";
 

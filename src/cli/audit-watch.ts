@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Audit } from "../audit/audit.ts";
+import { type Death, DeathEvents } from "../audit/death-events.ts";
 import { HalfOpenError } from "../core/errors.ts";
-import type { SystemPort } from "../kernel/port.ts";
-import type { Audit } from "../machine/audit.ts";
-import { type Death, DeathEvents } from "../machine/death-events.ts";
+import type { SystemPort } from "../kernel/port/port.ts";
 import { AuditScreen } from "./audit-screen.ts";
 import { jsonText, Output } from "./output.ts";
 

@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util";
+import { type Audit, type AuditOptions, takeAudit } from "../audit/audit.ts";
 import { printable } from "../core/printable.ts";
-import type { SystemPort } from "../kernel/port.ts";
-import { type Audit, type AuditOptions, takeAudit } from "../machine/audit.ts";
+import type { SystemPort } from "../kernel/port/port.ts";
 import { AUDIT_HEADER, auditLine, summaryText } from "./audit-table.ts";
 import type { WatchSettings } from "./audit-watch.ts";
 import { type Command, type ExitCode, UsageError } from "./command.ts";
@@ -79,7 +79,7 @@ async function watchAgain(port: SystemPort, settings: WatchSettings): Promise<Au
 /** Asks who is quiet, then looks again. Interrupted, it puts back what it has set before it ends. */
 async function auditAsking(port: SystemPort, options: AuditOptions): Promise<Audit> {
   const before = takeAudit(port, options);
-  const { NudgeRound } = await import("../machine/nudge-round.ts");
+  const { NudgeRound } = await import("../audit/nudge-round.ts");
   const round = new NudgeRound(port, options.detectWithinMs);
   const interrupted = (signal: NodeJS.Signals): void => {
     round.stop();

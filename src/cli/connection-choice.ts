@@ -1,8 +1,8 @@
 import { HalfOpenError } from "../core/errors.ts";
 import type { TcpState } from "../core/tcp-info.ts";
-import { Cidr } from "../machine/cidr.ts";
-import { type ConnectionFilter, MATCH_ALL } from "../machine/connection-filter.ts";
-import { HANGING_STATES } from "../machine/survey.ts";
+import { Cidr } from "../survey/cidr.ts";
+import { type ConnectionFilter, MATCH_ALL } from "../survey/connection-filter.ts";
+import { HANGING_STATES } from "../survey/survey.ts";
 import { UsageError } from "./command.ts";
 import { unknownWord } from "./suggest.ts";
 

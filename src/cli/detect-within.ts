@@ -1,4 +1,4 @@
-import { SMALLEST_GUARD_BUDGET_MS } from "../machine/guard-budget.ts";
+import { SMALLEST_GUARD_BUDGET_MS } from "../guard/budget.ts";
 import { UsageError } from "./command.ts";
 import { parseDuration } from "./duration.ts";
 

@@ -1,4 +1,4 @@
-import { durationMs } from "../core/duration.ts";
+import { durationMs } from "../core/time/duration.ts";
 import { UsageError } from "./command.ts";
 
 /** A timer of Node takes 2^31 - 1 ms; what is longer it takes for 1 ms, and a loop would spin. Leaves room for what is added to a duration. */

@@ -1,13 +1,13 @@
 import { printable } from "../core/printable.ts";
-import type { SystemPort } from "../kernel/port.ts";
-import { MATCH_ALL } from "../machine/connection-filter.ts";
-import { GuardActions } from "../machine/guard-actions.ts";
-import { GuardEngine } from "../machine/guard-engine.ts";
-import type { GuardEvent } from "../machine/guard-event.ts";
-import { GuardLoop } from "../machine/guard-loop.ts";
-import { LinuxGuardWorld } from "../machine/linux-guard-world.ts";
-import { MassDeathBrake, NO_BRAKE } from "../machine/mass-death-brake.ts";
-import { ProcessTree } from "../machine/process-tree.ts";
+import { GuardActions } from "../guard/actions.ts";
+import { GuardEngine } from "../guard/engine.ts";
+import type { GuardEvent } from "../guard/event.ts";
+import { LinuxGuardWorld } from "../guard/linux-world.ts";
+import { GuardLoop } from "../guard/loop.ts";
+import { MassDeathBrake, NO_BRAKE } from "../guard/mass-death-brake.ts";
+import { ProcessTree } from "../guard/process-tree.ts";
+import type { SystemPort } from "../kernel/port/port.ts";
+import { MATCH_ALL } from "../survey/connection-filter.ts";
 import { guardLine } from "./guard-line.ts";
 import { rendered } from "./output.ts";
 

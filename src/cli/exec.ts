@@ -1,8 +1,8 @@
 import { spawn } from "node:child_process";
 import { constants } from "node:os";
 import { parseArgs } from "node:util";
-import { adoptOrphans, buryOrphans } from "../kernel/orphans.ts";
-import { SMALLEST_GUARD_BUDGET_MS } from "../machine/guard-budget.ts";
+import { SMALLEST_GUARD_BUDGET_MS } from "../guard/budget.ts";
+import { adoptOrphans, buryOrphans } from "../kernel/process/orphans.ts";
 import { type Command, UsageError } from "./command.ts";
 import { guardWithin } from "./detect-within.ts";
 import { machinePort } from "./linux-only.ts";

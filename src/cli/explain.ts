@@ -1,9 +1,9 @@
 import { parseArgs } from "node:util";
+import { takeAudit } from "../audit/audit.ts";
+import type { AuditedConnection } from "../audit/audited-connection.ts";
 import { printable } from "../core/printable.ts";
-import { type Advice, adviceFor, allAdvice } from "../machine/advice.ts";
-import { takeAudit } from "../machine/audit.ts";
-import type { AuditedConnection } from "../machine/audited-connection.ts";
-import { MATCH_ALL } from "../machine/connection-filter.ts";
+import { MATCH_ALL } from "../survey/connection-filter.ts";
+import { type Advice, adviceFor, allAdvice } from "./advice.ts";
 import { type Command, type ExitCode, UsageError } from "./command.ts";
 import { detectWithin } from "./detect-within.ts";
 import { explanation } from "./explanation.ts";

@@ -1,6 +1,6 @@
+import type { AuditedConnection } from "../audit/audited-connection.ts";
 import { isPastHandshake, type TcpState } from "../core/tcp-info.ts";
-import type { Advice } from "../machine/advice.ts";
-import type { AuditedConnection } from "../machine/audited-connection.ts";
+import type { Advice } from "./advice.ts";
 import { formatDuration } from "./duration.ts";
 
 /** Their last segment is our FIN, which takes a number as a byte does. */

@@ -1,4 +1,4 @@
-import type { GuardEvent } from "../machine/guard-event.ts";
+import type { GuardEvent } from "../guard/event.ts";
 import { formatDuration } from "./duration.ts";
 
 /** One entry of a guard's log as a line for people. */

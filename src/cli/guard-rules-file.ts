@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import { isMap, isScalar, isSeq, LineCounter, type Node, type Pair, parseDocument, type YAMLMap } from "yaml";
-import type { ConnectionFilter } from "../machine/connection-filter.ts";
-import { SMALLEST_GUARD_BUDGET_MS } from "../machine/guard-budget.ts";
-import type { GuardRule } from "../machine/guard-rule.ts";
-import { type BrakeSettings, DEFAULT_BRAKE } from "../machine/mass-death-brake.ts";
+import { SMALLEST_GUARD_BUDGET_MS } from "../guard/budget.ts";
+import { type BrakeSettings, DEFAULT_BRAKE } from "../guard/mass-death-brake.ts";
+import type { GuardRule } from "../guard/rule.ts";
+import type { ConnectionFilter } from "../survey/connection-filter.ts";
 import { UsageError } from "./command.ts";
 import { connectionChoice } from "./connection-choice.ts";
 import { parseDuration } from "./duration.ts";

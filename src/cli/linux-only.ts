@@ -1,6 +1,6 @@
 import { HalfOpenError } from "../core/errors.ts";
-import { openPort, whyNoPort } from "../kernel/open-port.ts";
-import type { SystemPort } from "../kernel/port.ts";
+import { openPort, whyNoPort } from "../kernel/port/open-port.ts";
+import type { SystemPort } from "../kernel/port/port.ts";
 import { NotPossibleHere } from "./command.ts";
 
 /** The port for commands that look at the whole machine. @throws NotPossibleHere */

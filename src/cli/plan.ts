@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util";
 import type { LossLaw } from "../core/detectors/loss-law.ts";
-import { plan as choose } from "../core/plan/plan.ts";
-import type { Plan, PlatformPlan, Requirement } from "../core/plan/requirement.ts";
+import { plan as choose } from "../core/forecast/plan.ts";
+import type { Plan, PlatformPlan, Requirement } from "../core/forecast/requirement.ts";
 import { type Command, type ExitCode, UsageError } from "./command.ts";
 import { formatDuration, parseDuration } from "./duration.ts";
 import { parseNumber, parseShare } from "./numbers.ts";

@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
-import { predict as foretell } from "../core/predict/predict.ts";
-import type { Platform, Prediction, PredictSettings } from "../core/predict/prediction.ts";
+import { predict as foretell } from "../core/forecast/predict.ts";
+import type { Platform, Prediction, PredictSettings } from "../core/forecast/prediction.ts";
 import { type Command, type ExitCode, UsageError } from "./command.ts";
 import { parseDuration } from "./duration.ts";
 import { parseNumber } from "./numbers.ts";

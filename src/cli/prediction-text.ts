@@ -1,4 +1,4 @@
-import type { DetectionTime } from "../core/predict/prediction.ts";
+import type { DetectionTime } from "../core/forecast/prediction.ts";
 import { formatDuration } from "./duration.ts";
 
 /** The cells of a table: typical, from best to worst, and the timer that decides. */

@@ -1,10 +1,10 @@
+import { type Audit, takeAudit } from "../audit/audit.ts";
 import { HalfOpenError } from "../core/errors.ts";
-import { predict } from "../core/predict/predict.ts";
-import { openPort } from "../kernel/open-port.ts";
-import { type Audit, takeAudit } from "../machine/audit.ts";
-import { MATCH_ALL } from "../machine/connection-filter.ts";
-import { readSystemDefaults } from "../machine/system-defaults.ts";
-import type { SystemSetting, SystemSettings, SystemSettingsStore } from "../machine/system-settings-store.ts";
+import { predict } from "../core/forecast/predict.ts";
+import { openPort } from "../kernel/port/open-port.ts";
+import { readSystemDefaults } from "../kernel/system/system-defaults.ts";
+import type { SystemSetting, SystemSettings, SystemSettingsStore } from "../kernel/system/system-settings-store.ts";
+import { MATCH_ALL } from "../survey/connection-filter.ts";
 import { formatDuration } from "./duration.ts";
 import { textTable } from "./text-table.ts";
 

@@ -1,8 +1,8 @@
 import type { Socket } from "node:net";
 import { parseArgs } from "node:util";
 import type { Diagnosis } from "../core/diagnosis.ts";
+import { LARGEST_BUDGET_MS, SMALLEST_BUDGET_MS } from "../core/judge/probe-plan.ts";
 import { printable } from "../core/printable.ts";
-import { LARGEST_BUDGET_MS, SMALLEST_BUDGET_MS } from "../core/probe-plan.ts";
 import { NEWS } from "../watch/sink.ts";
 import { watch as watchSocket } from "../watch/watch.ts";
 import type { Watcher } from "../watch/watcher.ts";

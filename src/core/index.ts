@@ -1,6 +1,6 @@
 /** `halfopen/core`: the pure part. No I/O, clock, timer or Node built-in: instants and evidence come in, verdicts and deadlines go out. */
-export { type Case, classify, type Finding } from "./classify.ts";
-export { classifyEnding } from "./classify-ending.ts";
+export { type Case, classify, type Finding } from "./cause/classify.ts";
+export { classifyEnding } from "./cause/classify-ending.ts";
 export { BertierDetector, type BertierOptions } from "./detectors/bertier-detector.ts";
 export {
   type ChenConfiguration,
@@ -26,17 +26,15 @@ export { type SentPacket, silenceProbability } from "./detectors/silence-probabi
 export { TwoWindowDetector, type TwoWindowOptions } from "./detectors/two-window-detector.ts";
 export type { Cause, Certainty, Diagnosis, Evidence, LocalPath, OtherConnections, State } from "./diagnosis.ts";
 export { HalfOpenError, type HalfOpenErrorCode } from "./errors.ts";
-export { type Flow, flowOf } from "./flow.ts";
-export type { Instant } from "./instant.ts";
-export { Liveness } from "./liveness.ts";
-export type { LivenessOptions } from "./liveness-options.ts";
-export { LocalHealth } from "./local-health.ts";
-export { type Lesson, LossBelief } from "./loss-belief.ts";
-export { PathLoss } from "./path-loss.ts";
-export { plan } from "./plan/plan.ts";
-export type { KeepaliveTimers, Plan, PlatformPlan, Requirement } from "./plan/requirement.ts";
-export { predict } from "./predict/predict.ts";
-export type { DetectionTime, Platform, Prediction, PredictSettings, SystemSettings } from "./predict/prediction.ts";
+export { plan } from "./forecast/plan.ts";
+export { predict } from "./forecast/predict.ts";
+export type { DetectionTime, Platform, Prediction, PredictSettings, SystemSettings } from "./forecast/prediction.ts";
+export type { KeepaliveTimers, Plan, PlatformPlan, Requirement } from "./forecast/requirement.ts";
+export { type Flow, flowOf } from "./judge/flow.ts";
+export { Liveness } from "./judge/liveness.ts";
+export type { LivenessOptions } from "./judge/liveness-options.ts";
+export { type Lesson, LossBelief } from "./judge/loss-belief.ts";
+export { PathLoss } from "./judge/path-loss.ts";
 export {
   type Belief,
   DEFAULT_FALSE_ALARMS_PER_YEAR,
@@ -46,7 +44,9 @@ export {
   type ProbePlanInput,
   planProbes,
   SMALLEST_BUDGET_MS,
-} from "./probe-plan.ts";
-export { ProcessProof } from "./process-proof.ts";
+} from "./judge/probe-plan.ts";
+export { ProcessProof } from "./judge/process-proof.ts";
 export type { TcpInfo, TcpState } from "./tcp-info.ts";
-export { TimerWheel, type WheelEntry } from "./timer-wheel.ts";
+export type { Instant } from "./time/instant.ts";
+export { LocalHealth } from "./time/local-health.ts";
+export { TimerWheel, type WheelEntry } from "./time/timer-wheel.ts";

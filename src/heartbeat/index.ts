@@ -1,6 +1,7 @@
 /** `halfopen/heartbeat`: proofs that the peer's process lives, for well-known clients. No client is a dependency: types are structural. */
-export { type AmqpLike, amqpPing, watchAmqp } from "./amqplib.ts";
+
 export { ClientWatch, type ClientWatchOptions } from "./client-watch.ts";
+export { type AmqpLike, amqpPing, watchAmqp } from "./clients/amqplib.ts";
 export {
   type EngineServerLike,
   type EngineSocketLike,
@@ -8,17 +9,17 @@ export {
   watchEngineIo,
   watchEngineIoServer,
   watchSocketIo,
-} from "./engine-io.ts";
-export type { Frame, FrameCodec, FrameDecoder } from "./frame-codec.ts";
-export { FrameChannel, type FrameHeartbeatOptions, frameHeartbeat } from "./frame-heartbeat.ts";
-export { type GrpcClientLike, grpcPing, watchGrpc } from "./grpc.ts";
-export { http2Ping, watchHttp2 } from "./http2.ts";
-export { type IoredisLike, ioredisPing, watchIoredis } from "./ioredis.ts";
-export { type LengthPrefixedOptions, lengthPrefixed } from "./length-prefixed.ts";
-export { type MqttLike, mqttPing, watchMqtt } from "./mqtt.ts";
-export { type Mysql2Like, type Mysql2PoolLike, mysql2Ping, watchMysql2, watchMysql2Pool } from "./mysql2.ts";
-export { type NatsLike, natsPing, watchNats } from "./nats.ts";
-export { type NewlineOptions, newline } from "./newline.ts";
-export { type NodeRedisLike, nodeRedisPing, watchNodeRedis } from "./node-redis.ts";
-export { type PgClientLike, type PgPoolLike, pgPing, watchPg, watchPgPool } from "./pg.ts";
-export { type WebSocketLike, type WebSocketServerLike, watchWs, watchWsServer, wsPing } from "./ws.ts";
+} from "./clients/engine-io.ts";
+export { type GrpcClientLike, grpcPing, watchGrpc } from "./clients/grpc.ts";
+export { http2Ping, watchHttp2 } from "./clients/http2.ts";
+export { type IoredisLike, ioredisPing, watchIoredis } from "./clients/ioredis.ts";
+export { type MqttLike, mqttPing, watchMqtt } from "./clients/mqtt.ts";
+export { type Mysql2Like, type Mysql2PoolLike, mysql2Ping, watchMysql2, watchMysql2Pool } from "./clients/mysql2.ts";
+export { type NatsLike, natsPing, watchNats } from "./clients/nats.ts";
+export { type NodeRedisLike, nodeRedisPing, watchNodeRedis } from "./clients/node-redis.ts";
+export { type PgClientLike, type PgPoolLike, pgPing, watchPg, watchPgPool } from "./clients/pg.ts";
+export { type WebSocketLike, type WebSocketServerLike, watchWs, watchWsServer, wsPing } from "./clients/ws.ts";
+export type { Frame, FrameCodec, FrameDecoder } from "./frames/frame-codec.ts";
+export { FrameChannel, type FrameHeartbeatOptions, frameHeartbeat } from "./frames/frame-heartbeat.ts";
+export { type LengthPrefixedOptions, lengthPrefixed } from "./frames/length-prefixed.ts";
+export { type NewlineOptions, newline } from "./frames/newline.ts";

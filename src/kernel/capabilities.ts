@@ -1,13 +1,13 @@
 import { release } from "node:os";
-import { whyNoKernelEvidence } from "./kernel-evidence.ts";
-import { isMasked } from "./mask.ts";
-import { NETLINK_ROUTE, openNetlink } from "./netlink-message.ts";
-import { openPort, whyNoPort } from "./open-port.ts";
-import { openedWinsock, openSocketPort, whyNoSocketPort } from "./open-socket-port.ts";
-import { platform } from "./platform.ts";
-import { IPPROTO_TCP, TCP_RTO_MAX_MS } from "./platform-linux.ts";
-import type { SocketPort } from "./socket-port.ts";
-import { probeWin32TcpInfo } from "./tcp-info-win32.ts";
+import { NETLINK_ROUTE, openNetlink } from "./netlink/netlink-message.ts";
+import { isMasked } from "./port/mask.ts";
+import { openPort, whyNoPort } from "./port/open-port.ts";
+import { openedWinsock, openSocketPort, whyNoSocketPort } from "./port/open-socket-port.ts";
+import { platform } from "./port/platform.ts";
+import { IPPROTO_TCP, TCP_RTO_MAX_MS } from "./port/platform-linux.ts";
+import type { SocketPort } from "./port/socket-port.ts";
+import { whyNoKernelEvidence } from "./tcp-info/kernel-evidence.ts";
+import { probeWin32TcpInfo } from "./tcp-info/tcp-info-win32.ts";
 
 export interface Capability {
   readonly available: boolean;

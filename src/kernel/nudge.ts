@@ -1,17 +1,17 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { LOOSEST_COUNT } from "../core/backstop.ts";
 import { HalfOpenError } from "../core/errors.ts";
-import { flowOf } from "../core/flow.ts";
+import { LOOSEST_COUNT } from "../core/judge/backstop.ts";
+import { flowOf } from "../core/judge/flow.ts";
 import type { TcpInfo } from "../core/tcp-info.ts";
-import { applyOptions, type ConnectionOptions, isSameOptions, readOptions } from "./connection-options.ts";
-import { descriptorOf, realSocketOf } from "./descriptor.ts";
-import { isSameKeepalive } from "./keepalive.ts";
-import { ownOptions, restoreOptions } from "./late-restore.ts";
-import { openPort, whyNoPort } from "./open-port.ts";
-import { IPPROTO_TCP, TCP_KEEPIDLE } from "./platform-linux.ts";
-import { writeInt } from "./socket-option.ts";
-import { readTcpInfo } from "./tcp-info.ts";
-import { readUserTimeout } from "./user-timeout.ts";
+import { applyOptions, type ConnectionOptions, isSameOptions, readOptions } from "./options/connection-options.ts";
+import { isSameKeepalive } from "./options/keepalive.ts";
+import { ownOptions, restoreOptions } from "./options/late-restore.ts";
+import { readUserTimeout } from "./options/user-timeout.ts";
+import { openPort, whyNoPort } from "./port/open-port.ts";
+import { IPPROTO_TCP, TCP_KEEPIDLE } from "./port/platform-linux.ts";
+import { writeInt } from "./port/socket-option.ts";
+import { descriptorOf, realSocketOf } from "./process/descriptor.ts";
+import { readTcpInfo } from "./tcp-info/tcp-info.ts";
 
 /** The round-trip evidence of one keepalive probe sent on demand. */
 export interface NudgeResult {

@@ -1,8 +1,8 @@
 import type { Socket } from "node:net";
-import { descriptorOf } from "../kernel/descriptor.ts";
-import { setKeepalive } from "../kernel/keepalive.ts";
-import { applyRtoMax } from "../kernel/rto-max.ts";
-import { setUserTimeout } from "../kernel/user-timeout.ts";
+import { setKeepalive } from "../kernel/options/keepalive.ts";
+import { applyRtoMax } from "../kernel/options/rto-max.ts";
+import { setUserTimeout } from "../kernel/options/user-timeout.ts";
+import { descriptorOf } from "../kernel/process/descriptor.ts";
 
 export const MECHANISMS = ["none", "system-keepalive", "keepalive", "keepalive+user-timeout", "heartbeat", "watch"] as const;
 export type Mechanism = (typeof MECHANISMS)[number];

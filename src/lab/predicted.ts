@@ -1,8 +1,8 @@
-import { rtoCapMs } from "../core/backstop.ts";
-import { predict } from "../core/predict/predict.ts";
-import type { DetectionTime, PredictSettings } from "../core/predict/prediction.ts";
-import { DEFAULT_FALSE_ALARMS_PER_YEAR, OUTAGE_SHARE } from "../core/probe-plan.ts";
-import { planOnShortPath } from "../core/short-path.ts";
+import { predict } from "../core/forecast/predict.ts";
+import type { DetectionTime, PredictSettings } from "../core/forecast/prediction.ts";
+import { rtoCapMs } from "../core/judge/backstop.ts";
+import { DEFAULT_FALSE_ALARMS_PER_YEAR, OUTAGE_SHARE } from "../core/judge/probe-plan.ts";
+import { planOnShortPath } from "../core/judge/short-path.ts";
 import type { Fault } from "./faults.ts";
 import { keepaliveFor, type Mechanism } from "./mechanisms.ts";
 import type { Traffic } from "./subject-messages.ts";

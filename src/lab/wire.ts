@@ -1,8 +1,8 @@
 import { read } from "node:fs";
 import type { LossLaw } from "../core/detectors/loss-law.ts";
 import { HalfOpenError } from "../core/errors.ts";
-import { openPort } from "../kernel/open-port.ts";
-import type { SystemPort } from "../kernel/port.ts";
+import { openPort } from "../kernel/port/open-port.ts";
+import type { SystemPort } from "../kernel/port/port.ts";
 import { LossProcess } from "../testing/loss-process.ts";
 import { seededRandom } from "../testing/seeded-random.ts";
 

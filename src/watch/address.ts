@@ -1,4 +1,4 @@
-import { endpointText } from "../kernel/ip-address.ts";
+import { endpointText } from "../kernel/netlink/ip-address.ts";
 import type { Endpoints } from "./handle.ts";
 
 /** `address:port`, IPv6 in brackets; `null` when not known (any more). */

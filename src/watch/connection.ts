@@ -1,8 +1,8 @@
 import type { Socket } from "node:net";
 import type { Diagnosis, State } from "../core/diagnosis.ts";
 import { DeadPeerError, HalfOpenError } from "../core/errors.ts";
-import type { Instant } from "../core/instant.ts";
-import type { WheelEntry } from "../core/timer-wheel.ts";
+import type { Instant } from "../core/time/instant.ts";
+import type { WheelEntry } from "../core/time/timer-wheel.ts";
 import type { Applied } from "./applied.ts";
 import { diagnoseEnding, diagnoseHandedOver, diagnoseNow, type Facts, factsOfNothing } from "./diagnosing.ts";
 import { type Checked, engine } from "./engine.ts";

@@ -1,11 +1,11 @@
 import type { Socket } from "node:net";
 import type { Diagnosis } from "../core/diagnosis.ts";
-import { heardAgeMs } from "../core/flow.ts";
-import type { Instant } from "../core/instant.ts";
-import { Liveness } from "../core/liveness.ts";
+import { heardAgeMs } from "../core/judge/flow.ts";
+import { Liveness } from "../core/judge/liveness.ts";
 import { isPastHandshake, type TcpInfo } from "../core/tcp-info.ts";
-import { readKeepalive } from "../kernel/keepalive.ts";
-import { sampleTcpInfo } from "../kernel/tcp-info.ts";
+import type { Instant } from "../core/time/instant.ts";
+import { readKeepalive } from "../kernel/options/keepalive.ts";
+import { sampleTcpInfo } from "../kernel/tcp-info/tcp-info.ts";
 import { diagnoseNow, factsOfNothing } from "./diagnosing.ts";
 import { engine } from "./engine.ts";
 import { endpointsOf, openDescriptor } from "./handle.ts";

@@ -1,13 +1,13 @@
 import type { Socket } from "node:net";
-import { classify, type Finding } from "../core/classify.ts";
-import { classifyEnding } from "../core/classify-ending.ts";
+import { classify, type Finding } from "../core/cause/classify.ts";
+import { classifyEnding } from "../core/cause/classify-ending.ts";
 import type { Diagnosis, LocalPath, OtherConnections, State } from "../core/diagnosis.ts";
-import type { Instant } from "../core/instant.ts";
-import type { Liveness } from "../core/liveness.ts";
-import type { PathLoss } from "../core/path-loss.ts";
-import { othersOf, type PeerGroup } from "../core/peer-groups.ts";
+import type { Liveness } from "../core/judge/liveness.ts";
+import type { PathLoss } from "../core/judge/path-loss.ts";
+import { othersOf, type PeerGroup } from "../core/judge/peer-groups.ts";
 import type { TcpInfo } from "../core/tcp-info.ts";
-import { examineLocalPath } from "../kernel/local-path.ts";
+import type { Instant } from "../core/time/instant.ts";
+import { examineLocalPath } from "../kernel/netlink/local-path.ts";
 import { localOf, remoteOf } from "./address.ts";
 import { type Endpoints, hasSeenEnd } from "./handle.ts";
 

@@ -1,7 +1,7 @@
-import type { Instant } from "../core/instant.ts";
-import { LocalHealth } from "../core/local-health.ts";
 import { printable } from "../core/printable.ts";
-import { TimerWheel, type WheelEntry } from "../core/timer-wheel.ts";
+import type { Instant } from "../core/time/instant.ts";
+import { LocalHealth } from "../core/time/local-health.ts";
+import { TimerWheel, type WheelEntry } from "../core/time/timer-wheel.ts";
 
 /** What the engine drives. `check` reads the evidence and returns the next instant to be checked at. */
 export interface Checked extends WheelEntry {

@@ -1,14 +1,14 @@
 import type { Socket } from "node:net";
 import type { State } from "../core/diagnosis.ts";
 import { HalfOpenError } from "../core/errors.ts";
-import type { Instant } from "../core/instant.ts";
-import { hasSocketError, takeSocketError } from "../kernel/socket-error.ts";
+import type { Instant } from "../core/time/instant.ts";
+import { hasSocketError, takeSocketError } from "../kernel/options/socket-error.ts";
 import type { Applied, LowerLevel } from "./applied.ts";
 import type { Facts } from "./diagnosing.ts";
 import { engine } from "./engine.ts";
 import { endpointsOf, hasHandle, isReading, openDescriptor } from "./handle.ts";
-import { KernelCheck } from "./kernel-check.ts";
-import { applyLowerLevel } from "./lower-level.ts";
+import { HostCheck } from "./host/host-check.ts";
+import { applyLowerLevel } from "./host/lower-level.ts";
 import { Membership } from "./membership.ts";
 import type { WatchSettings } from "./options.ts";
 import { ProcessCheck } from "./process-check.ts";
@@ -29,7 +29,7 @@ interface EvidenceOwner {
 export class Evidence {
   readonly #socket: Socket;
   #settings: WatchSettings;
-  #kernel: KernelCheck | null = null;
+  #kernel: HostCheck | null = null;
   #lower: LowerLevel | null = null;
   #process: ProcessCheck | null;
   readonly #membership: Membership;
@@ -194,7 +194,7 @@ export class Evidence {
   #watchKernel(fd: number): void {
     try {
       if (this.#kernel) this.#kernel.retune(this.#settings);
-      else this.#kernel = new KernelCheck(fd, this.#settings, this.#membership, engine.now());
+      else this.#kernel = new HostCheck(fd, this.#settings, this.#membership, engine.now());
     } catch (error) {
       if (!(error instanceof HalfOpenError)) throw error;
       this.#kernel?.end();

@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
-import type { DenoHandle } from "../kernel/deno-descriptor.ts";
-import { descriptorBehind } from "../kernel/descriptor.ts";
-import { whyNoKernelEvidence } from "../kernel/kernel-evidence.ts";
+import type { DenoHandle } from "../kernel/process/deno-descriptor.ts";
+import { descriptorBehind } from "../kernel/process/descriptor.ts";
+import { whyNoKernelEvidence } from "../kernel/tcp-info/kernel-evidence.ts";
 
 /** The two ends of a connection; `undefined` where they are not known. */
 export interface Endpoints {

@@ -1,5 +1,5 @@
-import type { Instant } from "../core/instant.ts";
-import { heardInGroup, markSilent, type PeerGroup } from "../core/peer-groups.ts";
+import { heardInGroup, markSilent, type PeerGroup } from "../core/judge/peer-groups.ts";
+import type { Instant } from "../core/time/instant.ts";
 import { groups } from "./groups.ts";
 import type { Endpoints } from "./handle.ts";
 

@@ -1,7 +1,7 @@
 import type { Detector } from "../core/detectors/detector.ts";
 import { HalfOpenError } from "../core/errors.ts";
-import { DEFAULT_FALSE_ALARMS_PER_YEAR, LARGEST_BUDGET_MS, SMALLEST_BUDGET_MS } from "../core/probe-plan.ts";
-import { shareEqual } from "./share-equal.ts";
+import { DEFAULT_FALSE_ALARMS_PER_YEAR, LARGEST_BUDGET_MS, SMALLEST_BUDGET_MS } from "../core/judge/probe-plan.ts";
+import { shareEqual } from "./host/share-equal.ts";
 
 /**
  * Any function that resolves when the peer's *process* answered. Called only when nothing was heard, one call at a time. Where it

@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
-import type { Instant } from "../core/instant.ts";
-import { ProcessProof } from "../core/process-proof.ts";
+import { ProcessProof } from "../core/judge/process-proof.ts";
 import type { TcpInfo } from "../core/tcp-info.ts";
+import type { Instant } from "../core/time/instant.ts";
 import { engine } from "./engine.ts";
 import { isReading } from "./handle.ts";
 import type { Heartbeat, WatchDetector } from "./options.ts";

@@ -1,6 +1,6 @@
 import type { TcpInfo } from "../core/tcp-info.ts";
-import { hasSocketError } from "../kernel/socket-error.ts";
-import { sampleTcpInfo } from "../kernel/tcp-info.ts";
+import { hasSocketError } from "../kernel/options/socket-error.ts";
+import { sampleTcpInfo } from "../kernel/tcp-info/tcp-info.ts";
 
 /**
  * The code of the error with which the kernel ended a connection and of which its program was not told: because it does not read, or read the

@@ -1,9 +1,9 @@
 import type { Socket } from "node:net";
 import { HalfOpenError } from "../core/errors.ts";
-import { descriptorOf, isPipe, realSocketOf } from "../kernel/descriptor.ts";
-import { openPort } from "../kernel/open-port.ts";
-import { IPPROTO_MPTCP, SO_PROTOCOL, SOL_SOCKET } from "../kernel/platform-linux.ts";
-import { readInt } from "../kernel/socket-option.ts";
+import { openPort } from "../kernel/port/open-port.ts";
+import { IPPROTO_MPTCP, SO_PROTOCOL, SOL_SOCKET } from "../kernel/port/platform-linux.ts";
+import { readInt } from "../kernel/port/socket-option.ts";
+import { descriptorOf, isPipe, realSocketOf } from "../kernel/process/descriptor.ts";
 
 /**
  * The socket to watch behind what the caller has: a net.Socket, a TLSSocket, an http2 session's socket.

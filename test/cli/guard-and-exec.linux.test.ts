@@ -63,7 +63,7 @@ describe.runIf(process.platform === "linux")("halfopen exec", () => {
   it("loads nothing of the guard before the program runs", () => {
     const source = readFileSync(new URL("../../src/cli/exec.ts", import.meta.url), "utf8");
     const imported = [...source.matchAll(/^import .* from "\.\.\/(.*)\.ts";$/gm)].map(([, path]) => path);
-    expect(imported).toEqual(["kernel/orphans", "machine/guard-budget"]);
+    expect(imported).toEqual(["guard/budget", "kernel/process/orphans"]);
   });
 
   it("ends by the signal that ended the program", async () => {

@@ -4,13 +4,13 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import type { GuardEvent } from "../../src/guard/event.ts";
 import { World } from "../../src/lab/world.ts";
-import type { GuardEvent } from "../../src/machine/guard-event.ts";
 import { describeWith } from "../setup/requires.ts";
 import { lengthName, longOrShort } from "../setup/run-length.ts";
 import { type Running, Stage, until } from "./stage.ts";
 
-const HOLDER = fileURLToPath(new URL("../machine/programs/many-connections.py", import.meta.url));
+const HOLDER = fileURLToPath(new URL("../guard/programs/many-connections.py", import.meta.url));
 const PEERS = Array.from({ length: 50 }, (_, i) => `10.77.0.${i + 11}`);
 const OUTAGE_MS = longOrShort(600_000, 100_000);
 /** In flight the kernel sends again at most as long after an outage as that lasted, and two minutes. */

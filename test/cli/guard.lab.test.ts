@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import type { GuardAction, GuardEvent } from "../../src/guard/event.ts";
 import { World } from "../../src/lab/world.ts";
-import type { GuardAction, GuardEvent } from "../../src/machine/guard-event.ts";
 import { describeWith } from "../setup/requires.ts";
 import { NOBODY, Stage, until } from "./stage.ts";
 

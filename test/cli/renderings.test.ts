@@ -1,4 +1,6 @@
 import { describe, expect, it } from "vitest";
+import type { AuditedConnection } from "../../src/audit/audited-connection.ts";
+import { allAdvice } from "../../src/cli/advice.ts";
 import { auditLine } from "../../src/cli/audit-table.ts";
 import { explanation } from "../../src/cli/explanation.ts";
 import { guardLine } from "../../src/cli/guard-line.ts";
@@ -6,9 +8,7 @@ import { jsonText, rendered } from "../../src/cli/output.ts";
 import { systemReportText } from "../../src/cli/system-report.ts";
 import { vitalLine } from "../../src/cli/vital-line.ts";
 import type { Diagnosis } from "../../src/core/diagnosis.ts";
-import { allAdvice } from "../../src/machine/advice.ts";
-import type { AuditedConnection } from "../../src/machine/audited-connection.ts";
-import type { GuardEvent } from "../../src/machine/guard-event.ts";
+import type { GuardEvent } from "../../src/guard/event.ts";
 
 const HOSTILE = "\u001b[2J\u001b[8m\u001b]0;pwn\u0007\r\nDEAD sshd 1\u009b2J\u202e\ud800";
 

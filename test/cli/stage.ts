@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import type { AuditedConnection } from "../../src/audit/audited-connection.ts";
+import type { GuardEvent } from "../../src/guard/event.ts";
 import { DIST, type LabProcess } from "../../src/lab/lab-machine.ts";
 import type { Network } from "../../src/lab/network.ts";
 import type { World } from "../../src/lab/world.ts";
-import type { AuditedConnection } from "../../src/machine/audited-connection.ts";
-import type { GuardEvent } from "../../src/machine/guard-event.ts";
 
 export const HALFOPEN: readonly string[] = [process.execPath, fileURLToPath(new URL("../cli/main.js", DIST))];
 /** Of the right host. They take everything and say nothing. */
@@ -17,8 +17,8 @@ let open = 0;
 for (const port of process.argv.slice(1))
   net.createServer((s) => s.on("error", () => {}).resume()).listen(Number(port), "::", () => ++open === process.argv.length - 1 && console.log("ready"));`;
 const CLIENTS = {
-  node: ["node", fileURLToPath(new URL("../machine/programs/client.mjs", import.meta.url))],
-  python: ["/usr/bin/python3", fileURLToPath(new URL("../machine/programs/client.py", import.meta.url))],
+  node: ["node", fileURLToPath(new URL("../guard/programs/client.mjs", import.meta.url))],
+  python: ["/usr/bin/python3", fileURLToPath(new URL("../guard/programs/client.py", import.meta.url))],
 } as const;
 const WAIT_MS = 15_000;
 

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import type { AuditedConnection, AuditSummary } from "../../src/audit/audited-connection.ts";
 import { World } from "../../src/lab/world.ts";
-import type { AuditedConnection, AuditSummary } from "../../src/machine/audited-connection.ts";
 import { describeWith } from "../setup/requires.ts";
 import { HALFOPEN, type Running, Stage, until } from "./stage.ts";
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { DeadPeerError } from "../../src/core/errors.ts";
+import { ProcessProof } from "../../src/core/judge/process-proof.ts";
 import { printable, printableData, printableJson } from "../../src/core/printable.ts";
-import { ProcessProof } from "../../src/core/process-proof.ts";
 
 /** By what they do to who looks at them. */
 const HOSTILE = {

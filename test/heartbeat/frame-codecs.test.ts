@@ -2,9 +2,9 @@ import { toUSVString } from "node:util";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { HalfOpenError } from "../../src/core/errors.ts";
-import { type Frame, type FrameCodec, LONGEST_CONTROL } from "../../src/heartbeat/frame-codec.ts";
-import { lengthPrefixed } from "../../src/heartbeat/length-prefixed.ts";
-import { newline } from "../../src/heartbeat/newline.ts";
+import { type Frame, type FrameCodec, LONGEST_CONTROL } from "../../src/heartbeat/frames/frame-codec.ts";
+import { lengthPrefixed } from "../../src/heartbeat/frames/length-prefixed.ts";
+import { newline } from "../../src/heartbeat/frames/newline.ts";
 
 type Sent<Message> = { message: Message } | { control: string };
 

@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
+import type { AuditedConnection, AuditSummary } from "../../src/audit/audited-connection.ts";
+import type { Death } from "../../src/audit/death-events.ts";
 import { DIST } from "../../src/lab/lab-machine.ts";
 import type { Network } from "../../src/lab/network.ts";
 import { monotonicMs } from "../../src/lab/run-fault.ts";
 import type { SubjectConnection } from "../../src/lab/subject-messages.ts";
 import { World } from "../../src/lab/world.ts";
-import type { AuditedConnection, AuditSummary } from "../../src/machine/audited-connection.ts";
-import type { Death } from "../../src/machine/death-events.ts";
 import { describeWith } from "../setup/requires.ts";
 import { startWatchedProgram, type WatchedProgram } from "./watched-program.ts";
 

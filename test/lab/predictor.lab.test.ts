@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
-import { predict } from "../../src/core/predict/predict.ts";
-import type { DetectionTime } from "../../src/core/predict/prediction.ts";
+import { predict } from "../../src/core/forecast/predict.ts";
+import type { DetectionTime } from "../../src/core/forecast/prediction.ts";
 import type { SubjectTimers } from "../../src/lab/mechanisms.ts";
 import { agrees } from "../../src/lab/predicted.ts";
 import { monotonicMs } from "../../src/lab/run-fault.ts";

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { afterAll, expect, it } from "vitest";
-import { whyNoDescriptors } from "../../src/kernel/runtime.ts";
+import { whyNoDescriptors } from "../../src/kernel/port/runtime.ts";
 import { World } from "../../src/lab/world.ts";
 import { startWatchedProgram } from "../lab/watched-program.ts";
 import { type OtherRuntime, otherRuntime } from "../setup/other-runtimes.ts";

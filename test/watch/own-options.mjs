@@ -8,7 +8,7 @@ import { connect, createServer } from "node:net";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { getKeepalive, getUserTimeout, nudge, setKeepalive, setUserTimeout, watch } from "../../dist/index.js";
-import { readRtoMax } from "../../dist/kernel/rto-max.js";
+import { readRtoMax } from "../../dist/kernel/options/rto-max.js";
 
 const PORT = 7100;
 const KEEPALIVE = { idleMs: 20_000, intervalMs: 1000, count: 3 };

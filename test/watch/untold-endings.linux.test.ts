@@ -6,10 +6,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { connect as connectTls, createServer as createTlsServer } from "node:tls";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { type DeadPeerError, type Diagnosis, type Watcher, watch } from "../../src/index.ts";
-import { descriptorOf } from "../../src/kernel/descriptor.ts";
-import { disconnect } from "../../src/kernel/disconnect.ts";
-import { openPort } from "../../src/kernel/open-port.ts";
-import type { SystemPort } from "../../src/kernel/port.ts";
+import { disconnect } from "../../src/kernel/options/disconnect.ts";
+import { openPort } from "../../src/kernel/port/open-port.ts";
+import type { SystemPort } from "../../src/kernel/port/port.ts";
+import { descriptorOf } from "../../src/kernel/process/descriptor.ts";
 import { LAB_CERTIFICATE, LAB_KEY } from "../../src/lab/certificate.ts";
 import { loopbackPair, type Pair } from "./loopback.ts";
 

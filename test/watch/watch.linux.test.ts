@@ -4,8 +4,8 @@ import { connect, createServer, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, it } from "vitest";
 import { type Diagnosis, getKeepalive, getUserTimeout, type StateMessage, watch, watchServer } from "../../src/index.ts";
-import { descriptorOf } from "../../src/kernel/descriptor.ts";
-import { readRtoMax } from "../../src/kernel/rto-max.ts";
+import { readRtoMax } from "../../src/kernel/options/rto-max.ts";
+import { descriptorOf } from "../../src/kernel/process/descriptor.ts";
 import { loopbackPair, type Pair } from "./loopback.ts";
 
 let pair: Pair;

@@ -13,7 +13,7 @@ import { openWindows, type Windows } from "../setup/wine.ts";
 const SERVER_PORT = 7300;
 /** As on Windows, where it is fixed; Wine leaves it to its host, whose default is 9. */
 const COUNT = 10;
-/** What Wine has not and Windows has: option numbers and structs are tested in test/kernel/platform.test.ts. */
+/** What Wine has not and Windows has: option numbers and structs are tested in test/kernel/port/platform.test.ts. */
 const OF_THE_TABLE = ["userTimeout", "tcpInfo"];
 /** The host's timer wheel is late by up to 1/8 of a delay (docs/internals/kernel.md#timers-are-late): 1.5 s of the 12 s and more that are waited here, and Wine's own. */
 const LATE_MS = 1500;

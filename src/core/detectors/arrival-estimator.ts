@@ -1,4 +1,4 @@
-import type { Instant } from "../instant.ts";
+import type { Instant } from "../time/instant.ts";
 
 /**
  * Chen's estimate of the next arrival: EA(l+1) = mean over the last n arrivals of (A_i - eta * s_i), plus (l+1) * eta. Constant

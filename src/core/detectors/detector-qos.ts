@@ -1,4 +1,4 @@
-import type { Instant } from "../instant.ts";
+import type { Instant } from "../time/instant.ts";
 
 /** Chen's measures of a detector's quality over one observation of a live peer. Times in ms; `null` where nothing happened yet. */
 export interface DetectorQosReport {

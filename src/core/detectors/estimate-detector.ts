@@ -1,4 +1,4 @@
-import type { Instant } from "../instant.ts";
+import type { Instant } from "../time/instant.ts";
 import { type Detector, type Verdict, verdictAt } from "./detector.ts";
 
 /** A detector whose deadline follows from an estimate of the next arrival, made anew with each newest heartbeat. */

@@ -1,4 +1,4 @@
-import type { Instant } from "../instant.ts";
+import type { Instant } from "../time/instant.ts";
 import { checkDuration } from "./check-range.ts";
 import { type Detector, type Verdict, verdictAt } from "./detector.ts";
 

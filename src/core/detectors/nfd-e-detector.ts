@@ -1,4 +1,4 @@
-import type { Instant } from "../instant.ts";
+import type { Instant } from "../time/instant.ts";
 import { ArrivalEstimator } from "./arrival-estimator.ts";
 import { checkDuration, checkRange, checkSamples } from "./check-range.ts";
 import { EstimateDetector } from "./estimate-detector.ts";

@@ -1,4 +1,4 @@
-import type { Instant } from "../instant.ts";
+import type { Instant } from "../time/instant.ts";
 import { checkRange } from "./check-range.ts";
 import { FreshnessDetector } from "./freshness-detector.ts";
 

@@ -1,4 +1,4 @@
-import type { Instant } from "../instant.ts";
+import type { Instant } from "../time/instant.ts";
 import { checkDuration, checkRange, checkSamples } from "./check-range.ts";
 import { type AccrualDetector, type Verdict, verdictAt } from "./detector.ts";
 import { IntervalWindow } from "./interval-window.ts";

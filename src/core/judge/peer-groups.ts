@@ -1,0 +1,221 @@
+import type { OtherConnections } from "../diagnosis.ts";
+import type { Instant } from "../time/instant.ts";
+import { type Lesson, LossBelief, SHORT_PATH_MS, weightAmong } from "./loss-belief.ts";
+
+/** Connections to one peer address from one of our addresses, by number only: a connection costs no entry. */
+export interface PeerGroup extends Heard {
+  readonly route: RouteGroup;
+  readonly remoteAddress: string;
+  total: number;
+  silent: number;
+  /** What is believed of the path to the peer, by all connections to it. */
+  readonly loss: LossBelief;
+  /** A short round trip was taken into account. */
+  isMet: boolean;
+  /** Connections that were found dead since then. They are gone, yet they still testify. */
+  died: number;
+  /** The remote port of the connection that was last seen to answer keepalive probes; 0: none was. */
+  answersFrom: number;
+}
+
+/** Peers reached from one of our addresses: as good as the same interface and next hop, and known without asking. */
+interface RouteGroup extends Heard {
+  readonly localAddress: string;
+  readonly peers: Map<string, PeerGroup>;
+  /** Connections of all peers. */
+  total: number;
+  silentPeers: number;
+  /** What all peers together lose: our own side of the path. */
+  readonly loss: LossBelief;
+  /** Which peer was last heard, and when any other one was. */
+  heardFrom: PeerGroup | null;
+  othersHeardAt: Instant;
+}
+
+/** When connections that belong together were heard. */
+interface Heard {
+  /** When any of them was last heard. */
+  heardAt: Instant;
+  /** The last time in which none was heard: what was lost in it fell to one outage. */
+  gapFrom: Instant;
+  gapTo: Instant;
+  /** That outage is learned already. */
+  isGapLearned: boolean;
+}
+
+const NEVER: Instant = Number.NEGATIVE_INFINITY;
+/** Shorter times without a word are no gap. */
+const SHORTEST_GAP_MS = 400;
+/** Instants of attempts are known to a look. */
+const GAP_SLACK_MS = 300;
+/** What was learned of so many peers that are gone is remembered, for when they come back. */
+const MOST_REMEMBERED = 1000;
+
+/** Counts connections by peer and by our own address, so that the silence of one can be weighed against the others'. */
+export class PeerGroups {
+  readonly #routes: Map<string, RouteGroup> = new Map();
+  /** Of peers that lost something and are gone, the latest last. */
+  readonly #remembered: Map<string, LossBelief> = new Map();
+
+  /** How many peers there are. */
+  get size(): number {
+    let size = 0;
+    for (const route of this.#routes.values()) size += route.peers.size;
+    return size;
+  }
+
+  /** How many of them are silent on all their connections. */
+  get silent(): number {
+    let silent = 0;
+    for (const route of this.#routes.values()) silent += route.silentPeers;
+    return silent;
+  }
+
+  join(localAddress: string, remoteAddress: string): PeerGroup {
+    const route = this.#routeOf(localAddress);
+    let group = route.peers.get(remoteAddress);
+    if (!group) {
+      const known = this.#remembered.get(remoteAddress);
+      const loss = known ?? new LossBelief();
+      group = { ...unheard(), route, remoteAddress, total: 0, silent: 0, died: 0, loss, isMet: known !== undefined, answersFrom: 0 };
+      route.peers.set(remoteAddress, group);
+    }
+    change(group, 1, 0);
+    return group;
+  }
+
+  leave(group: PeerGroup, wasSilent: boolean, isDead = false): void {
+    if (isDead) group.died++;
+    change(group, -1, wasSilent ? -1 : 0);
+    if (group.total > 0) return;
+    const { route } = group;
+    route.peers.delete(group.remoteAddress);
+    if (!group.loss.isClean) this.#remember(group);
+    if (route.heardFrom === group) route.heardFrom = null;
+    if (route.peers.size === 0) this.#routes.delete(route.localAddress);
+  }
+
+  #remember({ remoteAddress, loss }: PeerGroup): void {
+    this.#remembered.delete(remoteAddress);
+    this.#remembered.set(remoteAddress, loss);
+    if (this.#remembered.size <= MOST_REMEMBERED) return;
+    const [oldest = ""] = this.#remembered.keys();
+    this.#remembered.delete(oldest);
+  }
+
+  #routeOf(localAddress: string): RouteGroup {
+    let route = this.#routes.get(localAddress);
+    if (!route) {
+      route = {
+        ...unheard(),
+        localAddress,
+        peers: new Map(),
+        total: 0,
+        silentPeers: 0,
+        loss: new LossBelief(),
+        heardFrom: null,
+        othersHeardAt: NEVER,
+      };
+      this.#routes.set(localAddress, route);
+    }
+    return route;
+  }
+}
+
+export function markSilent(group: PeerGroup, isSilent: boolean): void {
+  change(group, 0, isSilent ? 1 : -1);
+}
+
+export function heardInGroup(group: PeerGroup, at: Instant): void {
+  if (at <= group.heardAt) return;
+  hear(group, at);
+  group.died = 0;
+  const { route } = group;
+  if (at <= route.heardAt) return;
+  if (route.heardFrom !== group) route.othersHeardAt = route.heardAt;
+  hear(route, at);
+  route.heardFrom = group;
+}
+
+/**
+ * Whether another connection to this peer was seen to answer keepalive probes. The port counts too: behind one address may be many hosts, the phones
+ * of a carrier or the machines of a site, of which one tells nothing of the others. Connections that they make differ by their port; who connects to
+ * one port of an address is believed to meet the same host, or others of its kind.
+ */
+export function peerAnswers(group: PeerGroup, remotePort: number): boolean {
+  return remotePort !== 0 && group.answersFrom === remotePort;
+}
+
+/** A round trip of the path was measured. */
+export function metInGroup(group: PeerGroup, rttMs: number): void {
+  // The first one may be far too long: of a handshake whose last acknowledgment was lost, say.
+  if (group.isMet || rttMs > SHORT_PATH_MS) return;
+  group.isMet = true;
+  group.loss.isShort();
+}
+
+/** So many attempts of one connection of the group were answered at the first try. */
+export function answeredInGroup(group: PeerGroup, attempts: number): void {
+  group.loss.record(attempts, 0, weightAmong(group.total));
+  group.route.loss.record(attempts, 0, weightAmong(group.route.total));
+}
+
+/** What one connection of the group learned of the path's losses, all learn. */
+export function recordInGroup(group: PeerGroup, lesson: Lesson): void {
+  learn(group, lesson);
+  learn(group.route, lesson);
+}
+
+/** One outage takes something from each of many connections, and is one outage all the same. */
+function learn(heard: PeerGroup | RouteGroup, { attempts, lost, from, to }: Lesson): void {
+  const { loss } = heard;
+  const weight = weightAmong(heard.total);
+  const isInGap = lost > 0 && from >= heard.gapFrom - GAP_SLACK_MS && to <= heard.gapTo + GAP_SLACK_MS;
+  if (isInGap && heard.isGapLearned) loss.record(attempts - lost, 0, weight);
+  else loss.record(attempts, lost, weight);
+  heard.isGapLearned ||= isInGap;
+}
+
+function unheard(): Heard {
+  return { heardAt: NEVER, gapFrom: NEVER, gapTo: NEVER, isGapLearned: false };
+}
+
+function hear(heard: Heard, at: Instant): void {
+  if (at - heard.heardAt >= SHORTEST_GAP_MS) {
+    heard.gapFrom = heard.heardAt;
+    heard.gapTo = at;
+    heard.isGapLearned = false;
+  }
+  heard.heardAt = at;
+}
+
+/**
+ * What the others say, seen from one connection of the group; `null` when there are none. Others count as alive only when one of
+ * them was heard after `since`, the first attempt that stayed unanswered here: before, they prove nothing.
+ */
+export function othersOf(group: PeerGroup, isSilent: boolean, since: Instant): OtherConnections | null {
+  const stillSilent = group.silent - (isSilent ? 1 : 0);
+  const silent = stillSilent + group.died;
+  const { route } = group;
+  const otherPeers = route.peers.size - 1;
+  if (group.total - 1 + group.died + otherPeers === 0) return null;
+  const silentPeers = route.silentPeers - (isGroupSilent(group) ? 1 : 0);
+  const othersHeardAt = route.heardFrom === group ? route.othersHeardAt : route.heardAt;
+  return {
+    samePeer: { alive: group.heardAt > since ? group.total - 1 - stillSilent : 0, silent },
+    sameRoute: { alive: othersHeardAt > since ? otherPeers - silentPeers : 0, silent: silentPeers },
+  };
+}
+
+function change(group: PeerGroup, total: number, silent: number): void {
+  const before = isGroupSilent(group);
+  group.total += total;
+  group.route.total += total;
+  group.silent += silent;
+  const after = isGroupSilent(group);
+  if (before !== after) group.route.silentPeers += after ? 1 : -1;
+}
+
+function isGroupSilent(group: PeerGroup): boolean {
+  return group.total > 0 && group.silent === group.total;
+}

@@ -1,0 +1,97 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { SystemPort } from "../kernel/port/port.ts";
+import { HANGING_STATES, takeSurvey } from "../survey/survey.ts";
+import type { GuardEngine } from "./engine.ts";
+import type { LinuxGuardWorld } from "./linux-world.ts";
+
+/** A timer that comes later than this says that this process, or the machine, stood still. */
+const STALL_MS = 500;
+
+/** Who is stopped tries for half a second to give everything back. */
+const STOP_TRIES = 6;
+const STOP_AGAIN_MS = 100;
+
+export interface GuardLoopOptions {
+  readonly port: SystemPort;
+  readonly world: LinuxGuardWorld;
+  readonly engine: GuardEngine;
+  /** Between two surveys, ms. */
+  readonly sweepMs: number;
+  /** What could not be seen; said once each. */
+  readonly onProblem: (problem: string) => void;
+  /** After each survey. */
+  readonly onSurvey?: () => void;
+}
+
+/** Gives a guard its clock: a survey every `sweepMs`, and in between a look at whatever is due. One timer for all. */
+export class GuardLoop {
+  /** Surveys taken since the start. */
+  surveys = 0;
+  /** What the last survey cost this thread, ms. */
+  lastSurveyMs = 0;
+  readonly #options: GuardLoopOptions;
+  readonly #problems: Set<string> = new Set();
+  #timer: NodeJS.Timeout | null = null;
+  #expectedAt = 0;
+  #surveyAt = 0;
+
+  constructor(options: GuardLoopOptions) {
+    this.#options = options;
+  }
+
+  /** The first survey is taken at once. @throws HalfOpenError when this machine's sockets cannot be listed at all */
+  start(): void {
+    this.#surveyAt = performance.now();
+    this.#survey();
+    this.#arm();
+  }
+
+  /** See {@link GuardEngine.stop}. Takes no longer than answers that are under way. */
+  async stop(keepsSettings = false): Promise<void> {
+    if (this.#timer) clearTimeout(this.#timer);
+    this.#timer = null;
+    const { engine, world } = this.#options;
+    for (let tries = 1; !engine.stop(keepsSettings) && tries < STOP_TRIES; tries++) await sleep(STOP_AGAIN_MS);
+    world.close();
+  }
+
+  #onTimer(): void {
+    const now = performance.now();
+    const lateMs = now - this.#expectedAt;
+    if (lateMs > STALL_MS) this.#options.engine.stalled(now, lateMs);
+    if (now >= this.#surveyAt) {
+      try {
+        this.#survey();
+      } catch (error) {
+        this.#tell((error as Error).message);
+      }
+    }
+    this.#arm();
+  }
+
+  #survey(): void {
+    const { port, world, engine, sweepMs, onSurvey } = this.#options;
+    const startedAt = performance.now();
+    this.#surveyAt = startedAt + sweepMs;
+    const states = [...HANGING_STATES, "LISTEN"] as const;
+    const { table, namespaces, problems } = takeSurvey(port, { states, withInfo: true, filter: [], allNamespaces: false });
+    world.enter(namespaces);
+    engine.survey(table, startedAt);
+    this.surveys++;
+    this.lastSurveyMs = performance.now() - startedAt;
+    for (const problem of problems) this.#tell(problem);
+    onSurvey?.();
+  }
+
+  #arm(): void {
+    const due = this.#options.engine.advance(performance.now());
+    this.#expectedAt = Math.max(performance.now(), Math.min(due, this.#surveyAt));
+    this.#timer = setTimeout(() => this.#onTimer(), this.#expectedAt - performance.now());
+  }
+
+  #tell(problem: string): void {
+    if (this.#problems.has(problem)) return;
+    this.#problems.add(problem);
+    this.#options.onProblem(problem);
+  }
+}

@@ -1,0 +1,72 @@
+import type { Socket } from "node:net";
+import { ClientWatch, type ClientWatchOptions } from "../client-watch.ts";
+
+/** What is used of a connection of amqplib, of its promise API or its callback API. */
+export interface AmqpLike {
+  createChannel(...args: never[]): unknown;
+  on(event: "blocked" | "unblocked", listener: () => void): unknown;
+  off(event: "blocked" | "unblocked", listener: () => void): unknown;
+}
+
+interface Channel {
+  /** The callback API closes with a callback, the promise API returns a promise. */
+  close(onClose?: () => void): PromiseLike<unknown> | unknown;
+  on(event: "error", listener: () => void): unknown;
+}
+
+type OnChannel = (error: Error | null, channel: Channel) => void;
+
+interface Insides {
+  readonly connection?: {
+    readonly stream?: Socket;
+    readonly channelMax?: number;
+    readonly freeChannels?: { nextClearBit(from: number): number };
+  };
+}
+
+/**
+ * AMQP's own heartbeats are never answered. Opening a channel is: the broker's process must act. The channel is closed again. Returns `undefined`
+ * where the client has no channel left, and refuses by itself.
+ */
+export function amqpPing(connection: AmqpLike): Promise<void> | undefined {
+  const { freeChannels, channelMax } = (connection as Insides).connection ?? {};
+  const number = freeChannels?.nextClearBit(1) ?? 1;
+  return number < 0 || (channelMax !== undefined && number > channelMax) ? undefined : openAndClose(connection);
+}
+
+async function openAndClose(connection: AmqpLike): Promise<void> {
+  const channel = await openChannel(connection);
+  channel.on("error", () => {});
+  // Its opening was the answer.
+  await channel.close(() => {});
+}
+
+/** The callback API calls back; the promise API takes no callback, and returns a promise. */
+function openChannel(connection: AmqpLike): Promise<Channel> {
+  return new Promise((resolve, reject) => {
+    const { createChannel } = connection as unknown as { createChannel(onChannel: OnChannel): object };
+    const made = createChannel.call(connection, (error, channel) => (error ? reject(error) : resolve(channel)));
+    if ("then" in made) resolve(made as Promise<Channel>);
+  });
+}
+
+/** Watches an amqplib connection. While the broker has blocked it (a memory or disk alarm) it reads nothing, so only its host is judged. */
+export function watchAmqp(connection: AmqpLike, options?: ClientWatchOptions): ClientWatch {
+  return new ClientWatch((onSocket) => {
+    let isBlocked = false;
+    const block = (): void => {
+      isBlocked = true;
+    };
+    const unblock = (): void => {
+      isBlocked = false;
+    };
+    connection.on("blocked", block);
+    connection.on("unblocked", unblock);
+    const { stream } = (connection as Insides).connection ?? {};
+    if (stream) onSocket(stream, () => (isBlocked ? undefined : amqpPing(connection)));
+    return () => {
+      connection.off("blocked", block);
+      connection.off("unblocked", unblock);
+    };
+  }, options);
+}

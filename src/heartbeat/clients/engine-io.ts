@@ -1,0 +1,80 @@
+import { ClientWatch, type ClientWatchOptions, type OnSocket } from "../client-watch.ts";
+import { socketOf, type WebSocketLike, wsPing } from "./ws.ts";
+
+/** What is used of a socket of engine.io-client (6), or of one that an engine.io server (6) accepted. */
+export interface EngineSocketLike {
+  readonly transport: unknown;
+  once(event: "open" | "upgrade", listener: () => void): unknown;
+}
+
+/** What is used of an engine.io server: `io.engine` of a socket.io server (4). */
+export interface EngineServerLike {
+  on(event: "connection", listener: (socket: EngineSocketLike) => void): unknown;
+  off(event: "connection", listener: (socket: EngineSocketLike) => void): unknown;
+}
+
+/** What is used of a socket of socket.io-client (4): its manager, which makes an engine for each connection. */
+export interface SocketIoLike {
+  readonly io: {
+    on(event: "open", listener: () => void): unknown;
+    off(event: "open", listener: () => void): unknown;
+  };
+}
+
+/** The WebSocket of the package ws under an engine: `ws` at the client, `socket` at the server. Polling and other transports have none. */
+function webSocketOf({ transport }: EngineSocketLike): WebSocketLike | undefined {
+  const { ws, socket } = transport as { ws?: Partial<WebSocketLike>; socket?: Partial<WebSocketLike> };
+  return [ws, socket].find((one): one is WebSocketLike => typeof one?.ping === "function");
+}
+
+/** Begins when the engine has a WebSocket: now, when it opens, or when it has upgraded from polling. */
+function follow(engine: EngineSocketLike, onSocket: OnSocket): void {
+  let isFound = false;
+  const look = (): void => {
+    const ws = webSocketOf(engine);
+    const socket = ws && socketOf(ws);
+    if (isFound || !socket) return;
+    isFound = true;
+    onSocket(socket, () => wsPing(ws));
+  };
+  look();
+  if (isFound) return;
+  engine.once("open", look);
+  engine.once("upgrade", look);
+}
+
+/**
+ * Watches one engine.io socket, client or server side, while it uses a WebSocket (package ws). Its own ping, which by default takes up
+ * to 45 s, goes on beside.
+ */
+export function watchEngineIo(socket: EngineSocketLike, options?: ClientWatchOptions): ClientWatch {
+  return new ClientWatch((onSocket) => {
+    follow(socket, onSocket);
+    return () => {};
+  }, options);
+}
+
+/** Watches every engine.io socket that a server accepts from now on; of a socket.io server pass `io.engine`. */
+export function watchEngineIoServer(server: EngineServerLike, options?: ClientWatchOptions): ClientWatch {
+  return new ClientWatch((onSocket) => {
+    const begin = (socket: EngineSocketLike): void => follow(socket, onSocket);
+    server.on("connection", begin);
+    return () => void server.off("connection", begin);
+  }, options);
+}
+
+/** Watches a socket.io client through its reconnects. */
+export function watchSocketIo({ io }: SocketIoLike, options?: ClientWatchOptions): ClientWatch {
+  return new ClientWatch((onSocket) => {
+    let newest: EngineSocketLike | undefined;
+    const begin = (): void => {
+      const { engine } = io as { engine?: EngineSocketLike };
+      if (!engine || engine === newest) return;
+      newest = engine;
+      follow(engine, onSocket);
+    };
+    begin();
+    io.on("open", begin);
+    return () => void io.off("open", begin);
+  }, options);
+}

@@ -1,0 +1,111 @@
+import type { Http2Session } from "node:http2";
+import type { Socket } from "node:net";
+import { HalfOpenError } from "../../core/errors.ts";
+import { ClientWatch, type ClientWatchOptions } from "../client-watch.ts";
+
+/** What is used of a client of @grpc/grpc-js (1). */
+export interface GrpcClientLike {
+  getChannel(): object;
+}
+
+interface Subchannel {
+  readonly transport?: { readonly session?: Http2Session } | null;
+  addConnectivityStateListener(listener: () => void): void;
+  removeConnectivityStateListener(listener: () => void): void;
+}
+
+/** A channel's use of a subchannel; other channels to the same target share it. */
+interface SubchannelUse {
+  getRealSubchannel(): Subchannel;
+}
+
+interface InternalChannel {
+  readonly wrappedSubchannels: Iterable<SubchannelUse>;
+  addWrappedSubchannel(use: SubchannelUse): void;
+  removeWrappedSubchannel(use: SubchannelUse): void;
+}
+
+/**
+ * Asks a gRPC server's process with an empty SETTINGS frame, which it must acknowledge at once (RFC 9113, 6.5.3). A PING would be counted:
+ * servers on gRPC's C core, Go and Java end a connection that pings more often than every 5 minutes (GOAWAY, too_many_pings; gRFC A8).
+ */
+export function grpcPing(session: Http2Session): Promise<void> | undefined {
+  if (session.connecting) return undefined;
+  return new Promise((resolve, reject) => session.settings({}, (error) => (error ? reject(error) : resolve())));
+}
+
+/**
+ * Watches the connections of a gRPC client's channel: the present ones and all that follow, also several at once (round_robin). Whatever
+ * `grpc.keepalive_time_ms` is, the channel's own pings go on beside.
+ *
+ * @throws HalfOpenError `ERR_NOT_SUPPORTED` for a channel that is not of @grpc/grpc-js
+ */
+export function watchGrpc(client: GrpcClientLike, options?: ClientWatchOptions): ClientWatch {
+  const { internalChannel: channel } = client.getChannel() as { internalChannel?: InternalChannel };
+  if (typeof channel?.addWrappedSubchannel !== "function")
+    throw new HalfOpenError("ERR_NOT_SUPPORTED", "the client has no channel of @grpc/grpc-js 1; pass a client made by that package");
+  return new ClientWatch(
+    (onSocket) => followChannel(channel, (session) => onSocket(session.socket as Socket, () => grpcPing(session))),
+    options,
+  );
+}
+
+interface Follower {
+  begin(use: SubchannelUse): void;
+  end(use: SubchannelUse): void;
+}
+
+const followers = new WeakMap<InternalChannel, Set<Follower>>();
+
+/**
+ * The channel keeps its subchannels private, so what adds and removes them is wrapped: once, by the first who follows it, since watches of
+ * one channel may end in any order.
+ */
+function followersOf(channel: InternalChannel): Set<Follower> {
+  const known = followers.get(channel);
+  if (known) return known;
+  const own = new Set<Follower>();
+  followers.set(channel, own);
+  const { addWrappedSubchannel, removeWrappedSubchannel } = channel;
+  channel.addWrappedSubchannel = function addWatched(this: InternalChannel, use: SubchannelUse): void {
+    for (const follower of own) follower.begin(use);
+    addWrappedSubchannel.call(this, use);
+  };
+  channel.removeWrappedSubchannel = function removeWatched(this: InternalChannel, use: SubchannelUse): void {
+    for (const follower of own) follower.end(use);
+    removeWrappedSubchannel.call(this, use);
+  };
+  return own;
+}
+
+function followChannel(channel: InternalChannel, onSession: (session: Http2Session) => void): () => void {
+  const uses = new Map<SubchannelUse, () => void>();
+  const follower: Follower = {
+    begin: (use) => void uses.set(use, followSubchannel(use.getRealSubchannel(), onSession)),
+    end(use) {
+      uses.get(use)?.();
+      uses.delete(use);
+    },
+  };
+  for (const use of channel.wrappedSubchannels) follower.begin(use);
+  followersOf(channel).add(follower);
+  return () => {
+    followersOf(channel).delete(follower);
+    for (const use of [...uses.keys()]) follower.end(use);
+  };
+}
+
+function followSubchannel(subchannel: Subchannel, onSession: (session: Http2Session) => void): () => void {
+  let newest: Http2Session | undefined;
+  const look = (): void => {
+    const session = subchannel.transport?.session;
+    if (!session || session === newest || session.destroyed) return;
+    newest = session;
+    onSession(session);
+  };
+  // The subchannel tells that it is ready before it has its transport.
+  const onState = (): void => queueMicrotask(look);
+  look();
+  subchannel.addConnectivityStateListener(onState);
+  return () => subchannel.removeConnectivityStateListener(onState);
+}

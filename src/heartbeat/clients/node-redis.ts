@@ -1,0 +1,139 @@
+import type { EventEmitter } from "node:events";
+import type { Socket } from "node:net";
+import { HalfOpenError } from "../../core/errors.ts";
+import { ClientWatch, type ClientWatchOptions } from "../client-watch.ts";
+import { type OwnCommand, RedisCommands } from "./redis-commands.ts";
+import { runAsNobody, runAsOpener } from "./sockets-opened-by.ts";
+
+/** What is used of a node-redis client (5 and 6). */
+export interface NodeRedisLike {
+  readonly isOpen: boolean;
+  readonly isReady: boolean;
+  connect(): Promise<unknown>;
+  ping(): Promise<unknown>;
+}
+
+/** Every command of a client passes through its queue, whatever it was called by. */
+interface Queue {
+  isEmpty(): boolean;
+  addCommand(args: readonly unknown[], options?: { readonly asap?: boolean }): Promise<unknown>;
+  monitor(...args: unknown[]): Promise<unknown>;
+}
+
+/** What createClient returns inherits from the client proper, as do its variants with other options. */
+interface Proper extends Pick<EventEmitter, "emit"> {
+  readonly _self?: Proper;
+  /** Since 5.11. */
+  _getQueue?(): Queue;
+}
+
+/**
+ * Asks the Redis process by PING. Returns `undefined` while it cannot be asked: the client is not ready, waits for the answer to a command of its
+ * own, is between MULTI and EXEC, or monitors. A blocking command whose own timeout is over stands for the PING. Before 5.11 the client hides its
+ * commands, and is asked whenever it is ready.
+ */
+export function nodeRedisPing(client: NodeRedisLike): Promise<unknown> | undefined {
+  const commands = commandsOf(client);
+  if (!client.isReady) return undefined;
+  return commands === null ? client.ping() : commands.ask();
+}
+
+/**
+ * Watches a node-redis client through its reconnects. Call it before `client.connect()`: the client keeps its socket private, so the
+ * watch learns of it when it is opened. Before 5.11 the client also hides its commands: without `canAsk` only the host is judged.
+ *
+ * @throws HalfOpenError `ERR_NOT_SUPPORTED` for a client that is connected already
+ */
+export function watchNodeRedis(client: NodeRedisLike, options?: ClientWatchOptions): ClientWatch {
+  if (client.isOpen)
+    throw new HalfOpenError("ERR_NOT_SUPPORTED", "node-redis keeps its socket private; call watchNodeRedis before client.connect()");
+  const canAsk = options?.canAsk ?? (commandsOf(client) === null ? () => false : undefined);
+  return new ClientWatch(
+    (onSocket) => {
+      const follower = (socket: Socket): void => {
+        commandsOf(client)?.connected();
+        onSocket(socket, () => nodeRedisPing(client));
+      };
+      const followers = followersOf(client);
+      followers.add(follower);
+      return () => void followers.delete(follower);
+    },
+    { ...options, canAsk },
+  );
+}
+
+const followersOfClients = new WeakMap<NodeRedisLike, Set<(socket: Socket) => void>>();
+
+/** The client's methods are wrapped once, by the first who follows it: watches of one client may end in any order. */
+function followersOf(client: NodeRedisLike): Set<(socket: Socket) => void> {
+  const known = followersOfClients.get(client);
+  if (known) return known;
+  const own = new Set<(socket: Socket) => void>();
+  followersOfClients.set(client, own);
+  const { connect } = client;
+  client.connect = function connectWatched(this: NodeRedisLike): Promise<unknown> {
+    const tell = (socket: Socket): void => {
+      for (const follower of own) follower(socket);
+    };
+    return runAsOpener(tell, () => connect.call(this));
+  };
+  // The program's listeners run within connect and within the reconnects; what they open is not the client's.
+  const proper = properOf(client);
+  const { emit } = proper;
+  proper.emit = function emitOutside(this: EventEmitter, ...args: Parameters<EventEmitter["emit"]>): boolean {
+    return runAsNobody(() => emit.apply(this, args));
+  };
+  return own;
+}
+
+function properOf(client: NodeRedisLike): Proper {
+  const proper = client as unknown as Proper;
+  return proper._self ?? proper;
+}
+
+const commandsOfClients = new WeakMap<Proper, RedisCommands | null>();
+
+/** `null` where the client hides its commands. Its queue's methods are wrapped once. */
+function commandsOf(client: NodeRedisLike): RedisCommands | null {
+  const proper = properOf(client);
+  const known = commandsOfClients.get(proper);
+  if (known !== undefined) return known;
+  const queue = proper._getQueue?.();
+  const own = queue && typeof queue.isEmpty === "function" ? follow(queue, client) : null;
+  commandsOfClients.set(proper, own);
+  return own;
+}
+
+/** Stands for a command that was sent unseen, or whose turn is not known. */
+const UNSEEN: OwnCommand = { name: "", args: [], promise: new Promise(() => {}) };
+
+function follow(queue: Queue, client: NodeRedisLike): RedisCommands {
+  const { addCommand, monitor } = queue;
+  /** Unanswered commands: those answered in the order in which they were added, and those that were added in front of others. */
+  const inOrder = new Set<OwnCommand>();
+  const overtaking = new Set<OwnCommand>();
+  const front = (): OwnCommand | undefined => {
+    const [first] = inOrder;
+    if (overtaking.size === 0 && first) return first;
+    return queue.isEmpty() ? undefined : UNSEEN;
+  };
+  const own = new RedisCommands(front, () => client.ping());
+  const track = (name: string, args: readonly unknown[], isOvertaking: boolean, add: () => Promise<unknown>): Promise<unknown> => {
+    const isFirst = client.isReady && queue.isEmpty();
+    const promise = add();
+    const command = { name, args, promise };
+    const unanswered = isOvertaking ? overtaking : inOrder;
+    const settle = (): void => void unanswered.delete(command);
+    unanswered.add(command);
+    promise.then(settle, settle);
+    own.sent(command, isFirst);
+    return promise;
+  };
+  queue.addCommand = function addWatched(this: Queue, args, options): Promise<unknown> {
+    return track(String(args[0]), args.slice(1), options?.asap === true, () => addCommand.call(this, args, options));
+  };
+  queue.monitor = function monitorWatched(this: Queue, ...args): Promise<unknown> {
+    return track("monitor", [], false, () => monitor.apply(this, args));
+  };
+  return own;
+}

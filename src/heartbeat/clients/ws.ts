@@ -1,0 +1,78 @@
+import { randomBytes } from "node:crypto";
+import type { Socket } from "node:net";
+import { ClientWatch, type ClientWatchOptions } from "../client-watch.ts";
+
+/** What is used of a WebSocket of the package ws (8), client or server side. */
+export interface WebSocketLike {
+  readonly readyState: number;
+  ping(data: Buffer, mask?: boolean, callback?: (error?: Error) => void): void;
+  on(event: "pong" | "open" | "close", listener: (data: Buffer) => void): unknown;
+  off(event: "pong" | "open" | "close", listener: (data: Buffer) => void): unknown;
+}
+
+/** What is used of a WebSocketServer. */
+export interface WebSocketServerLike {
+  on(event: "connection", listener: (ws: WebSocketLike) => void): unknown;
+  off(event: "connection", listener: (ws: WebSocketLike) => void): unknown;
+}
+
+const OPEN = 1;
+const MARK_BYTES = 8;
+
+/** Sends a WebSocket ping (RFC 6455, 5.5.2) and resolves with its own pong, told apart by what it carries. */
+export function wsPing(ws: WebSocketLike): Promise<void> | undefined {
+  if (ws.readyState !== OPEN) return undefined;
+  const mark = randomBytes(MARK_BYTES);
+  return new Promise((resolve, reject) => {
+    const settle = (): void => {
+      ws.off("pong", onPong);
+      ws.off("close", onClose);
+    };
+    const onPong = (data: Buffer): void => {
+      if (!mark.equals(data)) return;
+      settle();
+      resolve();
+    };
+    const onClose = (): void => {
+      settle();
+      reject(new Error("the WebSocket closed before its pong"));
+    };
+    ws.on("pong", onPong);
+    ws.on("close", onClose);
+    ws.ping(mark, undefined, (error) => {
+      if (!error) return;
+      settle();
+      reject(error);
+    });
+  });
+}
+
+/** The TCP or TLS socket under a WebSocket; `undefined` before it is open. */
+export function socketOf(ws: WebSocketLike): Socket | undefined {
+  return (ws as { _socket?: Socket })._socket;
+}
+
+/** Watches one WebSocket, from before it is open or after. */
+export function watchWs(ws: WebSocketLike, options?: ClientWatchOptions): ClientWatch {
+  return new ClientWatch((onSocket) => {
+    const begin = (): void => {
+      const socket = socketOf(ws);
+      if (socket) onSocket(socket, () => wsPing(ws));
+    };
+    if (ws.readyState === OPEN) begin();
+    else ws.on("open", begin);
+    return () => void ws.off("open", begin);
+  }, options);
+}
+
+/** Watches every WebSocket that a server accepts from now on. */
+export function watchWsServer(server: WebSocketServerLike, options?: ClientWatchOptions): ClientWatch {
+  return new ClientWatch((onSocket) => {
+    const begin = (ws: WebSocketLike): void => {
+      const socket = socketOf(ws);
+      if (socket) onSocket(socket, () => wsPing(ws));
+    };
+    server.on("connection", begin);
+    return () => void server.off("connection", begin);
+  }, options);
+}

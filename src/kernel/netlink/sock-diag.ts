@@ -1,0 +1,89 @@
+import { EPROTO } from "../port/errno-linux.ts";
+import type { SystemPort } from "../port/port.ts";
+import { NETLINK_SOCK_DIAG, openNetlink, receive, receiveAnswer, walkMessages } from "./netlink-message.ts";
+import type { SockDiagId } from "./sock-diag-id.ts";
+import { type DumpRequest, destroyRequest, dumpRequest, lookupRequest, SOCK_DIAG_BY_FAMILY } from "./sock-diag-request.ts";
+
+const NLM_F_DUMP_INTR = 0x10;
+
+/** The kernel fills 32 KB a time (measured on 6.18); a message is never cut as long as we offer more. */
+const BUFFER_BYTES = 65_536;
+
+/** Told of each message; it lies in `bytes` at [start, end) until the call returns. */
+export type OnSocket = (bytes: Buffer, start: number, end: number) => void;
+
+export interface DumpOutcome {
+  /** 0, or the errno: of the kernel's refusal, or EBADMSG for an answer that breaks its own lengths. */
+  readonly errno: number;
+  /** The kernel says that its table changed under the dump (NLM_F_DUMP_INTR): entries may be missing or come twice. */
+  readonly isInterrupted: boolean;
+}
+
+/**
+ * A socket to the kernel's sock_diag: lists TCP sockets, asks for one, aborts one. Synchronous: the kernel answers inside recv().
+ * It sees the network namespace it was opened in, whatever the thread does later.
+ */
+export class SockDiag {
+  readonly #port: SystemPort;
+  readonly #fd: number;
+  readonly #buffer: Buffer = Buffer.alloc(BUFFER_BYTES);
+  #sequence = 0;
+
+  private constructor(port: SystemPort, fd: number) {
+    this.#port = port;
+    this.#fd = fd;
+  }
+
+  /** A negative number is -errno: a sandbox may refuse netlink. */
+  static open(port: SystemPort): SockDiag | number {
+    const fd = openNetlink(port, NETLINK_SOCK_DIAG);
+    return fd < 0 ? fd : new SockDiag(port, fd);
+  }
+
+  /**
+   * Tells of every socket asked for. `room` gives the memory for each answer, aligned to words, so that what is kept need not be copied.
+   * After an error the socket may have answers under way: close it.
+   */
+  dump(request: DumpRequest, onSocket: OnSocket, room?: (bytes: number) => Buffer): DumpOutcome {
+    const sequence = ++this.#sequence;
+    const sent = this.#port.send(this.#fd, dumpRequest(request, sequence), 0);
+    if (sent < 0) return { errno: -sent, isInterrupted: false };
+    let isInterrupted = false;
+    for (;;) {
+      const buffer = room ? room(BUFFER_BYTES) : this.#buffer;
+      const length = receive(this.#port, this.#fd, buffer);
+      if (length < 0) return { errno: -length, isInterrupted };
+      if (length === 0) return { errno: EPROTO, isInterrupted };
+      const step = walkMessages(buffer, length, sequence, (start, end, type, flags) => {
+        if ((flags & NLM_F_DUMP_INTR) !== 0) isInterrupted = true;
+        if (type === SOCK_DIAG_BY_FAMILY) onSocket(buffer, start, end);
+      });
+      if (step.isEnd) return { errno: step.errno, isInterrupted };
+    }
+  }
+
+  /** Asks for exactly this socket. Returns 0, or the errno; ENOENT (2) when it is gone. */
+  lookup(id: SockDiagId, onSocket: OnSocket): number {
+    const sequence = ++this.#sequence;
+    const sent = this.#port.send(this.#fd, lookupRequest(id, sequence), 0);
+    if (sent < 0) return -sent;
+    const answer = receiveAnswer(this.#port, this.#fd, this.#buffer, sequence);
+    if ("errno" in answer) return answer.errno === 0 ? EPROTO : answer.errno;
+    if (answer.type !== SOCK_DIAG_BY_FAMILY) return EPROTO;
+    onSocket(this.#buffer, answer.start, answer.end);
+    return 0;
+  }
+
+  /** Aborts exactly this socket. Returns 0, or the errno: EPERM without CAP_NET_ADMIN, ENOENT when it is gone, EOPNOTSUPP. */
+  destroy(id: SockDiagId): number {
+    const sequence = ++this.#sequence;
+    const sent = this.#port.send(this.#fd, destroyRequest(id, sequence), 0);
+    if (sent < 0) return -sent;
+    const answer = receiveAnswer(this.#port, this.#fd, this.#buffer, sequence);
+    return "errno" in answer ? answer.errno : EPROTO;
+  }
+
+  close(): void {
+    this.#port.close(this.#fd);
+  }
+}

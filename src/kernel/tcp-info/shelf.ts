@@ -1,0 +1,104 @@
+import type { TcpInfo } from "../../core/tcp-info.ts";
+import { maskedTcpInfoBytes } from "../port/mask.ts";
+import { platform } from "../port/platform.ts";
+import { IPPROTO_TCP } from "../port/platform-linux.ts";
+import { requirePort } from "../port/socket-option.ts";
+import { decodeTcpInfo } from "./codec-linux.ts";
+import { answeredBetween, heardAgeOf, isUneventful } from "./uneventful-linux.ts";
+
+/** A place holds what decodeTcpInfo reads of struct tcp_info, and behind it how many bytes the kernel gave. */
+const PLACE_BYTES = 256;
+const LENGTH_AT = 248;
+const FIRST_PLACES = 64;
+const TCP_INFO = platform.tcpInfo?.option ?? -1;
+
+/**
+ * The last readings of TCP_INFO of many connections (Linux), as the kernel gave them and outside the JavaScript heap: an object for
+ * each would be the largest part of what a watched connection costs.
+ */
+class TcpInfoShelf {
+  #bytes: Uint8Array = new Uint8Array(FIRST_PLACES * PLACE_BYTES);
+  #view: DataView = new DataView(this.#bytes.buffer);
+  readonly #free: number[] = [];
+  #places = 0;
+  /** The reading just taken. */
+  readonly #taken: Uint8Array = new Uint8Array(512);
+  readonly #takenView: DataView = new DataView(this.#taken.buffer);
+  readonly #takenHead: Uint8Array = this.#taken.subarray(0, LENGTH_AT);
+  readonly #longest: number = Math.min(LENGTH_AT, maskedTcpInfoBytes());
+  #length = 0;
+
+  /** A place for one more connection; give it back with {@link leave}. */
+  enter(): number {
+    const place = this.#free.pop() ?? this.#places++;
+    if ((place + 1) * PLACE_BYTES > this.#bytes.length) this.#grow();
+    this.#view.setUint32(place * PLACE_BYTES + LENGTH_AT, 0, true);
+    return place;
+  }
+
+  leave(place: number): void {
+    this.#free.push(place);
+  }
+
+  /** Takes a reading; `false` where the descriptor is no TCP socket (any more). */
+  read(fd: number): boolean {
+    this.#length = Math.min(this.#longest, requirePort().getsockopt(fd, IPPROTO_TCP, TCP_INFO, this.#taken));
+    return this.#length >= 0;
+  }
+
+  /** The reading just taken. */
+  taken(): TcpInfo {
+    return decodeTcpInfo(this.#takenView, this.#length);
+  }
+
+  /** Puts the reading just taken in the place. */
+  keep(place: number): void {
+    const at = place * PLACE_BYTES;
+    this.#bytes.set(this.#takenHead, at);
+    this.#view.setUint32(at + LENGTH_AT, this.#length, true);
+  }
+
+  /** Whether a reading was put there yet. */
+  has(place: number): boolean {
+    return this.#keptLength(place) > 0;
+  }
+
+  /** The reading last put there. */
+  kept(place: number): TcpInfo {
+    return decodeTcpInfo(new DataView(this.#bytes.buffer, place * PLACE_BYTES, LENGTH_AT), this.#keptLength(place));
+  }
+
+  /** How long before the kept reading the peer was last heard, in ms. */
+  keptHeardAgeMs(place: number): number {
+    return heardAgeOf(this.#view, place * PLACE_BYTES);
+  }
+
+  /** How long before the reading just taken the peer was last heard, in ms. */
+  takenHeardAgeMs(): number {
+    return heardAgeOf(this.#takenView, 0);
+  }
+
+  /** See {@link isUneventful}: from the kept reading to the one just taken. */
+  isUneventfulSince(place: number): boolean {
+    return isUneventful(this.#view, place * PLACE_BYTES, this.#takenView, this.#length);
+  }
+
+  /** See {@link answeredBetween}: from the kept reading to the one just taken. */
+  answeredSince(place: number): number {
+    return answeredBetween(this.#view, place * PLACE_BYTES, this.#takenView);
+  }
+
+  #keptLength(place: number): number {
+    return this.#view.getUint32(place * PLACE_BYTES + LENGTH_AT, true);
+  }
+
+  #grow(): void {
+    const bytes = new Uint8Array(2 * this.#bytes.length);
+    bytes.set(this.#bytes);
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer);
+  }
+}
+
+/** Of all connections that this event loop watches. */
+export const tcpInfoShelf: TcpInfoShelf = new TcpInfoShelf();

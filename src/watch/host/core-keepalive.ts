@@ -1,0 +1,50 @@
+import type { Socket } from "node:net";
+import { whyNoSocketPort } from "../../kernel/port/open-socket-port.ts";
+import type { LowerLevel } from "../applied.ts";
+
+/** libuv's fixed interval and count wherever setKeepAlive takes none (Node 20 and 22, measured on Linux). */
+const LIBUV_INTERVAL_S = 1;
+const LIBUV_COUNT = 10;
+/** setKeepAlive takes interval and count since 24.19.0 and 26.4.0 (nodejs/node#63825). */
+function hasIntervalAndCount(version: string = process.versions.node): boolean {
+  const [major = 0, minor = 0] = version.split(".").map(Number);
+  if (major === 24) return minor >= 19;
+  if (major === 26) return minor >= 4;
+  return major > 26;
+}
+
+/**
+ * The lower level: without a native back-end the kernel's keepalive, as far as Node can set it, is the only evidence, and the
+ * kernel itself gives the verdict (ETIMEDOUT). It does not run while data is in flight.
+ */
+export function applyCoreKeepalive(socket: Socket, budgetMs: number, refusal?: string): LowerLevel {
+  const budgetS = Math.floor(budgetMs / 1000);
+  const canTune = hasIntervalAndCount();
+  const count = canTune ? Math.max(2, Math.min(LIBUV_COUNT, Math.floor(budgetS / 2))) : LIBUV_COUNT;
+  const idleS = Math.max(1, budgetS - count * LIBUV_INTERVAL_S);
+  const set = socket.setKeepAlive as (enable: boolean, delay: number, interval?: number, count?: number) => Socket;
+  if (canTune) set.call(socket, true, idleS * 1000, LIBUV_INTERVAL_S * 1000, count);
+  else socket.setKeepAlive(true, idleS * 1000);
+  const worstMs = (idleS + count * LIBUV_INTERVAL_S) * 1000;
+  const notes = [
+    `${refusal ?? `no native back-end (${whyNoSocketPort() ?? "unknown why"})`}: no kernel evidence, so a dead peer is found by the kernel's keepalive alone`,
+    "with data in flight the kernel waits for tcp_retries2 (about 15 minutes by default); pass a heartbeat to bound it",
+  ];
+  if (worstMs > budgetMs)
+    notes.push(`this Node fixes interval 1 s and count ${count}: an idle dead peer is found after ${worstMs} ms, not ${budgetMs}`);
+  return {
+    applied: {
+      level: "core",
+      keepalive: { idleMs: idleS * 1000, intervalMs: LIBUV_INTERVAL_S * 1000, count },
+      userTimeoutMs: null,
+      rtoMaxMs: null,
+      detectWithinMs: { idle: Math.max(worstMs, budgetMs), inFlight: null, closedWindow: null },
+      overdue: worstMs > budgetMs,
+      falseAlarmsPerYear: null,
+      backstopMs: { idle: worstMs, inFlight: null },
+      notes,
+    },
+    // Node cannot read the options back; keepalive off is what every socket starts with.
+    restore: () => void socket.setKeepAlive(false),
+  };
+}

@@ -1,0 +1,65 @@
+import type { Socket } from "node:net";
+import { detectionOf, keepaliveAlone } from "../../core/judge/keepalive-alone.ts";
+import type { AppliedKeepalive } from "../../kernel/options/applied-keepalive.ts";
+import { getKeepalive, setKeepalive } from "../../kernel/options/keepalive.ts";
+import { keepaliveMeans } from "../../kernel/options/keepalive-means.ts";
+import { whyNoKernelEvidence } from "../../kernel/tcp-info/kernel-evidence.ts";
+import type { Applied, LowerLevel } from "../applied.ts";
+
+/**
+ * Where the OS tells no age of the last answer (Windows, macOS, FreeBSD, qemu-user), its keepalive, set exactly, gives the verdict on an
+ * idle connection, and a heartbeat the one in flight. `null` where the OS cannot be told, or refuses.
+ */
+export function applyNativeKeepalive(socket: Socket, budgetMs: number, hasHeartbeat: boolean, refusal?: string): LowerLevel | null {
+  const means = keepaliveMeans();
+  if (!means) return null;
+  try {
+    const before = whatWas(socket);
+    const keepalive = setKeepalive(socket, keepaliveAlone(budgetMs, means));
+    return { applied: describe(keepalive, budgetMs, hasHeartbeat, refusal), restore: () => restore(socket, before) };
+  } catch {
+    return null; // closed meanwhile, or not TCP underneath: Node's own keepalive is what is left
+  }
+}
+
+function describe(keepalive: AppliedKeepalive, budgetMs: number, hasHeartbeat: boolean, refusal?: string): Applied {
+  const { idleMs, intervalMs, count } = keepalive;
+  const worstMs = detectionOf(keepalive);
+  const tells = refusal ?? (process.platform === "linux" ? whyNoKernelEvidence() : `${process.platform} tells no age of the last answer`);
+  const notes = [`${tells}: the system's own keepalive ends an idle connection whose peer is gone`];
+  if (!hasHeartbeat) notes.push("with data in flight the system's own patience counts; pass a heartbeat to bound it");
+  if (worstMs > budgetMs)
+    notes.push(
+      `this system's keepalive finds an idle dead peer after ${worstMs} ms, not ${budgetMs}${hasHeartbeat ? "; the heartbeat keeps the budget" : "; pass a heartbeat to keep the budget"}`,
+    );
+  const kept = hasHeartbeat ? budgetMs : null;
+  return {
+    level: "keepalive",
+    keepalive: { idleMs, intervalMs, count },
+    userTimeoutMs: null,
+    rtoMaxMs: null,
+    detectWithinMs: { idle: kept ?? Math.max(worstMs, budgetMs), inFlight: kept, closedWindow: kept },
+    overdue: kept === null && worstMs > budgetMs,
+    falseAlarmsPerYear: null,
+    backstopMs: { idle: worstMs, inFlight: null },
+    notes,
+  };
+}
+
+/** `null` where this Windows cannot be asked: keepalive off is what every socket starts with. */
+function whatWas(socket: Socket): AppliedKeepalive | null {
+  try {
+    return getKeepalive(socket);
+  } catch {
+    return null;
+  }
+}
+
+function restore(socket: Socket, before: AppliedKeepalive | null): void {
+  try {
+    if (before) setKeepalive(socket, before);
+    if (!before?.enabled) setKeepalive(socket, false);
+  } catch {
+    // The socket closed meanwhile: there is nothing left to restore.
+  }
+}

@@ -1,0 +1,149 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { HalfOpenError } from "../../../src/core/errors.ts";
+import { keepaliveFalseAlarmsPerYear } from "../../../src/core/forecast/false-alarms.ts";
+import { plan } from "../../../src/core/forecast/plan.ts";
+import type { KeepaliveTimers, Requirement } from "../../../src/core/forecast/requirement.ts";
+import { LossProcess } from "../../../src/testing/loss-process.ts";
+import { seededRandom } from "../../../src/testing/seeded-random.ts";
+
+const YEAR_MS = 31_557_600_000;
+const SEED = Number(process.env.HALFOPEN_SEED ?? 20_261_123);
+
+/** How many live connections keepalive gives up in so many cycles over this path, and how long those took. */
+function simulate(
+  timers: KeepaliveTimers,
+  loss: NonNullable<Requirement["loss"]>,
+  cycles: number,
+  seed: number,
+): { givenUp: number; ms: number } {
+  const random = seededRandom(seed);
+  const path = new LossProcess(loss, random);
+  const cycleMs = Math.max(timers.idleMs, timers.intervalMs);
+  let [at, unanswered, givenUp] = [0, 0, 0];
+  for (let cycle = 0; cycle < cycles; ) {
+    at += unanswered === 0 ? cycleMs : timers.intervalMs;
+    const isAnswered = !path.isLost(at) && !path.isLost(at);
+    unanswered = isAnswered ? 0 : unanswered + 1;
+    if (unanswered === timers.count) {
+      givenUp++;
+      unanswered = 0;
+    }
+    if (unanswered === 0) cycle++;
+  }
+  return { givenUp, ms: at };
+}
+
+const shares = fc.double({ min: 0.02, max: 0.3, noNaN: true });
+const bursts = fc.record({
+  meanBurstMs: fc.integer({ min: 200, max: 3000 }),
+  burstShare: fc.double({ min: 0.01, max: 0.1, noNaN: true }),
+  lossBetween: fc.double({ min: 0, max: 0.02, noNaN: true }),
+});
+
+describe("a plan", () => {
+  it("keeps its promise of false alarms in simulation, for 100 random requirements", () => {
+    const requirements = fc.record({
+      detectWithinMs: fc.integer({ min: 5000, max: 60_000 }),
+      loss: fc.oneof(shares, bursts),
+      connections: fc.integer({ min: 1, max: 1000 }),
+      // So many that a simulation of a year or two sees them.
+      falseAlarmsPerYear: fc.integer({ min: 1000, max: 3_000_000 }),
+    });
+    let feasible = 0;
+    fc.assert(
+      fc.property(requirements, fc.nat(), (requirement, seed) => {
+        const { keepalive, predicted } = plan(requirement);
+        if (!keepalive) return;
+        feasible++;
+        const { givenUp, ms } = simulate(keepalive, requirement.loss, 40_000, seed);
+        const promised = (requirement.falseAlarmsPerYear / requirement.connections) * (ms / YEAR_MS);
+        const foretold = ((predicted.falseAlarmsPerYear ?? 0) / requirement.connections) * (ms / YEAR_MS);
+        // Six standard deviations of the count above what was promised, of which the plan foretells a part.
+        expect(givenUp).toBeLessThanOrEqual(promised + 6 * Math.sqrt(promised) + 6);
+        expect(foretold).toBeLessThanOrEqual(promised);
+      }),
+      { numRuns: 100, seed: SEED },
+    );
+    console.log(`seed ${SEED}: ${feasible} of 100 requirements were feasible and kept`);
+    expect(feasible).toBeGreaterThan(40);
+  });
+
+  it("foretells false alarms within a factor of two of the simulated ones, with and without bursts", () => {
+    const settings: [KeepaliveTimers, NonNullable<Requirement["loss"]>][] = [
+      [{ idleMs: 1000, intervalMs: 1000, count: 2 }, 0.05],
+      [{ idleMs: 2000, intervalMs: 1000, count: 3 }, 0.1],
+      [{ idleMs: 10_000, intervalMs: 1000, count: 4 }, 0.2],
+      [{ idleMs: 1000, intervalMs: 3000, count: 2 }, 0.1],
+      [{ idleMs: 5000, intervalMs: 2000, count: 5 }, 0.3],
+      [
+        { idleMs: 2000, intervalMs: 1000, count: 3 },
+        { meanBurstMs: 500, burstShare: 0.05 },
+      ],
+      [
+        { idleMs: 2000, intervalMs: 1000, count: 3 },
+        { meanBurstMs: 3000, burstShare: 0.02 },
+      ],
+      [
+        { idleMs: 1000, intervalMs: 2000, count: 2 },
+        { meanBurstMs: 1000, burstShare: 0.1, lossBetween: 0.02 },
+      ],
+      [
+        { idleMs: 30_000, intervalMs: 1000, count: 5 },
+        { meanBurstMs: 2000, burstShare: 0.05, lossInBurst: 0.9 },
+      ],
+      [
+        { idleMs: 5000, intervalMs: 1000, count: 2 },
+        { meanBurstMs: 300, burstShare: 0.01, lossBetween: 0.05 },
+      ],
+    ];
+    for (const [i, [timers, loss]] of settings.entries()) {
+      const { givenUp, ms } = simulate(timers, loss, 400_000, SEED + i);
+      const foretold = (keepaliveFalseAlarmsPerYear(timers, loss, 1) * ms) / YEAR_MS;
+      expect(givenUp, `setting ${i}, seed ${SEED + i}`).toBeGreaterThan(50);
+      expect(foretold / givenUp).toBeGreaterThan(0.5);
+      expect(foretold / givenUp).toBeLessThan(2);
+    }
+  });
+
+  it("is found in time at worst wherever it is feasible, with the least traffic first", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 2000, max: 600_000 }), fc.integer({ min: 1, max: 300 }), (detectWithinMs, rttMs) => {
+        const { feasible, predicted, keepalive } = plan({ detectWithinMs, rttMs, loss: 0.001 });
+        if (!feasible) return;
+        expect(predicted.detection.idle?.worstMs).toBeLessThanOrEqual(detectWithinMs);
+        expect(keepalive?.idleMs).toBeGreaterThanOrEqual(1000);
+      }),
+    );
+    const lax = plan({ detectWithinMs: 120_000, loss: 0.01 });
+    expect(lax.keepalive?.idleMs).toBeGreaterThan(60_000);
+  });
+
+  it("says what forbids the impossible, and the nearest that is possible", () => {
+    const lossy = plan({ detectWithinMs: 3000, loss: 0.1, connections: 1000 });
+    expect(lossy).toMatchObject({
+      feasible: false,
+      keepalive: null,
+      forbiddenBy: expect.stringContaining("19.00 % of round trips lost need"),
+    });
+    expect(plan({ detectWithinMs: lossy.nearestDetectWithinMs ?? 0, loss: 0.1, connections: 1000 }).feasible).toBe(true);
+    const bursty = plan({ detectWithinMs: 5000, loss: { meanBurstMs: 2000, burstShare: 0.05 } });
+    expect(bursty.forbiddenBy).toMatch(/no detector can tell sooner/);
+    const windows = plan({ detectWithinMs: 5000, loss: 0, platform: "win32" });
+    expect(windows.forbiddenBy).toMatch(/10 probes/);
+    // Only what is the keepalive's own limit can watch do better.
+    expect(windows.watch).toEqual({ detectWithinMs: 5000 });
+    for (const { watch } of [lossy, bursty]) expect(watch).toBeNull();
+  });
+
+  it.each([
+    { detectWithinMs: 999 },
+    { detectWithinMs: Number.NaN },
+    { detectWithinMs: 5000, loss: 1 },
+    { detectWithinMs: 5000, loss: -0.1 },
+    { detectWithinMs: 5000, loss: { meanBurstMs: 0, burstShare: 0.1 } },
+    { detectWithinMs: 5000, connections: 0 },
+    { detectWithinMs: 5000, falseAlarmsPerYear: 0 },
+    { detectWithinMs: 5000, platform: "plan9" },
+  ])("refuses %j", (requirement) => expect(() => plan(requirement as Requirement)).toThrow(HalfOpenError));
+});

@@ -1,0 +1,137 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { PeerGroups } from "../../../src/core/judge/peer-groups.ts";
+import { seededRandom } from "../../../src/testing/index.ts";
+import { longOrShort } from "../../setup/run-length.ts";
+import type { Path } from "./kernel-model.ts";
+import { type Outcome, type Run, watchModel } from "./watched-model.ts";
+
+const HOUR_MS = 3_600_000;
+const UP: Path = { rttMs: 5, isUp: () => true };
+
+function lossy(lossRatio: number, rttMs: number, seed: number): Path {
+  const next = seededRandom(seed);
+  const isUp = (): boolean => next() >= lossRatio / 2;
+  return { rttMs, isUp, isAnswerUp: isUp };
+}
+
+function cutAt(at: number, rttMs = 5): Path {
+  return { rttMs, isUp: (now) => now < at };
+}
+
+function expectAlive({ deadAt, kernelEndedAt, kernel }: Outcome): void {
+  expect({ deadAt, kernelEndedAt, state: kernel.state }).toEqual({ deadAt: null, kernelEndedAt: null, state: "ESTABLISHED" });
+}
+
+const budgets = fc.constantFrom(2500, 5000, 10_000, 60_000);
+const rtts = fc.integer({ min: 0, max: 300 });
+const talk = fc.option(fc.integer({ min: 700, max: 90_000 }), { nil: undefined });
+
+describe("a live peer that does not answer every probe", () => {
+  it("is never called dead, nor ended by the kernel, where it answers none: idle for hours, talking now and then, with its window closed", () => {
+    fc.assert(
+      fc.property(
+        budgets,
+        rtts,
+        talk,
+        fc.boolean(),
+        fc.boolean(),
+        fc.boolean(),
+        (budgetMs, rttMs, writeEveryMs, isBlocked, isForgetful, hasCap) => {
+          const closing = isBlocked ? { closesWindowAtMs: 5000, writeEveryMs: 3000 } : { writeEveryMs };
+          const cap = hasCap ? {} : { rtoMaxMs: null };
+          // Also without a watch the kernel ends a closed window after 15 unanswered probes, in some minutes; those of keepalive count with them.
+          const untilMs = isBlocked ? 200_000 : 3 * HOUR_MS;
+          const world = { answersProbes: false };
+          const outcome = watchModel({ budgetMs, path: { ...UP, rttMs }, untilMs, world, isForgetful, ...closing, ...cap });
+          expectAlive(outcome);
+          expect(outcome.liveness.loss.ratio).toBe(0);
+        },
+      ),
+      { numRuns: longOrShort(300, 60) },
+    );
+  });
+
+  it("is never called dead where it answers one in so many ms, and some of its answers are lost", () => {
+    fc.assert(
+      fc.property(
+        budgets,
+        rtts,
+        talk,
+        fc.integer({ min: 600, max: 60_000 }),
+        fc.integer(),
+        (budgetMs, rttMs, writeEveryMs, answersEveryMs, seed) => {
+          const path = lossy(0.01, rttMs, seed);
+          expectAlive(watchModel({ budgetMs, path, untilMs: HOUR_MS, world: { answersEveryMs }, isForgetful: true, writeEveryMs }));
+        },
+      ),
+      { numRuns: longOrShort(300, 60) },
+    );
+  });
+
+  it("is heard again, and known, when it begins to answer", () => {
+    const run: Run = { budgetMs: 5000, path: { rttMs: 5, isUp: (now) => now >= 100_000 }, untilMs: 150_000 };
+    const { liveness, kernel } = watchModel(run);
+    expect(liveness.state).toBe("alive");
+    expect(liveness.answers.areOrdinary).toBe(true);
+    expect(kernel.probesSent).toBeLessThan(70);
+  });
+
+  it("costs few probes: a burst within the budget, then one in half a minute or rarer", () => {
+    const { kernel, liveness } = watchModel({ budgetMs: 5000, path: UP, untilMs: HOUR_MS, world: { answersProbes: false } });
+    expect(liveness).toMatchObject({ state: "suspect", isOverdue: true, isUnproven: true });
+    expect(kernel.probesSent).toBeLessThan(60);
+  });
+});
+
+describe("a dead peer", () => {
+  it("is not ended where it died before it had answered two probes: it is overdue, and unproven", () => {
+    for (const at of [500, 1500]) {
+      const { deadAt, kernelEndedAt, liveness } = watchModel({ budgetMs: 5000, path: cutAt(at), untilMs: HOUR_MS });
+      expect([deadAt, kernelEndedAt]).toEqual([null, null]);
+      expect(liveness).toMatchObject({ state: "suspect", isOverdue: true, isUnproven: true });
+      expect(liveness.answers.doubt).toContain(at === 500 ? "never answered" : "answered one so far");
+    }
+  });
+
+  it("is found by its data in flight, whatever it answered", () => {
+    for (const [at, write] of [
+      [500, 700],
+      [500, 40_000],
+      [1500, 100_000],
+    ] as const) {
+      const { deadAt, liveness } = watchModel({ budgetMs: 5000, path: cutAt(at), untilMs: HOUR_MS, writeAtMs: write });
+      expect((deadAt ?? Number.POSITIVE_INFINITY) - write).toBeLessThanOrEqual(5250);
+      expect(liveness.isUnproven).toBe(false);
+    }
+  });
+
+  it("is ended at the deadline, and not before, where the budget counts for more than the proof", () => {
+    const run = { budgetMs: 5000, path: cutAt(500), untilMs: HOUR_MS, options: { atDeadline: "end" } } as const;
+    const { deadAt, liveness } = watchModel(run);
+    expect(deadAt).toBeGreaterThanOrEqual(4900);
+    expect(deadAt).toBeLessThanOrEqual(5250);
+    expect(liveness).toMatchObject({ isRushed: true, isUnproven: true });
+  });
+
+  it("is found within the budget where another connection to the same address and port was answered, and only there", () => {
+    for (const [port, isFound] of [
+      [5432, true],
+      [5433, false],
+    ] as const) {
+      const peer = new PeerGroups().join("10.0.0.1", "10.0.0.2");
+      watchModel({ budgetMs: 5000, path: UP, untilMs: 5000, peer, remotePort: 5432 });
+      const { deadAt } = watchModel({ budgetMs: 5000, path: cutAt(500), untilMs: 60_000, peer, remotePort: port });
+      if (isFound) expect(deadAt).toBeLessThanOrEqual(5250 + 500);
+      else expect(deadAt).toBe(null);
+    }
+  });
+
+  it("is found in the end where it had answered one in three seconds: by probes as far apart", () => {
+    const world = { answersEveryMs: 3000 };
+    const { deadAt, liveness } = watchModel({ budgetMs: 5000, path: cutAt(20_000), untilMs: HOUR_MS, world });
+    expect(deadAt).toBeGreaterThan(20_000 + 5 * 3000);
+    expect(deadAt).toBeLessThan(20_000 + 60_000);
+    expect(liveness.answers.doubt).toMatch(/only one in 3\.\d s/);
+  });
+});

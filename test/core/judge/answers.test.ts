@@ -1,0 +1,67 @@
+import { describe, expect, it } from "vitest";
+import { Answers } from "../../../src/core/judge/answers.ts";
+import type { TcpInfo } from "../../../src/core/tcp-info.ts";
+
+const LONG_AGO_MS = 3_600_000;
+
+/** Readings of a connection on which this program sends nothing, each told by the ages of what was heard last. */
+function reading({ dataMs = LONG_AGO_MS, ackMs = dataMs }: { dataMs?: number; ackMs?: number }): TcpInfo {
+  return {
+    state: "ESTABLISHED",
+    rttMs: 1,
+    lastDataReceivedMs: dataMs,
+    lastAckReceivedMs: ackMs,
+    lastDataSentMs: LONG_AGO_MS,
+    sendWindowBytes: 65_536,
+  };
+}
+
+/** Data every 400 ms from 0 until `untilMs`, read as often. */
+function steadyUntil(untilMs: number): Answers {
+  const answers = new Answers();
+  for (let now = 0; now <= untilMs; now += 400) answers.observe(now, reading({ dataMs: 3 }), false);
+  return answers;
+}
+
+describe("unanswered probes are believed", () => {
+  it("of a peer that answered two of them a second or two apart, and of none that answered one", () => {
+    const answers = new Answers();
+    answers.observe(1000, reading({ ackMs: 0 }), false);
+    expect(answers.areBelieved).toBe(false);
+    answers.observe(2050, reading({ ackMs: 0 }), false);
+    expect({ areBelieved: answers.areBelieved, areOrdinary: answers.areOrdinary }).toEqual({ areBelieved: true, areOrdinary: true });
+  });
+
+  it("only so far apart of a peer that answers one in ten seconds", () => {
+    const answers = new Answers();
+    for (const at of [1000, 11_000, 21_000]) answers.observe(at, reading({ ackMs: 0 }), false);
+    expect({ areBelieved: answers.areBelieved, spacingMs: answers.spacingMs, dueAt: answers.dueAt(0) }).toEqual({
+      areBelieved: false,
+      spacingMs: 10_000,
+      dueAt: 31_000,
+    });
+  });
+
+  it("of a peer whose data came for ten seconds without a quiet one, also while it is silent, and is not ordinary for that", () => {
+    expect(steadyUntil(9600).areBelieved).toBe(false);
+    const answers = steadyUntil(10_400);
+    answers.observe(13_000, reading({ dataMs: 2600 }), false);
+    expect({ areBelieved: answers.areBelieved, areOrdinary: answers.areOrdinary }).toEqual({ areBelieved: true, areOrdinary: false });
+  });
+
+  it("not of one that has had a quiet second since, until ten more have passed", () => {
+    const answers = steadyUntil(12_000);
+    answers.observe(14_000, reading({ dataMs: 2000 }), false);
+    answers.observe(14_100, reading({ dataMs: 10 }), false);
+    expect(answers.areBelieved).toBe(false);
+    for (let now = 14_100; now <= 24_500; now += 400) answers.observe(now, reading({ dataMs: 5 }), false);
+    expect(answers.areBelieved).toBe(true);
+  });
+
+  it("never again of a peer that was silent to probes and spoke", () => {
+    const answers = steadyUntil(12_000);
+    answers.passedOver();
+    for (let now = 20_000; now <= 60_000; now += 400) answers.observe(now, reading({ dataMs: 5 }), false);
+    expect(answers.areBelieved).toBe(false);
+  });
+});

@@ -1,0 +1,353 @@
+import type { TcpInfo } from "../../../src/core/tcp-info.ts";
+
+/** One direction pair of a path over time: cut from an instant on, out for a while, or losing round trips at random. */
+export interface Path {
+  readonly rttMs: number;
+  /** Asked once for each packet that leaves: whether it and its answer arrive. */
+  isUp(at: number): boolean;
+  /** Asked for each probe that arrives: whether its answer arrives too; default: always. */
+  isAnswerUp?(at: number): boolean;
+  /** Whether what is sent leaves this host; default: always. */
+  isSendable?(at: number): boolean;
+}
+
+/** The socket options that decide what the kernel does on its own. */
+export interface ModelOptions {
+  readonly keepalive: boolean;
+  readonly idleMs: number;
+  readonly intervalMs: number;
+  readonly count: number;
+  /** 0: none. */
+  readonly userTimeoutMs: number;
+  readonly rtoMaxMs: number;
+}
+
+/** What is not the socket's to choose. */
+export interface ModelWorld {
+  /** net.ipv4.tcp_retries2 of this host. */
+  readonly retries2?: number;
+  /** net.ipv4.tcp_invalid_ratelimit of the peer: probes are answered at most this often. */
+  readonly answersEveryMs?: number;
+  /** `false`: the peer, or a box on the way, drops every segment without data. Data is acknowledged. */
+  readonly answersProbes?: boolean;
+  /** From this instant on the peer's host answers everything by a reset. */
+  readonly resetsFromMs?: number;
+}
+
+export const MODEL_DEFAULTS: ModelOptions = {
+  keepalive: true,
+  idleMs: 2000,
+  intervalMs: 1000,
+  count: 127,
+  userTimeoutMs: 0,
+  rtoMaxMs: 120_000,
+};
+
+/** What a full queue of this host refused is tried again so much later (TCP_RESOURCE_PROBE_INTERVAL). */
+const LOCAL_RETRY_MS = 500;
+/** The kernel models its patience with this timeout (tcp_timer.c, tcp_model_timeout). */
+const MODEL_RTO_MS = 200;
+/** A timer that was set to the past fires within a jiffy. */
+const JIFFY_MS = 4;
+const NEVER = Number.POSITIVE_INFINITY;
+
+/**
+ * A model of Linux's side of one connection, for virtual time: keepalive with its count and nudges, retransmission with backoff, cap and
+ * retries, window probes, the user timeout, and the counters of TCP_INFO, after tcp_timer.c and what was measured on 6.18
+ * (docs/internals/kernel.md). It jumps from event to event. Several owners may set options in the middle of anything.
+ */
+export class KernelModel {
+  now = 0;
+  isPeerReading = true;
+  state: "ESTABLISHED" | "CLOSE" = "ESTABLISHED";
+  /** The error with which the kernel ended the connection. */
+  error: "ETIMEDOUT" | "ECONNRESET" | null = null;
+  /** Keepalive probes that left, in all. */
+  probesSent = 0;
+  #options: ModelOptions;
+  readonly #path: Path;
+  readonly #world: Required<ModelWorld>;
+  readonly #rto0: number;
+  #heardAt = 0;
+  #answerRateLimitedUntil = Number.NEGATIVE_INFINITY;
+  #keepaliveAt: number;
+  #probes = 0;
+  #unacked = 0;
+  #notSent = 0;
+  #delivered = 0;
+  #lastSentAt = 0;
+  #retransmits = 0;
+  #retransmitted = 0;
+  #firstRetransmitAt = 0;
+  #blockedSince: number | null = null;
+  #backoff = 0;
+  #totalRetransmits = 0;
+  #dataSegmentsOut = 0;
+  #timerAt = NEVER;
+  #isTailLossProbeNext = false;
+  readonly #answers: { at: number; acks: number; isReset: boolean }[] = [];
+
+  constructor(path: Path, options: Partial<ModelOptions> = {}, world: ModelWorld = {}) {
+    this.#path = path;
+    this.#options = { ...MODEL_DEFAULTS, ...options };
+    this.#world = { retries2: 15, answersEveryMs: 500, answersProbes: true, resetsFromMs: NEVER, ...world };
+    this.#rto0 = path.rttMs + 204;
+    this.#keepaliveAt = this.#options.keepalive ? this.#options.idleMs : NEVER;
+  }
+
+  get options(): ModelOptions {
+    return this.#options;
+  }
+
+  get idleMs(): number {
+    return this.#options.idleMs;
+  }
+
+  /** What setsockopt does: the idle time re-arms the timer at once, interval and count act at its next expiry, SO_KEEPALIVE starts or stops it. */
+  set(options: Partial<ModelOptions>): void {
+    const before = this.#options;
+    this.#options = { ...before, ...options };
+    if (this.state === "CLOSE") return;
+    if (!this.#options.keepalive) this.#keepaliveAt = NEVER;
+    else if (options.idleMs !== undefined) this.#keepaliveAt = Math.max(this.now + JIFFY_MS, this.#heardAt + this.#options.idleMs);
+    else if (!before.keepalive) this.#keepaliveAt = this.now + this.#options.idleMs;
+  }
+
+  /** The program writes one segment. */
+  write(): void {
+    if (this.state === "CLOSE") return;
+    if (!this.isPeerReading && this.#delivered > 0) {
+      this.#notSent += 100;
+      if (this.#timerAt === NEVER) this.#timerAt = this.now + this.#rto0;
+      return;
+    }
+    this.#dataSegmentsOut++;
+    this.#lastSentAt = this.now;
+    if (this.#notSent > 0 && this.#unacked === 0) {
+      this.#notSent += 100;
+      this.#sendWaiting();
+      return;
+    }
+    if (!this.#isSendable()) {
+      this.#notSent += 100;
+      if (this.#timerAt === NEVER) this.#timerAt = this.now + LOCAL_RETRY_MS;
+      return;
+    }
+    this.#unacked++;
+    this.#transmit();
+    if (this.#timerAt === NEVER) {
+      this.#isTailLossProbeNext = true;
+      this.#timerAt = this.now + this.#rto0;
+    }
+  }
+
+  /** A probe on demand: setting TCP_KEEPIDLE to its least. It leaves only where nothing is queued and the peer was silent for 1 s. */
+  nudge(): void {
+    this.set({ idleMs: 1000 });
+  }
+
+  /** Lives until `until`; what falls on that instant is still to come. */
+  run(until: number): void {
+    for (;;) {
+      const at = Math.min(this.#answers[0]?.at ?? NEVER, this.#timerAt, this.#keepaliveAt);
+      if (at >= until || this.state === "CLOSE") break;
+      this.now = Math.max(this.now, at);
+      this.#receive();
+      if (this.now >= this.#timerAt) this.#onTimer();
+      if (this.now >= this.#keepaliveAt) this.#onKeepalive();
+    }
+    this.now = Math.max(this.now, until);
+  }
+
+  info(): TcpInfo {
+    return {
+      state: this.state,
+      retransmits: this.#retransmits,
+      probes: this.#probes,
+      backoff: this.#backoff,
+      rtoMs: Math.min(this.#rto0 * 2 ** this.#backoff, this.#options.rtoMaxMs),
+      rttMs: this.#path.rttMs,
+      unackedSegments: this.#unacked,
+      retransmittedSegments: this.#retransmitted,
+      notSentBytes: this.#notSent,
+      sendMssBytes: 1448,
+      sendWindowBytes: this.isPeerReading || this.#notSent === 0 ? 65_536 : 0,
+      lastDataSentMs: this.now - this.#lastSentAt,
+      lastDataReceivedMs: this.now,
+      // The kernel's clock ticks at 4 ms.
+      lastAckReceivedMs: Math.floor((this.now - this.#heardAt) / JIFFY_MS) * JIFFY_MS,
+      totalRetransmits: this.#totalRetransmits,
+      dataSegmentsOut: this.#dataSegmentsOut + this.#totalRetransmits,
+      deliveredSegments: this.#delivered,
+    };
+  }
+
+  #receive(): void {
+    for (let answer = this.#answers[0]; answer && answer.at <= this.now; answer = this.#answers[0]) {
+      this.#answers.shift();
+      if (answer.isReset) {
+        this.#close("ECONNRESET");
+        return;
+      }
+      this.#heard(answer.acks);
+    }
+  }
+
+  #heard(acks: number): void {
+    this.#heardAt = this.now;
+    this.#probes = 0;
+    if (acks <= this.#delivered) return;
+    this.#unacked -= acks - this.#delivered;
+    this.#delivered = acks;
+    this.#retransmits = 0;
+    this.#retransmitted = 0;
+    this.#backoff = 0;
+    this.#isTailLossProbeNext = this.#unacked > 0;
+    this.#timerAt = this.#unacked > 0 ? this.now + this.#rto0 : NEVER;
+    if (this.#unacked === 0 && this.#notSent > 0) {
+      if (this.isPeerReading) this.#sendWaiting();
+      else this.#timerAt = this.now + this.#rto0;
+    }
+  }
+
+  #close(error: "ETIMEDOUT" | "ECONNRESET"): void {
+    this.state = "CLOSE";
+    this.error = error;
+    this.#timerAt = NEVER;
+    this.#keepaliveAt = NEVER;
+    this.#answers.length = 0;
+  }
+
+  #isSendable(): boolean {
+    return this.#path.isSendable?.(this.now) ?? true;
+  }
+
+  #answer(acks: number): void {
+    const at = this.now + this.#path.rttMs;
+    this.#answers.push({ at, acks, isReset: this.now >= this.#world.resetsFromMs });
+  }
+
+  #transmit(): void {
+    this.#lastSentAt = this.now;
+    if (this.#path.isUp(this.now)) this.#answer(this.#delivered + this.#unacked);
+  }
+
+  /** A segment without data that only asks for an acknowledgment. */
+  #probe(): void {
+    this.#probes++;
+    if (!this.#path.isUp(this.now) || !this.#world.answersProbes) return;
+    if (this.now < this.#answerRateLimitedUntil) return;
+    this.#answerRateLimitedUntil = this.now + this.#world.answersEveryMs;
+    if (this.#path.isAnswerUp?.(this.now) ?? true) this.#answer(this.#delivered);
+  }
+
+  #onTimer(): void {
+    if (this.#unacked > 0) this.#onRetransmitTimer();
+    else if (this.isPeerReading) this.#sendWaiting();
+    else this.#onWindowProbeTimer();
+  }
+
+  #onWindowProbeTimer(): void {
+    const { userTimeoutMs } = this.#options;
+    this.#blockedSince ??= this.now;
+    if (userTimeoutMs > 0 && this.now - this.#blockedSince >= userTimeoutMs) {
+      this.#close("ETIMEDOUT");
+      return;
+    }
+    if (this.#probes >= this.#world.retries2) {
+      this.#close("ETIMEDOUT");
+      return;
+    }
+    if (!this.#isSendable()) {
+      this.#probes++;
+      this.#timerAt = this.now + LOCAL_RETRY_MS;
+      return;
+    }
+    this.#probe();
+    this.#backoff = Math.min(this.#backoff + 1, this.#world.retries2);
+    this.#timerAt = this.now + this.#timeoutMs();
+  }
+
+  #onRetransmitTimer(): void {
+    if (this.#hasGivenUp()) {
+      this.#close("ETIMEDOUT");
+      return;
+    }
+    this.#totalRetransmits++;
+    if (!this.#isSendable() && !this.#isTailLossProbeNext) {
+      this.#countRetransmit();
+      this.#retransmitted = 0;
+      this.#lastSentAt = this.now;
+      this.#timerAt = this.now + LOCAL_RETRY_MS;
+      return;
+    }
+    if (this.#isTailLossProbeNext) this.#isTailLossProbeNext = false;
+    else {
+      this.#countRetransmit();
+      this.#retransmitted = 1;
+      this.#backoff++;
+    }
+    if (this.#isSendable()) this.#transmit();
+    this.#timerAt = this.now + this.#timeoutMs();
+  }
+
+  #countRetransmit(): void {
+    if (this.#retransmits === 0) this.#firstRetransmitAt = this.now;
+    this.#retransmits++;
+  }
+
+  /** tcp_timer.c, retransmits_timed_out: by the user timeout, else by the sum of so many doublings. */
+  #hasGivenUp(): boolean {
+    if (this.#retransmits === 0) return false;
+    const { userTimeoutMs, rtoMaxMs } = this.#options;
+    let patienceMs = userTimeoutMs;
+    if (userTimeoutMs === 0) for (let i = 0; i <= this.#world.retries2; i++) patienceMs += Math.min(MODEL_RTO_MS * 2 ** i, rtoMaxMs);
+    return this.now - this.#firstRetransmitAt >= patienceMs;
+  }
+
+  #timeoutMs(): number {
+    return Math.min(this.#rto0 * 2 ** this.#backoff, this.#options.rtoMaxMs);
+  }
+
+  /** What could not leave this host, or had to wait for an open window, is tried again. */
+  #sendWaiting(): void {
+    this.#blockedSince = null;
+    this.#lastSentAt = this.now;
+    if (!this.#isSendable()) {
+      this.#timerAt = this.now + LOCAL_RETRY_MS;
+      return;
+    }
+    this.#unacked = Math.ceil(this.#notSent / 100);
+    this.#notSent = 0;
+    this.#transmit();
+    this.#isTailLossProbeNext = true;
+    this.#timerAt = this.now + this.#rto0;
+  }
+
+  /** tcp_timer.c, tcp_keepalive_timer. */
+  #onKeepalive(): void {
+    const { idleMs, intervalMs, count, userTimeoutMs } = this.#options;
+    if (this.#unacked > 0 || this.#notSent > 0) {
+      this.#keepaliveAt = this.now + idleMs;
+      return;
+    }
+    const silence = this.now - this.#heardAt;
+    // Compared as instants: what is left of a fraction of a millisecond may be too little to move the clock.
+    if (this.now < this.#heardAt + idleMs) {
+      this.#keepaliveAt = this.#heardAt + idleMs;
+      return;
+    }
+    const isOver = userTimeoutMs > 0 ? silence >= userTimeoutMs && this.#probes > 0 : this.#probes >= count;
+    if (isOver) {
+      this.#close("ETIMEDOUT");
+      return;
+    }
+    if (!this.#isSendable()) {
+      this.#keepaliveAt = this.now + LOCAL_RETRY_MS;
+      return;
+    }
+    this.probesSent++;
+    this.#probe();
+    this.#keepaliveAt = this.now + intervalMs;
+  }
+}

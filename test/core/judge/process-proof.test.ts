@@ -1,0 +1,109 @@
+import { describe, expect, it } from "vitest";
+import { NfdEDetector } from "../../../src/core/detectors/nfd-e-detector.ts";
+import { ProcessProof } from "../../../src/core/judge/process-proof.ts";
+
+const BUDGET_MS = 10_000;
+
+/** Drives a proof in virtual time until `until`: a heartbeat asked at t is answered `answerMs(t)` later, or never (`null`). */
+function run(
+  proof: ProcessProof,
+  until: number,
+  answerMs: (at: number) => number | null,
+  bytesAt: (at: number) => boolean = () => false,
+): { asked: number[]; silentAt: number | null } {
+  const asked: number[] = [];
+  let answerAt: number | null = null;
+  for (let now = 0; now <= until; now += 5) {
+    if (bytesAt(now)) proof.heard(now);
+    if (answerAt !== null && now >= answerAt) {
+      proof.answered(now);
+      answerAt = null;
+    }
+    proof.next(now);
+    if (proof.wantsHeartbeat && !proof.isAsking) {
+      proof.asked(now);
+      asked.push(now);
+      const ms = answerMs(now);
+      if (ms !== null) answerAt = now + ms;
+    }
+    if (proof.isSilentTooLong(now)) return { asked, silentAt: now };
+  }
+  return { asked, silentAt: null };
+}
+
+const paced = (): ProcessProof =>
+  new ProcessProof(BUDGET_MS, 0, { intervalMs: 500, detector: new NfdEDetector({ intervalMs: 500, marginMs: 1000 }, 0) });
+
+describe("the proof of a process", () => {
+  it("without a detector asks only a quiet peer, and ends with the budget", () => {
+    const { asked, silentAt } = run(new ProcessProof(BUDGET_MS, 0), 30_000, (at) => (at < 9000 ? 20 : null));
+    expect(asked).toEqual([4000, 8020, 12_040]);
+    expect(silentAt).toBeGreaterThan(8040 + BUDGET_MS - 60);
+    expect(silentAt).toBeLessThanOrEqual(8040 + BUDGET_MS);
+  });
+
+  it("with a detector asks regularly and ends when the detector suspects", () => {
+    const { asked, silentAt } = run(paced(), 30_000, (at) => (at < 9000 ? 20 : null));
+    expect(asked.slice(0, 4)).toEqual([0, 500, 1000, 1500]);
+    // Answered last: 8500. The next one, 9000, is expected at 9020 and given 1000 ms.
+    expect(silentAt).toBe(10_020);
+  });
+
+  it("with a detector still never exceeds the budget", () => {
+    const patient = new NfdEDetector({ intervalMs: 500, marginMs: 60_000 }, 0);
+    const { silentAt } = run(new ProcessProof(BUDGET_MS, 0, { intervalMs: 500, detector: patient }), 60_000, (at) =>
+      at < 9000 ? 20 : null,
+    );
+    expect(silentAt).toBeLessThanOrEqual(8520 + BUDGET_MS);
+  });
+
+  it("numbers heartbeats by the clock: late answers leave gaps and spoil no estimate", () => {
+    const { asked, silentAt } = run(paced(), 60_000, (at) => (at % 5000 === 0 ? 900 : 20));
+    expect(silentAt).toBeNull();
+    expect(asked.filter((at) => at % 500 !== 0)).toEqual([]);
+    expect(asked.length).toBeGreaterThan(100);
+  });
+
+  it("is refuted by any byte since the question, whatever the detector says", () => {
+    const { silentAt } = run(
+      paced(),
+      9000,
+      (at) => (at < 3000 ? 20 : null),
+      (at) => at > 3000 && at % 700 === 0,
+    );
+    expect(silentAt).toBeNull();
+  });
+
+  it("moves its deadlines by the time this process stood still", () => {
+    const proof = paced();
+    run(proof, 5000, () => 20);
+    proof.asked(5500);
+    proof.stalled(15_500, 10_000);
+    expect(proof.isSilentTooLong(15_500)).toBe(false);
+    expect(proof.isSilentTooLong(17_100)).toBe(true);
+  });
+
+  it("gives the peer the full time to answer when it asks late", () => {
+    const proof = new ProcessProof(BUDGET_MS, 0);
+    expect(proof.next(11_700)).toBeGreaterThan(11_700);
+    expect(proof.wantsHeartbeat).toBe(true);
+    expect(proof.isSilentTooLong(11_700)).toBe(false);
+    proof.asked(11_700);
+    const dueAt = proof.next(11_700);
+    expect(dueAt).toBeGreaterThan(11_700 + 0.6 * BUDGET_MS - 60);
+    expect(dueAt).toBeLessThanOrEqual(11_700 + 0.6 * BUDGET_MS);
+    expect({ before: proof.isSilentTooLong(dueAt - 1), due: proof.isSilentTooLong(dueAt) }).toEqual({ before: false, due: true });
+  });
+
+  it("does not extend the deadline when a failed heartbeat is retried late", () => {
+    const proof = new ProcessProof(BUDGET_MS, 0);
+    let now = 4000;
+    for (; !proof.isSilentTooLong(now); now += 400) {
+      proof.next(now);
+      if (!proof.wantsHeartbeat) continue;
+      proof.asked(now);
+      proof.failed(now, "NOAUTH");
+    }
+    expect(now).toBeLessThanOrEqual(BUDGET_MS + 400);
+  });
+});

@@ -1,0 +1,154 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { Attempts } from "../../../src/core/judge/attempts.ts";
+import { PathLoss } from "../../../src/core/judge/path-loss.ts";
+import { PathTiming } from "../../../src/core/judge/path-timing.ts";
+import { planProbes } from "../../../src/core/judge/probe-plan.ts";
+import { isLastWord, isProven, isProvenAtDeadline, type Silence } from "../../../src/core/judge/proof.ts";
+
+const BUDGET_MS = 10_000;
+const OUTAGE_MS = 4000;
+/** On a LAN the answer window is 200 ms. */
+const WINDOW_MS = 200;
+
+/** An idle connection on an unknown path; attempts at `at`, and a look `lookMs` after the last one. */
+function silence(at: readonly number[], lookMs: number, but: Partial<Silence> = {}): Silence {
+  const timing = new PathTiming(BUDGET_MS, 2000);
+  timing.learn({ state: "ESTABLISHED", rttMs: 0.2, rtoMs: 200 });
+  const attempts = new Attempts(OUTAGE_MS);
+  for (const [i, instant] of at.entries()) attempts.seen(i + 1, instant, instant);
+  const now = (at.at(-1) ?? 0) + lookMs;
+  attempts.settle(now, WINDOW_MS);
+  const loss = new PathLoss();
+  const plan = planProbes({ budgetMs: BUDGET_MS, falseAlarmsPerYear: 0.01, answerWindowMs: WINDOW_MS, loss, rtoMs: 200, rtoMaxMs: 2000 });
+  return {
+    now,
+    flow: "idle",
+    attempts,
+    timing,
+    loss,
+    plan,
+    needed: plan.attemptsNeeded,
+    outageMs: OUTAGE_MS,
+    backoff: 0,
+    progressAt: 0,
+    deadline: 10_000,
+    isAnswerDue: lookMs >= WINDOW_MS,
+    ...but,
+  };
+}
+
+/** The most that a plan for an unknown path asks for: seven attempts, three of them after an outage of 4 s that began with the first. */
+const SPREAD = [1000, 2000, 3000, 4000, 5000, 5600, 6200];
+
+describe("silence of an idle connection is proven", () => {
+  it("when loss explains it no more, and no outage that is to be survived", () => {
+    const { needed, plan } = silence(SPREAD, WINDOW_MS);
+    expect({ needed, outlasting: plan.outlastingNeeded }).toEqual({ needed: 7, outlasting: 3 });
+    expect(isProven(silence(SPREAD, WINDOW_MS))).toBe(true);
+  });
+
+  it("not while the answer to the last attempt may still come", () => {
+    expect(isProven(silence(SPREAD, WINDOW_MS - 1))).toBe(false);
+  });
+
+  it("not with one attempt less", () => {
+    expect(isProven(silence(SPREAD.toSpliced(1, 1), WINDOW_MS))).toBe(false);
+  });
+
+  it("not with as many attempts, of which one less outlasts an outage", () => {
+    expect(isProven(silence(SPREAD.with(4, 4999), WINDOW_MS))).toBe(false);
+  });
+});
+
+describe("where the budget is over", () => {
+  it("fewer attempts need to outlast an outage", () => {
+    const early = silence([1000, 1600, 2200, 2800, 3400, 5000, 5600], WINDOW_MS);
+    expect({ before: isProven(early), atDeadline: isProvenAtDeadline(early, false, true) }).toEqual({ before: false, atDeadline: true });
+  });
+
+  it("loss is still no proof, unless the budget is to end the connection", () => {
+    const few = silence([1000, 3000, 5000, 5600], WINDOW_MS);
+    expect({ wait: isProvenAtDeadline(few, false, true), end: isProvenAtDeadline(few, true, true) }).toEqual({ wait: false, end: true });
+    expect(isProvenAtDeadline(silence([5000], WINDOW_MS), true, false)).toBe(false);
+  });
+
+  it("an attempt must outlast an outage, unless that is not asked for", () => {
+    const brief = silence([1000, 1600, 2200, 2800, 3400, 4000, 4600], WINDOW_MS);
+    expect(isProvenAtDeadline(brief, false, true)).toBe(false);
+    expect(isProvenAtDeadline(brief, false, false)).toBe(true);
+    expect(isProvenAtDeadline(brief, true, true)).toBe(false);
+  });
+
+  it("no more attempts need to outlast an outage than there was room for", () => {
+    // Loss is known, so that three would have to; the budget had room for one.
+    const loss = new PathLoss();
+    for (let i = 0; i < 20; i++) loss.record({ attempts: 10, lost: 1, from: 0, to: 0 });
+    const one = { loss, needed: 7 };
+    expect(
+      isProvenAtDeadline(silence([1000, 1600, 2200, 2800, 3400, 4000, 5000], WINDOW_MS, { ...one, deadline: 5100 }), false, true),
+    ).toBe(true);
+    expect(
+      isProvenAtDeadline(silence([1000, 1600, 2200, 2800, 3400, 4000, 5000], WINDOW_MS, { ...one, deadline: 9900 }), false, true),
+    ).toBe(false);
+  });
+
+  it("all is proven that was proven before", () => {
+    const gaps = fc.array(fc.integer({ min: 600, max: 2000 }), { minLength: 1, maxLength: 12 });
+    let proven = 0;
+    fc.assert(
+      fc.property(gaps, fc.integer({ min: 0, max: 400 }), (gaps, lookMs) => {
+        let at = 1000;
+        const it = silence(
+          gaps.map((gap) => {
+            at += gap;
+            return at;
+          }),
+          lookMs,
+        );
+        if (!isProven(it)) return;
+        proven++;
+        expect(isProvenAtDeadline(it, false, true)).toBe(true);
+      }),
+      { numRuns: 300 },
+    );
+    expect(proven).toBeGreaterThan(20);
+  });
+});
+
+describe("silence in flight", () => {
+  /** Transmissions as the kernel spaces them: 1000 + 0, 200, 400, 800, 1600, 3200 and 5200 ms. */
+  const SENT = [1000, 1200, 1400, 1800, 2600, 4200, 6200];
+  const inFlight = { flow: "in-flight", backoff: 6, progressAt: 1000 } as const;
+  const plan = { ...silence(SENT, 0).plan, outlastingNeeded: 1 };
+
+  it("is proven by the kernel's backoff where this process stood still meanwhile", () => {
+    const it = silence(SENT, WINDOW_MS, { ...inFlight, plan });
+    expect(isProven(it)).toBe(true);
+    it.attempts.shift(9000, it.now);
+    expect(isProven(it)).toBe(true);
+    expect(isProven({ ...it, backoff: 3 })).toBe(false);
+  });
+
+  it("of an idle connection has no backoff to prove it", () => {
+    const it = silence(SENT, WINDOW_MS, { ...inFlight, plan, flow: "idle" });
+    it.attempts.shift(9000, it.now);
+    expect(isProven(it)).toBe(false);
+  });
+});
+
+describe("the last word", () => {
+  /** The next retransmission leaves 1600 ms after this one, at 7800, and is judged 50 ms later. */
+  const waiting = { flow: "in-flight", backoff: 3 } as const;
+  const sent = (but: Partial<Silence>): Silence => silence([6200], WINDOW_MS, { ...waiting, ...but });
+
+  it("is spoken where the kernel's next attempt comes too late for the budget", () => {
+    expect(isLastWord(sent({ deadline: 7850 }))).toBe(false);
+    expect(isLastWord(sent({ deadline: 7849 }))).toBe(true);
+  });
+
+  it("is not while an answer may come, nor where no retransmission waits", () => {
+    expect(isLastWord(sent({ deadline: 7849, isAnswerDue: false }))).toBe(false);
+    expect(isLastWord(sent({ deadline: 7849, flow: "idle" }))).toBe(false);
+  });
+});

@@ -1,0 +1,160 @@
+import { Answers } from "../../../src/core/judge/answers.ts";
+import { backstopProbes, LOOSEST_COUNT } from "../../../src/core/judge/backstop.ts";
+import type { Flow } from "../../../src/core/judge/flow.ts";
+import { Liveness } from "../../../src/core/judge/liveness.ts";
+import type { LivenessOptions } from "../../../src/core/judge/liveness-options.ts";
+import { PathLoss } from "../../../src/core/judge/path-loss.ts";
+import type { PeerGroup } from "../../../src/core/judge/peer-groups.ts";
+import { KernelModel, MODEL_DEFAULTS, type ModelOptions, type ModelWorld, type Path } from "./kernel-model.ts";
+
+export interface Run {
+  readonly budgetMs: number;
+  readonly path: Path;
+  readonly untilMs: number;
+  readonly writeEveryMs?: number | undefined;
+  readonly writeAtMs?: number;
+  readonly writesAtMs?: readonly number[];
+  /** From then on the peer does not read what it gets. */
+  readonly closesWindowAtMs?: number;
+  readonly rtoMaxMs?: number | null;
+  /** As a watch does: while nothing is open the judge is let go, and made anew from the last reading at the next look. */
+  readonly isForgetful?: boolean;
+  /** How late a look comes, of a busy process. */
+  readonly lateBy?: () => number;
+  readonly options?: Partial<LivenessOptions>;
+  readonly peer?: PeerGroup;
+  readonly remotePort?: number;
+  readonly world?: ModelWorld;
+  /** The watch begins then; default at once. Until then the kernel has what the program set. */
+  readonly begins?: { readonly atMs: number; readonly program: Partial<ModelOptions> };
+  /** The watching process stands still meanwhile. */
+  readonly stall?: { readonly fromMs: number; readonly untilMs: number };
+  /** From then on it is watched by another budget. */
+  readonly retune?: { readonly atMs: number; readonly budgetMs: number };
+}
+
+/** How a run ended. */
+export interface Outcome {
+  /** When the peer was called dead; `null` when it was not. */
+  readonly deadAt: number | null;
+  /** When the kernel ended the connection by itself; `null` when it did not. */
+  readonly kernelEndedAt: number | null;
+  readonly liveness: Liveness;
+  readonly kernel: KernelModel;
+}
+
+/** No probe but on demand, and the loosest count. */
+const YIELDED = { intervalMs: 32_767_000, count: LOOSEST_COUNT };
+
+/** Watches a modelled connection as a watch does, in virtual time. */
+export function watchModel(run: Run): Outcome {
+  const { path, untilMs, isForgetful = false, lateBy = () => 0, begins, stall, retune } = run;
+  const kernel = new KernelModel(path, begins?.program ?? {}, run.world);
+  const traffic = new Traffic(run);
+  traffic.live(kernel, begins?.atMs ?? 0);
+  let settings = settle(kernel, run, run.budgetMs);
+  const answers = new Answers(run.peer ? { group: run.peer, remotePort: run.remotePort ?? 0 } : null);
+  const newLiveness = (own: PathLoss["own"], since: number, found = 0): Liveness => {
+    const loss = new PathLoss(run.peer ?? null, own);
+    return new Liveness({ answers, ...settings, loss, found }, since);
+  };
+  let liveness = newLiveness(null, kernel.now, Number.POSITIVE_INFINITY);
+  keepAlive(kernel, liveness, settings.budgetMs);
+  let next = kernel.now + 1;
+  let segmentsBefore = 0;
+  let isToStall = stall !== undefined;
+  let isToRetune = retune !== undefined;
+  let yieldedIn: Flow | null = null;
+  while (kernel.now < untilMs) {
+    let stalledMs = 0;
+    if (isToStall && stall && next >= stall.fromMs) {
+      isToStall = false;
+      stalledMs = stall.untilMs - next;
+      next = stall.untilMs;
+    }
+    if (isToRetune && retune) next = Math.min(next, Math.max(kernel.now, retune.atMs));
+    traffic.live(kernel, Math.min(next, untilMs));
+    if (kernel.state === "CLOSE") return { deadAt: null, kernelEndedAt: kernel.now, liveness, kernel };
+    if (kernel.now < next) break;
+    if (isToRetune && retune && kernel.now >= retune.atMs) {
+      isToRetune = false;
+      settings = settle(kernel, run, retune.budgetMs);
+      liveness = newLiveness(liveness.loss.own, liveness.heardAt, Number.POSITIVE_INFINITY);
+      keepAlive(kernel, liveness, settings.budgetMs);
+    }
+    if (stalledMs > 0) liveness.stalled(kernel.now, stalledMs);
+    next = liveness.observe(kernel.now, kernel.info());
+    if (liveness.state === "dead") return { deadAt: kernel.now, kernelEndedAt: null, liveness, kernel };
+    if (liveness.wantsNudge) {
+      kernel.nudge();
+      next = liveness.nudged(kernel.now);
+    } else if (liveness.isUnquestioned && kernel.idleMs !== liveness.idleMs) kernel.set({ idleMs: liveness.idleMs });
+    if (liveness.isUnproven && (liveness.isOverdue || liveness.flow === "blocked")) {
+      if (yieldedIn !== liveness.flow)
+        kernel.set({ ...YIELDED, ...(liveness.flow === "blocked" ? { rtoMaxMs: MODEL_DEFAULTS.rtoMaxMs } : {}) });
+      yieldedIn = liveness.flow;
+    } else if (yieldedIn !== null) {
+      keepAlive(kernel, liveness, settings.budgetMs);
+      if (settings.rtoMaxMs !== null) kernel.set({ rtoMaxMs: settings.rtoMaxMs });
+      yieldedIn = null;
+    }
+    if (isForgetful && liveness.isForgettable) {
+      const { dataSegmentsOut = 0 } = kernel.info();
+      // As a watch does: what was sent between two calm readings was answered.
+      if (dataSegmentsOut > segmentsBefore && liveness.lastSuspicion === null)
+        liveness.loss.record({ attempts: dataSegmentsOut - segmentsBefore, lost: 0, from: kernel.now, to: kernel.now });
+      segmentsBefore = dataSegmentsOut;
+      liveness = newLiveness(liveness.loss.own, liveness.heardAt);
+      liveness.observe(kernel.now, kernel.info());
+    }
+    next = Math.ceil((Math.max(kernel.now + 1, next) + 9) / 10) * 10 + lateBy();
+  }
+  return { deadAt: null, kernelEndedAt: null, liveness, kernel };
+}
+
+/** What the program writes, and whether the peer reads it. */
+class Traffic {
+  readonly #run: Run;
+  readonly #writes: number[];
+
+  constructor(run: Run) {
+    this.#run = run;
+    this.#writes = [...(run.writesAtMs ?? [run.writeAtMs ?? run.writeEveryMs ?? Number.POSITIVE_INFINITY])];
+  }
+
+  /** Lives until `until`, or until the kernel has ended the connection. */
+  live(kernel: KernelModel, until: number): void {
+    const { writeEveryMs, closesWindowAtMs = Number.POSITIVE_INFINITY } = this.#run;
+    for (;;) {
+      const [write = Number.POSITIVE_INFINITY] = this.#writes;
+      kernel.run(Math.min(until, write));
+      if (kernel.state === "CLOSE") return;
+      if (kernel.now >= closesWindowAtMs) kernel.isPeerReading = false;
+      if (kernel.now < write) return;
+      kernel.write();
+      this.#writes.shift();
+      if (writeEveryMs !== undefined) this.#writes.push(kernel.now + writeEveryMs);
+      if (kernel.now >= until) return;
+    }
+  }
+}
+
+/** Sets the cap on backoff; not in the midst of retransmissions: there the one stays that is in force. */
+function settle(kernel: KernelModel, run: Run, budgetMs: number): LivenessOptions {
+  const { rtoMaxMs: wanted = Math.max(1000, budgetMs / 5) } = run;
+  const inForce = kernel.options.rtoMaxMs < MODEL_DEFAULTS.rtoMaxMs ? kernel.options.rtoMaxMs : null;
+  const rtoMaxMs = (kernel.info().retransmits ?? 0) > 0 ? inForce : wanted;
+  if (rtoMaxMs !== null) kernel.set({ rtoMaxMs });
+  return { budgetMs, rtoMaxMs, lastBackoff: 15, ...run.options };
+}
+
+/** Switches the standing keepalive on; as many probes as have gone unanswered come on top of the count. */
+function keepAlive(kernel: KernelModel, { idleMs, plan }: Liveness, budgetMs: number): void {
+  const { intervalMs, count } = backstopProbes(budgetMs, plan.idleMs);
+  kernel.set({ keepalive: true, idleMs, intervalMs, count: Math.min(127, count + (kernel.info().probes ?? 0)) });
+}
+
+/** When, if ever, a watch called the peer dead. */
+export function deadAt(run: Run): number | null {
+  return watchModel(run).deadAt;
+}

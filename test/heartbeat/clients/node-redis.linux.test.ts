@@ -1,0 +1,67 @@
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { expect, it, vi } from "vitest";
+import { watchNodeRedis } from "../../../src/heartbeat/index.ts";
+import { describeWith } from "../../setup/requires.ts";
+import { type NodeRedis, nodeRedis, REDIS_BUDGET_MS, RedisServer } from "../redis.ts";
+
+/** A client of a Redis server, both gone with the end of `use`. */
+async function withClient(use: (client: NodeRedis, address: string) => Promise<void>): Promise<void> {
+  await using server = await RedisServer.start();
+  const client = nodeRedis(server.port);
+  try {
+    await use(client, `127.0.0.1:${server.port}`);
+  } finally {
+    client.destroy();
+  }
+}
+
+await describeWith(["redis-server"], "the watch of a node-redis client", () => {
+  it("goes on when another watch of the same client, begun before it, ends", () =>
+    withClient(async (client, address) => {
+      const first = watchNodeRedis(client);
+      const second = watchNodeRedis(client);
+      first.close();
+      await client.connect();
+      expect(second.current?.diagnosis.remote).toBe(address);
+      expect(first.current).toBeNull();
+      second.close();
+    }));
+
+  it("asks nothing where the client hides its commands, as before 5.11, unless `canAsk` is given", () =>
+    withClient(async (client) => {
+      Object.assign(client, { _getQueue: undefined });
+      const blind = watchNodeRedis(client, { detectWithinMs: REDIS_BUDGET_MS });
+      await client.connect();
+      const ping = vi.spyOn(client, "ping");
+      const answer = client.blPop("jobs", 2 * (REDIS_BUDGET_MS / 1000));
+      expect(await answer).toBeNull();
+      expect(ping).not.toHaveBeenCalled();
+      expect(blind.current?.state).toBe("alive");
+      blind.close();
+      client.destroy();
+
+      const asking = watchNodeRedis(client, { detectWithinMs: REDIS_BUDGET_MS, canAsk: () => true });
+      await client.connect();
+      await expect.poll(() => ping.mock.calls.length, { timeout: REDIS_BUDGET_MS }).toBeGreaterThan(0);
+      asking.close();
+    }));
+
+  it("is not of what the program opens in the client's listeners", async () => {
+    const other = createServer((socket) => socket.on("error", () => {}).resume()).listen(0, "127.0.0.1");
+    await once(other, "listening");
+    await withClient(async (client, address) => {
+      const watch = watchNodeRedis(client);
+      const opened = new Promise<Socket>((resolve) =>
+        client.on("ready", () => resolve(connect((other.address() as AddressInfo).port, "127.0.0.1"))),
+      );
+      await client.connect();
+      const socket = await opened;
+      await once(socket, "connect");
+      expect(watch.current?.diagnosis.remote).toBe(address);
+      socket.destroy();
+      watch.close();
+    });
+    other.close();
+  });
+});

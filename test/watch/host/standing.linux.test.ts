@@ -1,0 +1,201 @@
+import type { Socket } from "node:net";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { ProbePlan } from "../../../src/core/judge/probe-plan.ts";
+import { planOnShortPath } from "../../../src/core/judge/short-path.ts";
+import { nudgeDescriptor } from "../../../src/kernel/nudge.ts";
+import { type ConnectionOptions, readOptions } from "../../../src/kernel/options/connection-options.ts";
+import { setKeepalive } from "../../../src/kernel/options/keepalive.ts";
+import { applyRtoMax } from "../../../src/kernel/options/rto-max.ts";
+import { setUserTimeout } from "../../../src/kernel/options/user-timeout.ts";
+import { descriptorOf } from "../../../src/kernel/process/descriptor.ts";
+import { Standing } from "../../../src/watch/host/standing.ts";
+import { settingsOf, type WatchOptions } from "../../../src/watch/options.ts";
+import { loopbackPair, type Pair } from "../loopback.ts";
+
+const BUDGET_MS = 10_000;
+const IDLE_MS = 3000;
+
+let pair: Pair;
+let socket: Socket;
+let fd: number;
+let hasRtoMax: boolean;
+beforeEach(async () => {
+  pair = await loopbackPair();
+  socket = pair.client;
+  fd = descriptorOf(socket);
+  hasRtoMax = readOptions(fd).rtoMaxMs !== null;
+});
+afterEach(() => pair.dispose());
+
+const standingOn = (options: WatchOptions = {}): Standing => Standing.on(fd, settingsOf({ detectWithinMs: BUDGET_MS, ...options }));
+const kernel = (): ConnectionOptions => readOptions(fd);
+const isOpen = (): boolean => true;
+
+/** What the program has set before it is watched. */
+function setByProgram(): ConnectionOptions {
+  setKeepalive(socket, { idleMs: 77_000, intervalMs: 11_000, count: 5 });
+  setUserTimeout(socket, 33_000);
+  if (hasRtoMax) applyRtoMax(fd, 40_000);
+  return kernel();
+}
+
+describe("the standing options", () => {
+  it("leave keepalive alone until it is started, and take a user timeout away", () => {
+    const before = setByProgram();
+    const { saved, keepalive } = standingOn();
+    expect({ saved, keepalive }).toEqual({ saved: before, keepalive: before.keepalive });
+    expect(kernel()).toMatchObject({ keepalive: before.keepalive, userTimeoutMs: 0 });
+  });
+
+  it("are what the kernel holds once started: a short idle time, a loose count", () => {
+    const { keepalive } = standingOn().start(fd, IDLE_MS);
+    expect(keepalive).toMatchObject({ enabled: true, idleMs: IDLE_MS, intervalMs: 1000 });
+    expect(keepalive.count).toBeGreaterThanOrEqual(40);
+    expect(kernel().keepalive).toEqual(keepalive);
+  });
+
+  it("probe seldom with a verdict that is only reported, and leave the program its cap and its user timeout", () => {
+    const before = setByProgram();
+    const standing = standingOn({ onDead: "report" }).start(fd, IDLE_MS);
+    expect(standing.keepalive).toMatchObject({ intervalMs: 30_000, count: 127 });
+    expect(kernel().rtoMaxMs).toBe(before.rtoMaxMs);
+    expect(standing.terms).toMatchObject({ rtoMaxMs: null, inFlightUserTimeoutMs: before.userTimeoutMs });
+  });
+
+  it("cap the backoff at a fifth of the budget", ({ skip }) => {
+    skip(!hasRtoMax, "no TCP_RTO_MAX_MS before Linux 6.15");
+    expect(standingOn({ detectWithinMs: 20_000 }).terms.rtoMaxMs).toBe(4000);
+    expect(kernel().rtoMaxMs).toBe(4000);
+  });
+
+  it("are shared by connections that stand alike", async () => {
+    await using other = await loopbackPair();
+    const settings = settingsOf({ detectWithinMs: BUDGET_MS });
+    const first = standingOn().start(fd, IDLE_MS);
+    const otherFd = descriptorOf(other.client);
+    expect(Standing.on(otherFd, settings).start(otherFd, IDLE_MS)).toBe(first);
+  });
+});
+
+describe("what a program had", () => {
+  it("it has again", () => {
+    const before = setByProgram();
+    standingOn().start(fd, IDLE_MS).guardInFlight(fd, true).restore(fd, isOpen);
+    expect(kernel()).toEqual(before);
+  });
+
+  it("it has again after other settings took over", () => {
+    const before = setByProgram();
+    const settings = settingsOf({ detectWithinMs: 60_000 });
+    const standing = standingOn().start(fd, IDLE_MS).again(fd, settings);
+    expect({ saved: standing.saved, budgetMs: standing.terms.budgetMs }).toEqual({ saved: before, budgetMs: 60_000 });
+    standing.restore(fd, isOpen);
+    expect(kernel()).toEqual(before);
+  });
+
+  it("is what it set meanwhile, where it set something", () => {
+    const standing = standingOn().start(fd, IDLE_MS);
+    const theirs = setKeepalive(socket, { idleMs: 44_000, intervalMs: 9000, count: 3 });
+    standing.restore(fd, isOpen);
+    expect(kernel().keepalive).toEqual(theirs);
+  });
+
+  it("is not what a probe on demand left behind, ours or that of another process", () => {
+    const before = setByProgram();
+    for (const whose of ["ours", "another's"]) {
+      const standing = standingOn().start(fd, IDLE_MS);
+      if (whose !== "ours") nudgeDescriptor(fd);
+      const nudged = whose === "ours" ? standing.nudge(fd) : standing;
+      expect({ whose, idleMs: kernel().keepalive.idleMs }).toEqual({ whose, idleMs: 1000 });
+      nudged.restore(fd, isOpen);
+      expect({ whose, ...kernel() }).toEqual({ whose, ...before });
+    }
+  });
+});
+
+describe("the idle time", () => {
+  it("follows the plan, and is the plan's again after a probe on demand", () => {
+    const started = standingOn().start(fd, IDLE_MS);
+    const longer = started.keepIdle(fd, 5000, false);
+    expect(kernel().keepalive).toEqual({ ...started.keepalive, idleMs: 5000 });
+    const nudged = longer.nudge(fd);
+    expect(nudged.keepIdle(fd, 5000, false).keepalive).toEqual(longer.keepalive);
+    expect(kernel().keepalive.idleMs).toBe(5000);
+  });
+
+  it("that is the plan's already costs no call, and puts nothing right", () => {
+    const started = standingOn().start(fd, IDLE_MS);
+    setKeepalive(socket, false);
+    expect(started.keepIdle(fd, IDLE_MS, false)).toBe(started);
+    expect(kernel().keepalive.enabled).toBe(false);
+  });
+
+  it("is put right where a probe is missing, and what the program did there is what it gets back", () => {
+    const started = standingOn().start(fd, IDLE_MS);
+    const theirs = setKeepalive(socket, false);
+    const mended = started.keepIdle(fd, IDLE_MS, true);
+    expect(kernel().keepalive).toEqual(started.keepalive);
+    mended.restore(fd, isOpen);
+    expect(kernel().keepalive).toEqual(theirs);
+  });
+});
+
+describe("the user timeout", () => {
+  /** Longer than the kernel's own patience under the cap. */
+  const long = { detectWithinMs: 600_000 } as const;
+
+  it("guards data in flight of a long budget, and nothing else", () => {
+    const idle = standingOn(long).start(fd, IDLE_MS);
+    const guarded = idle.guardInFlight(fd, true);
+    expect({ kernel: kernel().userTimeoutMs, has: guarded.hasUserTimeout }).toEqual({ kernel: 1_800_000, has: true });
+    const over = guarded.guardInFlight(fd, false);
+    expect({ kernel: kernel().userTimeoutMs, has: over.hasUserTimeout }).toEqual({ kernel: 0, has: false });
+  });
+
+  it("is not needed where the kernel's own patience is enough", ({ skip }) => {
+    skip(!hasRtoMax, "no TCP_RTO_MAX_MS before Linux 6.15");
+    const standing = standingOn().start(fd, IDLE_MS);
+    expect(standing.guardInFlight(fd, true)).toBe(standing);
+    expect(kernel().userTimeoutMs).toBe(0);
+  });
+});
+
+describe("the cap on backoff", () => {
+  it("is taken off for the last data of a program that ended its side", ({ skip }) => {
+    skip(!hasRtoMax, "no TCP_RTO_MAX_MS before Linux 6.15");
+    const before = kernel();
+    const standing = standingOn().start(fd, IDLE_MS);
+    const uncapped = standing.uncap(fd);
+    expect({ kernel: kernel().rtoMaxMs, terms: uncapped.terms.rtoMaxMs }).toEqual({ kernel: before.rtoMaxMs, terms: null });
+    expect(uncapped.uncap(fd)).toBe(uncapped);
+  });
+});
+
+describe("what is told of the standing options", () => {
+  const plan = planOnShortPath({ budgetMs: BUDGET_MS, falseAlarmsPerYear: 0.01, rtoMaxMs: 2000 });
+
+  it("is the keepalive in force, and when the kernel ends an idle connection by itself", () => {
+    const { keepalive, backstopMs, detectWithinMs, overdue } = standingOn().start(fd, IDLE_MS).describe(plan);
+    const held = kernel().keepalive;
+    expect(keepalive).toEqual({ idleMs: held.idleMs, intervalMs: held.intervalMs, count: held.count });
+    expect(backstopMs.idle).toBe(held.idleMs + held.intervalMs * held.count);
+    expect({ idle: detectWithinMs.idle, overdue }).toEqual({ idle: BUDGET_MS, overdue: false });
+  });
+
+  it("says where the proof does not fit into the budget, unless the budget is kept at all costs", () => {
+    const late: ProbePlan = { ...plan, idleWithinMs: 12_345.6 };
+    const waiting = standingOn().describe(late);
+    expect(waiting).toMatchObject({ overdue: true, detectWithinMs: { idle: 12_346 } });
+    expect(waiting.notes).toContainEqual(expect.stringContaining("do not fit into 10000 ms"));
+    const window = standingOn().describe({ ...plan, closedWindowWithinMs: 10_420 });
+    expect(window.notes).toContainEqual(expect.stringContaining("10000 ms in flight, 10420 ms behind a closed window;"));
+    expect(standingOn({ atDeadline: "end" }).describe(late)).toMatchObject({ overdue: false, detectWithinMs: { idle: BUDGET_MS } });
+  });
+
+  it("says why there is no cap on backoff", ({ skip }) => {
+    skip(!hasRtoMax, "no TCP_RTO_MAX_MS before Linux 6.15");
+    const notes = { capped: standingOn().describe(plan).notes, reporting: standingOn({ onDead: "report" }).describe(plan).notes };
+    expect(notes).toEqual({ capped: [], reporting: [expect.stringContaining("ends nothing")] });
+    expect(standingOn().uncap(fd).describe(plan).notes).toEqual([expect.stringContaining("ended its side")]);
+  });
+});
