@@ -12,8 +12,19 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 60_000,
     projects: [
-      { extends: true, test: { name: "unit", include: ["test/**/*.test.ts"], exclude: REAL_NETWORKS, sequence: { groupOrder: 0 } } },
-      { extends: true, test: { name: "lab", include: REAL_NETWORKS, maxWorkers: 3, sequence: { groupOrder: 1 } } },
+      {
+        extends: true,
+        test: {
+          name: "unit",
+          include: ["test/**/*.test.ts"],
+          exclude: REAL_NETWORKS,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        extends: true,
+        test: { name: "lab", include: REAL_NETWORKS, maxWorkers: 3, sequence: { groupOrder: 1 } },
+      },
     ],
   },
 });

@@ -7,14 +7,22 @@ export function writePage(folder, names, path) {
     .map((name) => join(folder, `${name}.json`))
     .filter((file) => existsSync(file))
     .map((file) => JSON.parse(readFileSync(file, "utf8")));
-  const targets = reports.flatMap((report) => report.targets.map((target) => ({ ...target, command: report.command })));
+  const targets = reports.flatMap((report) =>
+    report.targets.map((target) => ({ ...target, command: report.command })),
+  );
   const page = [
     "# Results",
     "Written by `npm run bench` from `bench/results/*.json`; not edited by hand. Ratios are within one run. What is behind a missed target is in " +
       "[README.md](README.md).",
     markdown([
       ["what", "measured", "target", "", "command"],
-      ...targets.map(({ what, measured, target, isMet, command }) => [what, measured, target, wordFor(isMet), `\`${command}\``]),
+      ...targets.map(({ what, measured, target, isMet, command }) => [
+        what,
+        measured,
+        target,
+        wordFor(isMet),
+        `\`${command}\``,
+      ]),
     ]),
     ...reports.flatMap(section),
   ];
@@ -23,7 +31,12 @@ export function writePage(folder, names, path) {
 
 function section({ title, method, command, machine, tookS, table }) {
   const { cpu, cpus, kernel, node } = machine;
-  return [`## ${title}`, method, `\`${command}\`, ${tookS} s; ${cpus} x ${cpu}, Linux ${kernel}, Node ${node}.`, markdown(table)];
+  return [
+    `## ${title}`,
+    method,
+    `\`${command}\`, ${tookS} s; ${cpus} x ${cpu}, Linux ${kernel}, Node ${node}.`,
+    markdown(table),
+  ];
 }
 
 /** `null`: not measured. */

@@ -1,6 +1,8 @@
-// A client that notices within 5 seconds that its server is gone, and connects again for as long as it takes.
+// A client that notices within 5 seconds that its server is gone, and connects again for as long as
+// it takes.
 //   node examples/client.mjs [HOST] [PORT]        with examples/server.mjs at the other end
-// Run the server on another machine and pull its cable: on one machine there is no cable, and a killed server says goodbye.
+// Run the server on another machine and pull its cable: on one machine there is no cable, and a
+// killed server says goodbye.
 import { connect } from "node:net";
 import { watch } from "halfopen";
 
@@ -21,8 +23,11 @@ function open() {
   socket.on("data", (data) => console.log("answer", data.toString().trim()));
   // A dead server, a refused connection, a reset: all come here first ...
   socket.on("error", (error) => console.log("lost", error.message));
-  // ... and then here. Wait longer after each failure, and by chance, so that many clients do not come back at once.
-  socket.on("close", () => setTimeout(open, Math.min(500 * 2 ** failures++, 30_000) * (0.5 + Math.random() / 2)));
+  // ... and then here. Wait longer after each failure, and by chance, so that many clients do not
+  // come back at once.
+  socket.on("close", () =>
+    setTimeout(open, Math.min(500 * 2 ** failures++, 30_000) * (0.5 + Math.random() / 2)),
+  );
 }
 
 open();

@@ -1,12 +1,17 @@
-// A heartbeat for a protocol of one's own: finds also a server whose machine answers and whose program hangs.
+// A heartbeat for a protocol of one's own: finds also a server whose machine answers and whose
+// program hangs.
 //   node examples/heartbeat.mjs [HOST] [PORT]     with examples/server.mjs at the other end
-// Try it: stop the server with `kill -STOP PID`. Its machine still acknowledges everything; only the heartbeat notices.
+// Try it: stop the server with `kill -STOP PID`. Its machine still acknowledges everything; only
+// the heartbeat notices.
 import { connect } from "node:net";
 import { watch } from "halfopen";
 
 const [host = "127.0.0.1", port = "7000"] = process.argv.slice(2);
 
-/** Asks the server's program, and resolves when it answered. halfopen calls it only when nothing was heard for a while. */
+/**
+ * Asks the server's program, and resolves when it answered. halfopen calls it only when nothing was
+ * heard for a while.
+ */
 function pingOver(socket) {
   return () =>
     new Promise((resolve) => {

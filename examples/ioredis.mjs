@@ -1,4 +1,5 @@
-// A worker that waits for jobs in a Redis list, and notices within 5 seconds that Redis is gone. ioredis connects again by itself.
+// A worker that waits for jobs in a Redis list, and notices within 5 seconds that Redis is gone.
+// ioredis connects again by itself.
 //   node examples/ioredis.mjs [redis://HOST]      and then: redis-cli rpush jobs hello
 import { watchIoredis } from "halfopen/heartbeat";
 import { Redis } from "ioredis";
@@ -9,9 +10,11 @@ const redis = new Redis(url, { connectTimeout: 3000, maxRetriesPerRequest: null 
 redis.on("ready", () => console.log("connected"));
 redis.on("error", (error) => console.log("lost", error.message));
 
-// Follows the client from connection to connection. While BLPOP waits, Redis answers nothing else: then its machine is asked,
-// not its program.
-watchIoredis(redis, { detectWithinMs: 5000 }).on("dead", ({ remote, cause }) => console.log("dead", remote, cause));
+// Follows the client from connection to connection. While BLPOP waits, Redis answers nothing else:
+// then its machine is asked, not its program.
+watchIoredis(redis, { detectWithinMs: 5000 }).on("dead", ({ remote, cause }) =>
+  console.log("dead", remote, cause),
+);
 
 for (;;) {
   // Waits two seconds at a time, not for ever: in between Redis itself can be asked.

@@ -1,4 +1,5 @@
-// A server that notices within 5 seconds that a client is gone, although the client never said goodbye.
+// A server that notices within 5 seconds that a client is gone, although the client never said
+// goodbye.
 //   node examples/server.mjs [PORT]
 import { createServer } from "node:net";
 import { watchServer } from "halfopen";
@@ -7,8 +8,11 @@ const server = createServer((socket) => {
   const name = `${socket.remoteAddress}:${socket.remotePort}`;
   console.log("connected", name);
   // A tiny protocol: every line that comes is answered with "pong".
-  socket.setEncoding("utf8").on("data", (text) => socket.write("pong\n".repeat(text.split("\n").length - 1)));
-  // Without an "error" listener any error of a socket would end the whole program. Here a dead client comes too.
+  socket
+    .setEncoding("utf8")
+    .on("data", (text) => socket.write("pong\n".repeat(text.split("\n").length - 1)));
+  // Without an "error" listener any error of a socket would end the whole program. Here a dead
+  // client comes too.
   socket.on("error", (error) => console.log("lost", name, error.message));
   // The one place to give back what belongs to this client: it runs for every kind of end.
   socket.on("close", () => console.log("closed", name));
@@ -17,4 +21,6 @@ const server = createServer((socket) => {
 // One call for all clients, those to come included.
 watchServer(server, { detectWithinMs: 5000 });
 
-server.listen(Number(process.argv[2] ?? 7000), () => console.log("listening", server.address().port));
+server.listen(Number(process.argv[2] ?? 7000), () =>
+  console.log("listening", server.address().port),
+);

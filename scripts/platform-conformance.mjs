@@ -1,13 +1,24 @@
-// What halfopen promises of this system, tried on it: `npm run build && node scripts/platform-conformance.mjs`. Loopback only, a few
-// seconds, no privilege. One line a capability, then one line of JSON to send with a report. Exit code 1 when something is broken.
+// What halfopen promises of this system, tried on it: `npm run build && node
+// scripts/platform-conformance.mjs`. Loopback only, a few seconds, no privilege. One line a
+// capability, then one line of JSON to send with a report. Exit code 1 when something is broken.
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
 import { writeSync } from "node:fs";
 import { connect, createServer } from "node:net";
 
 const built = (path) => import(new URL(`../dist/${path}`, import.meta.url).href);
-const { capabilities, getKeepalive, nudge, plan, predict, readTcpInfo, setKeepalive, setUserTimeout, watch, watchServer } =
-  await built("index.js");
+const {
+  capabilities,
+  getKeepalive,
+  nudge,
+  plan,
+  predict,
+  readTcpInfo,
+  setKeepalive,
+  setUserTimeout,
+  watch,
+  watchServer,
+} = await built("index.js");
 
 const server = createServer((socket) => socket.on("error", () => {}).pipe(socket));
 server.listen(0, "127.0.0.1");
@@ -41,10 +52,14 @@ const PROMISES = {
       const wanted = { idleMs: 9000, intervalMs: 3000, count: 10 };
       const applied = setKeepalive(socket, wanted);
       assert(
-        JSON.stringify({ ...wanted, ...applied, enabled: true }) === JSON.stringify({ ...wanted, enabled: true }),
+        JSON.stringify({ ...wanted, ...applied, enabled: true }) ===
+          JSON.stringify({ ...wanted, enabled: true }),
         JSON.stringify(applied),
       );
-      assert(getKeepalive(socket).idleMs === 9000 && getKeepalive(socket).enabled, "what was set is not what is read");
+      assert(
+        getKeepalive(socket).idleMs === 9000 && getKeepalive(socket).enabled,
+        "what was set is not what is read",
+      );
       assert(!setKeepalive(socket, false).enabled, "it cannot be switched off");
     },
   ],
@@ -64,7 +79,10 @@ const PROMISES = {
       assert(info.state === "ESTABLISHED", `state ${info.state}`);
       assert(info.rttMs > 0 && info.rttMs < 1000, `rttMs ${info.rttMs}`);
       assert(info.sendWindowBytes > 0, `sendWindowBytes ${info.sendWindowBytes}`);
-      assert(info.bytesReceived === undefined || info.bytesReceived === 4, `bytesReceived ${info.bytesReceived}`);
+      assert(
+        info.bytesReceived === undefined || info.bytesReceived === 4,
+        `bytesReceived ${info.bytesReceived}`,
+      );
     },
   ],
   nudge: [
@@ -98,7 +116,11 @@ const PROMISES = {
       const socket = await open();
       const w = watch(socket, { detectWithinMs: 12_000 });
       const { level, detectWithinMs } = w.applied;
-      assert(level === (able.nudge.available ? "kernel" : able.keepalive.available ? "keepalive" : "core"), `level ${level}`);
+      assert(
+        level ===
+          (able.nudge.available ? "kernel" : able.keepalive.available ? "keepalive" : "core"),
+        `level ${level}`,
+      );
       assert(detectWithinMs.idle === 12_000, `budget ${detectWithinMs.idle}`);
       const closed = once(w, "close");
       socket.end();
@@ -127,7 +149,14 @@ const PROMISES = {
       w.close();
     },
   ],
-  plan: [null, async () => assert(plan({ detectWithinMs: 30_000 }).perPlatform[process.platform] !== undefined, "no settings for it")],
+  plan: [
+    null,
+    async () =>
+      assert(
+        plan({ detectWithinMs: 30_000 }).perPlatform[process.platform] !== undefined,
+        "no settings for it",
+      ),
+  ],
   predict: [
     null,
     async () => {
@@ -140,7 +169,10 @@ const PROMISES = {
     await refusal(readSystem),
     async () => {
       const settings = await readSystem();
-      assert(settings.idleMs >= 1000 && settings.intervalMs >= 1000 && settings.count >= 1, JSON.stringify(settings));
+      assert(
+        settings.idleMs >= 1000 && settings.intervalMs >= 1000 && settings.count >= 1,
+        JSON.stringify(settings),
+      );
     },
   ],
   audit: [
@@ -148,7 +180,10 @@ const PROMISES = {
     async () => {
       const { localPort } = await open();
       const [own] = await audited(localPort);
-      assert(own?.state === "ESTABLISHED" && own.pid === process.pid, `a connection of this process: ${JSON.stringify(own)}`);
+      assert(
+        own?.state === "ESTABLISHED" && own.pid === process.pid,
+        `a connection of this process: ${JSON.stringify(own)}`,
+      );
     },
   ],
 };
@@ -178,7 +213,9 @@ async function refusal(call) {
     await call();
     return null;
   } catch (error) {
-    return error.constructor.name === "NotPossibleHere" || error.code === "ERR_NOT_SUPPORTED" ? error.message : null;
+    return error.constructor.name === "NotPossibleHere" || error.code === "ERR_NOT_SUPPORTED"
+      ? error.message
+      : null;
   }
 }
 
@@ -188,7 +225,12 @@ for (const [name, [whyNot, proof]] of Object.entries(PROMISES)) {
   let said = whyNot ?? "";
   if (whyNot === null) {
     try {
-      await Promise.race([proof(), new Promise((_, reject) => setTimeout(() => reject(new Error("no end within 10 s")), 10_000).unref())]);
+      await Promise.race([
+        proof(),
+        new Promise((_, reject) =>
+          setTimeout(() => reject(new Error("no end within 10 s")), 10_000).unref(),
+        ),
+      ]);
     } catch (error) {
       [results[name], said] = ["broken", error instanceof Error ? error.message : String(error)];
       process.exitCode = 1;
@@ -198,5 +240,8 @@ for (const [name, [whyNot, proof]] of Object.entries(PROMISES)) {
   writeSync(1, `${results[name].padEnd(6)} ${name}${said && `: ${said}`}\n`);
 }
 const { platform, kernel, node, backEnd } = able;
-writeSync(1, `${JSON.stringify({ platform, arch: process.arch, kernel, node, backEnd, results })}\n`);
+writeSync(
+  1,
+  `${JSON.stringify({ platform, arch: process.arch, kernel, node, backEnd, results })}\n`,
+);
 process.exit(process.exitCode ?? 0);

@@ -1,5 +1,5 @@
-// Leaves in dist, of the type declarations, what a program can reach from a public entry: half of the files are of no use to anybody, and
-// each takes a block of disk. Run when packing.
+// Leaves in dist, of the type declarations, what a program can reach from a public entry: half of
+// the files are of no use to anybody, and each takes a block of disk. Run when packing.
 import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
@@ -10,7 +10,9 @@ const reached = new Set();
 function reach(file) {
   if (reached.has(file.href)) return;
   reached.add(file.href);
-  for (const [, target] of readFileSync(file, "utf8").matchAll(/\b(?:from|import)\s*\(?\s*"(\.[^"]+)"/g))
+  for (const [, target] of readFileSync(file, "utf8").matchAll(
+    /\b(?:from|import)\s*\(?\s*"(\.[^"]+)"/g,
+  ))
     reach(new URL(target.replace(/\.[jt]s$/, ".d.ts"), file));
 }
 

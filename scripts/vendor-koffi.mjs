@@ -1,6 +1,8 @@
-// Puts koffi's JavaScript part into dist, where the package imports it as `#koffi`. As a dependency, bundled or not, koffi would come with
-// its install script: npm 12 blocks such scripts, pnpm 11 fails on them, and yarn fetches a bundled package a second time and runs it.
-// Its native part is an optional dependency of halfopen itself: packages of one platform each, without scripts.
+// Puts koffi's JavaScript part into dist, where the package imports it as `#koffi`. As a
+// dependency, bundled or not, koffi would come with its install script: npm 12 blocks such scripts,
+// pnpm 11 fails on them, and yarn fetches a bundled package a second time and runs it. Its native
+// part is an optional dependency of halfopen itself: packages of one platform each, without
+// scripts.
 import { cpSync, mkdirSync } from "node:fs";
 
 const from = new URL("../node_modules/koffi/", import.meta.url);

@@ -1,7 +1,9 @@
-// Runs the test suite of the package ws, unchanged, without and with halfopen/auto, and compares: an unchanged program must not notice that it
-// is watched. Its tests are not in its npm package, so a checkout is needed:
+// Runs the test suite of the package ws, unchanged, without and with halfopen/auto, and compares:
+// an unchanged program must not notice that it is watched. Its tests are not in its npm package, so
+// a checkout is needed:
 //
-//   git clone https://github.com/websockets/ws && npm --prefix ws install --ignore-scripts --no-save mocha@8
+//   git clone https://github.com/websockets/ws && npm --prefix ws install --ignore-scripts
+//   --no-save mocha@8
 //   npm run build && node scripts/ws-suite-under-auto.mjs ws
 //
 // Exit code 1 when a test fails that passes without, or when nothing was watched.
@@ -14,7 +16,9 @@ import { pathToFileURL } from "node:url";
 const checkout = resolve(process.argv[2] ?? "ws");
 const mocha = join(checkout, "node_modules/mocha/bin/mocha");
 if (!existsSync(mocha)) {
-  console.error(`${mocha} is missing: pass the path of a checkout of ws in which mocha is installed (see the head of this file)`);
+  console.error(
+    `${mocha} is missing: pass the path of a checkout of ws in which mocha is installed (see the head of this file)`,
+  );
   process.exit(2);
 }
 
@@ -34,13 +38,17 @@ function run(title, imports) {
   const tests = readdirSync(join(checkout, "test"))
     .filter((name) => name.endsWith(".test.js"))
     .map((name) => join("test", name));
-  const { stdout, stderr, status } = spawnSync(process.execPath, [mocha, "--throw-deprecation", "--reporter", "json", ...tests], {
-    cwd: checkout,
-    env: { ...process.env, NODE_OPTIONS: imports.map((file) => `--import ${file}`).join(" ") },
-    encoding: "utf8",
-    maxBuffer: 1 << 28,
-    timeout: 300_000,
-  });
+  const { stdout, stderr, status } = spawnSync(
+    process.execPath,
+    [mocha, "--throw-deprecation", "--reporter", "json", ...tests],
+    {
+      cwd: checkout,
+      env: { ...process.env, NODE_OPTIONS: imports.map((file) => `--import ${file}`).join(" ") },
+      encoding: "utf8",
+      maxBuffer: 1 << 28,
+      timeout: 300_000,
+    },
+  );
   const from = stdout.indexOf("{\n");
   if (from < 0) throw new Error(`mocha ended with ${status}: ${stderr.slice(-2000)}`);
   const { stats, failures } = JSON.parse(stdout.slice(from));
@@ -52,7 +60,10 @@ try {
   writeFileSync(join(folder, "count.mjs"), counter);
   const auto = new URL("../dist/auto/index.js", import.meta.url).href;
   const alone = run("ws alone", []);
-  const watched = run("ws under halfopen/auto", [auto, pathToFileURL(join(folder, "count.mjs")).href]);
+  const watched = run("ws under halfopen/auto", [
+    auto,
+    pathToFileURL(join(folder, "count.mjs")).href,
+  ]);
   const broken = [...watched].filter((title) => !alone.has(title));
   const connections = readFileSync(countFile, "utf8")
     .trim()

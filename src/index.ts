@@ -1,10 +1,29 @@
 export type { DetectorQosReport } from "./core/detectors/detector-qos.ts";
-export type { Cause, Certainty, Diagnosis, Evidence, LocalPath, OtherConnections, State } from "./core/diagnosis.ts";
+export type {
+  Cause,
+  Certainty,
+  Diagnosis,
+  Evidence,
+  LocalPath,
+  OtherConnections,
+  State,
+} from "./core/diagnosis.ts";
 export { DeadPeerError, HalfOpenError, type HalfOpenErrorCode } from "./core/errors.ts";
 export { plan } from "./core/forecast/plan.ts";
 export { predict } from "./core/forecast/predict.ts";
-export type { DetectionTime, Platform, Prediction, PredictSettings, SystemSettings } from "./core/forecast/prediction.ts";
-export type { KeepaliveTimers, Plan, PlatformPlan, Requirement } from "./core/forecast/requirement.ts";
+export type {
+  DetectionTime,
+  Platform,
+  Prediction,
+  PredictSettings,
+  SystemSettings,
+} from "./core/forecast/prediction.ts";
+export type {
+  KeepaliveTimers,
+  Plan,
+  PlatformPlan,
+  Requirement,
+} from "./core/forecast/requirement.ts";
 export type { TcpInfo, TcpState } from "./core/tcp-info.ts";
 export { type Capabilities, capabilities } from "./kernel/capabilities.ts";
 export { type NudgeResult, nudge } from "./kernel/nudge.ts";
@@ -18,5 +37,10 @@ export type { Heartbeat, WatchDetector, WatchOptions } from "./watch/options.ts"
 export type { WatchedConnection } from "./watch/sink.ts";
 export type { StateMessage } from "./watch/state-channel.ts";
 export { watch } from "./watch/watch.ts";
-export { ServerWatch, type ServerWatchEvents, type WatchServerOptions, watchServer } from "./watch/watch-server.ts";
+export {
+  ServerWatch,
+  type ServerWatchEvents,
+  type WatchServerOptions,
+  watchServer,
+} from "./watch/watch-server.ts";
 export { Watcher, type WatcherEvents } from "./watch/watcher.ts";

@@ -1,5 +1,13 @@
 import { execFile } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -25,7 +33,10 @@ const CONTEXT: Readonly<Record<string, string>> = {
   game: "declare const game: { ping(): Promise<string> };",
 };
 
-/** Packages that the documents import and that bring types of their own; those of the others come from @types. */
+/**
+ * Packages that the documents import and that bring types of their own; those of the others come
+ * from @types.
+ */
 const CLIENTS = ["amqplib", "ioredis", "mysql2"];
 
 const folder = mkdtempSync(join(tmpdir(), "halfopen-docs-"));
@@ -42,7 +53,9 @@ function blocksOf(document: string): { line: number; code: string }[] {
 
 function withContext(code: string): string {
   const missing = Object.entries(CONTEXT).filter(
-    ([name]) => new RegExp(`\\b${name}\\b`).test(code) && !new RegExp(`(?:import [^;]*|const |let )\\b${name}\\b`).test(code),
+    ([name]) =>
+      new RegExp(`\\b${name}\\b`).test(code) &&
+      !new RegExp(`(?:import [^;]*|const |let )\\b${name}\\b`).test(code),
   );
   return [...missing.map(([, declaration]) => declaration), code, "export {};"].join("\n");
 }
@@ -52,7 +65,8 @@ describe("the documents", () => {
     const modules = join(folder, "node_modules");
     mkdirSync(modules);
     symlinkSync(ROOT, join(modules, "halfopen"));
-    for (const name of ["@types", ...CLIENTS]) symlinkSync(join(ROOT, "node_modules", name), join(modules, name));
+    for (const name of ["@types", ...CLIENTS])
+      symlinkSync(join(ROOT, "node_modules", name), join(modules, name));
     const names: string[] = [];
     for (const document of DOCUMENTS)
       for (const { line, code } of blocksOf(document)) {
@@ -77,7 +91,11 @@ describe("the documents", () => {
         files: names,
       }),
     );
-    const complaints = await run(process.execPath, [join(ROOT, "node_modules/typescript/bin/tsc"), "-p", folder], { cwd: folder }).then(
+    const complaints = await run(
+      process.execPath,
+      [join(ROOT, "node_modules/typescript/bin/tsc"), "-p", folder],
+      { cwd: folder },
+    ).then(
       () => "",
       (error: { stdout: string }) => error.stdout,
     );
@@ -85,19 +103,27 @@ describe("the documents", () => {
   });
 
   it("show the clients' figures as the benchmark's last run has them", () => {
-    const [whole = "", short = ""] = readFileSync(join(ROOT, "bench/clients/results/clients.md"), "utf8").trim().split("\n\n");
+    const [whole = "", short = ""] = readFileSync(
+      join(ROOT, "bench/clients/results/clients.md"),
+      "utf8",
+    )
+      .trim()
+      .split("\n\n");
     expect(readFileSync(join(ROOT, "docs/heartbeat.md"), "utf8")).toContain(whole);
     expect(readFileSync(join(ROOT, "README.md"), "utf8")).toContain(short);
     const rows = short.split("\n").slice(1).join("\n");
-    expect(readFileSync(join(ROOT, "README.zh-CN.md"), "utf8")).toContain(rows.replaceAll("not in 60 s", "60 s 内没有"));
+    expect(readFileSync(join(ROOT, "README.zh-CN.md"), "utf8")).toContain(
+      rows.replaceAll("not in 60 s", "60 s 内没有"),
+    );
   });
 
   it("all occur in the index, and the index in both READMEs", () => {
     const index = readFileSync(join(ROOT, "docs/README.md"), "utf8");
-    const pages = DOCUMENTS.filter((name) => name.startsWith("docs/") && name !== "docs/README.md").map((name) =>
-      name.slice("docs/".length),
-    );
+    const pages = DOCUMENTS.filter(
+      (name) => name.startsWith("docs/") && name !== "docs/README.md",
+    ).map((name) => name.slice("docs/".length));
     expect(pages.filter((name) => !index.includes(`](${name})`))).toEqual([]);
-    for (const readme of ["README.md", "README.zh-CN.md"]) expect(readFileSync(join(ROOT, readme), "utf8")).toContain("](docs/README.md)");
+    for (const readme of ["README.md", "README.zh-CN.md"])
+      expect(readFileSync(join(ROOT, readme), "utf8")).toContain("](docs/README.md)");
   });
 });

@@ -32,7 +32,9 @@ class Example {
       if (found) return found.at - from;
     }
     const said = this.#lines.map(({ line }) => line).join("\n");
-    throw new Error(`${this.#name}, not within ${withinMs} ms: ${what}; it said:\n${said}\n${this.process.errors.join("\n")}`);
+    throw new Error(
+      `${this.#name}, not within ${withinMs} ms: ${what}; it said:\n${said}\n${this.process.errors.join("\n")}`,
+    );
   }
 }
 
@@ -57,15 +59,26 @@ await describeWith(needs, "the examples, in a network", () => {
     using postgresFolder = new Folder();
     await using world = await World.open();
     const network = await world.network();
-    const start = async (side: "left" | "right", name: string, ...args: string[]): Promise<Example> =>
-      new Example(name, await network.spawn(side, [process.execPath, `${EXAMPLES}${name}.mjs`, ...args]));
+    const start = async (
+      side: "left" | "right",
+      name: string,
+      ...args: string[]
+    ): Promise<Example> =>
+      new Example(
+        name,
+        await network.spawn(side, [process.execPath, `${EXAMPLES}${name}.mjs`, ...args]),
+      );
     const host = network.address("right");
 
-    const servers = [await start("right", "server", "7000"), await start("right", "websocket-server", "8080")];
+    const servers = [
+      await start("right", "server", "7000"),
+      await start("right", "websocket-server", "8080"),
+    ];
     const stoppable = await start("right", "server", "7001");
     await SERVERS.redis.start(network, redisFolder.path);
     await SERVERS.postgres.start(network, postgresFolder.path);
-    for (const port of [7000, 7001, 8080, SERVERS.redis.port, SERVERS.postgres.port]) await listening(network, port);
+    for (const port of [7000, 7001, 8080, SERVERS.redis.port, SERVERS.postgres.port])
+      await listening(network, port);
     const clients = {
       client: await start("left", "client", host, "7000"),
       "websocket-client": await start("left", "websocket-client", `ws://${host}:8080`),
@@ -74,20 +87,26 @@ await describeWith(needs, "the examples, in a network", () => {
       ioredis: await start("left", "ioredis", `redis://${host}`),
     };
     const all = Object.values(clients);
-    expect([...Object.keys(clients), "server", "websocket-server"].map((name) => `${name}.mjs`).sort()).toEqual(names.sort());
+    expect(
+      [...Object.keys(clients), "server", "websocket-server"].map((name) => `${name}.mjs`).sort(),
+    ).toEqual(names.sort());
     await Promise.all(all.map((example) => example.says(/^connected/, 0, 15_000)));
 
     // Its machine goes on answering: only the heartbeat can tell.
     const stoppedAt = performance.now();
     await stoppable.process.signal("SIGSTOP");
-    expect(await clients.heartbeat.says(/^dead peer-hung/, stoppedAt, 8000)).toBeLessThan(BUDGET_MS + GRACE_MS);
+    expect(await clients.heartbeat.says(/^dead peer-hung/, stoppedAt, 8000)).toBeLessThan(
+      BUDGET_MS + GRACE_MS,
+    );
     await stoppable.process.signal("SIGCONT");
     await clients.heartbeat.says(/^connected/, stoppedAt + BUDGET_MS, 8000);
 
     const cutAt = performance.now();
     await network.pullCable();
     const noticed = await Promise.all(
-      [...all, ...servers].map((example) => example.says(/^(lost|dead|failed) .*(path-silent|local-link-down)/, cutAt, 8000)),
+      [...all, ...servers].map((example) =>
+        example.says(/^(lost|dead|failed) .*(path-silent|local-link-down)/, cutAt, 8000),
+      ),
     );
     expect(Math.max(...noticed)).toBeLessThan(BUDGET_MS + GRACE_MS);
 

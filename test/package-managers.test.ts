@@ -18,9 +18,23 @@ interface Manager {
   argv(tarball: string, cache: string): Promise<string[]>;
 }
 
-/** How a user of each package manager installs a tarball. Caches of their own, so that nothing is taken from an earlier run. */
+/**
+ * How a user of each package manager installs a tarball. Caches of their own, so that nothing is
+ * taken from an earlier run.
+ */
 const MANAGERS: Record<string, Manager> = {
-  npm: { argv: async (tarball, cache) => ["npm", "install", "--no-audit", "--no-fund", "--foreground-scripts", "--cache", cache, tarball] },
+  npm: {
+    argv: async (tarball, cache) => [
+      "npm",
+      "install",
+      "--no-audit",
+      "--no-fund",
+      "--foreground-scripts",
+      "--cache",
+      cache,
+      tarball,
+    ],
+  },
   "pnpm 11": {
     argv: async (tarball, cache) => [
       // It needs Node 22.13.
@@ -30,7 +44,13 @@ const MANAGERS: Record<string, Manager> = {
     ],
   },
   "pnpm 12": {
-    argv: async (tarball, cache) => [join(await npmPackage("@pnpm/exe.linux-x64", "12"), "pnpm"), "add", tarball, "--store-dir", cache],
+    argv: async (tarball, cache) => [
+      join(await npmPackage("@pnpm/exe.linux-x64", "12"), "pnpm"),
+      "add",
+      tarball,
+      "--store-dir",
+      cache,
+    ],
   },
   "yarn classic": {
     argv: async (tarball, cache) => [
@@ -48,15 +68,26 @@ const MANAGERS: Record<string, Manager> = {
     ],
   },
   bun: {
-    argv: async (tarball, cache) => ["env", `BUN_INSTALL_CACHE_DIR=${cache}`, ...(await otherRuntime("bun")), "add", tarball],
+    argv: async (tarball, cache) => [
+      "env",
+      `BUN_INSTALL_CACHE_DIR=${cache}`,
+      ...(await otherRuntime("bun")),
+      "add",
+      tarball,
+    ],
   },
 };
 
-/** Warnings are about halfopen or what it brings; npm's about its own configuration are the machine's. */
+/**
+ * Warnings are about halfopen or what it brings; npm's about its own configuration are the
+ * machine's.
+ */
 const OF_OURS = /halfopen|koffi|koromix|yaml|script|deprecat/i;
-const isWarning = (line: string): boolean => /warn|YN0004|ERR_|fail/i.test(line) && OF_OURS.test(line);
+const isWarning = (line: string): boolean =>
+  /warn|YN0004|ERR_|fail/i.test(line) && OF_OURS.test(line);
 
-const PROBE = 'import { capabilities, watch } from "halfopen"; console.log(typeof watch, capabilities().backEnd);';
+const PROBE =
+  'import { capabilities, watch } from "halfopen"; console.log(typeof watch, capabilities().backEnd);';
 
 await describeWith(["node 24", "bun"], "a package manager", () => {
   let packed: Packed;
@@ -71,8 +102,12 @@ await describeWith(["node 24", "bun"], "a package manager", () => {
     const { files = {}, argv } = MANAGERS[name] as (typeof MANAGERS)[string];
     const home = name.replace(" ", "-");
     const app = packed.app(home, files);
-    const [program = "", ...args] = await argv(packed.tarball, join(packed.folder, `cache-${home}`));
-    const { stdout, stderr } = await run(program, args, { cwd: app }); // rejects for another exit code than 0
+    const [program = "", ...args] = await argv(
+      packed.tarball,
+      join(packed.folder, `cache-${home}`),
+    );
+    // Rejects for another exit code than 0
+    const { stdout, stderr } = await run(program, args, { cwd: app });
     const lines = `${stdout}\n${stderr}`.split("\n");
     expect(lines.filter(isWarning)).toEqual([]);
 
@@ -83,21 +118,43 @@ await describeWith(["node 24", "bun"], "a package manager", () => {
       .filter((path) => path.endsWith("/package.json"))
       .filter((path) => /"(pre|post)?install":/.test(readFileSync(join(modules, path), "utf8")));
     expect(scripts).toEqual([]);
-    expect(installed.filter((path) => path.endsWith(".node") && !path.includes(`koffi-${process.platform}-${process.arch}`))).toEqual([]);
+    expect(
+      installed.filter(
+        (path) =>
+          path.endsWith(".node") && !path.includes(`koffi-${process.platform}-${process.arch}`),
+      ),
+    ).toEqual([]);
     const [kilobytes = "NaN"] = (await run("du", ["-sk", modules])).stdout.split("\t");
     expect(Number(kilobytes)).toBeLessThan(MOST_KILOBYTES);
     const probe = await run(process.execPath, ["--input-type=module", "-e", PROBE], { cwd: app });
     expect(probe.stdout.trim()).toBe("function koffi");
   });
 
-  it("installs it: yarn 4 without node_modules (Plug'n'Play, its default)", { timeout: ENDS_WITHIN_MS }, async () => {
-    const app = packed.app("plug-n-play", { "yarn.lock": "", ".yarnrc.yml": "enableTelemetry: false\n", "probe.mjs": PROBE });
+  it("installs it: yarn 4 without node_modules (Plug'n'Play, its default)", {
+    timeout: ENDS_WITHIN_MS,
+  }, async () => {
+    const app = packed.app("plug-n-play", {
+      "yarn.lock": "",
+      ".yarnrc.yml": "enableTelemetry: false\n",
+      "probe.mjs": PROBE,
+    });
     const yarn = async (...args: string[]): Promise<string> => {
-      const env = { ...process.env, YARN_CACHE_FOLDER: join(packed.folder, "cache-plug-n-play"), YARN_ENABLE_GLOBAL_CACHE: "0" };
-      return (await run(process.execPath, [join(await npmPackage("@yarnpkg/cli-dist", "4"), "bin/yarn.js"), ...args], { cwd: app, env }))
-        .stdout;
+      const env = {
+        ...process.env,
+        YARN_CACHE_FOLDER: join(packed.folder, "cache-plug-n-play"),
+        YARN_ENABLE_GLOBAL_CACHE: "0",
+      };
+      return (
+        await run(
+          process.execPath,
+          [join(await npmPackage("@yarnpkg/cli-dist", "4"), "bin/yarn.js"), ...args],
+          { cwd: app, env },
+        )
+      ).stdout;
     };
-    expect((await yarn("add", `halfopen@file:${packed.tarball}`)).split("\n").filter(isWarning)).toEqual([]);
+    expect(
+      (await yarn("add", `halfopen@file:${packed.tarball}`)).split("\n").filter(isWarning),
+    ).toEqual([]);
     expect((await yarn("node", "probe.mjs")).trim()).toBe("function koffi");
   });
 });

@@ -67,16 +67,23 @@ const TYPED = [
 describe("packing", () => {
   it("carries koffi's JavaScript part with its licence, as no dependency and without a binary", async () => {
     const names = (await run("tar", ["-tzf", packed.tarball])).stdout.trim().split("\n");
-    const carried = ["index.cjs", "src/static.cjs", "LICENSE.txt"].map((name) => `package/dist/vendor/koffi/${name}`);
+    const carried = ["index.cjs", "src/static.cjs", "LICENSE.txt"].map(
+      (name) => `package/dist/vendor/koffi/${name}`,
+    );
     expect(carried.filter((name) => !names.includes(name))).toEqual([]);
     expect(names.filter((name) => /\.node$|@koromix|node_modules/.test(name))).toEqual([]);
-    const description = JSON.parse((await run("tar", ["-xzOf", packed.tarball, "package/package.json"])).stdout);
+    const description = JSON.parse(
+      (await run("tar", ["-xzOf", packed.tarball, "package/package.json"])).stdout,
+    );
     expect(Object.keys(description.dependencies)).toEqual(["yaml"]);
     // What is carried fits the binaries that the optional dependencies bring.
     const binaries = Object.entries<string>(description.optionalDependencies);
-    expect(binaries.every(([name, version]) => name.startsWith("@koromix/koffi-") && version === description.devDependencies.koffi)).toBe(
-      true,
-    );
+    expect(
+      binaries.every(
+        ([name, version]) =>
+          name.startsWith("@koromix/koffi-") && version === description.devDependencies.koffi,
+      ),
+    ).toBe(true);
   });
 });
 
@@ -84,7 +91,9 @@ describe("the packed package, installed into an empty folder", () => {
   it("brings no install script, of its own or of anything below it", () => {
     const scripts = filesUnder(join(app, "node_modules"))
       .filter((path) => basename(path) === "package.json")
-      .flatMap((path) => Object.keys((JSON.parse(readFileSync(path, "utf8")) as { scripts?: object }).scripts ?? {}));
+      .flatMap((path) =>
+        Object.keys((JSON.parse(readFileSync(path, "utf8")) as { scripts?: object }).scripts ?? {}),
+      );
     expect(scripts.filter((name) => /^(pre|post)?install$/.test(name))).toEqual([]);
   });
 
@@ -92,25 +101,47 @@ describe("the packed package, installed into an empty folder", () => {
     const binaries = filesUnder(join(app, "node_modules")).filter((path) => path.endsWith(".node"));
     expect(binaries.length).toBeGreaterThan(0);
     // One package a platform; Linux's is for both C libraries.
-    expect(new Set(binaries.map((path) => path.split("/").at(-2)))).toEqual(new Set([`linux_${process.arch}`, `musl_${process.arch}`]));
-    expect(binaries.filter((path) => !path.includes(`@koromix/koffi-${process.platform}-${process.arch}/`))).toEqual([]);
+    expect(new Set(binaries.map((path) => path.split("/").at(-2)))).toEqual(
+      new Set([`linux_${process.arch}`, `musl_${process.arch}`]),
+    );
+    expect(
+      binaries.filter(
+        (path) => !path.includes(`@koromix/koffi-${process.platform}-${process.arch}/`),
+      ),
+    ).toEqual([]);
   });
 
   it("takes less than 6 MB of disk", async () => {
-    const [kilobytes = "NaN"] = (await run("du", ["-sk", join(app, "node_modules")])).stdout.split("\t");
+    const [kilobytes = "NaN"] = (await run("du", ["-sk", join(app, "node_modules")])).stdout.split(
+      "\t",
+    );
     expect(Number(kilobytes)).toBeLessThan(6 * 1024);
   });
 
   it("can be imported and required, and finds its native back-end", async () => {
-    expect(await node("--input-type=module", "-e", 'import { capabilities } from "halfopen"; console.log(capabilities().backEnd)')).toMatch(
-      /koffi|node:ffi/,
-    );
+    expect(
+      await node(
+        "--input-type=module",
+        "-e",
+        'import { capabilities } from "halfopen"; console.log(capabilities().backEnd)',
+      ),
+    ).toMatch(/koffi|node:ffi/);
     expect(await node("-p", 'typeof require("halfopen").watch')).toBe("function");
   });
 
-  it("compiles in strict TypeScript, as a module and as CommonJS, with every declaration checked", { timeout: 60_000 }, async () => {
+  it("compiles in strict TypeScript, as a module and as CommonJS, with every declaration checked", {
+    timeout: 60_000,
+  }, async () => {
     for (const name of ["module.mts", "common.cts"]) writeFileSync(join(app, name), TYPED);
-    const options = ["--noEmit", "--strict", "--exactOptionalPropertyTypes", "--skipLibCheck", "false", "--module", "nodenext"];
+    const options = [
+      "--noEmit",
+      "--strict",
+      "--exactOptionalPropertyTypes",
+      "--skipLibCheck",
+      "false",
+      "--module",
+      "nodenext",
+    ];
     const types = [
       "--types",
       "node",
@@ -122,13 +153,17 @@ describe("the packed package, installed into an empty folder", () => {
       "es2023,esnext.disposable",
     ];
     await expect(
-      run(join(ROOT, "node_modules/.bin/tsc"), [...options, ...types, "module.mts", "common.cts"], { cwd: app }),
+      run(join(ROOT, "node_modules/.bin/tsc"), [...options, ...types, "module.mts", "common.cts"], {
+        cwd: app,
+      }),
     ).resolves.toMatchObject({ stdout: "" });
   });
 
   it("brings the command line", async () => {
     const { stdout } = await run("npx", ["halfopen", "--version"], { cwd: app });
-    expect(stdout.trim()).toBe((JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { version: string }).version);
+    expect(stdout.trim()).toBe(
+      (JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { version: string }).version,
+    );
   });
 
   it("satisfies publint and are-the-types-wrong", { timeout: 60_000 }, async () => {
@@ -138,25 +173,38 @@ describe("the packed package, installed into an empty folder", () => {
   });
 });
 
-await describeWith(["node 20.19.0", "node 22", "node 24", "node 26"], "the packed package on other Node lines", () => {
-  async function told(release: number | string, env: Record<string, string> = {}): Promise<{ node: string; silentForMs: number }> {
-    const options = { cwd: app, env: { ...process.env, ...env } };
-    return JSON.parse((await run(await nodeRelease(release), ["--input-type=module", "-e", PROGRAM], options)).stdout);
-  }
-  const fine = { isOneModule: true, state: "alive", level: "kernel", cause: "peer-reset" };
+await describeWith(
+  ["node 20.19.0", "node 22", "node 24", "node 26"],
+  "the packed package on other Node lines",
+  () => {
+    async function told(
+      release: number | string,
+      env: Record<string, string> = {},
+    ): Promise<{ node: string; silentForMs: number }> {
+      const options = { cwd: app, env: { ...process.env, ...env } };
+      return JSON.parse(
+        (await run(await nodeRelease(release), ["--input-type=module", "-e", PROGRAM], options))
+          .stdout,
+      );
+    }
+    const fine = { isOneModule: true, state: "alive", level: "kernel", cause: "peer-reset" };
 
-  it.concurrent.each(["20.19.0", 22, 24, 26])(
-    "is imported, required, watches a live connection and tells its end on Node %s",
-    async (release) => {
-      const seen = await told(release);
-      expect(seen).toMatchObject({ ...fine, backEnd: "koffi" });
-      expect(seen.node).toMatch(new RegExp(`^${release}\\b`));
-      // Asked for by the standing keepalive, within the budget.
-      expect(seen.silentForMs).toBeLessThan(2500);
-    },
-  );
+    it.concurrent.each(["20.19.0", 22, 24, 26])(
+      "is imported, required, watches a live connection and tells its end on Node %s",
+      async (release) => {
+        const seen = await told(release);
+        expect(seen).toMatchObject({ ...fine, backEnd: "koffi" });
+        expect(seen.node).toMatch(new RegExp(`^${release}\\b`));
+        // Asked for by the standing keepalive, within the budget.
+        expect(seen.silentForMs).toBeLessThan(2500);
+      },
+    );
 
-  it.concurrent("does so with Node's own node:ffi where koffi cannot be loaded (Node 26)", async () => {
-    expect(await told(26, { HALFOPEN_MASK: "koffi" })).toMatchObject({ ...fine, backEnd: "node:ffi" });
-  });
-});
+    it.concurrent("does so with Node's own node:ffi where koffi cannot be loaded (Node 26)", async () => {
+      expect(await told(26, { HALFOPEN_MASK: "koffi" })).toMatchObject({
+        ...fine,
+        backEnd: "node:ffi",
+      });
+    });
+  },
+);

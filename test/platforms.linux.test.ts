@@ -8,13 +8,29 @@ import { platformTable } from "./setup/platform-table.ts";
 const CONFORMANCE = fileURLToPath(new URL("../scripts/platform-conformance.mjs", import.meta.url));
 /** What has option numbers and structs of its own on each system. */
 const OF_THE_TABLE = ["keepalive", "userTimeout", "tcpInfo", "plan", "predict"];
-/** Proved for each by another test: arm64 and Bun, Deno in test/runtimes, Windows in test/wine, the others here. */
-const COLUMNS = ["Linux x64", "Linux arm64", "Linux x64, musl", "Bun, Deno", "Windows 10, 11", "macOS", "FreeBSD"];
+/**
+ * Proved for each by another test: arm64 and Bun, Deno in test/runtimes, Windows in test/wine, the
+ * others here.
+ */
+const COLUMNS = [
+  "Linux x64",
+  "Linux arm64",
+  "Linux x64, musl",
+  "Bun, Deno",
+  "Windows 10, 11",
+  "macOS",
+  "FreeBSD",
+];
 const SHARED = ["watch", "watchServer", "heartbeat"];
 
 function conformance(mask: string): { status: number | null; results: Record<string, string> } {
-  const { stdout, status } = spawnSync(process.execPath, [CONFORMANCE], { encoding: "utf8", env: { ...process.env, HALFOPEN_MASK: mask } });
-  const report = JSON.parse(stdout.trim().split("\n").at(-1) ?? "") as { results: Record<string, string> };
+  const { stdout, status } = spawnSync(process.execPath, [CONFORMANCE], {
+    encoding: "utf8",
+    env: { ...process.env, HALFOPEN_MASK: mask },
+  });
+  const report = JSON.parse(stdout.trim().split("\n").at(-1) ?? "") as {
+    results: Record<string, string>;
+  };
   return { status, results: report.results };
 }
 
@@ -40,7 +56,11 @@ describe("the platform table", () => {
     expect(status).toBe(0);
     expect(Object.keys(results).sort()).toEqual(Object.keys(table).sort());
     for (const [name, result] of Object.entries(results))
-      expect({ name, result, told: table[name]?.["Linux x64"] }).toEqual({ name, result: "works", told: "run in CI" });
+      expect({ name, result, told: table[name]?.["Linux x64"] }).toEqual({
+        name,
+        result: "works",
+        told: "run in CI",
+      });
   });
 
   it("says of macOS and FreeBSD no more than the tables and codecs that are tested", () => {
@@ -51,9 +71,18 @@ describe("the platform table", () => {
       expect(PLATFORMS[name].tcpInfo).not.toBeNull();
       expect(PLATFORMS[name].userTimeout).not.toEqual([]);
       for (const [capability, row] of Object.entries(table)) {
-        const isTested = OF_THE_TABLE.includes(capability) || (capability === "system" && hasSystemSettings(name));
-        const expected = isTested ? "codec tests only" : SHARED.includes(capability) ? "not run" : "no";
-        expect({ column, capability, told: row[column] }).toEqual({ column, capability, told: expected });
+        const isTested =
+          OF_THE_TABLE.includes(capability) || (capability === "system" && hasSystemSettings(name));
+        const expected = isTested
+          ? "codec tests only"
+          : SHARED.includes(capability)
+            ? "not run"
+            : "no";
+        expect({ column, capability, told: row[column] }).toEqual({
+          column,
+          capability,
+          told: expected,
+        });
       }
     }
   });

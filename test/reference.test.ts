@@ -19,10 +19,15 @@ function found(text: string, pattern: RegExp): string[] {
 
 /** The body of an interface or type, up to the brace that closes it. */
 function bodyOf(name: string): string {
-  return ALL.match(new RegExp(`^(?:export )?interface ${name}\\b[^{]*\\{\\n(.*?)^\\}`, "ms"))?.[1] ?? "";
+  return (
+    ALL.match(new RegExp(`^(?:export )?interface ${name}\\b[^{]*\\{\\n(.*?)^\\}`, "ms"))?.[1] ?? ""
+  );
 }
 
-/** Names that a document tells of: those in code that begin a row of one of its tables, and those inside a row. */
+/**
+ * Names that a document tells of: those in code that begin a row of one of its tables, and those
+ * inside a row.
+ */
 function tablesOf(document: string): string[] {
   return found(
     document
@@ -74,14 +79,19 @@ describe("the reference of events", () => {
     expect(actions.filter((name) => !documented.includes(name))).toEqual([]);
   });
 
-  it.each(["Diagnosis", "Evidence", "LocalPath", "OtherConnections", "StateMessage", "GuardEvent", "NamedConnection"])(
-    "has every field of %s",
-    (name) => {
-      const fields = found(bodyOf(name), /^ {2}readonly (\w+)\??:/gm);
-      expect(fields.length).toBeGreaterThan(1);
-      expect(fields.filter((field) => !documented.includes(field))).toEqual([]);
-    },
-  );
+  it.each([
+    "Diagnosis",
+    "Evidence",
+    "LocalPath",
+    "OtherConnections",
+    "StateMessage",
+    "GuardEvent",
+    "NamedConnection",
+  ])("has every field of %s", (name) => {
+    const fields = found(bodyOf(name), /^ {2}readonly (\w+)\??:/gm);
+    expect(fields.length).toBeGreaterThan(1);
+    expect(fields.filter((field) => !documented.includes(field))).toEqual([]);
+  });
 
   it("has every cause, on its own page", () => {
     const [causes = ""] = ALL.match(/^export type Cause =.*?;/ms) ?? [];

@@ -9,8 +9,10 @@ import { lengthName, longOrShort } from "./setup/run-length.ts";
 
 const BENCH = new URL("../bench/run.mjs", import.meta.url).pathname;
 /**
- * The paths lose packets before and between the outages, and then more attempts are asked for than the budget holds rather than a live peer be
- * ended (docs/when-it-fires.md#the-budget-and-the-rate). What it comes to without is in bench/RESULTS.md#detection-time-under-load.
+ * The paths lose packets before and between the outages, and then more attempts are asked for than
+ * the budget holds rather than a live peer be ended
+ * (docs/when-it-fires.md#the-budget-and-the-rate). What it comes to without is in
+ * bench/RESULTS.md#detection-time-under-load.
  */
 const LATE_BUDGETS = 3;
 const MOST_BUDGETS = 6;
@@ -44,18 +46,32 @@ await describeWith(
     it(`are watched without a false alarm or a leak, and a thousand cut at once are all found (${lengthName})`, {
       timeout: 900_000,
     }, async () => {
-      const settings = Object.entries(SETTINGS).flatMap(([name, value]) => ["--set", `${name}=${value}`]);
-      const { stdout } = await promisify(execFile)(process.execPath, [BENCH, "soak", ...settings, "--out", folder]);
+      const settings = Object.entries(SETTINGS).flatMap(([name, value]) => [
+        "--set",
+        `${name}=${value}`,
+      ]);
+      const { stdout } = await promisify(execFile)(process.execPath, [
+        BENCH,
+        "soak",
+        ...settings,
+        "--out",
+        folder,
+      ]);
       console.log(stdout);
-      const soak = JSON.parse(readFileSync(join(folder, "results/soak.json"), "utf8")).result as Soak;
+      const soak = JSON.parse(readFileSync(join(folder, "results/soak.json"), "utf8"))
+        .result as Soak;
       expect(soak.outages).toBeGreaterThan(0);
       expect(soak.churned).toBeGreaterThan((90 * SETTINGS.soakMs) / 1000);
       expect(soak.suspicions, "an outage makes everybody suspect").toBeGreaterThan(0);
       expect(soak).toMatchObject({ falseAlarms: [], problems: [], unhandled: 0, missing: 0 });
-      // Who was silent lately keeps what was learned of its path; a connection that is kept after its end would come to more.
+      // Who was silent lately keeps what was learned of its path; a connection that is kept after
+      // its end would come to more.
       expect(soak.heapGrowth).toBeLessThan(1.1);
       expect(soak.ownTime.p99Ms).toBeLessThan(5);
-      expect({ found: soak.found, answered: soak.answered }).toEqual({ found: soak.doomed, answered: soak.living });
+      expect({ found: soak.found, answered: soak.answered }).toEqual({
+        found: soak.doomed,
+        answered: soak.living,
+      });
       expect(soak.detection.p99Ms).toBeLessThan(LATE_BUDGETS * soak.budgetMs);
       expect(soak.detection.maxMs).toBeLessThan(MOST_BUDGETS * soak.budgetMs);
     });

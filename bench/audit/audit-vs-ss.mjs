@@ -1,9 +1,12 @@
-// How long `halfopen audit` takes beside `ss`, for the same sockets in the same run. Needs root, util-linux, iproute2 and `npm run build`.
+// How long `halfopen audit` takes beside `ss`, for the same sockets in the same run. Needs root,
+// util-linux, iproute2 and `npm run build`.
 //   node bench/audit/audit-vs-ss.mjs [SOCKETS] [RUNS] [new-memory]
-// The sockets live in a network namespace of their own, at most 19,000 in a process, the processes in a pid namespace of their own: both
-// programs search every process that they see, and shall not see whatever else this machine runs. ss is entered by nsenter: under `ip netns exec` it
-// cannot see cgroups and is 20 times slower. The median of the runs counts; the order within a run changes. `new-memory`: each program finds
-// only memory that this machine never used, see new-memory.mjs.
+// The sockets live in a network namespace of their own, at most 19,000 in a process, the processes
+// in a pid namespace of their own: both programs search every process that they see, and shall not
+// see whatever else this machine runs. ss is entered by nsenter: under `ip netns exec` it cannot
+// see cgroups and is 20 times slower. The median of the runs counts; the order within a run
+// changes. `new-memory`: each program finds only memory that this machine never used, see
+// new-memory.mjs.
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, openSync } from "node:fs";
@@ -14,7 +17,10 @@ import { countSyscallsOf } from "../scale/syscalls.mjs";
 const OUTSIDE = "HALFOPEN_BENCH_PID";
 if (!process.env[OUTSIDE]) {
   const again = ["--pid", "--fork", "--mount-proc", process.execPath, ...process.argv.slice(1)];
-  const { status } = spawnSync("unshare", again, { stdio: "inherit", env: { ...process.env, [OUTSIDE]: String(process.pid) } });
+  const { status } = spawnSync("unshare", again, {
+    stdio: "inherit",
+    env: { ...process.env, [OUTSIDE]: String(process.pid) },
+  });
   process.exit(status ?? 1);
 }
 
@@ -44,9 +50,13 @@ try {
   execFileSync("ip", ["-n", NAMESPACE, "link", "set", "lo", "up"]);
   for (let left = sockets; left > 0; left -= MOST_IN_A_PROCESS) {
     const pairs = Math.ceil(Math.min(left, MOST_IN_A_PROCESS) / 2);
-    const child = spawn(inside[0], [...inside.slice(1), process.execPath, file("./fill.mjs"), String(pairs)], {
-      stdio: ["pipe", "pipe", "inherit"],
-    });
+    const child = spawn(
+      inside[0],
+      [...inside.slice(1), process.execPath, file("./fill.mjs"), String(pairs)],
+      {
+        stdio: ["pipe", "pipe", "inherit"],
+      },
+    );
     children.push(child);
     await once(child.stdout, "data");
   }
@@ -54,12 +64,16 @@ try {
   if (sockets <= MOST_COUNTED) await reportSyscalls();
 } finally {
   for (const child of children) child.stdin.end();
-  await Promise.all(children.map((child) => (child.exitCode === null ? once(child, "exit") : null)));
+  await Promise.all(
+    children.map((child) => (child.exitCode === null ? once(child, "exit") : null)),
+  );
   execFileSync("ip", ["netns", "del", NAMESPACE]);
 }
 
 async function measure() {
-  const memory = isMemoryNew ? spawn(process.execPath, [file("./new-memory.mjs")], { stdio: ["pipe", "pipe", "inherit"] }) : null;
+  const memory = isMemoryNew
+    ? spawn(process.execPath, [file("./new-memory.mjs")], { stdio: ["pipe", "pipe", "inherit"] })
+    : null;
   const results = new Map(Object.keys(SUBJECTS).map((name) => [name, []]));
   const names = Object.keys(SUBJECTS);
   for (let run = 0; run < runs; run++) {
@@ -76,14 +90,18 @@ async function measure() {
 async function takeUsed(memory) {
   memory.stdin.write("\n");
   const [answer] = await once(memory.stdout, "data");
-  if (String(answer).trim() === "none") throw new Error("no memory of this machine costs more when it is new, or too little is free");
+  if (String(answer).trim() === "none")
+    throw new Error("no memory of this machine costs more when it is new, or too little is free");
 }
 
 /** Wall time of the whole process in ms. */
 function timeOf(argv) {
   const sink = openSync("/dev/null", "w");
   const started = performance.now();
-  const { stderr, status } = spawnSync(inside[0], [...inside.slice(1), ...argv], { stdio: ["ignore", sink, "pipe"], encoding: "utf8" });
+  const { stderr, status } = spawnSync(inside[0], [...inside.slice(1), ...argv], {
+    stdio: ["ignore", sink, "pipe"],
+    encoding: "utf8",
+  });
   const wallMs = performance.now() - started;
   closeSync(sink);
   if (status > 1) throw new Error(`${argv.join(" ")} failed: ${stderr}`);
@@ -93,9 +111,13 @@ function timeOf(argv) {
 
 /** Of a run of its own, so that asking costs the timed ones nothing. */
 function peakMb() {
-  const tell = 'data:text/javascript,process.on("exit",()=>console.error(process.resourceUsage().maxRSS))';
+  const tell =
+    'data:text/javascript,process.on("exit",()=>console.error(process.resourceUsage().maxRSS))';
   const argv = [...inside.slice(1), process.execPath, "--import", tell, main, "audit"];
-  const { stderr } = spawnSync(inside[0], argv, { stdio: ["ignore", "ignore", "pipe"], encoding: "utf8" });
+  const { stderr } = spawnSync(inside[0], argv, {
+    stdio: ["ignore", "ignore", "pipe"],
+    encoding: "utf8",
+  });
   return Math.round(Number(stderr) / 1024);
 }
 
@@ -121,6 +143,10 @@ function report(results) {
   }
   console.log(`\npeak memory of halfopen audit: ${peakMb()} MB`);
   const ratio = (a, b) => (medians.get(a) / medians.get(b)).toFixed(2);
-  console.log(`audit / ss -p: ${ratio("halfopen audit (owners, exact options)", "ss -tieomnpH (owners)")}`);
-  console.log(`bare survey / ss without owners: ${ratio("bare survey, start excluded", "ss -tieomnH (bare)")}`);
+  console.log(
+    `audit / ss -p: ${ratio("halfopen audit (owners, exact options)", "ss -tieomnpH (owners)")}`,
+  );
+  console.log(
+    `bare survey / ss without owners: ${ratio("bare survey, start excluded", "ss -tieomnH (bare)")}`,
+  );
 }

@@ -20,13 +20,25 @@ export const method =
 export async function measure({ sockets = [1000, 10_000, 20_000, 100_000], runs = 5 } = {}) {
   const rows = [];
   for (const count of sockets) {
-    const { stdout } = await promisify(execFile)(process.execPath, [SCRIPT, String(count), String(runs)]);
+    const { stdout } = await promisify(execFile)(process.execPath, [
+      SCRIPT,
+      String(count),
+      String(runs),
+    ]);
     const lines = stdout.split("\n").flatMap((line) => LINE.exec(line)?.groups ?? []);
     if (lines.length === 0) throw new Error(`${SCRIPT} printed no times: ${stdout}`);
     const peakMb = Number(PEAK.exec(stdout)?.[1]);
     const counted = stdout.split("\n").flatMap((line) => SYSCALLS.exec(line)?.groups ?? []);
     const syscalls = Object.fromEntries(counted.map(({ name, calls }) => [name, Number(calls)]));
-    rows.push({ sockets: count, peakMb, times: lines.map(({ name, ms }) => ({ name, ms: Number(ms), syscalls: syscalls[name] ?? null })) });
+    rows.push({
+      sockets: count,
+      peakMb,
+      times: lines.map(({ name, ms }) => ({
+        name,
+        ms: Number(ms),
+        syscalls: syscalls[name] ?? null,
+      })),
+    });
   }
   return { runs, rows };
 }
@@ -34,7 +46,10 @@ export async function measure({ sockets = [1000, 10_000, 20_000, 100_000], runs 
 export function table({ rows }) {
   const names = rows[0].times.map(({ name }) => name);
   return [
-    ["", ...rows.flatMap(({ sockets }) => [`/ ss, ${sockets}`, `${sockets} sockets`, "system calls"])],
+    [
+      "",
+      ...rows.flatMap(({ sockets }) => [`/ ss, ${sockets}`, `${sockets} sockets`, "system calls"]),
+    ],
     ...names.map((name) => [
       name,
       ...rows.flatMap(({ times }) => {
@@ -47,7 +62,8 @@ export function table({ rows }) {
 
 export function targets({ rows }) {
   return rows.flatMap(({ sockets, peakMb, times }) => {
-    const ratio = (a, b) => times.find(({ name }) => name === a).ms / times.find(({ name }) => name === b).ms;
+    const ratio = (a, b) =>
+      times.find(({ name }) => name === a).ms / times.find(({ name }) => name === b).ms;
     const target = (what, value, most) => ({
       what: `${what}, ${sockets} sockets`,
       measured: value.toFixed(2),
@@ -57,7 +73,12 @@ export function targets({ rows }) {
     const bare = target("bare survey / ss -tieomnH", ratio(BARE_SURVEY, BARE_SS), 0.5);
     if (sockets < 20_000) return [];
     if (sockets < 100_000) return [target("audit / ss -tieomnpH", ratio(AUDIT, SS), 1.7), bare];
-    const memory = { what: `audit's peak memory, ${sockets} sockets`, measured: `${peakMb} MB`, target: "<= 300 MB", isMet: peakMb <= 300 };
+    const memory = {
+      what: `audit's peak memory, ${sockets} sockets`,
+      measured: `${peakMb} MB`,
+      target: "<= 300 MB",
+      isMet: peakMb <= 300,
+    };
     return [target("audit / ss -tieomnpH", ratio(AUDIT, SS), 0.75), memory, bare];
   });
 }

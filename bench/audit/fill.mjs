@@ -1,4 +1,5 @@
-// Holds N connections to itself, both ends, and says "ready"; ends with its standard input. For bench/audit/audit-vs-ss.mjs.
+// Holds N connections to itself, both ends, and says "ready"; ends with its standard input. For
+// bench/audit/audit-vs-ss.mjs.
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
 
@@ -9,7 +10,9 @@ const server = createServer((socket) => held.push(socket)).listen(0, "127.0.0.1"
 await once(server, "listening");
 const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
 for (let made = 0; made < wanted; made += AT_A_TIME) {
-  const batch = Array.from({ length: Math.min(AT_A_TIME, wanted - made) }, () => connect(port, "127.0.0.1"));
+  const batch = Array.from({ length: Math.min(AT_A_TIME, wanted - made) }, () =>
+    connect(port, "127.0.0.1"),
+  );
   held.push(...batch);
   await Promise.all(batch.map((socket) => once(socket, "connect")));
 }

@@ -1,6 +1,7 @@
-// Takes the memory that this machine has used before, at every line on standard input, until only such is left as it never used: in a virtual
-// machine the host has to find that page by page, which makes a page 8 times as dear. Says how many MB it took, or "none" where no memory
-// gets dearer. For bench/audit/audit-vs-ss.mjs; ends with its standard input, and gives all back.
+// Takes the memory that this machine has used before, at every line on standard input, until only
+// such is left as it never used: in a virtual machine the host has to find that page by page, which
+// makes a page 8 times as dear. Says how many MB it took, or "none" where no memory gets dearer.
+// For bench/audit/audit-vs-ss.mjs; ends with its standard input, and gives all back.
 import { freemem } from "node:os";
 import { createInterface } from "node:readline";
 

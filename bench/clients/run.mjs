@@ -1,4 +1,5 @@
-// When each client notices a pulled cable, alone and watched: `npm run bench:clients`. See README.md beside this file.
+// When each client notices a pulled cable, alone and watched: `npm run bench:clients`. See
+// README.md beside this file.
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus, release } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -18,9 +19,15 @@ const { values } = parseArgs({
 const [budgetMs, capMs] = [Number(values.budget), Number(values.cap)];
 const GRACE_MS = 250;
 const WARM_UP_MS = 2500;
-/** As many programs are started at once as do not wait for each other's turn at the processor for long. */
+/**
+ * As many programs are started at once as do not wait for each other's turn at the processor for
+ * long.
+ */
 const STARTED_AT_ONCE = 8;
-/** How often a program that is not known to work is asked for a request, and how long after the cable's return. */
+/**
+ * How often a program that is not known to work is asked for a request, and how long after the
+ * cable's return.
+ */
 const [ASK_EVERY_MS, RETURN_MS] = [500, 60_000];
 
 const folder = new Folder();
@@ -29,41 +36,75 @@ const rows = await measure(await world.network()).finally(async () => {
   await world.close();
   folder[Symbol.dispose]();
 });
-const machine = { cpu: cpus()[0]?.model ?? "unknown", cpus: cpus().length, kernel: release(), node: process.version };
+const machine = {
+  cpu: cpus()[0]?.model ?? "unknown",
+  cpus: cpus().length,
+  kernel: release(),
+  node: process.version,
+};
 const report = { budgetMs, capMs, machine, versions: versions(), rows };
 mkdirSync(values.out, { recursive: true });
 writeFileSync(`${values.out}/clients.json`, `${JSON.stringify(report, null, 1)}\n`);
 writeFileSync(`${values.out}/clients.md`, `${docsTable(report)}\n\n${readmeTable(report)}\n`);
 console.log(docsTable(report));
-const late = rows.filter(({ watched }) => [watched.idle, watched.inFlight].some(({ ms }) => ms === null || ms > budgetMs + GRACE_MS));
-const lame = rows.filter(
-  ({ silentFor, watched }) => !silentFor && [watched.idle, watched.inFlight].some(({ againMs }) => againMs === null),
+const late = rows.filter(({ watched }) =>
+  [watched.idle, watched.inFlight].some(({ ms }) => ms === null || ms > budgetMs + GRACE_MS),
 );
-if (late.length > 0) console.error(`watched and later than ${budgetMs + GRACE_MS} ms: ${late.map(({ client }) => client).join(", ")}`);
-if (lame.length > 0) console.error(`watched and without work after the cable's return: ${lame.map(({ client }) => client).join(", ")}`);
+const lame = rows.filter(
+  ({ silentFor, watched }) =>
+    !silentFor && [watched.idle, watched.inFlight].some(({ againMs }) => againMs === null),
+);
+if (late.length > 0)
+  console.error(
+    `watched and later than ${budgetMs + GRACE_MS} ms: ${late.map(({ client }) => client).join(", ")}`,
+  );
+if (lame.length > 0)
+  console.error(
+    `watched and without work after the cable's return: ${lame.map(({ client }) => client).join(", ")}`,
+  );
 process.exitCode = late.length + lame.length > 0 ? 1 : 0;
 
-/** Every client four times in one network, each a program of its own: alone and watched, idle and with a request in flight. */
+/**
+ * Every client four times in one network, each a program of its own: alone and watched, idle and
+ * with a request in flight.
+ */
 async function measure(network) {
   await startServers(network, folder.path);
   const modes = /** @type {const} */ (["alone", "watched"]);
   const runs = CLIENTS.flatMap(({ client, madeAnew }) =>
     modes.flatMap((mode) =>
-      ["idle", "inFlight"].map((traffic) => ({ client, madeAnew, mode, traffic, program: null, ms: null, by: null, againMs: null })),
+      ["idle", "inFlight"].map((traffic) => ({
+        client,
+        madeAnew,
+        mode,
+        traffic,
+        program: null,
+        ms: null,
+        by: null,
+        againMs: null,
+      })),
     ),
   );
   for (let from = 0; from < runs.length; from += STARTED_AT_ONCE) {
     const group = runs.slice(from, from + STARTED_AT_ONCE);
     await Promise.all(
       group.map(async (run) => {
-        run.program = await ClientProcess.start(network, [run.client], { mode: run.mode, madeAnew: run.madeAnew, budgetMs });
+        run.program = await ClientProcess.start(network, [run.client], {
+          mode: run.mode,
+          madeAnew: run.madeAnew,
+          budgetMs,
+        });
       }),
     );
   }
   await sleep(WARM_UP_MS);
   const cutAt = monotonicMs();
   await network.pullCable();
-  await Promise.all(runs.filter(({ traffic }) => traffic === "inFlight").map(({ program }) => program.process.write("request")));
+  await Promise.all(
+    runs
+      .filter(({ traffic }) => traffic === "inFlight")
+      .map(({ program }) => program.process.write("request")),
+  );
   await sleep(capMs - (monotonicMs() - cutAt));
   for (const run of runs) Object.assign(run, noticed(run.program, cutAt));
   const backAt = monotonicMs();
@@ -71,7 +112,9 @@ async function measure(network) {
   await Promise.all(runs.map((run) => untilItWorks(run, backAt)));
   return CLIENTS.map(({ client, madeAnew = false, silentFor = null }) => {
     const of = (mode, traffic) => {
-      const { ms, by, againMs } = runs.find((run) => run.client === client && run.mode === mode && run.traffic === traffic);
+      const { ms, by, againMs } = runs.find(
+        (run) => run.client === client && run.mode === mode && run.traffic === traffic,
+      );
       return { ms, by, againMs };
     };
     const both = (mode) => ({ idle: of(mode, "idle"), inFlight: of(mode, "inFlight") });
@@ -81,7 +124,9 @@ async function measure(network) {
 
 /** The first that the program hears of it: its request fails or its connection closes. */
 function noticed({ said }, cutAt) {
-  const first = said.find(({ event, at }) => at > cutAt && (event === "failed" || event === "lost"));
+  const first = said.find(
+    ({ event, at }) => at > cutAt && (event === "failed" || event === "lost"),
+  );
   return { ms: first ? first.at - cutAt : null, by: first?.event ?? null };
 }
 
@@ -101,7 +146,9 @@ async function untilItWorks(run, backAt) {
 }
 
 function versions() {
-  const { devDependencies } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
+  const { devDependencies } = JSON.parse(
+    readFileSync(new URL("../../package.json", import.meta.url), "utf8"),
+  );
   const packages = [
     "ioredis",
     "redis",
@@ -115,6 +162,11 @@ function versions() {
     "engine.io-client",
     "socket.io-client",
   ];
-  const installed = (name) => JSON.parse(readFileSync(new URL(`../../node_modules/${name}/package.json`, import.meta.url), "utf8")).version;
-  return Object.fromEntries(packages.filter((name) => name in devDependencies).map((name) => [name, installed(name)]));
+  const installed = (name) =>
+    JSON.parse(
+      readFileSync(new URL(`../../node_modules/${name}/package.json`, import.meta.url), "utf8"),
+    ).version;
+  return Object.fromEntries(
+    packages.filter((name) => name in devDependencies).map((name) => [name, installed(name)]),
+  );
 }

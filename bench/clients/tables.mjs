@@ -1,12 +1,27 @@
 /** The rows of the README: one for each client, where the others are variants of it. */
-const README_CLIENTS = ["ioredis", "node-redis", "pg", "mysql2", "mqtt", "amqplib", "nats", "ws", "http2", "grpc", "socket.io"];
+const README_CLIENTS = [
+  "ioredis",
+  "node-redis",
+  "pg",
+  "mysql2",
+  "mqtt",
+  "amqplib",
+  "nats",
+  "ws",
+  "http2",
+  "grpc",
+  "socket.io",
+];
 
 const seconds = (ms) => `${(ms / 1000).toFixed(1)} s`;
 const whenNoticed = ({ ms }, capMs) => (ms === null ? `not in ${capMs / 1000} s` : seconds(ms));
-const whenAgain = ({ againMs }, silentFor) => (againMs === null ? (silentFor ?? "no") : `after ${seconds(againMs)}`);
+const whenAgain = ({ againMs }, silentFor) =>
+  againMs === null ? (silentFor ?? "no") : `after ${seconds(againMs)}`;
 
 function table(heads, rows) {
-  return [heads, heads.map(() => "---"), ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
+  return [heads, heads.map(() => "---"), ...rows]
+    .map((cells) => `| ${cells.join(" | ")} |`)
+    .join("\n");
 }
 
 const noticedCells = ({ client, alone, watched }, capMs) => [
@@ -19,7 +34,15 @@ const noticedCells = ({ client, alone, watched }, capMs) => [
 
 /** Everything that was measured. */
 export function docsTable({ capMs, rows }) {
-  const heads = ["client", "idle: alone", "watched", "in flight: alone", "watched", "works again: alone", "watched"];
+  const heads = [
+    "client",
+    "idle: alone",
+    "watched",
+    "in flight: alone",
+    "watched",
+    "works again: alone",
+    "watched",
+  ];
   return table(
     heads,
     rows.map((row) => [
@@ -34,6 +57,8 @@ export function docsTable({ capMs, rows }) {
 export function readmeTable({ capMs, rows }) {
   return table(
     ["client", "idle: alone", "watched", "in flight: alone", "watched"],
-    rows.filter(({ client }) => README_CLIENTS.includes(client)).map((row) => noticedCells(row, capMs)),
+    rows
+      .filter(({ client }) => README_CLIENTS.includes(client))
+      .map((row) => noticedCells(row, capMs)),
   );
 }

@@ -1,5 +1,6 @@
-// Turns an unpacked dump.csv of roc-streaming/qa (reports/*/dump.csv.xz) on standard input into a recording for --trace.
-// Rows `m,arrival in ns,RTP time at 44.1 kHz,...`: one for the last packet of each burst that was read.
+// Turns an unpacked dump.csv of roc-streaming/qa (reports/*/dump.csv.xz) on standard input into a
+// recording for --trace. Rows `m,arrival in ns,RTP time at 44.1 kHz,...`: one for the last packet
+// of each burst that was read.
 import { readFileSync } from "node:fs";
 
 const INTERVAL_MS = 100;
@@ -14,7 +15,8 @@ console.log("# sequence sentMs arrivedMs");
 for (const packet of packets) {
   const sentAt = packet.sentAt - first.sentAt;
   const delay = packet.arrivedAt - first.arrivedAt - sentAt;
-  // A heartbeat due now would have travelled with the first packet behind it. One that no packet followed within its interval is missing.
+  // A heartbeat due now would have travelled with the first packet behind it. One that no packet
+  // followed within its interval is missing.
   if (sentAt < due * INTERVAL_MS) continue;
   due = Math.floor(sentAt / INTERVAL_MS);
   console.log(`${due} ${due * INTERVAL_MS} ${(due * INTERVAL_MS + delay).toFixed(3)}`);

@@ -1,4 +1,5 @@
-// (h) Whether loss alone makes a live peer look dead, and how soon a peer that dies behind loss is found.
+// (h) Whether loss alone makes a live peer look dead, and how soon a peer that dies behind loss is
+// found.
 import { GRACE_MS, measureLoss } from "./measure.mjs";
 import { ms, percent, quantilesOf } from "./tables.mjs";
 
@@ -19,13 +20,21 @@ export const method =
 
 export async function measure(settings = {}) {
   const runs = [];
-  for (const terms of CASES) runs.push(await measureLoss({ traffic: "mixed", forMs: 250_000, ...terms, ...settings }));
+  for (const terms of CASES)
+    runs.push(await measureLoss({ traffic: "mixed", forMs: 250_000, ...terms, ...settings }));
   return { runs };
 }
 
 export function table({ runs }) {
   return [
-    ["", "called dead", "suspicions, refuted", "processor", "detection p50, p95, p99, last", "later than the budget"],
+    [
+      "",
+      "called dead",
+      "suspicions, refuted",
+      "processor",
+      "detection p50, p95, p99, last",
+      "later than the budget",
+    ],
     ...runs.map((run) => [
       nameOf(run),
       `${run.falseAlarms.length} of ${run.connections}`,
@@ -38,12 +47,28 @@ export function table({ runs }) {
 }
 
 export function targets({ runs }) {
-  const falseAlarms = runs.reduce((sum, run) => sum + run.falseAlarms.length + run.unjudged.length, 0);
-  const [cut, found] = [runs.reduce((sum, run) => sum + run.cut, 0), runs.reduce((sum, run) => sum + run.found, 0)];
+  const falseAlarms = runs.reduce(
+    (sum, run) => sum + run.falseAlarms.length + run.unjudged.length,
+    0,
+  );
+  const [cut, found] = [
+    runs.reduce((sum, run) => sum + run.cut, 0),
+    runs.reduce((sum, run) => sum + run.found, 0),
+  ];
   const mildest = runs.reduce((a, b) => (a.loss <= b.loss ? a : b));
   return [
-    { what: "live connections called dead", measured: `${falseAlarms}`, target: "0", isMet: falseAlarms === 0 },
-    { what: "found, of those cut", measured: `${found} of ${cut}`, target: "all", isMet: found === cut },
+    {
+      what: "live connections called dead",
+      measured: `${falseAlarms}`,
+      target: "0",
+      isMet: falseAlarms === 0,
+    },
+    {
+      what: "found, of those cut",
+      measured: `${found} of ${cut}`,
+      target: "all",
+      isMet: found === cut,
+    },
     {
       what: `half of them found in time at ${nameOf(mildest)}`,
       measured: ms(mildest.detection.p50),

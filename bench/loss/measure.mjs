@@ -1,4 +1,5 @@
-// One run: connections over the lab's wire, clean at first, then with loss, then all cables are pulled. See README.md beside this file.
+// One run: connections over the lab's wire, clean at first, then with loss, then all cables are
+// pulled. See README.md beside this file.
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { World } from "../../dist/lab/world.js";
@@ -8,7 +9,10 @@ import { askerOf } from "../soak/asked.mjs";
 const PORT = 7000;
 /** Where each peer has an address of its own, they are on this net, behind the right host. */
 const PEERS = "10.81.0.0/16";
-/** Connections are opened over such a time, each at a random instant: what the kernel asks of them must not be in step. */
+/**
+ * Connections are opened over such a time, each at a random instant: what the kernel asks of them
+ * must not be in step.
+ */
 const OPENING_MS = 1500;
 const POLL_MS = 50;
 /** How late beyond the budget a verdict may come: ticks, the kernel's timers, and the machine. */
@@ -36,8 +40,10 @@ export const DEFAULTS = {
 
 /**
  * @typedef {{
- *   id: string, cause: string, certainty: string, attempts: number, lossRatio: number, silentForMs: number | null, rttMs: number | null, isOverdue: boolean,
- *   errorCode: string | null, why: string[], unknown: string[], afterLossMs: number, afterCutMs: number
+ *   id: string, cause: string, certainty: string, attempts: number, lossRatio: number, silentForMs:
+ *   number | null, rttMs: number | null, isOverdue: boolean,
+ *   errorCode: string | null, why: string[], unknown: string[], afterLossMs: number, afterCutMs:
+ *   number
  * }} Verdict
  */
 
@@ -57,7 +63,10 @@ export async function measureLoss(settings = {}) {
  * @param {typeof DEFAULTS} terms
  */
 async function measureIn(world, terms) {
-  const network = await world.network({ variant: "wire", wire: { delayMs: terms.delayMs, seed: Math.floor(Math.random() * 2 ** 31) } });
+  const network = await world.network({
+    variant: "wire",
+    wire: { delayMs: terms.delayMs, seed: Math.floor(Math.random() * 2 ** 31) },
+  });
   await network.run("right", ["ip", "route", "add", "local", PEERS, "dev", "lo"]);
   await network.run("left", ["ip", "route", "add", PEERS, "via", network.address("right")]);
   const program = (name) => [process.execPath, fileURLToPath(new URL(name, import.meta.url))];
@@ -66,10 +75,13 @@ async function measureIn(world, terms) {
   const ask = await askerOf(await network.spawn("left", argv, { unprivileged: true }));
 
   const connections = connectionsOf(terms, network.address("right"));
-  const talkers = new Set(connections.filter(({ talkEveryMs }) => talkEveryMs !== null).map(({ id }) => id));
+  const talkers = new Set(
+    connections.filter(({ talkEveryMs }) => talkEveryMs !== null).map(({ id }) => id),
+  );
   await ask("open", connections);
   await sleep(terms.warmUpMs);
-  const law = terms.burstMs === null ? terms.loss : { meanBurstMs: terms.burstMs, burstShare: terms.loss };
+  const law =
+    terms.burstMs === null ? terms.loss : { meanBurstMs: terms.burstMs, burstShare: terms.loss };
   const clean = await network.setWire({});
   const before = await ask("record");
   const lossAt = nowMs();
@@ -84,13 +96,21 @@ async function measureIn(world, terms) {
   const ended = await allFound(ask, cutAt + terms.findWithinMs);
 
   /** @type {Verdict[]} */
-  const verdicts = ended.verdicts.map((verdict) => ({ ...verdict, afterLossMs: verdict.at - lossAt, afterCutMs: verdict.at - cutAt }));
+  const verdicts = ended.verdicts.map((verdict) => ({
+    ...verdict,
+    afterLossMs: verdict.at - lossAt,
+    afterCutMs: verdict.at - cutAt,
+  }));
   const found = verdicts.filter(({ afterCutMs }) => afterCutMs >= 0);
   return {
     ...terms,
     wire: { clean, lossy: since(clean, lossy) },
     falseAlarms: verdicts.filter(({ afterCutMs }) => afterCutMs < 0),
-    unjudged: ended.unjudged.map(({ at, ...it }) => ({ ...it, afterLossMs: at - lossAt, afterCutMs: at - cutAt })),
+    unjudged: ended.unjudged.map(({ at, ...it }) => ({
+      ...it,
+      afterLossMs: at - lossAt,
+      afterCutMs: at - cutAt,
+    })),
     suspicions: after.suspicions - before.suspicions,
     refuted: after.refuted - before.refuted,
     cpuMs: (after.cpuUs.user + after.cpuUs.system - before.cpuUs.user - before.cpuUs.system) / 1000,
@@ -98,8 +118,11 @@ async function measureIn(world, terms) {
     promisedMs: summary(known.map(({ detectWithinMs }) => detectWithinMs?.idle ?? Number.NaN)),
     /** Of those that talk, each beside when it was found after it was last heard. */
     inFlight: found.flatMap(({ id, silentForMs }) => {
-      const promisedMs = known.find((one) => one.id === id && talkers.has(id))?.detectWithinMs?.inFlight;
-      return promisedMs === undefined || silentForMs === null ? [] : [{ promisedMs, foundMs: silentForMs }];
+      const promisedMs = known.find((one) => one.id === id && talkers.has(id))?.detectWithinMs
+        ?.inFlight;
+      return promisedMs === undefined || silentForMs === null
+        ? []
+        : [{ promisedMs, foundMs: silentForMs }];
     }),
     cut: known.length,
     found: found.length,
@@ -109,7 +132,10 @@ async function measureIn(world, terms) {
     late: found.filter(({ afterCutMs }) => afterCutMs > terms.detectWithinMs + GRACE_MS).length,
     overdue: found.filter(({ isOverdue }) => isOverdue).length,
     certainties: Object.fromEntries(
-      ["certain", "high", "medium"].map((name) => [name, found.filter(({ certainty }) => certainty === name).length]),
+      ["certain", "high", "medium"].map((name) => [
+        name,
+        found.filter(({ certainty }) => certainty === name).length,
+      ]),
     ),
     foundLast: found.at(-1) ?? null,
   };
@@ -122,7 +148,8 @@ function connectionsOf({ connections, peers, traffic, talkEveryMs }, only) {
       id: `${i}`,
       host: peers === 1 ? only : `10.81.${number >> 8}.${number & 255}`,
       afterMs: Math.random() * OPENING_MS,
-      talkEveryMs: traffic === "talking" || (traffic === "mixed" && i % 2 === 1) ? talkEveryMs : null,
+      talkEveryMs:
+        traffic === "talking" || (traffic === "mixed" && i % 2 === 1) ? talkEveryMs : null,
     };
   });
 }
@@ -150,7 +177,12 @@ function less(after, before) {
 
 function summary(values) {
   if (values.length === 0) return null;
-  return { p50: quantile(values, 0.5), p95: quantile(values, 0.95), p99: quantile(values, 0.99), max: Math.max(...values) };
+  return {
+    p50: quantile(values, 0.5),
+    p95: quantile(values, 0.95),
+    p99: quantile(values, 0.99),
+    max: Math.max(...values),
+  };
 }
 
 function nowMs() {

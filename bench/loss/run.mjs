@@ -1,4 +1,5 @@
-// One run of the loss bench with settings of one's own: `node bench/loss/run.mjs --detect-within 2500ms --loss 10% --for 250s`.
+// One run of the loss bench with settings of one's own: `node bench/loss/run.mjs --detect-within
+// 2500ms --loss 10% --for 250s`.
 import { parseArgs } from "node:util";
 import { durationMs } from "../../dist/core/time/duration.js";
 import { DEFAULTS, measureLoss, TRAFFICS } from "./measure.mjs";
@@ -19,7 +20,9 @@ const READERS = {
 };
 
 const options = Object.fromEntries(Object.keys(READERS).map((name) => [name, { type: "string" }]));
-const { json, ...values } = parseArgs({ options: { ...options, json: { type: "boolean" } } }).values;
+const { json, ...values } = parseArgs({
+  options: { ...options, json: { type: "boolean" } },
+}).values;
 const settings = Object.fromEntries(
   Object.entries(values).map(([name, text]) => {
     const [setting, read] = READERS[name];

@@ -1,4 +1,5 @@
-// The watching side of the loss bench: opens connections, watches each, and keeps a record of what was said of it.
+// The watching side of the loss bench: opens connections, watches each, and keeps a record of what
+// was said of it.
 //   node subject.mjs PORT DETECT_WITHIN_MS
 import { once } from "node:events";
 import { connect } from "node:net";
@@ -55,7 +56,18 @@ function talk(socket, everyMs) {
 function told({ cause, certainty, silentForMs, why, unknown, overdue, evidence }) {
   const { unansweredAttempts: attempts, lossRatio, tcpInfo, errorCode } = evidence;
   const rttMs = tcpInfo?.rttMs ?? null;
-  return { cause, certainty, silentForMs, why, unknown, isOverdue: Boolean(overdue), attempts, lossRatio, rttMs, errorCode };
+  return {
+    cause,
+    certainty,
+    silentForMs,
+    why,
+    unknown,
+    isOverdue: Boolean(overdue),
+    attempts,
+    lossRatio,
+    rttMs,
+    errorCode,
+  };
 }
 
 serve({

@@ -1,4 +1,5 @@
-// (d) What one call costs: setting and reading keepalive, and reading TCP_INFO, beside net-keepalive and Node itself.
+// (d) What one call costs: setting and reading keepalive, and reading TCP_INFO, beside
+// net-keepalive and Node itself.
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
 import netKeepalive from "net-keepalive";
@@ -9,7 +10,10 @@ const SOCKETS = 200;
 const CALLS_A_ROUND = 10_000;
 const TARGET_US = 2.5;
 
-/** `options`: how many socket options one call writes and reads. Node (libuv) writes interval and count too, fixed ones. */
+/**
+ * `options`: how many socket options one call writes and reads. Node (libuv) writes interval and
+ * count too, fixed ones.
+ */
 const SUBJECTS = {
   readTcpInfo: { title: "readTcpInfo", options: 1, call: (socket) => readTcpInfo(socket) },
   setKeepalive: {
@@ -17,7 +21,11 @@ const SUBJECTS = {
     options: 8,
     call: (socket, idleMs) => setKeepalive(socket, { idleMs, intervalMs: 1000, count: 3 }),
   },
-  core: { title: "Node's setKeepAlive", options: 4, call: (socket, idleMs) => socket.setKeepAlive(true, idleMs) },
+  core: {
+    title: "Node's setKeepAlive",
+    options: 4,
+    call: (socket, idleMs) => socket.setKeepAlive(true, idleMs),
+  },
   netKeepaliveSet: {
     title: "Node's setKeepAlive, net-keepalive's interval and count",
     options: 6,
@@ -73,7 +81,8 @@ async function openSockets() {
 /** Microseconds a call. */
 function timeOf(call, sockets) {
   const started = performance.now();
-  for (let i = 0; i < CALLS_A_ROUND; i++) call(sockets[i % SOCKETS], 2000 + 1000 * (Math.floor(i / SOCKETS) % 2));
+  for (let i = 0; i < CALLS_A_ROUND; i++)
+    call(sockets[i % SOCKETS], 2000 + 1000 * (Math.floor(i / SOCKETS) % 2));
   return ((performance.now() - started) * 1000) / CALLS_A_ROUND;
 }
 
@@ -83,12 +92,25 @@ export function table({ rows }) {
     ["", "call / readTcpInfo", "a call", "socket options", "an option"],
     ...rows.map(({ name, us }) => {
       const { title: call, options } = SUBJECTS[name];
-      return [call, (us / own.us).toFixed(1), `${us.toFixed(2)} us`, String(options), `${(us / options).toFixed(2)} us`];
+      return [
+        call,
+        (us / own.us).toFixed(1),
+        `${us.toFixed(2)} us`,
+        String(options),
+        `${(us / options).toFixed(2)} us`,
+      ];
     }),
   ];
 }
 
 export function targets({ rows }) {
   const { us } = rows.find(({ name }) => name === "readTcpInfo");
-  return [{ what: "readTcpInfo", measured: `${us.toFixed(2)} us`, target: `<= ${TARGET_US} us`, isMet: us <= TARGET_US }];
+  return [
+    {
+      what: "readTcpInfo",
+      measured: `${us.toFixed(2)} us`,
+      target: `<= ${TARGET_US} us`,
+      isMet: us <= TARGET_US,
+    },
+  ];
 }

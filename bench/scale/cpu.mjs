@@ -6,7 +6,10 @@ import { withPopulation } from "./population.mjs";
 import { mean, median } from "./statistics.mjs";
 import { countSyscalls } from "./syscalls.mjs";
 
-/** A multiple of most of the periods in play (1, 2, 2.5, 3 and 5 s): connections that were probed together would count twice in one and three times in the next. */
+/**
+ * A multiple of most of the periods in play (1, 2, 2.5, 3 and 5 s): connections that were probed
+ * together would count twice in one and three times in the next.
+ */
 const WINDOW_MS = 10_000;
 const QUIET_WINDOWS = 3;
 const MOST_WINDOWS = 6;
@@ -23,12 +26,17 @@ export const method =
 export async function measure({ connections = 8000, only = Object.keys(MECHANISMS) } = {}) {
   const idleMs = machineMs(await inWindows([], () => sleep(WINDOW_MS)));
   const rows = [];
-  for (const mechanism of only) rows.push({ mechanism, ...(await withPopulation(mechanism, (it) => alone(it, connections, idleMs))) });
+  for (const mechanism of only)
+    rows.push({
+      mechanism,
+      ...(await withPopulation(mechanism, (it) => alone(it, connections, idleMs))),
+    });
   return { connections, idleMs, rows: rows.map((row) => ({ ...row, ...net(row, rows) })) };
 }
 
 async function alone(population, connections, idleMs) {
-  // Over one period of what asks, as connections come that are not opened by a bench: those probed together cost less each.
+  // Over one period of what asks, as connections come that are not opened by a bench: those probed
+  // together cost less each.
   await population.connect(connections, WORST_CASE_MS);
   await population.ask("heap"); // what connecting left behind is not to be collected in the windows
   await sleep(SETTLED_AFTER_MS);
@@ -38,14 +46,20 @@ async function alone(population, connections, idleMs) {
     processUs: median(windows.map(({ did: { us, ms } }) => (us / connections / ms) * 1000)),
     machineUs: ((machineMs(windows) - idleMs) * 1_000_000) / connections / WINDOW_MS,
     quietWindows: windows.filter(({ isQuiet }) => isQuiet).length,
-    syscalls: syscalls && { perConnectionSecond: (syscalls.total / connections / WORST_CASE_MS) * 1000, ...syscalls },
+    syscalls: syscalls && {
+      perConnectionSecond: (syscalls.total / connections / WORST_CASE_MS) * 1000,
+      ...syscalls,
+    },
   };
 }
 
 /** Goes on until enough windows were quiet, but not for ever. */
 async function inWindows(pids, work) {
   const windows = [];
-  while (windows.length < MOST_WINDOWS && windows.filter(({ isQuiet }) => isQuiet).length < QUIET_WINDOWS) {
+  while (
+    windows.length < MOST_WINDOWS &&
+    windows.filter(({ isQuiet }) => isQuiet).length < QUIET_WINDOWS
+  ) {
     const before = machineCpu();
     const did = await work();
     windows.push({ ...machineCpuSince(before, [process.pid, ...pids]), did });
@@ -53,14 +67,19 @@ async function inWindows(pids, work) {
   return windows;
 }
 
-/** Of the quiet windows; NaN where there were none: what the others did cannot be told from what we did. */
+/**
+ * Of the quiet windows; NaN where there were none: what the others did cannot be told from what we
+ * did.
+ */
 function machineMs(windows) {
   return mean(windows.filter(({ isQuiet }) => isQuiet).map(({ busyMs }) => busyMs));
 }
 
 function net(row, rows) {
   const base = rows.find(({ mechanism }) => mechanism === MECHANISMS[row.mechanism].base);
-  return base ? { netProcessUs: row.processUs - base.processUs, netMachineUs: row.machineUs - base.machineUs } : {};
+  return base
+    ? { netProcessUs: row.processUs - base.processUs, netMachineUs: row.machineUs - base.machineUs }
+    : {};
 }
 
 export function table({ rows }) {
@@ -80,8 +99,12 @@ export function table({ rows }) {
     ],
     ...rows.map((row) => [
       MECHANISMS[row.mechanism].title,
-      MECHANISMS[row.mechanism].base === row.mechanism ? "" : ratio(row.netProcessUs, recipe?.netProcessUs),
-      MECHANISMS[row.mechanism].base === row.mechanism ? "" : ratio(row.netMachineUs, recipe?.netMachineUs),
+      MECHANISMS[row.mechanism].base === row.mechanism
+        ? ""
+        : ratio(row.netProcessUs, recipe?.netProcessUs),
+      MECHANISMS[row.mechanism].base === row.mechanism
+        ? ""
+        : ratio(row.netMachineUs, recipe?.netMachineUs),
       us(row.netProcessUs),
       us(row.netMachineUs),
       us(row.processUs),

@@ -17,11 +17,17 @@ export const method =
 
 export async function measure({ steps = [1000, 2000, 4000, 8000, 15_000] } = {}) {
   const meet = meetingOf(SUBJECTS.length);
-  const [unwatched, watched] = await Promise.all(SUBJECTS.map((mechanism) => withPopulation(mechanism, (it) => grow(it, steps, meet))));
+  const [unwatched, watched] = await Promise.all(
+    SUBJECTS.map((mechanism) => withPopulation(mechanism, (it) => grow(it, steps, meet))),
+  );
   const rows = steps.map((connections, i) => ({
     connections,
     heapBytes:
-      (watched.points[i].heapUsed - watched.empty.heapUsed - unwatched.points[i].heapUsed + unwatched.empty.heapUsed) / connections,
+      (watched.points[i].heapUsed -
+        watched.empty.heapUsed -
+        unwatched.points[i].heapUsed +
+        unwatched.empty.heapUsed) /
+      connections,
     cpuUs: watched.points[i].cpuUs - unwatched.points[i].cpuUs,
     syscalls: watched.points[i].syscalls,
   }));
@@ -55,7 +61,14 @@ async function grow(population, steps, meet) {
 export function table({ rows }) {
   const [smallest] = rows;
   return [
-    ["connections", "processor time / smallest", "heap / smallest", "processor time", "heap", "system calls"],
+    [
+      "connections",
+      "processor time / smallest",
+      "heap / smallest",
+      "processor time",
+      "heap",
+      "system calls",
+    ],
     ...rows.map(({ connections, heapBytes, cpuUs, syscalls }) => [
       String(connections),
       (cpuUs / smallest.cpuUs).toFixed(2),

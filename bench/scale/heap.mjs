@@ -14,14 +14,24 @@ export const method =
   "connection unwatched, `beyond TCP` less that of a bare TCP socket.";
 
 export async function measure({ connections = 8000, steps = 4 } = {}) {
-  const rows = await Promise.all(Object.keys(MECHANISMS).map((mechanism) => slopesOf(mechanism, connections, steps)));
+  const rows = await Promise.all(
+    Object.keys(MECHANISMS).map((mechanism) => slopesOf(mechanism, connections, steps)),
+  );
   return { connections, steps, rows: rows.map((row) => ({ ...row, ...beyond(row, rows) })) };
 }
 
 async function slopesOf(mechanism, connections, steps) {
-  const points = await withPopulation(mechanism, (population) => grow(population, connections / steps, steps));
+  const points = await withPopulation(mechanism, (population) =>
+    grow(population, connections / steps, steps),
+  );
   const slope = (field) => medianSlope(points.map((point) => [point.connections, point[field]]));
-  return { mechanism, points, heapBytes: slope("heapUsed"), externalBytes: slope("external"), rssBytes: slope("rss") };
+  return {
+    mechanism,
+    points,
+    heapBytes: slope("heapUsed"),
+    externalBytes: slope("external"),
+    rssBytes: slope("rss"),
+  };
 }
 
 async function grow(population, step, steps) {
@@ -47,7 +57,15 @@ function beyond(row, rows) {
 export function table({ rows }) {
   const own = rows.find(({ mechanism }) => mechanism === "watchServer").heapBeyond;
   return [
-    ["", "heap beyond / watchServer's", "heap beyond", "heap beyond TCP", "heap", "RSS beyond", "RSS"],
+    [
+      "",
+      "heap beyond / watchServer's",
+      "heap beyond",
+      "heap beyond TCP",
+      "heap",
+      "RSS beyond",
+      "RSS",
+    ],
     ...rows.map((row) => [
       MECHANISMS[row.mechanism].title,
       MECHANISMS[row.mechanism].base === row.mechanism ? "" : (row.heapBeyond / own).toFixed(2),

@@ -5,7 +5,17 @@ import { withPopulation } from "./population.mjs";
 
 const WINDOW_MS = 20_000;
 const LONG_MS = 5;
-const SUBJECTS = ["tcp", "watchServer", "watch", "write", "ws", "wsRecipe", "wsWatch", "engine", "enginePing"];
+const SUBJECTS = [
+  "tcp",
+  "watchServer",
+  "watch",
+  "write",
+  "ws",
+  "wsRecipe",
+  "wsWatch",
+  "engine",
+  "enginePing",
+];
 
 export const title = "Pauses of the event loop";
 export const method =
@@ -26,7 +36,14 @@ export async function measure({ connections = 15_000, only = SUBJECTS } = {}) {
       })),
     });
   }
-  return { connections, rows: rows.map(({ pauses, iterations, mechanism }) => ({ mechanism, ...summary(pauses, iterations), pauses })) };
+  return {
+    connections,
+    rows: rows.map(({ pauses, iterations, mechanism }) => ({
+      mechanism,
+      ...summary(pauses, iterations),
+      pauses,
+    })),
+  };
 }
 
 function summary(pauses, iterations) {
@@ -43,7 +60,15 @@ function summary(pauses, iterations) {
 export function table({ rows }) {
   const find = (mechanism) => rows.find((row) => row.mechanism === mechanism);
   return [
-    ["", "max", "max less unwatched", "p99 of the pauses", `longer than ${LONG_MS} ms`, "1 ms or more", "sum"],
+    [
+      "",
+      "max",
+      "max less unwatched",
+      "p99 of the pauses",
+      `longer than ${LONG_MS} ms`,
+      "1 ms or more",
+      "sum",
+    ],
     ...rows.map((row) => {
       const base = find(MECHANISMS[row.mechanism].base);
       return [
@@ -61,7 +86,9 @@ export function table({ rows }) {
 
 export function targets({ rows }) {
   return ["watchServer", "watch"].map((mechanism) => {
-    const [{ maxMs }, base] = [mechanism, MECHANISMS[mechanism].base].map((name) => rows.find((row) => row.mechanism === name));
+    const [{ maxMs }, base] = [mechanism, MECHANISMS[mechanism].base].map((name) =>
+      rows.find((row) => row.mechanism === name),
+    );
     const ours = maxMs - base.maxMs;
     return {
       what: `longest pause, ${MECHANISMS[mechanism].title} less unwatched`,

@@ -1,4 +1,5 @@
-// What people use to find dead peers, each as its documentation says, set to the same worst-case detection time of 5 s.
+// What people use to find dead peers, each as its documentation says, set to the same worst-case
+// detection time of 5 s.
 import { createServer as createHttpServer } from "node:http";
 import { createServer } from "node:net";
 import { Server as EngineServer } from "engine.io";
@@ -8,24 +9,64 @@ import { tcpInfoShelf } from "../../dist/kernel/tcp-info/shelf.js";
 
 export const WORST_CASE_MS = 5000;
 /**
- * Sockets begin with a closer look than routine, and the probes of thousands that were opened at once are spread: in the first 15 s those
- * cost up to twice as much time as from then on, and as much memory as happens to be open.
+ * Sockets begin with a closer look than routine, and the probes of thousands that were opened at
+ * once are spread: in the first 15 s those cost up to twice as much time as from then on, and as
+ * much memory as happens to be open.
  */
 export const SETTLED_AFTER_MS = 4 * WORST_CASE_MS;
 
-/** `base`: the same connection with nobody watching it, which every figure is compared with. `peer`: how peers.mjs connects and answers. */
+/**
+ * `base`: the same connection with nobody watching it, which every figure is compared with. `peer`:
+ * how peers.mjs connects and answers.
+ */
 export const MECHANISMS = {
   tcp: { title: "TCP, unwatched", base: "tcp", peer: "tcp", serve: () => tcp() },
-  keepalive: { title: "kernel keepalive alone (floor)", base: "tcp", peer: "tcp", serve: () => tcp(keepalive) },
-  write: { title: "setInterval + write, one each", base: "tcp", peer: "tcp", serve: () => tcp(writeEach) },
-  bareRead: { title: "TCP_INFO read, nothing else", base: "tcp", peer: "tcp", serve: () => tcp(readEach) },
+  keepalive: {
+    title: "kernel keepalive alone (floor)",
+    base: "tcp",
+    peer: "tcp",
+    serve: () => tcp(keepalive),
+  },
+  write: {
+    title: "setInterval + write, one each",
+    base: "tcp",
+    peer: "tcp",
+    serve: () => tcp(writeEach),
+  },
+  bareRead: {
+    title: "TCP_INFO read, nothing else",
+    base: "tcp",
+    peer: "tcp",
+    serve: () => tcp(readEach),
+  },
   watch: { title: "halfopen watch(socket)", base: "tcp", peer: "tcp", serve: () => tcp(watchEach) },
-  watchServer: { title: "halfopen watchServer", base: "tcp", peer: "tcp", serve: () => tcp(null, watchAll) },
+  watchServer: {
+    title: "halfopen watchServer",
+    base: "tcp",
+    peer: "tcp",
+    serve: () => tcp(null, watchAll),
+  },
   ws: { title: "ws, unwatched", base: "ws", peer: "ws", serve: () => ws() },
-  wsRecipe: { title: "ws, heartbeat of its README", base: "ws", peer: "ws", serve: () => ws(recipe) },
-  wsWatch: { title: "ws, halfopen watchServer", base: "ws", peer: "ws", serve: () => ws(null, watchAll) },
-  engine: { title: "engine.io, no ping", base: "engine", peer: "engine", serve: () => engine(NEVER_MS, WORST_CASE_MS) },
-  // As long an interval as leaves an outage the time that watch promises to survive: 0.4 of the worst case.
+  wsRecipe: {
+    title: "ws, heartbeat of its README",
+    base: "ws",
+    peer: "ws",
+    serve: () => ws(recipe),
+  },
+  wsWatch: {
+    title: "ws, halfopen watchServer",
+    base: "ws",
+    peer: "ws",
+    serve: () => ws(null, watchAll),
+  },
+  engine: {
+    title: "engine.io, no ping",
+    base: "engine",
+    peer: "engine",
+    serve: () => engine(NEVER_MS, WORST_CASE_MS),
+  },
+  // As long an interval as leaves an outage the time that watch promises to survive: 0.4 of the
+  // worst case.
   enginePing: {
     title: "engine.io, ping",
     base: "engine",
@@ -52,7 +93,10 @@ function keepalive(socket) {
   setKeepalive(socket, { idleMs: 2000, intervalMs: 1000, count: 3 });
 }
 
-/** As it is written by hand: silent at two ticks in a row is dead, so the worst case is two intervals, and the peer answers what it gets. */
+/**
+ * As it is written by hand: silent at two ticks in a row is dead, so the worst case is two
+ * intervals, and the peer answers what it gets.
+ */
 function writeEach(socket) {
   let isAlive = true;
   socket.on("data", () => {
@@ -66,7 +110,10 @@ function writeEach(socket) {
   socket.on("close", () => clearInterval(timer));
 }
 
-/** What remains when all of ours is left out: keepalive, and each connection's TCP_INFO read as often as watch reads it. */
+/**
+ * What remains when all of ours is left out: keepalive, and each connection's TCP_INFO read as
+ * often as watch reads it.
+ */
 const LOOK_EVERY_MS = 2270;
 const BATCH_EVERY_MS = 40;
 const read = [];
@@ -78,7 +125,8 @@ function readEach(socket) {
   let sumMs = 0;
   setInterval(() => {
     sumMs += BATCH_EVERY_MS;
-    for (; next < (read.length * sumMs) / LOOK_EVERY_MS; next++) tcpInfoShelf.read(read[next % read.length]);
+    for (; next < (read.length * sumMs) / LOOK_EVERY_MS; next++)
+      tcpInfoShelf.read(read[next % read.length]);
   }, BATCH_EVERY_MS);
 }
 
@@ -106,7 +154,10 @@ function ws(onServer = null, onHttpServer = null) {
   return http.listen(0, "127.0.0.1", BACKLOG);
 }
 
-/** github.com/websockets/ws, README, "How to detect and close broken connections?", with 2.5 s in place of 30 s: found at the second tick. */
+/**
+ * github.com/websockets/ws, README, "How to detect and close broken connections?", with 2.5 s in
+ * place of 30 s: found at the second tick.
+ */
 function recipe(wss) {
   function heartbeat() {
     this.isAlive = true;

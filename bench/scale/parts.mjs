@@ -1,4 +1,5 @@
-// What single savings of docs/internals/memory.md save: bytes of heap an object, time a call. `node --expose-gc bench/scale/parts.mjs`, after a build.
+// What single savings of docs/internals/memory.md save: bytes of heap an object, time a call. `node
+// --expose-gc bench/scale/parts.mjs`, after a build.
 
 import { DangerOrder } from "../../dist/audit/danger-order.js";
 import { Liveness } from "../../dist/core/judge/liveness.js";

@@ -1,4 +1,5 @@
-// The other ends, in a process of their own. Answers as a client must and does nothing else: frames are ready-made, so that it costs little.
+// The other ends, in a process of their own. Answers as a client must and does nothing else: frames
+// are ready-made, so that it costs little.
 //   node peers.mjs tcp|ws|engine PORT      then over IPC: { connect: N, overMs } or { close: N }
 import { once } from "node:events";
 import { connect } from "node:net";
@@ -14,7 +15,11 @@ const upgrade = (path) =>
 const PROTOCOLS = {
   tcp: { hello: null, isQuestion: (chunk) => chunk[0] === 0x3f, answer: Buffer.from("!") },
   // Ping 0x89, pong 0x8a, masked and empty.
-  ws: { hello: upgrade("/"), isQuestion: (chunk) => chunk[0] === 0x89, answer: Buffer.from([0x8a, 0x80, ...MASK]) },
+  ws: {
+    hello: upgrade("/"),
+    isQuestion: (chunk) => chunk[0] === 0x89,
+    answer: Buffer.from([0x8a, 0x80, ...MASK]),
+  },
   // Text frame "2" and its answer, "3" masked.
   engine: {
     hello: upgrade("/engine.io/?EIO=4&transport=websocket"),

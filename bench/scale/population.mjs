@@ -42,7 +42,8 @@ class Population {
     const [{ held }] = await once(this.#peers, "message");
     // The kernel accepts before the program does.
     for (let waited = 0; (await this.ask("count")) !== held; waited += ACCEPT_POLL_MS) {
-      if (waited > ACCEPT_WITHIN_MS) throw new Error(`the subject does not hold the ${held} connections that its peers hold`);
+      if (waited > ACCEPT_WITHIN_MS)
+        throw new Error(`the subject does not hold the ${held} connections that its peers hold`);
       await sleep(ACCEPT_POLL_MS);
     }
   }
@@ -71,6 +72,7 @@ class Population {
       child.disconnect();
       if (child.exitCode === null) await once(child, "exit");
     }
-    if (count > 0) throw new Error(`${count} live peers were called dead, the last one because: ${last}`);
+    if (count > 0)
+      throw new Error(`${count} live peers were called dead, the last one because: ${last}`);
   }
 }

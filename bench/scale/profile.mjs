@@ -1,4 +1,5 @@
-// Where the time and the memory of a mechanism go: hot functions by self time, and the heap of a connection by constructor.
+// Where the time and the memory of a mechanism go: hot functions by self time, and the heap of a
+// connection by constructor.
 //   node bench/scale/profile.mjs [MECHANISM] [CONNECTIONS]
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -54,7 +55,9 @@ async function heapByConstructor() {
     `\nheap of a connection beyond ${MECHANISMS[mechanism].base}: ${rows.reduce((sum, { bytes }) => sum + bytes, 0).toFixed(0)} bytes, by constructor`,
   );
   for (const { name, bytes, objects } of rows.sort((a, b) => b.bytes - a.bytes).slice(0, SHOWN))
-    console.log(`${bytes.toFixed(0).padStart(6)} B  ${objects.toFixed(2).padStart(6)} objects  ${name}`);
+    console.log(
+      `${bytes.toFixed(0).padStart(6)} B  ${objects.toFixed(2).padStart(6)} objects  ${name}`,
+    );
 }
 
 /** Bytes and objects by constructor; system objects by kind and name. */
@@ -75,7 +78,9 @@ async function heapOf(name) {
   for (let i = 0; i < nodes.length; i += fields.length) {
     const kind = types[nodes[i + type]];
     const label =
-      kind === "object" || kind === "closure" || kind === "hidden" || kind === "array" ? `${kind} ${strings[nodes[i + named]]}` : kind;
+      kind === "object" || kind === "closure" || kind === "hidden" || kind === "array"
+        ? `${kind} ${strings[nodes[i + named]]}`
+        : kind;
     const sum = sums.get(label) ?? { bytes: 0, objects: 0 };
     sum.bytes += nodes[i + size];
     sum.objects++;

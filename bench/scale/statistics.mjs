@@ -15,6 +15,8 @@ export function quantile(values, share) {
 
 /** Theil and Sen: the median of the slopes between all pairs of points. */
 export function medianSlope(points) {
-  const slopes = points.flatMap(([x1, y1], i) => points.slice(i + 1).map(([x2, y2]) => (y2 - y1) / (x2 - x1)));
+  const slopes = points.flatMap(([x1, y1], i) =>
+    points.slice(i + 1).map(([x2, y2]) => (y2 - y1) / (x2 - x1)),
+  );
   return median(slopes);
 }

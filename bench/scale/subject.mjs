@@ -1,4 +1,5 @@
-// The process that is measured: holds the server ends of many connections under one mechanism. Does nothing but what it is asked over IPC.
+// The process that is measured: holds the server ends of many connections under one mechanism. Does
+// nothing but what it is asked over IPC.
 //   node --expose-gc subject.mjs MECHANISM
 import { once } from "node:events";
 import { Session } from "node:inspector/promises";
@@ -11,7 +12,10 @@ const server = MECHANISMS[process.argv[2]].serve();
 await once(server, "listening");
 
 const WORK = {
-  count: () => new Promise((resolve, reject) => server.getConnections((error, count) => (error ? reject(error) : resolve(count)))),
+  count: () =>
+    new Promise((resolve, reject) =>
+      server.getConnections((error, count) => (error ? reject(error) : resolve(count))),
+    ),
   alarms: () => alarms,
   async cpu(ms) {
     const before = process.cpuUsage();

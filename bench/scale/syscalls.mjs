@@ -6,7 +6,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** Counts of each call of a running process over `ms`, or `null` where strace is missing or may not attach. */
+/**
+ * Counts of each call of a running process over `ms`, or `null` where strace is missing or may not
+ * attach.
+ */
 export function countSyscalls(pid, ms) {
   return counted(async (out) => {
     const strace = spawn("strace", ["-c", "-f", "-o", out, "-p", String(pid)], { stdio: "ignore" });
@@ -42,7 +45,8 @@ function parse(text) {
   for (const line of text.split("\n")) {
     // % time, seconds, usecs/call, calls, [errors,] syscall
     const fields = line.trim().split(/\s+/);
-    if (/^\d/.test(fields[0] ?? "") && fields.at(-1) !== "total") calls[fields.at(-1)] = Number(fields[3]);
+    if (/^\d/.test(fields[0] ?? "") && fields.at(-1) !== "total")
+      calls[fields.at(-1)] = Number(fields[3]);
   }
   const total = Object.values(calls).reduce((sum, count) => sum + count, 0);
   return { total, calls };

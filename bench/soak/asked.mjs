@@ -1,4 +1,5 @@
-// A program of the soak does what it is asked over standard input, one JSON object a line, and answers on standard output.
+// A program of the soak does what it is asked over standard input, one JSON object a line, and
+// answers on standard output.
 import { createInterface } from "node:readline";
 
 export function serve(works) {
@@ -17,7 +18,10 @@ function tell(answer) {
   process.stdout.write(`${JSON.stringify(answer)}\n`);
 }
 
-/** The asking side: a function `ask(work, argument)` for a process of the lab's. Resolves once the program is there. What it says unasked goes to `onOther`. */
+/**
+ * The asking side: a function `ask(work, argument)` for a process of the lab's. Resolves once the
+ * program is there. What it says unasked goes to `onOther`.
+ */
 export async function askerOf(program, onOther = (_line) => {}) {
   const waiting = new Map();
   let lastId = 0;
@@ -29,11 +33,15 @@ export async function askerOf(program, onOther = (_line) => {}) {
   });
   program.onExit((code, signal) => {
     for (const settle of waiting.values())
-      settle({ error: `a program of the soak ended (${code ?? signal}): ${program.errors.join("\n")}` });
+      settle({
+        error: `a program of the soak ended (${code ?? signal}): ${program.errors.join("\n")}`,
+      });
   });
   const answerTo = (id) =>
     new Promise((resolve, reject) => {
-      waiting.set(id, ({ result, error }) => (error === undefined ? resolve(result) : reject(new Error(error))));
+      waiting.set(id, ({ result, error }) =>
+        error === undefined ? resolve(result) : reject(new Error(error)),
+      );
     });
   await answerTo(0);
   return async (work, argument) => {

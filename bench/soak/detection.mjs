@@ -1,4 +1,5 @@
-// (g) How soon peers that are cut off are found, by the number of connections and what else goes on.
+// (g) How soon peers that are cut off are found, by the number of connections and what else goes
+// on.
 import { quantile } from "../scale/statistics.mjs";
 import { detectionTargets, measureCut } from "./soak.mjs";
 
@@ -6,9 +7,18 @@ const CALM = { churnPerSecond: 0, questionsPerSecond: 0, inFlight: 0, lossRatio:
 const SUBJECTS = {
   few: { title: "1,000 connections, idle", settings: { ...CALM, connections: 1000, cut: 500 } },
   many: { title: "15,000 connections, idle", settings: { ...CALM, connections: 15_000 } },
-  lossy: { title: "the same, 1 % loss each way", settings: { ...CALM, connections: 15_000, lossRatio: 0.01 } },
-  traffic: { title: "and with traffic, in flight and not, 100 come and go a second", settings: { connections: 15_000 } },
-  busy: { title: "and the server's loop half busy with other work, 20 ms at a time", settings: { connections: 15_000, busyShare: 0.5 } },
+  lossy: {
+    title: "the same, 1 % loss each way",
+    settings: { ...CALM, connections: 15_000, lossRatio: 0.01 },
+  },
+  traffic: {
+    title: "and with traffic, in flight and not, 100 come and go a second",
+    settings: { connections: 15_000 },
+  },
+  busy: {
+    title: "and the server's loop half busy with other work, 20 ms at a time",
+    settings: { connections: 15_000, busyShare: 0.5 },
+  },
 };
 
 export const title = "Detection time under load";
@@ -19,8 +29,18 @@ export const method =
 export async function measure({ only = Object.keys(SUBJECTS) } = {}) {
   const rows = [];
   for (const name of only) {
-    const { budgetMs, doomed, found, detection, times, falseAlarms } = await measureCut(SUBJECTS[name].settings);
-    rows.push({ name, budgetMs, doomed, found, detection, times: times.map(Math.round), falseAlarms });
+    const { budgetMs, doomed, found, detection, times, falseAlarms } = await measureCut(
+      SUBJECTS[name].settings,
+    );
+    rows.push({
+      name,
+      budgetMs,
+      doomed,
+      found,
+      detection,
+      times: times.map(Math.round),
+      falseAlarms,
+    });
   }
   return { rows };
 }
@@ -28,7 +48,18 @@ export async function measure({ only = Object.keys(SUBJECTS) } = {}) {
 export function table({ rows }) {
   const share = (ms, { budgetMs }) => `${(ms / budgetMs).toFixed(2)}`;
   return [
-    ["", "p99 / budget", "last / budget", "p1", "p50", "p90", "p99", "last", "found", "false alarms"],
+    [
+      "",
+      "p99 / budget",
+      "last / budget",
+      "p1",
+      "p50",
+      "p90",
+      "p99",
+      "last",
+      "found",
+      "false alarms",
+    ],
     ...rows.map((row) => {
       const { name, times, detection, found, doomed, falseAlarms } = row;
       const at = (p) => `${Math.round(quantile(times, p))} ms`;
@@ -47,7 +78,15 @@ export function table({ rows }) {
 
 export function targets({ rows }) {
   return rows.flatMap(({ name, budgetMs, detection, found, doomed }) => [
-    ...detectionTargets(detection, budgetMs).map((target) => ({ ...target, what: `${SUBJECTS[name].title}: ${target.what}` })),
-    { what: `${SUBJECTS[name].title}: found`, measured: `${found} of ${doomed}`, target: "all", isMet: found === doomed },
+    ...detectionTargets(detection, budgetMs).map((target) => ({
+      ...target,
+      what: `${SUBJECTS[name].title}: ${target.what}`,
+    })),
+    {
+      what: `${SUBJECTS[name].title}: found`,
+      measured: `${found} of ${doomed}`,
+      target: "all",
+      isMet: found === doomed,
+    },
   ]);
 }

@@ -1,4 +1,5 @@
-// The network of the soak: the server, a router that loses packets and pulls cables, and a host that has every address of the peers.
+// The network of the soak: the server, a router that loses packets and pulls cables, and a host
+// that has every address of the peers.
 import { World } from "../../dist/lab/world.js";
 
 /** Up to four processes of peers with 65536 addresses each; peers.mjs counts from here. */
@@ -19,7 +20,14 @@ export class SoakNetwork {
     it.#world = await World.open();
     it.#network = await it.#world.network({ variant: "router" });
     await it.#network.run("right", ["ip", "route", "add", "local", PEERS, "dev", "lo"]);
-    await it.#network.run("mid", ["ip", "route", "add", PEERS, "via", it.#network.address("right")]);
+    await it.#network.run("mid", [
+      "ip",
+      "route",
+      "add",
+      PEERS,
+      "via",
+      it.#network.address("right"),
+    ]);
     await it.#nft(
       `table ip soak {
         set chosen { type ipv4_addr; }
@@ -49,14 +57,19 @@ export class SoakNetwork {
 
   /** The share of packets lost from now on, each way. */
   async lose(ratio) {
-    await this.#nft(`flush chain ip soak loss; add rule ip soak loss numgen random mod 10000 < ${Math.round(ratio * 10_000)} drop`);
+    await this.#nft(
+      `flush chain ip soak loss; add rule ip soak loss numgen random mod 10000 < ${Math.round(ratio * 10_000)} drop`,
+    );
   }
 
   async choose(addresses) {
     await this.#nft(`add element ip soak chosen { ${addresses.join(", ")} }`);
   }
 
-  /** From now on, in both directions and without a word. Resolves with the last instant at which nothing was cut yet. */
+  /**
+   * From now on, in both directions and without a word. Resolves with the last instant at which
+   * nothing was cut yet.
+   */
   async silence(whom) {
     const before = Number(process.hrtime.bigint()) / 1e6;
     await this.#nft(SILENCES[whom].map((rule) => `add rule ip soak silence ${rule}`).join("\n"));

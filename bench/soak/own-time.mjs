@@ -1,5 +1,6 @@
-// How long halfopen keeps the event loop to itself in one go. What it hands to the global setTimeout and setImmediate is timed, with what the
-// program does about it in the next ticks. The bench's own programs use node:timers/promises, which do not come by here.
+// How long halfopen keeps the event loop to itself in one go. What it hands to the global
+// setTimeout and setImmediate is timed, with what the program does about it in the next ticks. The
+// bench's own programs use node:timers/promises, which do not come by here.
 import { createHistogram, PerformanceObserver } from "node:perf_hooks";
 import { setInterval as every, setTimeout as sleep } from "node:timers/promises";
 import koffi from "koffi";
@@ -20,8 +21,8 @@ let long = [];
 let collections = [];
 
 /**
- * What was counted since the last call, in ms. Long ones are told each: from when to when by the clock that all processes share, and what is
- * left without collections of garbage.
+ * What was counted since the last call, in ms. Long ones are told each: from when to when by the
+ * clock that all processes share, and what is left without collections of garbage.
  */
 export async function ownTime() {
   await sleep(0); // the observer's turn
@@ -31,7 +32,12 @@ export async function ownTime() {
     p50Ms: stretchesUs.percentile(50) / 1000,
     p99Ms: stretchesUs.percentile(99) / 1000,
     maxMs: stretchesUs.count === 0 ? 0 : stretchesUs.max / 1000,
-    long: long.map(({ from, to, ms }) => ({ from: from + sharedMs, to: to + sharedMs, ms, ownMs: ms - collectedMs(from, to) })),
+    long: long.map(({ from, to, ms }) => ({
+      from: from + sharedMs,
+      to: to + sharedMs,
+      ms,
+      ownMs: ms - collectedMs(from, to),
+    })),
     control: {
       stretches: controlsUs.count,
       p50Ms: controlsUs.percentile(50) / 1000,
@@ -58,12 +64,15 @@ function timed(schedule) {
 }
 
 /**
- * From now on, beside it and measured alike, the kernel is asked for TCP_INFO of so many of these sockets in a row, with nothing of ours around
- * it: what the kernel does on the way, such as what came in from the network meanwhile, is charged to whoever asks.
+ * From now on, beside it and measured alike, the kernel is asked for TCP_INFO of so many of these
+ * sockets in a row, with nothing of ours around it: what the kernel does on the way, such as what
+ * came in from the network meanwhile, is charged to whoever asks.
  */
 export async function startControl(sockets) {
   for await (const _ of every(CONTROL_EVERY_MS, null, { ref: false })) {
-    const descriptors = [...sockets].slice(0, CONTROL_READS).map((socket) => socket._handle?.fd ?? -1);
+    const descriptors = [...sockets]
+      .slice(0, CONTROL_READS)
+      .map((socket) => socket._handle?.fd ?? -1);
     const [from, cpu] = [performance.now(), cpuMs()];
     for (const fd of descriptors) tcpInfoShelf.read(fd);
     record(controlsUs, spentMs(from, cpu));
@@ -86,7 +95,8 @@ function spentMs(from, cpu) {
 
 function collectedMs(from, to) {
   let sum = 0;
-  for (let i = 0; i < collections.length; i += 2) sum += Math.max(0, Math.min(to, collections[i + 1]) - Math.max(from, collections[i]));
+  for (let i = 0; i < collections.length; i += 2)
+    sum += Math.max(0, Math.min(to, collections[i + 1]) - Math.max(from, collections[i]));
   return sum;
 }
 
@@ -97,7 +107,11 @@ function cpuMs() {
 
 // Numbers, not entries: thousands of them would be counted with the heap of the soak.
 const noteCollections = (list) => {
-  for (const { startTime, duration } of list.getEntries()) collections.push(startTime, startTime + duration);
+  for (const { startTime, duration } of list.getEntries())
+    collections.push(startTime, startTime + duration);
 };
 new PerformanceObserver(noteCollections).observe({ entryTypes: ["gc"] });
-Object.assign(globalThis, { setTimeout: timed(globalThis.setTimeout), setImmediate: timed(globalThis.setImmediate) });
+Object.assign(globalThis, {
+  setTimeout: timed(globalThis.setTimeout),
+  setImmediate: timed(globalThis.setImmediate),
+});

@@ -35,7 +35,15 @@ export class Part {
     ]);
     part.#server = await askerOf(server, (line) => void part.markingSteps.push(...stepOf(line)));
     part.#softirqs = await Softirqs.in(name);
-    part.#peers = await askerOf(await network.spawnPeers([process.execPath, file("./peers.mjs"), network.server, port, String(number)]));
+    part.#peers = await askerOf(
+      await network.spawnPeers([
+        process.execPath,
+        file("./peers.mjs"),
+        network.server,
+        port,
+        String(number),
+      ]),
+    );
     return part;
   }
 
@@ -95,7 +103,9 @@ export class Part {
     return { ...(await this.#server("record")), ...(await this.#peers("record")) };
   }
 
-  /** Until all who left are gone on both sides. Where a side never agrees, the report will show it. */
+  /**
+   * Until all who left are gone on both sides. Where a side never agrees, the report will show it.
+   */
   async #settled() {
     const end = performance.now() + SETTLED_WITHIN_MS;
     while (performance.now() < end && (await this.missing()) !== 0) await sleep(POLL_MS);

@@ -6,7 +6,11 @@ import { setInterval as every, setTimeout as sleep } from "node:timers/promises"
 import { serve } from "./asked.mjs";
 import { ANSWER, PLEASE_CLOSE, QUESTION } from "./protocol.mjs";
 
-const [host, port, secondByte] = [process.argv[2], Number(process.argv[3]), 80 + Number(process.argv[4])];
+const [host, port, secondByte] = [
+  process.argv[2],
+  Number(process.argv[3]),
+  80 + Number(process.argv[4]),
+];
 const AT_A_TIME = 100;
 const TICK_MS = 50;
 const ANSWER_WITHIN_MS = 15_000;
@@ -43,7 +47,10 @@ async function open() {
   done.connected++;
 }
 
-/** Each second so many connections come and as many go, half of them ended by the peer, half by the server. */
+/**
+ * Each second so many connections come and as many go, half of them ended by the peer, half by the
+ * server.
+ */
 async function churn({ perSecond, forMs }) {
   const started = performance.now();
   const end = started + forMs;
@@ -84,14 +91,17 @@ async function ask(perSecond, forMs) {
     const all = [...held.values()];
     for (let i = 0; i < (perSecond * TICK_MS) / 1000; i++) {
       const socket = all[Math.floor(Math.random() * all.length)];
-      if (socket && !socket.connecting && socket.writable && !leaving.has(socket)) socket.write(QUESTION);
+      if (socket && !socket.connecting && socket.writable && !leaving.has(socket))
+        socket.write(QUESTION);
     }
   }
 }
 
 /** Everyone that is not doomed asks: how many were answered. */
 async function rollCall() {
-  const living = [...held].filter(([address, socket]) => !doomed.has(address) && !leaving.has(socket)).map(([, socket]) => socket);
+  const living = [...held]
+    .filter(([address, socket]) => !doomed.has(address) && !leaving.has(socket))
+    .map(([, socket]) => socket);
   let answered = 0;
   for (let from = 0; from < living.length; from += AT_A_TIME) {
     for (const socket of living.slice(from, from + AT_A_TIME)) {
@@ -100,20 +110,26 @@ async function rollCall() {
     }
     await sleep(1);
   }
-  for (let waited = 0; answered < living.length && waited < ANSWER_WITHIN_MS; waited += TICK_MS) await sleep(TICK_MS);
+  for (let waited = 0; answered < living.length && waited < ANSWER_WITHIN_MS; waited += TICK_MS)
+    await sleep(TICK_MS);
   return { living: living.length, answered };
 }
 
 serve({
   async connect(count) {
-    for (let left = count; left > 0; left -= AT_A_TIME) await Promise.all(Array.from({ length: Math.min(AT_A_TIME, left) }, open));
+    for (let left = count; left > 0; left -= AT_A_TIME)
+      await Promise.all(Array.from({ length: Math.min(AT_A_TIME, left) }, open));
   },
   churn,
   ask: ({ perSecond, forMs }) => void ask(perSecond, forMs),
   count: () => held.size,
   doom(count) {
-    const chosen = [...held].filter(([, socket]) => !leaving.has(socket) && !socket.connecting).map(([address]) => address);
-    for (let i = 0; i < count; i++) for (const address of chosen.splice(Math.floor(Math.random() * chosen.length), 1)) doomed.add(address);
+    const chosen = [...held]
+      .filter(([, socket]) => !leaving.has(socket) && !socket.connecting)
+      .map(([address]) => address);
+    for (let i = 0; i < count; i++)
+      for (const address of chosen.splice(Math.floor(Math.random() * chosen.length), 1))
+        doomed.add(address);
     return [...doomed];
   },
   rollCall,

@@ -1,4 +1,5 @@
-// Thousands of connections, watched for minutes on a bad network: nobody alive may be called dead; then a thousand are cut off at once.
+// Thousands of connections, watched for minutes on a bad network: nobody alive may be called dead;
+// then a thousand are cut off at once.
 import { setTimeout as sleep } from "node:timers/promises";
 import { quantile } from "../scale/statistics.mjs";
 import { SoakNetwork } from "./network.mjs";
@@ -64,7 +65,9 @@ export async function measure(settings = {}) {
       churned: total("connected") - terms.connections,
       suspicions: total("suspicions"),
       unhandled: total("unhandled"),
-      markingSteps: (await all(({ markingSteps }) => markingSteps)).flat().filter((ms) => ms > LONG_MS),
+      markingSteps: (await all(({ markingSteps }) => markingSteps))
+        .flat()
+        .filter((ms) => ms > LONG_MS),
       problems: records.flatMap(({ problems }) => problems),
     };
   });
@@ -117,7 +120,10 @@ async function soak(network, all, terms) {
   let [outages, missing] = [0, 0];
   for (let left = terms.soakMs; left > 0; left -= HEAP_EVERY_MS) {
     const forMs = Math.min(left, HEAP_EVERY_MS);
-    const [, its] = await Promise.all([all((part) => part.load(share(terms), forMs)), disturb(network, terms, forMs)]);
+    const [, its] = await Promise.all([
+      all((part) => part.load(share(terms), forMs)),
+      disturb(network, terms, forMs),
+    ]);
     outages += its;
     heaps.push(await heap());
     missing = (await all((part) => part.missing())).reduce((sum, its) => sum + its, 0);
@@ -171,21 +177,28 @@ async function cutOff(network, all, terms) {
   let verdicts = [];
   for (
     let waited = 0;
-    waited < LATEST_BUDGETS && !doomed.every((address) => verdicts.some((it) => it.address === address));
+    waited < LATEST_BUDGETS &&
+    !doomed.every((address) => verdicts.some((it) => it.address === address));
     waited += 0.5
   ) {
     await sleep(budgetMs / 2);
     verdicts = (await all((part) => part.verdicts())).flat();
   }
   const rollCalls = await all((part) => part.rollCall());
-  const ends = verdicts.filter(({ address }) => isDoomed.has(address)).map((verdict) => ({ ...verdict, ms: verdict.at - cutAt }));
+  const ends = verdicts
+    .filter(({ address }) => isDoomed.has(address))
+    .map((verdict) => ({ ...verdict, ms: verdict.at - cutAt }));
   const times = ends.map(({ ms }) => ms);
   return {
     doomed: doomed.length,
     found: times.length,
     times,
     foundLate: ends.filter(({ ms }) => ms > budgetMs + GRACE_MS),
-    detection: { p50Ms: quantile(times, 0.5), p99Ms: quantile(times, 0.99), maxMs: Math.max(...times) },
+    detection: {
+      p50Ms: quantile(times, 0.5),
+      p99Ms: quantile(times, 0.99),
+      maxMs: Math.max(...times),
+    },
     ownTimeOfCut: worst(await all((part) => part.ownTime())),
     living: rollCalls.reduce((sum, { living }) => sum + living, 0),
     answered: rollCalls.reduce((sum, { answered }) => sum + answered, 0),
@@ -205,7 +218,10 @@ function worst(ownTimes) {
 
 function worstOf(parts, names) {
   const most = names.map((name) => [name, Math.max(...parts.map((it) => it[name]))]);
-  return { stretches: parts.reduce((sum, { stretches }) => sum + stretches, 0), ...Object.fromEntries(most) };
+  return {
+    stretches: parts.reduce((sum, { stretches }) => sum + stretches, 0),
+    ...Object.fromEntries(most),
+  };
 }
 
 export function table(result) {
@@ -215,7 +231,10 @@ export function table(result) {
   return [
     ["", "measured"],
     ["connections watched, in processes", `${result.connections}, ${result.processes}`],
-    ["minutes, outages, came and went", `${(result.soakMs / 60_000).toFixed(1)}, ${result.outages}, ${result.churned}`],
+    [
+      "minutes, outages, came and went",
+      `${(result.soakMs / 60_000).toFixed(1)}, ${result.outages}, ${result.churned}`,
+    ],
     ["suspicions that were refuted", String(result.suspicions - result.found)],
     ["processor time of a server, with its load", `${(100 * result.cpuShare).toFixed(0)} %`],
     [
@@ -224,11 +243,22 @@ export function table(result) {
     ],
     ["own time in one go: p50, p99, longest", own(ownTime)],
     ["the same while those cut are found", own(ownTimeOfCut)],
-    [`more than ${LONG_MS} ms in one go: of that softirqs, collections of garbage`, longOf(result).map(partsOf).join("; ") || "none"],
+    [
+      `more than ${LONG_MS} ms in one go: of that softirqs, collections of garbage`,
+      longOf(result).map(partsOf).join("; ") || "none",
+    ],
     ...(result.tracesMarking
-      ? [[`steps of V8's marking of more than ${LONG_MS} ms`, result.markingSteps.map(ms).join("; ") || "none"]]
+      ? [
+          [
+            `steps of V8's marking of more than ${LONG_MS} ms`,
+            result.markingSteps.map(ms).join("; ") || "none",
+          ],
+        ]
       : []),
-    [`500 bare readings of TCP_INFO (control): p50, longest of ${control.stretches}`, `${ms(control.p50Ms)}, ${ms(control.maxMs)}`],
+    [
+      `500 bare readings of TCP_INFO (control): p50, longest of ${control.stretches}`,
+      `${ms(control.p50Ms)}, ${ms(control.maxMs)}`,
+    ],
   ];
 }
 
@@ -236,10 +266,30 @@ export function targets(result) {
   const { budgetMs, detection } = result;
   const long = longOf(result).filter(({ ownMs, softirqMs }) => ownMs - softirqMs > LONG_MS).length;
   return [
-    { what: "false alarms", measured: `${result.falseAlarms.length}`, target: "0", isMet: result.falseAlarms.length === 0 },
-    { what: "ends that did not reach the other side", measured: `${result.missing}`, target: "0", isMet: result.missing === 0 },
-    { what: "heap at the end / at the start", measured: result.heapGrowth.toFixed(3), target: "<= 1.05", isMet: result.heapGrowth <= 1.05 },
-    { what: `times that halfopen alone kept the loop for more than ${LONG_MS} ms`, measured: `${long}`, target: "0", isMet: long === 0 },
+    {
+      what: "false alarms",
+      measured: `${result.falseAlarms.length}`,
+      target: "0",
+      isMet: result.falseAlarms.length === 0,
+    },
+    {
+      what: "ends that did not reach the other side",
+      measured: `${result.missing}`,
+      target: "0",
+      isMet: result.missing === 0,
+    },
+    {
+      what: "heap at the end / at the start",
+      measured: result.heapGrowth.toFixed(3),
+      target: "<= 1.05",
+      isMet: result.heapGrowth <= 1.05,
+    },
+    {
+      what: `times that halfopen alone kept the loop for more than ${LONG_MS} ms`,
+      measured: `${long}`,
+      target: "0",
+      isMet: long === 0,
+    },
     {
       what: "found, of those cut at once",
       measured: `${result.found} of ${result.doomed}`,
@@ -258,8 +308,18 @@ export function targets(result) {
 
 export function detectionTargets({ p50Ms, p99Ms, maxMs }, budgetMs) {
   return [
-    { what: "detection p50, p99", measured: `${ms(p50Ms)}, ${ms(p99Ms)}`, target: `<= ${budgetMs} ms`, isMet: p99Ms <= budgetMs },
-    { what: "the last of them", measured: ms(maxMs), target: `<= ${budgetMs + GRACE_MS} ms`, isMet: maxMs <= budgetMs + GRACE_MS },
+    {
+      what: "detection p50, p99",
+      measured: `${ms(p50Ms)}, ${ms(p99Ms)}`,
+      target: `<= ${budgetMs} ms`,
+      isMet: p99Ms <= budgetMs,
+    },
+    {
+      what: "the last of them",
+      measured: ms(maxMs),
+      target: `<= ${budgetMs + GRACE_MS} ms`,
+      isMet: maxMs <= budgetMs + GRACE_MS,
+    },
   ];
 }
 

@@ -1,4 +1,5 @@
-// Tells when softirqs ran in threads of a name: "FROM TO" a line, in ms of the monotonic clock. Ends with its standard input.
+// Tells when softirqs ran in threads of a name: "FROM TO" a line, in ms of the monotonic clock.
+// Ends with its standard input.
 //   unshare --mount node softirq-reader.mjs NAME
 import { execFileSync, spawn } from "node:child_process";
 import { mkdirSync, rmdirSync, writeFileSync } from "node:fs";
@@ -25,10 +26,12 @@ console.log("ready");
 // Of a processor: softirqs do not nest.
 const since = new Map();
 createInterface({ input: pipe.stdout }).on("line", (line) => {
-  const [, processor, seconds, event] = line.match(/\[(\d+)\] \S+ +([\d.]+): softirq_(entry|exit):/) ?? [];
+  const [, processor, seconds, event] =
+    line.match(/\[(\d+)\] \S+ +([\d.]+): softirq_(entry|exit):/) ?? [];
   const at = Number(seconds) * 1000;
   if (event === "entry") since.set(processor, at);
-  else if (event === "exit" && at - since.get(processor) >= SHORTEST_MS) console.log(`${since.get(processor)} ${at}`);
+  else if (event === "exit" && at - since.get(processor) >= SHORTEST_MS)
+    console.log(`${since.get(processor)} ${at}`);
 });
 
 process.stdin.resume().on("end", () => {

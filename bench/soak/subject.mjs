@@ -31,7 +31,15 @@ const server = createServer((socket) => {
   watch(socket, { detectWithinMs })
     .on("suspect", () => suspicions++)
     .on("dead", ({ cause, why, silentForMs, evidence: { lossRatio, tcpInfo } }) =>
-      verdicts.push({ address: remoteAddress, at: now(), cause, why, silentForMs, lossRatio, rttMs: tcpInfo?.rttMs }),
+      verdicts.push({
+        address: remoteAddress,
+        at: now(),
+        cause,
+        why,
+        silentForMs,
+        lossRatio,
+        rttMs: tcpInfo?.rttMs,
+      }),
     );
 });
 server.listen({ port, host: "0.0.0.0", backlog: 4096 });
@@ -43,13 +51,16 @@ function now() {
   return Number(process.hrtime.bigint()) / 1e6;
 }
 
-/** Data in flight on some connections all the time: that is watched in another way than an idle one. */
+/**
+ * Data in flight on some connections all the time: that is watched in another way than an idle one.
+ */
 async function push({ connections, forMs }) {
   const end = now() + forMs;
   for await (const _ of every(PUSH_EVERY_MS)) {
     if (now() > end) return;
     const all = [...sockets];
-    for (let i = 0; i < connections; i++) all[Math.floor(Math.random() * all.length)]?.write(PUSHED);
+    for (let i = 0; i < connections; i++)
+      all[Math.floor(Math.random() * all.length)]?.write(PUSHED);
   }
 }
 

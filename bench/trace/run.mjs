@@ -1,6 +1,15 @@
-// The walk of one reading from the kernel to the verdict: `npm run bench:trace`. Each function of the package with a block body says when it is
-// entered, while a connection is watched whose cable is pulled. Per check: functions entered, files, moves between files, decodings of TCP_INFO.
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+// The walk of one reading from the kernel to the verdict: `npm run bench:trace`. Each function of
+// the package with a block body says when it is entered, while a connection is watched whose cable
+// is pulled. Per check: functions entered, files, moves between files, decodings of TCP_INFO.
+import {
+  cpSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -13,8 +22,13 @@ const PORT = 7000;
 const FUNCTIONS = new Set(["FunctionDeclaration", "FunctionExpression", "ArrowFunctionExpression"]);
 /** What the engine calls for each connection that is due. */
 const CHECK = { file: "watch/connection", name: "check" };
-/** What no reading should pass: of the check that finds the first missing answer, and of a calm one. */
-const TARGETS = { "first answer missing": { files: 20, moves: 60, decoded: 1 }, calm: { files: 7, moves: 12, decoded: 0 } };
+/**
+ * What no reading should pass: of the check that finds the first missing answer, and of a calm one.
+ */
+const TARGETS = {
+  "first answer missing": { files: 20, moves: 60, decoded: 1 },
+  calm: { files: 7, moves: 12, decoded: 0 },
+};
 
 const { values } = parseArgs({ options: { path: { type: "boolean", default: false } } });
 const folder = mkdtempSync(join(tmpdir(), "halfopen-trace-"));
@@ -28,7 +42,8 @@ try {
 
 /** A copy of the built package whose functions say that they are entered. */
 function instrument(into) {
-  for (const name of ["package.json", "dist"]) cpSync(join(ROOT, name), join(into, name), { recursive: true });
+  for (const name of ["package.json", "dist"])
+    cpSync(join(ROOT, name), join(into, name), { recursive: true });
   symlinkSync(join(ROOT, "node_modules"), join(into, "node_modules"));
   const dist = join(into, "dist");
   for (const name of readdirSync(dist, { recursive: true, encoding: "utf8" })) {
@@ -44,11 +59,15 @@ function withEntries(code, file) {
   visit(parseAst(code), "", (name, body) => {
     const isCheck = file === CHECK.file && name === CHECK.name;
     const entered = `globalThis.__entered?.(${JSON.stringify(file)}, ${JSON.stringify(name)});`;
-    insertions.push({ at: body.start + 1, text: isCheck ? `globalThis.__begin?.();${entered}try{` : entered });
+    insertions.push({
+      at: body.start + 1,
+      text: isCheck ? `globalThis.__begin?.();${entered}try{` : entered,
+    });
     if (isCheck) insertions.push({ at: body.end - 1, text: "}finally{globalThis.__end?.()}" });
   });
   let text = code;
-  for (const { at, text: inserted } of insertions.sort((a, b) => b.at - a.at)) text = text.slice(0, at) + inserted + text.slice(at);
+  for (const { at, text: inserted } of insertions.sort((a, b) => b.at - a.at))
+    text = text.slice(0, at) + inserted + text.slice(at);
   return text;
 }
 
@@ -65,7 +84,10 @@ function visit(node, name, onBody) {
     if (key !== "id" && key !== "key" && typeof child === "object") visit(child, called, onBody);
 }
 
-/** Two hosts and a switch; the peer's cable is pulled when the connection has become calm. Returns the checks that the subject saw. */
+/**
+ * Two hosts and a switch; the peer's cable is pulled when the connection has become calm. Returns
+ * the checks that the subject saw.
+ */
 async function run(copy) {
   const world = await World.open();
   try {
@@ -73,12 +95,20 @@ async function run(copy) {
     const peer = `require("node:net").createServer((s) => s.resume()).listen(${PORT}, "0.0.0.0", () => console.log("ready"))`;
     await firstLine(await network.spawn("right", [process.execPath, "-e", peer]));
     const script = fileURLToPath(new URL("subject.mjs", import.meta.url));
-    const env = { HALFOPEN_COPY: join(copy, "dist/index.js"), PEER: network.address("right"), PORT: String(PORT) };
+    const env = {
+      HALFOPEN_COPY: join(copy, "dist/index.js"),
+      PEER: network.address("right"),
+      PORT: String(PORT),
+    };
     const subject = await network.spawn("left", [process.execPath, script], { env });
     const lines = [];
     const ended = new Promise((resolve, reject) => {
-      subject.onLine((line) => (line === "calm" ? void network.pullCable("right") : lines.push(line)));
-      subject.onExit((code) => (code === 0 ? resolve(null) : reject(new Error(subject.errors.join("\n")))));
+      subject.onLine((line) =>
+        line === "calm" ? void network.pullCable("right") : lines.push(line),
+      );
+      subject.onExit((code) =>
+        code === 0 ? resolve(null) : reject(new Error(subject.errors.join("\n"))),
+      );
     });
     await ended;
     return lines.map((line) => JSON.parse(line));
@@ -109,8 +139,11 @@ function report(checks) {
       decoded: check.entered.filter(([, fn]) => fn === "decodeTcpInfo").length,
     };
     const target = TARGETS[name];
-    const isMet = target === undefined || Object.entries(target).every(([key, most]) => row[key] <= most);
-    const verdict = target ? `  wanted <= ${target.files}, ${target.moves}, ${target.decoded}: ${isMet ? "met" : "missed"}` : "";
+    const isMet =
+      target === undefined || Object.entries(target).every(([key, most]) => row[key] <= most);
+    const verdict = target
+      ? `  wanted <= ${target.files}, ${target.moves}, ${target.decoded}: ${isMet ? "met" : "missed"}`
+      : "";
     console.log(
       `${name.padEnd(22)} ${String(files.length).padStart(7)} ${String(row.files).padStart(6)} ${String(row.moves).padStart(6)} ${String(row.decoded).padStart(17)}${verdict}`,
     );

@@ -1,4 +1,5 @@
-// Watches one connection with an instrumented copy of the package, and says on standard output what each check entered. See run.mjs.
+// Watches one connection with an instrumented copy of the package, and says on standard output what
+// each check entered. See run.mjs.
 import { once } from "node:events";
 import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";

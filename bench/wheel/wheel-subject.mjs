@@ -14,12 +14,18 @@ const random = () => {
   return state / 2 ** 32;
 };
 
-/** The entries in the order in which they are moved; their deadlines at first, and after the move in that order. */
+/**
+ * The entries in the order in which they are moved; their deadlines at first, and after the move in
+ * that order.
+ */
 function draw(entries, isMovedEarlier) {
   const first = Int32Array.from({ length: entries }, () => 1 + Math.floor(random() * SPAN_MS));
   const moves = Uint32Array.from({ length: entries }, (_, i) => i);
   if (order === "shuffled") shuffle(moves);
-  const moved = (ms) => (isMovedEarlier ? Math.max(1, Math.floor(ms * random())) : ms + 1 + Math.floor(random() * SPAN_MS));
+  const moved = (ms) =>
+    isMovedEarlier
+      ? Math.max(1, Math.floor(ms * random()))
+      : ms + 1 + Math.floor(random() * SPAN_MS);
   return { first, moves, second: Int32Array.from(moves, (i) => moved(first[i])) };
 }
 
@@ -43,10 +49,18 @@ function wheel({ first, second }) {
 }
 
 function newEntries(count) {
-  return Array.from({ length: count }, () => ({ wheelNext: null, wheelPrevious: null, wheelSlot: -1, wheelTick: 0 }));
+  return Array.from({ length: count }, () => ({
+    wheelNext: null,
+    wheelPrevious: null,
+    wheelSlot: -1,
+    wheelTick: 0,
+  }));
 }
 
-/** What a wheel with intrusive entries cannot do without: each entry read and written once when it is set, and once when it is moved. */
+/**
+ * What a wheel with intrusive entries cannot do without: each entry read and written once when it
+ * is set, and once when it is moved.
+ */
 function touch({ first, second }) {
   const entries = newEntries(first.length);
   return {
@@ -64,7 +78,11 @@ function touch({ first, second }) {
 const nothing = () => {};
 
 function node(durationOf, move) {
-  return { set: (i) => setTimeout(nothing, durationOf(i)), move, end: (timer) => clearTimeout(timer) };
+  return {
+    set: (i) => setTimeout(nothing, durationOf(i)),
+    move,
+    end: (timer) => clearTimeout(timer),
+  };
 }
 
 function again(durationOf) {
@@ -74,7 +92,10 @@ function again(durationOf) {
   };
 }
 
-/** `move` gets what `set` returned, and the number of the move. It returns what it made instead, if anything. */
+/**
+ * `move` gets what `set` returned, and the number of the move. It returns what it made instead, if
+ * anything.
+ */
 const SUBJECTS = {
   touch,
   wheel,
@@ -96,7 +117,10 @@ const SUBJECTS = {
     ),
 };
 
-/** The timers are laid out in the order of their moves before these are timed: what misses the cache then is theirs alone. */
+/**
+ * The timers are laid out in the order of their moves before these are timed: what misses the cache
+ * then is theirs alone.
+ */
 function run(entries) {
   const drawn = draw(entries, name === "wheelEarlier");
   const { set, move, end = () => {} } = SUBJECTS[name](drawn);
@@ -110,7 +134,10 @@ function run(entries) {
   for (let i = 0; i < entries; i++) inOrder[i] = move(inOrder[i], i) ?? inOrder[i];
   const ended = process.hrtime.bigint();
   for (const timer of inOrder) end(timer);
-  return { insertNs: Number(inserted - started) / entries, moveNs: Number(ended - moving) / entries };
+  return {
+    insertNs: Number(inserted - started) / entries,
+    moveNs: Number(ended - moving) / entries,
+  };
 }
 
 run(WARM_UP);

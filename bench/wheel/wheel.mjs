@@ -1,4 +1,5 @@
-// (e) The timer wheel beside Node's timers: a million deadlines, each set and then moved, as a keepalive of a million connections does.
+// (e) The timer wheel beside Node's timers: a million deadlines, each set and then moved, as a
+// keepalive of a million connections does.
 import { execFileSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { median } from "../scale/statistics.mjs";
@@ -22,8 +23,11 @@ export const method =
   "Node keeps one list a duration, so it is given as many durations as there are milliseconds, and once the same for all.";
 
 export async function measure({ entries = 1_000_000, runs = 5 } = {}) {
-  const rows = ORDERS.flatMap((order) => Object.keys(SUBJECTS).map((name) => ({ name, order, times: [] })));
-  for (let run = 0; run < runs; run++) for (const { name, order, times } of rows) times.push(timesOf(name, order, entries));
+  const rows = ORDERS.flatMap((order) =>
+    Object.keys(SUBJECTS).map((name) => ({ name, order, times: [] })),
+  );
+  for (let run = 0; run < runs; run++)
+    for (const { name, order, times } of rows) times.push(timesOf(name, order, entries));
   return { entries, runs, rows: rows.map((row) => ({ ...row, ...medians(row.times) })) };
 }
 
@@ -38,9 +42,13 @@ function medians(own) {
 function timesOf(name, order, entries) {
   const script = fileURLToPath(new URL("./wheel-subject.mjs", import.meta.url));
   return JSON.parse(
-    execFileSync(process.execPath, ["--expose-gc", "--max-old-space-size=4096", script, name, order, String(entries)], {
-      encoding: "utf8",
-    }),
+    execFileSync(
+      process.execPath,
+      ["--expose-gc", "--max-old-space-size=4096", script, name, order, String(entries)],
+      {
+        encoding: "utf8",
+      },
+    ),
   );
 }
 
@@ -59,9 +67,17 @@ export function table({ rows }) {
 
 export function targets({ rows }) {
   const find = (name, order) => rows.find((row) => row.name === name && row.order === order).bothNs;
-  const target = (what, ns) => ({ what, measured: `${ns.toFixed(0)} ns`, target: `<= ${MOST_NS} ns`, isMet: ns <= MOST_NS });
+  const target = (what, ns) => ({
+    what,
+    measured: `${ns.toFixed(0)} ns`,
+    target: `<= ${MOST_NS} ns`,
+    isMet: ns <= MOST_NS,
+  });
   return [
     target("insert and move of an entry, in order", find("wheel", "in order")),
-    target("the same, shuffled, beyond reading and writing each entry", find("wheel", "shuffled") - find("touch", "shuffled")),
+    target(
+      "the same, shuffled, beyond reading and writing each entry",
+      find("wheel", "shuffled") - find("touch", "shuffled"),
+    ),
   ];
 }

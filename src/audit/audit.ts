@@ -5,14 +5,29 @@ import { insideNamespace, type NetworkNamespace } from "../kernel/netlink/networ
 import type { OptionsWanted } from "../kernel/options/connection-options.ts";
 import type { SystemPort } from "../kernel/port/port.ts";
 import { readSystemDefaults, type SystemDefaults } from "../kernel/system/system-defaults.ts";
-import { type ConnectionFilter, kernelConditions, matchesOwner, matchesRow, needsOwner } from "../survey/connection-filter.ts";
+import {
+  type ConnectionFilter,
+  kernelConditions,
+  matchesOwner,
+  matchesRow,
+  needsOwner,
+} from "../survey/connection-filter.ts";
 import { ConnectionRow } from "../survey/connection-row.ts";
 import type { ConnectionTable } from "../survey/connection-table.ts";
 import { processName } from "../survey/owners.ts";
 import { HANGING_STATES, type Survey, takeSurvey } from "../survey/survey.ts";
-import type { AuditedConnection, AuditSummary, ConnectionOutline, Verdict } from "./audited-connection.ts";
+import type {
+  AuditedConnection,
+  AuditSummary,
+  ConnectionOutline,
+  Verdict,
+} from "./audited-connection.ts";
 import { type Danger, DangerOrder } from "./danger-order.ts";
-import { type EffectiveOptions, effectiveOptions, type SettingsSource } from "./effective-options.ts";
+import {
+  type EffectiveOptions,
+  effectiveOptions,
+  type SettingsSource,
+} from "./effective-options.ts";
 import type { Nudged, NudgeTarget } from "./nudge-round.ts";
 import { type FoundOwners, findOwners } from "./owners/owner-search.ts";
 import type { OwnerTable } from "./owners/owner-table.ts";
@@ -68,7 +83,14 @@ export class Audit {
     this.#options = options;
     this.problems = found.problems;
     this.#noticeMs = new Float64Array(2 * found.table.size);
-    const tally = { connections: 0, neverNotice: 0, dead: 0, suspect: 0, neverClosed: 0, assumed: 0 };
+    const tally = {
+      connections: 0,
+      neverNotice: 0,
+      dead: 0,
+      suspect: 0,
+      neverClosed: 0,
+      assumed: 0,
+    };
     this.#order = this.#rank(tally);
     this.summary = tally;
   }
@@ -95,7 +117,8 @@ export class Audit {
     for (const index of this.#order) {
       this.#table.row(index, row);
       const owner = this.#owners.ownerOf(index);
-      if (owner && this.#owners.optionsOf(index)) yield { ...owner, cookie: row.id.cookieBytes, key: row.cookieKey };
+      if (owner && this.#owners.optionsOf(index))
+        yield { ...owner, cookie: row.id.cookieBytes, key: row.cookieKey };
     }
   }
 
@@ -114,7 +137,11 @@ export class Audit {
     return order.sorted();
   }
 
-  #weigh(row: ConnectionRow, tally: { -readonly [Key in keyof AuditSummary]: AuditSummary[Key] }, order: DangerOrder): void {
+  #weigh(
+    row: ConnectionRow,
+    tally: { -readonly [Key in keyof AuditSummary]: AuditSummary[Key] },
+    order: DangerOrder,
+  ): void {
     const effective = this.#effective(row);
     const notice = this.#notice(row, effective);
     this.#noticeMs[2 * row.index] = notice.idle ?? NEVER;
@@ -127,7 +154,11 @@ export class Audit {
     if (danger === "dead") tally.dead++;
     else if (danger === "suspect") tally.suspect++;
     else if (danger === "leak") tally.neverClosed++;
-    order.add(row.index, danger, notice.idle === null ? null : Math.max(notice.idle, notice.inFlight ?? 0));
+    order.add(
+      row.index,
+      danger,
+      notice.idle === null ? null : Math.max(notice.idle, notice.inFlight ?? 0),
+    );
   }
 
   #matchesOwner(row: ConnectionRow): boolean {
@@ -149,7 +180,11 @@ export class Audit {
     };
   }
 
-  #outline<T extends Verdict | null>(row: ConnectionRow, settingsFrom: SettingsSource, diagnosis: T): ConnectionOutline & { diagnosis: T } {
+  #outline<T extends Verdict | null>(
+    row: ConnectionRow,
+    settingsFrom: SettingsSource,
+    diagnosis: T,
+  ): ConnectionOutline & { diagnosis: T } {
     const pid = this.#owners.pidOf(row.index);
     return {
       local: row.local,
@@ -177,7 +212,10 @@ export class Audit {
   }
 
   #ranked({ index }: ConnectionRow): NoticeTimes {
-    const [idle, inFlight] = [this.#noticeMs[2 * index] as number, this.#noticeMs[2 * index + 1] as number];
+    const [idle, inFlight] = [
+      this.#noticeMs[2 * index] as number,
+      this.#noticeMs[2 * index + 1] as number,
+    ];
     return { idle: idle === NEVER ? null : idle, inFlight: inFlight === NEVER ? null : inFlight };
   }
 
@@ -191,14 +229,17 @@ export class Audit {
       isOrphan: row.inode === 0,
       rttMs: row.hasInfo ? row.rttMs : 0,
       // While retransmitting the kernel tells the timeout after its doublings.
-      rtoMs: row.hasInfo ? row.rtoMs / (row.retransmits > 0 ? 2 ** Math.min(LARGEST_BACKOFF, row.backoff) : 1) : INITIAL_RTO_MS,
+      rtoMs: row.hasInfo
+        ? row.rtoMs / (row.retransmits > 0 ? 2 ** Math.min(LARGEST_BACKOFF, row.backoff) : 1)
+        : INITIAL_RTO_MS,
       system: defaults,
     });
   }
 
   /** State and cause alone are known of a connection in order without a diagnosis of it. */
   #brief(row: ConnectionRow, effective: EffectiveOptions): Verdict | null {
-    if (row.hasInfo && isInOrder(row) && !this.#nudged(row)) return ordinaryVerdict(effective.options.keepalive.enabled);
+    if (row.hasInfo && isInOrder(row) && !this.#nudged(row))
+      return ordinaryVerdict(effective.options.keepalive.enabled);
     return this.#verdict(row, effective);
   }
 
@@ -226,7 +267,9 @@ export class Audit {
 
   /** Routes are those of the namespace that this thread is in. */
   #examinePath(row: ConnectionRow): LocalPath | null {
-    return this.#namespaces[row.namespaceIndex]?.isOwn === false ? null : examineLocalPath(row.localAddress, row.remoteAddress);
+    return this.#namespaces[row.namespaceIndex]?.isOwn === false
+      ? null
+      : examineLocalPath(row.localAddress, row.remoteAddress);
   }
 
   #defaultsOf(row: ConnectionRow): SystemDefaults {
@@ -245,17 +288,23 @@ export class Audit {
 }
 
 /**
- * Looks at every TCP connection of the machine: whose it is, what it is set to, how long it would take to notice a dead peer, and how
- * it is now. Sends nothing and changes nothing.
+ * Looks at every TCP connection of the machine: whose it is, what it is set to, how long it would
+ * take to notice a dead peer, and how it is now. Sends nothing and changes nothing.
  *
- * @throws HalfOpenError `ERR_NOT_SUPPORTED`, `ERR_PERMISSION` when not even the own namespace can be seen
+ * @throws HalfOpenError `ERR_NOT_SUPPORTED`, `ERR_PERMISSION` when not even the own namespace can
+ * be seen
  */
 export function takeAudit(port: SystemPort, options: AuditOptions): Audit {
   const { filter, allNamespaces, wanted = "all" } = options;
   const states = filter.states.length > 0 ? filter.states : HANGING_STATES;
   const request = { states, withInfo: true, filter: kernelConditions(filter), allNamespaces };
   const survey = takeSurvey(port, request);
-  return finishedAudit(port, survey, findOwners(port, survey.table, wanted, filter.pids.length > 0 ? filter.pids : undefined), options);
+  return finishedAudit(
+    port,
+    survey,
+    findOwners(port, survey.table, wanted, filter.pids.length > 0 ? filter.pids : undefined),
+    options,
+  );
 }
 
 function finishedAudit(
@@ -266,10 +315,22 @@ function finishedAudit(
 ): Audit {
   const hiddenNote = `${hidden} processes of other users are hidden: their connections have no owner here; run as root to see them`;
   const defaults = namespaces.map((namespace) => defaultsInside(port, namespace));
-  return new Audit({ table, owners, namespaces, defaults, problems: hidden > 0 ? [...problems, hiddenNote] : problems }, options);
+  return new Audit(
+    {
+      table,
+      owners,
+      namespaces,
+      defaults,
+      problems: hidden > 0 ? [...problems, hiddenNote] : problems,
+    },
+    options,
+  );
 }
 
-/** Of a namespace that may not be entered nothing was listed either: our own values stand in its place, unused. */
+/**
+ * Of a namespace that may not be entered nothing was listed either: our own values stand in its
+ * place, unused.
+ */
 function defaultsInside(port: SystemPort, namespace: NetworkNamespace): SystemDefaults {
   try {
     return insideNamespace(port, namespace, readSystemDefaults);
@@ -280,7 +341,8 @@ function defaultsInside(port: SystemPort, namespace: NetworkNamespace): SystemDe
 
 /** A verdict needs some µs: the many connections that are in order need none to be ranked. */
 function needsVerdict(row: ConnectionRow): boolean {
-  if (row.state === "CLOSE_WAIT" || row.state === "FIN_WAIT2" || row.state === "SYN_SENT") return true;
+  if (row.state === "CLOSE_WAIT" || row.state === "FIN_WAIT2" || row.state === "SYN_SENT")
+    return true;
   return row.probes > 0 || row.retransmits > 0 || (row.sendQueue > 0 && row.state !== "LISTEN");
 }
 

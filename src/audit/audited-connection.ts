@@ -26,7 +26,12 @@ export interface ConnectionOutline {
 /** One connection as an audit tells of it. */
 export interface AuditedConnection extends ConnectionOutline {
   readonly fd: number | null;
-  readonly keepalive: { readonly enabled: boolean; readonly idleMs: number; readonly intervalMs: number; readonly count: number } | null;
+  readonly keepalive: {
+    readonly enabled: boolean;
+    readonly idleMs: number;
+    readonly intervalMs: number;
+    readonly count: number;
+  } | null;
   readonly userTimeoutMs: number | null;
   readonly sendQueueBytes: number;
   readonly diagnosis: Diagnosis | null;

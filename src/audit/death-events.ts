@@ -19,7 +19,10 @@ export interface Death {
 /** So many probes or timeouts in a row are no loss of everyday life: the kernel gave up. */
 const GAVE_UP = 3;
 
-/** Collects post-mortems of connections that the kernel ended because their peer was silent. Ordinary closes are left out. */
+/**
+ * Collects post-mortems of connections that the kernel ended because their peer was silent.
+ * Ordinary closes are left out.
+ */
 export class DeathEvents {
   readonly #events: SockDiagEvents;
   readonly #table: ConnectionTable = new ConnectionTable();
@@ -46,7 +49,8 @@ export class DeathEvents {
     const deaths: Death[] = [];
     for (const row of this.#table.rows()) {
       const diagnosis = postMortem(row, wallClock);
-      if (diagnosis) deaths.push({ local: row.local, remote: row.remote, diagnosis, seenAt: wallClock });
+      if (diagnosis)
+        deaths.push({ local: row.local, remote: row.remote, diagnosis, seenAt: wallClock });
     }
     return deaths;
   }
@@ -65,7 +69,8 @@ export class DeathEvents {
 function postMortem(row: ConnectionRow, wallClock: number): Diagnosis | null {
   const info = row.tcpInfo;
   if (!info || row.remotePort === 0) return null;
-  if (info.segmentsIn === 0) return null; // no answer to its SYN ever came: connect() says so itself
+  // No answer to its SYN ever came: connect() says so itself
+  if (info.segmentsIn === 0) return null;
   if (row.probes < GAVE_UP && row.retransmits < GAVE_UP) return null;
   const unansweredAttempts = Math.max(row.probes, row.retransmits);
   const { state, ...finding } = classifyEnding({
@@ -84,7 +89,14 @@ function postMortem(row: ConnectionRow, wallClock: number): Diagnosis | null {
     silentForMs,
     since: silentForMs === null ? null : wallClock - silentForMs,
     // The error that its program got is not told.
-    evidence: { tcpInfo: info, errorCode: null, localPath: null, unansweredAttempts, lossRatio: 0, others: null },
+    evidence: {
+      tcpInfo: info,
+      errorCode: null,
+      localPath: null,
+      unansweredAttempts,
+      lossRatio: 0,
+      others: null,
+    },
     local: row.local,
     remote: row.remote,
     label: null,

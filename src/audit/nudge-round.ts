@@ -7,7 +7,11 @@ import { Liveness } from "../core/judge/liveness.ts";
 import type { TcpInfo } from "../core/tcp-info.ts";
 import type { Instant } from "../core/time/instant.ts";
 import { NUDGE_IDLE_MS, nudgeDescriptor } from "../kernel/nudge.ts";
-import { applyOptions, type ConnectionOptions, readOptions } from "../kernel/options/connection-options.ts";
+import {
+  applyOptions,
+  type ConnectionOptions,
+  readOptions,
+} from "../kernel/options/connection-options.ts";
 import { readUserTimeout } from "../kernel/options/user-timeout.ts";
 import type { SystemPort } from "../kernel/port/port.ts";
 import { ForeignProcess } from "../kernel/process/pidfd.ts";
@@ -26,7 +30,10 @@ export interface NudgeTarget {
 export interface Nudged {
   readonly liveness: Liveness;
   readonly info: TcpInfo;
-  /** From the first probe to the answer; `null` without one. To the few ms at which it is looked for. */
+  /**
+   * From the first probe to the answer; `null` without one. To the few ms at which it is looked
+   * for.
+   */
   readonly answeredAfterMs: number | null;
 }
 
@@ -47,9 +54,10 @@ interface Asked {
 }
 
 /**
- * Sends keepalive probes on other processes' quiet connections and waits for the answers, at most the budget and {@link GRACE_MS}.
- * No protocol is touched; keepalive is switched on for the time of asking and then put back. Connections with a user timeout are left
- * alone: there an unanswered probe could end them (measured on 6.18).
+ * Sends keepalive probes on other processes' quiet connections and waits for the answers, at most
+ * the budget and {@link GRACE_MS}. No protocol is touched; keepalive is switched on for the time of
+ * asking and then put back. Connections with a user timeout are left alone: there an unanswered
+ * probe could end them (measured on 6.18).
  */
 export class NudgeRound {
   readonly #port: SystemPort;
@@ -81,7 +89,8 @@ export class NudgeRound {
   /** Puts every option back; also for when the program is interrupted. */
   stop(): void {
     for (const asked of [...this.#open.values()]) this.#finish(asked);
-    for (const process of this.#processes.values()) if (typeof process !== "number") process.close();
+    for (const process of this.#processes.values())
+      if (typeof process !== "number") process.close();
     this.#processes.clear();
   }
 
@@ -92,13 +101,27 @@ export class NudgeRound {
     const asked = reach(process, target, (fd): Asked | null => {
       const info = readInfo(fd);
       const silentForMs = info ? (heardAgeMs(info) ?? 0) : 0;
-      if (!info || flowOf(info) !== "idle" || silentForMs < NUDGE_IDLE_MS || readUserTimeout(fd) !== 0) return null;
+      if (
+        !info ||
+        flowOf(info) !== "idle" ||
+        silentForMs < NUDGE_IDLE_MS ||
+        readUserTimeout(fd) !== 0
+      )
+        return null;
       if ((info.probes ?? 0) > MOST_UNANSWERED) return null;
       const saved = readOptions(fd);
-      const keepalive = { enabled: true, idleMs: NUDGE_IDLE_MS, intervalMs: saved.keepalive.intervalMs, count: LOOSEST_COUNT };
+      const keepalive = {
+        enabled: true,
+        idleMs: NUDGE_IDLE_MS,
+        intervalMs: saved.keepalive.intervalMs,
+        count: LOOSEST_COUNT,
+      };
       applyOptions(fd, saved, { ...saved, keepalive });
       nudgeDescriptor(fd);
-      const liveness = new Liveness({ budgetMs: this.#budgetMs, rtoMaxMs: null, answers: ORDINARY_ANSWERS }, now);
+      const liveness = new Liveness(
+        { budgetMs: this.#budgetMs, rtoMaxMs: null, answers: ORDINARY_ANSWERS },
+        now,
+      );
       liveness.nudged(now);
       return { target, process, saved, liveness, startedAt: now, info, answeredAt: null };
     });
@@ -137,7 +160,11 @@ export class NudgeRound {
       return fd;
     });
     if (isThere === null) return;
-    this.#done.set(asked.target.key, { liveness, info, answeredAfterMs: answeredAt === null ? null : Math.max(0, answeredAt - startedAt) });
+    this.#done.set(asked.target.key, {
+      liveness,
+      info,
+      answeredAfterMs: answeredAt === null ? null : Math.max(0, answeredAt - startedAt),
+    });
   }
 
   #processOf(pid: number): ForeignProcess | number {
@@ -155,8 +182,15 @@ function readInfo(fd: number): TcpInfo | null {
   return typeof info === "number" || info.state === "CLOSE" ? null : info;
 }
 
-/** `null`: the socket cannot be reached any more, or the kernel refused an option of it because it ended. */
-function reach<T>(process: ForeignProcess, { fd, cookie }: NudgeTarget, work: (fd: number) => T | null): T | null {
+/**
+ * `null`: the socket cannot be reached any more, or the kernel refused an option of it because it
+ * ended.
+ */
+function reach<T>(
+  process: ForeignProcess,
+  { fd, cookie }: NudgeTarget,
+  work: (fd: number) => T | null,
+): T | null {
   try {
     const result = process.withSocket(fd, cookie, (duplicate) => ({ result: work(duplicate) }));
     return typeof result === "number" ? null : result.result;

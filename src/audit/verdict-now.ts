@@ -15,8 +15,15 @@ export interface VerdictFrame {
   /** The cap on backoff, where the connection has one of its own. */
   readonly rtoMaxMs: number | null;
   /** As read or assumed. */
-  readonly keepalive: { readonly enabled: boolean; readonly idleMs: number; readonly intervalMs: number };
-  /** `false`: the times of keepalive are assumed, so that a count of probes does not tell for how long they were sent. */
+  readonly keepalive: {
+    readonly enabled: boolean;
+    readonly idleMs: number;
+    readonly intervalMs: number;
+  };
+  /**
+   * `false`: the times of keepalive are assumed, so that a count of probes does not tell for how
+   * long they were sent.
+   */
   readonly isKeepaliveRead: boolean;
   /** What came of asking, where it was asked. */
   readonly nudged: Nudged | null;
@@ -32,7 +39,10 @@ export interface VerdictFrame {
   examinePath(row: ConnectionRow): LocalPath | null;
 }
 
-/** Says from one reading of the kernel's evidence how a connection is. `null` for a socket without a connection. */
+/**
+ * Says from one reading of the kernel's evidence how a connection is. `null` for a socket without a
+ * connection.
+ */
 export function verdictNow(row: ConnectionRow, frame: VerdictFrame): Diagnosis | null {
   if (!row.hasInfo || row.state === "LISTEN") return null;
   if (!isPastHandshake(row.state)) return connecting(row, frame);
@@ -40,18 +50,31 @@ export function verdictNow(row: ConnectionRow, frame: VerdictFrame): Diagnosis |
   const info = evidenceOf(row);
   if (!info) return null;
   const silentForMs = row.heardAgeMs ?? 0;
-  if (frame.nudged) return tell(row, info, frame.nudged.liveness, frame.nudged.liveness.state, frame);
+  if (frame.nudged)
+    return tell(row, info, frame.nudged.liveness, frame.nudged.liveness.state, frame);
   const liveness = judged(row, info, silentForMs, frame);
   const isFlimsy = liveness.flow === "idle" && !frame.isKeepaliveRead;
-  return tell(row, info, liveness, liveness.state === "dead" && isFlimsy ? "suspect" : liveness.state, frame);
+  return tell(
+    row,
+    info,
+    liveness,
+    liveness.state === "dead" && isFlimsy ? "suspect" : liveness.state,
+    frame,
+  );
 }
 
 /** What {@link verdictNow} says of a connection in order, without its words. */
-export function ordinaryVerdict(isKeepaliveOn: boolean): { readonly state: State; readonly cause: Cause } {
+export function ordinaryVerdict(isKeepaliveOn: boolean): {
+  readonly state: State;
+  readonly cause: Cause;
+} {
   return isKeepaliveOn ? HEALTHY : QUIET;
 }
 
-/** Most connections of a machine: decoding and judging all that is known of them would change nothing. */
+/**
+ * Most connections of a machine: decoding and judging all that is known of them would change
+ * nothing.
+ */
 export function isInOrder(row: ConnectionRow): boolean {
   return row.state === "ESTABLISHED" && !isQuestionOpen(row);
 }
@@ -59,7 +82,12 @@ export function isInOrder(row: ConnectionRow): boolean {
 const HEALTHY = { state: "alive", cause: "healthy" } as const;
 const QUIET = { state: "alive", cause: "quiet" } as const;
 const ORDINARY: TcpInfo = { state: "ESTABLISHED" };
-const NOT_JUDGED = { flow: "idle", attempts: { count: 0, areLocal: false }, isHeardWithoutProgress: false, isRushed: false } as const;
+const NOT_JUDGED = {
+  flow: "idle",
+  attempts: { count: 0, areLocal: false },
+  isHeardWithoutProgress: false,
+  isRushed: false,
+} as const;
 
 /** What a diagnosis takes from a judgement. */
 interface Judged {
@@ -76,11 +104,18 @@ function connecting(row: ConnectionRow, frame: VerdictFrame): Diagnosis {
   const system = { ...frame.system, rtoMaxMs: frame.rtoMaxMs ?? frame.system.rtoMaxMs };
   const forMs = connectingForMs(row.retransmits, row.timerExpiresMs, system);
   const why = [...found.why, `the first SYN left ${seconds(forMs)} ago`];
-  if (frame.givesUpAfterMs !== null) why.push(`the kernel gives up in ${seconds(Math.max(0, frame.givesUpAfterMs - forMs))}`);
+  if (frame.givesUpAfterMs !== null)
+    why.push(`the kernel gives up in ${seconds(Math.max(0, frame.givesUpAfterMs - forMs))}`);
   return { ...found, why };
 }
 
-function tell(row: ConnectionRow, info: TcpInfo, judged: Judged, state: State, frame: VerdictFrame): Diagnosis {
+function tell(
+  row: ConnectionRow,
+  info: TcpInfo,
+  judged: Judged,
+  state: State,
+  frame: VerdictFrame,
+): Diagnosis {
   const silentForMs = row.heardAgeMs;
   const answeredAfterMs = frame.nudged?.answeredAfterMs ?? null;
   const localPath = state === "alive" ? null : frame.examinePath(row);
@@ -101,14 +136,20 @@ function tell(row: ConnectionRow, info: TcpInfo, judged: Judged, state: State, f
     isQuestioned: frame.keepalive.enabled || frame.nudged !== null,
     processSilentForMs: null,
     pausedForMs: null,
-    doubt: state !== "alive" && judged.flow !== "in-flight" && !judged.attempts.areLocal ? doubtAbout(info) : null,
+    doubt:
+      state !== "alive" && judged.flow !== "in-flight" && !judged.attempts.areLocal
+        ? doubtAbout(info)
+        : null,
     hasRtoCap: frame.rtoMaxMs !== null,
   });
   return {
     state,
     ...finding,
     overdue: false,
-    why: answeredAfterMs === null ? finding.why : [...finding.why, `answered a keepalive probe after ${Math.ceil(answeredAfterMs)} ms`],
+    why:
+      answeredAfterMs === null
+        ? finding.why
+        : [...finding.why, `answered a keepalive probe after ${Math.ceil(answeredAfterMs)} ms`],
     unknown: frame.unknown === null ? finding.unknown : [...finding.unknown, frame.unknown],
     silentForMs,
     since: silentForMs === null ? null : frame.wallClock - silentForMs,
@@ -127,22 +168,40 @@ function tell(row: ConnectionRow, info: TcpInfo, judged: Judged, state: State, f
   };
 }
 
-function judged(row: ConnectionRow, info: TcpInfo, silentForMs: number, frame: VerdictFrame): Liveness {
-  const frameOptions = { budgetMs: frame.detectWithinMs, rtoMaxMs: frame.rtoMaxMs, mustOutlastOutages: false };
-  const options = { ...frameOptions, found: 0, answers: ORDINARY_ANSWERS }; // one reading knows no span
+function judged(
+  row: ConnectionRow,
+  info: TcpInfo,
+  silentForMs: number,
+  frame: VerdictFrame,
+): Liveness {
+  const frameOptions = {
+    budgetMs: frame.detectWithinMs,
+    rtoMaxMs: frame.rtoMaxMs,
+    mustOutlastOutages: false,
+  };
+  // One reading knows no span
+  const options = { ...frameOptions, found: 0, answers: ORDINARY_ANSWERS };
   const isProbed = row.timer === "keepalive" && row.probes > 0;
   const heardMs = isProbed ? probedForMs(row.probes, silentForMs, frame) : silentForMs;
   const liveness = new Liveness(options, -heardMs);
-  if (isQuestionOpen(row)) liveness.observe(0, { ...info, lastAckReceivedMs: heardMs, lastDataReceivedMs: heardMs });
+  if (isQuestionOpen(row))
+    liveness.observe(0, { ...info, lastAckReceivedMs: heardMs, lastDataReceivedMs: heardMs });
   return liveness;
 }
 
 /**
- * Silence counts from when it was questioned: an idle hour before the first probe proves nothing. What the engine takes for routine
- * silence before a probe is added, since it will take it off.
+ * Silence counts from when it was questioned: an idle hour before the first probe proves nothing.
+ * What the engine takes for routine silence before a probe is added, since it will take it off.
  */
-function probedForMs(probes: number, silentForMs: number, { keepalive, detectWithinMs, rtoMaxMs }: VerdictFrame): number {
-  const askedForMs = Math.max(0, Math.min(silentForMs - keepalive.idleMs, probes * keepalive.intervalMs));
+function probedForMs(
+  probes: number,
+  silentForMs: number,
+  { keepalive, detectWithinMs, rtoMaxMs }: VerdictFrame,
+): number {
+  const askedForMs = Math.max(
+    0,
+    Math.min(silentForMs - keepalive.idleMs, probes * keepalive.intervalMs),
+  );
   const routineMs = new Liveness({ budgetMs: detectWithinMs, rtoMaxMs }, 0).plan.idleMs;
   return Math.min(silentForMs, askedForMs + routineMs);
 }
@@ -154,14 +213,20 @@ export function isQuestionOpen(row: ConnectionRow): boolean {
   return row.unackedSegments > 0 || row.notSentBytes > 0 || row.retransmits > 0;
 }
 
-/** The count of probes stays stale after keepalive was switched off, until an ACK comes (measured on 6.18): then it says nothing. */
+/**
+ * The count of probes stays stale after keepalive was switched off, until an ACK comes (measured on
+ * 6.18): then it says nothing.
+ */
 function evidenceOf(row: ConnectionRow): TcpInfo | null {
   const info = row.tcpInfo;
   if (!info) return null;
   return row.timer === "keepalive" || row.timer === "persist" ? info : { ...info, probes: 0 };
 }
 
-/** Whether a peer answers every probe nobody knows from one reading; it may show that the last one from before was answered. */
+/**
+ * Whether a peer answers every probe nobody knows from one reading; it may show that the last one
+ * from before was answered.
+ */
 function doubtAbout(info: TcpInfo): string {
   const answers = new Answers();
   answers.observe(0, info, false);

@@ -7,20 +7,26 @@ import { HalfOpenError } from "../core/errors.ts";
 export type Side = "client" | "server";
 
 /**
- * Calls `onSocket` for every TCP and TLS socket that this program opens or accepts from now on, on every Node line: the diagnostics
- * channels tell of accepted ones everywhere, of outgoing ones completely since Node 22. On Node 20 `net.client.socket` misses
- * `new Socket().connect()` (pg) and `tls.connect()`, so there connect() itself is wrapped.
+ * Calls `onSocket` for every TCP and TLS socket that this program opens or accepts from now on, on
+ * every Node line: the diagnostics channels tell of accepted ones everywhere, of outgoing ones
+ * completely since Node 22. On Node 20 `net.client.socket` misses `new Socket().connect()` (pg) and
+ * `tls.connect()`, so there connect() itself is wrapped.
  *
  * @throws HalfOpenError `ERR_NOT_SUPPORTED` under Bun
  */
-export function adoptSockets(onSocket: (socket: Socket, side: Side) => void, options: { readonly servers: boolean }): void {
+export function adoptSockets(
+  onSocket: (socket: Socket, side: Side) => void,
+  options: { readonly servers: boolean },
+): void {
   if (process.versions.bun !== undefined)
     throw new HalfOpenError(
       "ERR_NOT_SUPPORTED",
       "Bun's diagnostics channels do not tell of its sockets (1.4): call watch() in the program",
     );
   if (Number.parseInt(process.versions.node, 10) >= 22)
-    subscribe("net.client.socket", (message) => onSocket((message as { socket: Socket }).socket, "client"));
+    subscribe("net.client.socket", (message) =>
+      onSocket((message as { socket: Socket }).socket, "client"),
+    );
   else wrapConnect(onSocket);
   if (options.servers) {
     adoptAccepted(onSocket);
@@ -37,7 +43,10 @@ function wrapConnect(onSocket: (socket: Socket, side: Side) => void): void {
   Socket.prototype.connect = connectAndTell as typeof connect;
 }
 
-/** A TLS server's raw socket has no handlers of the program; its TLSSocket has, and comes when the handshake is done. */
+/**
+ * A TLS server's raw socket has no handlers of the program; its TLSSocket has, and comes when the
+ * handshake is done.
+ */
 function adoptAccepted(onSocket: (socket: Socket, side: Side) => void): void {
   const known = new WeakSet<Server>();
   subscribe("net.server.socket", (message) => {
@@ -51,7 +60,10 @@ function adoptAccepted(onSocket: (socket: Socket, side: Side) => void): void {
   });
 }
 
-/** What the parent process accepted and sent (`subprocess.send(message, socket)`): no channel tells of it. A listener for 'message' would keep the process alive. */
+/**
+ * What the parent process accepted and sent (`subprocess.send(message, socket)`): no channel tells
+ * of it. A listener for 'message' would keep the process alive.
+ */
 function adoptReceived(onSocket: (socket: Socket, side: Side) => void): void {
   const { emit } = process;
   process.emit = function emitAndTell(this: NodeJS.Process, ...args: unknown[]): boolean {

@@ -17,8 +17,10 @@ export interface AutoOptions {
 const DEFAULT_BUDGET_MS = 10_000;
 
 /**
- * Reads HALFOPEN_DETECT_WITHIN, HALFOPEN_ON_DEAD, HALFOPEN_ALLOW, HALFOPEN_DENY, HALFOPEN_SERVER, HALFOPEN_LOOPBACK, HALFOPEN_LOG.
- * @throws HalfOpenError `ERR_OPTION_RANGE`: a program that is to be watched must not run unwatched for a typing error
+ * Reads HALFOPEN_DETECT_WITHIN, HALFOPEN_ON_DEAD, HALFOPEN_ALLOW, HALFOPEN_DENY, HALFOPEN_SERVER,
+ * HALFOPEN_LOOPBACK, HALFOPEN_LOG.
+ * @throws HalfOpenError `ERR_OPTION_RANGE`: a program that is to be watched must not run unwatched
+ * for a typing error
  */
 export function autoOptionsOf(env: NodeJS.ProcessEnv): AutoOptions {
   return {
@@ -43,10 +45,17 @@ function budgetOf(text: string | undefined): number {
 }
 
 /** The first of the words is the default. */
-function oneOf<const Word extends string>(env: NodeJS.ProcessEnv, name: string, words: readonly [Word, ...Word[]]): Word {
+function oneOf<const Word extends string>(
+  env: NodeJS.ProcessEnv,
+  name: string,
+  words: readonly [Word, ...Word[]],
+): Word {
   const text = env[name];
   if (!text) return words[0];
   const word = words.find((one) => one === text);
   if (word) return word;
-  throw new HalfOpenError("ERR_OPTION_RANGE", `${name} must be ${words.join(" or ")}, got ${JSON.stringify(text)}`);
+  throw new HalfOpenError(
+    "ERR_OPTION_RANGE",
+    `${name} must be ${words.join(" or ")}, got ${JSON.stringify(text)}`,
+  );
 }

@@ -1,7 +1,10 @@
 import type { Diagnosis } from "../core/diagnosis.ts";
 import { printable, printableJson } from "../core/printable.ts";
 
-/** Deaths worth a line: a peer that resets or closes is everyday life, and the program hears of it anyway. */
+/**
+ * Deaths worth a line: a peer that resets or closes is everyday life, and the program hears of it
+ * anyway.
+ */
 const EVERYDAY = new Set<Diagnosis["cause"]>(["peer-reset", "closed-by-peer", "closed-locally"]);
 
 /** One line on standard error; with JSON the whole diagnosis. */
@@ -11,7 +14,14 @@ export function reportDeath(diagnosis: Diagnosis, onDead: string, logsJson: bool
   const silence = silentForMs === null ? "" : ` after ${Math.round(silentForMs)} ms of silence`;
   const text = `halfopen: ${remote ?? "a peer"} is dead${silence} (${cause}, ${certainty}): ${why.join("; ")}; ${onDead === "report" ? "left alone" : "connection ended"}`;
   const line = logsJson
-    ? printableJson(JSON.stringify({ time: new Date().toISOString(), event: "dead", action: onDead, diagnosis }))
+    ? printableJson(
+        JSON.stringify({
+          time: new Date().toISOString(),
+          event: "dead",
+          action: onDead,
+          diagnosis,
+        }),
+      )
     : printable(text);
   process.stderr.write(`${line}\n`);
 }

@@ -1,6 +1,7 @@
 /**
- * `node --import halfopen/auto app.js`: watches every TCP and TLS socket of a program whose code is not changed, those it opens and those
- * it accepts. Settings come from the environment; see docs/auto.md, also for what it costs.
+ * `node --import halfopen/auto app.js`: watches every TCP and TLS socket of a program whose code is
+ * not changed, those it opens and those it accepts. Settings come from the environment; see
+ * docs/auto.md, also for what it costs.
  */
 import type { Socket } from "node:net";
 import { HalfOpenError } from "../core/errors.ts";
@@ -14,7 +15,8 @@ const options = autoOptionsOf(process.env);
 const { detectWithinMs, onDead, logsJson } = options;
 
 function adopt(socket: Socket, side: Side): void {
-  // Its address is known when it is connected; only then can it be told whether it is to be watched.
+  // Its address is known when it is connected; only then can it be told whether it is to be
+  // watched.
   if (socket.pending) socket.once("connect", () => begin(socket, side));
   else begin(socket, side);
 }
@@ -25,12 +27,19 @@ function begin(socket: Socket, side: Side): void {
   if (!options.watchesLoopback && isLoopback(address)) return;
   const host = (socket as Socket & { _host?: string | null })._host ?? undefined;
   // A server's rules are about its own port: the peer's is an arbitrary one.
-  const peer = { host, address: address.replace(/^::ffff:/, ""), port: side === "client" ? socket.remotePort : socket.localPort };
+  const peer = {
+    host,
+    address: address.replace(/^::ffff:/, ""),
+    port: side === "client" ? socket.remotePort : socket.localPort,
+  };
   if (options.deny.has(peer) || (options.allow && !options.allow.has(peer))) return;
   try {
-    watch(socket, { detectWithinMs, onDead }).on("dead", (diagnosis) => reportDeath(diagnosis, onDead, logsJson));
+    watch(socket, { detectWithinMs, onDead }).on("dead", (diagnosis) =>
+      reportDeath(diagnosis, onDead, logsJson),
+    );
   } catch (error) {
-    // What cannot be watched (TLS over a stream, say) is left as it is; its socket underneath is watched by itself.
+    // What cannot be watched (TLS over a stream, say) is left as it is; its socket underneath is
+    // watched by itself.
     if (!(error instanceof HalfOpenError)) throw error;
   }
 }

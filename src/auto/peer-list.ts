@@ -1,7 +1,10 @@
 import { BlockList, isIP } from "node:net";
 import { HalfOpenError } from "../core/errors.ts";
 
-/** What of a connection a list is held against: the name it was opened by, where there is one, its address and its port. */
+/**
+ * What of a connection a list is held against: the name it was opened by, where there is one, its
+ * address and its port.
+ */
 export interface PeerName {
   readonly host: string | undefined;
   readonly address: string | undefined;
@@ -13,7 +16,10 @@ interface Rule {
   readonly port: number | null;
 }
 
-/** A comma list of `host`, `host:port`, `:port`, `10.0.0.0/8`, `[fd00::1]:443`: names as the program wrote them, not looked up. */
+/**
+ * A comma list of `host`, `host:port`, `:port`, `10.0.0.0/8`, `[fd00::1]:443`: names as the program
+ * wrote them, not looked up.
+ */
 export class PeerList {
   readonly #rules: readonly Rule[];
 
@@ -24,18 +30,28 @@ export class PeerList {
   }
 
   has(peer: PeerName): boolean {
-    return this.#rules.some(({ matchesHost, port }) => (port === null || port === peer.port) && matchesHost(peer));
+    return this.#rules.some(
+      ({ matchesHost, port }) => (port === null || port === peer.port) && matchesHost(peer),
+    );
   }
 }
 
 function ruleOf(word: string, name: string): Rule {
   const bracketed = /^\[([^\]]+)\](?::(\d+))?$/.exec(word);
   // Two colons or more without brackets are an IPv6 address.
-  const plain = word.split(":").length > 2 ? [word, word, undefined] : /^([^:]*)(?::(\d+))?$/.exec(word);
+  const plain =
+    word.split(":").length > 2 ? [word, word, undefined] : /^([^:]*)(?::(\d+))?$/.exec(word);
   const [, host, portText] = bracketed ?? plain ?? [];
   const port = portText === undefined ? null : Number(portText);
-  if (host === undefined || (host === "" && port === null) || (port !== null && (port < 1 || port > 65_535)))
-    throw new HalfOpenError("ERR_OPTION_RANGE", `${name} takes host, host:port, :port or a subnet, got ${JSON.stringify(word)}`);
+  if (
+    host === undefined ||
+    (host === "" && port === null) ||
+    (port !== null && (port < 1 || port > 65_535))
+  )
+    throw new HalfOpenError(
+      "ERR_OPTION_RANGE",
+      `${name} takes host, host:port, :port or a subnet, got ${JSON.stringify(word)}`,
+    );
   return { matchesHost: hostMatcher(host, name), port };
 }
 
@@ -43,10 +59,14 @@ function hostMatcher(host: string, name: string): Rule["matchesHost"] {
   if (host === "") return () => true;
   const [network = "", prefix] = host.split("/");
   const family = isIP(network);
-  if (prefix === undefined && family === 0) return (peer) => peer.host?.toLowerCase() === host.toLowerCase();
+  if (prefix === undefined && family === 0)
+    return (peer) => peer.host?.toLowerCase() === host.toLowerCase();
   const bits = prefix === undefined ? (family === 6 ? 128 : 32) : Number(prefix);
   if (family === 0 || !Number.isInteger(bits) || bits < 0 || bits > (family === 6 ? 128 : 32))
-    throw new HalfOpenError("ERR_OPTION_RANGE", `${name} takes subnets as 10.0.0.0/8 or fd00::/8, got ${JSON.stringify(host)}`);
+    throw new HalfOpenError(
+      "ERR_OPTION_RANGE",
+      `${name} takes subnets as 10.0.0.0/8 or fd00::/8, got ${JSON.stringify(host)}`,
+    );
   const list = new BlockList();
   list.addSubnet(network, bits, family === 6 ? "ipv6" : "ipv4");
   return ({ address = "" }) => {

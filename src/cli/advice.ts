@@ -1,4 +1,7 @@
-/** The keepalive and user timeout that would notice a dead peer within a budget, and how each program is told. */
+/**
+ * The keepalive and user timeout that would notice a dead peer within a budget, and how each
+ * program is told.
+ */
 export interface Advice {
   readonly program: string;
   /** What to write, one line each. */
@@ -16,24 +19,41 @@ export interface AdvisedKeepalive {
 }
 
 const LEAST_PROBES = 3;
-/** Below the longest pause in which a live peer may not read, a user timeout would end live connections (tcp_timer.c since 5.11). */
+/**
+ * Below the longest pause in which a live peer may not read, a user timeout would end live
+ * connections (tcp_timer.c since 5.11).
+ */
 const ZERO_WINDOW_TOLERANCE_MS = 60_000;
-/** Redis sends its probes a third of tcp-keepalive apart and gives up after three: twice the value in all (src/anet.c). */
+/**
+ * Redis sends its probes a third of tcp-keepalive apart and gives up after three: twice the value
+ * in all (src/anet.c).
+ */
 const REDIS_SHARE = 0.5;
 
-/** At least three probes, so that one or two lost packets kill nobody. `detectWithinMs` of 4000 at least: whole seconds allow no less. */
+/**
+ * At least three probes, so that one or two lost packets kill nobody. `detectWithinMs` of 4000 at
+ * least: whole seconds allow no less.
+ */
 export function advisedKeepalive(detectWithinMs: number): AdvisedKeepalive {
   const budgetS = Math.max(LEAST_PROBES + 1, Math.floor(detectWithinMs / 1000));
   const intervalS = Math.max(1, Math.floor(budgetS / (2 * LEAST_PROBES)));
   const idleS = budgetS - LEAST_PROBES * intervalS;
-  return { idleS, intervalS, count: LEAST_PROBES, userTimeoutMs: Math.max(ZERO_WINDOW_TOLERANCE_MS, budgetS * 1000) };
+  return {
+    idleS,
+    intervalS,
+    count: LEAST_PROBES,
+    userTimeoutMs: Math.max(ZERO_WINDOW_TOLERANCE_MS, budgetS * 1000),
+  };
 }
 
 const IN_FLIGHT_NOTE =
   "data in flight is then noticed after the user timeout, which must outlast the longest time that a live peer may not read";
 
 /** By the name of the process as the kernel has it; the order is that of printing. */
-const PROGRAMS: readonly { readonly names: RegExp; advise(keepalive: AdvisedKeepalive, budgetMs: number): Advice }[] = [
+const PROGRAMS: readonly {
+  readonly names: RegExp;
+  advise(keepalive: AdvisedKeepalive, budgetMs: number): Advice;
+}[] = [
   { names: /^(node|MainThread|npm|npx)/, advise: node },
   { names: /^nginx/, advise: nginx },
   { names: /^haproxy/, advise: haproxy },
@@ -70,13 +90,17 @@ function node({ idleS }: AdvisedKeepalive, budgetMs: number): Advice {
 function nginx({ idleS, intervalS, count }: AdvisedKeepalive): Advice {
   return {
     program: "nginx",
-    lines: [`listen 443 ssl so_keepalive=${idleS}s:${intervalS}s:${count};`, "proxy_socket_keepalive on;"],
+    lines: [
+      `listen 443 ssl so_keepalive=${idleS}s:${intervalS}s:${count};`,
+      "proxy_socket_keepalive on;",
+    ],
     note: "the second line, for upstreams, only switches keepalive on: its times are the system's",
   };
 }
 
 function haproxy({ idleS, intervalS, count, userTimeoutMs }: AdvisedKeepalive): Advice {
-  const times = (side: string): string => `${side}-idle ${idleS}s, ${side}-intvl ${intervalS}s, ${side}-cnt ${count}`;
+  const times = (side: string): string =>
+    `${side}-idle ${idleS}s, ${side}-intvl ${intervalS}s, ${side}-cnt ${count}`;
   return {
     program: "HAProxy",
     lines: [
@@ -121,7 +145,8 @@ function jvm({ idleS, intervalS, count }: AdvisedKeepalive): Advice {
 }
 
 function python({ idleS, intervalS, count, userTimeoutMs }: AdvisedKeepalive): Advice {
-  const set = (option: string, value: number): string => `s.setsockopt(socket.IPPROTO_TCP, socket.${option}, ${value})`;
+  const set = (option: string, value: number): string =>
+    `s.setsockopt(socket.IPPROTO_TCP, socket.${option}, ${value})`;
   return {
     program: "Python",
     lines: [

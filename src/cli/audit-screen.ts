@@ -13,7 +13,10 @@ const MOST_DEATHS = 3;
 type Order = "danger" | "heard" | "process";
 const KEYS: Readonly<Record<string, Order>> = { d: "danger", h: "heard", p: "process" };
 
-/** The audit as a screen that is drawn anew, with keys as top has them. Leaves the terminal as it was. */
+/**
+ * The audit as a screen that is drawn anew, with keys as top has them. Leaves the terminal as it
+ * was.
+ */
 export class AuditScreen {
   readonly #onQuit: () => void;
   readonly #deaths: Death[] = [];
@@ -56,14 +59,21 @@ export class AuditScreen {
   #draw(): void {
     if (!this.#audit) return;
     const rows = Math.max(3, (process.stdout.rows ?? 24) - LINES_AROUND - this.#deaths.length);
-    const lines = firstOf(this.#audit, this.#order, rows).map((connection) => auditLine(connection).slice(0, -1));
+    const lines = firstOf(this.#audit, this.#order, rows).map((connection) =>
+      auditLine(connection).slice(0, -1),
+    );
     const more = this.#audit.size > rows ? `and ${this.#audit.size - rows} more\n` : "";
     const died = printableData(this.#deaths).map(({ local, remote, diagnosis }) =>
       paint("red", `died ${local} -> ${remote}: ${diagnosis.cause}, ${diagnosis.why[0] ?? ""}\n`),
     );
-    const keys = paint("dim", `order: ${this.#order}. keys: d danger, h heard, p process, q quit\n`);
+    const keys = paint(
+      "dim",
+      `order: ${this.#order}. keys: d danger, h heard, p process, q quit\n`,
+    );
     control("clear");
-    print(`${summaryText(this.#audit.summary)}${keys}\n${AUDIT_HEADER}${lines.join("\n")}\n${more}${died.join("")}`);
+    print(
+      `${summaryText(this.#audit.summary)}${keys}\n${AUDIT_HEADER}${lines.join("\n")}\n${more}${died.join("")}`,
+    );
   }
 }
 
@@ -75,6 +85,9 @@ function firstOf(audit: Audit, order: Order, count: number): ConnectionOutline[]
     if (order === "danger" && found.length === count) break;
   }
   if (order === "heard") found.sort((a, b) => (b.lastHeardMs ?? -1) - (a.lastHeardMs ?? -1));
-  if (order === "process") found.sort((a, b) => (a.process ?? "~").localeCompare(b.process ?? "~") || (a.pid ?? 0) - (b.pid ?? 0));
+  if (order === "process")
+    found.sort(
+      (a, b) => (a.process ?? "~").localeCompare(b.process ?? "~") || (a.pid ?? 0) - (b.pid ?? 0),
+    );
   return found.slice(0, count);
 }

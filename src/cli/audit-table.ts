@@ -46,8 +46,16 @@ const COLUMNS: readonly Column[] = [
   { title: "state", width: STATE_WIDTH, text: ({ state }) => state },
   { title: "heard", width: DURATION_WIDTH, text: heardText },
   { title: "unacked", width: 7, text: ({ unacked }) => (unacked === 0 ? "-" : String(unacked)) },
-  { title: "notices idle", width: DURATION_WIDTH + 1, text: (it) => noticeText(it.noticeMs.idle, it) },
-  { title: "in flight", width: DURATION_WIDTH + 1, text: (it) => noticeText(it.noticeMs.inFlight, it) },
+  {
+    title: "notices idle",
+    width: DURATION_WIDTH + 1,
+    text: (it) => noticeText(it.noticeMs.idle, it),
+  },
+  {
+    title: "in flight",
+    width: DURATION_WIDTH + 1,
+    text: (it) => noticeText(it.noticeMs.inFlight, it),
+  },
 ];
 
 export const AUDIT_HEADER: string = `${COLUMNS.map(({ title, width }) => title.padEnd(width)).join("  ")}  now\n`;
@@ -70,7 +78,9 @@ export function summaryText(summary: AuditSummary): string {
   const parts = [
     dead > 0 ? paint("red", `${dead} half-open now (dead peer)`) : null,
     suspect > 0 ? paint("yellow", `${suspect} suspect`) : null,
-    neverClosed > 0 ? paint("yellow", `${neverClosed} that nobody closes (CLOSE_WAIT, FIN_WAIT2)`) : null,
+    neverClosed > 0
+      ? paint("yellow", `${neverClosed} that nobody closes (CLOSE_WAIT, FIN_WAIT2)`)
+      : null,
     assumed > 0 ? `${assumed} with assumed settings (*)` : null,
   ].filter((part) => part !== null);
   return `${neverNotice > 0 ? paint("yellow", would) : would}${parts.length > 0 ? `\n${parts.join(", ")}` : ""}\n`;
@@ -110,5 +120,9 @@ function verdictText({ diagnosis }: ConnectionOutline): string {
 
 function styleOf({ diagnosis, noticeMs }: ConnectionOutline): "red" | "yellow" | null {
   if (diagnosis?.state === "dead") return "red";
-  return diagnosis?.state === "suspect" || diagnosis?.cause === "never-closed" || noticeMs.idle === null ? "yellow" : null;
+  return diagnosis?.state === "suspect" ||
+    diagnosis?.cause === "never-closed" ||
+    noticeMs.idle === null
+    ? "yellow"
+    : null;
 }

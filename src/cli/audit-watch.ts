@@ -12,7 +12,10 @@ export interface WatchSettings {
   take(): Promise<Audit>;
 }
 
-/** Audits again and again until told to stop. On a terminal a screen; as JSON one object a line. Returns the last audit. */
+/**
+ * Audits again and again until told to stop. On a terminal a screen; as JSON one object a line.
+ * Returns the last audit.
+ */
 export async function watchAudits(port: SystemPort, settings: WatchSettings): Promise<Audit> {
   const stopping = new AbortController();
   const stop = (): void => stopping.abort();
@@ -58,6 +61,8 @@ async function printLine(audit: Audit, died: readonly Death[]): Promise<void> {
     if (output.add(`${separator}${jsonText(connection)}`)) await output.flush();
     separator = ",";
   }
-  output.add(`],"summary":${jsonText(audit.summary)},"problems":${jsonText(audit.problems)},"deaths":${jsonText(died)}}\n`);
+  output.add(
+    `],"summary":${jsonText(audit.summary)},"problems":${jsonText(audit.problems)},"deaths":${jsonText(died)}}\n`,
+  );
   await output.flush();
 }

@@ -55,8 +55,11 @@ async function run(args: readonly string[]): Promise<ExitCode> {
   };
   const port: SystemPort = machinePort("audit");
   const everyMs = everyOf(values.every, values.watch ?? false);
-  const take = async (): Promise<Audit> => (values.nudge ? auditAsking(port, options) : takeAudit(port, options));
-  const found = await whereAllowed(() => (values.watch ? watchAgain(port, { everyMs, json, take }) : take()));
+  const take = async (): Promise<Audit> =>
+    values.nudge ? auditAsking(port, options) : takeAudit(port, options);
+  const found = await whereAllowed(() =>
+    values.watch ? watchAgain(port, { everyMs, json, take }) : take(),
+  );
   if (!values.watch) await (json ? printJson(found) : printTable(found));
   const { dead, neverNotice } = found.summary;
   return dead > 0 || neverNotice > 0 ? 1 : 0;
@@ -76,7 +79,9 @@ async function watchAgain(port: SystemPort, settings: WatchSettings): Promise<Au
   return watchAudits(port, settings);
 }
 
-/** Asks who is quiet, then looks again. Interrupted, it puts back what it has set before it ends. */
+/**
+ * Asks who is quiet, then looks again. Interrupted, it puts back what it has set before it ends.
+ */
 async function auditAsking(port: SystemPort, options: AuditOptions): Promise<Audit> {
   const before = takeAudit(port, options);
   const { NudgeRound } = await import("../audit/nudge-round.ts");
@@ -96,7 +101,8 @@ async function printTable(found: Audit): Promise<void> {
   output.add(summaryText(found.summary));
   for (const problem of found.problems) output.add(`note: ${printable(problem)}\n`);
   if (found.size > 0) output.add(`\n${AUDIT_HEADER}`);
-  for (const connection of found.outlines()) if (output.add(auditLine(connection))) await output.flush();
+  for (const connection of found.outlines())
+    if (output.add(auditLine(connection))) await output.flush();
   await output.flush();
 }
 

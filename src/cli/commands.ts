@@ -21,15 +21,18 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import("./predict.ts")).predict,
   },
   audit: {
-    summary: "every connection of this machine: how long it would take to notice a dead peer, and how it is now",
+    summary:
+      "every connection of this machine: how long it would take to notice a dead peer, and how it is now",
     load: async () => (await import("./audit.ts")).audit,
   },
   explain: {
-    summary: "one connection in plain words: what will happen when its peer is gone, and what to change",
+    summary:
+      "one connection in plain words: what will happen when its peer is gone, and what to change",
     load: async () => (await import("./explain.ts")).explain,
   },
   guard: {
-    summary: "keeps running programs' connections inside a budget and ends the dead ones; a dry run unless --apply",
+    summary:
+      "keeps running programs' connections inside a budget and ends the dead ones; a dry run unless --apply",
     load: async () => (await import("./guard.ts")).guard,
   },
   exec: {
@@ -41,7 +44,8 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import("./watch.ts")).watch,
   },
   system: {
-    summary: "the system-wide keepalive values: what they mean, who depends on them; system set changes them",
+    summary:
+      "the system-wide keepalive values: what they mean, who depends on them; system set changes them",
     load: async () => (await import("./system.ts")).system,
   },
 };

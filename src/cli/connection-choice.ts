@@ -6,7 +6,10 @@ import { HANGING_STATES } from "../survey/survey.ts";
 import { UsageError } from "./command.ts";
 import { unknownWord } from "./suggest.ts";
 
-/** The options by which a command is told which connections are meant; each may be given several times, or as a comma list. */
+/**
+ * The options by which a command is told which connections are meant; each may be given several
+ * times, or as a comma list.
+ */
 export const CHOICE_OPTIONS = {
   pid: { type: "string", multiple: true },
   process: { type: "string", multiple: true },
@@ -50,7 +53,9 @@ function words(given: readonly string[] | undefined): string[] {
 function wholeNumber(word: string, option: string, least: number, most: number): number {
   const value = /^\d+$/.test(word) ? Number(word) : Number.NaN;
   if (value >= least && value <= most) return value;
-  throw new UsageError(`${option} takes a whole number from ${least} to ${most}, got ${JSON.stringify(word)}`);
+  throw new UsageError(
+    `${option} takes a whole number from ${least} to ${most}, got ${JSON.stringify(word)}`,
+  );
 }
 
 function range(word: string): Cidr {

@@ -13,5 +13,7 @@ export function detectWithin(text: string | undefined): number {
 export function guardWithin(text: string | undefined): number {
   const detectWithinMs = detectWithin(text);
   if (detectWithinMs >= SMALLEST_GUARD_BUDGET_MS) return detectWithinMs;
-  throw new UsageError(`--detect-within takes at least ${SMALLEST_GUARD_BUDGET_MS}ms, got ${text}: two verdicts must fit`);
+  throw new UsageError(
+    `--detect-within takes at least ${SMALLEST_GUARD_BUDGET_MS}ms, got ${text}: two verdicts must fit`,
+  );
 }

@@ -1,20 +1,32 @@
 import { durationMs } from "../core/time/duration.ts";
 import { UsageError } from "./command.ts";
 
-/** A timer of Node takes 2^31 - 1 ms; what is longer it takes for 1 ms, and a loop would spin. Leaves room for what is added to a duration. */
+/**
+ * A timer of Node takes 2^31 - 1 ms; what is longer it takes for 1 ms, and a loop would spin.
+ * Leaves room for what is added to a duration.
+ */
 const LONGEST_DAYS = 24;
 const LONGEST_MS = LONGEST_DAYS * 86_400_000;
 
-/** Reads `5s`, `500ms`, `1.5h`, `2m` into milliseconds. A bare number is refused: nobody remembers which unit it would be. */
+/**
+ * Reads `5s`, `500ms`, `1.5h`, `2m` into milliseconds. A bare number is refused: nobody remembers
+ * which unit it would be.
+ */
 export function parseDuration(text: string, option: string): number {
   const ms = durationMs(text);
-  if (ms !== null && ms > LONGEST_MS) throw new UsageError(`${option} takes at most ${LONGEST_DAYS}d, got ${JSON.stringify(text)}`);
+  if (ms !== null && ms > LONGEST_MS)
+    throw new UsageError(`${option} takes at most ${LONGEST_DAYS}d, got ${JSON.stringify(text)}`);
   if (ms !== null) return ms;
   const hint = /^\d+(\.\d+)?$/.test(text) ? `; did you mean ${text}s or ${text}ms?` : "";
-  throw new UsageError(`${option} takes a duration with its unit (5s, 500ms, 2m, 1h), got ${JSON.stringify(text)}${hint}`);
+  throw new UsageError(
+    `${option} takes a duration with its unit (5s, 500ms, 2m, 1h), got ${JSON.stringify(text)}${hint}`,
+  );
 }
 
-/** Writes milliseconds for people, two units at most: `480 ms`, `4.21 s`, `15 min 38 s`, `2 h 11 min`. `null` is never. */
+/**
+ * Writes milliseconds for people, two units at most: `480 ms`, `4.21 s`, `15 min 38 s`, `2 h 11
+ * min`. `null` is never.
+ */
 export function formatDuration(ms: number | null): string {
   if (ms === null || ms === Number.POSITIVE_INFINITY) return "never";
   if (ms < 0) return `-${formatDuration(-ms)}`;

@@ -12,7 +12,10 @@ import { guardLine } from "./guard-line.ts";
 import { rendered } from "./output.ts";
 
 const ZERO_WINDOW_TOLERANCE_MS = 60_000;
-/** Children and connections that live shorter than this need no guard: none can die for longer than the budget in that time. */
+/**
+ * Children and connections that live shorter than this need no guard: none can die for longer than
+ * the budget in that time.
+ */
 const LONGEST_SWEEP_MS = 1000;
 
 interface ProgramGuardOptions {
@@ -22,14 +25,28 @@ interface ProgramGuardOptions {
   readonly tell: (text: string) => void;
 }
 
-/** Guards what this process has started, and all that comes from it, as the same user, until the returned function is called. Never throws. */
-export function guardProgram(port: SystemPort, { detectWithinMs, isJson, tell }: ProgramGuardOptions): () => Promise<void> {
+/**
+ * Guards what this process has started, and all that comes from it, as the same user, until the
+ * returned function is called. Never throws.
+ */
+export function guardProgram(
+  port: SystemPort,
+  { detectWithinMs, isJson, tell }: ProgramGuardOptions,
+): () => Promise<void> {
   const log = (event: GuardEvent): void => {
-    if (isJson || event.action !== "set") tell(rendered(event, isJson ? "json-line" : (it) => `halfopen: ${guardLine(it)}\n`));
+    if (isJson || event.action !== "set")
+      tell(rendered(event, isJson ? "json-line" : (it) => `halfopen: ${guardLine(it)}\n`));
   };
   const tree = new ProcessTree(process.pid);
   const world = new LinuxGuardWorld({ port, ending: "disconnect", pids: () => tree.pids() });
-  const rule = { name: "exec", match: MATCH_ALL, detectWithinMs, endsDead: true, includesListeners: true, includesLoopback: false };
+  const rule = {
+    name: "exec",
+    match: MATCH_ALL,
+    detectWithinMs,
+    endsDead: true,
+    includesListeners: true,
+    includesLoopback: false,
+  };
   const actions = new GuardActions({
     world,
     apply: true,
@@ -38,9 +55,18 @@ export function guardProgram(port: SystemPort, { detectWithinMs, isJson, tell }:
     log,
   });
   const brake = new MassDeathBrake(NO_BRAKE);
-  const engine = new GuardEngine({ world, actions, brake, rules: [rule], onlyOwned: true }, performance.now());
+  const engine = new GuardEngine(
+    { world, actions, brake, rules: [rule], onlyOwned: true },
+    performance.now(),
+  );
   const onProblem = (problem: string): void => tell(`halfopen: ${printable(problem)}\n`);
-  const loop = new GuardLoop({ port, world, engine, sweepMs: Math.min(LONGEST_SWEEP_MS, detectWithinMs / 5), onProblem });
+  const loop = new GuardLoop({
+    port,
+    world,
+    engine,
+    sweepMs: Math.min(LONGEST_SWEEP_MS, detectWithinMs / 5),
+    onProblem,
+  });
   try {
     loop.start();
   } catch (error) {

@@ -23,7 +23,16 @@ Exit code: 2 usage, 3 not permitted or not supported, else the program's own.
 
 const CANNOT_RUN = 126;
 const NOT_FOUND = 127;
-const PASSED_ON = ["SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGCONT", "SIGWINCH"] as const;
+const PASSED_ON = [
+  "SIGTERM",
+  "SIGHUP",
+  "SIGINT",
+  "SIGQUIT",
+  "SIGUSR1",
+  "SIGUSR2",
+  "SIGCONT",
+  "SIGWINCH",
+] as const;
 /** A terminal sends these to the whole foreground group, so the program has them already. */
 const FROM_TERMINAL: ReadonlySet<string> = new Set(["SIGINT", "SIGQUIT", "SIGWINCH"]);
 
@@ -37,24 +46,42 @@ export const exec: Command = { help: HELP, run };
 async function run(args: readonly string[]): Promise<number> {
   const end = args.indexOf("--");
   const [file, ...rest] = end < 0 ? [] : args.slice(end + 1);
-  if (file === undefined) throw new UsageError("exec needs the program after --: halfopen exec --detect-within 10s -- CMD");
+  if (file === undefined)
+    throw new UsageError(
+      "exec needs the program after --: halfopen exec --detect-within 10s -- CMD",
+    );
   const { values } = parseArgs({
     args: args.slice(0, end),
-    options: { "detect-within": { type: "string" }, json: { type: "boolean" }, quiet: { type: "boolean" } },
+    options: {
+      "detect-within": { type: "string" },
+      json: { type: "boolean" },
+      quiet: { type: "boolean" },
+    },
   });
   const detectWithinMs = guardWithin(values["detect-within"]);
   const port = machinePort("exec");
   const tell = (text: string): void => void (values.quiet || complain(text));
 
   const refused = adoptOrphans(port);
-  if (refused !== 0) tell(`halfopen: daemons that leave ${file} at once are not covered: prctl failed, errno ${refused}\n`);
+  if (refused !== 0)
+    tell(
+      `halfopen: daemons that leave ${file} at once are not covered: prctl failed, errno ${refused}\n`,
+    );
   const child = spawn(file, rest, { stdio: "inherit" });
-  // An error after the start is a signal that could not be passed on, and no reason to stop guarding.
-  const started = new Promise<Error | null>((resolve) => void child.once("spawn", () => resolve(null)).on("error", resolve));
-  const ended = new Promise<Ending>((resolve) => void child.once("exit", (code, signal) => resolve({ code, signal })));
+  // An error after the start is a signal that could not be passed on, and no reason to stop
+  // guarding.
+  const started = new Promise<Error | null>(
+    (resolve) => void child.once("spawn", () => resolve(null)).on("error", resolve),
+  );
+  const ended = new Promise<Ending>(
+    (resolve) => void child.once("exit", (code, signal) => resolve({ code, signal })),
+  );
   const failure = await started;
   if (failure) return cannotStart(file, failure);
-  const stopPassing = passSignals((signal) => child.kill(signal) || tell(`halfopen: ${signal} could not be passed on to ${file}\n`));
+  const stopPassing = passSignals(
+    (signal) =>
+      child.kill(signal) || tell(`halfopen: ${signal} could not be passed on to ${file}\n`),
+  );
 
   const bury = (): void => buryOrphans(port, child.pid as number);
   process.on("SIGCHLD", bury);

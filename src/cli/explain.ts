@@ -40,7 +40,8 @@ async function run(args: readonly string[]): Promise<ExitCode> {
     },
   });
   const [address, ...more] = positionals;
-  if (address === undefined || more.length > 0) throw new UsageError("halfopen explain takes one address, as halfopen audit prints it");
+  if (address === undefined || more.length > 0)
+    throw new UsageError("halfopen explain takes one address, as halfopen audit prints it");
   const detectWithinMs = detectWithin(values["detect-within"]);
   const end = endOf(address);
   const port = machinePort("explain");
@@ -51,7 +52,12 @@ async function run(args: readonly string[]): Promise<ExitCode> {
   const connection = onlyOne(address, [...audit.connections()], end);
   const own = adviceFor(connection.process, detectWithinMs);
   const advice: Advice[] = values.all || !own ? allAdvice(detectWithinMs) : [own];
-  print(rendered({ connection, advice }, values.json ? "json" : (it) => explanation(it.connection, it.advice, detectWithinMs)));
+  print(
+    rendered(
+      { connection, advice },
+      values.json ? "json" : (it) => explanation(it.connection, it.advice, detectWithinMs),
+    ),
+  );
   return connection.diagnosis?.state === "dead" || connection.noticeMs.idle === null ? 1 : 0;
 }
 
@@ -66,7 +72,9 @@ function endOf(text: string): End {
   const port = digits === "" ? Number.NaN : Number(digits);
   const isWhole = host === "" || text.endsWith(`:${digits}`);
   if (!(port <= 65_535) || !isWhole) {
-    throw new UsageError(`${JSON.stringify(text)} is no address; write 10.0.0.2:5432, [fd00::2]:5432 or :5432`);
+    throw new UsageError(
+      `${JSON.stringify(text)} is no address; write 10.0.0.2:5432, [fd00::2]:5432 or :5432`,
+    );
   }
   return { host: host === "" ? null : host.replace(/^\[(.*)\]$/, "$1").toLowerCase(), port };
 }
@@ -78,16 +86,24 @@ function isEnd(text: string, { host, port }: End): boolean {
 }
 
 /** Of a connection within this machine both ends are listed: the local address comes first then. */
-function onlyOne(address: string, connections: readonly AuditedConnection[], end: End): AuditedConnection {
+function onlyOne(
+  address: string,
+  connections: readonly AuditedConnection[],
+  end: End,
+): AuditedConnection {
   const byLocal = connections.filter(({ local }) => isEnd(local, end));
   if (byLocal.length === 1 && byLocal[0]) return byLocal[0];
   const found = connections.filter(({ local, remote }) => isEnd(local, end) || isEnd(remote, end));
   const [first, second] = found;
-  if (!first) throw new UsageError(`no connection has an end at ${address}; halfopen audit lists them`);
+  if (!first)
+    throw new UsageError(`no connection has an end at ${address}; halfopen audit lists them`);
   if (!second) return first;
   const list = found
     .slice(0, MOST_LISTED)
-    .map(({ local, remote, process, pid }) => `  ${local} -> ${remote}  ${printable(process ?? "?")} ${pid ?? ""}`);
+    .map(
+      ({ local, remote, process, pid }) =>
+        `  ${local} -> ${remote}  ${printable(process ?? "?")} ${pid ?? ""}`,
+    );
   const rest = found.length > MOST_LISTED ? `\n  and ${found.length - MOST_LISTED} more` : "";
   throw new UsageError(
     `${found.length} connections have an end at ${address}; name the other end or the whole address:\n${list.join("\n")}${rest}`,

@@ -7,7 +7,11 @@ import { formatDuration } from "./duration.ts";
 const CLOSING_STATES: ReadonlySet<TcpState> = new Set(["FIN_WAIT1", "CLOSING", "LAST_ACK"]);
 
 /** A connection in plain words. */
-export function explanation(connection: AuditedConnection, advice: readonly Advice[], detectWithinMs: number): string {
+export function explanation(
+  connection: AuditedConnection,
+  advice: readonly Advice[],
+  detectWithinMs: number,
+): string {
   return [
     `${title(connection)}\n`,
     section("What the kernel knows", known(connection)),
@@ -24,7 +28,9 @@ function section(name: string, lines: readonly string[]): string {
 
 function title({ local, remote, state, process, pid, fd, namespace }: AuditedConnection): string {
   const owner =
-    pid === null ? "held by a process that this user may not see, or by none" : `held by ${process ?? "?"} (pid ${pid}, descriptor ${fd})`;
+    pid === null
+      ? "held by a process that this user may not see, or by none"
+      : `held by ${process ?? "?"} (pid ${pid}, descriptor ${fd})`;
   return `${local} -> ${remote}, ${state}, ${owner}${namespace === null ? "" : `, in network namespace ${namespace}`}`;
 }
 
@@ -34,40 +40,65 @@ function known(connection: AuditedConnection): string[] {
   if (keepalive) {
     const { enabled, idleMs, intervalMs, count } = keepalive;
     const times = `first probe after ${formatDuration(idleMs)} of silence, then every ${formatDuration(intervalMs)}, ${count} of them`;
-    lines.push(enabled ? `keepalive is on: ${times}` : "keepalive is off: nothing asks a silent peer");
+    lines.push(
+      enabled ? `keepalive is on: ${times}` : "keepalive is off: nothing asks a silent peer",
+    );
   }
-  if (userTimeoutMs !== null) lines.push(userTimeoutMs === 0 ? "no user timeout" : `user timeout ${formatDuration(userTimeoutMs)}`);
+  if (userTimeoutMs !== null)
+    lines.push(
+      userTimeoutMs === 0 ? "no user timeout" : `user timeout ${formatDuration(userTimeoutMs)}`,
+    );
   return lines;
 }
 
 function traffic({ state, lastHeardMs, unacked, sendQueueBytes }: AuditedConnection): string[] {
   if (!isPastHandshake(state)) return ["the peer was never heard: the connection is not made yet"];
   const heard =
-    lastHeardMs === null ? "when the peer was last heard is not told" : `the peer was last heard ${formatDuration(lastHeardMs)} ago`;
-  if (sendQueueBytes === 0) return [heard, "nothing is in flight: all that was sent has been acknowledged"];
-  const end = CLOSING_STATES.has(state) ? ", the end of the connection among them, which counts as one" : "";
-  return [heard, `${sendQueueBytes} bytes wait for the peer's acknowledgment${end}; ${unacked} segments are in flight`];
+    lastHeardMs === null
+      ? "when the peer was last heard is not told"
+      : `the peer was last heard ${formatDuration(lastHeardMs)} ago`;
+  if (sendQueueBytes === 0)
+    return [heard, "nothing is in flight: all that was sent has been acknowledged"];
+  const end = CLOSING_STATES.has(state)
+    ? ", the end of the connection among them, which counts as one"
+    : "";
+  return [
+    heard,
+    `${sendQueueBytes} bytes wait for the peer's acknowledgment${end}; ${unacked} segments are in flight`,
+  ];
 }
 
 function verdict({ diagnosis }: AuditedConnection): string[] {
   if (!diagnosis) return ["nothing is known of it"];
   const { state, cause, certainty, why, unknown } = diagnosis;
-  return [`${state}: ${cause} (certainty: ${certainty})`, ...why, ...unknown.map((it) => `not known: ${it}`)];
+  return [
+    `${state}: ${cause} (certainty: ${certainty})`,
+    ...why,
+    ...unknown.map((it) => `not known: ${it}`),
+  ];
 }
 
 function future({ noticeMs, userTimeoutMs, state }: AuditedConnection): string[] {
   const { idle, inFlight } = noticeMs;
-  const lines = isWritable(state) ? [idleText(idle), inFlightText(inFlight)] : [endText(state, idle)];
+  const lines = isWritable(state)
+    ? [idleText(idle), inFlightText(inFlight)]
+    : [endText(state, idle)];
   if (userTimeoutMs !== null && userTimeoutMs > 0) {
     lines.push(
       `beware: a live peer that does not read for ${formatDuration(userTimeoutMs)} is ended too (user timeout at a closed window)`,
     );
   }
-  if (state === "CLOSE_WAIT") lines.push("the peer has closed already: it is this program that must close, the kernel never does");
+  if (state === "CLOSE_WAIT")
+    lines.push(
+      "the peer has closed already: it is this program that must close, the kernel never does",
+    );
   return lines;
 }
 
-/** This end may still write: idle and in flight are two cases. In the other states it can do nothing more to bring it about. */
+/**
+ * This end may still write: idle and in flight are two cases. In the other states it can do nothing
+ * more to bring it about.
+ */
 function isWritable(state: TcpState): boolean {
   return state === "ESTABLISHED" || state === "CLOSE_WAIT";
 }
@@ -78,12 +109,17 @@ function idleText(ms: number | null): string {
 }
 
 function inFlightText(ms: number | null): string {
-  return ms === null ? "with data in flight it would never end" : `with data in flight it would end after ${formatDuration(ms)}`;
+  return ms === null
+    ? "with data in flight it would never end"
+    : `with data in flight it would end after ${formatDuration(ms)}`;
 }
 
 function endText(state: TcpState, ms: number | null): string {
-  if (state === "SYN_SENT" && ms !== null) return `the attempt to connect ends ${formatDuration(ms)} after its first SYN`;
-  return ms === null ? `it stays in ${state} for as long as its program holds it` : `it would end after ${formatDuration(ms)}`;
+  if (state === "SYN_SENT" && ms !== null)
+    return `the attempt to connect ends ${formatDuration(ms)} after its first SYN`;
+  return ms === null
+    ? `it stays in ${state} for as long as its program holds it`
+    : `it would end after ${formatDuration(ms)}`;
 }
 
 function adviceText({ program, lines, note }: Advice): string {

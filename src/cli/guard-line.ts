@@ -9,6 +9,8 @@ export function guardLine({ action, connection, after, diagnosis, reason }: Guar
   const settings = after
     ? `; keepalive ${formatDuration(after.keepalive.idleMs)} / ${formatDuration(after.keepalive.intervalMs)} x ${after.keepalive.count}`
     : "";
-  const cause = diagnosis ? `; ${diagnosis.cause} for ${formatDuration(diagnosis.silentForMs)}` : "";
+  const cause = diagnosis
+    ? `; ${diagnosis.cause} for ${formatDuration(diagnosis.silentForMs)}`
+    : "";
   return `${action} ${who} ${where}: ${reason}${settings}${cause}`;
 }

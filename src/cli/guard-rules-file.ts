@@ -1,5 +1,14 @@
 import { readFileSync } from "node:fs";
-import { isMap, isScalar, isSeq, LineCounter, type Node, type Pair, parseDocument, type YAMLMap } from "yaml";
+import {
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  type Pair,
+  parseDocument,
+  type YAMLMap,
+} from "yaml";
 import { SMALLEST_GUARD_BUDGET_MS } from "../guard/budget.ts";
 import { type BrakeSettings, DEFAULT_BRAKE } from "../guard/mass-death-brake.ts";
 import type { GuardRule } from "../guard/rule.ts";
@@ -48,26 +57,49 @@ class RulesReader {
     const document = parseDocument(this.#text, { lineCounter: this.#lines, prettyErrors: false });
     const [error] = document.errors;
     if (error) this.#fail(error.pos[0], error.message);
-    const top = this.#map(document.contents, "the file", ["rules", "brake", "zero-window-tolerance"]);
+    const top = this.#map(document.contents, "the file", [
+      "rules",
+      "brake",
+      "zero-window-tolerance",
+    ]);
     const list = top.get("rules", true) as Node | undefined;
-    if (!isSeq(list) || list.items.length === 0) this.#fail(offsetOf(list ?? top), "rules is a list of at least one rule");
+    if (!isSeq(list) || list.items.length === 0)
+      this.#fail(offsetOf(list ?? top), "rules is a list of at least one rule");
     const rules = list.items.map((item) => this.#rule(item as Node));
     rules.forEach(({ name }, index) => {
       const first = rules.findIndex((rule) => rule.name === name);
-      if (first < index) this.#fail(offsetOf(list.items[index] as Node), `a second rule has the name ${JSON.stringify(name)}`);
+      if (first < index)
+        this.#fail(
+          offsetOf(list.items[index] as Node),
+          `a second rule has the name ${JSON.stringify(name)}`,
+        );
     });
     return {
       rules,
       brake: this.#brake(top.get("brake", true) as Node | undefined),
-      zeroWindowToleranceMs: this.#duration(top, "zero-window-tolerance", DEFAULT_TOLERANCE_MS, 1000),
+      zeroWindowToleranceMs: this.#duration(
+        top,
+        "zero-window-tolerance",
+        DEFAULT_TOLERANCE_MS,
+        1000,
+      ),
     };
   }
 
   #rule(node: Node): GuardRule {
-    const map = this.#map(node, "a rule", ["name", "match", "detect-within", "end-dead", "end-unproven", "listeners", "loopback"]);
+    const map = this.#map(node, "a rule", [
+      "name",
+      "match",
+      "detect-within",
+      "end-dead",
+      "end-unproven",
+      "listeners",
+      "loopback",
+    ]);
     const name = map.get("name");
     if (typeof name !== "string" || name === "") this.#fail(offsetOf(map), "a rule needs a name");
-    if (!map.has("detect-within")) this.#fail(offsetOf(map), `rule ${name} needs detect-within, such as 10s`);
+    if (!map.has("detect-within"))
+      this.#fail(offsetOf(map), `rule ${name} needs detect-within, such as 10s`);
     return {
       name,
       match: this.#match(map.get("match", true) as Node | undefined),
@@ -89,7 +121,8 @@ class RulesReader {
       if (value === undefined) continue;
       const items = isSeq(value) ? (value.items as Node[]) : [value];
       // An empty list would match everything, which nobody means who writes one.
-      if (items.length === 0) this.#fail(offsetOf(value), `${key} is an empty list; leave it out to match all`);
+      if (items.length === 0)
+        this.#fail(offsetOf(value), `${key} is an empty list; leave it out to match all`);
       given[key] = items.map((item) => this.#word(item, key));
       this.#at(value, () => connectionChoice({ [key]: given[key] as string[] }));
     }
@@ -112,10 +145,18 @@ class RulesReader {
   }
 
   #map(node: unknown, what: string, keys: readonly string[]): YAMLMap {
-    if (!isMap(node)) return this.#fail(offsetOf(node as Node | null), `${what} is a mapping with ${keys.join(", ")}`);
+    if (!isMap(node))
+      return this.#fail(
+        offsetOf(node as Node | null),
+        `${what} is a mapping with ${keys.join(", ")}`,
+      );
     for (const { key } of node.items as Pair<Node>[]) {
       const name = isScalar(key) ? String(key.value) : "?";
-      if (!keys.includes(name)) this.#fail(offsetOf(key), `${what} has no ${JSON.stringify(name)}; it takes ${keys.join(", ")}`);
+      if (!keys.includes(name))
+        this.#fail(
+          offsetOf(key),
+          `${what} has no ${JSON.stringify(name)}; it takes ${keys.join(", ")}`,
+        );
     }
     return node;
   }
@@ -131,13 +172,18 @@ class RulesReader {
     const value = map.get(key);
     if (value === undefined) return otherwise;
     if (typeof value === "number" && value >= least && value <= most) return value;
-    return this.#fail(offsetOf(map.get(key, true) as Node), `${key} is a number from ${least} to ${most}`);
+    return this.#fail(
+      offsetOf(map.get(key, true) as Node),
+      `${key} is a number from ${least} to ${most}`,
+    );
   }
 
   #boolean(map: YAMLMap, key: string, otherwise: boolean): boolean {
     const value = map.get(key);
     if (value === undefined) return otherwise;
-    return typeof value === "boolean" ? value : this.#fail(offsetOf(map.get(key, true) as Node), `${key} is true or false`);
+    return typeof value === "boolean"
+      ? value
+      : this.#fail(offsetOf(map.get(key, true) as Node), `${key} is true or false`);
   }
 
   /** What `work` refuses is refused with the line of the node. */

@@ -76,7 +76,8 @@ async function run(args: readonly string[]): Promise<ExitCode> {
   });
   const readRules = (): GuardRules => rulesOf(values);
   const settings = readRules();
-  const everyMs = values.every === undefined ? DEFAULT_EVERY_MS : parseDuration(values.every, "--every");
+  const everyMs =
+    values.every === undefined ? DEFAULT_EVERY_MS : parseDuration(values.every, "--every");
   if (everyMs < 100) throw new UsageError(`--every takes at least 100ms, got ${values.every}`);
   const smallestMs = Math.min(...settings.rules.map(({ detectWithinMs }) => detectWithinMs));
   const longestMs = Math.max(...settings.rules.map(({ detectWithinMs }) => detectWithinMs));
@@ -94,9 +95,19 @@ async function run(args: readonly string[]): Promise<ExitCode> {
   const apply = values.apply ?? false;
   const memory = new GuardMemory(apply ? (values.memory ?? defaultStateFile()) : null, warn);
   const { holdAtMostMs } = settings.brake;
-  const actions = new GuardActions({ world, apply, zeroWindowToleranceMs, holdAtMostMs, memory, log });
+  const actions = new GuardActions({
+    world,
+    apply,
+    zeroWindowToleranceMs,
+    holdAtMostMs,
+    memory,
+    log,
+  });
   const brake = new MassDeathBrake(settings.brake);
-  const engine = new GuardEngine({ world, actions, brake, rules: settings.rules }, performance.now());
+  const engine = new GuardEngine(
+    { world, actions, brake, rules: settings.rules },
+    performance.now(),
+  );
   const notify = notifier(port);
   const loop = new GuardLoop({
     port,
@@ -106,7 +117,8 @@ async function run(args: readonly string[]): Promise<ExitCode> {
     onProblem: warn,
     onSurvey: () => notify("WATCHDOG=1"),
   });
-  const text = (): string => metrics.text(engine.counts, { taken: loop.surveys, lastMs: loop.lastSurveyMs });
+  const text = (): string =>
+    metrics.text(engine.counts, { taken: loop.surveys, lastMs: loop.lastSurveyMs });
   const server = values.metrics === undefined ? null : await serveMetrics(values.metrics, text);
 
   const stopping = new AbortController();
@@ -124,8 +136,12 @@ async function run(args: readonly string[]): Promise<ExitCode> {
   await whereAllowed(async () => loop.start());
   notify("READY=1");
   // A signal arrives at a loop that has something to wait for; the survey's timer is that.
-  if (values.once) await sleep(longestMs + ONCE_GRACE_MS, undefined, { signal: stopping.signal }).catch(() => {});
-  else await new Promise<void>((resolve) => stopping.signal.addEventListener("abort", () => resolve(), { once: true }));
+  if (values.once)
+    await sleep(longestMs + ONCE_GRACE_MS, undefined, { signal: stopping.signal }).catch(() => {});
+  else
+    await new Promise<void>((resolve) =>
+      stopping.signal.addEventListener("abort", () => resolve(), { once: true }),
+    );
   notify("STOPPING=1");
   await loop.stop(values.once ?? false);
   server?.close();
@@ -133,7 +149,10 @@ async function run(args: readonly string[]): Promise<ExitCode> {
   return values.once && dead > 0 ? 1 : 0;
 }
 
-/** Where what lives as long as the machine runs is kept, by network namespace; `null` where there is no such place. */
+/**
+ * Where what lives as long as the machine runs is kept, by network namespace; `null` where there is
+ * no such place.
+ */
 function defaultStateFile(): string | null {
   const name = `${statSync("/proc/self/ns/net").ino}.json`;
   if (process.geteuid?.() === 0) return join("/run/halfopen-guard", name);
@@ -143,7 +162,9 @@ function defaultStateFile(): string | null {
 
 function rulesOf(values: Values & Parameters<typeof connectionChoice>[0]): GuardRules {
   const { rules: path, "detect-within": within, "end-unproven": endsUnproven } = values;
-  const isChoosing = Object.keys(CHOICE_OPTIONS).some((key) => values[key as keyof typeof CHOICE_OPTIONS] !== undefined);
+  const isChoosing = Object.keys(CHOICE_OPTIONS).some(
+    (key) => values[key as keyof typeof CHOICE_OPTIONS] !== undefined,
+  );
   if (path !== undefined) {
     if (within !== undefined || endsUnproven !== undefined || isChoosing)
       throw new UsageError("--rules says which connections and how soon; give no others beside it");
@@ -153,7 +174,14 @@ function rulesOf(values: Values & Parameters<typeof connectionChoice>[0]): Guard
   const detectWithinMs = guardWithin(within);
   const match = connectionChoice(values);
   const ends = { endsDead: true, endsUnproven: endsUnproven ?? false };
-  const rule = { name: "command line", match, detectWithinMs, ...ends, includesListeners: true, includesLoopback: false };
+  const rule = {
+    name: "command line",
+    match,
+    detectWithinMs,
+    ...ends,
+    includesListeners: true,
+    includesLoopback: false,
+  };
   return { rules: [rule], brake: DEFAULT_BRAKE, zeroWindowToleranceMs: DEFAULT_TOLERANCE_MS };
 }
 

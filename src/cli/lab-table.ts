@@ -6,18 +6,33 @@ import { paint } from "./colour.ts";
 import { formatDuration } from "./duration.ts";
 import { textTable } from "./text-table.ts";
 
-/** The lab's report for people: a row for each fault and traffic, a column for each mechanism, then what was broken. */
+/**
+ * The lab's report for people: a row for each fault and traffic, a column for each mechanism, then
+ * what was broken.
+ */
 export function labTable(report: LabReport): string {
-  const mechanisms = MECHANISMS.filter((mechanism) => report.cells.some((cell) => cell.mechanism === mechanism));
+  const mechanisms = MECHANISMS.filter((mechanism) =>
+    report.cells.some((cell) => cell.mechanism === mechanism),
+  );
   const groups: [Fault["effect"], string][] = [
-    ["cuts", `The peer is gone without a word: detection time (the budget is ${formatDuration(report.detectWithinMs)})`],
+    [
+      "cuts",
+      `The peer is gone without a word: detection time (the budget is ${formatDuration(report.detectWithinMs)})`,
+    ],
     ["tells", "The peer's kernel tells"],
     ["lives", "The peer lives: nobody may be given up"],
   ];
   const parts = groups.map(([effect, title]) => {
-    const faults = FAULTS.filter((fault) => fault.effect === effect && report.cells.some((cell) => cell.fault === fault.id));
+    const faults = FAULTS.filter(
+      (fault) => fault.effect === effect && report.cells.some((cell) => cell.fault === fault.id),
+    );
     if (faults.length === 0) return "";
-    const head = ["fault", "traffic", ...mechanisms, ...(mechanisms.includes("watch") ? ["diagnosis of watch"] : [])];
+    const head = [
+      "fault",
+      "traffic",
+      ...mechanisms,
+      ...(mechanisms.includes("watch") ? ["diagnosis of watch"] : []),
+    ];
     const rows = faults
       .flatMap((fault) => fault.traffics.map((traffic) => row(report, mechanisms, fault, traffic)))
       .filter((it) => it.length > 0);
@@ -27,12 +42,20 @@ export function labTable(report: LabReport): string {
 }
 
 /** What was foretold, once for all the faults that it is the same for. */
-function predictedRows(report: LabReport, mechanisms: readonly Mechanism[], faults: readonly Fault[]): string[][] {
+function predictedRows(
+  report: LabReport,
+  mechanisms: readonly Mechanism[],
+  faults: readonly Fault[],
+): string[][] {
   const titles = new Map<string, { title: string; traffic: Traffic; columns: string[] }[]>();
   for (const fault of faults) {
     for (const traffic of fault.traffics) {
-      const cells = report.cells.filter((cell) => cell.fault === fault.id && cell.traffic === traffic);
-      const columns = mechanisms.map((mechanism) => rangeText(cells.find((cell) => cell.mechanism === mechanism)));
+      const cells = report.cells.filter(
+        (cell) => cell.fault === fault.id && cell.traffic === traffic,
+      );
+      const columns = mechanisms.map((mechanism) =>
+        rangeText(cells.find((cell) => cell.mechanism === mechanism)),
+      );
       if (columns.every((column) => column === "")) continue;
       const key = [traffic, ...columns].join("|");
       titles.set(key, [...(titles.get(key) ?? []), { title: fault.title, traffic, columns }]);
@@ -43,7 +66,11 @@ function predictedRows(report: LabReport, mechanisms: readonly Mechanism[], faul
   return groups.flatMap((group) =>
     group
       .slice(0, 1)
-      .map(({ title, traffic, columns }) => [group.length < Math.min(2, most) ? `predicted: ${title}` : "predicted", traffic, ...columns]),
+      .map(({ title, traffic, columns }) => [
+        group.length < Math.min(2, most) ? `predicted: ${title}` : "predicted",
+        traffic,
+        ...columns,
+      ]),
   );
 }
 
@@ -54,7 +81,12 @@ function rangeText(cell: LabCell | undefined): string {
   return `${formatDuration(cell.predictedMs.best)} to ${formatDuration(cell.predictedMs.worst)}`;
 }
 
-function row(report: LabReport, mechanisms: readonly Mechanism[], fault: Fault, traffic: Traffic): string[] {
+function row(
+  report: LabReport,
+  mechanisms: readonly Mechanism[],
+  fault: Fault,
+  traffic: Traffic,
+): string[] {
   const cells = report.cells.filter((cell) => cell.fault === fault.id && cell.traffic === traffic);
   if (cells.length === 0) return [];
   const columns = mechanisms.map((mechanism) =>
@@ -77,9 +109,11 @@ function slowestText(fault: Fault, cells: readonly LabCell[]): string {
   );
   const killed = cells.find(({ falseAlarm }) => falseAlarm);
   if (!worst) return "";
-  if (killed) return paint("red", `KILLED ${formatDuration(killed.detectedMs)} ${killed.error ?? "closed"}`);
+  if (killed)
+    return paint("red", `KILLED ${formatDuration(killed.detectedMs)} ${killed.error ?? "closed"}`);
   if (fault.effect === "lives") return paint("green", "lives");
-  if (worst.detectedMs === null) return paint("yellow", `not in ${formatDuration(Math.round(worst.observedMs / 1000) * 1000)}`);
+  if (worst.detectedMs === null)
+    return paint("yellow", `not in ${formatDuration(Math.round(worst.observedMs / 1000) * 1000)}`);
   if (worst.detectedMs < 0) return paint("red", `KILLED before ${worst.error ?? "closed"}`);
   const text = `${formatDuration(worst.detectedMs)} ${worst.error ?? "closed"}`;
   return worst.ok ? text : paint("red", `${text} (!)`);
@@ -95,8 +129,13 @@ function footer(report: LabReport): string {
     });
   const broken = report.cells
     .filter(({ ok }) => !ok)
-    .map((cell) => `  ${cell.fault}, ${cell.traffic}, IPv${cell.family}${cell.tls ? ", TLS" : ""}: ${cell.problem}\n`);
-  const inTime = report.cells.filter(({ predictedMs, observedMs }) => predictedMs && predictedMs.worst <= observedMs).length;
+    .map(
+      (cell) =>
+        `  ${cell.fault}, ${cell.traffic}, IPv${cell.family}${cell.tls ? ", TLS" : ""}: ${cell.problem}\n`,
+    );
+  const inTime = report.cells.filter(
+    ({ predictedMs, observedMs }) => predictedMs && predictedMs.worst <= observedMs,
+  ).length;
   const skipped = report.skipped.map(({ fault, why }) => `  ${fault}: ${why}\n`);
   return [
     broken.length > 0 ? `${paint("red", "Broken promises of watch")}\n${broken.join("")}` : "",

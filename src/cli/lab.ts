@@ -52,13 +52,22 @@ async function run(args: readonly string[]): Promise<ExitCode> {
     FAULTS.map(({ id }) => id),
   );
   const mechanisms = chosen("mechanism", values.mechanisms, MECHANISMS) as Mechanism[] | undefined;
-  const detectWithinMs = values["detect-within"] === undefined ? undefined : parseDuration(values["detect-within"], "--detect-within");
+  const detectWithinMs =
+    values["detect-within"] === undefined
+      ? undefined
+      : parseDuration(values["detect-within"], "--detect-within");
   if (values.html !== undefined) await checkWritable(values.html);
   const progress = new Progress();
   try {
     const onProgress = (done: number, total: number, fault: string): void =>
       progress.show(`lab: ${done} of ${total} faults done, last ${fault}`);
-    const report = await runLab({ faults, mechanisms, detectWithinMs, isQuick: values.quick, onProgress });
+    const report = await runLab({
+      faults,
+      mechanisms,
+      detectWithinMs,
+      isQuick: values.quick,
+      onProgress,
+    });
     if (values.html !== undefined) {
       progress.show("lab: simulating the detectors for the page");
       await writeLabPage(values.html, report);
@@ -73,19 +82,29 @@ async function run(args: readonly string[]): Promise<ExitCode> {
   }
 }
 
-function chosen(what: string, list: string | undefined, known: readonly string[]): string[] | undefined {
+function chosen(
+  what: string,
+  list: string | undefined,
+  known: readonly string[],
+): string[] | undefined {
   if (list === undefined) return undefined;
   const words = list
     .split(",")
     .map((word) => word.trim())
     .filter((word) => word !== "");
-  if (words.length === 0) throw new UsageError(`--${what}s takes a comma-separated list; known are ${known.join(", ")}`);
-  for (const word of words) if (!known.includes(word)) throw new UsageError(unknownWord(what, word, known));
+  if (words.length === 0)
+    throw new UsageError(`--${what}s takes a comma-separated list; known are ${known.join(", ")}`);
+  for (const word of words)
+    if (!known.includes(word)) throw new UsageError(unknownWord(what, word, known));
   return words;
 }
 
 interface Listing {
-  readonly faults: readonly { readonly id: string; readonly title: string; readonly effect: string }[];
+  readonly faults: readonly {
+    readonly id: string;
+    readonly title: string;
+    readonly effect: string;
+  }[];
   readonly mechanisms: readonly { readonly id: string; readonly note: string }[];
 }
 

@@ -12,7 +12,10 @@ export function machinePort(command: string): SystemPort {
     );
   }
   const port = openPort();
-  if (!port) throw new NotPossibleHere(`halfopen ${command} needs a native back-end, and there is none: ${whyNoPort()}`);
+  if (!port)
+    throw new NotPossibleHere(
+      `halfopen ${command} needs a native back-end, and there is none: ${whyNoPort()}`,
+    );
   return port;
 }
 
@@ -21,7 +24,10 @@ export async function whereAllowed<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    if (error instanceof HalfOpenError && (error.code === "ERR_NOT_SUPPORTED" || error.code === "ERR_PERMISSION")) {
+    if (
+      error instanceof HalfOpenError &&
+      (error.code === "ERR_NOT_SUPPORTED" || error.code === "ERR_PERMISSION")
+    ) {
       throw new NotPossibleHere(error.message);
     }
     throw error;

@@ -29,7 +29,9 @@ async function main(argv: readonly string[]): Promise<number> {
 
 function overview(): string {
   const width = Math.max(...Object.keys(COMMANDS).map((name) => name.length));
-  const lines = Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`);
+  const lines = Object.entries(COMMANDS).map(
+    ([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`,
+  );
   return `halfopen ${version()}: finds out within seconds that the other end of a TCP connection is gone, and says why
 
 Usage: halfopen COMMAND [options]      halfopen COMMAND --help
@@ -49,10 +51,14 @@ function version(): string {
 function isUsage(error: unknown): error is Error {
   if (error instanceof UsageError) return true;
   if (error instanceof HalfOpenError && error.code === "ERR_OPTION_RANGE") return true;
-  return error instanceof TypeError && String((error as NodeJS.ErrnoException).code).startsWith("ERR_PARSE_ARGS");
+  return (
+    error instanceof TypeError &&
+    String((error as NodeJS.ErrnoException).code).startsWith("ERR_PARSE_ARGS")
+  );
 }
 
-// A reader that closes its end early (`halfopen ... | head`) is no error. One that no longer reads complaints stops nothing.
+// A reader that closes its end early (`halfopen ... | head`) is no error. One that no longer reads
+// complaints stops nothing.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code !== "EPIPE") throw error;
   process.exit(0);

@@ -1,10 +1,17 @@
 import { UsageError } from "./command.ts";
 
 /** Reads a plain number within bounds. */
-export function parseNumber(text: string, option: string, smallest: number, largest: number): number {
+export function parseNumber(
+  text: string,
+  option: string,
+  smallest: number,
+  largest: number,
+): number {
   const value = text.trim() === "" ? Number.NaN : Number(text);
   if (value >= smallest && value <= largest) return value;
-  throw new UsageError(`${option} takes a number from ${smallest} to ${largest}, got ${JSON.stringify(text)}`);
+  throw new UsageError(
+    `${option} takes a number from ${smallest} to ${largest}, got ${JSON.stringify(text)}`,
+  );
 }
 
 /** Reads `1%` or `0.01` into a share of 1. */

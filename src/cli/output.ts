@@ -1,6 +1,9 @@
 import { printable, printableData, printableJson } from "../core/printable.ts";
 
-/** Texts are gathered up to this size: a write for each of 100,000 lines would cost more than the lines. */
+/**
+ * Texts are gathered up to this size: a write for each of 100,000 lines would cost more than the
+ * lines.
+ */
 const PIECE_BYTES = 65_536;
 /** UTF-8 takes so many bytes at most for one unit of a string. */
 const MOST_BYTES_A_UNIT = 3;
@@ -21,18 +24,24 @@ const SCREEN = {
 } as const;
 
 /**
- * Data as text. What others chose in it (names of processes, users, interfaces; errors of peers) is data still: in JSON it is escaped, and before
- * it becomes words it is made printable, so that none of it acts on a terminal or forges a line.
+ * Data as text. What others chose in it (names of processes, users, interfaces; errors of peers) is
+ * data still: in JSON it is escaped, and before it becomes words it is made printable, so that none
+ * of it acts on a terminal or forges a line.
  */
 export function rendered<Data>(data: Data, as: Rendering<Data>): string {
   if (typeof as === "function") return as(printableData(data));
   return `${jsonText(data, as === "json" ? 2 : undefined)}\n`;
 }
 
-/** 100,000 of them are checked in a few ms: a text of as many bytes as units is ASCII, and of that JSON leaves only DEL. */
+/**
+ * 100,000 of them are checked in a few ms: a text of as many bytes as units is ASCII, and of that
+ * JSON leaves only DEL.
+ */
 export function jsonText(data: unknown, indent?: number): string {
   const json = JSON.stringify(data, null, indent);
-  return Buffer.byteLength(json) === json.length && !json.includes(DELETE) ? json : printableJson(json);
+  return Buffer.byteLength(json) === json.length && !json.includes(DELETE)
+    ? json
+    : printableJson(json);
 }
 
 /** Writes to standard output. */
@@ -59,8 +68,9 @@ function withOwnControls(text: string): string {
 }
 
 /**
- * Writes to standard output without ever holding more than a piece of it: waits until the reader has taken it. A text becomes bytes as it
- * comes, in memory that is used again; gathered as strings, pieces would be copied three times more on their way out.
+ * Writes to standard output without ever holding more than a piece of it: waits until the reader
+ * has taken it. A text becomes bytes as it comes, in memory that is used again; gathered as
+ * strings, pieces would be copied three times more on their way out.
  */
 export class Output {
   #bytes: Buffer = Buffer.allocUnsafe(2 * PIECE_BYTES);
@@ -69,7 +79,8 @@ export class Output {
   /** `text` is printable already. `true` when a piece is full and {@link flush} should follow. */
   add(text: string): boolean {
     const needed = this.#filled + text.length * MOST_BYTES_A_UNIT;
-    if (needed > this.#bytes.length) this.#bytes = Buffer.concat([this.#bytes.subarray(0, this.#filled)], 2 * needed);
+    if (needed > this.#bytes.length)
+      this.#bytes = Buffer.concat([this.#bytes.subarray(0, this.#filled)], 2 * needed);
     this.#filled += this.#bytes.write(text, this.#filled);
     return this.#filled >= PIECE_BYTES;
   }

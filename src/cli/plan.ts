@@ -42,18 +42,35 @@ async function run(args: readonly string[]): Promise<ExitCode> {
       json: { type: "boolean" },
     },
   });
-  const { "detect-within": within, loss, bursts, rtt, jitter, connections, platform, "false-alarms-per-year": alarms } = values;
-  if (within === undefined) throw new UsageError("plan needs --detect-within, for example --detect-within 10s");
-  if (loss !== undefined && bursts !== undefined) throw new UsageError("--loss and --bursts contradict each other; give one");
+  const {
+    "detect-within": within,
+    loss,
+    bursts,
+    rtt,
+    jitter,
+    connections,
+    platform,
+    "false-alarms-per-year": alarms,
+  } = values;
+  if (within === undefined)
+    throw new UsageError("plan needs --detect-within, for example --detect-within 10s");
+  if (loss !== undefined && bursts !== undefined)
+    throw new UsageError("--loss and --bursts contradict each other; give one");
   const chosen = choose({
     detectWithinMs: parseDuration(within, "--detect-within"),
     ...(loss === undefined ? {} : { loss: parseShare(loss, "--loss") }),
     ...(bursts === undefined ? {} : { loss: parseBursts(bursts) }),
     ...(rtt === undefined ? {} : { rttMs: parseDuration(rtt, "--rtt") }),
     ...(jitter === undefined ? {} : { jitterMs: parseDuration(jitter, "--jitter") }),
-    ...(connections === undefined ? {} : { connections: parseNumber(connections, "--connections", 1, 1e9) }),
-    ...(alarms === undefined ? {} : { falseAlarmsPerYear: parseNumber(alarms, "--false-alarms-per-year", 1e-12, 1e12) }),
-    ...(platform === undefined ? {} : { platform: platform as NonNullable<Requirement["platform"]> }),
+    ...(connections === undefined
+      ? {}
+      : { connections: parseNumber(connections, "--connections", 1, 1e9) }),
+    ...(alarms === undefined
+      ? {}
+      : { falseAlarmsPerYear: parseNumber(alarms, "--false-alarms-per-year", 1e-12, 1e12) }),
+    ...(platform === undefined
+      ? {}
+      : { platform: platform as NonNullable<Requirement["platform"]> }),
   });
   print(rendered(chosen, values.json ? "json" : planText));
   return chosen.feasible ? 0 : 1;
@@ -62,21 +79,33 @@ async function run(args: readonly string[]): Promise<ExitCode> {
 function parseBursts(text: string): LossLaw {
   const [length, share, ...rest] = text.split(",");
   if (length === undefined || share === undefined || rest.length > 0)
-    throw new UsageError(`--bursts takes their mean length and their share of the time (500ms,2%), got ${JSON.stringify(text)}`);
-  return { meanBurstMs: parseDuration(length, "--bursts, length,"), burstShare: parseShare(share, "--bursts, share,") };
+    throw new UsageError(
+      `--bursts takes their mean length and their share of the time (500ms,2%), got ${JSON.stringify(text)}`,
+    );
+  return {
+    meanBurstMs: parseDuration(length, "--bursts, length,"),
+    burstShare: parseShare(share, "--bursts, share,"),
+  };
 }
 
 function planText(it: Plan): string {
   const { keepalive, userTimeoutMs, heartbeat, predicted, watch } = it;
-  const own = watch ? `With halfopen: watch(socket, { detectWithinMs: ${watch.detectWithinMs} })\n` : "";
+  const own = watch
+    ? `With halfopen: watch(socket, { detectWithinMs: ${watch.detectWithinMs} })\n`
+    : "";
   if (!keepalive) {
-    const nearest = it.nearestDetectWithinMs === null ? "" : `Nearest possible: --detect-within ${Math.ceil(it.nearestDetectWithinMs)}ms\n`;
+    const nearest =
+      it.nearestDetectWithinMs === null
+        ? ""
+        : `Nearest possible: --detect-within ${Math.ceil(it.nearestDetectWithinMs)}ms\n`;
     return `Impossible with the kernel's keepalive: ${it.forbiddenBy}\n${nearest}${own}`;
   }
   const settings = [
     `keepalive idle ${keepalive.idleMs / 1000} s, interval ${keepalive.intervalMs / 1000} s, count ${keepalive.count}\n`,
     userTimeoutMs === null ? "" : `user timeout ${userTimeoutMs} ms\n`,
-    heartbeat ? `heartbeat every ${heartbeat.intervalMs} ms, given up after ${heartbeat.timeoutMs} ms\n` : "",
+    heartbeat
+      ? `heartbeat every ${heartbeat.intervalMs} ms, given up after ${heartbeat.timeoutMs} ms\n`
+      : "",
   ];
   const detection = [
     ["when the peer goes", "noticed after", "from best to worst", "by"],
@@ -84,15 +113,25 @@ function planText(it: Plan): string {
     ["data in flight", ...detectionCells(predicted.detection.inFlight)],
   ];
   const cost = `${count(predicted.falseAlarmsPerYear)} false alarms a year, ${count(predicted.packetsPerSecond)} packets and ${count(predicted.bytesPerSecond)} bytes a second while idle\n`;
-  const platforms = Object.entries(it.perPlatform).map(([name, one]) => [name, ...platformCells(one)]);
-  const table = textTable([["platform", "keepalive", "user timeout", "idle, at worst"], ...platforms]);
+  const platforms = Object.entries(it.perPlatform).map(([name, one]) => [
+    name,
+    ...platformCells(one),
+  ]);
+  const table = textTable([
+    ["platform", "keepalive", "user timeout", "idle, at worst"],
+    ...platforms,
+  ]);
   return `${settings.join("")}\n${textTable(detection)}${cost}\n${table}\n${warningLines(it.warnings)}${own}`;
 }
 
 function platformCells({ keepalive, userTimeoutMs, idle }: PlatformPlan): string[] {
   if (!keepalive) return ["impossible", "", ""];
   const timers = `${keepalive.idleMs / 1000} s, ${keepalive.intervalMs / 1000} s, ${keepalive.count}`;
-  return [timers, userTimeoutMs === null ? "none" : `${userTimeoutMs} ms`, formatDuration(idle?.worstMs ?? null)];
+  return [
+    timers,
+    userTimeoutMs === null ? "none" : `${userTimeoutMs} ms`,
+    formatDuration(idle?.worstMs ?? null),
+  ];
 }
 
 function count(value: number | null): string {

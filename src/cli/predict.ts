@@ -56,7 +56,10 @@ async function run(args: readonly string[]): Promise<ExitCode> {
     heartbeat: values.heartbeat === undefined ? undefined : parseHeartbeat(values.heartbeat),
     rttMs: duration("rtt"),
     jitterMs: duration("jitter"),
-    system: values.retries2 === undefined ? undefined : { retries2: parseNumber(values.retries2, "--retries2", 0, 255) },
+    system:
+      values.retries2 === undefined
+        ? undefined
+        : { retries2: parseNumber(values.retries2, "--retries2", 0, 255) },
   });
   const prediction = foretell(settings);
   print(rendered(prediction, values.json ? "json" : predictionText));
@@ -64,7 +67,9 @@ async function run(args: readonly string[]): Promise<ExitCode> {
 }
 
 /** Options that were not given must be absent, not `undefined`. */
-function withoutGaps(settings: { [Name in keyof PredictSettings]: PredictSettings[Name] | undefined }): PredictSettings {
+function withoutGaps(
+  settings: { [Name in keyof PredictSettings]: PredictSettings[Name] | undefined },
+): PredictSettings {
   return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
 }
 
@@ -72,7 +77,9 @@ function parseKeepalive(text: string): NonNullable<PredictSettings["keepalive"]>
   if (text === "system") return true;
   const [idle, interval, count, ...rest] = text.split(",");
   if (idle === undefined || interval === undefined || count === undefined || rest.length > 0)
-    throw new UsageError(`--keepalive takes idle, interval and count (2s,1s,3) or "system", got ${JSON.stringify(text)}`);
+    throw new UsageError(
+      `--keepalive takes idle, interval and count (2s,1s,3) or "system", got ${JSON.stringify(text)}`,
+    );
   return {
     idleMs: parseDuration(idle, "--keepalive, idle,"),
     intervalMs: parseDuration(interval, "--keepalive, interval,"),
@@ -83,8 +90,13 @@ function parseKeepalive(text: string): NonNullable<PredictSettings["keepalive"]>
 function parseHeartbeat(text: string): NonNullable<PredictSettings["heartbeat"]> {
   const [interval, timeout, ...rest] = text.split(",");
   if (interval === undefined || timeout === undefined || rest.length > 0)
-    throw new UsageError(`--heartbeat takes interval and timeout (5s,3s), got ${JSON.stringify(text)}`);
-  return { intervalMs: parseDuration(interval, "--heartbeat, interval,"), timeoutMs: parseDuration(timeout, "--heartbeat, timeout,") };
+    throw new UsageError(
+      `--heartbeat takes interval and timeout (5s,3s), got ${JSON.stringify(text)}`,
+    );
+  return {
+    intervalMs: parseDuration(interval, "--heartbeat, interval,"),
+    timeoutMs: parseDuration(timeout, "--heartbeat, timeout,"),
+  };
 }
 
 function predictionText(it: Prediction): string {
@@ -93,10 +105,15 @@ function predictionText(it: Prediction): string {
     ["when the peer goes", "noticed after", "from best to worst", "by"],
     ["idle", ...detectionCells(it.idle)],
     ["data in flight", ...detectionCells(it.inFlight)],
-    ["behind a closed window", ...(isUnknown ? ["not known", "", ""] : detectionCells(it.zeroWindowDead))],
+    [
+      "behind a closed window",
+      ...(isUnknown ? ["not known", "", ""] : detectionCells(it.zeroWindowDead)),
+    ],
     ["half-closed", ...detectionCells(it.halfClosed)],
     ["while connecting", ...detectionCells(it.connecting)],
   ];
-  const killed = it.zeroWindowAliveKilled ? "A live peer that does not read for long enough is given up.\n" : "";
+  const killed = it.zeroWindowAliveKilled
+    ? "A live peer that does not read for long enough is given up.\n"
+    : "";
   return `${textTable(rows)}\n${killed}${warningLines(it.warnings)}`;
 }

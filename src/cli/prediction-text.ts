@@ -4,7 +4,11 @@ import { formatDuration } from "./duration.ts";
 /** The cells of a table: typical, from best to worst, and the timer that decides. */
 export function detectionCells(time: DetectionTime | null): string[] {
   if (!time) return ["never", "", ""];
-  return [formatDuration(time.typicalMs), `${formatDuration(time.bestMs)} to ${formatDuration(time.worstMs)}`, time.by];
+  return [
+    formatDuration(time.typicalMs),
+    `${formatDuration(time.bestMs)} to ${formatDuration(time.worstMs)}`,
+    time.by,
+  ];
 }
 
 /** Warnings, one a line. */

@@ -1,6 +1,9 @@
 import { printable } from "../core/printable.ts";
 
-/** One line on standard error that is rewritten on a terminal, and left out elsewhere: a log file wants results only. */
+/**
+ * One line on standard error that is rewritten on a terminal, and left out elsewhere: a log file
+ * wants results only.
+ */
 export class Progress {
   #width = 0;
 

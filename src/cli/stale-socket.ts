@@ -11,8 +11,9 @@ const KINDS: readonly (readonly [is: (found: Stats) => boolean, words: string])[
 ];
 
 /**
- * Clears the way for a Unix socket at `path`. A server that was killed leaves its socket behind: only such a socket, of this user's and with nobody
- * listening, is removed. connect(2) alone does not tell: it refuses a regular file as it refuses a socket that nobody listens on.
+ * Clears the way for a Unix socket at `path`. A server that was killed leaves its socket behind:
+ * only such a socket, of this user's and with nobody listening, is removed. connect(2) alone does
+ * not tell: it refuses a regular file as it refuses a socket that nobody listens on.
  *
  * @throws UsageError for anything else that has the name
  */
@@ -24,16 +25,20 @@ export async function removeStaleSocket(path: string): Promise<void> {
   if (found.uid !== process.geteuid?.()) throw refused(path, `a socket of the user ${found.uid}`);
   const failure = await failureOf(path);
   if (failure === null) throw refused(path, "the socket of a server that is running");
-  if (failure !== "ECONNREFUSED") throw refused(path, `a socket that does not take a connection (${failure})`);
+  if (failure !== "ECONNREFUSED")
+    throw refused(path, `a socket that does not take a connection (${failure})`);
 
   // The name may have become another thing's while the question was out.
   const now = statusOf(path);
   if (!now) return;
-  if (!now.isSocket() || now.ino !== found.ino || now.dev !== found.dev) throw refused(path, "no longer what it was a moment ago");
+  if (!now.isSocket() || now.ino !== found.ino || now.dev !== found.dev)
+    throw refused(path, "no longer what it was a moment ago");
   unlinkSync(path);
 }
 
-/** Of the name itself: what a symbolic link leads to is not looked at. `null`: nothing has the name. */
+/**
+ * Of the name itself: what a symbolic link leads to is not looked at. `null`: nothing has the name.
+ */
 function statusOf(path: string): Stats | null {
   try {
     return lstatSync(path);
@@ -58,5 +63,7 @@ async function failureOf(path: string): Promise<string | null> {
 }
 
 function refused(path: string, what: string): UsageError {
-  return new UsageError(`${path} is ${what}, and stays; give a path that nothing has, or remove it yourself`);
+  return new UsageError(
+    `${path} is ${what}, and stays; give a path that nothing has, or remove it yourself`,
+  );
 }

@@ -3,7 +3,11 @@ import { HalfOpenError } from "../core/errors.ts";
 import { predict } from "../core/forecast/predict.ts";
 import { openPort } from "../kernel/port/open-port.ts";
 import { readSystemDefaults } from "../kernel/system/system-defaults.ts";
-import type { SystemSetting, SystemSettings, SystemSettingsStore } from "../kernel/system/system-settings-store.ts";
+import type {
+  SystemSetting,
+  SystemSettings,
+  SystemSettingsStore,
+} from "../kernel/system/system-settings-store.ts";
 import { MATCH_ALL } from "../survey/connection-filter.ts";
 import { formatDuration } from "./duration.ts";
 import { textTable } from "./text-table.ts";
@@ -12,7 +16,10 @@ export interface SystemReport {
   readonly platform: NodeJS.Platform;
   readonly settings: SystemSettings;
   readonly names: Readonly<Record<SystemSetting, string | null>>;
-  /** For a connection on a local network with keepalive on and nothing else set; `null` where it is not known. */
+  /**
+   * For a connection on a local network with keepalive on and nothing else set; `null` where it is
+   * not known.
+   */
   readonly noticeMs: { readonly idle: number | null; readonly inFlight: number | null };
   readonly notes: readonly string[];
   /** Who depends on them now; `null` where connections cannot be surveyed. */
@@ -49,12 +56,23 @@ export async function systemReport(store: SystemSettingsStore): Promise<SystemRe
   };
 }
 
-/** Idle is the same sum everywhere; for data in flight only Linux' rules are known well enough for a figure. */
-function noticeOf(platform: NodeJS.Platform, { idleMs, intervalMs, count }: SystemSettings): SystemReport["noticeMs"] {
-  const idle = idleMs === null || intervalMs === null || count === null ? null : idleMs + intervalMs * count;
+/**
+ * Idle is the same sum everywhere; for data in flight only Linux' rules are known well enough for a
+ * figure.
+ */
+function noticeOf(
+  platform: NodeJS.Platform,
+  { idleMs, intervalMs, count }: SystemSettings,
+): SystemReport["noticeMs"] {
+  const idle =
+    idleMs === null || intervalMs === null || count === null ? null : idleMs + intervalMs * count;
   if (platform !== "linux") return { idle, inFlight: null };
   const { retries2, rtoMaxMs } = readSystemDefaults();
-  const { inFlight } = predict({ keepalive: true, rttMs: LAN_RTT_MS, system: { retries2, rtoMaxMs } });
+  const { inFlight } = predict({
+    keepalive: true,
+    rttMs: LAN_RTT_MS,
+    system: { retries2, rtoMaxMs },
+  });
   return { idle, inFlight: inFlight && Math.round(inFlight.typicalMs) };
 }
 
@@ -62,7 +80,10 @@ function dependents(settings: SystemSettings): Dependents | null {
   const port = openPort();
   if (!port || process.platform !== "linux") return null;
   try {
-    return countDependents(settings, takeAudit(port, { filter: MATCH_ALL, allNamespaces: false, detectWithinMs: 10_000 }));
+    return countDependents(
+      settings,
+      takeAudit(port, { filter: MATCH_ALL, allNamespaces: false, detectWithinMs: 10_000 }),
+    );
   } catch (error) {
     if (error instanceof HalfOpenError) return null;
     throw error;
@@ -84,13 +105,21 @@ function countDependents(settings: SystemSettings, audit: Audit): Dependents {
       continue;
     }
     const { idleMs, intervalMs, count } = keepalive;
-    // A program that sets one of the three mostly leaves the others to the system: any of them makes it depend.
-    if (idleMs !== settings.idleMs && intervalMs !== settings.intervalMs && count !== settings.count) continue;
+    // A program that sets one of the three mostly leaves the others to the system: any of them
+    // makes it depend.
+    if (
+      idleMs !== settings.idleMs &&
+      intervalMs !== settings.intervalMs &&
+      count !== settings.count
+    )
+      continue;
     counts.onKeepalive++;
     const name = process ?? "?";
     processes.set(name, (processes.get(name) ?? 0) + 1);
   }
-  const ranked = [...processes].map(([process, connections]) => ({ process, connections })).sort((a, b) => b.connections - a.connections);
+  const ranked = [...processes]
+    .map(([process, connections]) => ({ process, connections }))
+    .sort((a, b) => b.connections - a.connections);
   return { ...counts, processes: ranked.slice(0, MOST_PROCESSES) };
 }
 
@@ -103,16 +132,22 @@ export function systemReportText(report: SystemReport): string {
     ["retransmissions of data", countText(settings.dataRetries), names.dataRetries ?? "fixed"],
   ];
   const meaning = [
-    ...(noticeMs.idle === null ? [] : [`idle, keepalive on: a dead peer is noticed after ${formatDuration(noticeMs.idle)}`]),
+    ...(noticeMs.idle === null
+      ? []
+      : [`idle, keepalive on: a dead peer is noticed after ${formatDuration(noticeMs.idle)}`]),
     "idle, keepalive off: never",
-    ...(noticeMs.inFlight === null ? [] : [`data in flight, no user timeout: after ${formatDuration(noticeMs.inFlight)}`]),
+    ...(noticeMs.inFlight === null
+      ? []
+      : [`data in flight, no user timeout: after ${formatDuration(noticeMs.inFlight)}`]),
   ];
   const notes = report.notes.map((note) => `note: ${note}\n`).join("");
   return `${textTable(rows)}\nA connection without settings of its own\n${meaning.map((line) => `  ${line}\n`).join("")}\n${who ? whoText(who) : ""}${notes}`;
 }
 
 function whoText(who: Dependents): string {
-  const processes = who.processes.map(({ process, connections }) => `    ${connections}  ${process}\n`).join("");
+  const processes = who.processes
+    .map(({ process, connections }) => `    ${connections}  ${process}\n`)
+    .join("");
   const unknown = who.unknown > 0 ? `  ${who.unknown} could not be looked into\n` : "";
   return `Of ${who.connections} connections now
   ${who.onKeepalive} obey the system's keepalive times\n${processes}  ${who.withoutKeepalive} have keepalive off: no system value helps them

@@ -3,7 +3,11 @@ import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
 import { HalfOpenError } from "../core/errors.ts";
 import { systemSettings } from "../kernel/system/system-settings.ts";
-import type { SystemChange, SystemSetting, SystemSettingsStore } from "../kernel/system/system-settings-store.ts";
+import type {
+  SystemChange,
+  SystemSetting,
+  SystemSettingsStore,
+} from "../kernel/system/system-settings-store.ts";
 import { type Command, type ExitCode, UsageError } from "./command.ts";
 import { formatDuration, parseDuration } from "./duration.ts";
 import { whereAllowed } from "./linux-only.ts";
@@ -42,10 +46,16 @@ async function run(args: readonly string[]): Promise<ExitCode> {
   const { values, positionals } = parseArgs({
     args: [...args],
     allowPositionals: true,
-    options: { ...SETTING_OPTIONS, persist: { type: "boolean" }, yes: { type: "boolean" }, json: { type: "boolean" } },
+    options: {
+      ...SETTING_OPTIONS,
+      persist: { type: "boolean" },
+      yes: { type: "boolean" },
+      json: { type: "boolean" },
+    },
   });
   const [word, ...more] = positionals;
-  if (word !== undefined && (word !== "set" || more.length > 0)) throw new UsageError(unknownWord("word", more[0] ?? word, ["set"]));
+  if (word !== undefined && (word !== "set" || more.length > 0))
+    throw new UsageError(unknownWord("word", more[0] ?? word, ["set"]));
   return whereAllowed(async () => {
     const store = systemSettings(process.platform, (file, it) =>
       execFileSync(file, it, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] }),
@@ -86,7 +96,8 @@ async function set(store: SystemSettingsStore, options: SetOptions): Promise<Exi
     print(rendered({ before, after, undo }, options.json ? "json-line" : text));
     return 0;
   } catch (error) {
-    if (error instanceof HalfOpenError && error.code === "ERR_OPTION_RANGE") throw new UsageError(error.message);
+    if (error instanceof HalfOpenError && error.code === "ERR_OPTION_RANGE")
+      throw new UsageError(error.message);
     throw error;
   }
 }
@@ -94,12 +105,18 @@ async function set(store: SystemSettingsStore, options: SetOptions): Promise<Exi
 function changeOf(options: SetOptions): SystemChange {
   const change: SystemChange = {
     ...(options.idle === undefined ? {} : { idleMs: parseDuration(options.idle, "--idle") }),
-    ...(options.interval === undefined ? {} : { intervalMs: parseDuration(options.interval, "--interval") }),
+    ...(options.interval === undefined
+      ? {}
+      : { intervalMs: parseDuration(options.interval, "--interval") }),
     ...(options.count === undefined ? {} : { count: wholeNumber(options.count, "--count") }),
-    ...(options.retries === undefined ? {} : { dataRetries: wholeNumber(options.retries, "--retries") }),
+    ...(options.retries === undefined
+      ? {}
+      : { dataRetries: wholeNumber(options.retries, "--retries") }),
   };
   if (Object.keys(change).length > 0) return change;
-  throw new UsageError("halfopen system set needs something to set: --idle, --interval, --count or --retries");
+  throw new UsageError(
+    "halfopen system set needs something to set: --idle, --interval, --count or --retries",
+  );
 }
 
 function wholeNumber(text: string, option: string): number {
@@ -109,7 +126,9 @@ function wholeNumber(text: string, option: string): number {
 
 async function isConfirmed(changes: readonly string[]): Promise<boolean> {
   if (!process.stdin.isTTY)
-    throw new UsageError("a change of the whole system wants confirmation, and nobody can be asked here; add --yes");
+    throw new UsageError(
+      "a change of the whole system wants confirmation, and nobody can be asked here; add --yes",
+    );
   print(`This changes every program of this system:\n${changes.join("\n")}\nGo on? [y/N] `);
   const lines = createInterface({ input: process.stdin });
   try {
@@ -121,7 +140,10 @@ async function isConfirmed(changes: readonly string[]): Promise<boolean> {
 }
 
 /** Leads back to what was; a setting that the system did not tell is left out. */
-function undoCommand(change: SystemChange, before: ReturnType<SystemSettingsStore["read"]>): string {
+function undoCommand(
+  change: SystemChange,
+  before: ReturnType<SystemSettingsStore["read"]>,
+): string {
   const OPTION: Readonly<Record<SystemSetting, string>> = {
     idleMs: "--idle",
     intervalMs: "--interval",

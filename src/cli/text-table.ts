@@ -6,7 +6,9 @@ export function textTable(rows: readonly (readonly string[])[], gap = "  "): str
   for (const row of rows) {
     for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, visible(cell));
   }
-  const lines = rows.map((row) => row.map((cell, i) => cell + " ".repeat((widths[i] ?? 0) - visible(cell))).join(gap));
+  const lines = rows.map((row) =>
+    row.map((cell, i) => cell + " ".repeat((widths[i] ?? 0) - visible(cell))).join(gap),
+  );
   return `${lines.map((line) => line.trimEnd()).join("\n")}\n`;
 }
 

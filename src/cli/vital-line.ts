@@ -8,12 +8,20 @@ export type VitalEvent = "vitals" | WatchEvent;
 
 const COLOURS = { alive: "green", suspect: "yellow", dead: "red" } as const;
 
-/** How a watched connection goes, as a line for people. What the system does not tell is left out. */
-export function vitalLine(time: string, event: VitalEvent, rttMs: number | null, diagnosis: Diagnosis): string {
+/**
+ * How a watched connection goes, as a line for people. What the system does not tell is left out.
+ */
+export function vitalLine(
+  time: string,
+  event: VitalEvent,
+  rttMs: number | null,
+  diagnosis: Diagnosis,
+): string {
   const { state, cause, certainty, why, silentForMs, evidence } = diagnosis;
   const clock = paint("dim", time.slice(11, 23));
   const verdict = paint(COLOURS[state], state.padEnd(7));
-  if (event !== "vitals") return `${clock} ${verdict} ${event === "close" ? "closed: " : ""}${cause}, ${certainty}: ${why.join("; ")}`;
+  if (event !== "vitals")
+    return `${clock} ${verdict} ${event === "close" ? "closed: " : ""}${cause}, ${certainty}: ${why.join("; ")}`;
   const { unackedSegments, notSentBytes, totalRetransmits, probes } = evidence.tcpInfo ?? {};
   const signs = [
     silentForMs === null ? null : `heard ${formatDuration(silentForMs)} ago`,

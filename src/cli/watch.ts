@@ -34,25 +34,35 @@ async function run(args: readonly string[]): Promise<ExitCode> {
   const { values, positionals } = parseArgs({
     args: [...args],
     allowPositionals: true,
-    options: { "detect-within": { type: "string" }, every: { type: "string" }, json: { type: "boolean" } },
+    options: {
+      "detect-within": { type: "string" },
+      every: { type: "string" },
+      json: { type: "boolean" },
+    },
   });
   const [address, ...more] = positionals;
-  if (address === undefined || more.length > 0) throw new UsageError("halfopen watch takes one HOST:PORT");
+  if (address === undefined || more.length > 0)
+    throw new UsageError("halfopen watch takes one HOST:PORT");
   const peer = peerOf(address);
   const within = values["detect-within"];
   const detectWithinMs = detectWithin(within);
   if (detectWithinMs < SMALLEST_BUDGET_MS || detectWithinMs > LARGEST_BUDGET_MS) {
-    throw new UsageError(`--detect-within takes ${SMALLEST_BUDGET_MS}ms to ${LARGEST_BUDGET_MS}ms, got ${within}`);
+    throw new UsageError(
+      `--detect-within takes ${SMALLEST_BUDGET_MS}ms to ${LARGEST_BUDGET_MS}ms, got ${within}`,
+    );
   }
-  const everyMs = values.every === undefined ? DEFAULT_EVERY_MS : parseDuration(values.every, "--every");
-  if (everyMs < SHORTEST_EVERY_MS) throw new UsageError(`--every takes at least ${SHORTEST_EVERY_MS}ms, got ${values.every}`);
+  const everyMs =
+    values.every === undefined ? DEFAULT_EVERY_MS : parseDuration(values.every, "--every");
+  if (everyMs < SHORTEST_EVERY_MS)
+    throw new UsageError(`--every takes at least ${SHORTEST_EVERY_MS}ms, got ${values.every}`);
 
   const socket = connectWithin(peer, detectWithinMs).resume();
   const watcher = watchSocket(socket, { detectWithinMs, label: address });
   const tell: Tell = (event, diagnosis) => {
     const { rttMs } = watcher;
     const time = new Date().toISOString();
-    const words = (it: { diagnosis: Diagnosis }): string => `${vitalLine(time, event, rttMs, it.diagnosis)}\n`;
+    const words = (it: { diagnosis: Diagnosis }): string =>
+      `${vitalLine(time, event, rttMs, it.diagnosis)}\n`;
     print(rendered({ time, event, rttMs, diagnosis }, values.json ? "json-line" : words));
   };
   return follow(socket, watcher, tell, everyMs);
@@ -61,7 +71,12 @@ async function run(args: readonly string[]): Promise<ExitCode> {
 type Tell = (event: VitalEvent, diagnosis: Diagnosis) => void;
 
 /** Tells of the connection until it ends. */
-async function follow(socket: Socket, watcher: Watcher, tell: Tell, everyMs: number): Promise<ExitCode> {
+async function follow(
+  socket: Socket,
+  watcher: Watcher,
+  tell: Tell,
+  everyMs: number,
+): Promise<ExitCode> {
   let timer: NodeJS.Timeout | null = null;
   let failure: Error | null = null;
   let isStopped = false;
@@ -84,13 +99,18 @@ async function follow(socket: Socket, watcher: Watcher, tell: Tell, everyMs: num
   await new Promise((resolve) => socket.once("close", resolve));
   process.off("SIGINT", stop).off("SIGTERM", stop);
   if (timer) clearInterval(timer);
-  else if (failure) complain(`halfopen: ${printable(`${watcher.settings.label} was not reached: ${reasonOf(failure)}`)}\n`);
+  else if (failure)
+    complain(
+      `halfopen: ${printable(`${watcher.settings.label} was not reached: ${reasonOf(failure)}`)}\n`,
+    );
   return failure ? 1 : 0;
 }
 
 /** One that stands for several addresses has no words of its own. */
 function reasonOf(error: Error): string {
-  return error instanceof AggregateError ? error.errors.map((one: Error) => one.message).join("; ") : error.message;
+  return error instanceof AggregateError
+    ? error.errors.map((one: Error) => one.message).join("; ")
+    : error.message;
 }
 
 function peerOf(address: string): { host: string; port: number } {
@@ -98,5 +118,7 @@ function peerOf(address: string): { host: string; port: number } {
   const host = bracketed ?? plain;
   const port = Number(digits);
   if (host !== undefined && port > 0 && port <= 65_535) return { host, port };
-  throw new UsageError(`${JSON.stringify(address)} is no HOST:PORT; write db.internal:5432, 10.0.0.2:5432 or [fd00::2]:5432`);
+  throw new UsageError(
+    `${JSON.stringify(address)} is no HOST:PORT; write db.internal:5432, 10.0.0.2:5432 or [fd00::2]:5432`,
+  );
 }

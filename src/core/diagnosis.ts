@@ -24,12 +24,17 @@ export type Cause =
 
 export type Certainty = "certain" | "high" | "medium";
 
-/** Why a connection is held to be in its state. Plain data: survives JSON, a worker boundary, a log. */
+/**
+ * Why a connection is held to be in its state. Plain data: survives JSON, a worker boundary, a log.
+ */
 export interface Diagnosis {
   readonly state: State;
   readonly cause: Cause;
   readonly certainty: Certainty;
-  /** The budget (`detectWithinMs`) is over, and what stayed unanswered does not prove death yet; of a verdict: it fell after the budget. */
+  /**
+   * The budget (`detectWithinMs`) is over, and what stayed unanswered does not prove death yet; of
+   * a verdict: it fell after the budget.
+   */
   readonly overdue: boolean;
   /** Milliseconds since the last evidence from the peer; `null` where nothing can tell. */
   readonly silentForMs: number | null;

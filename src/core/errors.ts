@@ -11,7 +11,10 @@ export type HalfOpenErrorCode =
   | "ERR_PROTOCOL"
   | "ERR_PERMISSION";
 
-/** The base class of every error that halfopen throws or hands to a socket. The message says what, which value, and what to do. */
+/**
+ * The base class of every error that halfopen throws or hands to a socket. The message says what,
+ * which value, and what to do.
+ */
 export class HalfOpenError extends Error {
   readonly code: HalfOpenErrorCode;
 
@@ -23,12 +26,20 @@ export class HalfOpenError extends Error {
 }
 
 /** Causes that lie with this host. */
-const LOCAL: ReadonlySet<Cause> = new Set(["local-link-down", "local-send-failure", "local-stall", "closed-locally"]);
+const LOCAL: ReadonlySet<Cause> = new Set([
+  "local-link-down",
+  "local-send-failure",
+  "local-stall",
+  "closed-locally",
+]);
 
 /** What a watched socket is destroyed with when its peer is found dead. */
 export class DeadPeerError extends HalfOpenError {
   readonly diagnosis: Diagnosis;
-  /** The fault is this host's own (its link, its queue): nothing is known of the peer, and another peer is not reached any better. */
+  /**
+   * The fault is this host's own (its link, its queue): nothing is known of the peer, and another
+   * peer is not reached any better.
+   */
   readonly isLocal: boolean;
 
   constructor(diagnosis: Diagnosis, options?: ErrorOptions) {
@@ -38,7 +49,9 @@ export class DeadPeerError extends HalfOpenError {
     // An IPv6 scope is the name of an interface, and a reason may quote the peer.
     super(
       "ERR_PEER_DEAD",
-      printable(`${isLocal ? `the connection to ${peer} is lost` : `peer ${peer} is dead`}: ${[cause, ...why].join("; ")}`),
+      printable(
+        `${isLocal ? `the connection to ${peer} is lost` : `peer ${peer} is dead`}: ${[cause, ...why].join("; ")}`,
+      ),
       options,
     );
     this.name = "DeadPeerError";

@@ -1,4 +1,7 @@
-/** `halfopen/core`: the pure part. No I/O, clock, timer or Node built-in: instants and evidence come in, verdicts and deadlines go out. */
+/**
+ * `halfopen/core`: the pure part. No I/O, clock, timer or Node built-in: instants and evidence come
+ * in, verdicts and deadlines go out.
+ */
 export { type Case, classify, type Finding } from "./cause/classify.ts";
 export { classifyEnding } from "./cause/classify-ending.ts";
 export { BertierDetector, type BertierOptions } from "./detectors/bertier-detector.ts";
@@ -10,25 +13,63 @@ export {
   configureNfdU,
   type DelayMoments,
 } from "./detectors/chen-configuration.ts";
-export { type ChenQos, type ChenQosInput, chenQos, type FixedTimeoutQosInput, fixedTimeoutMistakesPerHour } from "./detectors/chen-qos.ts";
-export { constantDelay, type DelayLaw, exponentialDelay, lognormalDelay, paretoDelay, uniformDelay } from "./detectors/delay-law.ts";
+export {
+  type ChenQos,
+  type ChenQosInput,
+  chenQos,
+  type FixedTimeoutQosInput,
+  fixedTimeoutMistakesPerHour,
+} from "./detectors/chen-qos.ts";
+export {
+  constantDelay,
+  type DelayLaw,
+  exponentialDelay,
+  lognormalDelay,
+  paretoDelay,
+  uniformDelay,
+} from "./detectors/delay-law.ts";
 export type { AccrualDetector, Detector, Verdict } from "./detectors/detector.ts";
 export { DetectorQos, type DetectorQosReport } from "./detectors/detector-qos.ts";
-export { ExponentialAccrualDetector, type ExponentialAccrualOptions } from "./detectors/exponential-accrual-detector.ts";
-export { FixedTimeoutDetector, type FixedTimeoutOptions } from "./detectors/fixed-timeout-detector.ts";
+export {
+  ExponentialAccrualDetector,
+  type ExponentialAccrualOptions,
+} from "./detectors/exponential-accrual-detector.ts";
+export {
+  FixedTimeoutDetector,
+  type FixedTimeoutOptions,
+} from "./detectors/fixed-timeout-detector.ts";
 export type { GilbertElliott, LossLaw } from "./detectors/loss-law.ts";
 export { NfdEDetector, type NfdEOptions } from "./detectors/nfd-e-detector.ts";
 export { NfdSDetector, type NfdSOptions } from "./detectors/nfd-s-detector.ts";
 export { NfdUDetector, type NfdUOptions } from "./detectors/nfd-u-detector.ts";
 export { PhiAccrualDetector, type PhiAccrualOptions } from "./detectors/phi-accrual-detector.ts";
-export { leastAttempts, leastMistakesPerHour, leastSilenceMs, type MistakeBoundInput } from "./detectors/silence-bound.ts";
+export {
+  leastAttempts,
+  leastMistakesPerHour,
+  leastSilenceMs,
+  type MistakeBoundInput,
+} from "./detectors/silence-bound.ts";
 export { type SentPacket, silenceProbability } from "./detectors/silence-probability.ts";
 export { TwoWindowDetector, type TwoWindowOptions } from "./detectors/two-window-detector.ts";
-export type { Cause, Certainty, Diagnosis, Evidence, LocalPath, OtherConnections, State } from "./diagnosis.ts";
+export type {
+  Cause,
+  Certainty,
+  Diagnosis,
+  Evidence,
+  LocalPath,
+  OtherConnections,
+  State,
+} from "./diagnosis.ts";
 export { HalfOpenError, type HalfOpenErrorCode } from "./errors.ts";
 export { plan } from "./forecast/plan.ts";
 export { predict } from "./forecast/predict.ts";
-export type { DetectionTime, Platform, Prediction, PredictSettings, SystemSettings } from "./forecast/prediction.ts";
+export type {
+  DetectionTime,
+  Platform,
+  Prediction,
+  PredictSettings,
+  SystemSettings,
+} from "./forecast/prediction.ts";
 export type { KeepaliveTimers, Plan, PlatformPlan, Requirement } from "./forecast/requirement.ts";
 export { type Flow, flowOf } from "./judge/flow.ts";
 export { Liveness } from "./judge/liveness.ts";

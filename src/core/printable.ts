@@ -1,13 +1,15 @@
 /**
- * What a terminal or a log would obey instead of showing: control characters (C0, DEL, C1), format characters (those that turn the direction of
- * writing among them), lone surrogates, and separators of lines. By the general categories of Unicode.
+ * What a terminal or a log would obey instead of showing: control characters (C0, DEL, C1), format
+ * characters (those that turn the direction of writing among them), lone surrogates, and separators
+ * of lines. By the general categories of Unicode.
  */
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u;
 const EVERY_UNPRINTABLE = new RegExp(UNPRINTABLE, "gu");
 
 /**
- * Makes text that others chose (names of processes and interfaces, errors of peers) fit to be shown in one line: what is {@link UNPRINTABLE}
- * becomes `\x1b` or `\u{202e}`. Nothing of it can clear a screen, conceal what follows or forge a line.
+ * Makes text that others chose (names of processes and interfaces, errors of peers) fit to be shown
+ * in one line: what is {@link UNPRINTABLE} becomes `\x1b` or `\u{202e}`. Nothing of it can clear a
+ * screen, conceal what follows or forge a line.
  */
 export function printable(text: string): string {
   return UNPRINTABLE.test(text) ? text.replace(EVERY_UNPRINTABLE, escaped) : text;
@@ -18,10 +20,15 @@ export function printableData<Data>(data: Data): Data {
   if (typeof data === "string") return printable(data) as Data;
   if (Array.isArray(data)) return data.map(printableData) as Data;
   if (typeof data !== "object" || data === null) return data;
-  return Object.fromEntries(Object.entries(data).map(([name, value]) => [name, printableData(value)])) as Data;
+  return Object.fromEntries(
+    Object.entries(data).map(([name, value]) => [name, printableData(value)]),
+  ) as Data;
 }
 
-/** The same value in JSON without a control character: `JSON.stringify` leaves DEL, C1 and format characters as they are. */
+/**
+ * The same value in JSON without a control character: `JSON.stringify` leaves DEL, C1 and format
+ * characters as they are.
+ */
 export function printableJson(json: string): string {
   return UNPRINTABLE.test(json) ? json.replace(EVERY_UNPRINTABLE, inJson) : json;
 }
@@ -36,6 +43,7 @@ function escaped(character: string): string {
 function inJson(character: string): string {
   if (character === "\n") return character;
   let text = "";
-  for (let i = 0; i < character.length; i++) text += `\\u${character.charCodeAt(i).toString(16).padStart(4, "0")}`;
+  for (let i = 0; i < character.length; i++)
+    text += `\\u${character.charCodeAt(i).toString(16).padStart(4, "0")}`;
   return text;
 }

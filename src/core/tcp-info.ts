@@ -1,4 +1,7 @@
-/** RFC 9293 section 3.3.2, spelled as Linux does; TIME_WAIT and the listening states never carry data of a peer. */
+/**
+ * RFC 9293 section 3.3.2, spelled as Linux does; TIME_WAIT and the listening states never carry
+ * data of a peer.
+ */
 export type TcpState =
   | "ESTABLISHED"
   | "SYN_SENT"
@@ -13,14 +16,18 @@ export type TcpState =
   | "CLOSING"
   | "NEW_SYN_RECV";
 
-/** The handshake is over: only from then on is there a peer that was heard, is silent, or is dead. */
+/**
+ * The handshake is over: only from then on is there a peer that was heard, is silent, or is dead.
+ */
 export function isPastHandshake(state: TcpState): boolean {
-  return state !== "SYN_SENT" && state !== "LISTEN" && state !== "SYN_RECV" && state !== "NEW_SYN_RECV";
+  return (
+    state !== "SYN_SENT" && state !== "LISTEN" && state !== "SYN_RECV" && state !== "NEW_SYN_RECV"
+  );
 }
 
 /**
- * One reading of what the kernel knows of a connection, the same shape on every OS. A field that the OS, or its version,
- * does not tell is `undefined`: absence is never zero.
+ * One reading of what the kernel knows of a connection, the same shape on every OS. A field that
+ * the OS, or its version, does not tell is `undefined`: absence is never zero.
  */
 export interface TcpInfo {
   readonly state: TcpState;
@@ -28,11 +35,17 @@ export interface TcpInfo {
   readonly congestionState?: number | undefined;
   /** Retransmission timeouts in a row for the data in flight now. */
   readonly retransmits?: number | undefined;
-  /** Unanswered keepalive or window probes in a row. Linux shares one counter; it stays stale after keepalive is switched off until an ACK comes. */
+  /**
+   * Unanswered keepalive or window probes in a row. Linux shares one counter; it stays stale after
+   * keepalive is switched off until an ACK comes.
+   */
   readonly probes?: number | undefined;
   /** Doublings of the retransmission or persist timer. */
   readonly backoff?: number | undefined;
-  /** Present retransmission timeout in ms; already multiplied by the backoff while retransmitting, not while probing a closed window. */
+  /**
+   * Present retransmission timeout in ms; already multiplied by the backoff while retransmitting,
+   * not while probing a closed window.
+   */
   readonly rtoMs?: number | undefined;
   readonly rttMs?: number | undefined;
   readonly rttVarMs?: number | undefined;
@@ -41,7 +54,10 @@ export interface TcpInfo {
   readonly sendMssBytes?: number | undefined;
   /** Segments sent and not yet acknowledged. */
   readonly unackedSegments?: number | undefined;
-  /** Of them, those sent again: 0 while {@link retransmits} is more than 0 where the last retransmission did not leave this host (measured on 6.18). */
+  /**
+   * Of them, those sent again: 0 while {@link retransmits} is more than 0 where the last
+   * retransmission did not leave this host (measured on 6.18).
+   */
   readonly retransmittedSegments?: number | undefined;
   /** Segments the peer acknowledged out of order. */
   readonly sackedSegments?: number | undefined;
@@ -53,7 +69,9 @@ export interface TcpInfo {
   readonly lastDataSentMs?: number | undefined;
   /** Age in ms of the last new data from the peer. */
   readonly lastDataReceivedMs?: number | undefined;
-  /** Age in ms of the last segment with an ACK flag; a peer that cannot hear us refreshes it too. */
+  /**
+   * Age in ms of the last segment with an ACK flag; a peer that cannot hear us refreshes it too.
+   */
   readonly lastAckReceivedMs?: number | undefined;
   /** Retransmitted segments over the connection's life. */
   readonly totalRetransmits?: number | undefined;

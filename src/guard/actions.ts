@@ -20,7 +20,10 @@ const ENOENT = 2;
 const ESRCH = 3;
 const EBADF = 9;
 const ENOSYS = 38;
-/** A socket can be between two processes, or its process between two descriptors, when it is reached for. */
+/**
+ * A socket can be between two processes, or its process between two descriptors, when it is reached
+ * for.
+ */
 const MOST_TRIES = 3;
 
 export interface GuardActionsOptions {
@@ -36,7 +39,10 @@ export interface GuardActionsOptions {
   readonly log: (event: GuardEvent) => void;
 }
 
-/** The guard's hands: carries out what the engine decided, or says what it would have done, and logs it with the evidence. */
+/**
+ * The guard's hands: carries out what the engine decided, or says what it would have done, and logs
+ * it with the evidence.
+ */
 export class GuardActions {
   readonly #world: GuardWorld;
   readonly #apply: boolean;
@@ -55,8 +61,9 @@ export class GuardActions {
   }
 
   /**
-   * Brings a newly met socket, or one whose program changed its settings, to what its rule asks for. `listener`: the one that accepted it, if any;
-   * what it inherited of ours is no program's own.
+   * Brings a newly met socket, or one whose program changed its settings, to what its rule asks
+   * for. `listener`: the one that accepted it, if any; what it inherited of ours is no program's
+   * own.
    */
   tune(connection: Guarded, listener: Guarded | null = null): void {
     const { rule, standing } = connection.by;
@@ -70,7 +77,8 @@ export class GuardActions {
     const tuned = this.#world.tune(connection, decide, !this.#apply);
     const reason = `${rule.name}: a dead peer must be found within ${rule.detectWithinMs} ms`;
     if (tuned.errno !== 0 || own === null || tuned.before === null) {
-      const isPassing = (tuned.errno === ESRCH || tuned.errno === EBADF) && ++connection.tries < MOST_TRIES;
+      const isPassing =
+        (tuned.errno === ESRCH || tuned.errno === EBADF) && ++connection.tries < MOST_TRIES;
       if (!isPassing) this.#once(connection, "tune", "error", tuneRefused(tuned.errno), tuned);
       return;
     }
@@ -81,11 +89,15 @@ export class GuardActions {
     connection.left = tuned.after ?? tuned.before;
     connection.settings = tighten(own, standing) ?? own;
     connection.isDeviating = !isSameOptions(connection.left, connection.settings);
-    if (this.#memory.of(key) !== null || !isSameOptions(own, connection.left)) this.#memory.note(key, own);
+    if (this.#memory.of(key) !== null || !isSameOptions(own, connection.left))
+      this.#memory.note(key, own);
     if (tuned.after) this.#tell(connection, "set", reason, tuned, null);
   }
 
-  /** Another rule, or the same one, covers the connection from now on. In a hold its settings wait for the end of that. */
+  /**
+   * Another rule, or the same one, covers the connection from now on. In a hold its settings wait
+   * for the end of that.
+   */
   retune(connection: Guarded): void {
     const own = this.#memory.of(connection.key);
     if (connection.hold === null || own === null) this.tune(connection);
@@ -95,7 +107,8 @@ export class GuardActions {
   /** Sends a probe. `false`: none left. */
   nudge(connection: Guarded): boolean {
     const { settings } = connection;
-    if (!this.#apply || settings === null || isTighter(settings, connection.by.standing)) return false;
+    if (!this.#apply || settings === null || isTighter(settings, connection.by.standing))
+      return false;
     const errno = this.#world.nudge(connection);
     if (errno !== 0) return false;
     connection.isDeviating ||= connection.by.standing.idleMs !== NUDGE_IDLE_MS;
@@ -103,58 +116,106 @@ export class GuardActions {
   }
 
   /**
-   * Where the kernel has no RTO cap a user timeout stands in for this process while data is in flight: never below the tolerance
-   * for a closed window, and only behind an open one, since at a closed one it would end a live peer (docs/internals/kernel.md#user-timeout).
+   * Where the kernel has no RTO cap a user timeout stands in for this process while data is in
+   * flight: never below the tolerance for a closed window, and only behind an open one, since at a
+   * closed one it would end a live peer (docs/internals/kernel.md#user-timeout).
    */
   guardInFlight(connection: Guarded, isInFlight: boolean): void {
     const { settings } = connection;
-    if (!this.#apply || settings === null || settings.rtoMaxMs !== null || settings.userTimeoutMs !== 0) return;
+    if (
+      !this.#apply ||
+      settings === null ||
+      settings.rtoMaxMs !== null ||
+      settings.userTimeoutMs !== 0
+    )
+      return;
     if (isInFlight === connection.hasUserTimeout || connection.hold !== null) return;
-    const userTimeoutMs = standInTimeoutMs(connection.by.standing.budgetMs, this.#zeroWindowToleranceMs);
-    if (this.#bring(connection, (before) => ({ ...before, userTimeoutMs: isInFlight ? userTimeoutMs : 0 })))
+    const userTimeoutMs = standInTimeoutMs(
+      connection.by.standing.budgetMs,
+      this.#zeroWindowToleranceMs,
+    );
+    if (
+      this.#bring(connection, (before) => ({
+        ...before,
+        userTimeoutMs: isInFlight ? userTimeoutMs : 0,
+      }))
+    )
       connection.hasUserTimeout = isInFlight;
   }
 
-  /** A survey found nothing amiss. As long as it is to be learned how the peer answers, the kernel probes early; then as the rule says. */
+  /**
+   * A survey found nothing amiss. As long as it is to be learned how the peer answers, the kernel
+   * probes early; then as the rule says.
+   */
   settle(connection: Guarded): void {
     if (!connection.isLearning) this.restore(connection);
     else if (!connection.isDeviating) this.nudge(connection);
   }
 
-  /** The budget is over, and silence proves nothing: nothing is ended, and the kernel must not do it for want of answers to our probes. */
+  /**
+   * The budget is over, and silence proves nothing: nothing is ended, and the kernel must not do it
+   * for want of answers to our probes.
+   */
   spare(connection: Guarded, verdict: ConfirmedVerdict, now: Instant): void {
     const own = this.#memory.of(connection.key);
-    const topic = own?.keepalive.enabled === false ? "unproven" : "hold"; // what the program's own keepalive probes is not asked beside it
+    // What the program's own keepalive probes is not asked beside it
+    const topic = own?.keepalive.enabled === false ? "unproven" : "hold";
     if (connection.said.has(topic)) return;
     if (this.#apply && own) {
       this.#bring(connection, (before) => patientWith(own, before, verdict.liveness.flow));
       connection.isDeviating = true;
     }
     const reason = `${connection.by.rule.name} ends nobody whose peer was never seen to answer keepalive probes so often`;
-    this.#once(connection, topic, "hold", reason, null, this.#diagnose(connection, verdict, now, null));
+    this.#once(
+      connection,
+      topic,
+      "hold",
+      reason,
+      null,
+      this.#diagnose(connection, verdict, now, null),
+    );
   }
 
-  /** Puts back what a nudge or a hold had changed for a while, and what the connection could not bear before. */
+  /**
+   * Puts back what a nudge or a hold had changed for a while, and what the connection could not
+   * bear before.
+   */
   restore(connection: Guarded): void {
     const { settings } = connection;
-    if (!connection.isDeviating || settings === null || !this.#bring(connection, () => settings)) return;
+    if (!connection.isDeviating || settings === null || !this.#bring(connection, () => settings))
+      return;
     connection.isDeviating = connection.left !== null && !isSameOptions(connection.left, settings);
     connection.hasUserTimeout &&= connection.isDeviating;
   }
 
   /** The brake holds: nothing is ended, and the kernel must not do it either. */
-  hold(connection: Guarded, verdict: ConfirmedVerdict, now: Instant, others: OtherConnections | null, peers: string): void {
+  hold(
+    connection: Guarded,
+    verdict: ConfirmedVerdict,
+    now: Instant,
+    others: OtherConnections | null,
+    peers: string,
+  ): void {
     if (connection.hold === null && this.#apply && connection.settings !== null) {
       const isInFlight = verdict.liveness.flow === "in-flight";
       const retries2 = this.#world.retries2(connection.namespaceIndex);
-      this.#bring(connection, (before) => patientFor(this.#holdAtMostMs, before, isInFlight, retries2));
+      this.#bring(connection, (before) =>
+        patientFor(this.#holdAtMostMs, before, isInFlight, retries2),
+      );
       connection.isDeviating = true;
       connection.hasUserTimeout = false;
     }
     connection.hold ??= new Hold(now);
     if (connection.said.has("hold")) return;
     const reason = `${peers}: more probably it is this host or its network, so nothing is ended`;
-    this.#once(connection, "hold", "hold", reason, null, this.#diagnose(connection, verdict, now, others));
+    this.#once(
+      connection,
+      "hold",
+      "hold",
+      reason,
+      null,
+      this.#diagnose(connection, verdict, now, others),
+    );
   }
 
   /** Asks a held connection whether its peer is back. */
@@ -170,35 +231,61 @@ export class GuardActions {
     this.restore(connection);
   }
 
-  /** Ends a dead connection. Returns 0, ENOENT when it is gone already, or another errno when it lives on. */
-  end(connection: Guarded, verdict: ConfirmedVerdict, now: Instant, others: OtherConnections | null): number {
+  /**
+   * Ends a dead connection. Returns 0, ENOENT when it is gone already, or another errno when it
+   * lives on.
+   */
+  end(
+    connection: Guarded,
+    verdict: ConfirmedVerdict,
+    now: Instant,
+    others: OtherConnections | null,
+  ): number {
     const { rule } = connection.by;
     const diagnosis = (): Diagnosis => this.#diagnose(connection, verdict, now, others);
     if (!connection.isEndable || !rule.endsDead) {
-      const reason = rule.endsDead ? `a connection in ${connection.state} is never ended` : `${rule.name} says to end nothing`;
-      if (!connection.said.has("hold")) this.#once(connection, "hold", "hold", reason, null, diagnosis());
+      const reason = rule.endsDead
+        ? `a connection in ${connection.state} is never ended`
+        : `${rule.name} says to end nothing`;
+      if (!connection.said.has("hold"))
+        this.#once(connection, "hold", "hold", reason, null, diagnosis());
       return EAGAIN;
     }
     const reason = `${rule.name}: no sign of life for ${Math.round(now - verdict.liveness.heardAt)} ms, two verdicts agree`;
     if (!this.#apply) {
-      if (!connection.said.has("would-destroy")) this.#once(connection, "would-destroy", "would-destroy", reason, null, diagnosis());
+      if (!connection.said.has("would-destroy"))
+        this.#once(connection, "would-destroy", "would-destroy", reason, null, diagnosis());
       return EAGAIN;
     }
     const evidence = diagnosis();
     const errno = this.#world.end(connection);
     if (errno === 0) this.#tell(connection, "destroy", reason, null, evidence);
-    else if (errno !== ENOENT) this.#once(connection, "end", "error", `could not be ended: ${errnoText(errno)}`, null, evidence);
+    else if (errno !== ENOENT)
+      this.#once(
+        connection,
+        "end",
+        "error",
+        `could not be ended: ${errnoText(errno)}`,
+        null,
+        evidence,
+      );
     return errno;
   }
 
   /**
-   * The guard goes, or no rule covers the connection any more: the program gets back what it had. `false`: what the connection bears just now, and
-   * there is more, for a time when its peer was heard.
+   * The guard goes, or no rule covers the connection any more: the program gets back what it had.
+   * `false`: what the connection bears just now, and there is more, for a time when its peer was
+   * heard.
    */
   release(connection: Guarded): boolean {
     const own = this.#memory.of(connection.key);
     if (!this.#apply || own === null) return true;
-    if (!this.#bring(connection, () => own) || connection.left === null || !isSameOptions(connection.left, own)) return false;
+    if (
+      !this.#bring(connection, () => own) ||
+      connection.left === null ||
+      !isSameOptions(connection.left, own)
+    )
+      return false;
     this.#memory.forget(connection.key);
     return true;
   }
@@ -218,10 +305,15 @@ export class GuardActions {
   }
 
   /** What the program had set, or has set since the guard last did. */
-  #ownOf(connection: Guarded, before: ConnectionOptions, listener: Guarded | null): ConnectionOptions {
+  #ownOf(
+    connection: Guarded,
+    before: ConnectionOptions,
+    listener: Guarded | null,
+  ): ConnectionOptions {
     const known = this.#memory.of(connection.key);
     if (known === null) {
-      const isInherited = listener !== null && listener.left !== null && isSameOptions(before, listener.left);
+      const isInherited =
+        listener !== null && listener.left !== null && isSameOptions(before, listener.left);
       return (isInherited && this.#memory.of(listener.key)) || before;
     }
     const { left } = connection;
@@ -246,7 +338,12 @@ export class GuardActions {
     return connection.settings === null && connection.tries > 0 && connection.tries < MOST_TRIES;
   }
 
-  #diagnose(connection: Guarded, verdict: ConfirmedVerdict, now: Instant, others: OtherConnections | null): Diagnosis {
+  #diagnose(
+    connection: Guarded,
+    verdict: ConfirmedVerdict,
+    now: Instant,
+    others: OtherConnections | null,
+  ): Diagnosis {
     return diagnoseGuarded(connection, verdict, now, this.#world.examinePath(connection), others);
   }
 
@@ -263,7 +360,13 @@ export class GuardActions {
     this.#tell(connection, action, reason, tuned, diagnosis);
   }
 
-  #tell(connection: Guarded, action: GuardAction, reason: string, tuned: Settings | null, diagnosis: Diagnosis | null): void {
+  #tell(
+    connection: Guarded,
+    action: GuardAction,
+    reason: string,
+    tuned: Settings | null,
+    diagnosis: Diagnosis | null,
+  ): void {
     this.#log({
       time: new Date().toISOString(),
       action,
@@ -284,17 +387,30 @@ interface Settings {
 
 /** As the guard left it, but for the idle time where it was asked since. */
 function isAsLeft(now: AppliedKeepalive, left: AppliedKeepalive): boolean {
-  return isSameKeepalive(now, left) || (now.idleMs === NUDGE_IDLE_MS && isSameKeepalive(now, { ...left, idleMs: NUDGE_IDLE_MS }));
+  return (
+    isSameKeepalive(now, left) ||
+    (now.idleMs === NUDGE_IDLE_MS && isSameKeepalive(now, { ...left, idleMs: NUDGE_IDLE_MS }))
+  );
 }
 
-/** The program's own settings let the kernel give up before more probes than its own could be asked for. */
-function isTighter({ keepalive, userTimeoutMs }: ConnectionOptions, { idleMs, intervalMs, count }: Standing): boolean {
-  return keepalive.count < count || (userTimeoutMs > 0 && userTimeoutMs < idleMs + intervalMs * count);
+/**
+ * The program's own settings let the kernel give up before more probes than its own could be asked
+ * for.
+ */
+function isTighter(
+  { keepalive, userTimeoutMs }: ConnectionOptions,
+  { idleMs, intervalMs, count }: Standing,
+): boolean {
+  return (
+    keepalive.count < count || (userTimeoutMs > 0 && userTimeoutMs < idleMs + intervalMs * count)
+  );
 }
 
 function tuneRefused(errno: number): string {
   const others = "CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH are needed for other users' processes";
-  if (errno === ESRCH) return `its settings could not be reached: no process that holds it can be seen; ${others}`;
-  const hint = errno === ENOSYS ? "this kernel, or a sandbox around halfopen, has no pidfd_getfd" : others;
+  if (errno === ESRCH)
+    return `its settings could not be reached: no process that holds it can be seen; ${others}`;
+  const hint =
+    errno === ENOSYS ? "this kernel, or a sandbox around halfopen, has no pidfd_getfd" : others;
   return `its settings could not be reached: ${errnoText(errno)}; ${hint}`;
 }

@@ -15,7 +15,8 @@ export function diagnoseGuarded(
   const { liveness } = verdict;
   const { info, answers } = connection;
   // Also where its rule ends it all the same.
-  const isUnproven = liveness.flow !== "in-flight" && !liveness.attempts.areLocal && !answers.areOrdinary;
+  const isUnproven =
+    liveness.flow !== "in-flight" && !liveness.attempts.areLocal && !answers.areOrdinary;
   const silentForMs = Math.max(0, now - liveness.heardAt);
   const finding = classify({
     state: liveness.state,

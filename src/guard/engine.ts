@@ -38,8 +38,9 @@ export interface GuardCounts {
 }
 
 /**
- * The guard's mind: which sockets are covered, which are in doubt, when to look, when a peer is dead. Holds no timer and does no
- * I/O: surveys and instants come in, the world is asked through {@link GuardWorld}, and what is to be done goes to {@link GuardActions}.
+ * The guard's mind: which sockets are covered, which are in doubt, when to look, when a peer is
+ * dead. Holds no timer and does no I/O: surveys and instants come in, the world is asked through
+ * {@link GuardWorld}, and what is to be done goes to {@link GuardActions}.
  */
 export class GuardEngine {
   readonly #world: GuardWorld;
@@ -49,7 +50,10 @@ export class GuardEngine {
   readonly #guarded: Map<number, Guarded> = new Map();
   /** By their port. */
   readonly #listeners: Map<number, Guarded> = new Map();
-  /** Sockets that no rule covers, by cookie, with the survey that saw them last: the next one does not ask about them again. */
+  /**
+   * Sockets that no rule covers, by cookie, with the survey that saw them last: the next one does
+   * not ask about them again.
+   */
   readonly #ignored: Map<number, number> = new Map();
   readonly #standings: Standings;
   readonly #wheel: TimerWheel<Guarded>;
@@ -70,10 +74,19 @@ export class GuardEngine {
 
   get counts(): GuardCounts {
     const { size: peers, silent: silentPeers } = this.#groups;
-    return { guarded: this.#guarded.size, inDoubt: this.#inDoubt, peers, silentPeers, isHolding: this.#brake.since !== null };
+    return {
+      guarded: this.#guarded.size,
+      inDoubt: this.#inDoubt,
+      peers,
+      silentPeers,
+      isHolding: this.#brake.since !== null,
+    };
   }
 
-  /** New rules: every socket is matched anew at the next survey, and until then none is ended. What the guard knows and holds it goes on with. */
+  /**
+   * New rules: every socket is matched anew at the next survey, and until then none is ended. What
+   * the guard knows and holds it goes on with.
+   */
   reload(rules: readonly GuardRule[]): void {
     this.#rules = rules;
     for (const connection of this.#guarded.values()) connection.isUnmatched = true;
@@ -88,9 +101,12 @@ export class GuardEngine {
     if (news.length > 0) this.#world.learnOwners(table);
     // Listeners first: what they hand down to those that they accept is known then.
     for (const isListener of [true, false])
-      for (const index of news) if ((table.row(index).state === "LISTEN") === isListener) this.#adopt(table.row(index), takenAt);
+      for (const index of news)
+        if ((table.row(index).state === "LISTEN") === isListener)
+          this.#adopt(table.row(index), takenAt);
     for (const [key, round] of this.#ignored) if (round !== this.#round) this.#ignored.delete(key);
-    for (const connection of this.#guarded.values()) if (this.#round - connection.round > MISSED_SURVEYS) this.#forget(connection);
+    for (const connection of this.#guarded.values())
+      if (this.#round - connection.round > MISSED_SURVEYS) this.#forget(connection);
     this.#actions.remember((key) => this.#round <= MISSED_SURVEYS || this.#guarded.has(key));
     this.#brakeHolds(takenAt);
   }
@@ -106,7 +122,10 @@ export class GuardEngine {
     for (const { verdict } of this.#guarded.values()) verdict?.stalled(now, gapMs);
   }
 
-  /** Gives programs back what they had; with `keepsSettings` leaves what needs no guard. `false`: not all bore it; a later try may get the rest. */
+  /**
+   * Gives programs back what they had; with `keepsSettings` leaves what needs no guard. `false`:
+   * not all bore it; a later try may get the rest.
+   */
   stop(keepsSettings = false): boolean {
     let isDone = true;
     for (const connection of this.#guarded.values()) {
@@ -122,7 +141,8 @@ export class GuardEngine {
     const key = row.cookieKey;
     const connection = this.#guarded.get(key);
     if (!connection) {
-      // Who is not connected yet has no peer to be judged, and a cap on backoff would cut his attempt short.
+      // Who is not connected yet has no peer to be judged, and a cap on backoff would cut his
+      // attempt short.
       if (row.state !== "LISTEN" && !isPastHandshake(row.state)) return true;
       if (!this.#ignored.has(key)) return false;
       this.#ignored.set(key, this.#round);
@@ -141,7 +161,11 @@ export class GuardEngine {
     const rule = ruleFor(this.#rules, row, connection.pid, connection.process);
     connection.isLeaving = rule === null;
     if (rule === null) return;
-    connection.by = { rule, standing: this.#standings.of(rule.detectWithinMs, row.namespaceIndex, now), group: by.group };
+    connection.by = {
+      rule,
+      standing: this.#standings.of(rule.detectWithinMs, row.namespaceIndex, now),
+      group: by.group,
+    };
     this.#actions.retune(connection);
     if (connection.verdict && rule.detectWithinMs !== by.rule.detectWithinMs)
       connection.verdict = this.#newVerdict(connection, connection.heardAt);
@@ -167,7 +191,8 @@ export class GuardEngine {
   }
 
   #adopt(row: ConnectionRow, now: Instant): void {
-    // A connection that waits to be accepted, or that its program has closed, has no owner: it may get one yet.
+    // A connection that waits to be accepted, or that its program has closed, has no owner: it may
+    // get one yet.
     if (row.inode === 0) return;
     const owner = this.#world.ownerOf(row.inode);
     // Not forgotten: the next process of the tree may be handed it.
@@ -177,7 +202,8 @@ export class GuardEngine {
       this.#ignored.set(row.cookieKey, this.#round);
       return;
     }
-    const group = row.state === "LISTEN" ? null : this.#groups.join(row.localAddress, row.remoteAddress);
+    const group =
+      row.state === "LISTEN" ? null : this.#groups.join(row.localAddress, row.remoteAddress);
     if (group && row.hasInfo) metInGroup(group, row.rttMs);
     const connection = new Guarded(
       row,
@@ -188,14 +214,20 @@ export class GuardEngine {
     connection.round = this.#round;
     this.#guarded.set(connection.key, connection);
     if (connection.isListener) this.#listeners.set(row.localPort, connection);
-    this.#actions.tune(connection, connection.isListener ? null : (this.#listeners.get(row.localPort) ?? null));
+    this.#actions.tune(
+      connection,
+      connection.isListener ? null : (this.#listeners.get(row.localPort) ?? null),
+    );
     if (connection.isListener) return;
     // What is in trouble already need not wait for the next survey.
     if (connection.glance(row, now)) this.#doubt(connection, now);
     else this.#actions.settle(connection);
   }
 
-  /** Something is amiss: from now on the connection is looked at on its own, as closely as its budget asks. */
+  /**
+   * Something is amiss: from now on the connection is looked at on its own, as closely as its
+   * budget asks.
+   */
   #doubt(connection: Guarded, takenAt: Instant): void {
     connection.verdict = this.#newVerdict(connection, connection.heardAt);
     connection.doubtedAt = takenAt;
@@ -203,9 +235,15 @@ export class GuardEngine {
     this.#wheel.schedule(connection, takenAt);
   }
 
-  #newVerdict({ by, settings, roundTrips, judgedBy: answers }: Guarded, since: Instant): ConfirmedVerdict {
+  #newVerdict(
+    { by, settings, roundTrips, judgedBy: answers }: Guarded,
+    since: Instant,
+  ): ConfirmedVerdict {
     const standing = { budgetMs: by.standing.budgetMs, rtoMaxMs: settings?.rtoMaxMs ?? null };
-    return new ConfirmedVerdict({ ...standing, peer: by.group, repeatedBefore: roundTrips.repeated, answers }, since);
+    return new ConfirmedVerdict(
+      { ...standing, peer: by.group, repeatedBefore: roundTrips.repeated, answers },
+      since,
+    );
   }
 
   #check(connection: Guarded, now: Instant): void {
@@ -220,7 +258,9 @@ export class GuardEngine {
     let next = verdict.observe(now, info);
     const { liveness } = verdict;
     this.#actions.guardInFlight(connection, liveness.flow === "in-flight");
-    connection.markSilent((liveness.state !== "alive" && !liveness.isUnproven) || connection.wasHeld);
+    connection.markSilent(
+      (liveness.state !== "alive" && !liveness.isUnproven) || connection.wasHeld,
+    );
     if (verdict.isCleared(info)) {
       this.#acquit(connection);
       return;
@@ -232,7 +272,8 @@ export class GuardEngine {
       if (liveness.isProbeMissing) this.#actions.tune(connection);
       if (liveness.isUnproven && liveness.isOverdue) this.#actions.spare(connection, verdict, now);
       // Who is not ended whatever is found need not be asked on.
-      const isAsked = verdict.wantsNudge && !connection.said.has("hold") && !connection.said.has("end");
+      const isAsked =
+        verdict.wantsNudge && !connection.said.has("hold") && !connection.said.has("end");
       if (verdict.isConfirmed) next = this.#condemn(connection, verdict, now);
       else if (isAsked && this.#actions.nudge(connection)) next = verdict.nudged(now);
     }
@@ -240,8 +281,10 @@ export class GuardEngine {
   }
 
   /**
-   * What is known of a connection when the brake lets go is old: held ones are asked seldom, and in flight the kernel sends again the later the longer it
-   * waited. Those whose turn has not come would be ended for an outage that is over. So each gets a new verdict, and counts as silent until it is heard.
+   * What is known of a connection when the brake lets go is old: held ones are asked seldom, and in
+   * flight the kernel sends again the later the longer it waited. Those whose turn has not come
+   * would be ended for an outage that is over. So each gets a new verdict, and counts as silent
+   * until it is heard.
    */
   #renew(connection: Guarded, now: Instant): Instant {
     this.#actions.resume(connection);
@@ -257,7 +300,13 @@ export class GuardEngine {
     const others = group && othersOf(group, connection.isSilent, verdict.liveness.attempts.firstAt);
     if (this.#brakeHolds(now)) {
       const { size, silent } = this.#groups;
-      this.#actions.hold(connection, verdict, now, others, `${silent} of ${size} peers are silent at once`);
+      this.#actions.hold(
+        connection,
+        verdict,
+        now,
+        others,
+        `${silent} of ${size} peers are silent at once`,
+      );
       return now + HOLD_LOOK_MS;
     }
     if (this.#brake.isTainted(connection.doubtedAt)) return this.#renew(connection, now);
@@ -287,7 +336,8 @@ export class GuardEngine {
 
   #forget(connection: Guarded): void {
     this.#guarded.delete(connection.key);
-    if (this.#listeners.get(connection.id.localPort) === connection) this.#listeners.delete(connection.id.localPort);
+    if (this.#listeners.get(connection.id.localPort) === connection)
+      this.#listeners.delete(connection.id.localPort);
     this.#wheel.cancel(connection);
     if (connection.verdict) this.#inDoubt--;
     connection.verdict = null;

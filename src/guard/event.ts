@@ -13,7 +13,10 @@ export interface NamedConnection {
   readonly process: string | null;
 }
 
-/** One thing that a guard did, would have done, or could not do. One line of its JSON log, with the evidence. */
+/**
+ * One thing that a guard did, would have done, or could not do. One line of its JSON log, with the
+ * evidence.
+ */
 export interface GuardEvent {
   /** ISO 8601, wall clock. */
   readonly time: string;

@@ -14,10 +14,21 @@ import type { Hold } from "./hold.ts";
 import { RoundTrips } from "./round-trips.ts";
 import type { GuardRule, Standing } from "./rule.ts";
 
-/** States in which a connection may be ended. Never LISTEN: SOCK_DESTROY would shut the whole server (measured on 6.18). */
-const ENDABLE: ReadonlySet<TcpState> = new Set(["ESTABLISHED", "FIN_WAIT1", "FIN_WAIT2", "CLOSE_WAIT"]);
+/**
+ * States in which a connection may be ended. Never LISTEN: SOCK_DESTROY would shut the whole server
+ * (measured on 6.18).
+ */
+const ENDABLE: ReadonlySet<TcpState> = new Set([
+  "ESTABLISHED",
+  "FIN_WAIT1",
+  "FIN_WAIT2",
+  "CLOSE_WAIT",
+]);
 
-/** A healthy connection answers the standing probe within its idle time, the interval and this; longer silence deserves a look. */
+/**
+ * A healthy connection answers the standing probe within its idle time, the interval and this;
+ * longer silence deserves a look.
+ */
 const SILENCE_SLACK_MS = 500;
 
 /** What a connection is guarded by. */
@@ -60,26 +71,45 @@ export class Guarded implements WheelEntry {
   heardAt: Instant;
   /** The settings that the guard wants it to have; `null` until they stand. */
   settings: ConnectionOptions | null = null;
-  /** How often its settings were reached for in vain because its owner was just then not to be found. */
+  /**
+   * How often its settings were reached for in vain because its owner was just then not to be
+   * found.
+   */
   tries = 0;
-  /** For a while it has other settings: after a nudge, under the patience of a hold, where it could not bear all of them. */
+  /**
+   * For a while it has other settings: after a nudge, under the patience of a hold, where it could
+   * not bear all of them.
+   */
   isDeviating = false;
-  /** What the guard, or the program after it, left there last; `null` before the guard set anything. */
+  /**
+   * What the guard, or the program after it, left there last; `null` before the guard set anything.
+   */
   left: ConnectionOptions | null = null;
   /** The brake holds it: nothing is ended, and it is asked seldom. */
   hold: Hold | null = null;
-  /** It was held, and has not been heard since: silent until then, whatever a new verdict has had time to find. */
+  /**
+   * It was held, and has not been heard since: silent until then, whatever a new verdict has had
+   * time to find.
+   */
   wasHeld = false;
   /** The rules were read again since it was matched. */
   isUnmatched = false;
-  /** No rule covers it any more: its program gets back what it had, as soon as the connection bears it. */
+  /**
+   * No rule covers it any more: its program gets back what it had, as soon as the connection bears
+   * it.
+   */
   isLeaving = false;
   /** The guard's own user timeout is on. */
   hasUserTimeout = false;
   /** What was logged of it already, so that it is not said again at every look. */
   readonly said: Set<string> = new Set();
 
-  constructor(row: ConnectionRow, owner: { pid: number; process: string | null } | null, by: GuardedBy, now: Instant) {
+  constructor(
+    row: ConnectionRow,
+    owner: { pid: number; process: string | null } | null,
+    by: GuardedBy,
+    now: Instant,
+  ) {
     this.key = row.cookieKey;
     this.id = row.id;
     this.inode = row.inode;
@@ -91,9 +121,13 @@ export class Guarded implements WheelEntry {
     this.pid = owner?.pid ?? null;
     this.process = owner?.process ?? null;
     this.roundTrips = new RoundTrips(row);
-    // Surveys see no more than one answer each, two of them a fifth of the smallest budget apart: no hole is longer than an outage that is to be survived.
+    // Surveys see no more than one answer each, two of them a fifth of the smallest budget apart:
+    // no hole is longer than an outage that is to be survived.
     const ordinaryMs = Math.max(ORDINARY_GAP_MS, OUTAGE_SHARE * by.rule.detectWithinMs);
-    this.answers = new Answers(by.group && { group: by.group, remotePort: row.remotePort }, ordinaryMs);
+    this.answers = new Answers(
+      by.group && { group: by.group, remotePort: row.remotePort },
+      ordinaryMs,
+    );
     this.#learnAnswers(row, now);
     this.since = now;
     this.heardAt = now;
@@ -112,7 +146,10 @@ export class Guarded implements WheelEntry {
     return { local, remote, state, pid, process };
   }
 
-  /** Takes what a survey saw. `true`: something is amiss, and the connection must be looked at closely. */
+  /**
+   * Takes what a survey saw. `true`: something is amiss, and the connection must be looked at
+   * closely.
+   */
   glance(row: ConnectionRow, now: Instant): boolean {
     const age = row.heardAgeMs;
     if (age === null) return false;

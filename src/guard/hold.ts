@@ -9,7 +9,10 @@ import type { ConnectionOptions } from "../kernel/options/connection-options.ts"
 const SHORTEST_INTERVAL_MS = 5000;
 /** ...and so often in twice the longest hold. */
 const KERNEL_PROBES = 50;
-/** The guard itself asks after so long at the soonest, and after this share of what the hold has lasted: a hold of a week then takes 70 probes. */
+/**
+ * The guard itself asks after so long at the soonest, and after this share of what the hold has
+ * lasted: a hold of a week then takes 70 probes.
+ */
 const SOONEST_ASK_MS = 5000;
 const ASK_SHARE = 1 / 6;
 /** With so many unanswered the rest is the kernel's, whose probes are fewer. */
@@ -19,8 +22,9 @@ const LONGEST_INTERVAL_MS = 32_767_000;
 const LONGEST_TIMEOUT_MS = 2_147_483_647;
 
 /**
- * One connection that is not ended while most peers are silent. The kernel counts each probe that is not answered, to 127 and no further, and ends
- * the connection then; so it must be asked seldom for the hold to outlast, and yet often enough to be found back when the path is.
+ * One connection that is not ended while most peers are silent. The kernel counts each probe that
+ * is not answered, to 127 and no further, and ends the connection then; so it must be asked seldom
+ * for the hold to outlast, and yet often enough to be found back when the path is.
  */
 export class Hold {
   readonly #since: Instant;
@@ -31,34 +35,57 @@ export class Hold {
     this.#askedAt = now;
   }
 
-  /** Whether the peer is to be asked now, and notes it. In flight the kernel asks, at most as long after an outage as it lasted. */
+  /**
+   * Whether the peer is to be asked now, and notes it. In flight the kernel asks, at most as long
+   * after an outage as it lasted.
+   */
   asks(now: Instant, info: TcpInfo): boolean {
     if (flowOf(info) !== "idle" || (info.probes ?? 0) >= MOST_ASKED) return false;
-    if (now - this.#askedAt < Math.max(SOONEST_ASK_MS, ASK_SHARE * (now - this.#since))) return false;
+    if (now - this.#askedAt < Math.max(SOONEST_ASK_MS, ASK_SHARE * (now - this.#since)))
+      return false;
     this.#askedAt = now;
     return true;
   }
 }
 
 /**
- * Options with which the kernel ends nothing for twice as long as a hold may last, also when nobody comes back to take them off. Data in flight has the
- * kernel's own patience again; where that is shorter, a user timeout as long.
+ * Options with which the kernel ends nothing for twice as long as a hold may last, also when nobody
+ * comes back to take them off. Data in flight has the kernel's own patience again; where that is
+ * shorter, a user timeout as long.
  */
-export function patientFor(holdAtMostMs: number, before: ConnectionOptions, isInFlight: boolean, retries2: number): ConnectionOptions {
+export function patientFor(
+  holdAtMostMs: number,
+  before: ConnectionOptions,
+  isInFlight: boolean,
+  retries2: number,
+): ConnectionOptions {
   const outlastMs = Math.min(LONGEST_TIMEOUT_MS, 2 * holdAtMostMs);
-  const intervalMs = Math.max(SHORTEST_INTERVAL_MS, 1000 * Math.ceil(outlastMs / KERNEL_PROBES / 1000));
+  const intervalMs = Math.max(
+    SHORTEST_INTERVAL_MS,
+    1000 * Math.ceil(outlastMs / KERNEL_PROBES / 1000),
+  );
   return {
-    keepalive: { ...before.keepalive, count: LOOSEST_COUNT, intervalMs: Math.min(LONGEST_INTERVAL_MS, intervalMs) },
-    userTimeoutMs: isInFlight && givesUpAfterMs(UNCAPPED_RTO_MS, retries2) < outlastMs ? outlastMs : 0,
+    keepalive: {
+      ...before.keepalive,
+      count: LOOSEST_COUNT,
+      intervalMs: Math.min(LONGEST_INTERVAL_MS, intervalMs),
+    },
+    userTimeoutMs:
+      isInFlight && givesUpAfterMs(UNCAPPED_RTO_MS, retries2) < outlastMs ? outlastMs : 0,
     rtoMaxMs: before.rtoMaxMs === null ? null : UNCAPPED_RTO_MS,
   };
 }
 
 /**
- * Options with which the kernel ends nothing for want of answers to our probes: the program's own keepalive, and where it has none the loosest, which probes on
- * demand only. Of a closed window the cap on backoff goes back, which would have its probes used up soon.
+ * Options with which the kernel ends nothing for want of answers to our probes: the program's own
+ * keepalive, and where it has none the loosest, which probes on demand only. Of a closed window the
+ * cap on backoff goes back, which would have its probes used up soon.
  */
-export function patientWith(own: ConnectionOptions, before: ConnectionOptions, flow: Flow): ConnectionOptions {
+export function patientWith(
+  own: ConnectionOptions,
+  before: ConnectionOptions,
+  flow: Flow,
+): ConnectionOptions {
   const loosest = { ...before.keepalive, intervalMs: LONGEST_INTERVAL_MS, count: LOOSEST_COUNT };
   return {
     ...before,

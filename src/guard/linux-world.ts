@@ -18,8 +18,8 @@ import type { Guarded } from "./guarded.ts";
 import type { Decide, GuardWorld, Tuned } from "./world.ts";
 
 /**
- * `disconnect`: through a duplicate of the owner's descriptor, for the same user. `destroy`: SOCK_DESTROY, which needs
- * CAP_NET_ADMIN, and where it is refused the other way.
+ * `disconnect`: through a duplicate of the owner's descriptor, for the same user. `destroy`:
+ * SOCK_DESTROY, which needs CAP_NET_ADMIN, and where it is refused the other way.
  */
 export type Ending = "destroy" | "disconnect";
 
@@ -72,7 +72,9 @@ export class LinuxGuardWorld implements GuardWorld {
     const diag = this.#diagOf(connection.namespaceIndex);
     if (!diag) return null;
     this.#reading.truncate(0);
-    const errno = diag.lookup(connection.id, (bytes, start, end) => this.#reading.add(bytes, start, end, 0));
+    const errno = diag.lookup(connection.id, (bytes, start, end) =>
+      this.#reading.add(bytes, start, end, 0),
+    );
     if (errno !== 0 || this.#reading.size === 0) return null;
     const row = this.#reading.row(0);
     return row.cookieKey === connection.key ? row.tcpInfo : null;
@@ -100,7 +102,9 @@ export class LinuxGuardWorld implements GuardWorld {
     if (this.#ending === "disconnect") return this.#disconnect(connection);
     const errno = this.#diagOf(connection.namespaceIndex)?.destroy(connection.id) ?? ENOENT;
     // Without CAP_NET_ADMIN, or CONFIG_INET_DIAG_DESTROY, one's own programs can still be reached.
-    return (errno === EPERM || errno === EOPNOTSUPP) && this.#disconnect(connection) === 0 ? 0 : errno;
+    return (errno === EPERM || errno === EOPNOTSUPP) && this.#disconnect(connection) === 0
+      ? 0
+      : errno;
   }
 
   examinePath(connection: Guarded): LocalPath | null {
@@ -127,7 +131,10 @@ export class LinuxGuardWorld implements GuardWorld {
     return typeof result === "number" ? result : result.errno;
   }
 
-  /** Kernels 6.4 to 6.6 refuse while a thread is blocked in the socket; there the kernel's own timer is made to end it. */
+  /**
+   * Kernels 6.4 to 6.6 refuse while a thread is blocked in the socket; there the kernel's own timer
+   * is made to end it.
+   */
   #disconnectDescriptor(fd: number): number {
     const result = disconnect(this.#port, fd);
     if (result !== -EBUSY) return Math.max(0, -result);
@@ -136,7 +143,9 @@ export class LinuxGuardWorld implements GuardWorld {
     return 0;
   }
 
-  /** Runs `work` on a duplicate of the connection's descriptor. A number is the errno; 0 never is. */
+  /**
+   * Runs `work` on a duplicate of the connection's descriptor. A number is the errno; 0 never is.
+   */
   #reach<T extends object>(connection: Guarded, work: (fd: number) => T): T | number {
     const owner: Owner | null = this.#owners.ownerOf(connection.inode);
     if (!owner) return ESRCH;

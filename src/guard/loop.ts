@@ -23,7 +23,10 @@ export interface GuardLoopOptions {
   readonly onSurvey?: () => void;
 }
 
-/** Gives a guard its clock: a survey every `sweepMs`, and in between a look at whatever is due. One timer for all. */
+/**
+ * Gives a guard its clock: a survey every `sweepMs`, and in between a look at whatever is due. One
+ * timer for all.
+ */
 export class GuardLoop {
   /** Surveys taken since the start. */
   surveys = 0;
@@ -39,7 +42,10 @@ export class GuardLoop {
     this.#options = options;
   }
 
-  /** The first survey is taken at once. @throws HalfOpenError when this machine's sockets cannot be listed at all */
+  /**
+   * The first survey is taken at once. @throws HalfOpenError when this machine's sockets cannot be
+   * listed at all
+   */
   start(): void {
     this.#surveyAt = performance.now();
     this.#survey();
@@ -51,7 +57,8 @@ export class GuardLoop {
     if (this.#timer) clearTimeout(this.#timer);
     this.#timer = null;
     const { engine, world } = this.#options;
-    for (let tries = 1; !engine.stop(keepsSettings) && tries < STOP_TRIES; tries++) await sleep(STOP_AGAIN_MS);
+    for (let tries = 1; !engine.stop(keepsSettings) && tries < STOP_TRIES; tries++)
+      await sleep(STOP_AGAIN_MS);
     world.close();
   }
 
@@ -74,7 +81,12 @@ export class GuardLoop {
     const startedAt = performance.now();
     this.#surveyAt = startedAt + sweepMs;
     const states = [...HANGING_STATES, "LISTEN"] as const;
-    const { table, namespaces, problems } = takeSurvey(port, { states, withInfo: true, filter: [], allNamespaces: false });
+    const { table, namespaces, problems } = takeSurvey(port, {
+      states,
+      withInfo: true,
+      filter: [],
+      allNamespaces: false,
+    });
     world.enter(namespaces);
     engine.survey(table, startedAt);
     this.surveys++;

@@ -9,8 +9,8 @@ interface Kept {
 }
 
 /**
- * The options that programs had before the guard changed them, by the socket's cookie. With a file the guard that comes after this one knows them
- * too, also when this one was killed.
+ * The options that programs had before the guard changed them, by the socket's cookie. With a file
+ * the guard that comes after this one knows them too, also when this one was killed.
  */
 export class GuardMemory {
   readonly #path: string | null;
@@ -18,7 +18,10 @@ export class GuardMemory {
   readonly #onProblem: (problem: string) => void;
   #isChanged = false;
 
-  /** `path` of a file that need not exist; `null`: nothing outlasts this process. What cannot be read counts as nothing. */
+  /**
+   * `path` of a file that need not exist; `null`: nothing outlasts this process. What cannot be
+   * read counts as nothing.
+   */
   constructor(path: string | null = null, onProblem: (problem: string) => void = () => {}) {
     this.#path = path;
     this.#onProblem = onProblem;
@@ -59,7 +62,9 @@ export class GuardMemory {
       writeFileSync(next, JSON.stringify(kept), { mode: 0o600 });
       renameSync(next, this.#path);
     } catch (error) {
-      this.#onProblem(`what programs had set cannot be kept for the next guard: ${(error as Error).message}`);
+      this.#onProblem(
+        `what programs had set cannot be kept for the next guard: ${(error as Error).message}`,
+      );
     }
   }
 }

@@ -1,7 +1,14 @@
 import type { GuardCounts } from "./engine.ts";
 import type { GuardAction, GuardEvent } from "./event.ts";
 
-const ACTIONS: readonly GuardAction[] = ["set", "destroy", "hold", "would-set", "would-destroy", "error"];
+const ACTIONS: readonly GuardAction[] = [
+  "set",
+  "destroy",
+  "hold",
+  "would-set",
+  "would-destroy",
+  "error",
+];
 
 /** What a guard has done since its start, as Prometheus reads it (text format 0.0.4). */
 export class GuardMetrics {
@@ -12,16 +19,43 @@ export class GuardMetrics {
   }
 
   text(counts: GuardCounts, surveys: { readonly taken: number; readonly lastMs: number }): string {
-    const actions = [...this.#actions].map(([action, count]) => `halfopen_guard_actions_total{action="${action}"} ${count}\n`).join("");
+    const actions = [...this.#actions]
+      .map(([action, count]) => `halfopen_guard_actions_total{action="${action}"} ${count}\n`)
+      .join("");
     return [
       `${head("halfopen_guard_actions_total", "counter", "What was done, would have been done, or failed.")}${actions}`,
-      metric("halfopen_guard_sockets", "gauge", "Sockets in care, listeners among them.", counts.guarded),
-      metric("halfopen_guard_in_doubt", "gauge", "Connections that are looked at closely.", counts.inDoubt),
+      metric(
+        "halfopen_guard_sockets",
+        "gauge",
+        "Sockets in care, listeners among them.",
+        counts.guarded,
+      ),
+      metric(
+        "halfopen_guard_in_doubt",
+        "gauge",
+        "Connections that are looked at closely.",
+        counts.inDoubt,
+      ),
       metric("halfopen_guard_peers", "gauge", "Distinct peers.", counts.peers),
-      metric("halfopen_guard_silent_peers", "gauge", "Peers of which nothing is heard.", counts.silentPeers),
-      metric("halfopen_guard_holding", "gauge", "1 while the brake against mass death holds.", counts.isHolding ? 1 : 0),
+      metric(
+        "halfopen_guard_silent_peers",
+        "gauge",
+        "Peers of which nothing is heard.",
+        counts.silentPeers,
+      ),
+      metric(
+        "halfopen_guard_holding",
+        "gauge",
+        "1 while the brake against mass death holds.",
+        counts.isHolding ? 1 : 0,
+      ),
       metric("halfopen_guard_surveys_total", "counter", "Surveys taken.", surveys.taken),
-      metric("halfopen_guard_survey_seconds", "gauge", "What the last survey cost.", surveys.lastMs / 1000),
+      metric(
+        "halfopen_guard_survey_seconds",
+        "gauge",
+        "What the last survey cost.",
+        surveys.lastMs / 1000,
+      ),
     ].join("");
   }
 }

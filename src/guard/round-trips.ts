@@ -3,7 +3,10 @@ import { answeredInGroup, type PeerGroup, recordInGroup } from "../core/judge/pe
 import type { ConnectionRow } from "../survey/connection-row.ts";
 
 /** When a segment was lost between two surveys nobody knows. */
-const UNDATED: Pick<Lesson, "from" | "to"> = { from: Number.NEGATIVE_INFINITY, to: Number.POSITIVE_INFINITY };
+const UNDATED: Pick<Lesson, "from" | "to"> = {
+  from: Number.NEGATIVE_INFINITY,
+  to: Number.POSITIVE_INFINITY,
+};
 
 /** The kernel's totals at one survey. 32 bits that wrap. */
 interface Totals {
@@ -13,12 +16,16 @@ interface Totals {
 }
 
 /**
- * What the surveys see of one connection's round trips, as lessons on its path's loss. Writing: by the kernel's totals, since a loss is
- * mended between two surveys. Idle: an answer to a probe at the first try; tries that failed are counted where they are doubted.
+ * What the surveys see of one connection's round trips, as lessons on its path's loss. Writing: by
+ * the kernel's totals, since a loss is mended between two surveys. Idle: an answer to a probe at
+ * the first try; tries that failed are counted where they are doubted.
  */
 export class RoundTrips {
   #learned: Totals;
-  /** Of the last survey: only when the peer is heard again are they resolved, since what was just repeated may be lost for good. */
+  /**
+   * Of the last survey: only when the peer is heard again are they resolved, since what was just
+   * repeated may be lost for good.
+   */
   #seen: Totals;
 
   constructor(row: ConnectionRow) {
@@ -49,5 +56,9 @@ export class RoundTrips {
 }
 
 function totalsOf(row: ConnectionRow): Totals {
-  return { segments: row.dataSegmentsOut, retransmits: row.totalRetransmits, duplicates: row.duplicatesReported };
+  return {
+    segments: row.dataSegmentsOut,
+    retransmits: row.totalRetransmits,
+    duplicates: row.duplicatesReported,
+  };
 }

@@ -2,7 +2,10 @@ import { ConfirmedVerdict } from "../core/judge/confirmed-verdict.ts";
 import type { Instant } from "../core/time/instant.ts";
 import { type Standing, standingFor } from "./rule.ts";
 
-/** The standing settings of each budget in each network namespace: most connections have few of them in common. */
+/**
+ * The standing settings of each budget in each network namespace: most connections have few of them
+ * in common.
+ */
 export class Standings {
   readonly #retries2: (namespaceIndex: number) => number;
   readonly #known: Map<string, Standing> = new Map();

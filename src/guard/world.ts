@@ -4,7 +4,10 @@ import type { ConnectionOptions } from "../kernel/options/connection-options.ts"
 import type { ConnectionTable } from "../survey/connection-table.ts";
 import type { Guarded } from "./guarded.ts";
 
-/** What became of an attempt to change a connection. `errno` 0: it worked, or there was nothing to do. */
+/**
+ * What became of an attempt to change a connection. `errno` 0: it worked, or there was nothing to
+ * do.
+ */
 export interface Tuned {
   readonly errno: number;
   readonly before: ConnectionOptions | null;
@@ -15,7 +18,10 @@ export interface Tuned {
 /** Says what the settings should be, or `null` to leave them. */
 export type Decide = (before: ConnectionOptions) => ConnectionOptions | null;
 
-/** What a guard can see and do. The real one speaks to the kernel; tests put a model in its place. Nothing here throws. */
+/**
+ * What a guard can see and do. The real one speaks to the kernel; tests put a model in its place.
+ * Nothing here throws.
+ */
 export interface GuardWorld {
   /** Whose a socket is; `null` when nobody we may look at holds it. */
   ownerOf(inode: number): { readonly pid: number; readonly process: string | null } | null;

@@ -9,13 +9,16 @@ import { surface, type Watcher } from "../watch/watcher.ts";
 
 export interface ClientWatchOptions extends Omit<WatchOptions, "heartbeat"> {
   /**
-   * Tells whether the peer's process can be asked just now. While a command blocks on purpose, an answer cannot come, and only the
-   * host is judged. Default: what the adapter knows of its client.
+   * Tells whether the peer's process can be asked just now. While a command blocks on purpose, an
+   * answer cannot come, and only the host is judged. Default: what the adapter knows of its client.
    */
   readonly canAsk?: (() => boolean) | undefined;
 }
 
-/** Tells of the socket a client has now and of each it gets later, with the function that asks the peer's process over it. */
+/**
+ * Tells of the socket a client has now and of each it gets later, with the function that asks the
+ * peer's process over it.
+ */
 export type FollowSockets = (onSocket: OnSocket) => () => void;
 
 export type OnSocket = (socket: Socket, heartbeat: Heartbeat) => void;
@@ -40,11 +43,13 @@ export class ClientWatch extends EventEmitter<ClientWatchEvents> implements Disp
 
   constructor(follow: FollowSockets, { canAsk, signal, ...options }: ClientWatchOptions = {}) {
     super();
-    settingsOf({ ...options, signal, heartbeat: () => undefined }); // refused now, not at the first connection
+    // Refused now, not at the first connection
+    settingsOf({ ...options, signal, heartbeat: () => undefined });
     this.#options = options;
     this.#signal = signal;
     this.#isClosed = signal?.aborted === true;
-    const onSocket: OnSocket = (socket, heartbeat) => this.#begin(socket, canAsk ? () => (canAsk() ? heartbeat() : undefined) : heartbeat);
+    const onSocket: OnSocket = (socket, heartbeat) =>
+      this.#begin(socket, canAsk ? () => (canAsk() ? heartbeat() : undefined) : heartbeat);
     this.#stopFollowing = this.#isClosed ? () => {} : follow(onSocket);
     if (!this.#isClosed) signal?.addEventListener("abort", this.#onAbort);
   }
@@ -75,7 +80,8 @@ export class ClientWatch extends EventEmitter<ClientWatchEvents> implements Disp
     try {
       const watcher = watch(socket, { ...this.#options, heartbeat });
       this.#watchers.add(watcher);
-      for (const event of NEWS) watcher.on(event, (diagnosis) => this.#tell(event, diagnosis, socket));
+      for (const event of NEWS)
+        watcher.on(event, (diagnosis) => this.#tell(event, diagnosis, socket));
       watcher.on("close", (diagnosis) => {
         this.#watchers.delete(watcher);
         this.#tell("close", diagnosis, socket);

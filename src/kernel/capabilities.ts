@@ -15,7 +15,10 @@ export interface Capability {
   readonly why: string | null;
 }
 
-/** What works on this OS, this Node and with these permissions. Found out by trying, on a socket of our own that is never connected. */
+/**
+ * What works on this OS, this Node and with these permissions. Found out by trying, on a socket of
+ * our own that is never connected.
+ */
 export interface Capabilities {
   readonly platform: NodeJS.Platform;
   readonly kernel: string;
@@ -26,7 +29,10 @@ export interface Capabilities {
   readonly userTimeout: Capability;
   readonly tcpInfo: Capability & { readonly bytes: number | null };
   readonly nudge: Capability;
-  /** The cap on retransmission backoff, without which a peer that dies behind a closed window is found late. */
+  /**
+   * The cap on retransmission backoff, without which a peer that dies behind a closed window is
+   * found late.
+   */
   readonly rtoMax: Capability;
   /** Route, link and neighbour of a peer. */
   readonly localPath: Capability;
@@ -49,7 +55,10 @@ export function capabilities(): Capabilities {
       keepalive: port ? AVAILABLE : missing("only what Node's setKeepAlive can set"),
       userTimeout: userTimeout(port, socket),
       tcpInfo: tcpInfo(port, socket),
-      nudge: ofLinux(port, "no probe on demand") ?? withoutEvidence("the answer to a probe cannot be seen") ?? AVAILABLE,
+      nudge:
+        ofLinux(port, "no probe on demand") ??
+        withoutEvidence("the answer to a probe cannot be seen") ??
+        AVAILABLE,
       rtoMax: rtoMax(port, socket),
       localPath: localPath(),
     };
@@ -83,13 +92,16 @@ function userTimeout(port: SocketPort | null, socket: number): Capability {
 function has(port: SocketPort | null, socket: number, option: number, lost: string): Capability {
   if (!port) return missing(lost);
   const result = port.getsockopt(socket, IPPROTO_TCP, option, new Uint8Array(4));
-  return result >= 0 ? AVAILABLE : { available: false, why: `the kernel refuses it (errno ${-result}): ${lost}` };
+  return result >= 0
+    ? AVAILABLE
+    : { available: false, why: `the kernel refuses it (errno ${-result}): ${lost}` };
 }
 
 function rtoMax(port: SocketPort | null, socket: number): Capability {
   const lost =
     "a peer that dies behind a closed window is found after up to fifteen times the time it was blocked, later on a path that is long or loses";
-  if (port && isMasked("rto-max")) return { available: false, why: `hidden by HALFOPEN_MASK: ${lost}` };
+  if (port && isMasked("rto-max"))
+    return { available: false, why: `hidden by HALFOPEN_MASK: ${lost}` };
   return ofLinux(port, lost) ?? has(port, socket, TCP_RTO_MAX_MS, `Linux >= 6.15 has it; ${lost}`);
 }
 
@@ -114,7 +126,9 @@ function localPath(): Capability {
   const lost = "a broken route or link of our own cannot be told from a silent path";
   const port = openPort();
   if (!port)
-    return isLinux ? { available: false, why: `no native back-end (${whyNoPort()}): ${lost}` } : (ofLinux(null, lost) ?? AVAILABLE);
+    return isLinux
+      ? { available: false, why: `no native back-end (${whyNoPort()}): ${lost}` }
+      : (ofLinux(null, lost) ?? AVAILABLE);
   const fd = openNetlink(port, NETLINK_ROUTE);
   if (fd < 0) return { available: false, why: `netlink is refused (errno ${-fd}): ${lost}` };
   port.close(fd);

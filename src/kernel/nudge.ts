@@ -3,7 +3,12 @@ import { HalfOpenError } from "../core/errors.ts";
 import { LOOSEST_COUNT } from "../core/judge/backstop.ts";
 import { flowOf } from "../core/judge/flow.ts";
 import type { TcpInfo } from "../core/tcp-info.ts";
-import { applyOptions, type ConnectionOptions, isSameOptions, readOptions } from "./options/connection-options.ts";
+import {
+  applyOptions,
+  type ConnectionOptions,
+  isSameOptions,
+  readOptions,
+} from "./options/connection-options.ts";
 import { isSameKeepalive } from "./options/keepalive.ts";
 import { ownOptions, restoreOptions } from "./options/late-restore.ts";
 import { readUserTimeout } from "./options/user-timeout.ts";
@@ -17,7 +22,10 @@ import { readTcpInfo } from "./tcp-info/tcp-info.ts";
 export interface NudgeResult {
   /** The peer's host answered. */
   readonly answered: boolean;
-  /** Time until the answer was seen, in ms, to the few ms at which it is looked for; `null` without one. */
+  /**
+   * Time until the answer was seen, in ms, to the few ms at which it is looked for; `null` without
+   * one.
+   */
   readonly rttMs: number | null;
   /** A probe left this host's TCP. */
   readonly sent: boolean;
@@ -26,40 +34,67 @@ export interface NudgeResult {
   readonly tcpInfo: TcpInfo;
 }
 
-/** The kernel fires the probe only on a connection that heard nothing for TCP_KEEPIDLE, and that cannot be less: so much a nudge leaves there. */
+/**
+ * The kernel fires the probe only on a connection that heard nothing for TCP_KEEPIDLE, and that
+ * cannot be less: so much a nudge leaves there.
+ */
 export const NUDGE_IDLE_MS = 1000;
 const LOOK_EVERY_MS = 5;
 
 const running = new WeakMap<object, Promise<NudgeResult>>();
 /** What is asked now: what the connection had, and what it has meanwhile. */
-const asked = new Map<number, { readonly own: ConnectionOptions; readonly meanwhile: ConnectionOptions }>();
+const asked = new Map<
+  number,
+  { readonly own: ConnectionOptions; readonly meanwhile: ConnectionOptions }
+>();
 
-/** What a connection has but for what is there for a while only: a nudge under way, or what it could bear so far of what it is to have again. */
+/**
+ * What a connection has but for what is there for a while only: a nudge under way, or what it could
+ * bear so far of what it is to have again.
+ */
 export function settledOptions(fd: number): ConnectionOptions {
   const now = ownOptions(fd);
   const nudged = asked.get(fd);
-  return nudged && isSameKeepalive(now.keepalive, nudged.meanwhile.keepalive) ? { ...now, keepalive: nudged.own.keepalive } : now;
+  return nudged && isSameKeepalive(now.keepalive, nudged.meanwhile.keepalive)
+    ? { ...now, keepalive: nudged.own.keepalive }
+    : now;
 }
 
-/** Makes the keepalive timer fire within a jiffy or two (docs/internals/kernel.md#nudge): asynchronous, unprivileged, SO_KEEPALIVE must be on. */
+/**
+ * Makes the keepalive timer fire within a jiffy or two (docs/internals/kernel.md#nudge):
+ * asynchronous, unprivileged, SO_KEEPALIVE must be on.
+ */
 export function nudgeDescriptor(fd: number): void {
   writeInt(fd, IPPROTO_TCP, TCP_KEEPIDLE, "TCP_KEEPIDLE", NUDGE_IDLE_MS / 1000);
 }
 
 /**
- * Sends a keepalive probe now and waits up to `timeoutMs` (default 1000, 10 to 60000) for the answer of the peer's host. Changes no
- * protocol, needs no privilege, restores the keepalive options. Resolves also without an answer; one probe may be lost.
+ * Sends a keepalive probe now and waits up to `timeoutMs` (default 1000, 10 to 60000) for the
+ * answer of the peer's host. Changes no protocol, needs no privilege, restores the keepalive
+ * options. Resolves also without an answer; one probe may be lost.
  *
- * @throws HalfOpenError `ERR_OPTION_RANGE`, `ERR_NOT_SUPPORTED`, `ERR_NOT_CONNECTED`, as a rejection
+ * @throws HalfOpenError `ERR_OPTION_RANGE`, `ERR_NOT_SUPPORTED`, `ERR_NOT_CONNECTED`, as a
+ * rejection
  */
-export async function nudge(socket: unknown, options: { readonly timeoutMs?: number } = {}): Promise<NudgeResult> {
+export async function nudge(
+  socket: unknown,
+  options: { readonly timeoutMs?: number } = {},
+): Promise<NudgeResult> {
   const { timeoutMs = 1000 } = options;
   if (!(timeoutMs >= 10 && timeoutMs <= 60_000)) {
-    throw new HalfOpenError("ERR_OPTION_RANGE", `timeoutMs must be a number of milliseconds from 10 to 60000, got ${String(timeoutMs)}`);
+    throw new HalfOpenError(
+      "ERR_OPTION_RANGE",
+      `timeoutMs must be a number of milliseconds from 10 to 60000, got ${String(timeoutMs)}`,
+    );
   }
   const real = realSocketOf(socket);
-  if (!openPort()) throw new HalfOpenError("ERR_NOT_SUPPORTED", `a probe on demand is not to be had here: ${whyNoPort()}. Use a heartbeat`);
-  // Two nudges of one socket would restore each other's options: the second takes the first one's answer.
+  if (!openPort())
+    throw new HalfOpenError(
+      "ERR_NOT_SUPPORTED",
+      `a probe on demand is not to be had here: ${whyNoPort()}. Use a heartbeat`,
+    );
+  // Two nudges of one socket would restore each other's options: the second takes the first one's
+  // answer.
   const started = running.get(real) ?? ask(real, timeoutMs).finally(() => running.delete(real));
   running.set(real, started);
   return started;
@@ -69,18 +104,27 @@ async function ask(socket: object, timeoutMs: number): Promise<NudgeResult> {
   const fd = descriptorOf(socket);
   const before = readTcpInfo(socket);
   const obstacle = obstacleTo(before);
-  if (obstacle) return { answered: false, rttMs: null, sent: false, why: obstacle, tcpInfo: before };
+  if (obstacle)
+    return { answered: false, rttMs: null, sent: false, why: obstacle, tcpInfo: before };
   if (readUserTimeout(fd) !== 0) {
-    // With a user timeout the count protects nothing: a nudge on a long-silent connection would end it (docs/internals/kernel.md#nudge).
-    const why = "a user timeout is set: a probe on a silent connection could end it; nothing was sent";
+    // With a user timeout the count protects nothing: a nudge on a long-silent connection would end
+    // it (docs/internals/kernel.md#nudge).
+    const why =
+      "a user timeout is set: a probe on a silent connection could end it; nothing was sent";
     return { answered: false, rttMs: null, sent: false, why, tcpInfo: before };
   }
   const own = ownOptions(fd);
   const startedAt = performance.now();
-  const keepalive = { enabled: true, idleMs: NUDGE_IDLE_MS, intervalMs: own.keepalive.intervalMs, count: LOOSEST_COUNT };
+  const keepalive = {
+    enabled: true,
+    idleMs: NUDGE_IDLE_MS,
+    intervalMs: own.keepalive.intervalMs,
+    count: LOOSEST_COUNT,
+  };
   const meanwhile = applyOptions(fd, readOptions(fd), { ...own, keepalive });
   asked.set(fd, { own, meanwhile });
-  // Switching keepalive on starts its timer from now; only setting the idle time counts the silence so far.
+  // Switching keepalive on starts its timer from now; only setting the idle time counts the silence
+  // so far.
   nudgeDescriptor(fd);
   const result = await listen(socket, startedAt, timeoutMs);
   asked.delete(fd);
@@ -89,7 +133,8 @@ async function ask(socket: object, timeoutMs: number): Promise<NudgeResult> {
     // What somebody changed meanwhile is theirs.
     if (isOpen() && isSameOptions(readOptions(fd), meanwhile)) restoreOptions(fd, own, isOpen);
   } catch (error) {
-    if (!(error instanceof HalfOpenError)) throw error; // the socket closed meanwhile: there is nothing left to restore
+    // The socket closed meanwhile: there is nothing left to restore
+    if (!(error instanceof HalfOpenError)) throw error;
   }
   return result;
 }
@@ -111,14 +156,27 @@ async function listen(socket: object, startedAt: number, timeoutMs: number): Pro
     try {
       info = readTcpInfo(socket);
     } catch (error) {
-      return { answered: false, rttMs: null, sent, why: `the connection ended meanwhile: ${(error as Error).message}`, tcpInfo: info };
+      return {
+        answered: false,
+        rttMs: null,
+        sent,
+        why: `the connection ended meanwhile: ${(error as Error).message}`,
+        tcpInfo: info,
+      };
     }
     const elapsedMs = performance.now() - startedAt;
     sent ||= (info.probes ?? 0) > probes;
-    // The peer had been silent for longer than that before, so whatever is younger is an answer, also when this process looks late.
+    // The peer had been silent for longer than that before, so whatever is younger is an answer,
+    // also when this process looks late.
     if ((info.lastAckReceivedMs ?? Number.POSITIVE_INFINITY) < elapsedMs + NUDGE_IDLE_MS / 2) {
       const rttMs = Math.max(0, elapsedMs - (info.lastAckReceivedMs ?? 0));
-      return { answered: true, rttMs, sent: true, why: `the peer's host answered after ${rttMs.toFixed(1)} ms`, tcpInfo: info };
+      return {
+        answered: true,
+        rttMs,
+        sent: true,
+        why: `the peer's host answered after ${rttMs.toFixed(1)} ms`,
+        tcpInfo: info,
+      };
     }
   }
   const why = sent
@@ -129,9 +187,15 @@ async function listen(socket: object, startedAt: number, timeoutMs: number): Pro
 
 function obstacleTo(info: TcpInfo): string | null {
   const flow = flowOf(info);
-  if (flow === "in-flight") return "data is in flight: its retransmissions are the question, no probe can be sent beside them";
-  if (flow === "blocked") return "the peer's window is closed: the kernel sends window probes of its own";
-  const age = Math.min(info.lastAckReceivedMs ?? Number.POSITIVE_INFINITY, info.lastDataReceivedMs ?? Number.POSITIVE_INFINITY);
-  if (age < NUDGE_IDLE_MS) return `the peer was heard ${age} ms ago: the kernel probes only after 1 s of silence`;
+  if (flow === "in-flight")
+    return "data is in flight: its retransmissions are the question, no probe can be sent beside them";
+  if (flow === "blocked")
+    return "the peer's window is closed: the kernel sends window probes of its own";
+  const age = Math.min(
+    info.lastAckReceivedMs ?? Number.POSITIVE_INFINITY,
+    info.lastDataReceivedMs ?? Number.POSITIVE_INFINITY,
+  );
+  if (age < NUDGE_IDLE_MS)
+    return `the peer was heard ${age} ms ago: the kernel probes only after 1 s of silence`;
   return null;
 }

@@ -3,8 +3,9 @@ import { createInterface } from "node:readline";
 import type { AgentEvent, AgentReply, AgentRequest } from "./messages.ts";
 
 /**
- * The inside of a world: process 1 of its own pid, network and mount namespaces. It does what the outside asks over standard input
- * and ends with it; the kernel then ends every process and network in here. It holds no logic of its own.
+ * The inside of a world: process 1 of its own pid, network and mount namespaces. It does what the
+ * outside asks over standard input and ends with it; the kernel then ends every process and network
+ * in here. It holds no logic of its own.
  */
 const children = new Map<number, ChildProcess>();
 
@@ -65,11 +66,16 @@ function exec(argv: readonly string[], input: string | undefined): Promise<Agent
 
 function start(argv: readonly string[], env: Readonly<Record<string, string>> = {}): number {
   const [command = "", ...args] = argv;
-  const child = spawn(command, args, { stdio: ["pipe", "pipe", "pipe"], env: { ...process.env, ...env } });
+  const child = spawn(command, args, {
+    stdio: ["pipe", "pipe", "pipe"],
+    env: { ...process.env, ...env },
+  });
   const pid = child.pid ?? -1;
   children.set(pid, child);
   createInterface({ input: child.stdout }).on("line", (line) => tell({ event: "line", pid, line }));
-  createInterface({ input: child.stderr }).on("line", (line) => tell({ event: "error-line", pid, line }));
+  createInterface({ input: child.stderr }).on("line", (line) =>
+    tell({ event: "error-line", pid, line }),
+  );
   child.stdin.on("error", () => {});
   child.on("error", (error) => tell({ event: "error-line", pid, line: error.message }));
   child.on("close", (code, signal) => {

@@ -92,34 +92,62 @@ export interface CurveEffort {
   readonly seed: number;
 }
 
-/** Mistakes against detection time for every detector on one path, and what none can undercut. Same seed, same curves. */
+/**
+ * Mistakes against detection time for every detector on one path, and what none can undercut. Same
+ * seed, same curves.
+ */
 export function detectorCurves(scenario: Scenario, effort: CurveEffort): Curve[] {
   const { heartbeats, steps, seed } = effort;
   const curves = Object.entries(families(scenario, steps)).map(([name, settings]): Curve => {
     const points = settings.map((setting) => measure(scenario, setting, heartbeats, seed));
-    return { name, isBound: false, points: points.filter(({ mistakes }) => mistakes >= FEWEST_MISTAKES) };
+    return {
+      name,
+      isBound: false,
+      points: points.filter(({ mistakes }) => mistakes >= FEWEST_MISTAKES),
+    };
   });
-  return [lowerBound(scenario, heartbeats, seed), ...curves.filter(({ points }) => points.length > 0)];
+  return [
+    lowerBound(scenario, heartbeats, seed),
+    ...curves.filter(({ points }) => points.length > 0),
+  ];
 }
 
 function pathOf(scenario: Scenario, seed: number): HeartbeatStreamOptions | RecordedPath {
   const { intervalMs, delay, loss, transport, recorded } = scenario;
-  return recorded ? { intervalMs, recorded, seed } : { intervalMs, delay, loss, seed, transport: transport === "tcp" ? "tcp" : "datagram" };
+  return recorded
+    ? { intervalMs, recorded, seed }
+    : { intervalMs, delay, loss, seed, transport: transport === "tcp" ? "tcp" : "datagram" };
 }
 
 function sentOf({ recorded }: Scenario, heartbeats: number): number {
   return recorded ? Math.min(heartbeats, new RecordedStream(recorded).lastSequence) : heartbeats;
 }
 
-function measure(scenario: Scenario, { text, make }: Setting, heartbeats: number, seed: number): CurvePoint {
-  const { detection, qos } = simulateDetector({ ...pathOf(scenario, seed), heartbeats, detector: make });
-  return { setting: text, detectionMs: detection.meanMs, mistakesPerHour: qos.mistakesPerHour, mistakes: qos.mistakes };
+function measure(
+  scenario: Scenario,
+  { text, make }: Setting,
+  heartbeats: number,
+  seed: number,
+): CurvePoint {
+  const { detection, qos } = simulateDetector({
+    ...pathOf(scenario, seed),
+    heartbeats,
+    detector: make,
+  });
+  return {
+    setting: text,
+    detectionMs: detection.meanMs,
+    mistakesPerHour: qos.mistakesPerHour,
+    mistakes: qos.mistakes,
+  };
 }
 
 /**
- * Fewest mistakes at a mean detection time. For one fixed time they are exact for datagrams, and counted on the arrivals in TCP, for which
- * no formula is exact. A detector may take longer after one heartbeat than after another and so mix two times, hence the convex hull.
- * Where what was before tells what comes, as in TCP and on real paths, a detector with a memory can do better: there it is a yardstick only.
+ * Fewest mistakes at a mean detection time. For one fixed time they are exact for datagrams, and
+ * counted on the arrivals in TCP, for which no formula is exact. A detector may take longer after
+ * one heartbeat than after another and so mix two times, hence the convex hull. Where what was
+ * before tells what comes, as in TCP and on real paths, a detector with a memory can do better:
+ * there it is a yardstick only.
  */
 function lowerBound(scenario: Scenario, heartbeats: number, seed: number): Curve {
   const { intervalMs, delay, loss } = scenario;
@@ -128,18 +156,37 @@ function lowerBound(scenario: Scenario, heartbeats: number, seed: number): Curve
   const mistakesPerHour =
     scenario.transport !== "datagram"
       ? silences(scenario, heartbeats, seed, times).map((count) => count / hours)
-      : times.map((detectWithinMs) => leastMistakesPerHour({ detectWithinMs, intervalMs, delay, loss }));
+      : times.map((detectWithinMs) =>
+          leastMistakesPerHour({ detectWithinMs, intervalMs, delay, loss }),
+        );
   const points = times.map((detectionMs, at): CurvePoint => {
     const perHour = mistakesPerHour[at] ?? 0;
     const setting = `suspected ${Math.round(detectionMs)} ms after the last sending`;
-    return { setting, detectionMs, mistakesPerHour: perHour, mistakes: Math.round(perHour * hours) };
+    return {
+      setting,
+      detectionMs,
+      mistakesPerHour: perHour,
+      mistakes: Math.round(perHour * hours),
+    };
   });
   const name = scenario.transport === "datagram" ? "lower bound" : "bound without memory";
-  return { name, isBound: true, points: lowerHull(points.filter(({ mistakes }) => mistakes >= FEWEST_MISTAKES)) };
+  return {
+    name,
+    isBound: true,
+    points: lowerHull(points.filter(({ mistakes }) => mistakes >= FEWEST_MISTAKES)),
+  };
 }
 
-/** For each time: how many heartbeats had arrived so long after their sending while no newer one had. */
-function silences(scenario: Scenario, heartbeats: number, seed: number, times: readonly number[]): number[] {
+/**
+ * For each time: how many heartbeats had arrived so long after their sending while no newer one
+ * had.
+ */
+function silences(
+  scenario: Scenario,
+  heartbeats: number,
+  seed: number,
+  times: readonly number[],
+): number[] {
   const counts = times.map(() => 0);
   const least = times[0] ?? 0;
   const stream = openStream(pathOf(scenario, seed));
@@ -167,7 +214,8 @@ function lowerHull(points: readonly CurvePoint[]): CurvePoint[] {
     for (;;) {
       const [before, last] = hull.slice(-2);
       if (!before || !last) break;
-      const slopeTo = (to: CurvePoint): number => (to.mistakesPerHour - before.mistakesPerHour) / (to.detectionMs - before.detectionMs);
+      const slopeTo = (to: CurvePoint): number =>
+        (to.mistakesPerHour - before.mistakesPerHour) / (to.detectionMs - before.detectionMs);
       if (slopeTo(last) < slopeTo(point)) break;
       hull.pop();
     }
@@ -179,7 +227,10 @@ function lowerHull(points: readonly CurvePoint[]): CurvePoint[] {
 /** Closer where detection is quick: there the rate falls fast. */
 function targets({ intervalMs, delay, upTo }: Scenario, steps: number): number[] {
   const from = intervalMs + delay.meanMs + 0.1 * intervalMs;
-  return Array.from({ length: steps }, (_, i) => from + (upTo * intervalMs - from) * (i / (steps - 1)) ** 1.5);
+  return Array.from(
+    { length: steps },
+    (_, i) => from + (upTo * intervalMs - from) * (i / (steps - 1)) ** 1.5,
+  );
 }
 
 /** The bound at this detection time, where the curve reaches it. */
@@ -199,25 +250,55 @@ function families(scenario: Scenario, steps: number): Record<string, Setting[]> 
       text: `aimed at ${Math.round(detectionMs)} ms`,
       make: (now) => make(detectionMs, now),
     }));
-  const levels = (from: number, to: number, make: (threshold: number, now: number) => Detector): Setting[] =>
-    Array.from({ length: steps }, (_, i) => from * (to / from) ** (i / (steps - 1))).map((threshold) => ({
-      text: `threshold ${threshold.toPrecision(3)}`,
-      make: (now) => make(threshold, now),
-    }));
-  const margin = (detectionMs: number): number => Math.max(0, detectionMs - intervalMs - delay.meanMs);
+  const levels = (
+    from: number,
+    to: number,
+    make: (threshold: number, now: number) => Detector,
+  ): Setting[] =>
+    Array.from({ length: steps }, (_, i) => from * (to / from) ** (i / (steps - 1))).map(
+      (threshold) => ({
+        text: `threshold ${threshold.toPrecision(3)}`,
+        make: (now) => make(threshold, now),
+      }),
+    );
+  const margin = (detectionMs: number): number =>
+    Math.max(0, detectionMs - intervalMs - delay.meanMs);
   return {
-    "fixed timeout": by((ms, now) => new FixedTimeoutDetector({ timeoutMs: ms - delay.meanMs }, now)),
+    "fixed timeout": by(
+      (ms, now) => new FixedTimeoutDetector({ timeoutMs: ms - delay.meanMs }, now),
+    ),
     "NFD-S": by((ms) => new NfdSDetector({ intervalMs, shiftMs: ms - intervalMs, epoch: 0 })),
-    "NFD-U": by((ms) => new NfdUDetector({ intervalMs, marginMs: margin(ms), firstExpectedAt: delay.meanMs })),
-    "NFD-E": by((ms, now) => new NfdEDetector({ intervalMs, marginMs: margin(ms), samples: 1000 }, now)),
-    "two windows": by((ms, now) => new TwoWindowDetector({ intervalMs, marginMs: margin(ms) }, now)),
-    Bertier: [{ text: "its fixed settings", make: (now) => new BertierDetector({ intervalMs }, now) }],
-    "phi, normal": levels(2, 300, (threshold, now) => new PhiAccrualDetector({ intervalMs, threshold, leastDeviationMs: 1 }, now)),
+    "NFD-U": by(
+      (ms) => new NfdUDetector({ intervalMs, marginMs: margin(ms), firstExpectedAt: delay.meanMs }),
+    ),
+    "NFD-E": by(
+      (ms, now) => new NfdEDetector({ intervalMs, marginMs: margin(ms), samples: 1000 }, now),
+    ),
+    "two windows": by(
+      (ms, now) => new TwoWindowDetector({ intervalMs, marginMs: margin(ms) }, now),
+    ),
+    Bertier: [
+      { text: "its fixed settings", make: (now) => new BertierDetector({ intervalMs }, now) },
+    ],
+    "phi, normal": levels(
+      2,
+      300,
+      (threshold, now) =>
+        new PhiAccrualDetector({ intervalMs, threshold, leastDeviationMs: 1 }, now),
+    ),
     "phi, logistic": levels(
       2,
       300,
-      (threshold, now) => new PhiAccrualDetector({ intervalMs, threshold, leastDeviationMs: 1, law: "logistic" }, now),
+      (threshold, now) =>
+        new PhiAccrualDetector(
+          { intervalMs, threshold, leastDeviationMs: 1, law: "logistic" },
+          now,
+        ),
     ),
-    exponential: levels(0.5, 10, (threshold, now) => new ExponentialAccrualDetector({ intervalMs, threshold }, now)),
+    exponential: levels(
+      0.5,
+      10,
+      (threshold, now) => new ExponentialAccrualDetector({ intervalMs, threshold }, now),
+    ),
   };
 }

@@ -15,8 +15,8 @@ export interface Stage {
 }
 
 /**
- * `cuts`: the peer is gone without a word and must be found inside the budget. `tells`: the kernel learns of it by itself.
- * `lives`: the peer lives, so every death is a false alarm.
+ * `cuts`: the peer is gone without a word and must be found inside the budget. `tells`: the kernel
+ * learns of it by itself. `lives`: the peer lives, so every death is a false alarm.
  */
 export type Effect = "cuts" | "tells" | "lives";
 
@@ -45,7 +45,10 @@ const SILENT = { idle: ["path-silent"], "in-flight": ["path-silent"] } as const;
 const OURS = { idle: ["local-link-down"], "in-flight": ["local-link-down"] } as const;
 const WELL = { idle: ["healthy", "local-stall"], "in-flight": ["healthy", "local-stall"] } as const;
 /** Under loss a suspicion is right too, as long as no verdict follows. */
-const LOSSY = { idle: ["healthy", "lossy-path", "path-silent"], "in-flight": ["healthy", "lossy-path", "path-silent"] } as const;
+const LOSSY = {
+  idle: ["healthy", "lossy-path", "path-silent"],
+  "in-flight": ["healthy", "lossy-path", "path-silent"],
+} as const;
 
 /** The share of packets to lose each way so that this share of round trips is lost. */
 function eachWay(roundTrips: number): number {
@@ -198,7 +201,10 @@ export const FAULTS: readonly Fault[] = [
     network: {},
     role: "sink",
     traffics: BOTH,
-    causes: { idle: ["closed-by-peer", "peer-reset"], "in-flight": ["closed-by-peer", "peer-reset"] },
+    causes: {
+      idle: ["closed-by-peer", "peer-reset"],
+      "in-flight": ["closed-by-peer", "peer-reset"],
+    },
     tellsWithinMs: 250,
     strike: ({ peer }) => peer.signal("SIGKILL"),
   },
@@ -281,7 +287,8 @@ export const FAULTS: readonly Fault[] = [
     traffics: BOTH,
     causes: WELL,
     lastsMs: ({ budgetMs }) => 4 * budgetMs,
-    strike: ({ subject, budgetMs }) => subject.write(JSON.stringify({ do: "block", ms: 3 * budgetMs } satisfies SubjectCommand)),
+    strike: ({ subject, budgetMs }) =>
+      subject.write(JSON.stringify({ do: "block", ms: 3 * budgetMs } satisfies SubjectCommand)),
   },
   {
     id: "process-stopped",

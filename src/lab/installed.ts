@@ -1,7 +1,10 @@
 import { accessSync, constants } from "node:fs";
 import { delimiter, isAbsolute, join } from "node:path";
 
-/** Whether a program can be run; where an ordinary user has no /usr/sbin in PATH, it is looked for there too. */
+/**
+ * Whether a program can be run; where an ordinary user has no /usr/sbin in PATH, it is looked for
+ * there too.
+ */
 export function isInstalled(command: string): boolean {
   if (isAbsolute(command)) return isExecutable(command);
   const folders = [...(process.env.PATH ?? "").split(delimiter), "/usr/sbin", "/sbin"];

@@ -12,8 +12,15 @@ export interface Observation {
   readonly observedMs: number;
 }
 
-/** Compares what happened to one connection with what had to happen. Only halfopen is held to a promise; the others are measured. */
-export function judge(fault: Fault, track: Track, { struckAt, budgetMs, observedMs }: Observation): LabCell {
+/**
+ * Compares what happened to one connection with what had to happen. Only halfopen is held to a
+ * promise; the others are measured.
+ */
+export function judge(
+  fault: Fault,
+  track: Track,
+  { struckAt, budgetMs, observedMs }: Observation,
+): LabCell {
   const { plan } = track;
   const foundAt = track.deadAt ?? track.closedAt;
   const detectedMs = foundAt === null ? null : Math.round(foundAt - struckAt);
@@ -66,18 +73,26 @@ function emptyCell(fault: Fault, { mechanism, traffic, family, tls }: CellPlan):
   };
 }
 
-function problemOf(fault: Fault, track: Track, detectedMs: number | null, budgetMs: number): string | null {
+function problemOf(
+  fault: Fault,
+  track: Track,
+  detectedMs: number | null,
+  budgetMs: number,
+): string | null {
   const cause = track.diagnosis?.cause;
   if (fault.effect === "lives") {
     if (detectedMs !== null) return `false alarm after ${detectedMs} ms: ${cause}`;
   } else {
-    const limitMs = (fault.tellsWithinMs ?? watchWithinMs(budgetMs)) + (fault.tellsWithinMs ? 0 : GRACE_MS);
+    const limitMs =
+      (fault.tellsWithinMs ?? watchWithinMs(budgetMs)) + (fault.tellsWithinMs ? 0 : GRACE_MS);
     if (detectedMs === null) return "never found";
     if (detectedMs < 0) return `given up ${-detectedMs} ms before the fault`;
     if (detectedMs > limitMs) return `found after ${detectedMs} ms, later than ${limitMs} ms`;
   }
   const expected = fault.causes[track.plan.traffic];
-  return cause !== undefined && expected.includes(cause) ? null : `diagnosed as ${cause}, expected ${expected.join(" or ")}`;
+  return cause !== undefined && expected.includes(cause)
+    ? null
+    : `diagnosed as ${cause}, expected ${expected.join(" or ")}`;
 }
 
 function roundTripLoss({ id }: Fault): number {

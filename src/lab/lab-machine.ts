@@ -19,4 +19,6 @@ export interface LabMachine {
 }
 
 /** The built programs; also when this file runs from the sources, as in tests. */
-export const DIST: URL = import.meta.url.includes("/src/") ? new URL("../../dist/lab/", import.meta.url) : new URL("./", import.meta.url);
+export const DIST: URL = import.meta.url.includes("/src/")
+  ? new URL("../../dist/lab/", import.meta.url)
+  : new URL("./", import.meta.url);

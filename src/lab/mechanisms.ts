@@ -4,7 +4,14 @@ import { applyRtoMax } from "../kernel/options/rto-max.ts";
 import { setUserTimeout } from "../kernel/options/user-timeout.ts";
 import { descriptorOf } from "../kernel/process/descriptor.ts";
 
-export const MECHANISMS = ["none", "system-keepalive", "keepalive", "keepalive+user-timeout", "heartbeat", "watch"] as const;
+export const MECHANISMS = [
+  "none",
+  "system-keepalive",
+  "keepalive",
+  "keepalive+user-timeout",
+  "heartbeat",
+  "watch",
+] as const;
 export type Mechanism = (typeof MECHANISMS)[number];
 
 export const MECHANISM_NOTES: Readonly<Record<Mechanism, string>> = {
@@ -12,39 +19,65 @@ export const MECHANISM_NOTES: Readonly<Record<Mechanism, string>> = {
   "system-keepalive": "SO_KEEPALIVE with the system's timers (2 h idle)",
   keepalive: "keepalive of this connection, sized for the budget",
   "keepalive+user-timeout": "the same, and TCP_USER_TIMEOUT of one budget",
-  heartbeat: "the common recipe: ping every quarter budget, end the socket when the last answer is three quarters old",
+  heartbeat:
+    "the common recipe: ping every quarter budget, end the socket when the last answer is three quarters old",
   watch: "halfopen",
 };
 
 export interface SubjectTimers {
-  readonly keepalive?: { readonly idleMs: number; readonly intervalMs: number; readonly count: number };
+  readonly keepalive?: {
+    readonly idleMs: number;
+    readonly intervalMs: number;
+    readonly count: number;
+  };
   readonly userTimeoutMs?: number;
   readonly rtoMaxMs?: number;
 }
 
-/** The keepalive that fits a budget: two unanswered probes a second apart at the end of it, or what comes nearest. */
-export function keepaliveFor(budgetMs: number): { idleMs: number; intervalMs: number; count: number } {
+/**
+ * The keepalive that fits a budget: two unanswered probes a second apart at the end of it, or what
+ * comes nearest.
+ */
+export function keepaliveFor(budgetMs: number): {
+  idleMs: number;
+  intervalMs: number;
+  count: number;
+} {
   const seconds = Math.floor(budgetMs / 1000);
   const count = Math.max(1, Math.min(3, seconds - 1));
   return { idleMs: Math.max(1, seconds - count) * 1000, intervalMs: 1000, count };
 }
 
-/** Sets up a connected socket as a program would that relies on this mechanism. `watch` is not among them: the subject does it. */
-export function applyMechanism(mechanism: Exclude<Mechanism, "watch">, socket: Socket, budgetMs: number): void {
+/**
+ * Sets up a connected socket as a program would that relies on this mechanism. `watch` is not among
+ * them: the subject does it.
+ */
+export function applyMechanism(
+  mechanism: Exclude<Mechanism, "watch">,
+  socket: Socket,
+  budgetMs: number,
+): void {
   if (mechanism === "system-keepalive") socket.setKeepAlive(true);
-  if (mechanism === "keepalive" || mechanism === "keepalive+user-timeout") setKeepalive(socket, keepaliveFor(budgetMs));
+  if (mechanism === "keepalive" || mechanism === "keepalive+user-timeout")
+    setKeepalive(socket, keepaliveFor(budgetMs));
   if (mechanism === "keepalive+user-timeout") setUserTimeout(socket, budgetMs);
   if (mechanism === "heartbeat") beat(socket, budgetMs);
 }
 
 /** Any settings, to hold the predictor to its word. */
-export function applyTimers({ keepalive, userTimeoutMs, rtoMaxMs }: SubjectTimers, socket: Socket): void {
+export function applyTimers(
+  { keepalive, userTimeoutMs, rtoMaxMs }: SubjectTimers,
+  socket: Socket,
+): void {
   if (keepalive) setKeepalive(socket, keepalive);
   if (userTimeoutMs !== undefined) setUserTimeout(socket, userTimeoutMs);
   if (rtoMaxMs !== undefined) applyRtoMax(descriptorOf(socket), rtoMaxMs);
 }
 
-/** A thousand programs do it so: an answer that this process was too busy to read counts as no answer. */
+/**
+ * A thousand programs do it so: an answer that this process was too busy to read counts as no
+ * answer.
+ */
 function beat(socket: Socket, budgetMs: number): void {
   let answeredAt = performance.now();
   socket.on("data", (data) => {
@@ -52,7 +85,9 @@ function beat(socket: Socket, budgetMs: number): void {
   });
   const timer = setInterval(() => {
     if (performance.now() - answeredAt > 0.75 * budgetMs) {
-      socket.destroy(Object.assign(new Error("heartbeat unanswered"), { code: "HEARTBEAT_TIMEOUT" }));
+      socket.destroy(
+        Object.assign(new Error("heartbeat unanswered"), { code: "HEARTBEAT_TIMEOUT" }),
+      );
       return;
     }
     socket.write("ping\n");

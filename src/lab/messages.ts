@@ -1,7 +1,14 @@
-/** What the outside of a world asks its agent for: one JSON object a line. Arguments are lists, never shell text. */
+/**
+ * What the outside of a world asks its agent for: one JSON object a line. Arguments are lists,
+ * never shell text.
+ */
 export type AgentRequest = { readonly id: number } & (
   | { readonly do: "exec"; readonly argv: readonly string[]; readonly input?: string }
-  | { readonly do: "spawn"; readonly argv: readonly string[]; readonly env?: Readonly<Record<string, string>> }
+  | {
+      readonly do: "spawn";
+      readonly argv: readonly string[];
+      readonly env?: Readonly<Record<string, string>>;
+    }
   | { readonly do: "write"; readonly pid: number; readonly line: string }
   | { readonly do: "signal"; readonly pid: number; readonly signal: NodeJS.Signals }
 );
@@ -16,4 +23,9 @@ export interface AgentReply {
 export type AgentEvent =
   | { readonly event: "ready" }
   | { readonly event: "line" | "error-line"; readonly pid: number; readonly line: string }
-  | { readonly event: "exit"; readonly pid: number; readonly code: number | null; readonly signal: string | null };
+  | {
+      readonly event: "exit";
+      readonly pid: number;
+      readonly code: number | null;
+      readonly signal: string | null;
+    };

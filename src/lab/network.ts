@@ -2,7 +2,10 @@ import { fileURLToPath } from "node:url";
 import { DIST, type LabMachine, type LabProcess } from "./lab-machine.ts";
 import type { WireCounts, WireSettings } from "./wire.ts";
 
-/** `switch`: two hosts and a bridge. `router`: a router between two networks. `wire`: a cable with delay and loss of our making. */
+/**
+ * `switch`: two hosts and a bridge. `router`: a router between two networks. `wire`: a cable with
+ * delay and loss of our making.
+ */
 export type Variant = "switch" | "router" | "wire";
 export type Host = "left" | "right";
 
@@ -19,9 +22,15 @@ const ADDRESSES = {
   routed: { left: ["10.77.1.1", "fd77:1::1"], right: ["10.77.2.1", "fd77:2::1"] },
 } as const;
 const MACS = { left: "02:77:00:00:00:01", right: "02:77:00:00:00:02" } as const;
-const ROUTER = { left: ["10.77.1.254", "fd77:1::fe"], right: ["10.77.2.254", "fd77:2::fe"] } as const;
+const ROUTER = {
+  left: ["10.77.1.254", "fd77:1::fe"],
+  right: ["10.77.2.254", "fd77:2::fe"],
+} as const;
 
-/** Two hosts, `left` and `right`, and what lies between them, each in a network namespace of its own. */
+/**
+ * Two hosts, `left` and `right`, and what lies between them, each in a network namespace of its
+ * own.
+ */
 export class Network {
   readonly variant: Variant;
   readonly #machine: LabMachine;
@@ -38,7 +47,11 @@ export class Network {
     this.#right = `${this.#prefix}r`;
   }
 
-  static async build(machine: LabMachine, number: number, options: NetworkOptions): Promise<Network> {
+  static async build(
+    machine: LabMachine,
+    number: number,
+    options: NetworkOptions,
+  ): Promise<Network> {
     const network = new Network(machine, number, options.variant ?? "switch");
     await network.#lay(options);
     return network;
@@ -50,13 +63,18 @@ export class Network {
     return plan[host][family === 4 ? 0 : 1];
   }
 
-  /** Starts a program on a host. `unprivileged` takes every capability from it, as a user's program has none. */
+  /**
+   * Starts a program on a host. `unprivileged` takes every capability from it, as a user's program
+   * has none.
+   */
   spawn(
     host: Host | "mid",
     argv: readonly string[],
     options: { env?: Record<string, string>; unprivileged?: boolean } = {},
   ): Promise<LabProcess> {
-    const drop = options.unprivileged ? ["setpriv", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs"] : [];
+    const drop = options.unprivileged
+      ? ["setpriv", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs"]
+      : [];
     return this.#machine.spawn([...this.#inside(host), ...drop, ...argv], options.env);
   }
 
@@ -83,22 +101,39 @@ export class Network {
   }
 
   async removeRoutes(host: Host): Promise<void> {
-    for (const family of ["-4", "-6"]) await this.#machine.exec(["ip", "-n", this.#name(host), family, "route", "flush", "dev", "eth0"]);
+    for (const family of ["-4", "-6"])
+      await this.#machine.exec([
+        "ip",
+        "-n",
+        this.#name(host),
+        family,
+        "route",
+        "flush",
+        "dev",
+        "eth0",
+      ]);
   }
 
   /** The router drops what goes to the right host, without a word. */
   async blackHole(): Promise<void> {
-    await this.#ip("mid", [`route add blackhole ${this.address("right")}/32`, `route add blackhole ${this.address("right", 6)}/128`]);
+    await this.#ip("mid", [
+      `route add blackhole ${this.address("right")}/32`,
+      `route add blackhole ${this.address("right", 6)}/128`,
+    ]);
   }
 
-  /** The NAT forgets every flow; with nf_conntrack_tcp_loose=0 it does not learn them anew from the middle. */
+  /**
+   * The NAT forgets every flow; with nf_conntrack_tcp_loose=0 it does not learn them anew from the
+   * middle.
+   */
   async forgetFlows(): Promise<void> {
     await this.run("mid", ["conntrack", "-F"]);
   }
 
   /**
-   * A firewall in front of the right host that lets no keepalive probe through: behind the handshake it drops every segment without data and with
-   * the options of every segment (timestamps), over IPv4 and IPv6. What acknowledges out of order is longer and passes.
+   * A firewall in front of the right host that lets no keepalive probe through: behind the
+   * handshake it drops every segment without data and with the options of every segment
+   * (timestamps), over IPv4 and IPv6. What acknowledges out of order is longer and passes.
    */
   async dropProbes(): Promise<void> {
     await this.#sysctl("right", { "net.netfilter.nf_conntrack_acct": 1 });
@@ -112,7 +147,10 @@ export class Network {
     await this.#sysctl("right", { "net.ipv4.tcp_invalid_ratelimit": everyMs });
   }
 
-  /** Changes delay and loss of a wire, or makes it deaf one way with a loss of 1. Resolves when it is so, with what it carried until then. */
+  /**
+   * Changes delay and loss of a wire, or makes it deaf one way with a loss of 1. Resolves when it
+   * is so, with what it carried until then.
+   */
   async setWire(settings: WireSettings): Promise<WireCounts> {
     if (!this.#wire) throw new Error(`a ${this.variant} has no wire; ask for the variant "wire"`);
     const answer = this.#wireSays();
@@ -121,8 +159,9 @@ export class Network {
   }
 
   /**
-   * The right host loses power and, with `reboot`, comes back with the same addresses but no memory of its connections. The cut
-   * comes first so that nothing it says while dying gets out; the namespace is new because orphaned sockets keep the old one alive.
+   * The right host loses power and, with `reboot`, comes back with the same addresses but no memory
+   * of its connections. The cut comes first so that nothing it says while dying gets out; the
+   * namespace is new because orphaned sockets keep the old one alive.
    */
   async crashRight(processes: readonly LabProcess[], options: { reboot: boolean }): Promise<void> {
     await this.pullCable();
@@ -138,14 +177,18 @@ export class Network {
 
   async #lay(options: NetworkOptions): Promise<void> {
     const names = (["left", "mid", "right"] as const).map((host) => this.#name(host));
-    await this.#machine.exec(["ip", "-batch", "-"], names.map((name) => `netns add ${name}`).join("\n"));
+    await this.#machine.exec(
+      ["ip", "-batch", "-"],
+      names.map((name) => `netns add ${name}`).join("\n"),
+    );
     const hidesIpv6 = this.variant === "router" ? 0 : 1;
     await this.#sysctl("mid", {
       "net.ipv6.conf.all.disable_ipv6": hidesIpv6,
       "net.ipv6.conf.default.disable_ipv6": hidesIpv6,
       "net.ipv6.conf.default.accept_dad": 0,
     });
-    if (this.variant === "switch") await this.#ip("mid", ["link add name switch type bridge", "link set switch up"]);
+    if (this.variant === "switch")
+      await this.#ip("mid", ["link add name switch type bridge", "link set switch up"]);
     for (const host of ["left", "right"] as const) await this.#connect(host);
     for (const host of ["left", "right"] as const) await this.#configure(host);
     await this.#attach(["left", "right"]);
@@ -154,19 +197,31 @@ export class Network {
   }
 
   #connect(host: Host): Promise<unknown> {
-    return this.#ip(host, [`link add eth0 address ${MACS[host]} type veth peer name ${host} netns ${this.#name("mid")}`, "link set lo up"]);
+    return this.#ip(host, [
+      `link add eth0 address ${MACS[host]} type veth peer name ${host} netns ${this.#name("mid")}`,
+      "link set lo up",
+    ]);
   }
 
   async #configure(host: Host): Promise<void> {
-    // Addresses must be usable at once (no duplicate address detection), and the host's default congestion control may need a privilege.
+    // Addresses must be usable at once (no duplicate address detection), and the host's default
+    // congestion control may need a privilege.
     await this.#sysctl(host, {
       "net.ipv6.conf.all.accept_dad": 0,
       "net.ipv6.conf.default.accept_dad": 0,
       "net.ipv6.conf.eth0.accept_dad": 0,
       "net.ipv4.tcp_congestion_control": "reno",
     });
-    const lines = [`addr add ${this.address(host)}/24 dev eth0`, `addr add ${this.address(host, 6)}/64 dev eth0 nodad`, "link set eth0 up"];
-    if (this.variant === "router") lines.push(`route add default via ${ROUTER[host][0]}`, `route add default via ${ROUTER[host][1]}`);
+    const lines = [
+      `addr add ${this.address(host)}/24 dev eth0`,
+      `addr add ${this.address(host, 6)}/64 dev eth0 nodad`,
+      "link set eth0 up",
+    ];
+    if (this.variant === "router")
+      lines.push(
+        `route add default via ${ROUTER[host][0]}`,
+        `route add default via ${ROUTER[host][1]}`,
+      );
     await this.#ip(host, lines);
   }
 
@@ -174,7 +229,10 @@ export class Network {
     const lines = hosts.flatMap((host) => [
       ...(this.variant === "switch" ? [`link set ${host} master switch`] : []),
       ...(this.variant === "router"
-        ? [`addr add ${ROUTER[host][0]}/24 dev ${host}`, `addr add ${ROUTER[host][1]}/64 dev ${host} nodad`]
+        ? [
+            `addr add ${ROUTER[host][0]}/24 dev ${host}`,
+            `addr add ${ROUTER[host][1]}/64 dev ${host} nodad`,
+          ]
         : []),
       `link set ${host} up`,
     ]);
@@ -182,7 +240,11 @@ export class Network {
   }
 
   async #makeRouter(nat: boolean): Promise<void> {
-    await this.#sysctl("mid", { "net.ipv4.ip_forward": 1, "net.ipv6.conf.all.forwarding": 1, "net.ipv4.icmp_ratelimit": 0 });
+    await this.#sysctl("mid", {
+      "net.ipv4.ip_forward": 1,
+      "net.ipv6.conf.all.forwarding": 1,
+      "net.ipv4.icmp_ratelimit": 0,
+    });
     if (!nat) return;
     const rules = [
       "table inet nat { chain out { type nat hook postrouting priority 100; oifname right masquerade; }; }",
@@ -194,11 +256,18 @@ export class Network {
 
   async #startWire(settings: WireSettings): Promise<void> {
     const program = fileURLToPath(new URL("wire-process.js", DIST));
-    const wire = await this.spawn("mid", [process.execPath, program, "left", "right", JSON.stringify(settings)]);
+    const wire = await this.spawn("mid", [
+      process.execPath,
+      program,
+      "left",
+      "right",
+      JSON.stringify(settings),
+    ]);
     const ready = this.#wireSays();
     wire.onLine((line) => this.#wireAsked.shift()?.(line));
     wire.onExit(() => {
-      for (const settle of this.#wireAsked.splice(0)) settle(new Error(`the wire broke: ${wire.errors.join(" ")}`));
+      for (const settle of this.#wireAsked.splice(0))
+        settle(new Error(`the wire broke: ${wire.errors.join(" ")}`));
     });
     await ready;
     this.#wire = wire;
@@ -206,7 +275,9 @@ export class Network {
 
   #wireSays(): Promise<string> {
     return new Promise((resolve, reject) => {
-      this.#wireAsked.push((answer) => (typeof answer === "string" ? resolve(answer) : reject(answer)));
+      this.#wireAsked.push((answer) =>
+        typeof answer === "string" ? resolve(answer) : reject(answer),
+      );
     });
   }
 
@@ -223,10 +294,19 @@ export class Network {
     return this.#machine.exec(["ip", "-n", this.#name(host), "-batch", "-"], lines.join("\n"));
   }
 
-  /** tee, since sysctl is not on every machine: /proc/sys/net shows the namespace of the process that opens it. */
-  async #sysctl(host: Host | "mid", values: Readonly<Record<string, string | number>>): Promise<void> {
+  /**
+   * tee, since sysctl is not on every machine: /proc/sys/net shows the namespace of the process
+   * that opens it.
+   */
+  async #sysctl(
+    host: Host | "mid",
+    values: Readonly<Record<string, string | number>>,
+  ): Promise<void> {
     for (const [name, value] of Object.entries(values)) {
-      await this.#machine.exec([...this.#inside(host), "tee", `/proc/sys/${name.replaceAll(".", "/")}`], `${value}`);
+      await this.#machine.exec(
+        [...this.#inside(host), "tee", `/proc/sys/${name.replaceAll(".", "/")}`],
+        `${value}`,
+      );
     }
   }
 }

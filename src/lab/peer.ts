@@ -37,7 +37,12 @@ for (const [role, port] of Object.entries(PEER_PORTS) as [PeerRole, number][]) {
   ];
   for (const [index, server] of servers.entries()) {
     waiting++;
-    server.listen(port + index * TLS_PORT_OFFSET, "::", 1024, () => --waiting === 0 && process.stdout.write("ready\n"));
+    server.listen(
+      port + index * TLS_PORT_OFFSET,
+      "::",
+      1024,
+      () => --waiting === 0 && process.stdout.write("ready\n"),
+    );
   }
 }
 process.stdin.resume().on("close", () => process.exit(0));

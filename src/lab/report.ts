@@ -2,7 +2,10 @@ import type { Diagnosis } from "../core/diagnosis.ts";
 import type { Mechanism } from "./mechanisms.ts";
 import type { Traffic } from "./subject-messages.ts";
 
-/** One connection under one fault. Times in ms after the strike; `null` = not within the observation, or not predicted. */
+/**
+ * One connection under one fault. Times in ms after the strike; `null` = not within the
+ * observation, or not predicted.
+ */
 export interface LabCell {
   readonly fault: string;
   readonly mechanism: Mechanism;
@@ -15,7 +18,10 @@ export interface LabCell {
   readonly detectedMs: number | null;
   /** `null`: never, or nothing that is to be timed. */
   readonly predictedMs: { readonly best: number; readonly worst: number } | null;
-  /** Whether what was measured lies within the prediction, widened by 5 % and 100 ms, or was rightly never; `null` where nothing is to be timed. */
+  /**
+   * Whether what was measured lies within the prediction, widened by 5 % and 100 ms, or was rightly
+   * never; `null` where nothing is to be timed.
+   */
   readonly isAsPredicted: boolean | null;
   /** The error code that the program saw. */
   readonly error: string | null;

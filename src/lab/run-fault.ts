@@ -22,7 +22,10 @@ export interface FaultRun {
 /** A peer is known to answer probes after two quiet seconds. */
 const WARM_UP_MS = 4000;
 const PHASE_MS = 2000;
-/** Connections are opened over such a time, each at a random instant: what they keep routine of must not be in step. */
+/**
+ * Connections are opened over such a time, each at a random instant: what they keep routine of must
+ * not be in step.
+ */
 const OPENING_MS = 1000;
 const CONNECT_WITHIN_MS = 15_000;
 
@@ -32,25 +35,43 @@ export async function runFault(world: World, run: FaultRun): Promise<LabCell[]> 
   const network = await world.network(fault.network);
   const peer = await network.spawn("right", [process.execPath, program("peer.js")]);
   await said(peer, "ready");
-  const subject = await network.spawn("left", [process.execPath, program("subject.js")], { unprivileged: true, env: { ...run.env } });
+  const subject = await network.spawn("left", [process.execPath, program("subject.js")], {
+    unprivileged: true,
+    env: { ...run.env },
+  });
   const tracks = follow(subject, run.cells);
   const connections = run.cells.map((plan, index): SubjectConnection => {
     const { mechanism, traffic, tls } = plan;
     const host = network.address("right", plan.family);
     const afterMs = Math.random() * OPENING_MS;
-    return { id: String(index), mechanism, traffic, tls, role: fault.role, host, budgetMs, afterMs };
+    return {
+      id: String(index),
+      mechanism,
+      traffic,
+      tls,
+      role: fault.role,
+      host,
+      budgetMs,
+      afterMs,
+    };
   });
   await command(subject, { do: "open", connections });
   await settled(tracks, subject);
-  // A random phase: the age of the last evidence when the fault strikes is what detection time varies with.
+  // A random phase: the age of the last evidence when the fault strikes is what detection time
+  // varies with.
   await sleep((fault.warmUpMs ?? WARM_UP_MS) + Math.random() * PHASE_MS);
   // Taken before the strike is carried out, so that detection times never look too good.
   const struckAt = monotonicMs();
   const stage = { network, subject, peer, budgetMs, isQuick };
   const striking = fault.strike(stage);
-  const lastsMs = fault.effect === "lives" ? (fault.lastsMs?.(stage) ?? run.observeMs) : run.observeMs;
+  const lastsMs =
+    fault.effect === "lives" ? (fault.lastsMs?.(stage) ?? run.observeMs) : run.observeMs;
   const until = struckAt + lastsMs;
-  while (monotonicMs() < until && !(fault.effect !== "lives" && tracks.every(({ closedAt }) => closedAt !== null))) await sleep(50);
+  while (
+    monotonicMs() < until &&
+    !(fault.effect !== "lives" && tracks.every(({ closedAt }) => closedAt !== null))
+  )
+    await sleep(50);
   await striking;
   const observedMs = monotonicMs() - struckAt;
   await command(subject, { do: "diagnose" });
@@ -71,7 +92,16 @@ export function program(name: string): string {
 }
 
 function follow(subject: LabProcess, plans: readonly CellPlan[]): Track[] {
-  const tracks = plans.map((plan): Track => ({ plan, connectedAt: null, closedAt: null, deadAt: null, error: null, diagnosis: null }));
+  const tracks = plans.map(
+    (plan): Track => ({
+      plan,
+      connectedAt: null,
+      closedAt: null,
+      deadAt: null,
+      error: null,
+      diagnosis: null,
+    }),
+  );
   subject.onLine((line) => {
     const event = JSON.parse(line) as SubjectEvent;
     const track = tracks[Number(event.id)];
@@ -108,6 +138,8 @@ function command(subject: LabProcess, what: SubjectCommand): Promise<void> {
 export function said(process: LabProcess, word: string): Promise<void> {
   return new Promise((resolve, reject) => {
     process.onLine((line) => line === word && resolve());
-    process.onExit((code) => reject(new Error(`a lab process ended early (${code}): ${process.errors.join(" ")}`)));
+    process.onExit((code) =>
+      reject(new Error(`a lab process ended early (${code}): ${process.errors.join(" ")}`)),
+    );
   });
 }

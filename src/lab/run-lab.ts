@@ -17,7 +17,9 @@ export interface LabOptions {
   readonly detectWithinMs?: number | undefined;
   /** Shorter observations, and IPv6 and TLS for `watch` only in their plain combination. */
   readonly isQuick?: boolean | undefined;
-  /** How long a cut is observed. Default: two budgets and two seconds when quick, else six budgets. */
+  /**
+   * How long a cut is observed. Default: two budgets and two seconds when quick, else six budgets.
+   */
   readonly observeMs?: number | undefined;
   /** Faults that run side by side. */
   readonly sideBySide?: number | undefined;
@@ -30,7 +32,10 @@ const DEFAULT_BUDGET_MS = 5000;
 /** A network costs two Node processes; more at once would measure this machine's load. */
 const SIDE_BY_SIDE = 12;
 
-/** Runs faults x mechanisms in networks of their own. @throws NoWorldError where namespaces are not allowed */
+/**
+ * Runs faults x mechanisms in networks of their own. @throws NoWorldError where namespaces are not
+ * allowed
+ */
 export async function runLab(options: LabOptions = {}): Promise<LabReport> {
   const started = performance.now();
   const startedAt = new Date().toISOString();
@@ -40,7 +45,10 @@ export async function runLab(options: LabOptions = {}): Promise<LabReport> {
   const runnable = chosen.filter((fault) => {
     const missing = (fault.needs ?? []).filter((name) => !isInstalled(name));
     if (missing.length > 0)
-      skipped.push({ fault: fault.id, why: `needs ${missing.join(" and ")}; scripts/setup-test-machine.sh installs it` });
+      skipped.push({
+        fault: fault.id,
+        why: `needs ${missing.join(" and ")}; scripts/setup-test-machine.sh installs it`,
+      });
     return missing.length === 0;
   });
   const cells = await runAll(runnable, budgetMs, options);
@@ -69,7 +77,11 @@ export async function runLab(options: LabOptions = {}): Promise<LabReport> {
   };
 }
 
-async function runAll(faults: readonly Fault[], budgetMs: number, options: LabOptions): Promise<LabCell[]> {
+async function runAll(
+  faults: readonly Fault[],
+  budgetMs: number,
+  options: LabOptions,
+): Promise<LabCell[]> {
   await using world = await World.open();
   // The longest first, so that the short ones fill the gaps.
   const queue = faults
@@ -84,7 +96,9 @@ async function runAll(faults: readonly Fault[], budgetMs: number, options: LabOp
       const observeMs = options.observeMs ?? (isQuick ? 2 * budgetMs + 2000 : 6 * budgetMs);
       const cells = planCells(fault, options);
       const run = { fault, cells, budgetMs, isQuick, observeMs, env: options.env ?? {} };
-      results[index] = await runFault(world, run).catch((error: unknown) => notRun(fault, cells, error));
+      results[index] = await runFault(world, run).catch((error: unknown) =>
+        notRun(fault, cells, error),
+      );
       options.onProgress?.(++done, faults.length, fault.id);
     }
   };
@@ -96,7 +110,10 @@ function durationOf(fault: Fault, budgetMs: number): number {
   return fault.lastsMs?.({ budgetMs, isQuick: false }) ?? 2 * budgetMs;
 }
 
-/** Every mechanism over IPv4 and plain TCP; `watch` over IPv6 and TLS as well, and in every combination when there is time. */
+/**
+ * Every mechanism over IPv4 and plain TCP; `watch` over IPv6 and TLS as well, and in every
+ * combination when there is time.
+ */
 function planCells(fault: Fault, options: LabOptions): CellPlan[] {
   const mechanisms = options.mechanisms ?? MECHANISMS;
   const traffics = fault.traffics.filter((traffic) => options.traffics?.includes(traffic) ?? true);
@@ -105,7 +122,10 @@ function planCells(fault: Fault, options: LabOptions): CellPlan[] {
     for (const mechanism of mechanisms) {
       cells.push({ mechanism, traffic, family: 4, tls: false });
       if (mechanism === "watch" || !options.isQuick)
-        cells.push({ mechanism, traffic, family: 6, tls: false }, { mechanism, traffic, family: 4, tls: true });
+        cells.push(
+          { mechanism, traffic, family: 6, tls: false },
+          { mechanism, traffic, family: 4, tls: true },
+        );
       if (!options.isQuick) cells.push({ mechanism, traffic, family: 6, tls: true });
     }
   }

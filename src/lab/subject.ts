@@ -7,7 +7,10 @@ import { applyMechanism, applyTimers } from "./mechanisms.ts";
 import { PEER_PORTS, TLS_PORT_OFFSET } from "./peer-ports.ts";
 import type { SubjectCommand, SubjectConnection, SubjectEvent } from "./subject-messages.ts";
 
-/** The watched program: opens the connections it is told to and reports, with instants, what it learns of them. */
+/**
+ * The watched program: opens the connections it is told to and reports, with instants, what it
+ * learns of them.
+ */
 const WRITE_EVERY_MS = 100;
 /** Fills a closed window's buffers within a second. */
 const BULK = "x".repeat(65_536);
@@ -17,7 +20,9 @@ function open(it: SubjectConnection): void {
   const socket: Socket = it.tls
     ? connectTls({ host: it.host, port, ca: LAB_CERTIFICATE, checkServerIdentity: () => undefined })
     : connect({ host: it.host, port });
-  socket.on("error", (error: NodeJS.ErrnoException) => tell({ id: it.id, event: "error", code: error.code ?? error.message }));
+  socket.on("error", (error: NodeJS.ErrnoException) =>
+    tell({ id: it.id, event: "error", code: error.code ?? error.message }),
+  );
   socket.on("close", () => {
     sockets.delete(socket);
     tell({ id: it.id, event: "closed" });
@@ -25,8 +30,13 @@ function open(it: SubjectConnection): void {
   socket.resume();
   sockets.add(socket);
   if (it.mechanism === "watch") {
-    const w = watch(socket, { detectWithinMs: it.budgetMs, zeroWindowToleranceMs: it.zeroWindowToleranceMs, label: it.id });
-    for (const event of ["suspect", "alive", "dead"] as const) w.on(event, (diagnosis) => tell({ id: it.id, event, diagnosis }));
+    const w = watch(socket, {
+      detectWithinMs: it.budgetMs,
+      zeroWindowToleranceMs: it.zeroWindowToleranceMs,
+      label: it.id,
+    });
+    for (const event of ["suspect", "alive", "dead"] as const)
+      w.on(event, (diagnosis) => tell({ id: it.id, event, diagnosis }));
     w.on("close", (diagnosis) => tell({ id: it.id, event: "end", diagnosis }));
     watchers.set(it.id, w);
   }
@@ -51,10 +61,12 @@ function talk(socket: Socket, isBulk: boolean): void {
 }
 
 function obey(command: SubjectCommand): void {
-  if (command.do === "open") for (const it of command.connections) setTimeout(open, it.afterMs ?? 0, it);
+  if (command.do === "open")
+    for (const it of command.connections) setTimeout(open, it.afterMs ?? 0, it);
   if (command.do === "block") block(command.ms);
   if (command.do === "say") for (const socket of sockets) socket.write("data\n");
-  if (command.do === "diagnose") for (const [id, w] of watchers) tell({ id, event: "now", diagnosis: w.diagnosis });
+  if (command.do === "diagnose")
+    for (const [id, w] of watchers) tell({ id, event: "now", diagnosis: w.diagnosis });
 }
 
 /** Holds the event loop, as a program does that parses something huge. */
@@ -63,9 +75,17 @@ function block(ms: number): void {
   while (performance.now() < until);
 }
 
-function tell(event: SubjectEvent extends infer Event ? (Event extends SubjectEvent ? Omit<Event, "at"> : never) : never): void {
+function tell(
+  event: SubjectEvent extends infer Event
+    ? Event extends SubjectEvent
+      ? Omit<Event, "at">
+      : never
+    : never,
+): void {
   // CLOCK_MONOTONIC, which all processes of a machine share.
-  process.stdout.write(`${JSON.stringify({ ...event, at: Number(process.hrtime.bigint() / 1000n) / 1000 })}\n`);
+  process.stdout.write(
+    `${JSON.stringify({ ...event, at: Number(process.hrtime.bigint() / 1000n) / 1000 })}\n`,
+  );
 }
 
 createInterface({ input: process.stdin })

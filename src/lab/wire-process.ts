@@ -1,7 +1,10 @@
 import { createInterface } from "node:readline";
 import { openWire, type WireSettings } from "./wire.ts";
 
-/** `wire-process LEFT RIGHT SETTINGS`: joins two interfaces of this namespace. A JSON line of further settings is answered by its counts. */
+/**
+ * `wire-process LEFT RIGHT SETTINGS`: joins two interfaces of this namespace. A JSON line of
+ * further settings is answered by its counts.
+ */
 const [, , left = "", right = "", settings = "{}"] = process.argv;
 const wire = openWire(left, right, JSON.parse(settings) as WireSettings);
 process.stdout.write("ready\n");

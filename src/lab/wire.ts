@@ -11,7 +11,10 @@ const SOCK_RAW = 3;
 const ETH_P_ALL_BE = 0x0300;
 const SIOCGIFINDEX = 0x8933;
 const SOL_PACKET = 263;
-/** Frames come and go with a virtio header that carries unfinished checksums and segmentation offload along (packet(7)). */
+/**
+ * Frames come and go with a virtio header that carries unfinished checksums and segmentation
+ * offload along (packet(7)).
+ */
 const PACKET_VNET_HDR = 15;
 const PACKET_STATISTICS = 6;
 const PACKET_IGNORE_OUTGOING = 23;
@@ -19,7 +22,10 @@ const ON = new Uint8Array([1, 0, 0, 0]);
 /** A frame of segmentation offload is up to 64 KB. */
 const FRAME_BYTES = 70_000;
 
-/** One-way delay in ms, its uniform jitter in ms (order is kept), and what is lost each way: a share of the packets, or bursts. */
+/**
+ * One-way delay in ms, its uniform jitter in ms (order is kept), and what is lost each way: a share
+ * of the packets, or bursts.
+ */
 export interface WireSettings {
   readonly delayMs?: number;
   readonly jitterMs?: number;
@@ -35,9 +41,15 @@ export interface WireCount {
   readonly passed: number;
   /** By the loss that was asked for. */
   readonly lost: number;
-  /** Of the lost: right behind another that was lost. With independent loss as large a share of the lost as the lost are of all. */
+  /**
+   * Of the lost: right behind another that was lost. With independent loss as large a share of the
+   * lost as the lost are of all.
+   */
   readonly lostInARow: number;
-  /** Lost against our will: the kernel's queue in front of us was full, or the interface behind us took nothing. */
+  /**
+   * Lost against our will: the kernel's queue in front of us was full, or the interface behind us
+   * took nothing.
+   */
   readonly spilt: number;
 }
 
@@ -53,12 +65,17 @@ export interface Wire {
 }
 
 /**
- * A cable with delay, jitter and loss between two interfaces, in user space: AF_PACKET opens in a user namespace too, where TUN
- * and netem may not. Order is kept, so that jitter does not look like reordering. Reads block on the thread pool, one a side.
+ * A cable with delay, jitter and loss between two interfaces, in user space: AF_PACKET opens in a
+ * user namespace too, where TUN and netem may not. Order is kept, so that jitter does not look like
+ * reordering. Reads block on the thread pool, one a side.
  */
 export function openWire(left: string, right: string, settings: WireSettings): Wire {
   const port = openPort();
-  if (!port) throw new HalfOpenError("ERR_NOT_SUPPORTED", "the lab's wire needs a native back-end; see capabilities()");
+  if (!port)
+    throw new HalfOpenError(
+      "ERR_NOT_SUPPORTED",
+      "the lab's wire needs a native back-end; see capabilities()",
+    );
   const random = seededRandom(settings.seed ?? 1);
   const [a, b] = [openInterface(port, left), openInterface(port, right)];
   const [out, back] = [new Way(port, a, b, random), new Way(port, b, a, random)];
@@ -109,7 +126,10 @@ class Way {
   count(): WireCount {
     // struct tpacket_stats: packets, drops. The kernel counts from the last call on.
     const statistics = new Uint8Array(8);
-    checked(this.#port.getsockopt(this.#from, SOL_PACKET, PACKET_STATISTICS, statistics), "PACKET_STATISTICS");
+    checked(
+      this.#port.getsockopt(this.#from, SOL_PACKET, PACKET_STATISTICS, statistics),
+      "PACKET_STATISTICS",
+    );
     this.#count.spilt += new DataView(statistics.buffer).getUint32(4, true);
     return { ...this.#count };
   }
@@ -137,7 +157,10 @@ class Way {
       return;
     }
     const now = performance.now();
-    this.#lastLeavesAt = Math.max(this.#lastLeavesAt, now + this.#delayMs + (this.#random() * 2 - 1) * this.#jitterMs);
+    this.#lastLeavesAt = Math.max(
+      this.#lastLeavesAt,
+      now + this.#delayMs + (this.#random() * 2 - 1) * this.#jitterMs,
+    );
     const kept = frame.slice();
     setTimeout(() => this.#send(kept), Math.max(0, this.#lastLeavesAt - now));
   }
@@ -167,5 +190,8 @@ function openInterface(port: SystemPort, name: string): number {
 
 function checked(result: number, what: string): number {
   if (result >= 0) return result;
-  throw new HalfOpenError("ERR_PERMISSION", `${what} was refused (errno ${-result}); the wire needs CAP_NET_RAW in its namespace`);
+  throw new HalfOpenError(
+    "ERR_PERMISSION",
+    `${what} was refused (errno ${-result}); the wire needs CAP_NET_RAW in its namespace`,
+  );
 }

@@ -12,8 +12,9 @@ type WithoutId<Request> = Request extends unknown ? Omit<Request, "id"> : never;
 export class NoWorldError extends Error {}
 
 /**
- * A machine of its own: pid, network and mount namespaces (and a user namespace where this is not root), in which networks are
- * built and programs run. Everything in it ends with {@link World.close}, and equally when this process is killed.
+ * A machine of its own: pid, network and mount namespaces (and a user namespace where this is not
+ * root), in which networks are built and programs run. Everything in it ends with {@link
+ * World.close}, and equally when this process is killed.
  */
 export class World implements AsyncDisposable, LabMachine {
   readonly #agent: ChildProcess;
@@ -34,13 +35,16 @@ export class World implements AsyncDisposable, LabMachine {
     // --kill-child: when unshare dies, process 1 in there gets SIGKILL, and with it everything.
     const namespaces = ["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"];
     const script = fileURLToPath(new URL("agent.js", DIST));
-    const agent = spawn("unshare", [...asUser, ...namespaces, process.execPath, script], { stdio: ["pipe", "pipe", "pipe"] });
+    const agent = spawn("unshare", [...asUser, ...namespaces, process.execPath, script], {
+      stdio: ["pipe", "pipe", "pipe"],
+    });
     const world = new World(agent);
     const complaints: string[] = [];
     agent.stderr?.on("data", (chunk) => complaints.push(String(chunk)));
     agent.stdin?.on("error", () => {});
     agent.on("exit", () => world.#onEnd());
-    if (agent.stdout) createInterface({ input: agent.stdout }).on("line", (line) => world.#onMessage(line));
+    if (agent.stdout)
+      createInterface({ input: agent.stdout }).on("line", (line) => world.#onMessage(line));
     const failed = Promise.race([once(agent, "error"), once(agent, "close")]);
     const ready = once(world.#events, "ready").then(() => true);
     if (
@@ -53,7 +57,9 @@ export class World implements AsyncDisposable, LabMachine {
       ])
     )
       return world;
-    throw new NoWorldError(`no namespaces here: ${complaints.join("").trim() || "unshare (util-linux) is missing"}. ${HOW_TO_ALLOW}`);
+    throw new NoWorldError(
+      `no namespaces here: ${complaints.join("").trim() || "unshare (util-linux) is missing"}. ${HOW_TO_ALLOW}`,
+    );
   }
 
   async network(options: NetworkOptions = {}): Promise<Network> {
@@ -62,12 +68,19 @@ export class World implements AsyncDisposable, LabMachine {
 
   /** Runs a command to its end and returns its output. @throws Error when it fails */
   async exec(argv: readonly string[], input?: string): Promise<string> {
-    const { code, output = "" } = await this.#ask({ do: "exec", argv, ...(input === undefined ? {} : { input }) });
+    const { code, output = "" } = await this.#ask({
+      do: "exec",
+      argv,
+      ...(input === undefined ? {} : { input }),
+    });
     if (code !== 0) throw new Error(`${argv.join(" ")} failed (${code}): ${output.trim()}`);
     return output;
   }
 
-  async spawn(argv: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<LabProcess> {
+  async spawn(
+    argv: readonly string[],
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<LabProcess> {
     const { pid = -1 } = await this.#ask({ do: "spawn", argv, env });
     const errors: string[] = [];
     this.#events.on(`error-line ${pid}`, (line: string) => errors.push(line));
@@ -85,7 +98,8 @@ export class World implements AsyncDisposable, LabMachine {
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#agent.stdin?.end();
-    if (this.#agent.exitCode === null && this.#agent.signalCode === null) await once(this.#agent, "exit");
+    if (this.#agent.exitCode === null && this.#agent.signalCode === null)
+      await once(this.#agent, "exit");
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -103,7 +117,9 @@ export class World implements AsyncDisposable, LabMachine {
     const id = ++this.#lastId;
     return new Promise((resolve, reject) => {
       if (this.#isClosed) return reject(new Error("the world is closed"));
-      this.#waiting.set(id, (reply) => (reply.error === undefined ? resolve(reply) : reject(new Error(reply.error))));
+      this.#waiting.set(id, (reply) =>
+        reply.error === undefined ? resolve(reply) : reject(new Error(reply.error)),
+      );
       this.#agent.stdin?.write(`${JSON.stringify({ id, ...request })}\n`);
     });
   }
@@ -114,7 +130,8 @@ export class World implements AsyncDisposable, LabMachine {
       this.#waiting.get(message.id)?.(message);
       this.#waiting.delete(message.id);
     } else if (message.event === "ready") this.#events.emit("ready");
-    else if (message.event === "exit") this.#events.emit(`exit ${message.pid}`, message.code, message.signal);
+    else if (message.event === "exit")
+      this.#events.emit(`exit ${message.pid}`, message.code, message.signal);
     else this.#events.emit(`${message.event} ${message.pid}`, message.line);
   }
 }

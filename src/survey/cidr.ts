@@ -19,11 +19,13 @@ export class Cidr {
   static parse(text: string): Cidr {
     const [host = "", prefix, ...rest] = text.split("/");
     const address = addressBytes(host.replace(/^\[(.*)\]$/, "$1"));
-    if (!address || rest.length > 0) throw refused(text, "write an address or a range, such as 10.0.0.0/8 or fd00::/8");
+    if (!address || rest.length > 0)
+      throw refused(text, "write an address or a range, such as 10.0.0.0/8 or fd00::/8");
     const most = address.length * 8;
     if (prefix === undefined) return new Cidr(text, address, most);
     const prefixLength = /^\d{1,3}$/.test(prefix) ? Number(prefix) : Number.NaN;
-    if (!(prefixLength <= most)) throw refused(text, `the prefix length is a number from 0 to ${most}`);
+    if (!(prefixLength <= most))
+      throw refused(text, `the prefix length is a number from 0 to ${most}`);
     return new Cidr(text, address, prefixLength);
   }
 
@@ -43,7 +45,11 @@ export class Cidr {
 
   /** The same question in the kernel's terms. */
   get condition(): HostCondition {
-    return { family: this.#address.length === 4 ? AF_INET : AF_INET6, address: this.#address, prefixLength: this.#prefixLength };
+    return {
+      family: this.#address.length === 4 ? AF_INET : AF_INET6,
+      address: this.#address,
+      prefixLength: this.#prefixLength,
+    };
   }
 }
 
@@ -53,5 +59,8 @@ function isMapped(address: Uint8Array): boolean {
 }
 
 function refused(text: string, hint: string): HalfOpenError {
-  return new HalfOpenError("ERR_OPTION_RANGE", `${JSON.stringify(text)} is no range of addresses: ${hint}`);
+  return new HalfOpenError(
+    "ERR_OPTION_RANGE",
+    `${JSON.stringify(text)} is no range of addresses: ${hint}`,
+  );
 }

@@ -3,7 +3,10 @@ import type { Condition } from "../kernel/netlink/sock-diag-filter.ts";
 import type { Cidr } from "./cidr.ts";
 import type { ConnectionRow } from "./connection-row.ts";
 
-/** Which connections somebody means. Every list is "one of"; an empty one asks for nothing; all that are given must match. */
+/**
+ * Which connections somebody means. Every list is "one of"; an empty one asks for nothing; all that
+ * are given must match.
+ */
 export interface ConnectionFilter {
   readonly pids: readonly number[];
   /** Process names as the kernel has them, compared whole. */
@@ -43,7 +46,8 @@ export function matchesRow(filter: ConnectionFilter, row: ConnectionRow): boolea
   const { ports, localPorts, remotePorts, peers, states, userIds } = filter;
   if (states.length > 0 && !states.includes(row.state)) return false;
   if (userIds.length > 0 && !userIds.includes(row.userId)) return false;
-  if (ports.length > 0 && !ports.includes(row.localPort) && !ports.includes(row.remotePort)) return false;
+  if (ports.length > 0 && !ports.includes(row.localPort) && !ports.includes(row.remotePort))
+    return false;
   if (localPorts.length > 0 && !localPorts.includes(row.localPort)) return false;
   if (remotePorts.length > 0 && !remotePorts.includes(row.remotePort)) return false;
   return peers.length === 0 || peers.some((peer) => peer.contains(row.remoteBytes));
@@ -53,7 +57,11 @@ export function needsOwner(filter: ConnectionFilter): boolean {
   return filter.pids.length > 0 || filter.processes.length > 0;
 }
 
-export function matchesOwner(filter: ConnectionFilter, pid: number | null, process: string | null): boolean {
+export function matchesOwner(
+  filter: ConnectionFilter,
+  pid: number | null,
+  process: string | null,
+): boolean {
   if (filter.pids.length > 0 && (pid === null || !filter.pids.includes(pid))) return false;
   return filter.processes.length === 0 || (process !== null && filter.processes.includes(process));
 }

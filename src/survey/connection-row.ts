@@ -1,12 +1,31 @@
 import { isPastHandshake, type TcpInfo, type TcpState } from "../core/tcp-info.ts";
 import { endpointText } from "../kernel/netlink/ip-address.ts";
-import { AF_INET, AF_INET6, type Family, formatIp, SOCKID_BYTES, SockDiagId } from "../kernel/netlink/sock-diag-id.ts";
-import { COOKIE, EXPIRES_MS, INODE, SEND_QUEUE, SOCKID, STATE, TIMER, USER_ID } from "../kernel/netlink/sock-diag-message.ts";
+import {
+  AF_INET,
+  AF_INET6,
+  type Family,
+  formatIp,
+  SOCKID_BYTES,
+  SockDiagId,
+} from "../kernel/netlink/sock-diag-id.ts";
+import {
+  COOKIE,
+  EXPIRES_MS,
+  INODE,
+  SEND_QUEUE,
+  SOCKID,
+  STATE,
+  TIMER,
+  USER_ID,
+} from "../kernel/netlink/sock-diag-message.ts";
 import { COOKIE_BYTES } from "../kernel/port/platform-linux.ts";
 import { decodeTcpInfo } from "../kernel/tcp-info/codec-linux.ts";
 import { tcpStateOf } from "../kernel/tcp-info/state-linux.ts";
 
-/** So many zeros stand for the TCP_INFO of a socket that has none; nothing beyond is read without a look at the length. */
+/**
+ * So many zeros stand for the TCP_INFO of a socket that has none; nothing beyond is read without a
+ * look at the length.
+ */
 export const ZERO_INFO_BYTES = 104;
 
 /** Of struct inet_diag_sockid, from the message's start. */
@@ -31,7 +50,10 @@ const INFO_DUPLICATES_REPORTED = 216;
 export type Timer = "off" | "retransmit" | "keepalive" | "time-wait" | "persist";
 const TIMERS: readonly Timer[] = ["off", "retransmit", "keepalive", "time-wait", "persist"];
 
-/** One socket of a survey. A view over bytes: it decodes what it is asked for, and moves on when its table is walked. */
+/**
+ * One socket of a survey. A view over bytes: it decodes what it is asked for, and moves on when its
+ * table is walked.
+ */
 export class ConnectionRow {
   index = -1;
   #bytes: Buffer = Buffer.alloc(0);
@@ -42,10 +64,17 @@ export class ConnectionRow {
   #namespaceIndex = 0;
 
   /**
-   * Moves to the message at `at`. `info`: where its TCP_INFO lies from there, and its length in the lower half. A socket without TCP_INFO
-   * reads the zeros at the beginning of the block.
+   * Moves to the message at `at`. `info`: where its TCP_INFO lies from there, and its length in the
+   * lower half. A socket without TCP_INFO reads the zeros at the beginning of the block.
    */
-  moveTo(bytes: Buffer, words: Uint32Array, index: number, at: number, info: number, namespaceIndex: number): void {
+  moveTo(
+    bytes: Buffer,
+    words: Uint32Array,
+    index: number,
+    at: number,
+    info: number,
+    namespaceIndex: number,
+  ): void {
     this.#bytes = bytes;
     this.#words = words;
     this.index = index;
@@ -118,8 +147,9 @@ export class ConnectionRow {
   }
 
   /**
-   * The cookie as a number, for maps. Exact below 2^53: the kernel counts cookies up from 1 (net/core/sock_diag.c), so that it is
-   * not reached within a machine's life. What acts on a socket compares all 64 bits, see {@link id}.
+   * The cookie as a number, for maps. Exact below 2^53: the kernel counts cookies up from 1
+   * (net/core/sock_diag.c), so that it is not reached within a machine's life. What acts on a
+   * socket compares all 64 bits, see {@link id}.
    */
   get cookieKey(): number {
     return this.#u32(COOKIE) + this.#u32(COOKIE + 4) * 2 ** 32;
@@ -149,7 +179,10 @@ export class ConnectionRow {
   get tcpInfo(): TcpInfo | null {
     const length = this.#infoBytes;
     if (length === 0) return null;
-    return decodeTcpInfo(new DataView(this.#bytes.buffer, this.#bytes.byteOffset + this.#infoAt, length), length);
+    return decodeTcpInfo(
+      new DataView(this.#bytes.buffer, this.#bytes.byteOffset + this.#infoAt, length),
+      length,
+    );
   }
 
   get retransmits(): number {
@@ -182,7 +215,10 @@ export class ConnectionRow {
     return this.#laterInfoWord(INFO_NOT_SENT);
   }
 
-  /** Data segments sent since the connection began, those sent again among them; 0 on kernels before 4.6, which do not tell. */
+  /**
+   * Data segments sent since the connection began, those sent again among them; 0 on kernels before
+   * 4.6, which do not tell.
+   */
   get dataSegmentsOut(): number {
     return this.#laterInfoWord(INFO_DATA_SEGMENTS_OUT);
   }
@@ -196,30 +232,46 @@ export class ConnectionRow {
     return this.#laterInfoWord(INFO_DUPLICATES_REPORTED);
   }
 
-  /** The last thing heard was an acknowledgment without data: an answer to us, and nothing the peer would have sent anyway. */
+  /**
+   * The last thing heard was an acknowledgment without data: an answer to us, and nothing the peer
+   * would have sent anyway.
+   */
   get isLastHeardAnswer(): boolean {
     return this.#infoWord(INFO_LAST_ACK_RECEIVED) < this.#infoWord(INFO_LAST_DATA_RECEIVED);
   }
 
   /**
-   * Keepalive is off: an idle connection runs its keepalive timer if it has one (tcp_timer.c), and this one runs none. Of any other the timer
-   * does not tell.
+   * Keepalive is off: an idle connection runs its keepalive timer if it has one (tcp_timer.c), and
+   * this one runs none. Of any other the timer does not tell.
    */
   get isSeenWithoutKeepalive(): boolean {
-    return this.hasInfo && this.timer === "off" && this.state !== "LISTEN" && this.unackedSegments === 0 && this.sendQueue === 0;
+    return (
+      this.hasInfo &&
+      this.timer === "off" &&
+      this.state !== "LISTEN" &&
+      this.unackedSegments === 0 &&
+      this.sendQueue === 0
+    );
   }
 
-  /** Since the last data or ACK of the peer, ms; `null` without TCP_INFO, and where no peer was heard yet: there the kernel tells its uptime. */
+  /**
+   * Since the last data or ACK of the peer, ms; `null` without TCP_INFO, and where no peer was
+   * heard yet: there the kernel tells its uptime.
+   */
   get heardAgeMs(): number | null {
     if (!this.hasInfo || !isPastHandshake(this.state)) return null;
-    return Math.min(this.#infoWord(INFO_LAST_DATA_RECEIVED), this.#infoWord(INFO_LAST_ACK_RECEIVED));
+    return Math.min(
+      this.#infoWord(INFO_LAST_DATA_RECEIVED),
+      this.#infoWord(INFO_LAST_ACK_RECEIVED),
+    );
   }
 
   #endpoint(offset: number, port: number): string {
     const at = this.#at + offset;
     if (this.family !== AF_INET) return endpointText(formatIp(this.#bytes, at, AF_INET6), port);
     const bytes = this.#bytes;
-    return `${bytes[at]}.${bytes[at + 1]}.${bytes[at + 2]}.${bytes[at + 3]}:${port}`; // 200,000 times an audit: in one piece
+    // 200,000 times an audit: in one piece
+    return `${bytes[at]}.${bytes[at + 1]}.${bytes[at + 2]}.${bytes[at + 3]}:${port}`;
   }
 
   #u8(offset: number): number {

@@ -2,20 +2,27 @@ import { type Attributes, findAttributes } from "../kernel/netlink/sock-diag-mes
 import { ConnectionRow, ZERO_INFO_BYTES } from "./connection-row.ts";
 
 const BLOCK_BYTES = 1 << 20;
-/** Numbers a row: its block, where its message begins there; where in the message TCP_INFO lies, and the namespace. */
+/**
+ * Numbers a row: its block, where its message begins there; where in the message TCP_INFO lies, and
+ * the namespace.
+ */
 const COLUMNS = 4;
 /** Rows; many tables hold a single one. */
 const FIRST_CAPACITY = 64;
 
-/** The same memory twice: a word is read several times as fast as four bytes, before the loop around it is compiled. */
+/**
+ * The same memory twice: a word is read several times as fast as four bytes, before the loop around
+ * it is compiled.
+ */
 interface Block {
   readonly bytes: Buffer;
   readonly words: Uint32Array;
 }
 
 /**
- * The sockets of one survey as the kernel wrote them: 420 bytes a socket and no object, decoded when somebody looks. 100,000 sockets
- * take 43 MB; as objects with all their fields they would take ten times that. The kernel writes straight into the table, see {@link room}.
+ * The sockets of one survey as the kernel wrote them: 420 bytes a socket and no object, decoded
+ * when somebody looks. 100,000 sockets take 43 MB; as objects with all their fields they would take
+ * ten times that. The kernel writes straight into the table, see {@link room}.
  */
 export class ConnectionTable {
   readonly #blocks: Block[] = [];
@@ -31,7 +38,10 @@ export class ConnectionTable {
     return this.#size;
   }
 
-  /** Memory for the next messages, aligned to words. What {@link add} takes from it stays where it is; the rest is given out again. */
+  /**
+   * Memory for the next messages, aligned to words. What {@link add} takes from it stays where it
+   * is; the rest is given out again.
+   */
   room(bytes: number): Buffer {
     const block = this.#blockFor(bytes);
     return block.bytes.subarray(this.#filled, this.#filled + bytes);
@@ -59,7 +69,14 @@ export class ConnectionTable {
     const at = index * COLUMNS;
     const rows = this.#rows;
     const { bytes, words } = this.#blocks[rows[at] as number] as Block;
-    view.moveTo(bytes, words, index, rows[at + 1] as number, rows[at + 2] as number, rows[at + 3] as number);
+    view.moveTo(
+      bytes,
+      words,
+      index,
+      rows[at + 1] as number,
+      rows[at + 2] as number,
+      rows[at + 3] as number,
+    );
     return view;
   }
 
@@ -69,7 +86,9 @@ export class ConnectionTable {
     for (let index = 0; index < this.#size; index++) yield this.row(index, view);
   }
 
-  /** Forgets the rows from `size` on, and keeps no memory for them: a listing that is begun anew. */
+  /**
+   * Forgets the rows from `size` on, and keeps no memory for them: a listing that is begun anew.
+   */
   truncate(size: number): void {
     if (size >= this.#size) return;
     this.#blocks.length = (this.#rows[size * COLUMNS] as number) + 1;
@@ -93,7 +112,10 @@ export class ConnectionTable {
     this.#filled = (end + 3) & ~3;
   }
 
-  /** The last block, or a new one if it has not so much room. Its first bytes stay 0: see {@link ConnectionRow.moveTo}. */
+  /**
+   * The last block, or a new one if it has not so much room. Its first bytes stay 0: see {@link
+   * ConnectionRow.moveTo}.
+   */
   #blockFor(bytes: number): Block {
     const last = this.#blocks.at(-1);
     if (last && this.#filled + bytes <= last.bytes.length) return last;

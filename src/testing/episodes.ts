@@ -1,13 +1,19 @@
 import { checkRange } from "../core/detectors/check-range.ts";
 import type { DelayLaw } from "../core/detectors/delay-law.ts";
 
-/** Times in which something is wrong: they begin at random (a Poisson process) and last as long as a law says. */
+/**
+ * Times in which something is wrong: they begin at random (a Poisson process) and last as long as a
+ * law says.
+ */
 export interface EpisodeLaw {
   readonly perHour: number;
   readonly length: DelayLaw;
 }
 
-/** A drawn sequence of episodes that do not overlap. May be asked for any instant, forwards at no cost. */
+/**
+ * A drawn sequence of episodes that do not overlap. May be asked for any instant, forwards at no
+ * cost.
+ */
 export class Episodes {
   readonly #law: EpisodeLaw;
   readonly #random: () => number;
@@ -26,7 +32,8 @@ export class Episodes {
   endOf(at: number): number {
     this.#draw(at);
     while (this.#at > 0 && (this.#begins[this.#at] ?? Number.POSITIVE_INFINITY) > at) this.#at--;
-    while (this.#at + 1 < this.#begins.length && (this.#begins[this.#at + 1] as number) <= at) this.#at++;
+    while (this.#at + 1 < this.#begins.length && (this.#begins[this.#at + 1] as number) <= at)
+      this.#at++;
     const begin = this.#begins[this.#at] ?? Number.POSITIVE_INFINITY;
     const end = this.#ends[this.#at] ?? 0;
     return at >= begin && at < end ? end : at;

@@ -12,13 +12,19 @@ export interface HeartbeatStreamOptions extends PathLaw {
   readonly seed: number;
   /** Times in which the sender stands still; what was due is sent when they end. */
   readonly senderStalls?: EpisodeLaw;
-  /** `"datagram"` (default): what is lost is lost, and heartbeats may overtake. `"tcp"`: loss becomes delay (see `TcpDelivery`); both directions alike. */
+  /**
+   * `"datagram"` (default): what is lost is lost, and heartbeats may overtake. `"tcp"`: loss
+   * becomes delay (see `TcpDelivery`); both directions alike.
+   */
   readonly transport?: "datagram" | "tcp";
   /** See `TcpDelivery`. */
   readonly rtoMaxMs?: number;
 }
 
-/** The arrivals of regular heartbeats, in the order of time. Makes nothing: {@link next} overwrites what the fields say. */
+/**
+ * The arrivals of regular heartbeats, in the order of time. Makes nothing: {@link next} overwrites
+ * what the fields say.
+ */
 export class HeartbeatStream implements ArrivalStream {
   /** What arrived last. */
   sequence = -1;
@@ -45,16 +51,24 @@ export class HeartbeatStream implements ArrivalStream {
     this.#path = new Path(options, random);
     this.#tcp =
       options.transport === "tcp"
-        ? new TcpDelivery({ ...options, forward: this.#path, back: new Path(options, seededRandom(options.seed ^ 0x5bd1e995)) })
+        ? new TcpDelivery({
+            ...options,
+            forward: this.#path,
+            back: new Path(options, seededRandom(options.seed ^ 0x5bd1e995)),
+          })
         : null;
-    this.#stalls = options.senderStalls ? new Episodes(options.senderStalls, seededRandom(options.seed ^ 0x27d4eb2f)) : null;
+    this.#stalls = options.senderStalls
+      ? new Episodes(options.senderStalls, seededRandom(options.seed ^ 0x27d4eb2f))
+      : null;
     this.#nextSendAt = this.#sendingOf(0);
   }
 
   /** Moves to the next arrival. */
   next(): void {
-    // Nothing sent later can arrive before its own sending: what arrives until then may be delivered.
-    while (this.#size === 0 || (this.#arrivals[this.#head] as number) > this.#nextSendAt) this.#send();
+    // Nothing sent later can arrive before its own sending: what arrives until then may be
+    // delivered.
+    while (this.#size === 0 || (this.#arrivals[this.#head] as number) > this.#nextSendAt)
+      this.#send();
     const { sequence } = this;
     this.arrivedAt = this.#arrivals[this.#head] as number;
     this.sentAt = this.#sendings[this.#head] as number;
@@ -75,7 +89,8 @@ export class HeartbeatStream implements ArrivalStream {
     const sentAt = this.#nextSendAt;
     this.#nextSendAt = this.#sendingOf(this.sent);
     if (this.#tcp !== null) this.#insert(this.#tcp.arrivalOf(sentAt), sentAt, sequence);
-    else if (!this.#path.isLost(sentAt)) this.#insert(sentAt + this.#path.delayMs(), sentAt, sequence);
+    else if (!this.#path.isLost(sentAt))
+      this.#insert(sentAt + this.#path.delayMs(), sentAt, sequence);
   }
 
   #insert(arrivesAt: number, sentAt: number, sequence: number): void {
@@ -99,10 +114,15 @@ export class HeartbeatStream implements ArrivalStream {
   #grow(): void {
     const unrolled = (ring: Float64Array): Float64Array => {
       const larger = new Float64Array(2 * this.#capacity);
-      for (let i = 0; i < this.#size; i++) larger[i] = ring[(this.#head + i) & (this.#capacity - 1)] as number;
+      for (let i = 0; i < this.#size; i++)
+        larger[i] = ring[(this.#head + i) & (this.#capacity - 1)] as number;
       return larger;
     };
-    [this.#arrivals, this.#sendings, this.#sequences] = [unrolled(this.#arrivals), unrolled(this.#sendings), unrolled(this.#sequences)];
+    [this.#arrivals, this.#sendings, this.#sequences] = [
+      unrolled(this.#arrivals),
+      unrolled(this.#sendings),
+      unrolled(this.#sequences),
+    ];
     this.#head = 0;
     this.#capacity *= 2;
   }

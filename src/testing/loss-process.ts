@@ -1,6 +1,9 @@
 import { LossChain, type LossLaw } from "../core/detectors/loss-law.ts";
 
-/** Draws which packets are lost. The instants it is asked for should not go backwards: a burst has no memory of what it was. */
+/**
+ * Draws which packets are lost. The instants it is asked for should not go backwards: a burst has
+ * no memory of what it was.
+ */
 export class LossProcess {
   readonly #chain: LossChain;
   readonly #random: () => number;

@@ -25,10 +25,19 @@ export class RecordedStream implements ArrivalStream {
   readonly #arrivals: readonly RecordedHeartbeat[];
   #at = 0;
 
-  /** They may come in any order; each number once. @throws HalfOpenError `ERR_OPTION_RANGE` if there are none */
+  /**
+   * They may come in any order; each number once. @throws HalfOpenError `ERR_OPTION_RANGE` if there
+   * are none
+   */
   constructor(heartbeats: readonly RecordedHeartbeat[]) {
-    if (heartbeats.length === 0) throw new HalfOpenError("ERR_OPTION_RANGE", "a recording needs at least one heartbeat, got none");
-    this.#arrivals = [...heartbeats].sort((a, b) => a.arrivedAt - b.arrivedAt || a.sequence - b.sequence);
+    if (heartbeats.length === 0)
+      throw new HalfOpenError(
+        "ERR_OPTION_RANGE",
+        "a recording needs at least one heartbeat, got none",
+      );
+    this.#arrivals = [...heartbeats].sort(
+      (a, b) => a.arrivedAt - b.arrivedAt || a.sequence - b.sequence,
+    );
   }
 
   /** The highest number in the recording. */
@@ -40,7 +49,10 @@ export class RecordedStream implements ArrivalStream {
   next(): void {
     const arrival = this.#arrivals[this.#at++];
     if (!arrival)
-      throw new HalfOpenError("ERR_OPTION_RANGE", `the recording holds ${this.#arrivals.length} heartbeats, and one more was asked for`);
+      throw new HalfOpenError(
+        "ERR_OPTION_RANGE",
+        `the recording holds ${this.#arrivals.length} heartbeats, and one more was asked for`,
+      );
     this.sequence = arrival.sequence;
     this.sentAt = arrival.sentAt;
     this.arrivedAt = arrival.arrivedAt;

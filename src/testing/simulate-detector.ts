@@ -22,7 +22,10 @@ export interface SimulationRun {
   readonly heartbeats: number;
   /** Default 2000, or a tenth of the heartbeats if that is less. */
   readonly warmUp?: number;
-  /** Times in which the monitoring process stands still: it hears what came meanwhile when they end, after `stalled` was called. */
+  /**
+   * Times in which the monitoring process stands still: it hears what came meanwhile when they end,
+   * after `stalled` was called.
+   */
   readonly monitorStalls?: EpisodeLaw;
 }
 
@@ -31,14 +34,28 @@ export interface SimulationReport {
   readonly received: number;
   /** On the live peer. */
   readonly qos: DetectorQosReport;
-  /** Detection time had the peer crashed right after it sent a heartbeat, the worst moment to crash; over all heartbeats that arrived. */
-  readonly detection: { readonly meanMs: number; readonly p50Ms: number; readonly p99Ms: number; readonly worstMs: number };
+  /**
+   * Detection time had the peer crashed right after it sent a heartbeat, the worst moment to crash;
+   * over all heartbeats that arrived.
+   */
+  readonly detection: {
+    readonly meanMs: number;
+    readonly p50Ms: number;
+    readonly p99Ms: number;
+    readonly worstMs: number;
+  };
 }
 
-/** Runs a detector against a live peer behind a bad path, in virtual time: some millions of heartbeats a second. */
+/**
+ * Runs a detector against a live peer behind a bad path, in virtual time: some millions of
+ * heartbeats a second.
+ */
 export function simulateDetector(options: SimulationOptions): SimulationReport {
   const stream = openStream(options);
-  const heartbeats = stream instanceof RecordedStream ? Math.min(options.heartbeats, stream.lastSequence) : options.heartbeats;
+  const heartbeats =
+    stream instanceof RecordedStream
+      ? Math.min(options.heartbeats, stream.lastSequence)
+      : options.heartbeats;
   const warmUp = options.warmUp ?? Math.min(2000, heartbeats / 10);
   const run = new Run(options, warmUp);
   do {
@@ -49,7 +66,9 @@ export function simulateDetector(options: SimulationOptions): SimulationReport {
 }
 
 /** The arrivals on a drawn or on a recorded path. */
-export function openStream(path: HeartbeatStreamOptions | RecordedPath): HeartbeatStream | RecordedStream {
+export function openStream(
+  path: HeartbeatStreamOptions | RecordedPath,
+): HeartbeatStream | RecordedStream {
   return "recorded" in path ? new RecordedStream(path.recorded) : new HeartbeatStream(path);
 }
 
@@ -76,7 +95,9 @@ class Run {
   constructor(options: SimulationOptions, warmUp: number) {
     this.#detector = options.detector(0);
     this.#warmUp = warmUp;
-    this.#stalls = options.monitorStalls ? new Episodes(options.monitorStalls, seededRandom(options.seed ^ 0x165667b1)) : null;
+    this.#stalls = options.monitorStalls
+      ? new Episodes(options.monitorStalls, seededRandom(options.seed ^ 0x165667b1))
+      : null;
     this.#stride = Math.max(1, Math.ceil(options.heartbeats / MOST_SAMPLES));
   }
 
@@ -101,17 +122,24 @@ class Run {
 
   report(now: number): SimulationReport {
     const sorted = this.#samples.sort((a, b) => a - b);
-    const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN;
+    const at = (share: number): number =>
+      sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN;
     return {
       received: this.#received,
       qos: this.#qos.report(now),
-      detection: { meanMs: this.#detectionSum / this.#detections, p50Ms: at(0.5), p99Ms: at(0.99), worstMs: this.#worst },
+      detection: {
+        meanMs: this.#detectionSum / this.#detections,
+        p50Ms: at(0.5),
+        p99Ms: at(0.99),
+        worstMs: this.#worst,
+      },
     };
   }
 
   /**
-   * What the detector said from the last look until now. All that arrived in the instant of the last look is heard by then: as in a real
-   * event loop no verdict falls between two heartbeats that were read together.
+   * What the detector said from the last look until now. All that arrived in the instant of the
+   * last look is heard by then: as in a real event loop no verdict falls between two heartbeats
+   * that were read together.
    */
   #settle(now: number): void {
     const deadline = this.#detector.nextDeadline();
@@ -125,7 +153,10 @@ class Run {
     }
   }
 
-  /** The process may have stood still since it last looked: no verdict falls meanwhile, and deadlines move. */
+  /**
+   * The process may have stood still since it last looked: no verdict falls meanwhile, and
+   * deadlines move.
+   */
   #stallUntil(stalls: Episodes, arrivedAt: number): number {
     const begin = stalls.beginBetween(this.#lookedAt, arrivedAt);
     if (begin === null) return Math.max(arrivedAt, this.#lookedAt);
@@ -136,7 +167,10 @@ class Run {
     return this.#stallUntil(stalls, arrivedAt);
   }
 
-  /** What was the deadline before the next heartbeat came would have stood for ever, had the peer crashed after the newest one. */
+  /**
+   * What was the deadline before the next heartbeat came would have stood for ever, had the peer
+   * crashed after the newest one.
+   */
   #sampleDetection(deadline: number): void {
     const detectionMs = Math.max(0, deadline - this.#sentAt);
     this.#detectionSum += detectionMs;

@@ -5,7 +5,9 @@ export interface TcpDeliveryOptions {
   readonly forward: Path;
   /** Acknowledgments. */
   readonly back: Path;
-  /** Distance of the writes, which are what makes the receiver tell of a loss before a timer does. */
+  /**
+   * Distance of the writes, which are what makes the receiver tell of a loss before a timer does.
+   */
   readonly intervalMs: number;
   /** Cap on the retransmission backoff in ms (TCP_RTO_MAX_MS); default 120000. */
   readonly rtoMaxMs?: number;
@@ -18,11 +20,13 @@ const RTO_MAX_MS = 120_000;
 const MOST_ATTEMPTS = 64;
 
 /**
- * When small regular writes on one TCP connection arrive: in order, so that whatever follows a lost one waits for it. Measured on
- * Linux 6.18 (docs/internals/bounds.md#heartbeats-inside-tcp): a write behind the lost one makes the receiver tell (SACK, RACK) and the lost one is repeated;
- * if that fails too, timers at R, 3R, 7R, ... where writes followed, and at R, 2R, 4R, ... where none did (the tail loss probe comes
- * first), up to the cap. After a timer the congestion window is one segment: nothing new leaves until something is acknowledged, and as
- * small writes never fill the window it stays so small that only one write follows a lost one from then on.
+ * When small regular writes on one TCP connection arrive: in order, so that whatever follows a lost
+ * one waits for it. Measured on Linux 6.18 (docs/internals/bounds.md#heartbeats-inside-tcp): a
+ * write behind the lost one makes the receiver tell (SACK, RACK) and the lost one is repeated; if
+ * that fails too, timers at R, 3R, 7R, ... where writes followed, and at R, 2R, 4R, ... where none
+ * did (the tail loss probe comes first), up to the cap. After a timer the congestion window is one
+ * segment: nothing new leaves until something is acknowledged, and as small writes never fill the
+ * window it stays so small that only one write follows a lost one from then on.
  */
 export class TcpDelivery {
   readonly #forward: Path;
@@ -49,11 +53,16 @@ export class TcpDelivery {
     this.#rtoMaxMs = Math.max(this.#rtoMs, options.rtoMaxMs ?? RTO_MAX_MS);
   }
 
-  /** The instant at which what is written now can be read by the peer. Writes come in the order of time. */
+  /**
+   * The instant at which what is written now can be read by the peer. Writes come in the order of
+   * time.
+   */
   arrivalOf(writtenAt: number): number {
     if (writtenAt <= this.#waitsUntil) return this.#arrivedAt;
     const sentAt = Math.max(writtenAt, this.#blockedUntil);
-    const arrivesAt = this.#forward.isLost(sentAt) ? this.#fill(sentAt) : sentAt + this.#forward.delayMs();
+    const arrivesAt = this.#forward.isLost(sentAt)
+      ? this.#fill(sentAt)
+      : sentAt + this.#forward.delayMs();
     if (sentAt > writtenAt) this.#waitsUntil = Math.max(this.#waitsUntil, sentAt);
     this.#arrivedAt = Math.max(this.#arrivedAt, arrivesAt);
     return this.#arrivedAt;
@@ -63,10 +72,15 @@ export class TcpDelivery {
   #fill(lostAt: number): number {
     const timerAt = lostAt + this.#rtoMs;
     let followers = 0;
-    for (let at = lostAt + this.#intervalMs; at < timerAt && followers < this.#followers; at += this.#intervalMs) {
+    for (
+      let at = lostAt + this.#intervalMs;
+      at < timerAt && followers < this.#followers;
+      at += this.#intervalMs
+    ) {
       followers++;
       if (this.#forward.isLost(at) || this.#back.isLost(at) || this.#forward.isLost(at)) continue;
-      const filledAt = at + this.#forward.delayMs() + this.#back.delayMs() + this.#forward.delayMs();
+      const filledAt =
+        at + this.#forward.delayMs() + this.#back.delayMs() + this.#forward.delayMs();
       this.#waitsUntil = filledAt;
       return filledAt;
     }

@@ -1,6 +1,7 @@
 /**
- * A clock that moves when told. What is scheduled runs in the order of its instants, and in the order of scheduling within one, so a
- * test that takes a day of virtual time takes no time at all and ends the same way every time.
+ * A clock that moves when told. What is scheduled runs in the order of its instants, and in the
+ * order of scheduling within one, so a test that takes a day of virtual time takes no time at all
+ * and ends the same way every time.
  *
  * ```ts
  * const clock = new VirtualClock();
@@ -28,7 +29,10 @@ export class VirtualClock {
     return this.#heap.length;
   }
 
-  /** Runs `action` when the clock reaches `at`, which is now if it lies in the past. Returns a function that takes it back. */
+  /**
+   * Runs `action` when the clock reaches `at`, which is now if it lies in the past. Returns a
+   * function that takes it back.
+   */
   schedule(at: number, action: () => void): () => void {
     const entry: Entry = { at: Math.max(at, this.#now), order: this.#order++, action };
     this.#push(entry);
@@ -72,7 +76,8 @@ export class VirtualClock {
     for (;;) {
       let child = 2 * at + 1;
       if (child >= heap.length) break;
-      if (child + 1 < heap.length && isBefore(heap[child + 1] as Entry, heap[child] as Entry)) child++;
+      if (child + 1 < heap.length && isBefore(heap[child + 1] as Entry, heap[child] as Entry))
+        child++;
       if (!isBefore(heap[child] as Entry, last)) break;
       heap[at] = heap[child] as Entry;
       at = child;

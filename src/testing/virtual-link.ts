@@ -6,8 +6,9 @@ export interface VirtualLinkOptions extends PathLaw {
   /** The same seed loses the same messages. */
   readonly seed: number;
   /**
-   * `"datagram"` (default): a lost message never arrives, and messages may overtake. `"stream"`: as on TCP a lost message is repeated after
-   * R, 3R, 7R, ... with R = 204 ms + two mean delays, and whatever was sent behind it waits.
+   * `"datagram"` (default): a lost message never arrives, and messages may overtake. `"stream"`: as
+   * on TCP a lost message is repeated after R, 3R, 7R, ... with R = 204 ms + two mean delays, and
+   * whatever was sent behind it waits.
    */
   readonly mode?: "datagram" | "stream";
 }
@@ -16,12 +17,13 @@ const RTO_FLOOR_MS = 204;
 const RTO_MAX_MS = 120_000;
 
 /**
- * One direction of a connection on a {@link VirtualClock}, for tests of protocols and of what watches them. It can be cut and healed
- * like a cable.
+ * One direction of a connection on a {@link VirtualClock}, for tests of protocols and of what
+ * watches them. It can be cut and healed like a cable.
  *
  * ```ts
  * const clock = new VirtualClock();
- * const link = new VirtualLink<string>(clock, { seed: 1, delay: constantDelay(20), loss: 0.05 }, (text) => console.log(text));
+ * const path = { seed: 1, delay: constantDelay(20), loss: 0.05 };
+ * const link = new VirtualLink<string>(clock, path, (text) => console.log(text));
  * link.send("ping");
  * clock.advance(1000);
  * ```
@@ -38,7 +40,11 @@ export class VirtualLink<Message> {
   readonly #waiting: Message[] = [];
   #isRepeating = false;
 
-  constructor(clock: VirtualClock, options: VirtualLinkOptions, deliver: (message: Message) => void) {
+  constructor(
+    clock: VirtualClock,
+    options: VirtualLinkOptions,
+    deliver: (message: Message) => void,
+  ) {
     this.#clock = clock;
     this.#path = new Path(options, seededRandom(options.seed));
     this.#deliver = deliver;

@@ -4,7 +4,13 @@ import { DeadPeerError, HalfOpenError } from "../core/errors.ts";
 import type { Instant } from "../core/time/instant.ts";
 import type { WheelEntry } from "../core/time/timer-wheel.ts";
 import type { Applied } from "./applied.ts";
-import { diagnoseEnding, diagnoseHandedOver, diagnoseNow, type Facts, factsOfNothing } from "./diagnosing.ts";
+import {
+  diagnoseEnding,
+  diagnoseHandedOver,
+  diagnoseNow,
+  type Facts,
+  factsOfNothing,
+} from "./diagnosing.ts";
 import { type Checked, engine } from "./engine.ts";
 import { Evidence } from "./evidence.ts";
 import { withoutSink, withSink } from "./fan-out.ts";
@@ -20,7 +26,10 @@ const OVER_GRACE_MS = 20;
 /** ...and where it reads it has what came before to hand out first. */
 const OVER_GRACE_READING_MS = 1000;
 
-/** The one record of a watched connection, until its socket closes. It owns no timer, and no listener that a program could take off. */
+/**
+ * The one record of a watched connection, until its socket closes. It owns no timer, and no
+ * listener that a program could take off.
+ */
 export class Connection implements Checked, SocketRecord {
   wheelNext: WheelEntry | null = null;
   wheelPrevious: WheelEntry | null = null;
@@ -103,12 +112,20 @@ export class Connection implements Checked, SocketRecord {
     return this.#isEnded || this.#verdict ? Number.POSITIVE_INFINITY : next;
   }
 
-  /** A check throws again and again, or the connection that came about is none to watch: the socket is left as it was. */
+  /**
+   * A check throws again and again, or the connection that came about is none to watch: the socket
+   * is left as it was.
+   */
   fail(error: unknown): void {
     if (this.#isEnded) return;
     this.#release(true);
     const isOurs = error instanceof HalfOpenError;
-    this.#sink.unwatched(isOurs ? error : new HalfOpenError("ERR_NOT_SUPPORTED", `cannot be watched: ${error}`, { cause: error }), this);
+    this.#sink.unwatched(
+      isOurs
+        ? error
+        : new HalfOpenError("ERR_NOT_SUPPORTED", `cannot be watched: ${error}`, { cause: error }),
+      this,
+    );
   }
 
   /** What the evidence says: there is news. */
@@ -129,7 +146,8 @@ export class Connection implements Checked, SocketRecord {
 
   /** The event loop does not read, for now. */
   paused(): void {
-    if (this.#evidence && this.state !== "dead") engine.schedule(this, this.#evidence.nextUnread(engine.now()));
+    if (this.#evidence && this.state !== "dead")
+      engine.schedule(this, this.#evidence.nextUnread(engine.now()));
   }
 
   /** The peer's end was read, or what the event loop takes for it; it reads no more. */
@@ -144,11 +162,17 @@ export class Connection implements Checked, SocketRecord {
   }
 
   closed(): void {
-    if (this.socket.connecting && !this.#evidence) return; // that of an earlier connection of this socket
-    this.#end(this.#verdict ?? diagnoseEnding(this.#facts(engine.now()), this.socket, this.#untoldError));
+    // That of an earlier connection of this socket
+    if (this.socket.connecting && !this.#evidence) return;
+    this.#end(
+      this.#verdict ?? diagnoseEnding(this.#facts(engine.now()), this.socket, this.#untoldError),
+    );
   }
 
-  /** Somebody took the handle. `isOurs`: in this moment the descriptor is still the connection's, so the receiver gets it as it was. */
+  /**
+   * Somebody took the handle. `isOurs`: in this moment the descriptor is still the connection's, so
+   * the receiver gets it as it was.
+   */
   handedOver(isOurs: boolean): void {
     if (!this.#evidence) return;
     const diagnosis = diagnoseHandedOver(this.#facts(engine.now()));
@@ -170,18 +194,23 @@ export class Connection implements Checked, SocketRecord {
   }
 
   /**
-   * The kernel has ended the connection, and the event loop does not say so. Where it ended in order from both sides, what waits to be read
-   * is the program's, and nothing can happen to it any more.
+   * The kernel has ended the connection, and the event loop does not say so. Where it ended in
+   * order from both sides, what waits to be read is the program's, and nothing can happen to it any
+   * more.
    */
   #kernelClosed(now: Instant, evidence: Evidence): Instant {
-    if (!this.#isOverFor(now, isReading(this.socket) ? OVER_GRACE_READING_MS : OVER_GRACE_MS)) return now + OVER_GRACE_MS;
+    if (!this.#isOverFor(now, isReading(this.socket) ? OVER_GRACE_READING_MS : OVER_GRACE_MS))
+      return now + OVER_GRACE_MS;
     let code = evidence.untoldError;
     if (code === null) return Number.POSITIVE_INFINITY;
     const isReport = this.#settings.onDead === "report";
     if (!isReport) code = evidence.takeError() ?? code;
     const diagnosis = diagnoseEnding(this.#facts(now), this.socket, code);
     if (diagnosis.state === "dead") this.#die(diagnosis);
-    else if (!isReport) this.socket.destroy(Object.assign(new Error(`the kernel ended the connection: ${code}`), { code }));
+    else if (!isReport)
+      this.socket.destroy(
+        Object.assign(new Error(`the kernel ended the connection: ${code}`), { code }),
+      );
     return Number.POSITIVE_INFINITY;
   }
 
@@ -233,12 +262,19 @@ export class Connection implements Checked, SocketRecord {
 
   #facts(now: Instant): Facts {
     const { label } = this.#settings;
-    return this.#evidence?.facts(now, this.state, label) ?? factsOfNothing(endpointsOf(this.socket), now, this.state, label);
+    return (
+      this.#evidence?.facts(now, this.state, label) ??
+      factsOfNothing(endpointsOf(this.socket), now, this.state, label)
+    );
   }
 
   /** The set of watches changed, and with it perhaps what they ask for together. */
   #serve(sink: Sink): void {
-    if (this.state !== "dead" && !asksTheSame(sink.settings, this.#settings) && this.#evidence?.isHeld) {
+    if (
+      this.state !== "dead" &&
+      !asksTheSame(sink.settings, this.#settings) &&
+      this.#evidence?.isHeld
+    ) {
       this.#evidence.retune(sink.settings);
       engine.schedule(this, engine.now() + 1);
     }
@@ -254,7 +290,10 @@ export class Connection implements Checked, SocketRecord {
     this.#evidence = null;
   }
 
-  /** The last word. Of a connection that never came about `connect` itself has told: it is no dead peer. */
+  /**
+   * The last word. Of a connection that never came about `connect` itself has told: it is no dead
+   * peer.
+   */
   #end(diagnosis: Diagnosis): void {
     const isNews = this.#evidence !== null && this.state !== "dead" && diagnosis.state === "dead";
     this.#release(false);

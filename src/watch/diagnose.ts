@@ -14,10 +14,11 @@ import { connectionOf } from "./socket-events.ts";
 import { watchableSocket } from "./watchable.ts";
 
 /**
- * Says in one reading what can be said of a connection. A watched one answers with all its watch knows; any other with what the
- * kernel knows at this moment, without sending anything.
+ * Says in one reading what can be said of a connection. A watched one answers with all its watch
+ * knows; any other with what the kernel knows at this moment, without sending anything.
  *
- * @throws HalfOpenError `ERR_NOT_SUPPORTED` for what is not a TCP socket, `ERR_NOT_CONNECTED` for a destroyed one.
+ * @throws HalfOpenError `ERR_NOT_SUPPORTED` for what is not a TCP socket, `ERR_NOT_CONNECTED` for a
+ * destroyed one.
  */
 export function diagnose(socket: Socket): Diagnosis {
   const real = watchableSocket(socket);
@@ -28,7 +29,8 @@ export function diagnose(socket: Socket): Diagnosis {
   const sample = fd < 0 ? null : sampleTcpInfo(fd);
   const info = typeof sample === "number" ? null : sample;
   const liveness = info && isPastHandshake(info.state) ? judged(info, now) : null;
-  // One reading gives no verdict. Before the handshake is over a SYN that had to be repeated speaks for itself.
+  // One reading gives no verdict. Before the handshake is over a SYN that had to be repeated speaks
+  // for itself.
   const isDoubtful = liveness ? liveness.state !== "alive" : (info?.retransmits ?? 0) > 0;
   return diagnoseNow({
     ...factsOfNothing(endpointsOf(real), now, isDoubtful ? "suspect" : "alive", null),
@@ -41,7 +43,10 @@ export function diagnose(socket: Socket): Diagnosis {
 }
 
 function judged(info: TcpInfo, now: Instant): Liveness {
-  const liveness = new Liveness({ budgetMs: settingsOf().detectWithinMs, rtoMaxMs: null, found: 0 }, now - (heardAgeMs(info) ?? 0));
+  const liveness = new Liveness(
+    { budgetMs: settingsOf().detectWithinMs, rtoMaxMs: null, found: 0 },
+    now - (heardAgeMs(info) ?? 0),
+  );
   liveness.observe(now, info);
   return liveness;
 }

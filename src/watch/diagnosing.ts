@@ -33,7 +33,12 @@ export interface Facts {
 }
 
 /** Of a connection that is not there yet, or watched no more. */
-export function factsOfNothing(endpoints: Endpoints, now: Instant, state: State, label: string | null): Facts {
+export function factsOfNothing(
+  endpoints: Endpoints,
+  now: Instant,
+  state: State,
+  label: string | null,
+): Facts {
   return {
     endpoints,
     now,
@@ -76,11 +81,15 @@ export function diagnoseNow(facts: Facts): Diagnosis {
     hasRtoCap: facts.hasRtoCap,
   });
   const failure = facts.heartbeatFailure;
-  const why = failure === null ? finding.why : [...finding.why, `the last heartbeat failed: ${failure}`];
+  const why =
+    failure === null ? finding.why : [...finding.why, `the last heartbeat failed: ${failure}`];
   return compose(facts, state, { ...finding, why }, null, localPath);
 }
 
-/** How the socket ended, by the kernel's or the program's doing. `untold` is the kernel's error that the event loop did not tell of. */
+/**
+ * How the socket ended, by the kernel's or the program's doing. `untold` is the kernel's error that
+ * the event loop did not tell of.
+ */
 export function diagnoseEnding(facts: Facts, socket: Socket, untold: string | null): Diagnosis {
   const localPath = pathOf(facts);
   const errorCode = codeOf(socket) ?? untold;
@@ -96,14 +105,30 @@ export function diagnoseEnding(facts: Facts, socket: Socket, untold: string | nu
   return compose(facts, state, finding, errorCode, localPath);
 }
 
-/** The socket gave its handle away: to another process or thread, or to another socket of this one. */
+/**
+ * The socket gave its handle away: to another process or thread, or to another socket of this one.
+ */
 export function diagnoseHandedOver(facts: Facts): Diagnosis {
-  const why = ["handed to another process, thread or socket: this one has no descriptor of it any more"];
+  const why = [
+    "handed to another process, thread or socket: this one has no descriptor of it any more",
+  ];
   const unknown = ["how the connection is doing there"];
-  return compose(facts, "alive", { cause: "closed-locally", certainty: "certain", why, unknown }, null, null);
+  return compose(
+    facts,
+    "alive",
+    { cause: "closed-locally", certainty: "certain", why, unknown },
+    null,
+    null,
+  );
 }
 
-function compose(facts: Facts, state: State, finding: Finding, errorCode: string | null, localPath: LocalPath | null): Diagnosis {
+function compose(
+  facts: Facts,
+  state: State,
+  finding: Finding,
+  errorCode: string | null,
+  localPath: LocalPath | null,
+): Diagnosis {
   const silent = silentForMs(facts);
   return {
     state,
@@ -125,7 +150,10 @@ function compose(facts: Facts, state: State, finding: Finding, errorCode: string
   };
 }
 
-function othersSeenBy({ others, liveness, isQuestioned }: Facts, state: State): OtherConnections | null {
+function othersSeenBy(
+  { others, liveness, isQuestioned }: Facts,
+  state: State,
+): OtherConnections | null {
   if (!others || !isQuestioned) return null;
   const { count, firstAt } = liveness?.attempts ?? { count: 0, firstAt: 0 };
   return othersOf(others, state !== "alive", count > 0 ? firstAt : Number.NEGATIVE_INFINITY);

@@ -3,7 +3,9 @@ import type { Instant } from "../core/time/instant.ts";
 import { LocalHealth } from "../core/time/local-health.ts";
 import { TimerWheel, type WheelEntry } from "../core/time/timer-wheel.ts";
 
-/** What the engine drives. `check` reads the evidence and returns the next instant to be checked at. */
+/**
+ * What the engine drives. `check` reads the evidence and returns the next instant to be checked at.
+ */
 export interface Checked extends WheelEntry {
   check(now: Instant): Instant;
   /** Its check throws and throws, and is not made any more. */
@@ -13,9 +15,10 @@ export interface Checked extends WheelEntry {
 /** Check instants are exact to this; far below any answer window. */
 const TICK_MS = 10;
 /**
- * Work done in one go before the program's own events get their turn: at least the first, and where they take long as much as they took, up
- * to the second. Less would let a busy program starve its checks; more would be a pause that the program feels, since the kernel makes use of
- * the calls in a batch to work off what came in from the network (bench/soak, control).
+ * Work done in one go before the program's own events get their turn: at least the first, and where
+ * they take long as much as they took, up to the second. Less would let a busy program starve its
+ * checks; more would be a pause that the program feels, since the kernel makes use of the calls in
+ * a batch to work off what came in from the network (bench/soak, control).
  */
 const SHORTEST_BATCH_MS = 1;
 const LONGEST_BATCH_MS = 2.5;
@@ -28,8 +31,9 @@ const RETRY_MS = 1000;
 const MOST_RETRIES = 2;
 
 /**
- * One wheel and one timer for all watched connections of an event loop. Never keeps the process alive. After a stall no check
- * runs before the poll phase has delivered what was queued: setImmediate runs right behind it.
+ * One wheel and one timer for all watched connections of an event loop. Never keeps the process
+ * alive. After a stall no check runs before the poll phase has delivered what was queued:
+ * setImmediate runs right behind it.
  */
 class Engine {
   readonly health: LocalHealth = new LocalHealth();
@@ -102,7 +106,8 @@ class Engine {
       return;
     }
     const programMs = startedAt - this.#lastBatchEndedAt;
-    this.#batchEndsAt = startedAt + Math.min(LONGEST_BATCH_MS, Math.max(SHORTEST_BATCH_MS, programMs));
+    this.#batchEndsAt =
+      startedAt + Math.min(LONGEST_BATCH_MS, Math.max(SHORTEST_BATCH_MS, programMs));
     this.#batchNow = Math.floor(startedAt);
     this.#checksByClock = CHECKS_BY_ONE_CLOCK;
     const isDone = this.#wheel.advance(startedAt, this.#checkNext);
@@ -128,7 +133,10 @@ class Engine {
     return now < this.#batchEndsAt;
   };
 
-  /** One socket that the kernel refuses to talk about must not stop the others, and a timer never throws. */
+  /**
+   * One socket that the kernel refuses to talk about must not stop the others, and a timer never
+   * throws.
+   */
   #checkSafely(entry: Checked, now: Instant): Instant {
     try {
       const next = entry.check(now);
@@ -159,10 +167,13 @@ class Engine {
     const kind = message.replace(/\d+/g, "");
     if (this.#warnedOf.has(kind)) return;
     this.#warnedOf.add(kind);
-    process.emitWarning(`a check failed, and is given up when it fails ${MOST_RETRIES + 1} times in a row: ${message}`, {
-      type: "HalfOpenWarning",
-      code: "HALFOPEN_CHECK_FAILED",
-    });
+    process.emitWarning(
+      `a check failed, and is given up when it fails ${MOST_RETRIES + 1} times in a row: ${message}`,
+      {
+        type: "HalfOpenWarning",
+        code: "HALFOPEN_CHECK_FAILED",
+      },
+    );
   }
 }
 

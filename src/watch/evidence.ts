@@ -14,7 +14,10 @@ import type { WatchSettings } from "./options.ts";
 import { ProcessCheck } from "./process-check.ts";
 import { untoldError } from "./untold-error.ts";
 
-/** Of a reset the event loop tells only who reads. Other sockets are asked for an error after a tenth of the budget, and after this at most. */
+/**
+ * Of a reset the event loop tells only who reads. Other sockets are asked for an error after a
+ * tenth of the budget, and after this at most.
+ */
 const LONGEST_UNREAD_CHECK_MS = 1000;
 
 interface EvidenceOwner {
@@ -23,8 +26,8 @@ interface EvidenceOwner {
 }
 
 /**
- * What is known of one connection that exists: by the kernel, or by what stands in for it where it tells nothing, and by its peer's process; and
- * the connection's place among the others.
+ * What is known of one connection that exists: by the kernel, or by what stands in for it where it
+ * tells nothing, and by its peer's process; and the connection's place among the others.
  */
 export class Evidence {
   readonly #socket: Socket;
@@ -48,7 +51,8 @@ export class Evidence {
     try {
       const fd = openDescriptor(socket);
       if (fd >= 0) this.#watchKernel(fd);
-      else this.#lower = applyLowerLevel(socket, settings.detectWithinMs, settings.heartbeat !== null);
+      else
+        this.#lower = applyLowerLevel(socket, settings.detectWithinMs, settings.heartbeat !== null);
     } catch (error) {
       this.#membership.leave(false);
       throw error;
@@ -73,9 +77,14 @@ export class Evidence {
     return this.#kernel?.isOverdue ?? false;
   }
 
-  /** Whether the socket still has this connection: after a close the descriptor's number may be another's. */
+  /**
+   * Whether the socket still has this connection: after a close the descriptor's number may be
+   * another's.
+   */
   get isHeld(): boolean {
-    return this.#kernel ? openDescriptor(this.#socket) === this.#kernel.fd : hasHandle(this.#socket);
+    return this.#kernel
+      ? openDescriptor(this.#socket) === this.#kernel.fd
+      : hasHandle(this.#socket);
   }
 
   /** The state that the proofs come to; `expect`: whose silence is death. */
@@ -85,14 +94,22 @@ export class Evidence {
     return expect === "process" ? "dead" : "suspect";
   }
 
-  /** Reads what there is to read. Returns the instant at which to look again, `null` when the kernel has ended the connection. */
+  /**
+   * Reads what there is to read. Returns the instant at which to look again, `null` when the kernel
+   * has ended the connection.
+   */
   check(now: Instant): Instant | null {
     const stalledMs = this.#stalledMs();
     let next: Instant = Number.POSITIVE_INFINITY;
     const kernel = this.#kernel;
     if (kernel) {
       const isUnread = !isReading(this.#socket);
-      if (!isUnread || now >= this.#lookAt || kernel.liveness !== null || hasSocketError(kernel.fd)) {
+      if (
+        !isUnread ||
+        now >= this.#lookAt ||
+        kernel.liveness !== null ||
+        hasSocketError(kernel.fd)
+      ) {
         const looked = kernel.look(now) ?? kernel.judge(now, stalledMs);
         if (looked === null) return null;
         this.#membership.heard(kernel.heardAt);
@@ -101,13 +118,21 @@ export class Evidence {
       }
       next = isUnread ? Math.min(this.#lookAt, this.nextUnread(now)) : this.#lookAt;
     }
-    return this.#process ? Math.min(next, this.#process.check(now, stalledMs, kernel?.info ?? null)) : next;
+    return this.#process
+      ? Math.min(next, this.#process.check(now, stalledMs, kernel?.info ?? null))
+      : next;
   }
 
-  /** When to ask again for an error of a socket that the event loop does not read. Asked together, they wake the process less often. */
+  /**
+   * When to ask again for an error of a socket that the event loop does not read. Asked together,
+   * they wake the process less often.
+   */
   nextUnread(now: Instant): Instant {
     if (!this.#kernel) return Number.POSITIVE_INFINITY;
-    const afterMs = Math.min(LONGEST_UNREAD_CHECK_MS, Math.floor(this.#settings.detectWithinMs / 10));
+    const afterMs = Math.min(
+      LONGEST_UNREAD_CHECK_MS,
+      Math.floor(this.#settings.detectWithinMs / 10),
+    );
     const stepMs = Math.floor(afterMs / 4);
     return Math.floor((now + afterMs) / stepMs) * stepMs;
   }
@@ -136,9 +161,13 @@ export class Evidence {
       liveness: kernel?.liveness ?? null,
       loss: kernel?.loss ?? null,
       heardAt,
-      processSilentForMs: isHostSilent || !proof?.isSilentTooLong(now) ? null : proof.silentForMs(now),
+      processSilentForMs:
+        isHostSilent || !proof?.isSilentTooLong(now) ? null : proof.silentForMs(now),
       heartbeatFailure: proof?.lastFailure ?? null,
-      pausedForMs: heardAt === null ? null : engine.health.pausedSinceMs(heardAt, now - this.#settings.detectWithinMs),
+      pausedForMs:
+        heardAt === null
+          ? null
+          : engine.health.pausedSinceMs(heardAt, now - this.#settings.detectWithinMs),
       others: this.#membership.group,
       hasRtoCap: kernel?.hasRtoCap ?? false,
       isQuestioned: kernel !== null,
@@ -150,17 +179,26 @@ export class Evidence {
     this.#membership.silent(isSilent);
   }
 
-  /** Closing sends an RST from now on: the verdict stays true, and no orphan retransmits for minutes. */
+  /**
+   * Closing sends an RST from now on: the verdict stays true, and no orphan retransmits for
+   * minutes.
+   */
   resetOnClose(): void {
     if (this.#kernel && this.isHeld) this.#kernel.resetOnClose();
   }
 
-  /** The program has ended its side, and the socket may close at once: what is still to arrive is the kernel's alone from then on. */
+  /**
+   * The program has ended its side, and the socket may close at once: what is still to arrive is
+   * the kernel's alone from then on.
+   */
   finished(): void {
     if (this.#kernel && this.isHeld) this.#kernel.uncap();
   }
 
-  /** From now on by other settings. What is known of the peer stays known. Where it throws, nothing has changed. */
+  /**
+   * From now on by other settings. What is known of the peer stays known. Where it throws, nothing
+   * has changed.
+   */
   retune(settings: WatchSettings): void {
     const { heartbeat } = settings;
     if (heartbeat && this.#process?.heartbeat === heartbeat) this.#process.restart(settings);
@@ -173,7 +211,10 @@ export class Evidence {
     }
   }
 
-  /** Leaves the socket as it was; the descriptor must be its own still. What the system refuses to put back stays as it is. */
+  /**
+   * Leaves the socket as it was; the descriptor must be its own still. What the system refuses to
+   * put back stays as it is.
+   */
   restore(): void {
     try {
       const { fd } = this.#kernel ?? { fd: -1 };
@@ -200,13 +241,20 @@ export class Evidence {
       this.#kernel?.end();
       this.#kernel = null;
       const { detectWithinMs, heartbeat } = this.#settings;
-      this.#lower = applyLowerLevel(this.#socket, detectWithinMs, heartbeat !== null, error.message);
+      this.#lower = applyLowerLevel(
+        this.#socket,
+        detectWithinMs,
+        heartbeat !== null,
+        error.message,
+      );
     }
   }
 
   #processCheck(settings: WatchSettings): ProcessCheck | null {
     const { heartbeat } = settings;
-    return heartbeat ? new ProcessCheck(this.#socket, heartbeat, settings, () => this.#owner.recheck()) : null;
+    return heartbeat
+      ? new ProcessCheck(this.#socket, heartbeat, settings, () => this.#owner.recheck())
+      : null;
   }
 
   /** How long this process stood still since the last check. */

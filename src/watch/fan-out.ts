@@ -14,7 +14,8 @@ class FanOut implements Sink {
   }
 
   notify(event: WatchEvent, diagnosis: Diagnosis, connection: WatchRecord): void {
-    for (const sink of this.sinks) sink.notify(event, labelled(diagnosis, sink.settings), connection);
+    for (const sink of this.sinks)
+      sink.notify(event, labelled(diagnosis, sink.settings), connection);
   }
 
   unwatched(error: HalfOpenError, connection: WatchRecord): void {

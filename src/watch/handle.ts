@@ -27,7 +27,10 @@ function handleOf(socket: Socket): Handle | null | undefined {
   return (socket as unknown as { _handle?: Handle | null })._handle;
 }
 
-/** The descriptor behind the socket right now, -1 when closed, handed away, or when this system's kernel would tell nothing of it. */
+/**
+ * The descriptor behind the socket right now, -1 when closed, handed away, or when this system's
+ * kernel would tell nothing of it.
+ */
 export function openDescriptor(socket: Socket): number {
   const handle = handleOf(socket);
   return handle && whyNoKernelEvidence() === null ? descriptorBehind(handle) : -1;
@@ -38,22 +41,35 @@ export function hasHandle(socket: Socket): boolean {
   return handleOf(socket) != null;
 }
 
-/** Whether the event loop reads from the socket; only then it learns of a reset by itself. After the peer's FIN it reads no more. */
+/**
+ * Whether the event loop reads from the socket; only then it learns of a reset by itself. After the
+ * peer's FIN it reads no more.
+ */
 export function isReading(socket: Socket): boolean {
   return handleOf(socket)?.reading !== false && !hasSeenEnd(socket);
 }
 
 /** The peer's FIN was read, even though the program may not have consumed the end. */
 export function hasSeenEnd(socket: Socket): boolean {
-  return (socket as unknown as { _readableState?: { ended?: boolean } })._readableState?.ended === true;
+  return (
+    (socket as unknown as { _readableState?: { ended?: boolean } })._readableState?.ended === true
+  );
 }
 
-/** Both ends of a socket, unknown before it is connected and after it closed. The socket's own getters would keep two objects on it for good. */
+/**
+ * Both ends of a socket, unknown before it is connected and after it closed. The socket's own
+ * getters would keep two objects on it for good.
+ */
 export function endpointsOf(socket: Socket): Endpoints {
   const local: Endpoint = {};
   const remote: Endpoint = {};
   const handle = handleOf(socket);
   handle?.getsockname?.(local);
   handle?.getpeername?.(remote);
-  return { localAddress: local.address, localPort: local.port, remoteAddress: remote.address, remotePort: remote.port };
+  return {
+    localAddress: local.address,
+    localPort: local.port,
+    remoteAddress: remote.address,
+    remotePort: remote.port,
+  };
 }

@@ -3,7 +3,10 @@ import type { Instant } from "../core/time/instant.ts";
 import { groups } from "./groups.ts";
 import type { Endpoints } from "./handle.ts";
 
-/** A connection's place among the others, from when it is known to when it leaves: counted once, and as silent at most once. */
+/**
+ * A connection's place among the others, from when it is known to when it leaves: counted once, and
+ * as silent at most once.
+ */
 export class Membership {
   readonly group: PeerGroup;
   readonly #localPort: number;
@@ -19,7 +22,12 @@ export class Membership {
   /** Still known when the socket has closed. */
   get endpoints(): Endpoints {
     const { remoteAddress, route } = this.group;
-    return { localAddress: route.localAddress || undefined, localPort: this.#localPort, remoteAddress, remotePort: this.remotePort };
+    return {
+      localAddress: route.localAddress || undefined,
+      localPort: this.#localPort,
+      remoteAddress,
+      remotePort: this.remotePort,
+    };
   }
 
   heard(at: Instant): void {

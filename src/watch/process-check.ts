@@ -11,33 +11,53 @@ interface ProofSettings {
   readonly detector: WatchDetector | null;
 }
 
-/** Asks one peer's process by the user's heartbeat whenever its proof has become too old. Exists only where there is a heartbeat. */
+/**
+ * Asks one peer's process by the user's heartbeat whenever its proof has become too old. Exists
+ * only where there is a heartbeat.
+ */
 export class ProcessCheck {
   proof: ProcessProof;
   readonly heartbeat: Heartbeat;
   readonly #socket: Socket;
   readonly #onOutcome: () => void;
   #bytesRead = 0;
-  /** When the peer's kernel has so many bytes in all, it has what was written before the heartbeat. `null`: it has. */
+  /**
+   * When the peer's kernel has so many bytes in all, it has what was written before the heartbeat.
+   * `null`: it has.
+   */
   #bytesAhead: number | null = null;
   #bytesAcked = 0;
 
-  /** `onOutcome` is called when an answer or a failure came in, so that the state can be looked at anew. */
-  constructor(socket: Socket, heartbeat: Heartbeat, settings: ProofSettings, onOutcome: () => void) {
+  /**
+   * `onOutcome` is called when an answer or a failure came in, so that the state can be looked at
+   * anew.
+   */
+  constructor(
+    socket: Socket,
+    heartbeat: Heartbeat,
+    settings: ProofSettings,
+    onOutcome: () => void,
+  ) {
     this.#socket = socket;
     this.heartbeat = heartbeat;
     this.#onOutcome = onOutcome;
     this.proof = proofFor(settings);
   }
 
-  /** From now on by other settings of the same heartbeat. One that is out stays the only one, and its answer counts. */
+  /**
+   * From now on by other settings of the same heartbeat. One that is out stays the only one, and
+   * its answer counts.
+   */
   restart(settings: ProofSettings): void {
     const { isAsking } = this.proof;
     this.proof = proofFor(settings);
     if (isAsking) this.proof.asked(engine.now());
   }
 
-  /** `info`: the kernel's last reading, where there is one. Returns the instant at which to look again. */
+  /**
+   * `info`: the kernel's last reading, where there is one. Returns the instant at which to look
+   * again.
+   */
   check(now: Instant, stalledMs: number, info: TcpInfo | null): Instant {
     const { proof } = this;
     const { bytesRead } = this.#socket;
@@ -54,8 +74,9 @@ export class ProcessCheck {
   }
 
   /**
-   * A heartbeat stands in line behind what the program wrote before. While that moves, the peer takes it, as slowly as it may, and owes no answer
-   * yet. A process that hangs takes no more than its kernel's buffer holds.
+   * A heartbeat stands in line behind what the program wrote before. While that moves, the peer
+   * takes it, as slowly as it may, and owes no answer yet. A process that hangs takes no more than
+   * its kernel's buffer holds.
    */
   #waitForOwnBytes(now: Instant, { bytesAcked = 0 }: TcpInfo): void {
     if (this.#bytesAhead === null || !this.proof.isAsking) return;
@@ -89,7 +110,11 @@ export class ProcessCheck {
 
 function proofFor({ detectWithinMs, detector }: ProofSettings): ProcessProof {
   const now = engine.now();
-  return new ProcessProof(detectWithinMs, now, detector && { intervalMs: detector.intervalMs, detector: detector.make(now) });
+  return new ProcessProof(
+    detectWithinMs,
+    now,
+    detector && { intervalMs: detector.intervalMs, detector: detector.make(now) },
+  );
 }
 
 /** Bytes that the kernel has yet to send, and at most so many in flight. */
@@ -106,7 +131,9 @@ function wordsOf(error: unknown): string {
   }
 }
 
-/** A detector of the program's own that throws is the program's error, as a throwing listener is. */
+/**
+ * A detector of the program's own that throws is the program's error, as a throwing listener is.
+ */
 function surfaceDetectorError(error: unknown): void {
   process.nextTick(() => {
     throw error;

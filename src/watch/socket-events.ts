@@ -12,7 +12,10 @@ export interface SocketRecord extends WatchRecord {
   handedOver(isOurs: boolean): void;
 }
 
-/** Where a watched socket holds its record: a property of its own takes 30 bytes less than an entry in a WeakMap, and spares the collector its table. */
+/**
+ * Where a watched socket holds its record: a property of its own takes 30 bytes less than an entry
+ * in a WeakMap, and spares the collector its table.
+ */
 const record: unique symbol = Symbol("halfopen");
 
 interface Watched extends Socket {
@@ -28,8 +31,9 @@ export function connectionOf(socket: Watched): SocketRecord | undefined {
 }
 
 /**
- * From now on the connection is told what its socket does. Not by listeners: a program takes those off (`removeAllListeners` before STARTTLS) and
- * counts them, and its own may run first. Three methods of the socket are stood in for instead, by functions that all sockets share.
+ * From now on the connection is told what its socket does. Not by listeners: a program takes those
+ * off (`removeAllListeners` before STARTTLS) and counts them, and its own may run first. Three
+ * methods of the socket are stood in for instead, by functions that all sockets share.
  */
 export function listen(connection: SocketRecord): void {
   const { socket } = connection;
@@ -44,17 +48,21 @@ export function stopListening(connection: SocketRecord): void {
   for (const name of HOOKED) unhook(socket, name);
 }
 
-const TOLD: Readonly<Record<string, (connection: SocketRecord) => void>> = Object.assign(Object.create(null), {
-  close: (connection: SocketRecord) => connection.closed(),
-  connect: (connection: SocketRecord) => connection.connected(),
-  end: (connection: SocketRecord) => connection.ended(),
-  finish: (connection: SocketRecord) => connection.finished(),
-  pause: (connection: SocketRecord) => connection.paused(),
-});
+const TOLD: Readonly<Record<string, (connection: SocketRecord) => void>> = Object.assign(
+  Object.create(null),
+  {
+    close: (connection: SocketRecord) => connection.closed(),
+    connect: (connection: SocketRecord) => connection.connected(),
+    end: (connection: SocketRecord) => connection.ended(),
+    finish: (connection: SocketRecord) => connection.finished(),
+    pause: (connection: SocketRecord) => connection.paused(),
+  },
+);
 
 /**
- * Who hands a socket to another process or thread takes its handle, tells nobody, and in the same breath calls `setTimeout` (subprocess.send,
- * lib/internal/child_process.js) or `destroy` (postMessage, lib/net.js of Node 26). At that moment the descriptor is still the connection's.
+ * Who hands a socket to another process or thread takes its handle, tells nobody, and in the same
+ * breath calls `setTimeout` (subprocess.send, lib/internal/child_process.js) or `destroy`
+ * (postMessage, lib/net.js of Node 26). At that moment the descriptor is still the connection's.
  */
 function seeHandle(socket: Watched): void {
   if (hasHandle(socket) || socket.destroyed || socket.connecting) return;
@@ -100,7 +108,10 @@ function hook(socket: Watched, name: Hooked): void {
   put(socket, name, ours);
 }
 
-/** Not deleted: that would make a slow object of the socket. Where somebody put a method over ours it stays below, with nobody to tell. */
+/**
+ * Not deleted: that would make a slow object of the socket. Where somebody put a method over ours
+ * it stays below, with nobody to tell.
+ */
 function unhook(socket: Watched, name: Hooked): void {
   const present = socket[name] as Method;
   const before = present === SHARED[name] ? ownClassMethod(name)(socket) : replaced.get(present);

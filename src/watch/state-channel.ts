@@ -2,7 +2,10 @@ import { channel } from "node:diagnostics_channel";
 import type { Socket } from "node:net";
 import type { Diagnosis } from "../core/diagnosis.ts";
 
-/** What is published on the diagnostics channel `halfopen:state` at every change of state and at the end of a watch. */
+/**
+ * What is published on the diagnostics channel `halfopen:state` at every change of state and at the
+ * end of a watch.
+ */
 export interface StateMessage {
   readonly event: "suspect" | "overdue" | "alive" | "dead" | "close";
   readonly socket: Socket;

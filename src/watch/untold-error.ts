@@ -3,9 +3,11 @@ import { hasSocketError } from "../kernel/options/socket-error.ts";
 import { sampleTcpInfo } from "../kernel/tcp-info/tcp-info.ts";
 
 /**
- * The code of the error with which the kernel ended a connection and of which its program was not told: because it does not read, or read the
- * peer's end before, after which libuv does not poll, or because a reset came together with data, which libuv takes for an orderly end
- * (uv__stream_eof on POLLHUP). `null` where there is none: closed from both ends, a connection has the same state without an error.
+ * The code of the error with which the kernel ended a connection and of which its program was not
+ * told: because it does not read, or read the peer's end before, after which libuv does not poll,
+ * or because a reset came together with data, which libuv takes for an orderly end (uv__stream_eof
+ * on POLLHUP). `null` where there is none: closed from both ends, a connection has the same state
+ * without an error.
  */
 export function untoldError(fd: number): string | null {
   if (!hasSocketError(fd)) return null;
@@ -13,7 +15,10 @@ export function untoldError(fd: number): string | null {
   return typeof info !== "number" && info.state === "CLOSE" ? codeOf(info) : null;
 }
 
-/** The error stays where it is, so its counters must do: a reset leaves none behind, giving up leaves many. */
+/**
+ * The error stays where it is, so its counters must do: a reset leaves none behind, giving up
+ * leaves many.
+ */
 function codeOf(info: TcpInfo): string {
   return (info.probes ?? 0) >= 3 || (info.retransmits ?? 0) >= 3 ? "ETIMEDOUT" : "ECONNRESET";
 }

@@ -17,7 +17,10 @@ export interface ServerWatchEvents {
   alive: [diagnosis: Diagnosis, socket: Socket];
   dead: [diagnosis: Diagnosis, socket: Socket];
   close: [diagnosis: Diagnosis, socket: Socket];
-  /** A connection that cannot be watched (a Unix-domain socket, say), or not any longer; it is left as it is. */
+  /**
+   * A connection that cannot be watched (a Unix-domain socket, say), or not any longer; it is left
+   * as it is.
+   */
   unwatched: [error: HalfOpenError, socket: Socket];
 }
 
@@ -26,8 +29,14 @@ export interface WatchServerOptions extends Omit<WatchOptions, "heartbeat"> {
   readonly heartbeat?: ((socket: Socket) => PromiseLike<unknown> | unknown) | undefined;
 }
 
-/** The watch of every connection a server accepts from now on. Iterable; `size` counts the connections watched now. */
-export class ServerWatch extends EventEmitter<ServerWatchEvents> implements Sink, Disposable, Iterable<WatchedConnection> {
+/**
+ * The watch of every connection a server accepts from now on. Iterable; `size` counts the
+ * connections watched now.
+ */
+export class ServerWatch
+  extends EventEmitter<ServerWatchEvents>
+  implements Sink, Disposable, Iterable<WatchedConnection>
+{
   readonly settings: WatchSettings;
   readonly #server: NetServer;
   readonly #event: "connection" | "secureConnection";
@@ -39,10 +48,13 @@ export class ServerWatch extends EventEmitter<ServerWatchEvents> implements Sink
   constructor(server: NetServer, options: WatchServerOptions = {}) {
     super();
     const { heartbeat, ...rest } = options;
-    this.settings = settingsOf(heartbeat === undefined ? rest : { ...rest, heartbeat: heartbeat as () => unknown });
+    this.settings = settingsOf(
+      heartbeat === undefined ? rest : { ...rest, heartbeat: heartbeat as () => unknown },
+    );
     this.#heartbeat = heartbeat;
     this.#server = server;
-    // A TLS server hands out the TLSSocket, whose handlers the program has, only here; before, its handshakeTimeout guards.
+    // A TLS server hands out the TLSSocket, whose handlers the program has, only here; before, its
+    // handshakeTimeout guards.
     this.#event = server instanceof TlsServer ? "secureConnection" : "connection";
     this.#signal = options.signal;
     if (this.#signal?.aborted) this.#isClosed = true;
@@ -66,7 +78,8 @@ export class ServerWatch extends EventEmitter<ServerWatchEvents> implements Sink
     this.#isClosed = true;
     this.#server.off(this.#event, this.#onConnection);
     this.#signal?.removeEventListener("abort", this.#onAbort);
-    for (const connection of [...this.#connections]) connection.leave(this.#sinkOf(connection.socket));
+    for (const connection of [...this.#connections])
+      connection.leave(this.#sinkOf(connection.socket));
     this.#connections.clear();
   }
 
@@ -111,7 +124,10 @@ export class ServerWatch extends EventEmitter<ServerWatchEvents> implements Sink
 
   readonly #sinks: WeakMap<Socket, Sink> = new WeakMap();
 
-  /** Without a heartbeat the server itself serves all its connections; a heartbeat needs its own settings for each. */
+  /**
+   * Without a heartbeat the server itself serves all its connections; a heartbeat needs its own
+   * settings for each.
+   */
   #newSink(socket: Socket): Sink {
     const heartbeat = this.#heartbeat;
     if (!heartbeat) return this;
@@ -167,7 +183,10 @@ class Served implements WatchedConnection {
  */
 export function watchServer(server: NetServer, options?: WatchServerOptions): ServerWatch {
   if (!(server instanceof NetServer)) {
-    throw new HalfOpenError("ERR_NOT_SUPPORTED", `watchServer needs a net, tls, http, https or http2 server, got ${typeof server}`);
+    throw new HalfOpenError(
+      "ERR_NOT_SUPPORTED",
+      `watchServer needs a net, tls, http, https or http2 server, got ${typeof server}`,
+    );
   }
   return new ServerWatch(server, options);
 }

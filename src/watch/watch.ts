@@ -3,14 +3,16 @@ import { settingsOf, type WatchOptions } from "./options.ts";
 import { Watcher } from "./watcher.ts";
 
 /**
- * Watches one TCP connection: finds out within `detectWithinMs` that its peer is gone, says why, and by default ends the socket
- * with a `DeadPeerError`. Takes a `net.Socket`, a `tls.TLSSocket` or the socket of an http2 session, before or after 'connect'.
+ * Watches one TCP connection: finds out within `detectWithinMs` that its peer is gone, says why,
+ * and by default ends the socket with a `DeadPeerError`. Takes a `net.Socket`, a `tls.TLSSocket` or
+ * the socket of an http2 session, before or after 'connect'.
  *
- * While it watches, the socket's keepalive options, user timeout and retransmission cap are halfopen's; {@link Watcher.close}
- * puts back what it found. Watching a socket twice joins the watches: the shorter budget and the stronger action hold.
+ * While it watches, the socket's keepalive options, user timeout and retransmission cap are
+ * halfopen's; {@link Watcher.close} puts back what it found. Watching a socket twice joins the
+ * watches: the shorter budget and the stronger action hold.
  *
- * @throws HalfOpenError `ERR_OPTION_RANGE` for an option out of range, `ERR_NOT_SUPPORTED` for what is not a TCP socket,
- * `ERR_NOT_CONNECTED` for a destroyed one.
+ * @throws HalfOpenError `ERR_OPTION_RANGE` for an option out of range, `ERR_NOT_SUPPORTED` for what
+ * is not a TCP socket, `ERR_NOT_CONNECTED` for a destroyed one.
  */
 export function watch(socket: Socket, options?: WatchOptions): Watcher {
   return new Watcher(socket, settingsOf(options), options?.signal);

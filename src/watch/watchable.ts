@@ -6,21 +6,26 @@ import { readInt } from "../kernel/port/socket-option.ts";
 import { descriptorOf, isPipe, realSocketOf } from "../kernel/process/descriptor.ts";
 
 /**
- * The socket to watch behind what the caller has: a net.Socket, a TLSSocket, an http2 session's socket.
- * @throws HalfOpenError `ERR_NOT_SUPPORTED` when it is no TCP socket, `ERR_NOT_CONNECTED` when it is destroyed.
+ * The socket to watch behind what the caller has: a net.Socket, a TLSSocket, an http2 session's
+ * socket.
+ * @throws HalfOpenError `ERR_NOT_SUPPORTED` when it is no TCP socket, `ERR_NOT_CONNECTED` when it
+ * is destroyed.
  */
 export function watchableSocket(candidate: unknown): Socket {
   const socket = realSocketOf(candidate);
   if (socket.destroyed) {
-    throw new HalfOpenError("ERR_NOT_CONNECTED", "the socket is destroyed; watch a socket before or while it is connected");
+    throw new HalfOpenError(
+      "ERR_NOT_CONNECTED",
+      "the socket is destroyed; watch a socket before or while it is connected",
+    );
   }
   requireTcp(socket);
   return socket;
 }
 
 /**
- * Refuses pipes, TLS over a stream and the like at the call, not at the first check. A socket that does not connect yet is not known:
- * it is looked at again when it is connected.
+ * Refuses pipes, TLS over a stream and the like at the call, not at the first check. A socket that
+ * does not connect yet is not known: it is looked at again when it is connected.
  * @throws HalfOpenError `ERR_NOT_SUPPORTED`
  */
 export function requireTcp(socket: Socket): void {
@@ -29,7 +34,10 @@ export function requireTcp(socket: Socket): void {
   else if (isPipe(socket)) descriptorOf(socket);
 }
 
-/** TCP_INFO of a Multipath TCP socket is its first subflow's: the connection may live on another path. */
+/**
+ * TCP_INFO of a Multipath TCP socket is its first subflow's: the connection may live on another
+ * path.
+ */
 function requireOnePath(fd: number): void {
   if (readInt(fd, SOL_SOCKET, SO_PROTOCOL, "SO_PROTOCOL") !== IPPROTO_MPTCP) return;
   throw new HalfOpenError(

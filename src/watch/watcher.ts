@@ -14,17 +14,24 @@ import { watchableSocket } from "./watchable.ts";
 export interface WatcherEvents {
   /** The first unanswered attempt. Not a verdict. */
   suspect: [diagnosis: Diagnosis];
-  /** The budget is over, and the silence is not proven yet at the accepted false alarms: see {@link WatchOptions.atDeadline}. Not a verdict. */
+  /**
+   * The budget is over, and the silence is not proven yet at the accepted false alarms: see {@link
+   * WatchOptions.atDeadline}. Not a verdict.
+   */
   overdue: [diagnosis: Diagnosis];
   /** An answer refuted the suspicion. */
   alive: [diagnosis: Diagnosis];
   /** The verdict, at most once. */
   dead: [diagnosis: Diagnosis];
-  /** The socket closed, for whatever reason, or was handed to another process; the last event. Not emitted after {@link Watcher.close}. */
+  /**
+   * The socket closed, for whatever reason, or was handed to another process; the last event. Not
+   * emitted after {@link Watcher.close}.
+   */
   close: [diagnosis: Diagnosis];
   /**
-   * The last event in the place of `close`: the connection that came about cannot be watched (a Unix-domain socket), or not any longer (the
-   * kernel refuses what it allowed before). The socket is left as it is.
+   * The last event in the place of `close`: the connection that came about cannot be watched (a
+   * Unix-domain socket), or not any longer (the kernel refuses what it allowed before). The socket
+   * is left as it is.
    */
   unwatched: [error: HalfOpenError];
 }
@@ -40,8 +47,14 @@ interface Extras {
   unsubscribe: (() => void) | null;
 }
 
-/** The watch of one connection. Errors thrown by listeners surface as uncaught exceptions, after halfopen finished its own work. */
-export class Watcher extends EventEmitter<WatcherEvents> implements Sink, Disposable, AsyncIterable<Diagnosis> {
+/**
+ * The watch of one connection. Errors thrown by listeners surface as uncaught exceptions, after
+ * halfopen finished its own work.
+ */
+export class Watcher
+  extends EventEmitter<WatcherEvents>
+  implements Sink, Disposable, AsyncIterable<Diagnosis>
+{
   readonly settings: WatchSettings;
   readonly #connection: Connection;
   readonly #startedAt: number = engine.now();
@@ -73,7 +86,10 @@ export class Watcher extends EventEmitter<WatcherEvents> implements Sink, Dispos
     return this.#connection.applied;
   }
 
-  /** Round-trip time in ms: of the last heartbeat, else the kernel's smoothed one; `null` when not known. */
+  /**
+   * Round-trip time in ms: of the last heartbeat, else the kernel's smoothed one; `null` when not
+   * known.
+   */
   get rttMs(): number | null {
     return this.#connection.rttMs;
   }
@@ -84,16 +100,18 @@ export class Watcher extends EventEmitter<WatcherEvents> implements Sink, Dispos
   }
 
   /**
-   * How the watch has done so far, in Chen's measures: suspicions that were refuted (mistakes), how often and how long, and how long after the
-   * last evidence the standing suspicion began.
+   * How the watch has done so far, in Chen's measures: suspicions that were refuted (mistakes), how
+   * often and how long, and how long after the last evidence the standing suspicion began.
    */
   get quality(): DetectorQosReport {
     return (this.#extras?.quality ?? new DetectorQos(this.#startedAt)).report(engine.now());
   }
 
   /**
-   * Aborts with the last that this watch can say of the connection. Its reason is an Error: a `DeadPeerError` when the peer is found dead, an
-   * `ERR_NOT_CONNECTED` when the socket closed otherwise, an `AbortError` when {@link Watcher.close} ended the watch. The same whenever it is asked for.
+   * Aborts with the last that this watch can say of the connection. Its reason is an Error: a
+   * `DeadPeerError` when the peer is found dead, an `ERR_NOT_CONNECTED` when the socket closed
+   * otherwise, an `AbortError` when {@link Watcher.close} ended the watch. The same whenever it is
+   * asked for.
    */
   get signal(): AbortSignal {
     const extras = this.#some();
@@ -114,7 +132,10 @@ export class Watcher extends EventEmitter<WatcherEvents> implements Sink, Dispos
     this.close();
   }
 
-  /** Yields the diagnosis of every change of state, also of a verdict that fell before, and ends with the socket or the watch. */
+  /**
+   * Yields the diagnosis of every change of state, also of a verdict that fell before, and ends
+   * with the socket or the watch.
+   */
   async *[Symbol.asyncIterator](): AsyncIterator<Diagnosis> {
     const queue: Diagnosis[] = this.state === "dead" ? [this.diagnosis] : [];
     let wake: (() => void) | null = null;
@@ -205,8 +226,9 @@ export class Watcher extends EventEmitter<WatcherEvents> implements Sink, Dispos
 }
 
 /**
- * Holds the listeners by event, as the object that EventEmitter makes itself does (lib/events.js, `init`), in a fifth of the memory: that one is
- * a dictionary. Like it this one inherits nothing, so that no name of Object.prototype is taken for an event.
+ * Holds the listeners by event, as the object that EventEmitter makes itself does (lib/events.js,
+ * `init`), in a fifth of the memory: that one is a dictionary. Like it this one inherits nothing,
+ * so that no name of Object.prototype is taken for an event.
  */
 function Listeners(): void {}
 Listeners.prototype = Object.create(null);
@@ -216,10 +238,16 @@ function holdListenersLightly(emitter: EventEmitter): void {
 }
 
 function closedError({ remote, cause, why }: Diagnosis): HalfOpenError {
-  return new HalfOpenError("ERR_NOT_CONNECTED", `the connection to ${remote ?? "(unknown)"} is over: ${[cause, ...why].join("; ")}`);
+  return new HalfOpenError(
+    "ERR_NOT_CONNECTED",
+    `the connection to ${remote ?? "(unknown)"} is over: ${[cause, ...why].join("; ")}`,
+  );
 }
 
-/** A listener's mistake must not stop the engine, nor be hidden: it is thrown again where Node reports uncaught exceptions. */
+/**
+ * A listener's mistake must not stop the engine, nor be hidden: it is thrown again where Node
+ * reports uncaught exceptions.
+ */
 export function surface(error: unknown): void {
   process.nextTick(() => {
     throw error;

@@ -33,6 +33,7 @@ it("keeps rows and dangers apart at their limits", () => {
 });
 
 function compare(a: readonly number[], b: readonly number[]): number {
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return (a[i] as number) < (b[i] as number) ? -1 : 1;
+  for (let i = 0; i < a.length; i++)
+    if (a[i] !== b[i]) return (a[i] as number) < (b[i] as number) ? -1 : 1;
   return 0;
 }

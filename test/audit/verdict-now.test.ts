@@ -50,40 +50,73 @@ describe("the verdict from one reading", () => {
 
   it("of a quiet one without keepalive is quiet, however long: nobody asked", () => {
     const keepalive = { enabled: false, idleMs: 7_200_000, intervalMs: 75_000 };
-    expect(verdict({ info: silent(4e9) }, { keepalive })).toMatchObject({ state: "alive", cause: "quiet" });
+    expect(verdict({ info: silent(4e9) }, { keepalive })).toMatchObject({
+      state: "alive",
+      cause: "quiet",
+    });
   });
 
   it("does not believe probes that are left over from before keepalive was switched off", () => {
-    expect(verdict({ timer: 0, info: { ...silent(9e6), probes: 9 } })).toMatchObject({ state: "alive" });
+    expect(verdict({ timer: 0, info: { ...silent(9e6), probes: 9 } })).toMatchObject({
+      state: "alive",
+    });
   });
 
   it("of unanswered probes is dead only when the questions, not the silence, lasted the budget", () => {
-    // 60 s of silence are the routine of this keepalive; two probes a second apart may be a short outage.
-    expect(verdict({ timer: KEEPALIVE_TIMER, info: { ...silent(62_000), probes: 2 } })?.state).not.toBe("dead");
+    // 60 s of silence are the routine of this keepalive; two probes a second apart may be a short
+    // outage.
+    expect(
+      verdict({ timer: KEEPALIVE_TIMER, info: { ...silent(62_000), probes: 2 } })?.state,
+    ).not.toBe("dead");
     const dead = verdict({ timer: KEEPALIVE_TIMER, info: { ...silent(72_500), probes: 12 } });
     expect(dead).toMatchObject({ state: "dead", cause: "path-silent", silentForMs: 72_500 });
   });
 
   it("is not dead where keepalive's times are only assumed: how long it was asked is not known", () => {
     const frame = { isKeepaliveRead: false, unknown: "assumed" };
-    const found = verdict({ timer: KEEPALIVE_TIMER, info: { ...silent(72_500), probes: 12 } }, frame);
+    const found = verdict(
+      { timer: KEEPALIVE_TIMER, info: { ...silent(72_500), probes: 12 } },
+      frame,
+    );
     expect(found?.state).toBe("suspect");
     expect(found?.unknown).toContain("assumed");
   });
 
   it("of data in flight follows the retransmissions", () => {
-    const info = { ...silent(14_000), unacked: 1, retransmits: 5, backoff: 5, rtoUs: 6_528_000, lastDataSentMs: 900 };
-    expect(verdict({ timer: RETRANSMIT_TIMER, sendQueue: 5, info })).toMatchObject({ state: "dead", cause: "path-silent" });
+    const info = {
+      ...silent(14_000),
+      unacked: 1,
+      retransmits: 5,
+      backoff: 5,
+      rtoUs: 6_528_000,
+      lastDataSentMs: 900,
+    };
+    expect(verdict({ timer: RETRANSMIT_TIMER, sendQueue: 5, info })).toMatchObject({
+      state: "dead",
+      cause: "path-silent",
+    });
     const once = { ...silent(300), unacked: 1, retransmits: 1, backoff: 1, lastDataSentMs: 100 };
     expect(verdict({ timer: RETRANSMIT_TIMER, sendQueue: 5, info: once })?.state).toBe("alive");
   });
 
   it("blames this host, not the peer, for retransmissions that never left it", () => {
-    const info = { ...silent(14_000), unacked: 1, retransmits: 9, retransmitted: 0, backoff: 2, lastDataSentMs: 400 };
-    expect(verdict({ timer: RETRANSMIT_TIMER, sendQueue: 5, info })).toMatchObject({ state: "suspect", cause: "local-send-failure" });
+    const info = {
+      ...silent(14_000),
+      unacked: 1,
+      retransmits: 9,
+      retransmitted: 0,
+      backoff: 2,
+      lastDataSentMs: 400,
+    };
+    expect(verdict({ timer: RETRANSMIT_TIMER, sendQueue: 5, info })).toMatchObject({
+      state: "suspect",
+      cause: "local-send-failure",
+    });
     // The same counters and the last one has left: ICMP took the backoff back.
     const reported = { ...info, retransmitted: 1 };
-    expect(verdict({ timer: RETRANSMIT_TIMER, sendQueue: 5, info: reported })).toMatchObject({ cause: "unreachable" });
+    expect(verdict({ timer: RETRANSMIT_TIMER, sendQueue: 5, info: reported })).toMatchObject({
+      cause: "unreachable",
+    });
   });
 
   it("names what nobody closes, and for how long only as far as the kernel tells", () => {
@@ -93,13 +126,18 @@ describe("the verdict from one reading", () => {
         certainty: "certain",
         why: [expect.stringMatching(/ for 120\.0 s at least$/)],
       });
-      // An hour of silence, and then one end closed, perhaps just now; or its peer answers keepalive.
-      expect(verdict({ state, info: { lastDataReceivedMs: 3_600_000, lastAckReceivedMs: 900 } })).toMatchObject({
+      // An hour of silence, and then one end closed, perhaps just now; or its peer answers
+      // keepalive.
+      expect(
+        verdict({ state, info: { lastDataReceivedMs: 3_600_000, lastAckReceivedMs: 900 } }),
+      ).toMatchObject({
         cause: "never-closed",
         certainty: "medium",
         unknown: ["since when that end is closed"],
       });
-      expect(verdict({ state, info: { lastDataReceivedMs: 5000, lastAckReceivedMs: 900 } })?.cause).not.toBe("never-closed");
+      expect(
+        verdict({ state, info: { lastDataReceivedMs: 5000, lastAckReceivedMs: 900 } })?.cause,
+      ).not.toBe("never-closed");
     }
   });
 
@@ -122,8 +160,14 @@ describe("the verdict from one reading", () => {
         silentForMs: null,
         since: null,
       });
-      expect(verdict(syn(2, 400))).toMatchObject({ state: "suspect", cause: "connecting", silentForMs: null, since: null });
-      for (const socket of [syn(0, 700), syn(30, 400)]) expect(verdict(socket)?.state).not.toBe("dead");
+      expect(verdict(syn(2, 400))).toMatchObject({
+        state: "suspect",
+        cause: "connecting",
+        silentForMs: null,
+        since: null,
+      });
+      for (const socket of [syn(0, 700), syn(30, 400)])
+        expect(verdict(socket)?.state).not.toBe("dead");
       expect(verdict({ ...syn(1, 400), state: SYN_RECV })).toMatchObject({ cause: "connecting" });
     });
 
@@ -136,23 +180,42 @@ describe("the verdict from one reading", () => {
       // Five gaps of 1 s (tcp_syn_linear_timeouts = 4), one of 2 s, and 0.5 s of the next, 4 s.
       const { why } = verdict(syn(6, 3500)) ?? {};
       expect(why?.[0]).toContain("repeated 6 times");
-      expect(why?.slice(1)).toEqual(["the first SYN left 7.5 s ago", "the kernel gives up in 123.5 s"]);
+      expect(why?.slice(1)).toEqual([
+        "the first SYN left 7.5 s ago",
+        "the kernel gives up in 123.5 s",
+      ]);
       const old = { system: { synLinearTimeouts: 0, rtoMaxMs: 120_000 }, givesUpAfterMs: null };
       expect(verdict(syn(2, 1000), old)?.why.slice(1)).toEqual(["the first SYN left 6.0 s ago"]);
     });
 
-    it("tells nothing of a listener", () => expect(verdict({ state: LISTEN, info: UPTIME })).toBe(null));
+    it("tells nothing of a listener", () =>
+      expect(verdict({ state: LISTEN, info: UPTIME })).toBe(null));
   });
 
-  it.each([FIN_WAIT1, LAST_ACK, CLOSING])("of our own end in flight (state %i) follows its retransmissions", (state) => {
-    const end = { state, sendQueue: 1, timer: RETRANSMIT_TIMER };
-    expect(verdict({ ...end, info: { ...silent(100), unacked: 1, lastDataSentMs: 90 } })).toMatchObject({
-      state: "alive",
-      cause: "healthy",
-    });
-    const unanswered = { ...silent(14_000), unacked: 1, retransmits: 5, backoff: 5, rtoUs: 6_528_000, lastDataSentMs: 900 };
-    expect(verdict({ ...end, info: unanswered })).toMatchObject({ state: "dead", cause: "path-silent" });
-  });
+  it.each([FIN_WAIT1, LAST_ACK, CLOSING])(
+    "of our own end in flight (state %i) follows its retransmissions",
+    (state) => {
+      const end = { state, sendQueue: 1, timer: RETRANSMIT_TIMER };
+      expect(
+        verdict({ ...end, info: { ...silent(100), unacked: 1, lastDataSentMs: 90 } }),
+      ).toMatchObject({
+        state: "alive",
+        cause: "healthy",
+      });
+      const unanswered = {
+        ...silent(14_000),
+        unacked: 1,
+        retransmits: 5,
+        backoff: 5,
+        rtoUs: 6_528_000,
+        lastDataSentMs: 900,
+      };
+      expect(verdict({ ...end, info: unanswered })).toMatchObject({
+        state: "dead",
+        cause: "path-silent",
+      });
+    },
+  );
 
   it("of a window that closed on what was sent does not speak of 0 bytes", () => {
     const info = { ...silent(100), unacked: 1, sendWindowBytes: 0, notSentBytes: 0 };

@@ -34,7 +34,9 @@ describe("the environment of halfopen/auto", () => {
   });
 
   it("names peers by host, host and port, port, address and subnet", () => {
-    const { deny } = autoOptionsOf({ HALFOPEN_DENY: "db.internal, cache:6379, :443, 10.0.0.0/8, [fd00::1]:80, ::1" });
+    const { deny } = autoOptionsOf({
+      HALFOPEN_DENY: "db.internal, cache:6379, :443, 10.0.0.0/8, [fd00::1]:80, ::1",
+    });
     expect(deny.has(peer("db.internal", "192.0.2.1", 5432))).toBe(true);
     expect(deny.has(peer("DB.internal", "192.0.2.1", 5432))).toBe(true);
     expect(deny.has(peer("cache", "192.0.2.1", 6380))).toBe(false);

@@ -15,7 +15,9 @@ await describeWith(
   ["root", "namespaces", "redis-server", SERVERS.postgres.needs, "node 22", "node 24", "node 26"],
   "an unmodified program under halfopen/auto",
   () => {
-    const cases = ["redis", "postgres"].flatMap((server) => ["this Node", 22, 24, 26].map((line) => ({ server, line })));
+    const cases = ["redis", "postgres"].flatMap((server) =>
+      ["this Node", 22, 24, 26].map((line) => ({ server, line })),
+    );
 
     it.concurrent.each(cases)(
       "loses a dead $server within the budget on $line, and says so on standard error",
@@ -28,7 +30,16 @@ await describeWith(
         await kind.start(network, folder.path);
         await listening(network, kind.port);
         const node = typeof line === "number" ? await nodeRelease(line) : process.execPath;
-        const argv = [node, "--import", AUTO, PROGRAM, server === "redis" ? "ioredis" : "pg", network.address("right"), "alone", "0"];
+        const argv = [
+          node,
+          "--import",
+          AUTO,
+          PROGRAM,
+          server === "redis" ? "ioredis" : "pg",
+          network.address("right"),
+          "alone",
+          "0",
+        ];
         const env = { HALFOPEN_DETECT_WITHIN: "5s", HALFOPEN_LOG: "json" };
         const program = await network.spawn("left", argv, { unprivileged: true, env });
         const said: { event: string; at: number }[] = [];
@@ -45,8 +56,12 @@ await describeWith(
         const cutAt = monotonicMs();
         await network.pullCable();
         await program.write("request");
-        expect((await hears("failed", BUDGET_MS + 3000)) - cutAt).toBeLessThanOrEqual(BUDGET_MS + 250);
-        const report = program.errors.map((text) => (text.startsWith("{") ? JSON.parse(text) : null)).find((it) => it?.event === "dead");
+        expect((await hears("failed", BUDGET_MS + 3000)) - cutAt).toBeLessThanOrEqual(
+          BUDGET_MS + 250,
+        );
+        const report = program.errors
+          .map((text) => (text.startsWith("{") ? JSON.parse(text) : null))
+          .find((it) => it?.event === "dead");
         expect(report?.diagnosis.state).toBe("dead");
         expect(CUT_CAUSES).toContain(report?.diagnosis.cause);
       },

@@ -1,4 +1,7 @@
-/** What `service.mjs` uses and is used by: an HTTP service on port 8081 and, for each line on standard input, a long poll of the host given. */
+/**
+ * What `service.mjs` uses and is used by: an HTTP service on port 8081 and, for each line on
+ * standard input, a long poll of the host given.
+ */
 import http from "node:http";
 import { createInterface } from "node:readline";
 

@@ -14,12 +14,21 @@ it.each([
   async (server, isWatched) => {
     const accepting = createServer({ pauseOnConnect: true }).listen(0, "127.0.0.1");
     await once(accepting, "listening");
-    const child = fork(RECEIVER, { execArgv: ["--import", AUTO], env: { ...process.env, HALFOPEN_SERVER: server } });
-    const client = connect((accepting.address() as AddressInfo).port, "127.0.0.1").on("error", () => {});
+    const child = fork(RECEIVER, {
+      execArgv: ["--import", AUTO],
+      env: { ...process.env, HALFOPEN_SERVER: server },
+    });
+    const client = connect((accepting.address() as AddressInfo).port, "127.0.0.1").on(
+      "error",
+      () => {},
+    );
     const [socket] = (await once(accepting, "connection")) as [Socket];
     child.send("yours", socket);
     const [[isKeepaliveOn, idleMs]] = (await once(child, "message")) as [[boolean, number]];
-    expect({ isKeepaliveOn, isIdleShort: idleMs < 10_000 }).toEqual({ isKeepaliveOn: isWatched, isIdleShort: isWatched });
+    expect({ isKeepaliveOn, isIdleShort: idleMs < 10_000 }).toEqual({
+      isKeepaliveOn: isWatched,
+      isIdleShort: isWatched,
+    });
     client.destroy();
     child.disconnect();
     const [code] = await once(child, "exit"); // nothing of ours keeps it alive

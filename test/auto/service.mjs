@@ -1,7 +1,9 @@
 /**
- * A service as people write them, which knows nothing of halfopen: it serves HTTP on port 8080 and uses Redis, PostgreSQL and another HTTP
- * service on port 8081 of the host given, each again and again. On standard output it says, one JSON object a line, with CLOCK_MONOTONIC in
- * ms and of whom: `answered`, `failed` (a request, or its connection) and `caller-gone` (a long poll on its own port ended).
+ * A service as people write them, which knows nothing of halfopen: it serves HTTP on port 8080 and
+ * uses Redis, PostgreSQL and another HTTP service on port 8081 of the host given, each again and
+ * again. On standard output it says, one JSON object a line, with CLOCK_MONOTONIC in ms and of
+ * whom: `answered`, `failed` (a request, or its connection) and `caller-gone` (a long poll on its
+ * own port ended).
  */
 import http from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -12,12 +14,15 @@ const [, , host] = process.argv;
 const PAUSE_MS = 200;
 
 function say(event, more) {
-  process.stdout.write(`${JSON.stringify({ event, at: Number(process.hrtime.bigint() / 1000n) / 1000, ...more })}\n`);
+  process.stdout.write(
+    `${JSON.stringify({ event, at: Number(process.hrtime.bigint() / 1000n) / 1000, ...more })}\n`,
+  );
 }
 
 const redis = new Redis({ host });
 redis.on("error", () => {});
-// ioredis repeats a request over its next connection: what it tells is that the connection was lost.
+// ioredis repeats a request over its next connection: what it tells is that the connection was
+// lost.
 redis.on("close", () => say("failed", { of: "redis" }));
 
 const pool = new pg.Pool({ host, user: "postgres", max: 1 });
@@ -26,7 +31,9 @@ pool.on("error", () => {});
 const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
 const get = () =>
   new Promise((resolve, reject) => {
-    const request = http.get({ host, port: 8081, agent }, (response) => response.resume().on("end", resolve).on("error", reject));
+    const request = http.get({ host, port: 8081, agent }, (response) =>
+      response.resume().on("end", resolve).on("error", reject),
+    );
     request.on("error", reject);
   });
 

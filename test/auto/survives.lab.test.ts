@@ -39,23 +39,43 @@ class Scene {
     neighbour.onLine(() => this.#polls++);
   }
 
-  static async open(world: World, folder: string, options: readonly string[], env: Record<string, string>): Promise<Scene> {
+  static async open(
+    world: World,
+    folder: string,
+    options: readonly string[],
+    env: Record<string, string>,
+  ): Promise<Scene> {
     const network = await world.network();
     await SERVERS.redis.start(network, folder);
     await SERVERS.postgres.start(network, folder);
-    const neighbour = await network.spawn("right", [process.execPath, NEIGHBOUR, network.address("left")]);
-    for (const port of [SERVERS.redis.port, SERVERS.postgres.port, 8081]) await listening(network, port);
-    const service = await network.spawn("left", [process.execPath, ...options, SERVICE, network.address("right")], {
-      unprivileged: true,
-      env,
-    });
+    const neighbour = await network.spawn("right", [
+      process.execPath,
+      NEIGHBOUR,
+      network.address("left"),
+    ]);
+    for (const port of [SERVERS.redis.port, SERVERS.postgres.port, 8081])
+      await listening(network, port);
+    const service = await network.spawn(
+      "left",
+      [process.execPath, ...options, SERVICE, network.address("right")],
+      {
+        unprivileged: true,
+        env,
+      },
+    );
     return new Scene(network, neighbour, service);
   }
 
   /** Everything answers, and a long poll waits. */
   async works(withinMs: number): Promise<void> {
     const since = monotonicMs();
-    await this.#until(() => USED.every((of) => this.said.some((it) => it.event === "answered" && it.of === of && it.at > since)), withinMs);
+    await this.#until(
+      () =>
+        USED.every((of) =>
+          this.said.some((it) => it.event === "answered" && it.of === of && it.at > since),
+        ),
+      withinMs,
+    );
     const polls = this.#polls;
     await this.#neighbour.write("poll");
     await this.#until(() => this.#polls > polls, withinMs);
@@ -76,53 +96,69 @@ class Scene {
   /** How long after `at` each was first lost, in ms. */
   lostAfter(at: number): Record<string, number> {
     const lost = this.said.filter((it) => it.event !== "answered" && it.at > at);
-    return Object.fromEntries([...USED, "caller"].map((of) => [of, (lost.find((it) => it.of === of)?.at ?? Number.NaN) - at]));
+    return Object.fromEntries(
+      [...USED, "caller"].map((of) => [
+        of,
+        (lost.find((it) => it.of === of)?.at ?? Number.NaN) - at,
+      ]),
+    );
   }
 
   async #until(isSo: () => boolean, withinMs: number): Promise<void> {
     for (const until = monotonicMs() + withinMs; !isSo(); await sleep(20)) {
       if (monotonicMs() > until)
-        throw new Error(`not within ${withinMs} ms; it said ${JSON.stringify(this.said.slice(-8))} ${this.service.errors.join(" ")}`);
+        throw new Error(
+          `not within ${withinMs} ms; it said ${JSON.stringify(this.said.slice(-8))} ${this.service.errors.join(" ")}`,
+        );
     }
   }
 }
 
-await describeWith(["root", "namespaces", "redis-server", SERVERS.postgres.needs], "an unmodified service, its cable pulled", () => {
-  it.concurrent("under halfopen/auto loses each connection within the budget, twice, and works again each time", {
-    timeout: 90_000,
-  }, async () => {
-    using folder = new Folder();
-    await using world = await World.open();
-    const env = { HALFOPEN_DETECT_WITHIN: `${BUDGET_MS}ms`, HALFOPEN_LOG: "json" };
-    const scene = await Scene.open(world, folder.path, ["--import", AUTO], env);
-    const remotes: string[][] = [];
-    for (let round = 0; round < 2; round++) {
+await describeWith(
+  ["root", "namespaces", "redis-server", SERVERS.postgres.needs],
+  "an unmodified service, its cable pulled",
+  () => {
+    it.concurrent("under halfopen/auto loses each connection within the budget, twice, and works again each time", {
+      timeout: 90_000,
+    }, async () => {
+      using folder = new Folder();
+      await using world = await World.open();
+      const env = { HALFOPEN_DETECT_WITHIN: `${BUDGET_MS}ms`, HALFOPEN_LOG: "json" };
+      const scene = await Scene.open(world, folder.path, ["--import", AUTO], env);
+      const remotes: string[][] = [];
+      for (let round = 0; round < 2; round++) {
+        await scene.works(15_000);
+        const reportsBefore = scene.service.errors.length;
+        const pulledAt = await scene.pull();
+        await sleep(BUDGET_MS + 500);
+        const lost = scene.lostAfter(pulledAt);
+        console.log(`round ${round}: lost after ${JSON.stringify(lost)} ms`);
+        for (const ms of Object.values(lost)) expect(ms).toBeLessThanOrEqual(BUDGET_MS + 250);
+        const reports = scene.service.errors.slice(reportsBefore).map((text) => JSON.parse(text));
+        expect(reports.map(({ event }) => event)).toEqual(reports.map(() => "dead"));
+        remotes.push(reports.map(({ diagnosis }) => diagnosis.remote));
+        await scene.plug();
+      }
       await scene.works(15_000);
-      const reportsBefore = scene.service.errors.length;
-      const pulledAt = await scene.pull();
-      await sleep(BUDGET_MS + 500);
-      const lost = scene.lostAfter(pulledAt);
-      console.log(`round ${round}: lost after ${JSON.stringify(lost)} ms`);
-      for (const ms of Object.values(lost)) expect(ms).toBeLessThanOrEqual(BUDGET_MS + 250);
-      const reports = scene.service.errors.slice(reportsBefore).map((text) => JSON.parse(text));
-      expect(reports.map(({ event }) => event)).toEqual(reports.map(() => "dead"));
-      remotes.push(reports.map(({ diagnosis }) => diagnosis.remote));
-      await scene.plug();
-    }
-    await scene.works(15_000);
-    expect(scene.exit).toBe(null);
-    // Nobody else was called dead, and each of the four once a round.
-    expect(remotes.map((round) => round.length)).toEqual([4, 4]);
-  });
+      expect(scene.exit).toBe(null);
+      // Nobody else was called dead, and each of the four once a round.
+      expect(remotes.map((round) => round.length)).toEqual([4, 4]);
+    });
 
-  it.concurrent("alone goes on waiting for every one of them", { timeout: 60_000 }, async () => {
-    using folder = new Folder();
-    await using world = await World.open();
-    const scene = await Scene.open(world, folder.path, [], {});
-    await scene.works(15_000);
-    const pulledAt = await scene.pull();
-    await sleep(2 * BUDGET_MS);
-    expect(scene.lostAfter(pulledAt)).toEqual({ redis: Number.NaN, postgres: Number.NaN, http: Number.NaN, caller: Number.NaN });
-    expect(scene.exit).toBe(null);
-  });
-});
+    it.concurrent("alone goes on waiting for every one of them", { timeout: 60_000 }, async () => {
+      using folder = new Folder();
+      await using world = await World.open();
+      const scene = await Scene.open(world, folder.path, [], {});
+      await scene.works(15_000);
+      const pulledAt = await scene.pull();
+      await sleep(2 * BUDGET_MS);
+      expect(scene.lostAfter(pulledAt)).toEqual({
+        redis: Number.NaN,
+        postgres: Number.NaN,
+        http: Number.NaN,
+        caller: Number.NaN,
+      });
+      expect(scene.exit).toBe(null);
+    });
+  },
+);

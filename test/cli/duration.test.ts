@@ -14,8 +14,9 @@ describe("a duration on the command line", () => {
     ["0s", 0],
   ])("%s is %d ms", (text, ms) => expect(parseDuration(text, "--x")).toBe(ms));
 
-  test.each(["", "s", "-5s", "5 s", "5S", "1e3s", "NaNs", "Infinitys", ".5s", "5s5s", "5w"])("%j is refused", (text) =>
-    expect(() => parseDuration(text, "--x")).toThrow(UsageError),
+  test.each(["", "s", "-5s", "5 s", "5S", "1e3s", "NaNs", "Infinitys", ".5s", "5s5s", "5w"])(
+    "%j is refused",
+    (text) => expect(() => parseDuration(text, "--x")).toThrow(UsageError),
   );
 
   test("longer than any timer can wait is refused: it would come at once, again and again", () => {

@@ -18,7 +18,10 @@ interface Outcome {
   readonly errors: string;
 }
 
-async function run(args: readonly string[], during?: (child: ReturnType<typeof spawn>) => Promise<void>): Promise<Outcome> {
+async function run(
+  args: readonly string[],
+  during?: (child: ReturnType<typeof spawn>) => Promise<void>,
+): Promise<Outcome> {
   const child = spawn(process.execPath, [MAIN, ...args], { stdio: ["ignore", "pipe", "pipe"] });
   let output = "";
   let errors = "";
@@ -62,12 +65,17 @@ describe.runIf(process.platform === "linux")("halfopen exec", () => {
 
   it("loads nothing of the guard before the program runs", () => {
     const source = readFileSync(new URL("../../src/cli/exec.ts", import.meta.url), "utf8");
-    const imported = [...source.matchAll(/^import .* from "\.\.\/(.*)\.ts";$/gm)].map(([, path]) => path);
+    const imported = [...source.matchAll(/^import .* from "\.\.\/(.*)\.ts";$/gm)].map(
+      ([, path]) => path,
+    );
     expect(imported).toEqual(["guard/budget", "kernel/process/orphans"]);
   });
 
   it("ends by the signal that ended the program", async () => {
-    expect(await run(["exec", "--", "sh", "-c", "kill -KILL $$"])).toMatchObject({ code: null, signal: "SIGKILL" });
+    expect(await run(["exec", "--", "sh", "-c", "kill -KILL $$"])).toMatchObject({
+      code: null,
+      signal: "SIGKILL",
+    });
   });
 
   it("passes signals on, and waits for what the program makes of them", async () => {
@@ -89,23 +97,29 @@ describe.runIf(process.platform === "linux")("halfopen guard", () => {
     const rules = join(folder, "rules.yaml");
     const metrics = join(folder, "metrics.sock");
     // A name that no process has: this test may run on a machine with other people's connections.
-    writeFileSync(rules, "rules:\n  - name: none\n    detect-within: 5s\n    match: { process: no-such-name }\n");
-    const outcome = await run(["guard", "--rules", rules, "--metrics", metrics, "--json"], async (child) => {
-      let complaint = "";
-      child.stderr?.on("data", (chunk) => {
-        complaint += String(chunk);
-      });
-      await until(() => existsSync(metrics));
-      await until(async () => /halfopen_guard_surveys_total [1-9]/.test(await fetched(metrics)));
-      const text = await fetched(metrics);
-      expect(text).toContain("# TYPE halfopen_guard_actions_total counter\n");
-      expect(text).toContain('halfopen_guard_actions_total{action="destroy"} 0\n');
-      writeFileSync(rules, "rules:\n  - name: none\n");
-      child.kill("SIGHUP");
-      await until(() => complaint.includes("the old rules stay"));
-      expect(complaint).toContain("rules.yaml:2:5:");
-      child.kill("SIGTERM");
-    });
+    writeFileSync(
+      rules,
+      "rules:\n  - name: none\n    detect-within: 5s\n    match: { process: no-such-name }\n",
+    );
+    const outcome = await run(
+      ["guard", "--rules", rules, "--metrics", metrics, "--json"],
+      async (child) => {
+        let complaint = "";
+        child.stderr?.on("data", (chunk) => {
+          complaint += String(chunk);
+        });
+        await until(() => existsSync(metrics));
+        await until(async () => /halfopen_guard_surveys_total [1-9]/.test(await fetched(metrics)));
+        const text = await fetched(metrics);
+        expect(text).toContain("# TYPE halfopen_guard_actions_total counter\n");
+        expect(text).toContain('halfopen_guard_actions_total{action="destroy"} 0\n');
+        writeFileSync(rules, "rules:\n  - name: none\n");
+        child.kill("SIGHUP");
+        await until(() => complaint.includes("the old rules stay"));
+        expect(complaint).toContain("rules.yaml:2:5:");
+        child.kill("SIGTERM");
+      },
+    );
     expect(outcome).toMatchObject({ code: 0, signal: null, output: "" });
   });
 
@@ -117,15 +131,21 @@ s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.bind(sys.argv[1]); print
 while True:
   text = s.recv(4096).decode(); print(text, flush=True)
   if text == "STOPPING=1": break`;
-    const manager = spawn("python3", ["-c", listener, path], { stdio: ["ignore", "pipe", "inherit"] });
+    const manager = spawn("python3", ["-c", listener, path], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
     let heard = "";
     manager.stdout.on("data", (chunk) => {
       heard += String(chunk);
     });
     await until(() => heard.includes("bound"));
-    const child = execFile(process.execPath, [MAIN, "guard", "--detect-within", "5s", "--process", "no-such-name"], {
-      env: { ...process.env, NOTIFY_SOCKET: path },
-    });
+    const child = execFile(
+      process.execPath,
+      [MAIN, "guard", "--detect-within", "5s", "--process", "no-such-name"],
+      {
+        env: { ...process.env, NOTIFY_SOCKET: path },
+      },
+    );
     await until(() => heard.includes("READY=1"));
     await until(() => heard.split("WATCHDOG=1").length > 2);
     child.kill("SIGHUP");
@@ -139,7 +159,15 @@ while True:
   it("refuses what it cannot take, with exit code 2", async () => {
     expect(await run(["guard"])).toMatchObject({ code: 2 });
     expect(await run(["guard", "--detect-within", "1s"])).toMatchObject({ code: 2 });
-    const elsewhere = await run(["guard", "--detect-within", "5s", "--process", "no-such-name", "--metrics", "0.0.0.0:9555"]);
+    const elsewhere = await run([
+      "guard",
+      "--detect-within",
+      "5s",
+      "--process",
+      "no-such-name",
+      "--metrics",
+      "0.0.0.0:9555",
+    ]);
     expect(elsewhere).toMatchObject({ code: 2 });
     expect(elsewhere.errors).toContain("loopback");
   });

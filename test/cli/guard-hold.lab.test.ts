@@ -13,7 +13,9 @@ import { type Running, Stage, until } from "./stage.ts";
 const HOLDER = fileURLToPath(new URL("../guard/programs/many-connections.py", import.meta.url));
 const PEERS = Array.from({ length: 50 }, (_, i) => `10.77.0.${i + 11}`);
 const OUTAGE_MS = longOrShort(600_000, 100_000);
-/** In flight the kernel sends again at most as long after an outage as that lasted, and two minutes. */
+/**
+ * In flight the kernel sends again at most as long after an outage as that lasted, and two minutes.
+ */
 const BACK_MS = Math.min(OUTAGE_MS, 120_000) + 20_000;
 
 type Options = Record<string, (number | null)[]>;
@@ -21,7 +23,8 @@ type Options = Record<string, (number | null)[]>;
 async function options(holder: Running): Promise<Options> {
   const before = holder.lines.length;
   await holder.process.write("tell");
-  const told = (): string | undefined => holder.lines.slice(before).find((line) => line.startsWith("told "));
+  const told = (): string | undefined =>
+    holder.lines.slice(before).find((line) => line.startsWith("told "));
   await until(() => told() !== undefined, "the program tells its options");
   return JSON.parse((told() as string).slice("told ".length)) as Options;
 }
@@ -31,11 +34,16 @@ interface Guard {
   readonly events: () => GuardEvent[];
 }
 
-/** The outage goes on for so long when a guard was stopped for good: then the program's own keepalive counts, of a minute at the least. */
+/**
+ * The outage goes on for so long when a guard was stopped for good: then the program's own
+ * keepalive counts, of a minute at the least.
+ */
 const UNGUARDED_MS = 30_000;
 
 /** What befalls the guard a third into the outage; the guards that ran from then on. */
-const BEFALLS: Readonly<Record<string, (guard: Guard, next: () => Promise<Guard>) => Promise<Guard[]>>> = {
+const BEFALLS: Readonly<
+  Record<string, (guard: Guard, next: () => Promise<Guard>) => Promise<Guard[]>>
+> = {
   "nothing befalls the guard": async (guard) => [guard],
   "the guard reads its rules again (SIGHUP)": async (guard) => {
     for (let i = 0; i < 3; i++) {
@@ -85,9 +93,13 @@ await describeWith(
       async (what) => {
         const stage = await Stage.open(world);
         const { network } = stage;
-        for (const peer of PEERS) await network.run("right", ["ip", "addr", "add", `${peer}/24`, "dev", "eth0"]);
+        for (const peer of PEERS)
+          await network.run("right", ["ip", "addr", "add", `${peer}/24`, "dev", "eth0"]);
         const rules = join(folder, `${Object.keys(BEFALLS).indexOf(what)}.yaml`);
-        writeFileSync(rules, "rules:\n  - { name: all, match: { port: 7000 }, detect-within: 5s }\nbrake: { hold-at-most: 15m }\n");
+        writeFileSync(
+          rules,
+          "rules:\n  - { name: all, match: { port: 7000 }, detect-within: 5s }\nbrake: { hold-at-most: 15m }\n",
+        );
         const holder = await stage.start("left", ["/usr/bin/python3", HOLDER, "7000", ...PEERS]);
         await until(() => holder.lines.includes("ready"), "it is connected");
         const own = await options(holder);
@@ -98,7 +110,10 @@ await describeWith(
         await sleep(5000);
         await network.pullCable();
         const cutAt = performance.now();
-        await until(() => first.events().filter(({ action }) => action === "hold").length === PEERS.length, "it holds all");
+        await until(
+          () => first.events().filter(({ action }) => action === "hold").length === PEERS.length,
+          "it holds all",
+        );
         await sleep(cutAt + OUTAGE_MS / 3 - performance.now());
         const guards = await (BEFALLS[what] as (typeof BEFALLS)[string])(first, start);
         await sleep(cutAt + OUTAGE_MS - performance.now());
@@ -106,10 +121,14 @@ await describeWith(
         await sleep(BACK_MS);
 
         const lost = holder.lines.filter((line) => line.startsWith("lost"));
-        console.log(`hold of ${OUTAGE_MS / 1000} s, ${what}: ${PEERS.length - lost.length} of ${PEERS.length} live`);
+        console.log(
+          `hold of ${OUTAGE_MS / 1000} s, ${what}: ${PEERS.length - lost.length} of ${PEERS.length} live`,
+        );
         expect(lost).toEqual([]);
         for (const { events, running } of [first, ...guards]) {
-          expect(events().filter(({ action }) => action === "destroy" || action === "error")).toEqual([]);
+          expect(
+            events().filter(({ action }) => action === "destroy" || action === "error"),
+          ).toEqual([]);
           expect(running.process.errors).toEqual([]);
         }
         for (const { running } of guards) {
@@ -117,7 +136,8 @@ await describeWith(
           expect(await running.ended).toBe(0);
         }
         const after = await options(holder);
-        // Nobody was there any more to take off what came on top of the program's own for what had gone unanswered.
+        // Nobody was there any more to take off what came on top of the program's own for what had
+        // gone unanswered.
         if (guards.length === 0) expect(unlike(own, after)).toEqual([]);
         else expect(after).toEqual(own);
       },
@@ -125,11 +145,20 @@ await describeWith(
   },
 );
 
-/** The connections whose options are neither the program's own nor these with a count and a user timeout looser by what was unanswered. */
+/**
+ * The connections whose options are neither the program's own nor these with a count and a user
+ * timeout looser by what was unanswered.
+ */
 function unlike(own: Options, after: Options): string[] {
-  const isFine = ([on, idle, interval, count, timeout, cap]: (number | null)[], now: (number | null)[]): boolean => {
+  const isFine = (
+    [on, idle, interval, count, timeout, cap]: (number | null)[],
+    now: (number | null)[],
+  ): boolean => {
     if (on !== now[0] || idle !== now[1] || cap !== now[5]) return false;
-    const isCountFine = on === 0 ? now[3] === count : Number(now[3]) >= Number(count) && Number(now[2]) >= Number(interval);
+    const isCountFine =
+      on === 0
+        ? now[3] === count
+        : Number(now[3]) >= Number(count) && Number(now[2]) >= Number(interval);
     return isCountFine && (timeout === 0 ? now[4] === 0 : Number(now[4]) >= Number(timeout));
   };
   return Object.keys(own)

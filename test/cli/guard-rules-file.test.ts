@@ -2,7 +2,8 @@ import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { parseGuardRules } from "../../src/cli/guard-rules-file.ts";
 
-const contrib = (name: string): string => readFileSync(new URL(`../../contrib/${name}`, import.meta.url), "utf8");
+const contrib = (name: string): string =>
+  readFileSync(new URL(`../../contrib/${name}`, import.meta.url), "utf8");
 const refusal = (text: string): string => {
   try {
     parseGuardRules(text, "rules.yaml");
@@ -14,14 +15,28 @@ const refusal = (text: string): string => {
 
 describe("the guard's rules file", () => {
   it("is read as YAML and as JSON alike", () => {
-    const yaml = parseGuardRules("rules:\n  - name: db\n    match: { port: [5432, 6379], peer: 10.0.0.0/8 }\n    detect-within: 5s\n", "a");
-    const json = parseGuardRules('{"rules":[{"name":"db","match":{"port":[5432,6379],"peer":"10.0.0.0/8"},"detect-within":"5s"}]}', "b");
+    const yaml = parseGuardRules(
+      "rules:\n  - name: db\n    match: { port: [5432, 6379], peer: 10.0.0.0/8 }\n    detect-within: 5s\n",
+      "a",
+    );
+    const json = parseGuardRules(
+      '{"rules":[{"name":"db","match":{"port":[5432,6379],"peer":"10.0.0.0/8"},"detect-within":"5s"}]}',
+      "b",
+    );
     expect(json).toEqual(yaml);
-    expect(yaml.rules[0]).toMatchObject({ name: "db", detectWithinMs: 5000, endsDead: true, match: { ports: [5432, 6379] } });
+    expect(yaml.rules[0]).toMatchObject({
+      name: "db",
+      detectWithinMs: 5000,
+      endsDead: true,
+      match: { ports: [5432, 6379] },
+    });
   });
 
   it("takes users by number", () => {
-    const { rules } = parseGuardRules("rules:\n  - { name: a, detect-within: 5s, match: { uid: [0, 1000] } }\n", "a");
+    const { rules } = parseGuardRules(
+      "rules:\n  - { name: a, detect-within: 5s, match: { uid: [0, 1000] } }\n",
+      "a",
+    );
     expect(rules[0]?.match.userIds).toEqual([0, 1000]);
     expect(refusal("rules:\n  - { name: a, detect-within: 5s, match: { uid: root } }\n")).toContain(
       "rules.yaml:2:49: --uid takes a whole number",
@@ -30,7 +45,9 @@ describe("the guard's rules file", () => {
 
   it("has an example that is taken, whose words are those of the schema", () => {
     const { rules, brake } = parseGuardRules(contrib("guard.yaml"), "guard.yaml");
-    expect(rules.map(({ name, detectWithinMs, endsDead }) => [name, detectWithinMs, endsDead])).toEqual([
+    expect(
+      rules.map(({ name, detectWithinMs, endsDead }) => [name, detectWithinMs, endsDead]),
+    ).toEqual([
       ["database", 5000, true],
       ["others", 30_000, false],
     ]);
@@ -38,21 +55,46 @@ describe("the guard's rules file", () => {
     const { properties } = JSON.parse(contrib("guard-rules.schema.json")).$defs.rule;
     const [, allowed] = /takes (.*)$/.exec(refusal("rules:\n  - name: a\n    nonsense: 1\n")) ?? [];
     expect(allowed?.split(", ").sort()).toEqual(Object.keys(properties).sort());
-    const matching = refusal("rules:\n  - { name: a, detect-within: 5s, match: { nonsense: 1 } }\n");
-    expect(/takes (.*)$/.exec(matching)?.[1]?.split(", ").sort()).toEqual(Object.keys(properties.match.properties).sort());
+    const matching = refusal(
+      "rules:\n  - { name: a, detect-within: 5s, match: { nonsense: 1 } }\n",
+    );
+    expect(/takes (.*)$/.exec(matching)?.[1]?.split(", ").sort()).toEqual(
+      Object.keys(properties.match.properties).sort(),
+    );
   });
 
   it.each([
     ["", "rules.yaml:1:1:"],
     ["rules: []", "rules.yaml:1:8:"],
-    ["rules:\n  - name: a\n    detect-within: 5s\n    match: { prot: 1 }\n", 'rules.yaml:4:14: match has no "prot"'],
-    ["rules:\n  - name: a\n    detect-within: 5\n", "rules.yaml:3:20: detect-within takes a duration"],
-    ["rules:\n  - name: a\n    detect-within: 1s\n", "rules.yaml:3:20: detect-within is at least 5000ms"],
+    [
+      "rules:\n  - name: a\n    detect-within: 5s\n    match: { prot: 1 }\n",
+      'rules.yaml:4:14: match has no "prot"',
+    ],
+    [
+      "rules:\n  - name: a\n    detect-within: 5\n",
+      "rules.yaml:3:20: detect-within takes a duration",
+    ],
+    [
+      "rules:\n  - name: a\n    detect-within: 1s\n",
+      "rules.yaml:3:20: detect-within is at least 5000ms",
+    ],
     ["rules:\n  - name: a\n", "rules.yaml:2:5: rule a needs detect-within"],
-    ["rules:\n  - name: a\n    detect-within: 5s\n    match: { port: [] }\n", "rules.yaml:4:20: port is an empty list"],
-    ["rules:\n  - name: a\n    detect-within: 5s\n    match: { port: 99999 }\n", "rules.yaml:4:20: --port takes"],
-    ["rules:\n  - name: a\n    detect-within: 5s\n    end-dead: maybe\n", "rules.yaml:4:15: end-dead is true or false"],
-    ["rules:\n  - { name: a, detect-within: 5s }\n  - { name: a, detect-within: 5s }\n", "rules.yaml:3:5: a second rule"],
+    [
+      "rules:\n  - name: a\n    detect-within: 5s\n    match: { port: [] }\n",
+      "rules.yaml:4:20: port is an empty list",
+    ],
+    [
+      "rules:\n  - name: a\n    detect-within: 5s\n    match: { port: 99999 }\n",
+      "rules.yaml:4:20: --port takes",
+    ],
+    [
+      "rules:\n  - name: a\n    detect-within: 5s\n    end-dead: maybe\n",
+      "rules.yaml:4:15: end-dead is true or false",
+    ],
+    [
+      "rules:\n  - { name: a, detect-within: 5s }\n  - { name: a, detect-within: 5s }\n",
+      "rules.yaml:3:5: a second rule",
+    ],
     ["rules: [}\n", "rules.yaml:1:9:"],
   ])("refuses %j and names the line", (text, message) => {
     expect(refusal(text)).toContain(message);

@@ -11,7 +11,8 @@ import { NOBODY, Stage, until } from "./stage.ts";
 /** Surveys have seen all, what they found is set, and every peer has answered two probes. */
 const SETTLE_MS = 5000;
 
-const of = (events: readonly GuardEvent[], action: GuardAction): GuardEvent[] => events.filter((event) => event.action === action);
+const of = (events: readonly GuardEvent[], action: GuardAction): GuardEvent[] =>
+  events.filter((event) => event.action === action);
 
 await describeWith(["root", "namespaces", "ss", "/usr/bin/python3"], "halfopen guard", () => {
   let world: World;
@@ -25,7 +26,9 @@ await describeWith(["root", "namespaces", "ss", "/usr/bin/python3"], "halfopen g
     rmSync(folder, { recursive: true, force: true });
   });
 
-  it.concurrent("says what it would do, and changes nothing, unless it is told to apply", { timeout: 60_000 }, async () => {
+  it.concurrent("says what it would do, and changes nothing, unless it is told to apply", {
+    timeout: 60_000,
+  }, async () => {
     const stage = await Stage.open(world);
     const clients = [await stage.client(7000), await stage.client(7001, { isWriting: true })];
     const before = await stage.settings();
@@ -40,14 +43,23 @@ await describeWith(["root", "namespaces", "ss", "/usr/bin/python3"], "halfopen g
       events()
         .map(({ action, connection }) => `${action} ${connection.remote}`)
         .sort(),
-    ).toEqual(["would-destroy 10.77.0.2:7001", "would-set 10.77.0.2:7000", "would-set 10.77.0.2:7001"]);
-    expect(of(events(), "would-destroy")[0]?.diagnosis).toMatchObject({ state: "dead", cause: "path-silent" });
+    ).toEqual([
+      "would-destroy 10.77.0.2:7001",
+      "would-set 10.77.0.2:7000",
+      "would-set 10.77.0.2:7001",
+    ]);
+    expect(of(events(), "would-destroy")[0]?.diagnosis).toMatchObject({
+      state: "dead",
+      cause: "path-silent",
+    });
     expect(clients.map(({ code }) => code())).toEqual([undefined, undefined]);
     expect(await stage.settings()).toEqual(before);
     expect(running.process.errors).toEqual([]);
   });
 
-  it.concurrent("once: leaves settings that stand, ends who is dead by then, and returns 1 for it", { timeout: 60_000 }, async () => {
+  it.concurrent("once: leaves settings that stand, ends who is dead by then, and returns 1 for it", {
+    timeout: 60_000,
+  }, async () => {
     const stage = await Stage.open(world);
     const clients = [await stage.client(7000), await stage.client(7001, { isWriting: true })];
     const once = ["--detect-within", "5s", "--apply", "--once"];
@@ -66,14 +78,19 @@ await describeWith(["root", "namespaces", "ss", "/usr/bin/python3"], "halfopen g
         .map(({ action }) => action)
         .sort(),
     ).toEqual(["destroy", "hold"]);
-    expect(of(second.events(), "hold")[0]?.diagnosis).toMatchObject({ state: "suspect", certainty: "medium" });
+    expect(of(second.events(), "hold")[0]?.diagnosis).toMatchObject({
+      state: "suspect",
+      certainty: "medium",
+    });
     const third = await stage.guard([...once, "--end-unproven"]);
     expect(await third.running.ended).toBe(1);
     expect(of(third.events(), "destroy").length).toBe(1);
     expect(await Promise.all(clients.map(({ ended }) => ended))).toEqual([7, 7]);
   });
 
-  it.concurrent("chooses by user, port and process, reads its rules again, and tells what it does", { timeout: 60_000 }, async () => {
+  it.concurrent("chooses by user, port and process, reads its rules again, and tells what it does", {
+    timeout: 60_000,
+  }, async () => {
     const stage = await Stage.open(world);
     const clients = {
       7000: await stage.client(7000, { uid: NOBODY }),
@@ -86,21 +103,38 @@ await describeWith(["root", "namespaces", "ss", "/usr/bin/python3"], "halfopen g
   - { name: by user, match: { uid: ${NOBODY} }, detect-within: 5s }
   - { name: by port, match: { port: 7001 }, detect-within: 6s }
 `;
-    writeFileSync(rules, `${head}  - { name: by process, match: { process: python3 }, detect-within: 5s, end-dead: false }\n`);
+    writeFileSync(
+      rules,
+      `${head}  - { name: by process, match: { process: python3 }, detect-within: 5s, end-dead: false }\n`,
+    );
     const metrics = async (): Promise<string> => {
-      const fetching = 'require("http").get("http://127.0.0.1:9555/metrics", (r) => r.pipe(process.stdout))';
+      const fetching =
+        'require("http").get("http://127.0.0.1:9555/metrics", (r) => r.pipe(process.stdout))';
       return stage.network.run("left", ["node", "-e", fetching]);
     };
-    const { running, events } = await stage.guard(["--rules", rules, "--apply", "--metrics", "127.0.0.1:9555"]);
-    const covered = (): string[] => of(events(), "set").map(({ rule, connection }) => `${rule}: ${connection.remote}`);
+    const { running, events } = await stage.guard([
+      "--rules",
+      rules,
+      "--apply",
+      "--metrics",
+      "127.0.0.1:9555",
+    ]);
+    const covered = (): string[] =>
+      of(events(), "set").map(({ rule, connection }) => `${rule}: ${connection.remote}`);
     await until(() => covered().length >= 3, "three are set");
-    expect(covered().sort()).toEqual(["by port: 10.77.0.2:7001", "by process: 10.77.0.2:7002", "by user: 10.77.0.2:7000"]);
+    expect(covered().sort()).toEqual([
+      "by port: 10.77.0.2:7001",
+      "by process: 10.77.0.2:7002",
+      "by user: 10.77.0.2:7000",
+    ]);
     expect(await metrics()).toMatch(/^halfopen_guard_sockets 3$/m);
 
     writeFileSync(rules, `${head}  - { name: broken, match: { port: 7003 } }\n`);
     await running.process.signal("SIGHUP");
     await until(() => running.process.errors.length > 0, "it complains");
-    expect(running.process.errors.join("\n")).toMatch(/the old rules stay: .*rules\.yaml:4:5: rule broken needs detect-within/);
+    expect(running.process.errors.join("\n")).toMatch(
+      /the old rules stay: .*rules\.yaml:4:5: rule broken needs detect-within/,
+    );
     writeFileSync(
       rules,
       `${head}  - { name: by process, match: { process: python3 }, detect-within: 5s, end-dead: false }
@@ -111,30 +145,45 @@ await describeWith(["root", "namespaces", "ss", "/usr/bin/python3"], "halfopen g
 
     await sleep(SETTLE_MS);
     await stage.network.pullCable();
-    await until(() => of(events(), "destroy").length >= 3 && of(events(), "hold").length >= 1, "three are ended, one is not");
+    await until(
+      () => of(events(), "destroy").length >= 3 && of(events(), "hold").length >= 1,
+      "three are ended, one is not",
+    );
     expect(
       of(events(), "destroy")
         .map(({ rule }) => rule)
         .sort(),
     ).toEqual(["by port", "by user", "new"]);
-    expect(of(events(), "hold").map(({ rule, reason }) => [rule, reason])).toEqual([["by process", "by process says to end nothing"]]);
+    expect(of(events(), "hold").map(({ rule, reason }) => [rule, reason])).toEqual([
+      ["by process", "by process says to end nothing"],
+    ]);
     for (const { diagnosis } of of(events(), "destroy")) {
-      expect(diagnosis).toMatchObject({ cause: "path-silent", evidence: { tcpInfo: { state: "ESTABLISHED" } } });
+      expect(diagnosis).toMatchObject({
+        cause: "path-silent",
+        evidence: { tcpInfo: { state: "ESTABLISHED" } },
+      });
       expect(diagnosis?.evidence.unansweredAttempts).toBeGreaterThan(1);
     }
-    expect(await Promise.all([7000, 7001, 7003].map((port) => clients[port as 7000].ended))).toEqual([7, 7, 7]);
+    expect(
+      await Promise.all([7000, 7001, 7003].map((port) => clients[port as 7000].ended)),
+    ).toEqual([7, 7, 7]);
     expect(clients[7002].code()).toBeUndefined();
     expect(await metrics()).toMatch(/^halfopen_guard_actions_total\{action="destroy"\} 3$/m);
     await running.process.signal("SIGTERM");
     expect(await running.ended).toBe(0);
   });
 
-  it.concurrent("ends nobody when most peers fall silent at once, goes without a trace, and resumes", { timeout: 60_000 }, async () => {
+  it.concurrent("ends nobody when most peers fall silent at once, goes without a trace, and resumes", {
+    timeout: 60_000,
+  }, async () => {
     const stage = await Stage.open(world);
     const { network } = stage;
     const peers = [11, 12, 13, 14, 15, 16].map((last) => `10.77.0.${last}`);
-    for (const peer of peers) await network.run("right", ["ip", "addr", "add", `${peer}/24`, "dev", "eth0"]);
-    const clients = await Promise.all(peers.map((to, i) => stage.client(7000, { to, isWriting: i === 0 })));
+    for (const peer of peers)
+      await network.run("right", ["ip", "addr", "add", `${peer}/24`, "dev", "eth0"]);
+    const clients = await Promise.all(
+      peers.map((to, i) => stage.client(7000, { to, isWriting: i === 0 })),
+    );
     const own = await stage.settings();
     const args = ["--detect-within", "5s", "--apply"];
     const first = await stage.guard(args);
@@ -142,8 +191,11 @@ await describeWith(["root", "namespaces", "ss", "/usr/bin/python3"], "halfopen g
     const settings = await stage.settings();
     await network.pullCable();
     await until(() => of(first.events(), "hold").length === peers.length, "it holds all");
-    expect(of(first.events(), "hold")[0]?.reason).toMatch(/of 6 peers are silent at once: more probably it is this host/);
-    for (const { keepalive } of Object.values(await stage.settings())) expect(keepalive?.count).toBe(127);
+    expect(of(first.events(), "hold")[0]?.reason).toMatch(
+      /of 6 peers are silent at once: more probably it is this host/,
+    );
+    for (const { keepalive } of Object.values(await stage.settings()))
+      expect(keepalive?.count).toBe(127);
 
     await first.running.process.signal("SIGTERM");
     expect(await first.running.ended).toBe(0);
@@ -157,7 +209,9 @@ await describeWith(["root", "namespaces", "ss", "/usr/bin/python3"], "halfopen g
     expect(clients.map(({ code }) => code())).toEqual(peers.map(() => undefined));
     await network.run("right", ["ip", "addr", "del", `${peers[1]}/24`, "dev", "eth0"]);
     expect(await clients[1]?.ended).toBe(7);
-    expect(of(second.events(), "destroy").map(({ connection }) => connection.remote)).toEqual([`${peers[1]}:7000`]);
+    expect(of(second.events(), "destroy").map(({ connection }) => connection.remote)).toEqual([
+      `${peers[1]}:7000`,
+    ]);
     expect(clients.filter(({ code }) => code() === undefined).length).toBe(peers.length - 1);
   });
 
@@ -171,7 +225,10 @@ await describeWith(["root", "namespaces", "ss", "/usr/bin/python3"], "halfopen g
     const running = await stage.start("left", [process.execPath, "-e", server]);
     await until(() => running.lines.includes("ready"), "it listens");
     const rules = join(folder, "listener.yaml");
-    writeFileSync(rules, "rules:\n  - { name: all, match: { port: [6000, 7000] }, detect-within: 5s }\n");
+    writeFileSync(
+      rules,
+      "rules:\n  - { name: all, match: { port: [6000, 7000] }, detect-within: 5s }\n",
+    );
     await stage.client(7000);
     const own = await stage.settings();
     const { running: guard, events } = await stage.guard(["--rules", rules, "--apply"]);

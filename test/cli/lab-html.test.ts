@@ -19,7 +19,9 @@ describe("halfopen lab --html", () => {
     await expect(checkWritable("")).rejects.toThrow("takes the name");
     await expect(checkWritable(join(folder, "lab.html"))).resolves.toBeUndefined();
     const started = performance.now();
-    await expect(run(process.execPath, [MAIN, "lab", "--html", join(folder, "none", "lab.html")])).rejects.toMatchObject({ code: 2 });
+    await expect(
+      run(process.execPath, [MAIN, "lab", "--html", join(folder, "none", "lab.html")]),
+    ).rejects.toMatchObject({ code: 2 });
     expect(performance.now() - started).toBeLessThan(5000);
   });
 });

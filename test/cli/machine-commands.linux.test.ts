@@ -13,11 +13,19 @@ interface Outcome {
   readonly stderr: string;
 }
 
-function halfopen(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Outcome> {
+function halfopen(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<Outcome> {
   return new Promise((resolve) => {
-    execFile(process.execPath, [MAIN, ...args], { env: { ...process.env, ...env } }, (error, stdout, stderr) => {
-      resolve({ code: typeof error?.code === "number" ? error.code : 0, stdout, stderr });
-    });
+    execFile(
+      process.execPath,
+      [MAIN, ...args],
+      { env: { ...process.env, ...env } },
+      (error, stdout, stderr) => {
+        resolve({ code: typeof error?.code === "number" ? error.code : 0, stdout, stderr });
+      },
+    );
   });
 }
 
@@ -66,7 +74,11 @@ describe("halfopen audit", () => {
       noticeMs: { idle: null },
       diagnosis: { state: "alive", cause: "quiet" },
     });
-    expect(asking).toMatchObject({ remote: `127.0.0.1:${port}`, keepalive: { enabled: true, idleMs: 20_000 }, noticeMs: { idle: 30_000 } });
+    expect(asking).toMatchObject({
+      remote: `127.0.0.1:${port}`,
+      keepalive: { enabled: true, idleMs: 20_000 },
+      noticeMs: { idle: 30_000 },
+    });
     expect(typeof asking?.process).toBe("string");
     expect(asking?.lastHeardMs).toBeGreaterThanOrEqual(0);
     expect(asking?.lastHeardMs).toBeLessThan(60_000);
@@ -75,7 +87,19 @@ describe("halfopen audit", () => {
 
   it("chooses by pid, process, port, peer and state, all of which must match", async () => {
     const choice = ["--port", port];
-    expect((await audited([...choice, "--pid", String(process.pid), "--peer", "127.0.0.0/8", "--state", "established"])).length).toBe(2);
+    expect(
+      (
+        await audited([
+          ...choice,
+          "--pid",
+          String(process.pid),
+          "--peer",
+          "127.0.0.0/8",
+          "--state",
+          "established",
+        ])
+      ).length,
+    ).toBe(2);
     expect(await audited([...choice, "--pid", "1"])).toEqual([]);
     expect(await audited([...choice, "--process", "no-such-program"])).toEqual([]);
     expect(await audited([...choice, "--peer", "10.0.0.0/8"])).toEqual([]);
@@ -88,7 +112,9 @@ describe("halfopen audit", () => {
     const both = await halfopen(["audit", "--port", port]);
     expect(both).toMatchObject({
       code: 1,
-      stdout: expect.stringMatching(/^1 of 2 connections would never notice that an idle peer is gone\n/),
+      stdout: expect.stringMatching(
+        /^1 of 2 connections would never notice that an idle peer is gone\n/,
+      ),
     });
     const none = await halfopen(["audit", "--port", port, "--state", "close_wait"]);
     expect(none).toMatchObject({ code: 0, stdout: "no connection matches\n" });
@@ -128,12 +154,19 @@ describe("halfopen audit", () => {
   it("exits with 3 and the reason where it cannot look", async () => {
     for (const command of [["audit"], ["explain", ":1"]]) {
       const { code, stderr } = await halfopen(command, { HALFOPEN_MASK: "ffi" });
-      expect({ code, stderr }).toEqual({ code: 3, stderr: expect.stringContaining("native back-end") });
+      expect({ code, stderr }).toEqual({
+        code: 3,
+        stderr: expect.stringContaining("native back-end"),
+      });
     }
   });
 
   it("does not complain when its reader goes away", async () => {
-    const child = spawn(process.execPath, [MAIN, "audit", "--watch", "--json", "--every", "200ms"], { stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(
+      process.execPath,
+      [MAIN, "audit", "--watch", "--json", "--every", "200ms"],
+      { stdio: ["ignore", "pipe", "pipe"] },
+    );
     const complaints: string[] = [];
     child.stderr.on("data", (data) => complaints.push(String(data)));
     await once(child.stdout, "data");
@@ -147,17 +180,32 @@ describe("halfopen explain", () => {
   it("says in words what holds a connection, what will happen, and what to set", async () => {
     const { code, stdout } = await halfopen(["explain", `127.0.0.1:${port}`]);
     expect(code).toBe(1);
-    for (const words of ["keepalive is off: nothing asks", "nobody here would ever learn", `pid ${process.pid}`, "detectWithinMs: 10000"]) {
+    for (const words of [
+      "keepalive is off: nothing asks",
+      "nobody here would ever learn",
+      `pid ${process.pid}`,
+      "detectWithinMs: 10000",
+    ]) {
       expect(stdout).toContain(words);
     }
     const asking = await halfopen(["explain", `127.0.0.1:${client.localPort}`, "--all"]);
     expect(asking.code).toBe(0);
-    for (const program of ["nginx", "HAProxy", "PostgreSQL", "Redis", "JVM", "Go", "system set"]) expect(asking.stdout).toContain(program);
+    for (const program of ["nginx", "HAProxy", "PostgreSQL", "Redis", "JVM", "Go", "system set"])
+      expect(asking.stdout).toContain(program);
   });
 
   it("as JSON gives the connection and the advice", async () => {
-    const { stdout } = await halfopen(["explain", `:${client.localPort}`, "--json", "--detect-within", "20s"]);
-    const { connection, advice } = JSON.parse(stdout) as { connection: AuditedConnection; advice: { lines: string[] }[] };
+    const { stdout } = await halfopen([
+      "explain",
+      `:${client.localPort}`,
+      "--json",
+      "--detect-within",
+      "20s",
+    ]);
+    const { connection, advice } = JSON.parse(stdout) as {
+      connection: AuditedConnection;
+      advice: { lines: string[] }[];
+    };
     expect(connection.local).toBe(`127.0.0.1:${client.localPort}`);
     expect(JSON.stringify(advice)).toContain("20000");
   });
@@ -175,7 +223,11 @@ describe("halfopen explain", () => {
 describe("halfopen system", () => {
   it("tells the values, what they mean, and who depends on them", async () => {
     const { code, stdout } = await halfopen(["system", "--json"]);
-    const report = JSON.parse(stdout) as { settings: { idleMs: number }; noticeMs: { idle: number }; dependents: { connections: number } };
+    const report = JSON.parse(stdout) as {
+      settings: { idleMs: number };
+      noticeMs: { idle: number };
+      dependents: { connections: number };
+    };
     expect(code).toBe(0);
     expect(report.noticeMs.idle).toBeGreaterThan(report.settings.idleMs);
     expect(report.dependents.connections).toBeGreaterThanOrEqual(2);
@@ -186,7 +238,8 @@ describe("halfopen system", () => {
     ["no", "n\n"],
     ["nothing, since its input ends", "\u0004"],
   ])("asks on a terminal, and changes nothing when the answer is %s", async (_, answer) => {
-    // A terminal of its own, on which the answer is typed when the question has come. Prints the exit code, and what was on the terminal.
+    // A terminal of its own, on which the answer is typed when the question has come. Prints the
+    // exit code, and what was on the terminal.
     const TERMINAL = `
 import os, pty, sys
 pid, fd = pty.fork()
@@ -201,14 +254,18 @@ except OSError: pass
 print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), seen.decode())`;
     const before = await halfopen(["system", "--json"]);
     const told = await new Promise((resolve) => {
-      execFile("python3", ["-c", TERMINAL, answer, process.execPath, MAIN, "system", "set", "--idle", "61s"], (_error, stdout) =>
-        resolve(stdout),
+      execFile(
+        "python3",
+        ["-c", TERMINAL, answer, process.execPath, MAIN, "system", "set", "--idle", "61s"],
+        (_error, stdout) => resolve(stdout),
       );
     });
     expect(told).toMatch(/^1 This changes every program/);
     expect(told).not.toMatch(/Error|\n\s+at /);
     const settings = (text: string) => (JSON.parse(text) as { settings: object }).settings;
-    expect(settings((await halfopen(["system", "--json"])).stdout)).toEqual(settings(before.stdout));
+    expect(settings((await halfopen(["system", "--json"])).stdout)).toEqual(
+      settings(before.stdout),
+    );
   });
 
   it.each([
@@ -226,6 +283,8 @@ print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), seen.decode())`;
     expect(code).toBe(2);
     expect(stderr).toMatch(hint);
     const settings = (text: string) => (JSON.parse(text) as { settings: object }).settings;
-    expect(settings((await halfopen(["system", "--json"])).stdout)).toEqual(settings(before.stdout));
+    expect(settings((await halfopen(["system", "--json"])).stdout)).toEqual(
+      settings(before.stdout),
+    );
   });
 });

@@ -1,6 +1,15 @@
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chownSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chownSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { type IncomingMessage, request, type Server } from "node:http";
 import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -15,8 +24,15 @@ let names = 0;
 const newPath = (): string => join(folder, `at-${names++}`);
 
 /** A server that was killed leaves this behind. */
-async function leaveSocket(path: string, kind: "SOCK_STREAM" | "SOCK_DGRAM" = "SOCK_STREAM"): Promise<void> {
-  execFileSync("python3", ["-c", `import socket,sys; s=socket.socket(socket.AF_UNIX, socket.${kind}); s.bind(sys.argv[1])`, path]);
+async function leaveSocket(
+  path: string,
+  kind: "SOCK_STREAM" | "SOCK_DGRAM" = "SOCK_STREAM",
+): Promise<void> {
+  execFileSync("python3", [
+    "-c",
+    `import socket,sys; s=socket.socket(socket.AF_UNIX, socket.${kind}); s.bind(sys.argv[1])`,
+    path,
+  ]);
 }
 
 async function refusal(path: string): Promise<string> {
@@ -29,11 +45,22 @@ async function refusal(path: string): Promise<string> {
   return (error as UsageError).message;
 }
 
-async function asked(server: Server, options: { method?: string; host?: string; path?: string }): Promise<[number | undefined, string]> {
+async function asked(
+  server: Server,
+  options: { method?: string; host?: string; path?: string },
+): Promise<[number | undefined, string]> {
   const address = server.address() as AddressInfo | string;
-  const where = typeof address === "string" ? { socketPath: address } : { host: address.address, port: address.port };
+  const where =
+    typeof address === "string"
+      ? { socketPath: address }
+      : { host: address.address, port: address.port };
   const { method = "GET", host, path = "/metrics" } = options;
-  const asking = request({ ...where, method, path, ...(host === undefined ? {} : { headers: { host } }) }).end();
+  const asking = request({
+    ...where,
+    method,
+    path,
+    ...(host === undefined ? {} : { headers: { host } }),
+  }).end();
   const [response] = (await once(asking, "response")) as [IncomingMessage];
   let text = "";
   for await (const chunk of response) text += String(chunk);
@@ -71,7 +98,8 @@ describe.runIf(process.platform === "linux")("the name that metrics are to have"
     expect(await refusal(fifo)).toContain("is a FIFO");
     expect(await refusal(directory)).toContain("is a folder");
     for (const link of links) expect(await refusal(link)).toContain("is a symbolic link");
-    for (const path of [fifo, directory, file, socket, ...links]) expect(() => lstatSync(path), path).not.toThrow();
+    for (const path of [fifo, directory, file, socket, ...links])
+      expect(() => lstatSync(path), path).not.toThrow();
     expect(await refusal("/dev/null")).toContain("/dev/null is a device");
   });
 
@@ -101,7 +129,14 @@ describe.runIf(process.platform === "linux")("the name that metrics are to have"
   });
 
   it("is refused where it is no path and no port of the loopback", async () => {
-    for (const where of ["0.0.0.0:9555", "127.0.0.1:0", "127.0.0.1:99999", "relative.sock", "", `/tmp/\u009b2J`.slice(1)])
+    for (const where of [
+      "0.0.0.0:9555",
+      "127.0.0.1:0",
+      "127.0.0.1:99999",
+      "relative.sock",
+      "",
+      `/tmp/\u009b2J`.slice(1),
+    ])
       expect(await refusal(where)).toContain("--metrics takes a path");
     expect(await refusal(join(folder, "missing", "x.sock"))).toMatch(/--metrics .*: listen /);
     writeFileSync(join(folder, "plain"), "");
@@ -129,7 +164,13 @@ describe("metrics on the loopback", () => {
 
   it("are not told to a page whose name was bound to this host's address (DNS rebinding)", async () => {
     const server = await serve("127.0.0.1");
-    for (const name of ["evil.example", "evil.example:9555", "localhost.evil.example", "127.0.0.1.evil.example", "x@localhost"]) {
+    for (const name of [
+      "evil.example",
+      "evil.example:9555",
+      "localhost.evil.example",
+      "127.0.0.1.evil.example",
+      "x@localhost",
+    ]) {
       const [status, text] = await asked(server, { host: name });
       expect(status, name).toBe(403);
       expect(text).not.toContain("metrics\n");
@@ -140,7 +181,8 @@ describe("metrics on the loopback", () => {
   it("can be read only", async () => {
     const server = await serve("127.0.0.1");
     expect(await asked(server, { method: "HEAD" })).toEqual([200, ""]);
-    for (const method of ["POST", "PUT", "DELETE", "OPTIONS"]) expect((await asked(server, { method }))[0]).toBe(405);
+    for (const method of ["POST", "PUT", "DELETE", "OPTIONS"])
+      expect((await asked(server, { method }))[0]).toBe(405);
     expect((await asked(server, { path: "/elsewhere" }))[0]).toBe(404);
     server.close();
   });

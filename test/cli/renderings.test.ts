@@ -24,7 +24,14 @@ const DIAGNOSIS: Diagnosis = {
   evidence: {
     tcpInfo: null,
     errorCode: "E",
-    localPath: { hasRoute: true, interfaceName: "eth0", linkUp: false, hasSourceAddress: true, gateway: "10.0.0.1", neighbor: "STALE" },
+    localPath: {
+      hasRoute: true,
+      interfaceName: "eth0",
+      linkUp: false,
+      hasSourceAddress: true,
+      gateway: "10.0.0.1",
+      neighbor: "STALE",
+    },
     unansweredAttempts: 3,
     lossRatio: 0,
     others: null,
@@ -55,7 +62,13 @@ const EVENT: GuardEvent = {
   time: "2026-01-01T00:00:00.000Z",
   action: "destroy",
   rule: "rule",
-  connection: { local: "10.0.0.1:1", remote: "10.0.0.2:2", state: "ESTABLISHED", pid: 7, process: "app" },
+  connection: {
+    local: "10.0.0.1:1",
+    remote: "10.0.0.2:2",
+    state: "ESTABLISHED",
+    pid: 7,
+    process: "app",
+  },
   before: null,
   after: null,
   diagnosis: DIAGNOSIS,
@@ -82,13 +95,22 @@ function hostile<Data>(data: Data): Data {
   if (typeof data === "string") return HOSTILE as Data;
   if (Array.isArray(data)) return data.map(hostile) as Data;
   if (typeof data !== "object" || data === null) return data;
-  return Object.fromEntries(Object.entries(data).map(([name, value]) => [name, hostile(value)])) as Data;
+  return Object.fromEntries(
+    Object.entries(data).map(([name, value]) => [name, hostile(value)]),
+  ) as Data;
 }
 
 /** Keeps the words by which ways are chosen. */
-const named = <Data extends { state?: unknown; action?: unknown }>(data: Data): Data => ({ ...hostile(data), ...keptOf(data) });
+const named = <Data extends { state?: unknown; action?: unknown }>(data: Data): Data => ({
+  ...hostile(data),
+  ...keptOf(data),
+});
 const keptOf = (data: object): object =>
-  Object.fromEntries(Object.entries(data).filter(([name]) => ["state", "action", "cause", "certainty"].includes(name)));
+  Object.fromEntries(
+    Object.entries(data).filter(([name]) =>
+      ["state", "action", "cause", "certainty"].includes(name),
+    ),
+  );
 
 describe("everything in words", () => {
   const advice = allAdvice(5000);
@@ -98,20 +120,32 @@ describe("everything in words", () => {
   it.each([
     [
       "explain",
-      (isHostile: boolean) => rendered(isHostile ? connection : CONNECTION, (it) => explanation(it, advice, 5000)),
+      (isHostile: boolean) =>
+        rendered(isHostile ? connection : CONNECTION, (it) => explanation(it, advice, 5000)),
       ["DEAD sshd 1"],
     ],
-    ["guard's log", (isHostile: boolean) => rendered(isHostile ? event : EVENT, (it) => `${it.time} ${guardLine(it)}\n`), ["DEAD sshd 1"]],
+    [
+      "guard's log",
+      (isHostile: boolean) =>
+        rendered(isHostile ? event : EVENT, (it) => `${it.time} ${guardLine(it)}\n`),
+      ["DEAD sshd 1"],
+    ],
     [
       "watch",
-      (isHostile: boolean) => rendered(isHostile ? diagnosis : DIAGNOSIS, (it) => `${vitalLine("", "dead", 1, it)}\n`),
+      (isHostile: boolean) =>
+        rendered(isHostile ? diagnosis : DIAGNOSIS, (it) => `${vitalLine("", "dead", 1, it)}\n`),
       ["DEAD sshd 1"],
     ],
-    ["system", (isHostile: boolean) => rendered(isHostile ? hostile(REPORT) : REPORT, systemReportText), ["DEAD sshd 1"]],
+    [
+      "system",
+      (isHostile: boolean) => rendered(isHostile ? hostile(REPORT) : REPORT, systemReportText),
+      ["DEAD sshd 1"],
+    ],
     // 100,000 lines: only what others can name is made printable there.
     [
       "audit's table",
-      (isHostile: boolean) => auditLine(isHostile ? { ...CONNECTION, process: HOSTILE, namespace: HOSTILE } : CONNECTION),
+      (isHostile: boolean) =>
+        auditLine(isHostile ? { ...CONNECTION, process: HOSTILE, namespace: HOSTILE } : CONNECTION),
       ["DEAD sshd 1"],
     ],
   ])("%s shows hostile names without obeying them", (_, text, shown) => {
@@ -125,7 +159,8 @@ describe("everything in words", () => {
     const json = jsonText(hostile(CONNECTION));
     expect(json).toMatch(/^[ -~]+$/);
     expect(JSON.parse(json)).toEqual(hostile(CONNECTION));
-    for (const text of ["\u007f", "ä\u007f", "ä", "a"]) expect(JSON.parse(jsonText(text))).toBe(text);
+    for (const text of ["\u007f", "ä\u007f", "ä", "a"])
+      expect(JSON.parse(jsonText(text))).toBe(text);
     expect(jsonText("\u007f")).toBe('"\\u007f"');
   });
 });

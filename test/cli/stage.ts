@@ -6,7 +6,10 @@ import { DIST, type LabProcess } from "../../src/lab/lab-machine.ts";
 import type { Network } from "../../src/lab/network.ts";
 import type { World } from "../../src/lab/world.ts";
 
-export const HALFOPEN: readonly string[] = [process.execPath, fileURLToPath(new URL("../cli/main.js", DIST))];
+export const HALFOPEN: readonly string[] = [
+  process.execPath,
+  fileURLToPath(new URL("../cli/main.js", DIST)),
+];
 /** Of the right host. They take everything and say nothing. */
 export const PORTS = [7000, 7001, 7002, 7003, 5432] as const;
 export const NOBODY = 65_534;
@@ -18,7 +21,10 @@ for (const port of process.argv.slice(1))
   net.createServer((s) => s.on("error", () => {}).resume()).listen(Number(port), "::", () => ++open === process.argv.length - 1 && console.log("ready"));`;
 const CLIENTS = {
   node: ["node", fileURLToPath(new URL("../guard/programs/client.mjs", import.meta.url))],
-  python: ["/usr/bin/python3", fileURLToPath(new URL("../guard/programs/client.py", import.meta.url))],
+  python: [
+    "/usr/bin/python3",
+    fileURLToPath(new URL("../guard/programs/client.py", import.meta.url)),
+  ],
 } as const;
 const WAIT_MS = 15_000;
 
@@ -60,39 +66,85 @@ export class Stage {
     return { process, lines, ended, code: () => code };
   }
 
-  /** A client on the left host; resolves when it is connected. It ends with 7 when it has lost its connection. */
+  /**
+   * A client on the left host; resolves when it is connected. It ends with 7 when it has lost its
+   * connection.
+   */
   async client(
     port: number,
-    options: { kind?: keyof typeof CLIENTS; isWriting?: boolean; uid?: number; to?: string; prefix?: readonly string[] } = {},
+    options: {
+      kind?: keyof typeof CLIENTS;
+      isWriting?: boolean;
+      uid?: number;
+      to?: string;
+      prefix?: readonly string[];
+    } = {},
   ): Promise<Running> {
-    const { kind = "node", isWriting = false, uid = 0, to = this.network.address("right"), prefix = [] } = options;
+    const {
+      kind = "node",
+      isWriting = false,
+      uid = 0,
+      to = this.network.address("right"),
+      prefix = [],
+    } = options;
     const what = isWriting ? "writing" : "idle";
-    const client = await this.start("left", [...asUser(uid), ...prefix, ...CLIENTS[kind], to, String(port), what]);
+    const client = await this.start("left", [
+      ...asUser(uid),
+      ...prefix,
+      ...CLIENTS[kind],
+      to,
+      String(port),
+      what,
+    ]);
     const remote = `${to}:${port}`;
-    await until(async () => (await this.sockets()).some((line) => line.includes(` ${remote} `)), `a client reaches ${remote}`);
+    await until(
+      async () => (await this.sockets()).some((line) => line.includes(` ${remote} `)),
+      `a client reaches ${remote}`,
+    );
     return client;
   }
 
   /** The left host's connections, as ss tells of them. */
   async sockets(): Promise<string[]> {
-    return (await this.network.run("left", ["ss", "-tnH", "state", "established"])).split("\n").map((line) => `${line.trim()} `);
+    return (await this.network.run("left", ["ss", "-tnH", "state", "established"]))
+      .split("\n")
+      .map((line) => `${line.trim()} `);
   }
 
   async guard(
     options: readonly string[],
     prefix: readonly string[] = [],
   ): Promise<{ readonly running: Running; readonly events: () => GuardEvent[] }> {
-    const running = await this.start("left", [...prefix, ...HALFOPEN, "guard", ...options, "--json"]);
+    const running = await this.start("left", [
+      ...prefix,
+      ...HALFOPEN,
+      "guard",
+      ...options,
+      "--json",
+    ]);
     return { running, events: () => running.lines.map((line) => JSON.parse(line) as GuardEvent) };
   }
 
   /** What the kernel has for each connection of the left host, by remote end. */
-  async settings(): Promise<Record<string, Pick<AuditedConnection, "keepalive" | "userTimeoutMs" | "settingsFrom">>> {
+  async settings(): Promise<
+    Record<string, Pick<AuditedConnection, "keepalive" | "userTimeoutMs" | "settingsFrom">>
+  > {
     // 1 says that one would never notice, which is for the caller to judge.
-    const text = await this.network.run("left", ["sh", "-c", '"$@"; test $? -le 1', "sh", ...HALFOPEN, "audit", "--json"]);
+    const text = await this.network.run("left", [
+      "sh",
+      "-c",
+      '"$@"; test $? -le 1',
+      "sh",
+      ...HALFOPEN,
+      "audit",
+      "--json",
+    ]);
     const { connections } = JSON.parse(text) as { connections: AuditedConnection[] };
     return Object.fromEntries(
-      connections.map(({ remote, keepalive, userTimeoutMs, settingsFrom }) => [remote, { keepalive, userTimeoutMs, settingsFrom }]),
+      connections.map(({ remote, keepalive, userTimeoutMs, settingsFrom }) => [
+        remote,
+        { keepalive, userTimeoutMs, settingsFrom },
+      ]),
     );
   }
 }
@@ -101,7 +153,15 @@ export class Stage {
 export function asUser(uid: number): string[] {
   return uid === 0
     ? []
-    : ["setpriv", `--reuid=${uid}`, `--regid=${uid}`, "--clear-groups", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs"];
+    : [
+        "setpriv",
+        `--reuid=${uid}`,
+        `--regid=${uid}`,
+        "--clear-groups",
+        "--bounding-set=-all",
+        "--inh-caps=-all",
+        "--no-new-privs",
+      ];
 }
 
 export async function until(isTrue: () => boolean | Promise<boolean>, what: string): Promise<void> {

@@ -12,4 +12,6 @@ test.each([
 ])("%s suggests %s", (word, expected) => expect(nearest(word, known)).toBe(expected));
 
 test("the message names the word, the guess and what is known", () =>
-  expect(unknownWord("command", "adit", ["audit"])).toBe('unknown command "adit"; did you mean "audit"? Known are audit'));
+  expect(unknownWord("command", "adit", ["audit"])).toBe(
+    'unknown command "adit"; did you mean "audit"? Known are audit',
+  ));

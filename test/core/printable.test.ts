@@ -19,14 +19,22 @@ const HOSTILE = {
 const VISIBLE = "postgres: app [local] läuft 進程 🙂 \\x1b";
 
 describe("what others named", () => {
-  it.each(Object.entries(HOSTILE))("that %s is shown instead of obeyed, in words and in JSON", (_, text) => {
-    for (const shown of [printable(text), printableJson(JSON.stringify(text))]) expect(shown).toMatch(/^[ -~]*$/);
-    expect(JSON.parse(printableJson(JSON.stringify(text)))).toBe(text);
-  });
+  it.each(Object.entries(HOSTILE))(
+    "that %s is shown instead of obeyed, in words and in JSON",
+    (_, text) => {
+      for (const shown of [printable(text), printableJson(JSON.stringify(text))])
+        expect(shown).toMatch(/^[ -~]*$/);
+      expect(JSON.parse(printableJson(JSON.stringify(text)))).toBe(text);
+    },
+  );
 
   it("is shown by its number", () => {
-    expect(printable("\u001b[2J\n\u009b\u202e\ud800\u{e0041}")).toBe("\\x1b[2J\\x0a\\x9b\\u{202e}\\u{d800}\\u{e0041}");
-    expect(printableJson(JSON.stringify("\u009b\u007f\u{e0041}"))).toBe('"\\u009b\\u007f\\udb40\\udc41"');
+    expect(printable("\u001b[2J\n\u009b\u202e\ud800\u{e0041}")).toBe(
+      "\\x1b[2J\\x0a\\x9b\\u{202e}\\u{d800}\\u{e0041}",
+    );
+    expect(printableJson(JSON.stringify("\u009b\u007f\u{e0041}"))).toBe(
+      '"\\u009b\\u007f\\udb40\\udc41"',
+    );
   });
 
   it("is unchanged where every character is printable", () => {
@@ -35,7 +43,13 @@ describe("what others named", () => {
   });
 
   it("is made printable at any depth of data, and nothing else of it changes", () => {
-    const data = { name: "a\nb", list: ["\u009b", 1, null, { deep: "\t" }], none: null, no: undefined, yes: true };
+    const data = {
+      name: "a\nb",
+      list: ["\u009b", 1, null, { deep: "\t" }],
+      none: null,
+      no: undefined,
+      yes: true,
+    };
     expect(printableData(data)).toEqual({
       name: "a\\x0ab",
       list: ["\\x9b", 1, null, { deep: "\\x09" }],
@@ -45,7 +59,8 @@ describe("what others named", () => {
     });
   });
 
-  it("keeps the indentation of JSON", () => expect(printableJson(JSON.stringify({ a: "\u0085" }, null, 2))).toBe('{\n  "a": "\\u0085"\n}'));
+  it("keeps the indentation of JSON", () =>
+    expect(printableJson(JSON.stringify({ a: "\u0085" }, null, 2))).toBe('{\n  "a": "\\u0085"\n}'));
 });
 
 describe("a peer's own words", () => {
@@ -60,7 +75,14 @@ describe("a peer's own words", () => {
   });
 
   it("in a DeadPeerError act on no terminal", () => {
-    const evidence = { tcpInfo: null, errorCode: null, localPath: null, unansweredAttempts: 0, lossRatio: 0, others: null };
+    const evidence = {
+      tcpInfo: null,
+      errorCode: null,
+      localPath: null,
+      unansweredAttempts: 0,
+      lossRatio: 0,
+      others: null,
+    };
     const since = { silentForMs: null, since: null, unknown: [], local: null, label: null };
     const { message, diagnosis } = new DeadPeerError({
       ...since,

@@ -32,12 +32,18 @@ describe("the guard", () => {
         fc.integer({ min: 0, max: 40 }),
         (budgetMs, cut, writeEveryMs, rttMs) => {
           const world = new ModelWorld({ budgetMs, sweepMs: Math.min(2000, budgetMs / 5) });
-          const key = world.add(kernel(outOf(cut, Number.POSITIVE_INFINITY, rttMs)), [10, 0, 0, 2], writeEveryMs);
+          const key = world.add(
+            kernel(outOf(cut, Number.POSITIVE_INFINITY, rttMs)),
+            [10, 0, 0, 2],
+            writeEveryMs,
+          );
           world.run(cut + budgetMs + 1500);
           const late = (world.endedAt.get(key) ?? Number.POSITIVE_INFINITY) - cut;
           // Who writes seldom asks late: data that enters flight starts a clock of its own.
           expect(late).toBeLessThanOrEqual(budgetMs + 250 + 3 * rttMs + 0.8 * (writeEveryMs ?? 0));
-          expect(world.actionsOf("destroy").map(({ diagnosis }) => diagnosis?.cause)).toEqual(["path-silent"]);
+          expect(world.actionsOf("destroy").map(({ diagnosis }) => diagnosis?.cause)).toEqual([
+            "path-silent",
+          ]);
         },
       ),
       { numRuns: 60 },
@@ -53,11 +59,18 @@ describe("the guard", () => {
         fc.constantFrom(100, 700),
         (budgetMs, cut, writeEveryMs) => {
           const world = new ModelWorld({ budgetMs, hasRtoCap: false });
-          const key = world.add(kernel(outOf(cut, Number.POSITIVE_INFINITY), 120_000), [10, 0, 0, 2], writeEveryMs);
+          const key = world.add(
+            kernel(outOf(cut, Number.POSITIVE_INFINITY), 120_000),
+            [10, 0, 0, 2],
+            writeEveryMs,
+          );
           world.run(cut + budgetMs + 4000);
           const late = (world.endedAt.get(key) ?? Number.POSITIVE_INFINITY) - cut;
-          // Six attempts prove it; a guard does not know of the tail loss probe, and without a cap the sixth timeout comes after 6.7 s.
-          expect(late).toBeLessThanOrEqual(Math.max(budgetMs + 250 + writeEveryMs / 4, 7000 + writeEveryMs));
+          // Six attempts prove it; a guard does not know of the tail loss probe, and without a cap
+          // the sixth timeout comes after 6.7 s.
+          expect(late).toBeLessThanOrEqual(
+            Math.max(budgetMs + 250 + writeEveryMs / 4, 7000 + writeEveryMs),
+          );
           expect(late).toBeGreaterThan(budgetMs - writeEveryMs - 250);
         },
       ),
@@ -92,7 +105,8 @@ describe("the guard", () => {
     (_with, hasRtoCap) => {
       const world = new ModelWorld({ budgetMs: 5000, hasRtoCap });
       const rtoMaxMs = hasRtoCap ? 1000 : 120_000;
-      for (let i = 0; i < 300; i++) world.add(kernel(lossy(0.1, i), rtoMaxMs), [10, 0, 0, i % 20], i % 3 === 0 ? 400 : null);
+      for (let i = 0; i < 300; i++)
+        world.add(kernel(lossy(0.1, i), rtoMaxMs), [10, 0, 0, i % 20], i % 3 === 0 ? 400 : null);
       world.run(600_000);
       expect(world.actionsOf("destroy")).toEqual([]);
       expect(world.engine.counts.guarded).toBe(300);
@@ -106,11 +120,13 @@ describe("the guard", () => {
   ])("knows what a path loses by the %s connections over it", (_traffic, writeEveryMs) => {
     for (const lossRatio of [0.02, 0.1, 0.2]) {
       const world = new ModelWorld({ budgetMs: 5000 });
-      for (let i = 0; i < 100; i++) world.add(kernel(lossy(lossRatio, i)), [10, 0, 0, 2], writeEveryMs);
+      for (let i = 0; i < 100; i++)
+        world.add(kernel(lossy(lossRatio, i)), [10, 0, 0, 2], writeEveryMs);
       world.add(kernel(outOf(120_000, Number.POSITIVE_INFINITY)), [10, 0, 0, 2], writeEveryMs);
       world.run(150_000);
       const [event] = world.actionsOf("destroy");
-      expect(event?.diagnosis?.evidence.lossRatio).toBeGreaterThan(0.25 * lossRatio); // of the last 200 round trips
+      // Of the last 200 round trips
+      expect(event?.diagnosis?.evidence.lossRatio).toBeGreaterThan(0.25 * lossRatio);
       expect(event?.diagnosis?.evidence.lossRatio).toBeLessThan(0.03 + 2 * lossRatio);
     }
   });
@@ -150,7 +166,8 @@ describe("the guard", () => {
     dead.run(3_600_000);
     world.now = 3_600_000;
     world.add(dead);
-    const deaf = (): KernelModel => new KernelModel(outOf(0, 0), { keepalive: false }, { answersProbes: false });
+    const deaf = (): KernelModel =>
+      new KernelModel(outOf(0, 0), { keepalive: false }, { answersProbes: false });
     world.add(deaf(), [10, 0, 0, 3]);
     world.add(deaf(), [10, 0, 0, 4], 20_000);
     const limited = new KernelModel(outOf(0, 0), { keepalive: false }, { answersEveryMs: 10_000 });
@@ -175,7 +192,8 @@ describe("the guard", () => {
 
   it("holds its hand when most peers fall silent at once, and goes on when they are back", () => {
     const world = new ModelWorld({ budgetMs: 5000 });
-    for (let i = 0; i < 20; i++) world.add(kernel(outOf(10_000, 60_000)), [10, 0, 0, i], i % 2 ? 300 : null);
+    for (let i = 0; i < 20; i++)
+      world.add(kernel(outOf(10_000, 60_000)), [10, 0, 0, i], i % 2 ? 300 : null);
     world.run(59_000);
     expect(world.actionsOf("destroy")).toEqual([]);
     expect(world.actionsOf("hold").length).toBe(20);
@@ -187,11 +205,16 @@ describe("the guard", () => {
   });
 
   it("holds for ten minutes, and the kernel ends nothing meanwhile: probes are rare, and every connection lives on when the path is back", () => {
-    const world = new ModelWorld({ budgetMs: 5000, brake: { ...DEFAULT_BRAKE, holdAtMostMs: 900_000 } });
-    for (let i = 0; i < 20; i++) world.add(kernel(outOf(10_000, 610_000)), [10, 0, 0, i], i % 2 ? 300 : null);
+    const world = new ModelWorld({
+      budgetMs: 5000,
+      brake: { ...DEFAULT_BRAKE, holdAtMostMs: 900_000 },
+    });
+    for (let i = 0; i < 20; i++)
+      world.add(kernel(outOf(10_000, 610_000)), [10, 0, 0, i], i % 2 ? 300 : null);
     world.run(609_000);
     expect(world.engine.counts.isHolding).toBe(true);
-    for (const { kernel: model } of world.connections.values()) expect(model.info().probes).toBeLessThan(60);
+    for (const { kernel: model } of world.connections.values())
+      expect(model.info().probes).toBeLessThan(60);
     world.run(800_000);
     expect(world.kernelEndedAt.size).toBe(0);
     expect(world.endedAt.size).toBe(0);
@@ -200,32 +223,38 @@ describe("the guard", () => {
       expect(options.keepalive).toMatchObject({ idleMs: 1000, intervalMs: 1000, count: 40 });
   });
 
-  it.each(["stops", "has its rules read again"])("ends nothing when it %s in a hold, and programs have what they had in the end", (how) => {
-    const own = { enabled: true, idleMs: 60_000, intervalMs: 1000, count: 5 };
-    const world = new ModelWorld({ budgetMs: 5000 });
-    for (let i = 0; i < 20; i++) {
-      const key = world.add(kernel(outOf(10_000, 72_000)), [10, 0, 0, i], i % 2 ? 300 : null);
-      world.program(key, i % 4 < 2 ? { keepalive: own } : {});
-    }
-    const before = [...world.connections.values()].map(({ options }) => options);
-    world.run(60_000);
-    expect(world.engine.counts.isHolding).toBe(true);
-    if (how === "stops") world.engine.stop();
-    else world.engine.reload(world.rules);
-    if (how === "stops") world.runAlone(200_000);
-    else world.run(200_000);
-    expect(world.kernelEndedAt.size).toBe(0);
-    expect(world.endedAt.size).toBe(0);
-    if (how !== "stops") world.engine.stop();
-    const after = [...world.connections.values()].map(({ options }) => options);
-    for (const [i, { keepalive, userTimeoutMs, rtoMaxMs }] of before.entries()) {
-      expect(after[i]).toMatchObject({ userTimeoutMs, rtoMaxMs });
-      // Nobody is there to lower a count that was raised for the probes of the hold.
-      if (how === "stops" && keepalive.enabled)
-        expect(after[i]?.keepalive).toMatchObject({ ...keepalive, count: expect.any(Number) as number });
-      else expect(after[i]?.keepalive.enabled).toBe(keepalive.enabled);
-    }
-  });
+  it.each(["stops", "has its rules read again"])(
+    "ends nothing when it %s in a hold, and programs have what they had in the end",
+    (how) => {
+      const own = { enabled: true, idleMs: 60_000, intervalMs: 1000, count: 5 };
+      const world = new ModelWorld({ budgetMs: 5000 });
+      for (let i = 0; i < 20; i++) {
+        const key = world.add(kernel(outOf(10_000, 72_000)), [10, 0, 0, i], i % 2 ? 300 : null);
+        world.program(key, i % 4 < 2 ? { keepalive: own } : {});
+      }
+      const before = [...world.connections.values()].map(({ options }) => options);
+      world.run(60_000);
+      expect(world.engine.counts.isHolding).toBe(true);
+      if (how === "stops") world.engine.stop();
+      else world.engine.reload(world.rules);
+      if (how === "stops") world.runAlone(200_000);
+      else world.run(200_000);
+      expect(world.kernelEndedAt.size).toBe(0);
+      expect(world.endedAt.size).toBe(0);
+      if (how !== "stops") world.engine.stop();
+      const after = [...world.connections.values()].map(({ options }) => options);
+      for (const [i, { keepalive, userTimeoutMs, rtoMaxMs }] of before.entries()) {
+        expect(after[i]).toMatchObject({ userTimeoutMs, rtoMaxMs });
+        // Nobody is there to lower a count that was raised for the probes of the hold.
+        if (how === "stops" && keepalive.enabled)
+          expect(after[i]?.keepalive).toMatchObject({
+            ...keepalive,
+            count: expect.any(Number) as number,
+          });
+        else expect(after[i]?.keepalive.enabled).toBe(keepalive.enabled);
+      }
+    },
+  );
 
   it("does not take its own user timeout for the program's when its rules are read again", () => {
     const world = new ModelWorld({ budgetMs: 5000, hasRtoCap: false });
@@ -239,7 +268,8 @@ describe("the guard", () => {
 
   it("without a brake, as for one program, ends all of them in time", () => {
     const world = new ModelWorld({ budgetMs: 5000, brake: NO_BRAKE });
-    for (let i = 0; i < 20; i++) world.add(kernel(outOf(10_000, 60_000)), [10, 0, 0, i], i % 2 ? 300 : null);
+    for (let i = 0; i < 20; i++)
+      world.add(kernel(outOf(10_000, 60_000)), [10, 0, 0, i], i % 2 ? 300 : null);
     world.run(20_000);
     expect(world.endedAt.size).toBe(20);
     expect(Math.max(...world.endedAt.values())).toBeLessThanOrEqual(15_500);
@@ -248,7 +278,13 @@ describe("the guard", () => {
 
   it("ends the one that died among many that live", () => {
     const world = new ModelWorld({ budgetMs: 5000 });
-    for (let i = 0; i < 20; i++) world.add(kernel(outOf(i < 3 ? 10_000 : 0, i < 3 ? Number.POSITIVE_INFINITY : 0)), [10, 0, 0, i]);
+    for (let i = 0; i < 20; i++)
+      world.add(kernel(outOf(i < 3 ? 10_000 : 0, i < 3 ? Number.POSITIVE_INFINITY : 0)), [
+        10,
+        0,
+        0,
+        i,
+      ]);
     world.run(20_000);
     expect([...world.endedAt.keys()].sort()).toEqual([1, 2, 3]);
     const [event] = world.actionsOf("destroy");

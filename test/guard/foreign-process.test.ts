@@ -55,7 +55,11 @@ describe("another process's socket", () => {
   });
 
   it.each([
-    ["the descriptor is another socket by now", { cookie: Uint8Array.from([9, 2, 3, 4, 5, 6, 7, 8]) }, -EBADF],
+    [
+      "the descriptor is another socket by now",
+      { cookie: Uint8Array.from([9, 2, 3, 4, 5, 6, 7, 8]) },
+      -EBADF,
+    ],
     ["the descriptor was closed", { getfd: -EBADF }, -EBADF],
     ["the process ended between the look and the act", { getfd: -ESRCH }, -ESRCH],
     ["the process was gone already", { pidfd: -ESRCH }, -ESRCH],

@@ -36,11 +36,19 @@ interface Scene {
 function worldAfter(scene: Scene): { world: ModelWorld; own: ConnectionOptions[] } {
   const { budgetMs, outageMs, holdAtMostMs, hasRtoCap, writers, phases, events } = scene;
   const brake = { ...DEFAULT_BRAKE, holdAtMostMs };
-  const world = new ModelWorld({ budgetMs, brake, hasRtoCap, sweepMs: Math.min(2000, budgetMs / 5) });
+  const world = new ModelWorld({
+    budgetMs,
+    brake,
+    hasRtoCap,
+    sweepMs: Math.min(2000, budgetMs / 5),
+  });
   const until = CUT_MS + outageMs;
   for (let i = 0; i < PEERS; i++) {
     const phase = phases[i % phases.length] as number;
-    const kernel = new KernelModel(outUntil(until, phase % 50), { keepalive: false, idleMs: 7_200_000 });
+    const kernel = new KernelModel(outUntil(until, phase % 50), {
+      keepalive: false,
+      idleMs: 7_200_000,
+    });
     const key = world.add(kernel, [10, 0, 0, i], i < writers ? 300 : phase);
     world.program(key, OWN[i % OWN.length] as Partial<ConnectionOptions>);
   }
@@ -52,7 +60,8 @@ function worldAfter(scene: Scene): { world: ModelWorld; own: ConnectionOptions[]
     if (event === "reload") world.engine.reload(world.rules);
     else world.restart(event === "kill");
   });
-  // In flight the kernel sends again at most as long after an outage as that lasted, and two minutes.
+  // In flight the kernel sends again at most as long after an outage as that lasted, and two
+  // minutes.
   world.run(until + 240_000);
   return { world, own };
 }
@@ -64,7 +73,9 @@ const scenes = fc.record({
   hasRtoCap: fc.boolean(),
   writers: fc.integer({ min: 0, max: PEERS }),
   phases: fc.array(fc.integer({ min: 5000, max: 30_000 }), { minLength: 3, maxLength: PEERS }),
-  events: fc.array(fc.constantFrom("reload", "stop", "kill"), { maxLength: 6 }) as fc.Arbitrary<Scene["events"]>,
+  events: fc.array(fc.constantFrom("reload", "stop", "kill"), { maxLength: 6 }) as fc.Arbitrary<
+    Scene["events"]
+  >,
 });
 
 describe("a hold", () => {
@@ -89,7 +100,14 @@ describe("a hold", () => {
   it("that runs out right after the peers are back ends nobody", () => {
     for (const before of [500, 3000, 9000, 20_000]) {
       const holdAtMostMs = 300_000;
-      const scene = { budgetMs: 5000, holdAtMostMs, hasRtoCap: true, writers: 7, phases: [7000, 9100, 11_300], events: [] };
+      const scene = {
+        budgetMs: 5000,
+        holdAtMostMs,
+        hasRtoCap: true,
+        writers: 7,
+        phases: [7000, 9100, 11_300],
+        events: [],
+      };
       const { world } = worldAfter({ ...scene, outageMs: holdAtMostMs + 5000 - before });
       expect(world.endedAt.size + world.kernelEndedAt.size).toBe(0);
     }
@@ -97,21 +115,44 @@ describe("a hold", () => {
 
   it("ends those who stay away a budget after the longest hold, and in flight by the next retransmission", () => {
     const holdAtMostMs = 300_000;
-    const scene = { budgetMs: 5000, holdAtMostMs, hasRtoCap: true, writers: 10, phases: [86_400_000], events: [] };
+    const scene = {
+      budgetMs: 5000,
+      holdAtMostMs,
+      hasRtoCap: true,
+      writers: 10,
+      phases: [86_400_000],
+      events: [],
+    };
     const { world } = worldAfter({ ...scene, outageMs: 3_600_000 });
     expect(world.kernelEndedAt.size).toBe(0);
     expect(world.endedAt.size).toBe(PEERS);
-    const [soonest = 0, latest = 0] = [Math.min(...world.endedAt.values()) - CUT_MS, Math.max(...world.endedAt.values()) - CUT_MS];
+    const [soonest = 0, latest = 0] = [
+      Math.min(...world.endedAt.values()) - CUT_MS,
+      Math.max(...world.endedAt.values()) - CUT_MS,
+    ];
     expect(soonest).toBeGreaterThan(holdAtMostMs + 5000);
     expect(latest).toBeLessThan(holdAtMostMs + 2 * 5000 + 120_000 + 2000);
   });
 
   it("is found over soon: within a sixth of what it lasted, and no less than 6 s", () => {
     for (const outageMs of [20_000, 120_000, 3_600_000]) {
-      const scene = { budgetMs: 5000, holdAtMostMs: 7 * 86_400_000, hasRtoCap: true, writers: 0, phases: [864_000_000], events: [] };
+      const scene = {
+        budgetMs: 5000,
+        holdAtMostMs: 7 * 86_400_000,
+        hasRtoCap: true,
+        writers: 0,
+        phases: [864_000_000],
+        events: [],
+      };
       const brake = { ...DEFAULT_BRAKE, holdAtMostMs: scene.holdAtMostMs };
       const world = new ModelWorld({ budgetMs: 5000, brake });
-      for (let i = 0; i < PEERS; i++) world.add(new KernelModel(outUntil(CUT_MS + outageMs, 1), { keepalive: false }), [10, 0, 0, i]);
+      for (let i = 0; i < PEERS; i++)
+        world.add(new KernelModel(outUntil(CUT_MS + outageMs, 1), { keepalive: false }), [
+          10,
+          0,
+          0,
+          i,
+        ]);
       world.run(CUT_MS + outageMs + Math.max(6000, outageMs / 6) + 2000);
       expect(world.engine.counts).toMatchObject({ guarded: PEERS, inDoubt: 0, isHolding: false });
     }
@@ -134,16 +175,23 @@ describe("what a program has set itself", () => {
     ["a short user timeout, and no keepalive", { userTimeoutMs: 1500 }],
     [
       "a short user timeout, and a slow keepalive",
-      { userTimeoutMs: 1500, keepalive: { enabled: true, idleMs: 60_000, intervalMs: 10_000, count: 6 } },
+      {
+        userTimeoutMs: 1500,
+        keepalive: { enabled: true, idleMs: 60_000, intervalMs: 10_000, count: 6 },
+      },
     ],
-  ])("%s: the guard's own keepalive does not make it a death by a few lost probes", (_what, own) => {
-    const world = new ModelWorld({ budgetMs: 5000 });
-    for (let i = 0; i < 20; i++) world.program(world.add(new KernelModel(lossy(0.05), { keepalive: false })), own);
-    world.run(600_000);
-    expect(world.kernelEndedAt.size).toBe(0);
-    world.engine.stop();
-    for (const { options } of world.connections.values()) expect(options).toMatchObject(own);
-  });
+  ])(
+    "%s: the guard's own keepalive does not make it a death by a few lost probes",
+    (_what, own) => {
+      const world = new ModelWorld({ budgetMs: 5000 });
+      for (let i = 0; i < 20; i++)
+        world.program(world.add(new KernelModel(lossy(0.05), { keepalive: false })), own);
+      world.run(600_000);
+      expect(world.kernelEndedAt.size).toBe(0);
+      world.engine.stop();
+      for (const { options } of world.connections.values()) expect(options).toMatchObject(own);
+    },
+  );
 
   it("a tight keepalive: the guard's probes do not use up its count", () => {
     const keepalive = { enabled: true, idleMs: 1000, intervalMs: 1000, count: 4 };

@@ -1,5 +1,6 @@
-// Holds a listener and both ends of a connection to it, and tells their inodes; ends with its standard input. Argument: the system's idle
-// time in seconds, to be set where the network namespace is this program's own.
+// Holds a listener and both ends of a connection to it, and tells their inodes; ends with its
+// standard input. Argument: the system's idle time in seconds, to be set where the network
+// namespace is this program's own.
 import { once } from "node:events";
 import { fstatSync, writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";

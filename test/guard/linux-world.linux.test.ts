@@ -16,7 +16,10 @@ const ESRCH = 3;
 const EBADF = 9;
 const ENOSYS = 38;
 
-/** Holds two connections. `swap` closes the first and gives its descriptor to the second; `tell` says whether that one is untouched. */
+/**
+ * Holds two connections. `swap` closes the first and gives its descriptor to the second; `tell`
+ * says whether that one is untouched.
+ */
 const HOLDER = `
 import os, socket, sys
 first, second = [socket.create_connection(("127.0.0.1", int(sys.argv[1]))) for _ in range(2)]
@@ -40,15 +43,32 @@ class Found {
   readonly #namespaces: ReturnType<typeof takeSurvey>["namespaces"];
   readonly #table: ReturnType<typeof takeSurvey>["table"];
 
-  private constructor(holder: ChildProcessWithoutNullStreams, lines: AsyncIterator<string>, localPort: number, remotePort: number) {
+  private constructor(
+    holder: ChildProcessWithoutNullStreams,
+    lines: AsyncIterator<string>,
+    localPort: number,
+    remotePort: number,
+  ) {
     this.#holder = holder;
     this.#lines = lines;
-    const request = { states: HANGING_STATES, withInfo: true, filter: [[{ localPort }], [{ remotePort }]], allNamespaces: false };
+    const request = {
+      states: HANGING_STATES,
+      withInfo: true,
+      filter: [[{ localPort }], [{ remotePort }]],
+      allNamespaces: false,
+    };
     const { table, namespaces } = takeSurvey(port, request);
     this.#table = table;
     this.#namespaces = namespaces;
     const standing = standingFor(5000, 1000, 15);
-    const rule = { name: "all", match: MATCH_ALL, detectWithinMs: 5000, endsDead: true, includesListeners: true, includesLoopback: true };
+    const rule = {
+      name: "all",
+      match: MATCH_ALL,
+      detectWithinMs: 5000,
+      endsDead: true,
+      includesListeners: true,
+      includesLoopback: true,
+    };
     const owner = { pid: holder.pid as number, process: "python3" };
     // Other people's sockets of this machine may have the same ports at other addresses.
     let index = -1;
@@ -66,7 +86,11 @@ class Found {
 
   /** Acts without privilege. */
   world(changes: Partial<SystemPort> = {}): LinuxGuardWorld {
-    const world = new LinuxGuardWorld({ port: { ...port, ...changes }, ending: "disconnect", pids: () => [this.#holder.pid as number] });
+    const world = new LinuxGuardWorld({
+      port: { ...port, ...changes },
+      ending: "disconnect",
+      pids: () => [this.#holder.pid as number],
+    });
     world.enter(this.#namespaces);
     world.learnOwners(this.#table);
     return world;
@@ -86,63 +110,80 @@ class Found {
 }
 
 /** Everything that a guard does to a connection, with what came of it. */
-function actOn(world: LinuxGuardWorld, { connection }: Found): { tune: number; nudge: number; end: number } {
-  const tune = world.tune(connection, (before) => tighten(before, connection.by.standing), false).errno;
+function actOn(
+  world: LinuxGuardWorld,
+  { connection }: Found,
+): { tune: number; nudge: number; end: number } {
+  const tune = world.tune(
+    connection,
+    (before) => tighten(before, connection.by.standing),
+    false,
+  ).errno;
   const errnos = { tune, nudge: world.nudge(connection), end: world.end(connection) };
   world.close();
   return errnos;
 }
 
-describe.runIf(process.platform === "linux")("between looking a connection up and acting on it", () => {
-  let server: Server;
-  let found: Found;
+describe.runIf(process.platform === "linux")(
+  "between looking a connection up and acting on it",
+  () => {
+    let server: Server;
+    let found: Found;
 
-  beforeEach(async () => {
-    server = createServer((socket) => socket.on("error", () => {}).pipe(socket)).listen(0, "127.0.0.1");
-    await once(server, "listening");
-    found = await Found.start(server);
-  });
-  afterEach(async () => {
-    await found.exit();
-    server.close();
-  });
-
-  it("its descriptor may become another connection: that one is not touched", async () => {
-    const world = found.world();
-    expect(await found.ask("swap")).toBe("swapped");
-    expect(actOn(world, found)).toEqual({ tune: EBADF, nudge: EBADF, end: EBADF });
-    expect(await found.ask("tell")).toBe("True 0");
-  });
-
-  it("its process may end", async () => {
-    const world = found.world();
-    await found.exit();
-    expect(actOn(world, found)).toEqual({ tune: ESRCH, nudge: ESRCH, end: ESRCH });
-  });
-
-  it.each([
-    ["pidfd_open is not permitted", { pidfdOpen: () => -EPERM }, EPERM],
-    ["a sandbox knows no pidfd_open", { pidfdOpen: () => -ENOSYS }, ENOSYS],
-    ["pidfd_getfd is not permitted", { pidfdGetfd: () => -EPERM }, EPERM],
-    ["a sandbox knows no pidfd_getfd", { pidfdGetfd: () => -ENOSYS }, ENOSYS],
-  ])("%s: told, and nothing is touched", async (_what, changes, errno) => {
-    expect(actOn(found.world(changes), found)).toEqual({ tune: errno, nudge: errno, end: errno });
-    expect(await found.ask("first")).toBe("0");
-  });
-
-  it("nothing may come between: the right one is set, asked and ended", async () => {
-    const world = found.world();
-    const tuned = world.tune(found.connection, (before) => tighten(before, found.connection.by.standing), false);
-    expect(tuned).toMatchObject({
-      errno: 0,
-      before: { keepalive: { enabled: false } },
-      after: { keepalive: { enabled: true, idleMs: 1000 } },
+    beforeEach(async () => {
+      server = createServer((socket) => socket.on("error", () => {}).pipe(socket)).listen(
+        0,
+        "127.0.0.1",
+      );
+      await once(server, "listening");
+      found = await Found.start(server);
     });
-    expect(await found.ask("first")).toBe("1");
-    expect(world.nudge(found.connection)).toBe(0);
-    expect(world.end(found.connection)).toBe(0);
-    expect(world.look(found.connection)).toBeNull();
-    expect(await found.ask("tell")).toBe("True 0");
-    world.close();
-  });
-});
+    afterEach(async () => {
+      await found.exit();
+      server.close();
+    });
+
+    it("its descriptor may become another connection: that one is not touched", async () => {
+      const world = found.world();
+      expect(await found.ask("swap")).toBe("swapped");
+      expect(actOn(world, found)).toEqual({ tune: EBADF, nudge: EBADF, end: EBADF });
+      expect(await found.ask("tell")).toBe("True 0");
+    });
+
+    it("its process may end", async () => {
+      const world = found.world();
+      await found.exit();
+      expect(actOn(world, found)).toEqual({ tune: ESRCH, nudge: ESRCH, end: ESRCH });
+    });
+
+    it.each([
+      ["pidfd_open is not permitted", { pidfdOpen: () => -EPERM }, EPERM],
+      ["a sandbox knows no pidfd_open", { pidfdOpen: () => -ENOSYS }, ENOSYS],
+      ["pidfd_getfd is not permitted", { pidfdGetfd: () => -EPERM }, EPERM],
+      ["a sandbox knows no pidfd_getfd", { pidfdGetfd: () => -ENOSYS }, ENOSYS],
+    ])("%s: told, and nothing is touched", async (_what, changes, errno) => {
+      expect(actOn(found.world(changes), found)).toEqual({ tune: errno, nudge: errno, end: errno });
+      expect(await found.ask("first")).toBe("0");
+    });
+
+    it("nothing may come between: the right one is set, asked and ended", async () => {
+      const world = found.world();
+      const tuned = world.tune(
+        found.connection,
+        (before) => tighten(before, found.connection.by.standing),
+        false,
+      );
+      expect(tuned).toMatchObject({
+        errno: 0,
+        before: { keepalive: { enabled: false } },
+        after: { keepalive: { enabled: true, idleMs: 1000 } },
+      });
+      expect(await found.ask("first")).toBe("1");
+      expect(world.nudge(found.connection)).toBe(0);
+      expect(world.end(found.connection)).toBe(0);
+      expect(world.look(found.connection)).toBeNull();
+      expect(await found.ask("tell")).toBe("True 0");
+      world.close();
+    });
+  },
+);

@@ -53,13 +53,24 @@ interface Sample {
 
 /** What ss, which is not of our making, sees of the clients. */
 async function sample(network: Network): Promise<Sample> {
-  const text = await network.run("left", ["ss", "-tinoH", "state", "established", "dst", network.address("right")]);
-  const connections = text.split(/\n(?=\S)/).filter((line) => line.includes(network.address("right")));
+  const text = await network.run("left", [
+    "ss",
+    "-tinoH",
+    "state",
+    "established",
+    "dst",
+    network.address("right"),
+  ]);
+  const connections = text
+    .split(/\n(?=\S)/)
+    .filter((line) => line.includes(network.address("right")));
   const count = (line: string, pattern: RegExp): number => Number(pattern.exec(line)?.[1] ?? 0);
   const writers = connections.filter((line) => line.includes(":7000"));
   return {
     established: connections.length,
-    closedWindows: connections.filter((line) => /:7001 .*timer:\(persist,/.test(line) && count(line, / notsent:(\d+)/) > 0).length,
+    closedWindows: connections.filter(
+      (line) => /:7001 .*timer:\(persist,/.test(line) && count(line, / notsent:(\d+)/) > 0,
+    ).length,
     sent: writers.reduce((sum, line) => sum + count(line, / data_segs_out:(\d+)/), 0),
     resent: writers.reduce((sum, line) => sum + count(line, / retrans:\d+\/(\d+)/), 0),
   };
@@ -75,14 +86,27 @@ await describeWith(["namespaces", "ss"], `connections that live (${lengthName})`
     const server = await network.spawn("right", [process.execPath, "-e", SERVER]);
     server.onLine((line) => said.push(line));
     await until(() => said.includes("ready"));
-    const client = await network.spawn("left", [process.execPath, "-e", CLIENT, network.address("right"), String(CONNECTIONS)]);
+    const client = await network.spawn("left", [
+      process.execPath,
+      "-e",
+      CLIENT,
+      network.address("right"),
+      String(CONNECTIONS),
+    ]);
     client.onLine((line) => said.push(line));
     await until(() => said.includes("open"));
     await until(async () => (await sample(network)).closedWindows === BLOCKED);
     await network.setWire({ delayMs: 1, lossOut: LOSS, lossIn: LOSS });
     const before = await sample(network);
 
-    const guard = await network.spawn("left", [...HALFOPEN, "guard", "--detect-within", "5s", "--apply", "--json"]);
+    const guard = await network.spawn("left", [
+      ...HALFOPEN,
+      "guard",
+      "--detect-within",
+      "5s",
+      "--apply",
+      "--json",
+    ]);
     const events: GuardEvent[] = [];
     guard.onLine((line) => events.push(JSON.parse(line) as GuardEvent));
     const samples: Sample[] = [];
@@ -95,16 +119,23 @@ await describeWith(["namespaces", "ss"], `connections that live (${lengthName})`
     expect(samples.map(({ closedWindows }) => closedWindows)).toEqual(Array(SAMPLES).fill(BLOCKED));
     const { sent, resent } = samples.at(-1) as Sample;
     const share = (resent - before.resent) / (sent - before.sent);
-    console.log(`${sent - before.sent} segments with data, of which ${(100 * share).toFixed(1)} % again; ${BLOCKED} closed windows`);
+    console.log(
+      `${sent - before.sent} segments with data, of which ${(100 * share).toFixed(1)} % again; ${BLOCKED} closed windows`,
+    );
     expect(share).toBeGreaterThan(0.07);
-    expect(share).toBeLessThan(0.2); // a busy machine delays the wire, and what comes late is sent again too
+    // A busy machine delays the wire, and what comes late is sent again too
+    expect(share).toBeLessThan(0.2);
 
     // And nothing came of it.
     expect(samples.map(({ established }) => established)).toEqual(Array(SAMPLES).fill(CONNECTIONS));
-    const set = events.filter(({ action, connection }) => action === "set" && connection.state !== "LISTEN");
+    const set = events.filter(
+      ({ action, connection }) => action === "set" && connection.state !== "LISTEN",
+    );
     expect(set.length).toBeGreaterThanOrEqual(CONNECTIONS);
     expect(events.filter(({ action }) => action !== "set")).toEqual([]);
-    expect(events.filter(({ after }) => after !== null && isShort(after.userTimeoutMs))).toEqual([]);
+    expect(events.filter(({ after }) => after !== null && isShort(after.userTimeoutMs))).toEqual(
+      [],
+    );
     const audited = await auditOf(network);
     expect(audited.filter(({ settingsFrom }) => settingsFrom === "read").length).toBe(CONNECTIONS);
     expect(audited.filter(({ userTimeoutMs }) => isShort(userTimeoutMs ?? 0))).toEqual([]);
@@ -113,9 +144,18 @@ await describeWith(["namespaces", "ss"], `connections that live (${lengthName})`
   });
 });
 
-/** What the kernel has for each connection at the end, read anew. @throws Error when one of them would never notice a death (exit code 1) */
+/**
+ * What the kernel has for each connection at the end, read anew. @throws Error when one of them
+ * would never notice a death (exit code 1)
+ */
 async function auditOf(network: Network): Promise<AuditedConnection[]> {
-  const text = await network.run("left", [...HALFOPEN, "audit", "--json", "--peer", network.address("right")]);
+  const text = await network.run("left", [
+    ...HALFOPEN,
+    "audit",
+    "--json",
+    "--peer",
+    network.address("right"),
+  ]);
   return (JSON.parse(text) as { connections: AuditedConnection[] }).connections;
 }
 

@@ -3,7 +3,11 @@ import { GuardActions } from "../../src/guard/actions.ts";
 import { GuardEngine } from "../../src/guard/engine.ts";
 import type { GuardEvent } from "../../src/guard/event.ts";
 import type { Guarded } from "../../src/guard/guarded.ts";
-import { type BrakeSettings, DEFAULT_BRAKE, MassDeathBrake } from "../../src/guard/mass-death-brake.ts";
+import {
+  type BrakeSettings,
+  DEFAULT_BRAKE,
+  MassDeathBrake,
+} from "../../src/guard/mass-death-brake.ts";
 import { GuardMemory } from "../../src/guard/memory.ts";
 import type { GuardRule } from "../../src/guard/rule.ts";
 import type { Decide, GuardWorld, Tuned } from "../../src/guard/world.ts";
@@ -74,8 +78,18 @@ export class ModelWorld implements GuardWorld {
     const { holdAtMostMs } = this.#brake;
     const log = (event: GuardEvent): number => this.events.push(event);
     const memory = this.#memory;
-    const actions = new GuardActions({ world: this, apply: this.#apply, zeroWindowToleranceMs: 60_000, holdAtMostMs, memory, log });
-    return new GuardEngine({ world: this, actions, brake: new MassDeathBrake(this.#brake), rules: this.rules }, this.now);
+    const actions = new GuardActions({
+      world: this,
+      apply: this.#apply,
+      zeroWindowToleranceMs: 60_000,
+      holdAtMostMs,
+      memory,
+      log,
+    });
+    return new GuardEngine(
+      { world: this, actions, brake: new MassDeathBrake(this.#brake), rules: this.rules },
+      this.now,
+    );
   }
 
   /** The guard is stopped, or killed, and another one starts. */
@@ -84,7 +98,11 @@ export class ModelWorld implements GuardWorld {
     this.engine = this.#newGuard();
   }
 
-  add(kernel: KernelModel, remote: readonly number[] = [10, 0, 0, 2], writeEveryMs: number | null = null): number {
+  add(
+    kernel: KernelModel,
+    remote: readonly number[] = [10, 0, 0, 2],
+    writeEveryMs: number | null = null,
+  ): number {
     const cookie = this.connections.size + 1;
     const options = this.#hasRtoCap ? NO_KEEPALIVE : { ...NO_KEEPALIVE, rtoMaxMs: null };
     this.connections.set(cookie, { kernel, remote, options, writeEveryMs });
@@ -167,7 +185,14 @@ export class ModelWorld implements GuardWorld {
   #set({ kernel, options }: ModelConnection): void {
     const { enabled: keepalive, idleMs, intervalMs, count } = options.keepalive;
     const { userTimeoutMs, rtoMaxMs } = options;
-    kernel.set({ keepalive, idleMs, intervalMs, count, userTimeoutMs, ...(rtoMaxMs === null ? {} : { rtoMaxMs }) });
+    kernel.set({
+      keepalive,
+      idleMs,
+      intervalMs,
+      count,
+      userTimeoutMs,
+      ...(rtoMaxMs === null ? {} : { rtoMaxMs }),
+    });
   }
 
   #live(): void {
@@ -184,13 +209,22 @@ export class ModelWorld implements GuardWorld {
 
   #advance({ kernel, writeEveryMs }: ModelConnection): void {
     while (kernel.now < this.now) {
-      const write = writeEveryMs === null ? Number.POSITIVE_INFINITY : (Math.floor(kernel.now / writeEveryMs) + 1) * writeEveryMs;
+      const write =
+        writeEveryMs === null
+          ? Number.POSITIVE_INFINITY
+          : (Math.floor(kernel.now / writeEveryMs) + 1) * writeEveryMs;
       kernel.run(Math.min(this.now, write));
       if (kernel.now >= write) kernel.write();
     }
   }
 
   #table(): ConnectionTable {
-    return tableOf([...this.connections].map(([cookie, { kernel, remote }]) => ({ cookie, remote, info: kernel.info() })));
+    return tableOf(
+      [...this.connections].map(([cookie, { kernel, remote }]) => ({
+        cookie,
+        remote,
+        info: kernel.info(),
+      })),
+    );
   }
 }

@@ -18,7 +18,10 @@ const SLACK_MS = 500;
 /** A verdict before this would not have outlasted an outage that is promised to be survived. */
 const SOONEST_MS = 0.4 * BUDGET_MS;
 const WITHOUT_MS = longOrShort(60_000, 15_000);
-/** redis-cli, idle, is the only one that learns by itself: it sets a keepalive of 15 s, 5 s, 3 probes (redis-cli.c, cliConnect). */
+/**
+ * redis-cli, idle, is the only one that learns by itself: it sets a keepalive of 15 s, 5 s, 3
+ * probes (redis-cli.c, cliConnect).
+ */
 const LEARNS_ALONE = /^redis-cli, idle/;
 const ALONE_MS = 30_000;
 /** From the last connection to the pull: every survey has seen all by then. */
@@ -39,42 +42,69 @@ await describeWith(NEEDED, "programs that nobody changed", () => {
 
   function expectInTime(times: Record<string, number | null>): void {
     console.log(`saw their error after the cable was pulled, ms: ${JSON.stringify(times)}`);
-    const wrong = Object.entries(times).filter(([, ms]) => ms === null || ms > BUDGET_MS + SLACK_MS || ms < SOONEST_MS);
+    const wrong = Object.entries(times).filter(
+      ([, ms]) => ms === null || ms > BUDGET_MS + SLACK_MS || ms < SOONEST_MS,
+    );
     expect(wrong).toEqual([]);
   }
 
   it("learn in time under exec, as ordinary users, children too", { timeout: 90_000 }, async () => {
-    const scene = await Scene.open(world, folder, [...HALFOPEN, "exec", "--detect-within", `${BUDGET_MS}ms`, "--"]);
+    const scene = await Scene.open(world, folder, [
+      ...HALFOPEN,
+      "exec",
+      "--detect-within",
+      `${BUDGET_MS}ms`,
+      "--",
+    ]);
     await sleep(SETTLE_MS);
     expectInTime(await scene.cut(BUDGET_MS + 3000));
-    expect(scene.said.filter((line) => /^(python|node): .*\texit/.test(line)).map((line) => line.split(" ").at(-1))).toEqual(
-      Array(8).fill("7"),
-    );
+    expect(
+      scene.said
+        .filter((line) => /^(python|node): .*\texit/.test(line))
+        .map((line) => line.split(" ").at(-1)),
+    ).toEqual(Array(8).fill("7"));
   });
 
-  it("learn in time under guard --apply, and its log has the evidence", { timeout: 90_000 }, async () => {
+  it("learn in time under guard --apply, and its log has the evidence", {
+    timeout: 90_000,
+  }, async () => {
     const scene = await Scene.open(world, folder);
-    const guard = await scene.network.spawn("left", [...HALFOPEN, "guard", "--detect-within", `${BUDGET_MS}ms`, "--apply", "--json"]);
+    const guard = await scene.network.spawn("left", [
+      ...HALFOPEN,
+      "guard",
+      "--detect-within",
+      `${BUDGET_MS}ms`,
+      "--apply",
+      "--json",
+    ]);
     const events: GuardEvent[] = [];
     guard.onLine((line) => events.push(JSON.parse(line) as GuardEvent));
     await sleep(SETTLE_MS);
     expectInTime(await scene.cut(BUDGET_MS + 3000));
     expect(guard.errors).toEqual([]);
     const ended = events.filter(({ action }) => action === "destroy");
-    expect(ended.map(({ diagnosis }) => diagnosis?.cause)).toEqual(Array(scene.seen.size).fill("path-silent"));
-    for (const { diagnosis } of ended) expect(diagnosis?.evidence.unansweredAttempts).toBeGreaterThan(1);
+    expect(ended.map(({ diagnosis }) => diagnosis?.cause)).toEqual(
+      Array(scene.seen.size).fill("path-silent"),
+    );
+    for (const { diagnosis } of ended)
+      expect(diagnosis?.evidence.unansweredAttempts).toBeGreaterThan(1);
     const exit = new Promise((resolve) => guard.onExit((code) => resolve(code)));
     await guard.signal("SIGTERM");
     expect(await exit).toBe(0);
   });
 
-  it(`do not learn by themselves within ${WITHOUT_MS} ms`, { timeout: WITHOUT_MS + 60_000 }, async () => {
+  it(`do not learn by themselves within ${WITHOUT_MS} ms`, {
+    timeout: WITHOUT_MS + 60_000,
+  }, async () => {
     const scene = await Scene.open(world, folder);
     const times = await scene.cut(WITHOUT_MS);
     console.log(`saw their error without halfopen, ms: ${JSON.stringify(times)}`);
     for (const [name, ms] of Object.entries(times)) {
       if (ms === null) continue;
-      expect({ name, ms }).toEqual({ name: expect.stringMatching(LEARNS_ALONE), ms: expect.closeTo(ALONE_MS, -4) });
+      expect({ name, ms }).toEqual({
+        name: expect.stringMatching(LEARNS_ALONE),
+        ms: expect.closeTo(ALONE_MS, -4),
+      });
     }
   });
 });

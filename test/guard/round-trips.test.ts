@@ -34,7 +34,8 @@ function expectShare(ratio: number, share: number): void {
   expect(ratio).toBeLessThan(1.2 * share);
 }
 
-const every = (count: number, at: (i: number) => Seen): Seen[] => Array.from({ length: count }, (_, i) => at(i));
+const every = (count: number, at: (i: number) => Seen): Seen[] =>
+  Array.from({ length: count }, (_, i) => at(i));
 
 describe("the loss of a path, seen by surveys of a connection", () => {
   it("is the share of segments sent again, however many go between two surveys", () => {
@@ -44,17 +45,27 @@ describe("the loss of a path, seen by surveys of a connection", () => {
 
   it("is the same where counters wrap", () => {
     const start = 2 ** 32 - 500;
-    expectShare(lossAfter(every(200, (i) => ({ segments: start + 10 * i, repeated: start + i }))), 0.1);
+    expectShare(
+      lossAfter(every(200, (i) => ({ segments: start + 10 * i, repeated: start + i }))),
+      0.1,
+    );
   });
 
   it("is nothing where the peer reports each repetition as needless, or all is answered at the first try", () => {
-    expect(lossAfter(every(200, (i) => ({ segments: 10 * i, repeated: i, duplicates: i })))).toBeLessThan(0.011);
+    expect(
+      lossAfter(every(200, (i) => ({ segments: 10 * i, repeated: i, duplicates: i }))),
+    ).toBeLessThan(0.011);
     expect(lossAfter(every(200, () => ({ segments: 5 })))).toBeLessThan(0.011);
   });
 
   it("is not taken from what may be lost for good: the last survey's, or while it is being sent again", () => {
     const calm = every(100, (i) => ({ segments: 10 * i }));
     expect(lossAfter([...calm, { segments: 1010, repeated: 9 }])).toBeLessThan(0.011);
-    expect(lossAfter([...calm, ...every(5, (i) => ({ segments: 1010 + i, repeated: 9 + i, retransmits: 3 }))])).toBeLessThan(0.011);
+    expect(
+      lossAfter([
+        ...calm,
+        ...every(5, (i) => ({ segments: 1010 + i, repeated: 9 + i, retransmits: 3 })),
+      ]),
+    ).toBeLessThan(0.011);
   });
 });

@@ -11,7 +11,8 @@ import { setTimeout as sleep } from "node:timers/promises";
  * @property {keyof typeof import("./servers.mjs").SERVERS} server
  * @property {boolean} reconnects
  * @property {boolean} [madeAnew] Its program makes a new one when the connection is lost.
- * @property {"its client's turn" | "waits in BLPOP"} [silentFor] Why no request of it need be answered while its connection lasts or after.
+ * @property {"its client's turn" | "waits in BLPOP"} [silentFor] Why no request of it need be
+ * answered while its connection lasts or after.
  * @property {boolean} [keepsRequests] Sends a request again after the reconnect: it does not fail.
  */
 
@@ -38,7 +39,10 @@ export const CLIENTS = [
   { client: "socket.io", server: "node", reconnects: true },
 ];
 
-/** What a pulled cable looks like; the second where the kernel's entry of the neighbour ran out meanwhile and its own ICMP told of it. */
+/**
+ * What a pulled cable looks like; the second where the kernel's entry of the neighbour ran out
+ * meanwhile and its own ICMP told of it.
+ */
 export const CUT_CAUSES = ["path-silent", "unreachable"];
 
 const PROGRAM = new URL("client-program.mjs", import.meta.url).pathname;
@@ -87,7 +91,10 @@ export class TalkingProcess {
    */
   async hears(event, after, withinMs, client) {
     for (const until = monotonicMs() + withinMs; monotonicMs() < until; await sleep(20)) {
-      const found = this.said.find((one) => one.event === event && one.at > after && (client === undefined || one.client === client));
+      const found = this.said.find(
+        (one) =>
+          one.event === event && one.at > after && (client === undefined || one.client === client),
+      );
       if (found) return found;
     }
     throw new Error(
@@ -103,7 +110,11 @@ export class ClientProcess extends TalkingProcess {
    * @param {readonly string[]} clients
    * @param {StartOptions} options
    */
-  static async start(network, clients, { mode = "watched", budgetMs, node = [], env = {}, madeAnew = false }) {
+  static async start(
+    network,
+    clients,
+    { mode = "watched", budgetMs, node = [], env = {}, madeAnew = false },
+  ) {
     const argv = [
       process.execPath,
       ...node,
@@ -114,7 +125,9 @@ export class ClientProcess extends TalkingProcess {
       `${budgetMs}`,
       ...(madeAnew ? ["anew"] : []),
     ];
-    const program = new ClientProcess(await network.spawn("left", argv, { unprivileged: true, env }));
+    const program = new ClientProcess(
+      await network.spawn("left", argv, { unprivileged: true, env }),
+    );
     for (const client of clients) await program.hears("ready", 0, STARTED_WITHIN_MS, client);
     return program;
   }

@@ -1,9 +1,12 @@
 /**
- * A program that uses clients against their servers, as the lab starts it: `node client-program.mjs CLIENT[,CLIENT...] HOST MODE BUDGET_MS [anew]`.
- * MODE is `watched` (by halfopen/heartbeat), `host` (the same with `expect: "host"`) or `alone`. On standard output it says, one JSON object a line with the client's name and
- * CLOCK_MONOTONIC in ms: ready, answered or failed (a request), lost (the connection), back (works again after a reconnect), suspect and
- * dead (the watch). With
- * `anew` a client that lost its connection is made anew until it is connected, as a program does with one that does not reconnect. Commands on standard input: `request`, and `block timer|immediate|fs MS`, which stops the event loop in such a callback.
+ * A program that uses clients against their servers, as the lab starts it: `node client-program.mjs
+ * CLIENT[,CLIENT...] HOST MODE BUDGET_MS [anew]`. MODE is `watched` (by halfopen/heartbeat), `host`
+ * (the same with `expect: "host"`) or `alone`. On standard output it says, one JSON object a line
+ * with the client's name and CLOCK_MONOTONIC in ms: ready, answered or failed (a request), lost
+ * (the connection), back (works again after a reconnect), suspect and dead (the watch). With `anew`
+ * a client that lost its connection is made anew until it is connected, as a program does with one
+ * that does not reconnect. Commands on standard input: `request`, and `block timer|immediate|fs
+ * MS`, which stops the event loop in such a callback.
  */
 import { stat } from "node:fs";
 import { createInterface } from "node:readline";
@@ -20,7 +23,9 @@ const BLOCKS = {
 };
 
 function say(event, more) {
-  process.stdout.write(`${JSON.stringify({ event, at: Number(process.hrtime.bigint() / 1000n) / 1000, ...more })}\n`);
+  process.stdout.write(
+    `${JSON.stringify({ event, at: Number(process.hrtime.bigint() / 1000n) / 1000, ...more })}\n`,
+  );
 }
 
 async function start(client) {
@@ -30,8 +35,12 @@ async function start(client) {
   };
   const watched = (watchClient) => {
     if (mode === "alone") return;
-    const watch = watchClient({ detectWithinMs: Number(budget), expect: mode === "host" ? "host" : "process" });
-    for (const event of ["suspect", "dead"]) watch.on(event, ({ cause, why }) => sayOwn(event, { cause, why }));
+    const watch = watchClient({
+      detectWithinMs: Number(budget),
+      expect: mode === "host" ? "host" : "process",
+    });
+    for (const event of ["suspect", "dead"])
+      watch.on(event, ({ cause, why }) => sayOwn(event, { cause, why }));
   };
   const connect = () => clients[client]({ host, say: sayOwn, watched });
   let isConnecting = false;
@@ -57,7 +66,8 @@ async function start(client) {
     );
 }
 
-// One after the other: to load a client takes the event loop so long that another's connect timer would run out meanwhile.
+// One after the other: to load a client takes the event loop so long that another's connect timer
+// would run out meanwhile.
 const requests = [];
 for (const name of names.split(",")) requests.push(await start(name));
 createInterface({ input: process.stdin })
@@ -66,7 +76,8 @@ createInterface({ input: process.stdin })
     if (word === "request") for (const request of requests) request();
     else if (word === "block")
       BLOCKS[where](() => {
-        // Sleeps instead of spinning: the event loop stands as still, and as many programs as there are can do it at once.
+        // Sleeps instead of spinning: the event loop stands as still, and as many programs as there
+        // are can do it at once.
         Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, Number(ms));
         say("unblocked", { where });
       });

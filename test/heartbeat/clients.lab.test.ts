@@ -10,7 +10,10 @@ const BUDGET_MS = 5000;
 const GRACE_MS = 250;
 
 /** Both connections of one client: idle, and with a request in flight when the cable is pulled. */
-async function pullCable(network: Network, { client, reconnects, keepsRequests }: (typeof CLIENTS)[number]): Promise<void> {
+async function pullCable(
+  network: Network,
+  { client, reconnects, keepsRequests }: (typeof CLIENTS)[number],
+): Promise<void> {
   const [idle, busy] = await Promise.all([
     ClientProcess.start(network, [client], { budgetMs: BUDGET_MS }),
     ClientProcess.start(network, [client], { budgetMs: BUDGET_MS }),
@@ -26,7 +29,9 @@ async function pullCable(network: Network, { client, reconnects, keepsRequests }
   }
   if (!keepsRequests) {
     const failed = await busy.hears("failed", cutAt, BUDGET_MS + 3000);
-    expect(failed.at - cutAt, `${client}: the request in flight`).toBeLessThanOrEqual(BUDGET_MS + GRACE_MS);
+    expect(failed.at - cutAt, `${client}: the request in flight`).toBeLessThanOrEqual(
+      BUDGET_MS + GRACE_MS,
+    );
   }
   const lost = await idle.hears("lost", cutAt, BUDGET_MS + 3000);
   expect(lost.at - cutAt, `${client}: its own close`).toBeLessThanOrEqual(BUDGET_MS + GRACE_MS);
@@ -38,7 +43,10 @@ async function pullCable(network: Network, { client, reconnects, keepsRequests }
   const secondCutAt = monotonicMs();
   await network.pullCable();
   const again = await idle.hears("dead", secondCutAt, BUDGET_MS + 3000);
-  expect(again.at - secondCutAt, `${client}: verdict after its reconnect at ${back.at}`).toBeLessThanOrEqual(BUDGET_MS + GRACE_MS);
+  expect(
+    again.at - secondCutAt,
+    `${client}: verdict after its reconnect at ${back.at}`,
+  ).toBeLessThanOrEqual(BUDGET_MS + GRACE_MS);
 }
 
 const needs = [...new Set(CLIENTS.map(({ server }) => SERVERS[server].needs))];

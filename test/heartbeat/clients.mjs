@@ -1,7 +1,10 @@
 import { once } from "node:events";
 import * as heartbeat from "../../dist/heartbeat/index.js";
 
-/** What makes a reconnect quick, so that tests need not wait for it; none of it changes when a client notices a dead peer. */
+/**
+ * What makes a reconnect quick, so that tests need not wait for it; none of it changes when a
+ * client notices a dead peer.
+ */
 const RETRY_MS = 200;
 const CONNECT_MS = 1000;
 
@@ -14,7 +17,10 @@ function redisSaying(redis, say) {
 
 async function newIoredis({ host, say, watched }, options) {
   const { Redis } = await import("ioredis");
-  const redis = redisSaying(new Redis({ host, retryStrategy: () => RETRY_MS, connectTimeout: CONNECT_MS, ...options }), say);
+  const redis = redisSaying(
+    new Redis({ host, retryStrategy: () => RETRY_MS, connectTimeout: CONNECT_MS, ...options }),
+    say,
+  );
   watched((watch) => heartbeat.watchIoredis(redis, watch));
   return redis;
 }
@@ -40,9 +46,13 @@ async function grpcClient({ host, say, watched }, port) {
   const asIs = (bytes) => bytes;
   const request = () =>
     new Promise((resolve, reject) =>
-      client.makeUnaryRequest("/lab.Echo/Echo", asIs, asIs, Buffer.from("x"), (error, answer) => (error ? reject(error) : resolve(answer))),
+      client.makeUnaryRequest("/lab.Echo/Echo", asIs, asIs, Buffer.from("x"), (error, answer) =>
+        error ? reject(error) : resolve(answer),
+      ),
     );
-  await new Promise((resolve, reject) => client.waitForReady(Date.now() + 10_000, (error) => (error ? reject(error) : resolve())));
+  await new Promise((resolve, reject) =>
+    client.waitForReady(Date.now() + 10_000, (error) => (error ? reject(error) : resolve())),
+  );
   const channel = client.getChannel();
   const follow = (was) =>
     channel.watchConnectivityState(was, Infinity, () => {
@@ -66,8 +76,8 @@ async function connectedBack(port, kind, host, server) {
 }
 
 /**
- * Each connects, says when it lost its connection and when it works again, and returns a request to be made later. `watched(start)` starts
- * the watch where one is wanted.
+ * Each connects, says when it lost its connection and when it works again, and returns a request to
+ * be made later. `watched(start)` starts the watch where one is wanted.
  */
 export const clients = {
   async ioredis(program) {
@@ -101,7 +111,13 @@ export const clients = {
 
   async pg({ host, say, watched }) {
     const pg = await import("pg");
-    const pool = new pg.default.Pool({ host, user: "postgres", max: 1, connectionTimeoutMillis: CONNECT_MS, idleTimeoutMillis: 0 });
+    const pool = new pg.default.Pool({
+      host,
+      user: "postgres",
+      max: 1,
+      connectionTimeoutMillis: CONNECT_MS,
+      idleTimeoutMillis: 0,
+    });
     pool.on("error", () => say("lost"));
     watched((watch) => heartbeat.watchPgPool(pool, watch));
     await pool.query("select 1");
@@ -124,14 +140,19 @@ export const clients = {
     // A command that runs gets the error, and nobody else: the stream tells its end.
     connection.on("error", () => {});
     connection.stream.on("close", () => say("lost"));
-    await new Promise((resolve, reject) => connection.connect((error) => (error ? reject(error) : resolve())));
+    await new Promise((resolve, reject) =>
+      connection.connect((error) => (error ? reject(error) : resolve())),
+    );
     watched((watch) => heartbeat.watchMysql2(connection, watch));
     return () => connection.promise().query("select 1");
   },
 
   async mqtt({ host, say, watched }) {
     const { connectAsync } = await import("mqtt");
-    const client = await connectAsync(`mqtt://${host}`, { reconnectPeriod: RETRY_MS, connectTimeout: CONNECT_MS });
+    const client = await connectAsync(`mqtt://${host}`, {
+      reconnectPeriod: RETRY_MS,
+      connectTimeout: CONNECT_MS,
+    });
     client
       .on("error", () => {})
       .on("close", () => say("lost"))
@@ -152,7 +173,12 @@ export const clients = {
 
   async nats({ host, say, watched }) {
     const { connect } = await import("@nats-io/transport-node");
-    const connection = await connect({ servers: host, reconnectTimeWait: RETRY_MS, timeout: CONNECT_MS, maxReconnectAttempts: -1 });
+    const connection = await connect({
+      servers: host,
+      reconnectTimeWait: RETRY_MS,
+      timeout: CONNECT_MS,
+      maxReconnectAttempts: -1,
+    });
     (async () => {
       for await (const { type } of connection.status()) {
         if (type === "disconnect") say("lost");
@@ -235,7 +261,11 @@ export const clients = {
 
   async "socket.io"({ host, say, watched }) {
     const { io } = await import("socket.io-client");
-    const socket = io(`ws://${host}:8084`, { reconnectionDelay: RETRY_MS, reconnectionDelayMax: RETRY_MS, timeout: CONNECT_MS });
+    const socket = io(`ws://${host}:8084`, {
+      reconnectionDelay: RETRY_MS,
+      reconnectionDelayMax: RETRY_MS,
+      timeout: CONNECT_MS,
+    });
     socket.on("disconnect", () => say("lost")).on("connect", () => say("back"));
     watched((watch) => heartbeat.watchSocketIo(socket, watch));
     await new Promise((resolve) => socket.once("connect", resolve));

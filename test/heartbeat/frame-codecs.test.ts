@@ -2,26 +2,47 @@ import { toUSVString } from "node:util";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { HalfOpenError } from "../../src/core/errors.ts";
-import { type Frame, type FrameCodec, LONGEST_CONTROL } from "../../src/heartbeat/frames/frame-codec.ts";
+import {
+  type Frame,
+  type FrameCodec,
+  LONGEST_CONTROL,
+} from "../../src/heartbeat/frames/frame-codec.ts";
 import { lengthPrefixed } from "../../src/heartbeat/frames/length-prefixed.ts";
 import { newline } from "../../src/heartbeat/frames/newline.ts";
 
 type Sent<Message> = { message: Message } | { control: string };
 
-const controls = fc.string({ unit: fc.constantFrom(..."ABCPINGO 0123456789-"), minLength: 1, maxLength: LONGEST_CONTROL });
-const lines = fc.string({ unit: "binary" }).filter((text) => !text.includes("\n") && toUSVString(text) === text);
+const controls = fc.string({
+  unit: fc.constantFrom(..."ABCPINGO 0123456789-"),
+  minLength: 1,
+  maxLength: LONGEST_CONTROL,
+});
+const lines = fc
+  .string({ unit: "binary" })
+  .filter((text) => !text.includes("\n") && toUSVString(text) === text);
 const escapes = fc.constantFrom("\u0010", "\u0010\u0010", "\u0010PING 1", "");
 
 function bytesOf<Message>(codec: FrameCodec<Message>, sent: readonly Sent<Message>[]): Buffer {
-  return Buffer.concat(sent.map((one) => ("control" in one ? codec.encodeControl(one.control) : codec.encodeMessage(one.message))));
+  return Buffer.concat(
+    sent.map((one) =>
+      "control" in one ? codec.encodeControl(one.control) : codec.encodeMessage(one.message),
+    ),
+  );
 }
 
 /** Decodes the bytes, cut at the given places. */
-function decoded<Message>(codec: FrameCodec<Message>, bytes: Buffer, cuts: readonly number[]): Frame<Message>[] {
+function decoded<Message>(
+  codec: FrameCodec<Message>,
+  bytes: Buffer,
+  cuts: readonly number[],
+): Frame<Message>[] {
   const decoder = codec.decoder();
   const frames: Frame<Message>[] = [];
-  const places = [...cuts.map((cut) => cut % (bytes.length + 1)), 0, bytes.length].sort((a, b) => a - b);
-  for (let i = 1; i < places.length; i++) frames.push(...decoder.push(bytes.subarray(places[i - 1], places[i])));
+  const places = [...cuts.map((cut) => cut % (bytes.length + 1)), 0, bytes.length].sort(
+    (a, b) => a - b,
+  );
+  for (let i = 1; i < places.length; i++)
+    frames.push(...decoder.push(bytes.subarray(places[i - 1], places[i])));
   expect(decoder.isInsideFrame).toBe(false);
   return frames;
 }
@@ -45,18 +66,29 @@ describe("a codec gives back what was sent, however it is cut", () => {
   const cuts = fc.array(fc.nat(), { maxLength: 20 });
 
   it("length-prefixed", () => {
-    const sent = fc.array(fc.oneof(fc.record({ message: fc.uint8Array({ maxLength: 300 }) }), fc.record({ control: controls })), {
-      maxLength: 20,
-    });
+    const sent = fc.array(
+      fc.oneof(
+        fc.record({ message: fc.uint8Array({ maxLength: 300 }) }),
+        fc.record({ control: controls }),
+      ),
+      {
+        maxLength: 20,
+      },
+    );
     fc.assert(
       fc.property(sent, cuts, (frames, places) => {
-        expect(stripped(decoded(lengthPrefixed(), bytesOf(lengthPrefixed(), frames), places))).toEqual(stripped(frames));
+        expect(
+          stripped(decoded(lengthPrefixed(), bytesOf(lengthPrefixed(), frames), places)),
+        ).toEqual(stripped(frames));
       }),
     );
   });
 
   it("newline", () => {
-    const sent = fc.array(fc.oneof(fc.record({ message: fc.oneof(lines, escapes) }), fc.record({ control: controls })), { maxLength: 20 });
+    const sent = fc.array(
+      fc.oneof(fc.record({ message: fc.oneof(lines, escapes) }), fc.record({ control: controls })),
+      { maxLength: 20 },
+    );
     fc.assert(
       fc.property(sent, cuts, (frames, places) => {
         expect(decoded(newline(), bytesOf(newline(), frames), places)).toEqual(frames);
@@ -86,14 +118,20 @@ describe("a hostile peer", () => {
       /a message of 2147483647 bytes, and 5000 are allowed/,
     );
     const control = Buffer.from([0x80, 0, 0, LONGEST_CONTROL + 1]);
-    expect(String(refusal(lengthPrefixed(), control))).toMatch(/a control frame of 65 bytes, and 64 are allowed/);
-    expect(refusal(lengthPrefixed({ maxFrameBytes: 5000 }), Buffer.from([0, 0, 0x13, 0x88]))).toBeNull();
+    expect(String(refusal(lengthPrefixed(), control))).toMatch(
+      /a control frame of 65 bytes, and 64 are allowed/,
+    );
+    expect(
+      refusal(lengthPrefixed({ maxFrameBytes: 5000 }), Buffer.from([0, 0, 0x13, 0x88])),
+    ).toBeNull();
   });
 
   it("is refused at the first byte of a line that is too long, also when it comes byte by byte", () => {
     const bytes = Array.from({ length: 1000 }, () => Buffer.from("a"));
     expect(refusal(newline({ maxLineBytes: 1000 }), ...bytes)).toBeNull();
-    expect(String(refusal(newline({ maxLineBytes: 1000 }), ...bytes, Buffer.from("a")))).toMatch(/longer than 1000 bytes/);
+    expect(String(refusal(newline({ maxLineBytes: 1000 }), ...bytes, Buffer.from("a")))).toMatch(
+      /longer than 1000 bytes/,
+    );
   });
 
   it("is told that a line is no UTF-8", () => {
@@ -103,13 +141,25 @@ describe("a hostile peer", () => {
 
 describe("a message that cannot be sent", () => {
   it.each([
-    [() => lengthPrefixed({ maxFrameBytes: 3 }).encodeMessage(Buffer.from("four")), /4 bytes is longer than maxFrameBytes, which is 3/],
-    [() => lengthPrefixed().encodeMessage("text" as never), /must be a Uint8Array or Buffer, got string/],
-    [() => newline({ maxLineBytes: 3 }).encodeMessage("four"), /4 bytes is longer than maxLineBytes, which is 3/],
+    [
+      () => lengthPrefixed({ maxFrameBytes: 3 }).encodeMessage(Buffer.from("four")),
+      /4 bytes is longer than maxFrameBytes, which is 3/,
+    ],
+    [
+      () => lengthPrefixed().encodeMessage("text" as never),
+      /must be a Uint8Array or Buffer, got string/,
+    ],
+    [
+      () => newline({ maxLineBytes: 3 }).encodeMessage("four"),
+      /4 bytes is longer than maxLineBytes, which is 3/,
+    ],
     [() => newline().encodeMessage("two\nlines"), /with a line feed/],
     [() => newline().encodeMessage("\ud800"), /half a surrogate pair/],
     [() => newline().encodeMessage(5 as never), /got number/],
-    [() => lengthPrefixed({ maxFrameBytes: 0 }), /maxFrameBytes must be a whole number of bytes from 1 to 2147483647, got 0/],
+    [
+      () => lengthPrefixed({ maxFrameBytes: 0 }),
+      /maxFrameBytes must be a whole number of bytes from 1 to 2147483647, got 0/,
+    ],
     [() => newline({ maxLineBytes: 1.5 }), /maxLineBytes must be a whole number/],
   ])("is refused by value and limit: %s", (attempt, message) => {
     expect(attempt).toThrow(message);

@@ -1,7 +1,7 @@
 /**
- * The Node servers of the lab: WebSocket echo on 8080, HTTP/2 on 8081, gRPC on 8082, engine.io echo on 8083, socket.io on 8084,
- * frames with a heartbeat, echoed, on 8085. Who
- * connects to 8090 and writes `ws PORT` or `engine.io PORT` is connected to, and what it sends there comes back.
+ * The Node servers of the lab: WebSocket echo on 8080, HTTP/2 on 8081, gRPC on 8082, engine.io echo
+ * on 8083, socket.io on 8084, frames with a heartbeat, echoed, on 8085. Who connects to 8090 and
+ * writes `ws PORT` or `engine.io PORT` is connected to, and what it sends there comes back.
  */
 import { createServer as createHttpServer } from "node:http";
 import { createServer } from "node:http2";
@@ -21,14 +21,24 @@ new WebSocketServer({ port: 8080, host: HOST }).on("connection", echoes);
 
 const grpc = new GrpcServer();
 const unary = { path: "/lab.Echo/Echo", requestStream: false, responseStream: false };
-const codec = { requestSerialize: asIs, requestDeserialize: asIs, responseSerialize: asIs, responseDeserialize: asIs };
-grpc.addService({ echo: { ...unary, ...codec } }, { echo: ({ request }, answer) => answer(null, request) });
+const codec = {
+  requestSerialize: asIs,
+  requestDeserialize: asIs,
+  responseSerialize: asIs,
+  responseDeserialize: asIs,
+};
+grpc.addService(
+  { echo: { ...unary, ...codec } },
+  { echo: ({ request }, answer) => answer(null, request) },
+);
 grpc.bindAsync(`[${HOST}]:8082`, ServerCredentials.createInsecure(), () => {});
 
 listen(8083, { host: HOST }).on("connection", echoes);
 
 const http = createHttpServer().listen(8084, HOST);
-new SocketIoServer(http).on("connection", (socket) => socket.on("echo", (data, answer) => answer(data)));
+new SocketIoServer(http).on("connection", (socket) =>
+  socket.on("echo", (data, answer) => answer(data)),
+);
 
 createTcpServer((socket) => {
   const channel = frameHeartbeat(socket, newline());

@@ -2,19 +2,35 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Command, type Redis } from "ioredis";
 import { expect, it } from "vitest";
 import { describeWith } from "../setup/requires.ts";
-import { type NodeRedis, REDIS_BUDGET_MS, RedisServer, type Watched, watchedIoredis, watchedNodeRedis, within } from "./redis.ts";
+import {
+  type NodeRedis,
+  REDIS_BUDGET_MS,
+  RedisServer,
+  type Watched,
+  watchedIoredis,
+  watchedNodeRedis,
+  within,
+} from "./redis.ts";
 
 const GRACE_MS = 250;
 /** While other tests run beside it. */
 const BUSY_GRACE_MS = 1500;
-/** Blocks for ever, in every spelling and by every way a client has; resolves with the answer of BLPOP, wherever it stands. */
+/**
+ * Blocks for ever, in every spelling and by every way a client has; resolves with the answer of
+ * BLPOP, wherever it stands.
+ */
 const IOREDIS_BLOCKED: Record<string, (redis: Redis, key: string) => Promise<unknown>> = {
   blpop: (redis, key) => redis.blpop(key, 0),
   "call in upper case": (redis, key) => redis.call("BLPOP", key, 0),
   "call in lower case": (redis, key) => redis.call("blpop", key, "0"),
-  "a Command": (redis, key) => redis.sendCommand(new Command("BlPop", [key, "0"], { replyEncoding: "utf8" })) as Promise<unknown>,
-  pipeline: async (redis, key) => (await redis.pipeline().get("x").blpop(key, 0).exec())?.at(-1)?.[1],
-  "behind a queue": async (redis, key) => (await Promise.all([redis.get("x"), redis.blpop(key, 0), redis.get("x")]))[1],
+  "a Command": (redis, key) =>
+    redis.sendCommand(
+      new Command("BlPop", [key, "0"], { replyEncoding: "utf8" }),
+    ) as Promise<unknown>,
+  pipeline: async (redis, key) =>
+    (await redis.pipeline().get("x").blpop(key, 0).exec())?.at(-1)?.[1],
+  "behind a queue": async (redis, key) =>
+    (await Promise.all([redis.get("x"), redis.blpop(key, 0), redis.get("x")]))[1],
   blmpop: (redis, key) => redis.call("BLMPOP", 0, 1, key, "LEFT"),
   "auto-pipelined": (redis, key) => {
     redis.options.enableAutoPipelining = true;
@@ -25,7 +41,8 @@ const NODE_REDIS_BLOCKED: Record<string, (client: NodeRedis, key: string) => Pro
   blPop: (client, key) => client.blPop(key, 0),
   "sendCommand in upper case": (client, key) => client.sendCommand(["BLPOP", key, "0"]),
   "sendCommand in lower case": (client, key) => client.sendCommand(["blpop", key, "0"]),
-  pipeline: async (client, key) => (await client.multi().get("x").addCommand(["BLPOP", key, "0"]).execAsPipeline())[1],
+  pipeline: async (client, key) =>
+    (await client.multi().get("x").addCommand(["BLPOP", key, "0"]).execAsPipeline())[1],
   "with other options": (client, key) => client.withTypeMapping({}).blPop(key, 0),
   asap: (client, key) => client.asap().blPop(key, 0),
 };
@@ -38,7 +55,11 @@ const SPIN = `redis.call('INCR', KEYS[1])
   while spentMs() < 7000 and turns < 2e7 do turns = turns + 1 end
   return 'done'`;
 
-async function livesThrough<Client>(watched: Watched<Client>, answer: Promise<unknown>, wake: () => Promise<unknown>): Promise<unknown> {
+async function livesThrough<Client>(
+  watched: Watched<Client>,
+  answer: Promise<unknown>,
+  wake: () => Promise<unknown>,
+): Promise<unknown> {
   await sleep(3 * REDIS_BUDGET_MS + 500);
   await wake();
   const got = await answer;
@@ -47,21 +68,31 @@ async function livesThrough<Client>(watched: Watched<Client>, answer: Promise<un
 }
 
 await describeWith(["redis-server"], "the watch of a Redis client", () => {
-  it.concurrent.each(Object.entries(IOREDIS_BLOCKED))("lets ioredis block for ever: %s", async (name, block) => {
-    await using server = await RedisServer.start();
-    await using other = server.plain();
-    using watched = await watchedIoredis(server.port);
-    const answer = await livesThrough(watched, block(watched.client, "jobs"), () => other.redis.rpush("jobs", "job"));
-    expect(answer, name).toEqual(name === "blmpop" ? ["jobs", ["job"]] : ["jobs", "job"]);
-  });
+  it.concurrent.each(Object.entries(IOREDIS_BLOCKED))(
+    "lets ioredis block for ever: %s",
+    async (name, block) => {
+      await using server = await RedisServer.start();
+      await using other = server.plain();
+      using watched = await watchedIoredis(server.port);
+      const answer = await livesThrough(watched, block(watched.client, "jobs"), () =>
+        other.redis.rpush("jobs", "job"),
+      );
+      expect(answer, name).toEqual(name === "blmpop" ? ["jobs", ["job"]] : ["jobs", "job"]);
+    },
+  );
 
-  it.concurrent.each(Object.entries(NODE_REDIS_BLOCKED))("lets node-redis block for ever: %s", async (_name, block) => {
-    await using server = await RedisServer.start();
-    await using other = server.plain();
-    using watched = await watchedNodeRedis(server.port);
-    const answer = await livesThrough(watched, block(watched.client, "jobs"), () => other.redis.rpush("jobs", "job"));
-    expect([["jobs", "job"], { key: "jobs", element: "job" }]).toContainEqual(answer);
-  });
+  it.concurrent.each(Object.entries(NODE_REDIS_BLOCKED))(
+    "lets node-redis block for ever: %s",
+    async (_name, block) => {
+      await using server = await RedisServer.start();
+      await using other = server.plain();
+      using watched = await watchedNodeRedis(server.port);
+      const answer = await livesThrough(watched, block(watched.client, "jobs"), () =>
+        other.redis.rpush("jobs", "job"),
+      );
+      expect([["jobs", "job"], { key: "jobs", element: "job" }]).toContainEqual(answer);
+    },
+  );
 
   it.concurrent("lets a script of 7 s run once, and answer", { timeout: 60_000 }, async () => {
     await using server = await RedisServer.start();
@@ -114,7 +145,11 @@ await describeWith(["redis-server"], "the watch of a Redis client", () => {
     await byCall.client.call("MULTI");
     await nodeRedis.client.sendCommand(["MULTI"]);
     const sets = (): Promise<unknown[]> =>
-      Promise.all([ioredis.client.set("a", "1"), byCall.client.call("SET", "b", "1"), nodeRedis.client.sendCommand(["SET", "c", "1"])]);
+      Promise.all([
+        ioredis.client.set("a", "1"),
+        byCall.client.call("SET", "b", "1"),
+        nodeRedis.client.sendCommand(["SET", "c", "1"]),
+      ]);
     expect(await sets()).toEqual(["QUEUED", "QUEUED", "QUEUED"]);
     await sleep(REDIS_BUDGET_MS + 500);
     expect(await sets()).toEqual(["QUEUED", "QUEUED", "QUEUED"]);
@@ -128,11 +163,9 @@ await describeWith(["redis-server"], "the watch of a Redis client", () => {
     for (const { said } of [ioredis, byCall, nodeRedis]) expect(said).toEqual([]);
     server.process.kill("SIGSTOP");
     const verdicts = Promise.all([ioredis, byCall, nodeRedis].map(({ dead }) => dead));
-    expect(await within(REDIS_BUDGET_MS + BUSY_GRACE_MS, verdicts), "asked again after it").toEqual([
-      "peer-hung",
-      "peer-hung",
-      "peer-hung",
-    ]);
+    expect(await within(REDIS_BUDGET_MS + BUSY_GRACE_MS, verdicts), "asked again after it").toEqual(
+      ["peer-hung", "peer-hung", "peer-hung"],
+    );
   });
 
   it("begins without a transaction after a reconnect", async () => {
@@ -144,7 +177,12 @@ await describeWith(["redis-server"], "the watch of a Redis client", () => {
     await nodeRedis.client.sendCommand(["MULTI"]);
     await other.redis.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
     await expect
-      .poll(() => [ioredis.said.length, nodeRedis.said.length, ioredis.client.status, nodeRedis.client.isReady])
+      .poll(() => [
+        ioredis.said.length,
+        nodeRedis.said.length,
+        ioredis.client.status,
+        nodeRedis.client.isReady,
+      ])
       .toEqual([1, 1, "ready", true]);
     server.process.kill("SIGSTOP");
     const verdicts = Promise.all([ioredis, nodeRedis].map(({ dead }) => dead));
@@ -180,7 +218,11 @@ await describeWith(["redis-server"], "the watch of a Redis client", () => {
     for (const { said } of [ioredis, nodeRedis, stream]) expect(said).toEqual([]);
     server.process.kill("SIGSTOP");
     const verdicts = Promise.all([ioredis, nodeRedis, stream].map(({ dead }) => dead));
-    expect(await within(1000 + REDIS_BUDGET_MS + GRACE_MS, verdicts)).toEqual(["peer-hung", "peer-hung", "peer-hung"]);
+    expect(await within(1000 + REDIS_BUDGET_MS + GRACE_MS, verdicts)).toEqual([
+      "peer-hung",
+      "peer-hung",
+      "peer-hung",
+    ]);
     isRunning = false;
   });
 
@@ -208,6 +250,10 @@ await describeWith(["redis-server"], "the watch of a Redis client", () => {
     await subscriber.client.subscribe("news");
     server.process.kill("SIGSTOP");
     const verdicts = Promise.all([ioredis, nodeRedis, subscriber].map(({ dead }) => dead));
-    expect(await within(REDIS_BUDGET_MS + GRACE_MS, verdicts)).toEqual(["peer-hung", "peer-hung", "peer-hung"]);
+    expect(await within(REDIS_BUDGET_MS + GRACE_MS, verdicts)).toEqual([
+      "peer-hung",
+      "peer-hung",
+      "peer-hung",
+    ]);
   });
 });

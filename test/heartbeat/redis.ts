@@ -25,9 +25,13 @@ export class RedisServer implements AsyncDisposable {
 
   private constructor(port: number) {
     this.port = port;
-    this.process = spawn("redis-server", ["--port", `${port}`, "--bind", "127.0.0.1", "--save", "", "--enable-debug-command", "yes"], {
-      stdio: "ignore",
-    });
+    this.process = spawn(
+      "redis-server",
+      ["--port", `${port}`, "--bind", "127.0.0.1", "--save", "", "--enable-debug-command", "yes"],
+      {
+        stdio: "ignore",
+      },
+    );
   }
 
   static async start(): Promise<RedisServer> {
@@ -64,7 +68,8 @@ export class Watched<Client> implements Disposable {
     this.client = client;
     this.watch = watch;
     this.#end = end;
-    for (const event of ["suspect", "dead", "close"] as const) watch.on(event, ({ cause }) => this.said.push(`${event} ${cause}`));
+    for (const event of ["suspect", "dead", "close"] as const)
+      watch.on(event, ({ cause }) => this.said.push(`${event} ${cause}`));
     this.dead = new Promise((resolve) => watch.on("dead", ({ cause }) => resolve(cause)));
   }
 
@@ -74,10 +79,15 @@ export class Watched<Client> implements Disposable {
   }
 }
 
-export async function watchedIoredis(port: number, detectWithinMs: number = REDIS_BUDGET_MS): Promise<Watched<Redis>> {
+export async function watchedIoredis(
+  port: number,
+  detectWithinMs: number = REDIS_BUDGET_MS,
+): Promise<Watched<Redis>> {
   const redis = new Redis(port, { retryStrategy: () => 200, maxRetriesPerRequest: null });
   redis.on("error", () => {});
-  const watched = new Watched(redis, watchIoredis(redis, { detectWithinMs }), () => redis.disconnect());
+  const watched = new Watched(redis, watchIoredis(redis, { detectWithinMs }), () =>
+    redis.disconnect(),
+  );
   await redis.ping();
   return watched;
 }
@@ -85,14 +95,21 @@ export async function watchedIoredis(port: number, detectWithinMs: number = REDI
 export type NodeRedis = ReturnType<typeof nodeRedis>;
 
 export function nodeRedis(port: number) {
-  const client = createClient({ socket: { host: "127.0.0.1", port, reconnectStrategy: () => 100 } });
+  const client = createClient({
+    socket: { host: "127.0.0.1", port, reconnectStrategy: () => 100 },
+  });
   client.on("error", () => {});
   return client;
 }
 
-export async function watchedNodeRedis(port: number, detectWithinMs: number = REDIS_BUDGET_MS): Promise<Watched<NodeRedis>> {
+export async function watchedNodeRedis(
+  port: number,
+  detectWithinMs: number = REDIS_BUDGET_MS,
+): Promise<Watched<NodeRedis>> {
   const client = nodeRedis(port);
-  const watched = new Watched(client, watchNodeRedis(client, { detectWithinMs }), () => client.destroy());
+  const watched = new Watched(client, watchNodeRedis(client, { detectWithinMs }), () =>
+    client.destroy(),
+  );
   await client.connect();
   return watched;
 }

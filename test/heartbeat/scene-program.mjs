@@ -1,6 +1,8 @@
 /**
- * A program with one watched client in one state, as the lab starts it: `node scene-program.mjs SCENE HOST BUDGET_MS`. It says one JSON object a line
- * with CLOCK_MONOTONIC in ms: `ready` (the state has begun), `dead` (the watch's verdict), `ended` (by the server), `done` (with what the scene found).
+ * A program with one watched client in one state, as the lab starts it: `node scene-program.mjs
+ * SCENE HOST BUDGET_MS`. It says one JSON object a line with CLOCK_MONOTONIC in ms: `ready` (the
+ * state has begun), `dead` (the watch's verdict), `ended` (by the server), `done` (with what the
+ * scene found).
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import * as heartbeat from "../../dist/heartbeat/index.js";
@@ -9,11 +11,14 @@ const [, , scene, host, budget] = process.argv;
 const budgetMs = Number(budget);
 
 function say(event, more) {
-  process.stdout.write(`${JSON.stringify({ event, client: scene, at: Number(process.hrtime.bigint() / 1000n) / 1000, ...more })}\n`);
+  process.stdout.write(
+    `${JSON.stringify({ event, client: scene, at: Number(process.hrtime.bigint() / 1000n) / 1000, ...more })}\n`,
+  );
 }
 
 function follow(watch) {
-  for (const event of ["suspect", "dead"]) watch.on(event, ({ cause, why }) => say(event, { cause, why }));
+  for (const event of ["suspect", "dead"])
+    watch.on(event, ({ cause, why }) => say(event, { cause, why }));
 }
 
 async function pgClient() {
@@ -27,7 +32,9 @@ async function pgClient() {
 async function mysqlConnection() {
   const { default: mysql } = await import("mysql2");
   const connection = mysql.createConnection({ host, user: "root", database: "mysql" });
-  await new Promise((resolve, reject) => connection.connect((error) => (error ? reject(error) : resolve())));
+  await new Promise((resolve, reject) =>
+    connection.connect((error) => (error ? reject(error) : resolve())),
+  );
   connection.on("error", () => {});
   connection.stream.on("close", () => say("ended"));
   return connection;
@@ -66,7 +73,11 @@ const SCENES = {
     const observer = await pgClient();
     follow(heartbeat.watchPg(client, { detectWithinMs: budgetMs }));
     const lastQuery = async () =>
-      (await observer.query("select query from pg_stat_activity where pid = $1", [client.processID])).rows[0].query;
+      (
+        await observer.query("select query from pg_stat_activity where pid = $1", [
+          client.processID,
+        ])
+      ).rows[0].query;
     await client.query("begin");
     await sleep(budgetMs);
     const inTransaction = await lastQuery();
@@ -80,7 +91,9 @@ const SCENES = {
 
   "mysql-select": () =>
     forgottenByMysql(async (connection) => {
-      await connection.query("create or replace table test_rows (id int primary key) engine = innodb");
+      await connection.query(
+        "create or replace table test_rows (id int primary key) engine = innodb",
+      );
       await connection.query("set autocommit = 0");
       await connection.query("select * from test_rows");
     }),

@@ -25,7 +25,17 @@ export const SERVERS = {
     needs: "redis-server",
     port: 6379,
     start: (network, folder) =>
-      network.spawn("right", ["redis-server", "--bind", "0.0.0.0", "--protected-mode", "no", "--save", "", "--dir", folder]),
+      network.spawn("right", [
+        "redis-server",
+        "--bind",
+        "0.0.0.0",
+        "--protected-mode",
+        "no",
+        "--save",
+        "",
+        "--dir",
+        folder,
+      ]),
   },
   postgres: {
     needs: `${POSTGRES}/postgres`,
@@ -33,9 +43,34 @@ export const SERVERS = {
     async start(network, folder) {
       const data = join(folder, "data");
       await network.run("right", ["chown", "postgres", folder]);
-      await network.run("right", [...asUser("postgres"), `${POSTGRES}/initdb`, "-D", data, "-U", "postgres", "--auth=trust", "--no-sync"]);
-      await network.run("right", [...asUser("postgres"), "sed", "-i", "$ a host all all 0.0.0.0/0 trust", join(data, "pg_hba.conf")]);
-      return network.spawn("right", [...asUser("postgres"), `${POSTGRES}/postgres`, "-D", data, "-h", "0.0.0.0", "-k", folder, "-F"]);
+      await network.run("right", [
+        ...asUser("postgres"),
+        `${POSTGRES}/initdb`,
+        "-D",
+        data,
+        "-U",
+        "postgres",
+        "--auth=trust",
+        "--no-sync",
+      ]);
+      await network.run("right", [
+        ...asUser("postgres"),
+        "sed",
+        "-i",
+        "$ a host all all 0.0.0.0/0 trust",
+        join(data, "pg_hba.conf"),
+      ]);
+      return network.spawn("right", [
+        ...asUser("postgres"),
+        `${POSTGRES}/postgres`,
+        "-D",
+        data,
+        "-h",
+        "0.0.0.0",
+        "-k",
+        folder,
+        "-F",
+      ]);
     },
   },
   mariadb: {
@@ -100,20 +135,33 @@ export const SERVERS = {
         RABBITMQ_ENABLED_PLUGINS_FILE: join(folder, "plugins"),
         RABBITMQ_PID_FILE: join(folder, "pid"),
       };
-      return network.spawn("right", [...asUser("rabbitmq"), "/usr/lib/rabbitmq/bin/rabbitmq-server"], { env });
+      return network.spawn(
+        "right",
+        [...asUser("rabbitmq"), "/usr/lib/rabbitmq/bin/rabbitmq-server"],
+        { env },
+      );
     },
   },
   node: {
     needs: "node",
     // The last to listen.
     port: 8090,
-    start: (network) => network.spawn("right", [process.execPath, new URL("node-server.mjs", import.meta.url).pathname]),
+    start: (network) =>
+      network.spawn("right", [
+        process.execPath,
+        new URL("node-server.mjs", import.meta.url).pathname,
+      ]),
   },
   "grpc-core": {
     // Debian's package python3-grpcio, for Debian's own Python.
     needs: "/usr/lib/python3/dist-packages/grpc",
     port: 50_051,
-    start: (network) => network.spawn("right", ["/usr/bin/python3", new URL("grpc-core-server.py", import.meta.url).pathname, "50051"]),
+    start: (network) =>
+      network.spawn("right", [
+        "/usr/bin/python3",
+        new URL("grpc-core-server.py", import.meta.url).pathname,
+        "50051",
+      ]),
   },
 };
 
@@ -145,8 +193,12 @@ export async function startServers(network, folder) {
  * @returns {Promise<number[]>}
  */
 export async function familyOf(network, pid) {
-  const children = (await network.run("right", ["cat", `/proc/${pid}/task/${pid}/children`])).trim().split(" ");
-  const families = await Promise.all(children.filter((child) => child !== "").map((child) => familyOf(network, Number(child))));
+  const children = (await network.run("right", ["cat", `/proc/${pid}/task/${pid}/children`]))
+    .trim()
+    .split(" ");
+  const families = await Promise.all(
+    children.filter((child) => child !== "").map((child) => familyOf(network, Number(child))),
+  );
   return [pid, ...families.flat()];
 }
 

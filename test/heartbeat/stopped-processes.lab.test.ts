@@ -10,7 +10,10 @@ const GRACE_MS = 250;
 const AUTO = new URL("../../dist/auto/index.js", import.meta.url).pathname;
 const BLOCKS = ["timer", "immediate", "fs"] as const;
 const NAMES = CLIENTS.map(({ client }) => client);
-/** What is sent behind a command that blocks on purpose is answered after it, so its server is not asked. */
+/**
+ * What is sent behind a command that blocks on purpose is answered after it, so its server is not
+ * asked.
+ */
 const NEVER_ASKED = "ioredis-blocked";
 
 /** What nobody may say while every peer lives. */
@@ -27,7 +30,9 @@ await describeWith(["root", "namespaces", ...needs], "every client at once", () 
     await using world = await World.open();
     const network = await world.network();
     const servers = await startServers(network, folder.path);
-    const start = (options: Omit<Parameters<typeof ClientProcess.start>[2], "budgetMs">): Promise<ClientProcess> =>
+    const start = (
+      options: Omit<Parameters<typeof ClientProcess.start>[2], "budgetMs">,
+    ): Promise<ClientProcess> =>
       ClientProcess.start(network, NAMES, { budgetMs: BUDGET_MS, ...options });
     const watched: ClientProcess[] = [];
     for (const _ of BLOCKS) watched.push(await start({ mode: "watched" }));
@@ -43,7 +48,8 @@ await describeWith(["root", "namespaces", ...needs], "every client at once", () 
     );
     await Promise.all(watched.map((program) => program.hears("unblocked", 0, 4 * BUDGET_MS)));
     await sleep(3000);
-    for (const [index, program] of watched.entries()) expect(harm(program), `blocked in ${BLOCKS[index]}`).toEqual([]);
+    for (const [index, program] of watched.entries())
+      expect(harm(program), `blocked in ${BLOCKS[index]}`).toEqual([]);
 
     const families = await Promise.all(servers.map(({ pid }) => familyOf(network, pid)));
     const stoppedAt = monotonicMs();
@@ -52,13 +58,20 @@ await describeWith(["root", "namespaces", ...needs], "every client at once", () 
       for (const client of NAMES.filter((name) => name !== NEVER_ASKED)) {
         const dead = await program.hears("dead", stoppedAt, BUDGET_MS + 3000, client);
         expect(dead.cause, client).toBe("peer-hung");
-        expect(dead.at - stoppedAt, `${client}: stopped server`).toBeLessThanOrEqual(BUDGET_MS + GRACE_MS);
+        expect(dead.at - stoppedAt, `${client}: stopped server`).toBeLessThanOrEqual(
+          BUDGET_MS + GRACE_MS,
+        );
       }
     await sleep(1000);
-    for (const program of watched) expect(harm(program).filter((one) => (one as { client: string }).client === NEVER_ASKED)).toEqual([]);
+    for (const program of watched)
+      expect(
+        harm(program).filter((one) => (one as { client: string }).client === NEVER_ASKED),
+      ).toEqual([]);
     // Their hosts live: who judges hosts only, and who asks nobody, leaves them alone.
     for (const client of NAMES.filter((name) => name !== NEVER_ASKED))
-      expect((await hostOnly.hears("suspect", stoppedAt, 0.1, client)).cause, client).toBe("peer-hung");
+      expect((await hostOnly.hears("suspect", stoppedAt, 0.1, client)).cause, client).toBe(
+        "peer-hung",
+      );
     for (const program of [hostOnly, plain]) {
       expect(harm(program)).toEqual([]);
       expect(program.process.errors).toEqual([]);
@@ -70,7 +83,9 @@ await describeWith(["root", "namespaces", ...needs], "every client at once", () 
     for (const program of [hostOnly, plain])
       for (const client of NAMES) {
         const lost = await program.hears("lost", cutAt, BUDGET_MS + 3000, client);
-        expect(lost.at - cutAt, `${client}: a pulled cable`).toBeLessThanOrEqual(BUDGET_MS + GRACE_MS);
+        expect(lost.at - cutAt, `${client}: a pulled cable`).toBeLessThanOrEqual(
+          BUDGET_MS + GRACE_MS,
+        );
       }
   });
 });

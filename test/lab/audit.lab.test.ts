@@ -19,13 +19,24 @@ interface Report {
   readonly problems: readonly string[];
 }
 
-/** Exit code 1 says that something was found, which is what these tests are about: the shell turns it into 0. */
-async function report(network: Network, args: readonly string[], prefix: readonly string[] = []): Promise<Report> {
+/**
+ * Exit code 1 says that something was found, which is what these tests are about: the shell turns
+ * it into 0.
+ */
+async function report(
+  network: Network,
+  args: readonly string[],
+  prefix: readonly string[] = [],
+): Promise<Report> {
   const command = [...prefix, ...HALFOPEN, "audit", "--json", ...args];
-  return JSON.parse(await network.run("left", ["sh", "-c", '"$@" || [ $? = 1 ]', "sh", ...command])) as Report;
+  return JSON.parse(
+    await network.run("left", ["sh", "-c", '"$@" || [ $? = 1 ]', "sh", ...command]),
+  ) as Report;
 }
 
-type Setup = Omit<SubjectConnection, "host" | "tls" | "role" | "id" | "budgetMs"> & { readonly family?: 4 | 6 };
+type Setup = Omit<SubjectConnection, "host" | "tls" | "role" | "id" | "budgetMs"> & {
+  readonly family?: 4 | 6;
+};
 
 async function start(network: Network, setups: readonly Setup[]): Promise<WatchedProgram> {
   const connections = setups.map(({ family = 4, ...setup }, index) => {
@@ -43,10 +54,24 @@ async function closedAt(program: WatchedProgram, id: number): Promise<number> {
   return (await program.event("closed", String(id))).at;
 }
 
-const seconds = (idleS: number, intervalS: number, count: number) => ({ idleMs: idleS * 1000, intervalMs: intervalS * 1000, count });
+const seconds = (idleS: number, intervalS: number, count: number) => ({
+  idleMs: idleS * 1000,
+  intervalMs: intervalS * 1000,
+  count,
+});
 const TIMED: readonly (Setup & { readonly name: string })[] = [
-  { name: "keepalive 2/1/3", mechanism: "none", traffic: "idle", timers: { keepalive: seconds(2, 1, 3) } },
-  { name: "keepalive 1/2/2", mechanism: "none", traffic: "idle", timers: { keepalive: seconds(1, 2, 2) } },
+  {
+    name: "keepalive 2/1/3",
+    mechanism: "none",
+    traffic: "idle",
+    timers: { keepalive: seconds(2, 1, 3) },
+  },
+  {
+    name: "keepalive 1/2/2",
+    mechanism: "none",
+    traffic: "idle",
+    timers: { keepalive: seconds(1, 2, 2) },
+  },
   {
     name: "keepalive 2/1/3 and user timeout 6 s",
     mechanism: "none",
@@ -54,21 +79,54 @@ const TIMED: readonly (Setup & { readonly name: string })[] = [
     timers: { keepalive: seconds(2, 1, 3), userTimeoutMs: 6000 },
   },
   { name: "keepalive for 5 s", mechanism: "keepalive", traffic: "idle" },
-  { name: "keepalive and user timeout for 5 s", mechanism: "keepalive+user-timeout", traffic: "idle" },
-  { name: "user timeout 4 s", mechanism: "none", traffic: "in-flight", timers: { userTimeoutMs: 4000 } },
-  { name: "keepalive and user timeout for 5 s", mechanism: "keepalive+user-timeout", traffic: "in-flight" },
-  { name: "backoff capped at 1 s", mechanism: "none", traffic: "in-flight", timers: { rtoMaxMs: 1000 } },
+  {
+    name: "keepalive and user timeout for 5 s",
+    mechanism: "keepalive+user-timeout",
+    traffic: "idle",
+  },
+  {
+    name: "user timeout 4 s",
+    mechanism: "none",
+    traffic: "in-flight",
+    timers: { userTimeoutMs: 4000 },
+  },
+  {
+    name: "keepalive and user timeout for 5 s",
+    mechanism: "keepalive+user-timeout",
+    traffic: "in-flight",
+  },
+  {
+    name: "backoff capped at 1 s",
+    mechanism: "none",
+    traffic: "in-flight",
+    timers: { rtoMaxMs: 1000 },
+  },
 ];
-const CELLS = TIMED.flatMap((cell) => ([4, 6] as const).map((family) => ({ ...cell, name: `${cell.name}, IPv${family}`, family })));
+const CELLS = TIMED.flatMap((cell) =>
+  ([4, 6] as const).map((family) => ({ ...cell, name: `${cell.name}, IPv${family}`, family })),
+);
 /** No mechanism that acts within the observation: the audit must say so. */
 const PATIENT: readonly (Setup & { readonly name: string; readonly idleMs: number | null })[] = [
   { name: "nothing", mechanism: "none", traffic: "idle", idleMs: null },
-  { name: "user timeout alone", mechanism: "none", traffic: "idle", timers: { userTimeoutMs: 2000 }, idleMs: null },
-  { name: "keepalive with the system's times", mechanism: "system-keepalive", traffic: "idle", idleMs: 7_875_000 },
+  {
+    name: "user timeout alone",
+    mechanism: "none",
+    traffic: "idle",
+    timers: { userTimeoutMs: 2000 },
+    idleMs: null,
+  },
+  {
+    name: "keepalive with the system's times",
+    mechanism: "system-keepalive",
+    traffic: "idle",
+    idleMs: 7_875_000,
+  },
 ];
 
 await describeWith(["namespaces"], "audit", () => {
-  it("foretells when each connection notices that its peer is gone, within 10 % or 0.5 s", { timeout: 90_000 }, async () => {
+  it("foretells when each connection notices that its peer is gone, within 10 % or 0.5 s", {
+    timeout: 90_000,
+  }, async () => {
     await using world = await World.open();
     const network = await world.network();
     const setups = [...CELLS, ...PATIENT];
@@ -77,7 +135,14 @@ await describeWith(["namespaces"], "audit", () => {
       setups.map(({ name: _, ...setup }) => setup),
     );
     const deaths: Death[] = [];
-    const watching = await network.spawn("left", [...HALFOPEN, "audit", "--watch", "--json", "--every", "500ms"]);
+    const watching = await network.spawn("left", [
+      ...HALFOPEN,
+      "audit",
+      "--watch",
+      "--json",
+      "--every",
+      "500ms",
+    ]);
     watching.onLine((line) => deaths.push(...(JSON.parse(line) as { deaths: Death[] }).deaths));
     await sleep(2500);
     const foretold = inOrder(await report(network, []));
@@ -88,10 +153,13 @@ await describeWith(["namespaces"], "audit", () => {
     const lookedAt = monotonicMs();
     for (const [index, { name, traffic }] of CELLS.entries()) {
       const { noticeMs, local } = foretold[index] as AuditedConnection;
-      const sinceMs = traffic === "idle" ? lookedAt - (silence[index]?.lastHeardMs ?? Number.NaN) : cutAt;
+      const sinceMs =
+        traffic === "idle" ? lookedAt - (silence[index]?.lastHeardMs ?? Number.NaN) : cutAt;
       const tookMs = (await closedAt(program, index)) - sinceMs;
       const saidMs = (traffic === "idle" ? noticeMs.idle : noticeMs.inFlight) ?? Number.NaN;
-      console.log(`audit: ${name}, ${traffic}: foretold ${Math.round(saidMs)} ms, measured ${Math.round(tookMs)} ms`);
+      console.log(
+        `audit: ${name}, ${traffic}: foretold ${Math.round(saidMs)} ms, measured ${Math.round(tookMs)} ms`,
+      );
       expect(Math.abs(tookMs - saidMs), name).toBeLessThanOrEqual(Math.max(500, 0.1 * saidMs));
       expect(silence[index]?.local).toBe(local);
     }
@@ -107,11 +175,15 @@ await describeWith(["namespaces"], "audit", () => {
       .filter((_, index) => CELLS[index]?.traffic === "idle")
       .map(({ local }) => local);
     // Post-mortems by the kernel's own events: what keepalive gave up, with its last evidence.
-    const mourned = deaths.filter(({ local, diagnosis }) => idleLocals.includes(local) && diagnosis.state === "dead");
+    const mourned = deaths.filter(
+      ({ local, diagnosis }) => idleLocals.includes(local) && diagnosis.state === "dead",
+    );
     expect(mourned.length).toBeGreaterThanOrEqual(idleLocals.length / 2);
   });
 
-  it("asks quiet connections with --nudge, finds the dead ones, ends none and changes nothing", { timeout: 60_000 }, async () => {
+  it("asks quiet connections with --nudge, finds the dead ones, ends none and changes nothing", {
+    timeout: 60_000,
+  }, async () => {
     await using world = await World.open();
     const network = await world.network();
     await start(network, [
@@ -119,7 +191,8 @@ await describeWith(["namespaces"], "audit", () => {
       { mechanism: "none", traffic: "idle", timers: { keepalive: seconds(600, 30, 4) } },
     ]);
     await sleep(1500);
-    const states = ({ connections }: Report) => connections.map(({ diagnosis }) => `${diagnosis?.state} ${diagnosis?.cause}`);
+    const states = ({ connections }: Report) =>
+      connections.map(({ diagnosis }) => `${diagnosis?.state} ${diagnosis?.cause}`);
     const before = await report(network, []);
     expect(states(await report(network, ["--nudge"]))).toEqual(["alive healthy", "alive healthy"]);
     await network.pullCable();
@@ -132,8 +205,10 @@ await describeWith(["namespaces"], "audit", () => {
     await sleep(200);
     const after = await report(network, ["--nudge"]);
     expect(states(after)).toEqual(["alive healthy", "alive healthy"]);
-    const settings = (it: Report) => it.connections.map(({ keepalive, userTimeoutMs }) => ({ keepalive, userTimeoutMs }));
-    // A count is loosened for good only while more probes are unanswered than it allows (docs/internals/kernel.md#options-set-in-the-middle): here as many were.
+    const settings = (it: Report) =>
+      it.connections.map(({ keepalive, userTimeoutMs }) => ({ keepalive, userTimeoutMs }));
+    // A count is loosened for good only while more probes are unanswered than it allows
+    // (docs/internals/kernel.md#options-set-in-the-middle): here as many were.
     const loosened = settings(after).map(({ keepalive, ...rest }) => ({
       ...rest,
       keepalive: keepalive?.enabled ? { ...keepalive, count: 4 } : keepalive,
@@ -151,18 +226,34 @@ await describeWith(["namespaces"], "audit", () => {
     expect((JSON.parse(await world.exec(outside)) as Report).connections).toEqual([]);
     const everywhere = JSON.parse(await world.exec([...outside, "--all-namespaces"])) as Report;
     expect(everywhere.connections.map(({ namespace }) => namespace).sort()).toEqual(["n0l", "n0r"]);
-    expect(everywhere.connections.every(({ settingsFrom, pid }) => settingsFrom === "read" && pid !== null)).toBe(true);
-    const user = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", "--reuid=65534", "--clear-groups"];
+    expect(
+      everywhere.connections.every(
+        ({ settingsFrom, pid }) => settingsFrom === "read" && pid !== null,
+      ),
+    ).toBe(true);
+    const user = [
+      "setpriv",
+      "--bounding-set=-all",
+      "--inh-caps=-all",
+      "--reuid=65534",
+      "--clear-groups",
+    ];
     if (process.getuid?.() !== 0) return; // a user namespace of one user has no other
     const seen = await report(network, [], user);
-    expect(seen.connections.map(({ keepalive, pid, settingsFrom }) => ({ keepalive, pid, settingsFrom }))).toEqual([
-      { keepalive: null, pid: null, settingsFrom: "assumed" },
-    ]);
+    expect(
+      seen.connections.map(({ keepalive, pid, settingsFrom }) => ({
+        keepalive,
+        pid,
+        settingsFrom,
+      })),
+    ).toEqual([{ keepalive: null, pid: null, settingsFrom: "assumed" }]);
     expect(seen.problems.join()).toMatch(/root/);
     expect(seen.connections[0]?.diagnosis?.unknown.join()).toMatch(/assumed/);
   });
 
-  it("tells who depends on the system's keepalive times, and system set changes them for those", { timeout: 60_000 }, async () => {
+  it("tells who depends on the system's keepalive times, and system set changes them for those", {
+    timeout: 60_000,
+  }, async () => {
     await using world = await World.open();
     const network = await world.network();
     await world.exec(["mount", "-t", "tmpfs", "tmpfs", "/etc/sysctl.d"]);
@@ -170,15 +261,36 @@ await describeWith(["namespaces"], "audit", () => {
       { mechanism: "system-keepalive", traffic: "idle" },
       { mechanism: "none", traffic: "idle" },
     ]);
-    const system = async (args: readonly string[]) => network.run("left", [...HALFOPEN, "system", ...args]);
-    const dependents = async () => (JSON.parse(await system(["--json"])) as { dependents: object }).dependents;
-    expect(await dependents()).toMatchObject({ connections: 2, onKeepalive: 1, withoutKeepalive: 1, onRetries: 2 });
-    const said = await system(["set", "--idle", "60s", "--interval", "10s", "--count", "3", "--yes", "--persist"]);
+    const system = async (args: readonly string[]) =>
+      network.run("left", [...HALFOPEN, "system", ...args]);
+    const dependents = async () =>
+      (JSON.parse(await system(["--json"])) as { dependents: object }).dependents;
+    expect(await dependents()).toMatchObject({
+      connections: 2,
+      onKeepalive: 1,
+      withoutKeepalive: 1,
+      onRetries: 2,
+    });
+    const said = await system([
+      "set",
+      "--idle",
+      "60s",
+      "--interval",
+      "10s",
+      "--count",
+      "3",
+      "--yes",
+      "--persist",
+    ]);
     expect(said).toContain(
       "undo: halfopen system set --idle 7200000ms --interval 75000ms --count 9 --yes && rm /etc/sysctl.d/90-halfopen.conf",
     );
-    expect(await network.run("left", ["cat", "/etc/sysctl.d/90-halfopen.conf"])).toContain("net.ipv4.tcp_keepalive_time = 60\n");
-    const [dependent] = (await report(network, [])).connections.filter(({ keepalive }) => keepalive?.enabled);
+    expect(await network.run("left", ["cat", "/etc/sysctl.d/90-halfopen.conf"])).toContain(
+      "net.ipv4.tcp_keepalive_time = 60\n",
+    );
+    const [dependent] = (await report(network, [])).connections.filter(
+      ({ keepalive }) => keepalive?.enabled,
+    );
     expect(dependent).toMatchObject({ keepalive: seconds(60, 10, 3), noticeMs: { idle: 90_000 } });
   });
 });

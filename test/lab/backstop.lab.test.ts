@@ -15,25 +15,38 @@ interface Setting {
   readonly zeroWindowToleranceMs?: number;
 }
 
-/** The connections that the watched host still holds, as its kernel sees them: the process itself says nothing any more. */
+/**
+ * The connections that the watched host still holds, as its kernel sees them: the process itself
+ * says nothing any more.
+ */
 async function openConnections(network: Network): Promise<number> {
   const listing = await network.run("left", ["cat", "/proc/net/tcp"]);
-  return listing.split("\n").filter((line) => line.includes(`:${PEER_PORTS.sink.toString(16).toUpperCase()} 01 `)).length;
+  return listing
+    .split("\n")
+    .filter((line) => line.includes(`:${PEER_PORTS.sink.toString(16).toUpperCase()} 01 `)).length;
 }
 
-/** Stops the watching process for good around a cut, and returns how long the kernel then takes to end the connection. */
+/**
+ * Stops the watching process for good around a cut, and returns how long the kernel then takes to
+ * end the connection.
+ */
 async function endedByKernelAfter(setting: Setting, giveUpMs: number): Promise<number> {
   await using world = await World.open();
   const network = await world.network();
   const { env, ...connection } = setting;
-  const { process: subject } = await startWatchedProgram(network, [{ id: "0", ...connection }], env);
+  const { process: subject } = await startWatchedProgram(
+    network,
+    [{ id: "0", ...connection }],
+    env,
+  );
   await sleep(3000);
   expect(await openConnections(network)).toBe(1);
   if (setting.traffic === "idle") await subject.signal("SIGSTOP");
   const cutAt = monotonicMs();
   await network.pullCable("right");
-  // In flight: what was written after the cut is unacknowledged, and the user timeout, where there is one, is on from the next look
-  // on: at most 1 s of silence, an answer window and the rounding later.
+  // In flight: what was written after the cut is unacknowledged, and the user timeout, where there
+  // is one, is on from the next look on: at most 1 s of silence, an answer window and the rounding
+  // later.
   if (setting.traffic === "in-flight") {
     await sleep(1500);
     await subject.signal("SIGSTOP");
@@ -45,29 +58,51 @@ async function endedByKernelAfter(setting: Setting, giveUpMs: number): Promise<n
   return Number.POSITIVE_INFINITY;
 }
 
-await describeWith(["namespaces"], "the watching process is stopped for good, and the kernel", () => {
-  it.concurrent("ends an idle connection after idle + interval x count", { timeout: 90_000 }, async () => {
-    const budgetMs = 3000;
-    const tookMs = await endedByKernelAfter({ budgetMs, traffic: "idle" }, 60_000);
-    console.log(`backstop: idle connection, budget ${budgetMs} ms, ended ${Math.round(tookMs)} ms after the cut`);
-    // docs/when-it-fires.md: never before two budgets, so that it cannot end a live connection; at the latest idle 1 s + 40 probes of 1 s + 1/8.
-    expect(tookMs).toBeGreaterThan(2 * budgetMs);
-    expect(tookMs).toBeLessThan(1.125 * 41_000 + 500);
-  });
+await describeWith(
+  ["namespaces"],
+  "the watching process is stopped for good, and the kernel",
+  () => {
+    it.concurrent("ends an idle connection after idle + interval x count", {
+      timeout: 90_000,
+    }, async () => {
+      const budgetMs = 3000;
+      const tookMs = await endedByKernelAfter({ budgetMs, traffic: "idle" }, 60_000);
+      console.log(
+        `backstop: idle connection, budget ${budgetMs} ms, ended ${Math.round(tookMs)} ms after the cut`,
+      );
+      // docs/when-it-fires.md: never before two budgets, so that it cannot end a live connection;
+      // at the latest idle 1 s + 40 probes of 1 s + 1/8.
+      expect(tookMs).toBeGreaterThan(2 * budgetMs);
+      expect(tookMs).toBeLessThan(1.125 * 41_000 + 500);
+    });
 
-  it.concurrent("ends data in flight when the capped backoff has run out", { timeout: 60_000 }, async () => {
-    const budgetMs = 3000;
-    const tookMs = await endedByKernelAfter({ budgetMs, traffic: "in-flight" }, 40_000);
-    console.log(`backstop: data in flight, budget ${budgetMs} ms, ended ${Math.round(tookMs)} ms after the cut`);
-    expect(tookMs).toBeGreaterThan(2 * budgetMs);
-    expect(tookMs).toBeLessThan(1.125 * 15_000 + 1000);
-  });
+    it.concurrent("ends data in flight when the capped backoff has run out", {
+      timeout: 60_000,
+    }, async () => {
+      const budgetMs = 3000;
+      const tookMs = await endedByKernelAfter({ budgetMs, traffic: "in-flight" }, 40_000);
+      console.log(
+        `backstop: data in flight, budget ${budgetMs} ms, ended ${Math.round(tookMs)} ms after the cut`,
+      );
+      expect(tookMs).toBeGreaterThan(2 * budgetMs);
+      expect(tookMs).toBeLessThan(1.125 * 15_000 + 1000);
+    });
 
-  it.concurrent("ends data in flight by the user timeout where the kernel has no cap on backoff", { timeout: 90_000 }, async () => {
-    const setting = { budgetMs: 3000, traffic: "in-flight" as const, env: { HALFOPEN_MASK: "rto-max" }, zeroWindowToleranceMs: 12_000 };
-    const tookMs = await endedByKernelAfter(setting, 60_000);
-    console.log(`backstop: data in flight, no RTO cap, user timeout 12000 ms, ended ${Math.round(tookMs)} ms after the cut`);
-    expect(tookMs).toBeGreaterThan(11_500);
-    expect(tookMs).toBeLessThan(1.125 * 12_000 + 1500);
-  });
-});
+    it.concurrent("ends data in flight by the user timeout where the kernel has no cap on backoff", {
+      timeout: 90_000,
+    }, async () => {
+      const setting = {
+        budgetMs: 3000,
+        traffic: "in-flight" as const,
+        env: { HALFOPEN_MASK: "rto-max" },
+        zeroWindowToleranceMs: 12_000,
+      };
+      const tookMs = await endedByKernelAfter(setting, 60_000);
+      console.log(
+        `backstop: data in flight, no RTO cap, user timeout 12000 ms, ended ${Math.round(tookMs)} ms after the cut`,
+      );
+      expect(tookMs).toBeGreaterThan(11_500);
+      expect(tookMs).toBeLessThan(1.125 * 12_000 + 1500);
+    });
+  },
+);

@@ -8,8 +8,9 @@ import { problemsOf } from "./problems.ts";
 const CUTS = FAULTS.filter(({ effect }) => effect === "cuts").map(({ id }) => id);
 
 /**
- * What one cell may differ from another by the phase of its traffic alone: a reboot is told by the answer to the next segment, which is a
- * write (each 100 ms) or the retransmission of a lost one (after at least 200 ms).
+ * What one cell may differ from another by the phase of its traffic alone: a reboot is told by the
+ * answer to the next segment, which is a write (each 100 ms) or the retransmission of a lost one
+ * (after at least 200 ms).
  */
 const PHASE_OF_TRAFFIC_MS = 300;
 
@@ -23,16 +24,26 @@ await describeWith(["namespaces", "nft", "conntrack"], "the cable is pulled, and
     "finds every peer that is gone without a word within %d ms, or the time the proof takes, plus 250, and says why",
     { timeout: 90_000 },
     async (budgetMs) => {
-      const report = await runLab({ faults: CUTS, mechanisms: ["watch"], detectWithinMs: budgetMs });
+      const report = await runLab({
+        faults: CUTS,
+        mechanisms: ["watch"],
+        detectWithinMs: budgetMs,
+      });
       expect(report.skipped).toEqual([]);
       expect(problemsOf(report.cells)).toEqual([]);
       expect(report.summary.asPredicted, "cells as predicted").toBe(report.summary.predicted);
       // Every fault in both traffics where it has both, IPv4 and IPv6, plain and TLS.
       expect(report.cells.length).toBe(
-        4 * FAULTS.filter(({ effect }) => effect === "cuts").reduce((sum, { traffics }) => sum + traffics.length, 0),
+        4 *
+          FAULTS.filter(({ effect }) => effect === "cuts").reduce(
+            (sum, { traffics }) => sum + traffics.length,
+            0,
+          ),
       );
       const idle = median(
-        report.cells.filter(({ traffic }) => traffic === "idle").map(({ detectedMs }) => detectedMs ?? Number.POSITIVE_INFINITY),
+        report.cells
+          .filter(({ traffic }) => traffic === "idle")
+          .map(({ detectedMs }) => detectedMs ?? Number.POSITIVE_INFINITY),
       );
       console.log(
         `budget ${budgetMs} ms: median detection of an idle connection ${idle} ms (${(idle / budgetMs).toFixed(2)} of the budget)`,
@@ -44,14 +55,20 @@ await describeWith(["namespaces", "nft", "conntrack"], "the cable is pulled, and
   it("hears of a reboot and of a killed process from the kernel, as soon as a plain socket does", {
     timeout: 60_000,
   }, async () => {
-    const report = await runLab({ faults: ["peer-rebooted", "peer-killed"], mechanisms: ["none", "watch"], traffics: ["in-flight"] });
+    const report = await runLab({
+      faults: ["peer-rebooted", "peer-killed"],
+      mechanisms: ["none", "watch"],
+      traffics: ["in-flight"],
+    });
     expect(problemsOf(report.cells)).toEqual([]);
     for (const id of ["peer-rebooted", "peer-killed"]) {
       const times = (mechanism: string): number[] =>
         report.cells
           .filter((cell) => cell.fault === id && cell.mechanism === mechanism)
           .map(({ detectedMs }) => detectedMs ?? Number.POSITIVE_INFINITY);
-      expect(Math.max(...times("watch"))).toBeLessThanOrEqual(Math.max(...times("none")) + PHASE_OF_TRAFFIC_MS);
+      expect(Math.max(...times("watch"))).toBeLessThanOrEqual(
+        Math.max(...times("none")) + PHASE_OF_TRAFFIC_MS,
+      );
     }
   });
 });

@@ -11,7 +11,12 @@ import { problemsOf } from "./problems.ts";
 function watchCells(traffic: CellPlan["traffic"], count: number): CellPlan[] {
   return Array.from(
     { length: count },
-    (_, i): CellPlan => ({ mechanism: "watch", traffic, family: i % 2 === 0 ? 4 : 6, tls: i % 5 === 4 }),
+    (_, i): CellPlan => ({
+      mechanism: "watch",
+      traffic,
+      family: i % 2 === 0 ? 4 : 6,
+      tls: i % 5 === 4,
+    }),
   );
 }
 
@@ -21,19 +26,42 @@ function fault(id: string): Fault {
   return found;
 }
 
-/** Runs connections of one fault in a world of their own and returns the false alarms among them. */
-async function falseAlarms(what: Fault, cells: readonly CellPlan[], budgetMs = 5000): Promise<string[]> {
+/**
+ * Runs connections of one fault in a world of their own and returns the false alarms among them.
+ */
+async function falseAlarms(
+  what: Fault,
+  cells: readonly CellPlan[],
+  budgetMs = 5000,
+): Promise<string[]> {
   await using world = await World.open();
-  const results = await runFault(world, { fault: what, cells, budgetMs, isQuick: false, observeMs: 0 });
+  const results = await runFault(world, {
+    fault: what,
+    cells,
+    budgetMs,
+    isQuick: false,
+    observeMs: 0,
+  });
   expect(results).toHaveLength(cells.length);
   return results
     .filter((cell) => cell.falseAlarm)
-    .map((cell) => `${cell.traffic} after ${cell.detectedMs} ms: ${cell.diagnosis?.why.join("; ")}`);
+    .map(
+      (cell) => `${cell.traffic} after ${cell.detectedMs} ms: ${cell.diagnosis?.why.join("; ")}`,
+    );
 }
 
 await describeWith(["namespaces"], "watch gives nobody up who lives", () => {
-  it.concurrent("of a peer that stops, does not read or has an outage, and of itself standing still", { timeout: 90_000 }, async () => {
-    const faults = ["outage-2s", "event-loop-blocked", "process-stopped", "peer-stopped", "peer-stopped-streaming", "peer-not-reading"];
+  it.concurrent("of a peer that stops, does not read or has an outage, and of itself standing still", {
+    timeout: 90_000,
+  }, async () => {
+    const faults = [
+      "outage-2s",
+      "event-loop-blocked",
+      "process-stopped",
+      "peer-stopped",
+      "peer-stopped-streaming",
+      "peer-not-reading",
+    ];
     const report = await runLab({ faults, mechanisms: ["watch"] });
     expect(problemsOf(report.cells)).toEqual([]);
   });
@@ -43,12 +71,21 @@ await describeWith(["namespaces"], "watch gives nobody up who lives", () => {
     timeout: lossMs + 60_000,
   }, async () => {
     const lossy = { ...fault("random-loss-10"), lastsMs: () => lossMs };
-    expect(await falseAlarms(lossy, [...watchCells("idle", 25), ...watchCells("in-flight", 25)])).toEqual([]);
+    expect(
+      await falseAlarms(lossy, [...watchCells("idle", 25), ...watchCells("in-flight", 25)]),
+    ).toEqual([]);
   });
 
   const idleMs = longOrShort(600_000, 60_000);
-  it.concurrent(`of 200 idle connections in ${idleMs / 1000} s (${lengthName})`, { timeout: idleMs + 60_000 }, async () => {
-    const calm: Fault = { ...fault("outage-2s"), id: "calm", lastsMs: () => idleMs, strike: async () => {} };
+  it.concurrent(`of 200 idle connections in ${idleMs / 1000} s (${lengthName})`, {
+    timeout: idleMs + 60_000,
+  }, async () => {
+    const calm: Fault = {
+      ...fault("outage-2s"),
+      id: "calm",
+      lastsMs: () => idleMs,
+      strike: async () => {},
+    };
     expect(await falseAlarms(calm, watchCells("idle", 200))).toEqual([]);
   });
 });

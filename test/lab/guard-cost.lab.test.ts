@@ -3,7 +3,10 @@ import { measure } from "../../bench/audit/guard-cost.mjs";
 import { describeWith } from "../setup/requires.ts";
 import { lengthName, longOrShort } from "../setup/run-length.ts";
 
-/** Under 3 % is the promise, measured over a minute; a short run on a shared machine may see V8 compile and others' load. */
+/**
+ * Under 3 % is the promise, measured over a minute; a short run on a shared machine may see V8
+ * compile and others' load.
+ */
 const MOST_PERCENT = longOrShort(3, 10);
 const LASTING = longOrShort({ settling: 20, seconds: 60 }, { settling: 8, seconds: 8 });
 

@@ -12,7 +12,10 @@ import { describeWith } from "../setup/requires.ts";
 import { everyCell, HOSTILE } from "./report-of.ts";
 
 const report = everyCell();
-const simulated = SCENARIOS.map((scenario) => ({ scenario, curves: detectorCurves(scenario, { heartbeats: 20_000, steps: 5, seed: 1 }) }));
+const simulated = SCENARIOS.map((scenario) => ({
+  scenario,
+  curves: detectorCurves(scenario, { heartbeats: 20_000, steps: 5, seed: 1 }),
+}));
 const page = labPage(report, simulated);
 
 describe("the page of a lab report", () => {
@@ -29,14 +32,18 @@ describe("the page of a lab report", () => {
     expect(inside).toBeLessThan(judged.length);
     expect(page).toContain(`<b>${inside} / ${judged.length}</b>`);
     expect(page).toContain("not as predicted: cable-pulled, idle, heartbeat, IPv4");
-    const killed = report.cells.filter(({ mechanism, falseAlarm }) => mechanism === "watch" && falseAlarm).length;
+    const killed = report.cells.filter(
+      ({ mechanism, falseAlarm }) => mechanism === "watch" && falseAlarm,
+    ).length;
     expect(page).toContain(`<b>${killed}</b>live peers given up by watch`);
   });
 
   it("loads nothing, runs nothing, and shows hostile text as text", () => {
     expect(page).not.toContain(HOSTILE);
     expect(page).not.toMatch(/<script|<img|<link|<iframe|@import|url\(/);
-    expect(page.replaceAll("http://www.w3.org/2000/svg", "").match(/<[^>]*https?:\/\/[^>]*>/g)).toBeNull();
+    expect(
+      page.replaceAll("http://www.w3.org/2000/svg", "").match(/<[^>]*https?:\/\/[^>]*>/g),
+    ).toBeNull();
   });
 
   it("draws a line for every detector and for the bound, which none undercuts by more than chance", () => {
@@ -44,12 +51,16 @@ describe("the page of a lab report", () => {
       const [bound, ...detectors] = curves;
       if (!bound) throw new Error("no curves");
       expect(bound.isBound).toBe(true);
-      expect(detectors.map(({ name }) => name)).toEqual(expect.arrayContaining(["NFD-S", "NFD-E", "fixed timeout", "phi, normal"]));
+      expect(detectors.map(({ name }) => name)).toEqual(
+        expect.arrayContaining(["NFD-S", "NFD-E", "fixed timeout", "phi, normal"]),
+      );
       for (const { name, points } of detectors) {
         for (const { detectionMs, mistakesPerHour, mistakes } of points) {
           const least = boundAt(bound, detectionMs) ?? 0;
           // Losses come in bursts of some five heartbeats: four deviations of such a count.
-          expect(mistakesPerHour, `${name} at ${detectionMs} ms`).toBeGreaterThan(least * (1 - Math.min(0.9, 4 * Math.sqrt(5 / mistakes))));
+          expect(mistakesPerHour, `${name} at ${detectionMs} ms`).toBeGreaterThan(
+            least * (1 - Math.min(0.9, 4 * Math.sqrt(5 / mistakes))),
+          );
         }
       }
     }
@@ -107,7 +118,11 @@ await describeWith(["chromium"], "the page of a lab report in a browser", () => 
       .map(({ params }) => (params.request as { url: string }).url);
     expect(asked.length).toBeGreaterThan(0);
     expect([...new Set(asked)]).toEqual([url]);
-    expect(browser.events.filter(({ method }) => method === "Log.entryAdded" || method === "Runtime.consoleAPICalled")).toEqual([]);
+    expect(
+      browser.events.filter(
+        ({ method }) => method === "Log.entryAdded" || method === "Runtime.consoleAPICalled",
+      ),
+    ).toEqual([]);
   });
 });
 

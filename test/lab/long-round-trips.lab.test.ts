@@ -13,42 +13,66 @@ const CASES = [
 const CALM_MS = 25_000;
 /** In flight up to eight transmissions prove it, up to two round trips apart. */
 const FIND_WITHIN_MS = 60_000;
-/** Later than promised by the kernel's timers, earlier by one of the eight transmissions: a tail loss probe that sends new data is not counted. */
+/**
+ * Later than promised by the kernel's timers, earlier by one of the eight transmissions: a tail
+ * loss probe that sends new data is not counted.
+ */
 const FORETOLD = { latest: 1.1, earliest: 0.8 };
 /** Assumed of a path before anything was seen of it. */
 const PRIOR_LOSS = 0.01;
 
 type Run = Awaited<ReturnType<typeof measureLoss>>;
 
-await describeWith(["namespaces"], "connections whose round trips are long, on a path that loses nothing", () => {
-  let runs: readonly Run[] = [];
+await describeWith(
+  ["namespaces"],
+  "connections whose round trips are long, on a path that loses nothing",
+  () => {
+    let runs: readonly Run[] = [];
 
-  beforeAll(async () => {
-    const settings = { connections: 20, traffic: "mixed", loss: 0, forMs: CALM_MS, findWithinMs: FIND_WITHIN_MS };
-    runs = await Promise.all(CASES.map((one) => measureLoss({ ...settings, ...one })));
-  }, 120_000);
+    beforeAll(async () => {
+      const settings = {
+        connections: 20,
+        traffic: "mixed",
+        loss: 0,
+        forMs: CALM_MS,
+        findWithinMs: FIND_WITHIN_MS,
+      };
+      runs = await Promise.all(CASES.map((one) => measureLoss({ ...settings, ...one })));
+    }, 120_000);
 
-  describe.each(CASES.map((one, index) => ({ ...one, index })))("budget $detectWithinMs ms, $delayMs ms each way", ({ index, ...one }) => {
-    const run = (): Run => runs[index] as Run;
+    describe.each(CASES.map((one, index) => ({ ...one, index })))(
+      "budget $detectWithinMs ms, $delayMs ms each way",
+      ({ index, ...one }) => {
+        const run = (): Run => runs[index] as Run;
 
-    it("live for 25 s, and learn of no loss", () => {
-      const { falseAlarms, unjudged, learned, suspicions, refuted } = run();
-      console.log(`${one.detectWithinMs} ms, ${2 * one.delayMs} ms: ${suspicions} suspicions, ${refuted} refuted, ${learned?.max} lost`);
-      expect(falseAlarms).toEqual([]);
-      expect(unjudged).toEqual([]);
-      // An answer that is on its way is late, not lost.
-      expect(learned?.max).toBeLessThanOrEqual(PRIOR_LOSS);
-    });
+        it("live for 25 s, and learn of no loss", () => {
+          const { falseAlarms, unjudged, learned, suspicions, refuted } = run();
+          console.log(
+            `${one.detectWithinMs} ms, ${2 * one.delayMs} ms: ${suspicions} suspicions, ${refuted} refuted, ${learned?.max} lost`,
+          );
+          expect(falseAlarms).toEqual([]);
+          expect(unjudged).toEqual([]);
+          // An answer that is on its way is late, not lost.
+          expect(learned?.max).toBeLessThanOrEqual(PRIOR_LOSS);
+        });
 
-    it("are found dead all the same, with data in flight when `applied` foretells", () => {
-      const { cut, found, detection, promisedMs, inFlight } = run();
-      console.log(`found ${found} of ${cut} after ${quantilesOf(detection)}, promised idle ${promisedMs?.max} ms`);
-      const shares = inFlight.map(({ foundMs, promisedMs: withinMs }) => foundMs / withinMs).sort((a, b) => a - b);
-      console.log(`in flight after ${shares.map((share) => share.toFixed(2)).join(", ")} of the promised time`);
-      expect(found).toBe(cut);
-      expect(shares.length).toBe(cut / 2);
-      expect(shares[0]).toBeGreaterThan(FORETOLD.earliest);
-      expect(shares.at(-1)).toBeLessThan(FORETOLD.latest);
-    });
-  });
-});
+        it("are found dead all the same, with data in flight when `applied` foretells", () => {
+          const { cut, found, detection, promisedMs, inFlight } = run();
+          console.log(
+            `found ${found} of ${cut} after ${quantilesOf(detection)}, promised idle ${promisedMs?.max} ms`,
+          );
+          const shares = inFlight
+            .map(({ foundMs, promisedMs: withinMs }) => foundMs / withinMs)
+            .sort((a, b) => a - b);
+          console.log(
+            `in flight after ${shares.map((share) => share.toFixed(2)).join(", ")} of the promised time`,
+          );
+          expect(found).toBe(cut);
+          expect(shares.length).toBe(cut / 2);
+          expect(shares[0]).toBeGreaterThan(FORETOLD.earliest);
+          expect(shares.at(-1)).toBeLessThan(FORETOLD.latest);
+        });
+      },
+    );
+  },
+);

@@ -5,16 +5,22 @@ import { runLab } from "../../src/lab/run-lab.ts";
 import { describeWith } from "../setup/requires.ts";
 import { problemsOf } from "./problems.ts";
 
-const SILENT_CUTS = FAULTS.filter(({ effect, needs, id }) => effect === "cuts" && !needs && id !== "dead-behind-closed-window").map(
-  ({ id }) => id,
-);
+const SILENT_CUTS = FAULTS.filter(
+  ({ effect, needs, id }) => effect === "cuts" && !needs && id !== "dead-behind-closed-window",
+).map(({ id }) => id);
 
 await describeWith(["namespaces"], "on a system that has less, watch", () => {
   it.concurrent("finds every silent cut without TCP_RTO_MAX_MS (Linux before 6.15): idle within the budget, in flight by the sixth timeout", {
     timeout: 60_000,
   }, async () => {
-    const report = await runLab({ faults: SILENT_CUTS, mechanisms: ["watch"], isQuick: true, env: { HALFOPEN_MASK: "rto-max" } });
-    // Without a cap the sixth transmission leaves 3.4 s after the first, or 6.7 s where the tail loss probe was not seen.
+    const report = await runLab({
+      faults: SILENT_CUTS,
+      mechanisms: ["watch"],
+      isQuick: true,
+      env: { HALFOPEN_MASK: "rto-max" },
+    });
+    // Without a cap the sixth transmission leaves 3.4 s after the first, or 6.7 s where the tail
+    // loss probe was not seen.
     const isBySixth = ({ traffic, detectedMs }: LabCell): boolean =>
       traffic === "in-flight" && (detectedMs ?? Number.POSITIVE_INFINITY) < 9000;
     expect(problemsOf(report.cells.filter((cell) => !isBySixth(cell)))).toEqual([]);
@@ -23,8 +29,19 @@ await describeWith(["namespaces"], "on a system that has less, watch", () => {
   it.concurrent("finds a cable pulled, idle and in flight, from a TCP_INFO of 104 bytes, as the oldest kernels have", {
     timeout: 60_000,
   }, async () => {
-    const faults = ["cable-pulled", "router-black-hole", "peer-crashed", "outage-2s", "peer-not-reading"];
-    const report = await runLab({ faults, mechanisms: ["watch"], isQuick: true, env: { HALFOPEN_MASK: "tcp-info=104" } });
+    const faults = [
+      "cable-pulled",
+      "router-black-hole",
+      "peer-crashed",
+      "outage-2s",
+      "peer-not-reading",
+    ];
+    const report = await runLab({
+      faults,
+      mechanisms: ["watch"],
+      isQuick: true,
+      env: { HALFOPEN_MASK: "tcp-info=104" },
+    });
     expect(problemsOf(report.cells)).toEqual([]);
   });
 
@@ -40,14 +57,17 @@ await describeWith(["namespaces"], "on a system that has less, watch", () => {
     });
     for (const { detectedMs, diagnosis } of report.cells) {
       console.log(`closed window without the cap: found after ${detectedMs} ms`);
-      // The window is closed for up to 8 s when the fault strikes. The next probe is as long away at most, and an eighth; three more double it.
+      // The window is closed for up to 8 s when the fault strikes. The next probe is as long away
+      // at most, and an eighth; three more double it.
       expect(detectedMs ?? Number.POSITIVE_INFINITY).toBeLessThan((1 + 2 + 4 + 8) * 1.125 * 8000);
       expect(diagnosis?.cause).toBe("path-silent");
       expect(diagnosis?.unknown.join()).toMatch(/TCP_RTO_MAX_MS/);
     }
   });
 
-  it.concurrent("finds an idle cut by the kernel's keepalive alone where no native back-end can be had", { timeout: 60_000 }, async () => {
+  it.concurrent("finds an idle cut by the kernel's keepalive alone where no native back-end can be had", {
+    timeout: 60_000,
+  }, async () => {
     const report = await runLab({
       faults: ["cable-pulled"],
       mechanisms: ["watch"],

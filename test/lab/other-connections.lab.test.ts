@@ -13,27 +13,39 @@ async function localPort(subject: WatchedProgram, id: string): Promise<string> {
   return diagnosis.local?.split(":").at(-1) ?? "";
 }
 
-await describeWith(["namespaces", "nft", "conntrack"], "several connections to one peer tell more than one", () => {
-  it.concurrent("a flow that the NAT forgot, from a peer that died", { timeout: 40_000 }, async () => {
-    await using world = await World.open();
-    const network = await world.network({ variant: "router", nat: true });
-    const subject = await startWatchedProgram(network, CONNECTIONS);
-    const port = await localPort(subject, "a");
-    await sleep(1500);
-    await network.run("mid", ["conntrack", "-D", "-p", "tcp", "--orig-port-src", port]);
-    const { diagnosis } = await subject.event("dead", "a");
-    expect(diagnosis.why.join("; ")).toMatch(/2 other connections to the same peer are alive: a NAT or firewall forgot this flow/);
-    expect(subject.events.filter(({ event, id }) => event === "dead" && id !== "a")).toEqual([]);
-  });
+await describeWith(
+  ["namespaces", "nft", "conntrack"],
+  "several connections to one peer tell more than one",
+  () => {
+    it.concurrent("a flow that the NAT forgot, from a peer that died", {
+      timeout: 40_000,
+    }, async () => {
+      await using world = await World.open();
+      const network = await world.network({ variant: "router", nat: true });
+      const subject = await startWatchedProgram(network, CONNECTIONS);
+      const port = await localPort(subject, "a");
+      await sleep(1500);
+      await network.run("mid", ["conntrack", "-D", "-p", "tcp", "--orig-port-src", port]);
+      const { diagnosis } = await subject.event("dead", "a");
+      expect(diagnosis.why.join("; ")).toMatch(
+        /2 other connections to the same peer are alive: a NAT or firewall forgot this flow/,
+      );
+      expect(subject.events.filter(({ event, id }) => event === "dead" && id !== "a")).toEqual([]);
+    });
 
-  it.concurrent("a peer that died, from a flow that the NAT forgot", { timeout: 40_000 }, async () => {
-    await using world = await World.open();
-    const network = await world.network();
-    const subject = await startWatchedProgram(network, CONNECTIONS);
-    await sleep(4000);
-    await network.pullCable();
-    const dead = await Promise.all(IDS.map((id) => subject.event("dead", id)));
-    const last = dead.reduce((a, b) => (a.at > b.at ? a : b));
-    expect(last.diagnosis.why.join("; ")).toMatch(/all 2 other connections to the same peer are silent too/);
-  });
-});
+    it.concurrent("a peer that died, from a flow that the NAT forgot", {
+      timeout: 40_000,
+    }, async () => {
+      await using world = await World.open();
+      const network = await world.network();
+      const subject = await startWatchedProgram(network, CONNECTIONS);
+      await sleep(4000);
+      await network.pullCable();
+      const dead = await Promise.all(IDS.map((id) => subject.event("dead", id)));
+      const last = dead.reduce((a, b) => (a.at > b.at ? a : b));
+      expect(last.diagnosis.why.join("; ")).toMatch(
+        /all 2 other connections to the same peer are silent too/,
+      );
+    });
+  },
+);

@@ -36,7 +36,8 @@ describe("the lab's predictions", () => {
   it("are made for watch too, and for nobody where the peer lives", () => {
     expect(predictedFor(cable, "watch", "in-flight", 5000)).toEqual({ best: 2000, worst: 5120 });
     for (const fault of FAULTS.filter(({ effect }) => effect !== "cuts"))
-      for (const traffic of fault.traffics) expect(predictedFor(fault, "watch", traffic, 5000)).toBeNull();
+      for (const traffic of fault.traffics)
+        expect(predictedFor(fault, "watch", traffic, 5000)).toBeNull();
   });
 
   it("stand in the table below what was measured", () => {

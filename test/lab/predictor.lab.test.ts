@@ -28,9 +28,15 @@ function whole(random: () => number, smallest: number, largest: number): number 
   return smallest + Math.floor(random() * (largest - smallest + 1));
 }
 
-/** Settings as people choose them and as nobody would: each of the three mechanisms there or not. */
+/**
+ * Settings as people choose them and as nobody would: each of the three mechanisms there or not.
+ */
 function randomTimers(random: () => number): SubjectTimers {
-  const keepalive = { idleMs: 1000 * whole(random, 1, 8), intervalMs: 1000 * whole(random, 1, 4), count: whole(random, 1, 6) };
+  const keepalive = {
+    idleMs: 1000 * whole(random, 1, 8),
+    intervalMs: 1000 * whole(random, 1, 4),
+    count: whole(random, 1, 6),
+  };
   return {
     ...(random() < 0.7 ? { keepalive } : {}),
     ...(random() < 0.5 ? { userTimeoutMs: whole(random, 500, 15_000) } : {}),
@@ -46,12 +52,30 @@ function draw(random: () => number, fault: Faulty, traffic: Traffic, count: numb
     // A user timeout would end the live peer behind its closed window before the cable is pulled.
     if (fault === "blocked" && timers.userTimeoutMs !== undefined) continue;
     const prediction = predict(timers);
-    const predicted = fault === "blocked" ? prediction.zeroWindowDead : traffic === "idle" ? prediction.idle : prediction.inFlight;
+    const predicted =
+      fault === "blocked"
+        ? prediction.zeroWindowDead
+        : traffic === "idle"
+          ? prediction.idle
+          : prediction.inFlight;
     if (!predicted || predicted.worstMs > OBSERVED_MS) continue;
     const role = fault === "blocked" ? ("deaf" as const) : ("sink" as const);
     const id = `${fault} ${traffic} ${cells.length} ${JSON.stringify(timers)}`;
     const afterMs = 1000 * random();
-    cells.push({ connection: { id, mechanism: "none", traffic, role, host: "", tls: false, budgetMs: 5000, timers, afterMs }, predicted });
+    cells.push({
+      connection: {
+        id,
+        mechanism: "none",
+        traffic,
+        role,
+        host: "",
+        tls: false,
+        budgetMs: 5000,
+        timers,
+        afterMs,
+      },
+      predicted,
+    });
   }
   return cells;
 }
@@ -66,7 +90,10 @@ async function refuted(fault: Faulty, cells: readonly Cell[]): Promise<string[]>
   const cutAt = monotonicMs();
   await network.pullCable();
   if (fault === "crash") await network.removeAddresses("right");
-  while (monotonicMs() < cutAt + 1.05 * OBSERVED_MS && subject.events.filter(({ event }) => event === "closed").length < cells.length)
+  while (
+    monotonicMs() < cutAt + 1.05 * OBSERVED_MS &&
+    subject.events.filter(({ event }) => event === "closed").length < cells.length
+  )
     await sleep(100);
   const observedMs = monotonicMs() - cutAt;
   return cells.flatMap(({ connection: { id }, predicted: { bestMs, worstMs } }) => {
@@ -78,12 +105,20 @@ async function refuted(fault: Faulty, cells: readonly Cell[]): Promise<string[]>
 }
 
 await describeWith(["namespaces"], "the predictor", () => {
-  it("is right about 96 cells of random settings, idle, in flight and behind a closed window", { timeout: 120_000 }, async () => {
+  it("is right about 96 cells of random settings, idle, in flight and behind a closed window", {
+    timeout: 120_000,
+  }, async () => {
     const random = seededRandom(SEED);
     console.log(`seed ${SEED}`);
     const runs = [
-      refuted("cable", [...draw(random, "cable", "idle", CELLS_EACH), ...draw(random, "cable", "in-flight", CELLS_EACH)]),
-      refuted("crash", [...draw(random, "crash", "idle", CELLS_EACH / 2), ...draw(random, "crash", "in-flight", CELLS_EACH / 2)]),
+      refuted("cable", [
+        ...draw(random, "cable", "idle", CELLS_EACH),
+        ...draw(random, "cable", "in-flight", CELLS_EACH),
+      ]),
+      refuted("crash", [
+        ...draw(random, "crash", "idle", CELLS_EACH / 2),
+        ...draw(random, "crash", "in-flight", CELLS_EACH / 2),
+      ]),
       refuted("blocked", draw(random, "blocked", "in-flight", CELLS_EACH)),
     ];
     expect((await Promise.all(runs)).flat(), `HALFOPEN_SEED=${SEED} repeats it`).toEqual([]);

@@ -6,8 +6,8 @@ import { describeWith } from "../setup/requires.ts";
 import { startWatchedProgram, type WatchedProgram } from "./watched-program.ts";
 
 /**
- * RFC 9293, 3.8.4: "an implementation must not interpret failure to respond to any specific probe as a dead connection" (MUST-26). Some
- * stacks answer none, some firewalls let none through.
+ * RFC 9293, 3.8.4: "an implementation must not interpret failure to respond to any specific probe
+ * as a dead connection" (MUST-26). Some stacks answer none, some firewalls let none through.
  */
 const BUDGET_MS = 5000;
 const LATE_MS = 250;
@@ -15,7 +15,12 @@ const LIVES_MS = 6 * BUDGET_MS;
 /** Longer than a budget: in between only probes could tell. */
 const SAY_EVERY_MS = 1.3 * BUDGET_MS;
 const NEVER_ANSWERED = /never answered.*keepalive|keepalive.*never answered/i;
-const CONNECTIONS = ([4, 6] as const).map((family) => ({ id: `IPv${family}`, family, traffic: "idle" as const, budgetMs: BUDGET_MS }));
+const CONNECTIONS = ([4, 6] as const).map((family) => ({
+  id: `IPv${family}`,
+  family,
+  traffic: "idle" as const,
+  budgetMs: BUDGET_MS,
+}));
 
 function start(network: Network): Promise<WatchedProgram> {
   return startWatchedProgram(
@@ -57,7 +62,9 @@ await describeWith(["namespaces", "nft"], "a peer that gets or answers no keepal
     await expectItSaysSo(subject);
   });
 
-  it.concurrent("lives while it acknowledges data now and then, and is found dead once it does not", { timeout: 90_000 }, async () => {
+  it.concurrent("lives while it acknowledges data now and then, and is found dead once it does not", {
+    timeout: 90_000,
+  }, async () => {
     await using world = await World.open();
     const network = await world.network();
     await network.dropProbes();
@@ -73,7 +80,8 @@ await describeWith(["namespaces", "nft"], "a peer that gets or answers no keepal
     await network.pullCable();
     const cutAt = performance.now();
     await subject.send({ do: "say" });
-    for (const { id } of CONNECTIONS) expect((await subject.event("dead", id)).diagnosis.cause).toBe("path-silent");
+    for (const { id } of CONNECTIONS)
+      expect((await subject.event("dead", id)).diagnosis.cause).toBe("path-silent");
     expect(performance.now() - cutAt).toBeLessThanOrEqual(BUDGET_MS + LATE_MS);
   });
 

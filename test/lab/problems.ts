@@ -4,5 +4,8 @@ import type { LabCell } from "../../src/lab/report.ts";
 export function problemsOf(cells: readonly LabCell[]): string[] {
   return cells
     .filter(({ ok }) => !ok)
-    .map((cell) => `${cell.fault} ${cell.traffic} IPv${cell.family}${cell.tls ? " TLS" : ""}: ${cell.problem}`);
+    .map(
+      (cell) =>
+        `${cell.fault} ${cell.traffic} IPv${cell.family}${cell.tls ? " TLS" : ""}: ${cell.problem}`,
+    );
 }

@@ -15,13 +15,23 @@ const diagnosis: Diagnosis = {
   since: 1_795_432_476_203,
   why: ["4 attempts unanswered, nothing heard for 4.3 s", HOSTILE],
   unknown: [],
-  evidence: { tcpInfo: null, errorCode: null, localPath: null, unansweredAttempts: 4, lossRatio: 0.01, others: null },
+  evidence: {
+    tcpInfo: null,
+    errorCode: null,
+    localPath: null,
+    unansweredAttempts: 4,
+    lossRatio: 0.01,
+    others: null,
+  },
   local: "10.77.0.1:51700",
   remote: "10.77.0.2:7001",
   label: null,
 };
 
-/** A report of every fault and mechanism without running any: watch notices, the others late, never, or wrongly. */
+/**
+ * A report of every fault and mechanism without running any: watch notices, the others late, never,
+ * or wrongly.
+ */
 export function everyCell(): LabReport {
   const cells = FAULTS.flatMap((fault) =>
     fault.traffics.flatMap((traffic) =>
@@ -29,7 +39,9 @@ export function everyCell(): LabReport {
         ([4, 6] as const).map((family): LabCell => {
           const lives = fault.effect === "lives";
           const isKilled = lives && mechanism === "heartbeat" && family === 4;
-          const isNever = lives ? !isKilled : mechanism === "none" || mechanism === "system-keepalive";
+          const isNever = lives
+            ? !isKilled
+            : mechanism === "none" || mechanism === "system-keepalive";
           const detectedMs = isNever ? null : 3000 + 400 * MECHANISMS.indexOf(mechanism) + family;
           return {
             fault: fault.id,
@@ -43,7 +55,10 @@ export function everyCell(): LabReport {
             predictedMs:
               detectedMs === null
                 ? null
-                : { best: detectedMs - 300, worst: mechanism === "heartbeat" ? detectedMs - 200 : detectedMs + 300 },
+                : {
+                    best: detectedMs - 300,
+                    worst: mechanism === "heartbeat" ? detectedMs - 200 : detectedMs + 300,
+                  },
             isAsPredicted: detectedMs === null ? null : mechanism !== "heartbeat",
             error: isNever ? null : mechanism === "watch" ? "ERR_PEER_DEAD" : "ETIMEDOUT",
             diagnosis: mechanism === "watch" ? diagnosis : null,

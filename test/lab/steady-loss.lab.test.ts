@@ -4,7 +4,10 @@ import { percent, quantilesOf } from "../../bench/loss/tables.mjs";
 import { describeWith } from "../setup/requires.ts";
 import { lengthName, longOrShort } from "../setup/run-length.ts";
 
-/** `peers`: how many addresses the 300 connections go to. Where each has its own, none learns of its path from another to the same peer. */
+/**
+ * `peers`: how many addresses the 300 connections go to. Where each has its own, none learns of its
+ * path from another to the same peer.
+ */
 const CASES = [
   { detectWithinMs: 2500, loss: 0.01, peers: 1 },
   { detectWithinMs: 2500, loss: 0.1, peers: 300 },
@@ -17,7 +20,10 @@ const CONNECTIONS = 300;
 const FIND_WITHIN_MS = 60_000;
 /** A path that was clean for a while and then loses is the hard case. */
 const LENGTH = longOrShort({ warmUpMs: 60_000, forMs: 250_000 }, { warmUpMs: 5000, forMs: 20_000 });
-/** Lost packets that a run must have seen for its shares to say something, and how many standard deviations off chance they may be. */
+/**
+ * Lost packets that a run must have seen for its shares to say something, and how many standard
+ * deviations off chance they may be.
+ */
 const ENOUGH_LOST = 50;
 const DEVIATIONS = 5;
 
@@ -29,57 +35,73 @@ function detectionBoundMs(_: Case): number {
   return FIND_WITHIN_MS;
 }
 
-await describeWith(["namespaces"], `${CONNECTIONS} connections each on paths that begin to lose (${lengthName})`, () => {
-  let runs: readonly Run[] = [];
+await describeWith(
+  ["namespaces"],
+  `${CONNECTIONS} connections each on paths that begin to lose (${lengthName})`,
+  () => {
+    let runs: readonly Run[] = [];
 
-  beforeAll(
-    async () => {
-      const settings = { connections: CONNECTIONS, traffic: "mixed", findWithinMs: FIND_WITHIN_MS, ...LENGTH };
-      runs = await Promise.all(CASES.map((one) => measureLoss({ ...settings, ...one })));
-    },
-    LENGTH.warmUpMs + LENGTH.forMs + FIND_WITHIN_MS + 60_000,
-  );
+    beforeAll(
+      async () => {
+        const settings = {
+          connections: CONNECTIONS,
+          traffic: "mixed",
+          findWithinMs: FIND_WITHIN_MS,
+          ...LENGTH,
+        };
+        runs = await Promise.all(CASES.map((one) => measureLoss({ ...settings, ...one })));
+      },
+      LENGTH.warmUpMs + LENGTH.forMs + FIND_WITHIN_MS + 60_000,
+    );
 
-  describe.each(CASES.map((one, index) => ({ ...one, index })))("budget $detectWithinMs ms, loss $loss each way", ({ index, ...one }) => {
-    const run = (): Run => runs[index] as Run;
+    describe.each(CASES.map((one, index) => ({ ...one, index })))(
+      "budget $detectWithinMs ms, loss $loss each way",
+      ({ index, ...one }) => {
+        const run = (): Run => runs[index] as Run;
 
-    it("call no live peer dead", () => {
-      const { falseAlarms, unjudged, suspicions, refuted } = run();
-      const told = falseAlarms.map(
-        ({ afterLossMs, cause, certainty, attempts, lossRatio }) =>
-          `${cause} (${certainty}) ${Math.round(afterLossMs)} ms into the loss: ${attempts} unanswered, ${lossRatio.toFixed(3)} known`,
-      );
-      expect(told).toEqual([]);
-      expect(unjudged).toEqual([]);
-      // It was no calm time.
-      expect(suspicions).toBeGreaterThan(0);
-      console.log(`${nameOf(one)}: ${suspicions} suspicions, ${refuted} refuted`);
-    });
+        it("call no live peer dead", () => {
+          const { falseAlarms, unjudged, suspicions, refuted } = run();
+          const told = falseAlarms.map(
+            ({ afterLossMs, cause, certainty, attempts, lossRatio }) =>
+              `${cause} (${certainty}) ${Math.round(afterLossMs)} ms into the loss: ${attempts} unanswered, ${lossRatio.toFixed(3)} known`,
+          );
+          expect(told).toEqual([]);
+          expect(unjudged).toEqual([]);
+          // It was no calm time.
+          expect(suspicions).toBeGreaterThan(0);
+          console.log(`${nameOf(one)}: ${suspicions} suspicions, ${refuted} refuted`);
+        });
 
-    it("find every peer that goes", () => {
-      const { cut, found, detection, late, overdue } = run();
-      console.log(`${nameOf(one)}: found after ${quantilesOf(detection)}; ${late} late, ${overdue} said so`);
-      expect(found).toBe(cut);
-      expect(detection?.max).toBeLessThanOrEqual(detectionBoundMs(one));
-    });
+        it("find every peer that goes", () => {
+          const { cut, found, detection, late, overdue } = run();
+          console.log(
+            `${nameOf(one)}: found after ${quantilesOf(detection)}; ${late} late, ${overdue} said so`,
+          );
+          expect(found).toBe(cut);
+          expect(detection?.max).toBeLessThanOrEqual(detectionBoundMs(one));
+        });
 
-    it("are joined by a wire that loses what it was told to and nothing else", () => {
-      const { clean, lossy } = run().wire;
-      expect(clean).toMatchObject({ out: { lost: 0, spilt: 0 }, in: { lost: 0, spilt: 0 } });
-      for (const { passed, lost, lostInARow, spilt } of [lossy.out, lossy.in]) {
-        expect(spilt).toBe(0);
-        expect(lost).toBeGreaterThan(ENOUGH_LOST);
-        expectShare(lost, passed + lost, one.loss);
-        // Each packet for itself: a loss right behind a loss is as frequent as any.
-        expectShare(lostInARow, lost, one.loss);
-      }
-    });
-  });
-});
+        it("are joined by a wire that loses what it was told to and nothing else", () => {
+          const { clean, lossy } = run().wire;
+          expect(clean).toMatchObject({ out: { lost: 0, spilt: 0 }, in: { lost: 0, spilt: 0 } });
+          for (const { passed, lost, lostInARow, spilt } of [lossy.out, lossy.in]) {
+            expect(spilt).toBe(0);
+            expect(lost).toBeGreaterThan(ENOUGH_LOST);
+            expectShare(lost, passed + lost, one.loss);
+            // Each packet for itself: a loss right behind a loss is as frequent as any.
+            expectShare(lostInARow, lost, one.loss);
+          }
+        });
+      },
+    );
+  },
+);
 
 function expectShare(some: number, all: number, share: number): void {
   const deviation = Math.sqrt(all * share * (1 - share));
-  expect(Math.abs(some - all * share), `${some} of ${all}, ${share} expected`).toBeLessThan(DEVIATIONS * deviation + 1);
+  expect(Math.abs(some - all * share), `${some} of ${all}, ${share} expected`).toBeLessThan(
+    DEVIATIONS * deviation + 1,
+  );
 }
 
 function nameOf({ detectWithinMs, loss }: Case): string {

@@ -14,7 +14,12 @@ await describeWith(["namespaces"], "a peer whose data leaves no moment to probe 
   }, async () => {
     await using world = await World.open();
     const network = await world.network();
-    const connection = { id: "ingest", role: "talker", traffic: "idle", budgetMs: BUDGET_MS } as const;
+    const connection = {
+      id: "ingest",
+      role: "talker",
+      traffic: "idle",
+      budgetMs: BUDGET_MS,
+    } as const;
     const subject = await startWatchedProgram(network, [connection]);
     await sleep(SENDS_FOR_MS);
 

@@ -1,26 +1,40 @@
 import type { LabProcess } from "../../src/lab/lab-machine.ts";
 import type { Network } from "../../src/lab/network.ts";
 import { program, said } from "../../src/lab/run-fault.ts";
-import type { SubjectCommand, SubjectConnection, SubjectEvent } from "../../src/lab/subject-messages.ts";
+import type {
+  SubjectCommand,
+  SubjectConnection,
+  SubjectEvent,
+} from "../../src/lab/subject-messages.ts";
 
 export interface WatchedProgram {
   readonly process: LabProcess;
   readonly events: readonly SubjectEvent[];
   send(command: SubjectCommand): Promise<void>;
   /** The first event, past or to come, that fits. */
-  event<Kind extends SubjectEvent["event"]>(kind: Kind, id: string): Promise<SubjectEvent & { event: Kind }>;
+  event<Kind extends SubjectEvent["event"]>(
+    kind: Kind,
+    id: string,
+  ): Promise<SubjectEvent & { event: Kind }>;
 }
 
-/** Starts the lab's peer on the right and its watched program on the left, and opens connections between them. */
+/**
+ * Starts the lab's peer on the right and its watched program on the left, and opens connections
+ * between them.
+ */
 export async function startWatchedProgram(
   network: Network,
-  connections: readonly (Omit<SubjectConnection, "host" | "tls" | "mechanism" | "role"> & Partial<SubjectConnection>)[],
+  connections: readonly (Omit<SubjectConnection, "host" | "tls" | "mechanism" | "role"> &
+    Partial<SubjectConnection>)[],
   env: Record<string, string> = {},
   runtime: readonly string[] = [process.execPath],
 ): Promise<WatchedProgram> {
   const peer = await network.spawn("right", [process.execPath, program("peer.js")]);
   await said(peer, "ready");
-  const subject = await network.spawn("left", [...runtime, program("subject.js")], { unprivileged: true, env });
+  const subject = await network.spawn("left", [...runtime, program("subject.js")], {
+    unprivileged: true,
+    env,
+  });
   const events: SubjectEvent[] = [];
   const waiting = new Set<() => void>();
   subject.onLine((line) => {
@@ -44,7 +58,16 @@ export async function startWatchedProgram(
       }),
   };
   const host = network.address("right");
-  await watched.send({ do: "open", connections: connections.map((it) => ({ mechanism: "watch", role: "sink", tls: false, host, ...it })) });
+  await watched.send({
+    do: "open",
+    connections: connections.map((it) => ({
+      mechanism: "watch",
+      role: "sink",
+      tls: false,
+      host,
+      ...it,
+    })),
+  });
   for (const { id } of connections) await watched.event("connected", id);
   return watched;
 }

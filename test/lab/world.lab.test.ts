@@ -46,7 +46,9 @@ await describeWith(["namespaces"], "the lab's world", () => {
   it.concurrent("gives the watched program no capability", async () => {
     await using world = await World.open();
     const network = await world.network();
-    const reader = await network.spawn("left", ["grep", "Cap", "/proc/self/status"], { unprivileged: true });
+    const reader = await network.spawn("left", ["grep", "Cap", "/proc/self/status"], {
+      unprivileged: true,
+    });
     const lines: string[] = [];
     reader.onLine((line) => lines.push(line));
     await new Promise<void>((resolve) => reader.onExit(() => resolve()));

@@ -24,7 +24,8 @@ await describeWith(["namespaces", "bun", "deno"], "another runtime", () => {
   async function linesOf(command: readonly string[], program: string): Promise<string[]> {
     const [file = "", ...args] = command;
     const options = { env: { ...process.env, ...env }, cwd: ROOT };
-    const { stdout } = await promisify(execFile)(file, [...args, join(ROOT, program)], options); // rejects for another exit code than 0
+    // Rejects for another exit code than 0
+    const { stdout } = await promisify(execFile)(file, [...args, join(ROOT, program)], options);
     return stdout.trim().split("\n");
   }
 
@@ -34,45 +35,72 @@ await describeWith(["namespaces", "bun", "deno"], "another runtime", () => {
   }
 
   it.concurrent.each(RUNTIMES)("does what the platform table says of it: %s", async (name) => {
-    const lines = await linesOf(await otherRuntime(name), "scripts/platform-conformance.mjs").catch(({ stdout }) => [stdout]);
-    const expected = Object.entries(platformTable("docs/platforms.md")).map(([capability, row]) => [capability, row["Bun, Deno"]]);
-    expect(lines.slice(0, -1).map((line) => line.replace(/^works +/, ""))).toEqual(expected.map(([capability]) => capability));
+    const lines = await linesOf(await otherRuntime(name), "scripts/platform-conformance.mjs").catch(
+      ({ stdout }) => [stdout],
+    );
+    const expected = Object.entries(platformTable("docs/platforms.md")).map(([capability, row]) => [
+      capability,
+      row["Bun, Deno"],
+    ]);
+    expect(lines.slice(0, -1).map((line) => line.replace(/^works +/, ""))).toEqual(
+      expected.map(([capability]) => capability),
+    );
     expect(new Set(expected.map(([, cell]) => cell))).toEqual(new Set(["run in CI"]));
   });
 
-  it.concurrent.each(RUNTIMES)("leaves live peers alone and finds a pulled cable, plain and TLS, IPv4 and IPv6: %s", async (name) => {
-    await using world = await World.open();
-    const network = await world.network();
-    const connections = ([4, 6] as const).flatMap((family) =>
-      [false, true].map((tls) => ({ id: `${family} ${tls}`, host: network.address("right", family), tls })),
-    );
-    const watched = connections.map((it) => ({ ...it, traffic: "idle" as const, budgetMs: BUDGET_MS }));
-    const subject = await startWatchedProgram(network, watched, env, await otherRuntime(name));
-    await sleep(BUDGET_MS);
-    expect(subject.events.filter(({ event }) => event !== "connected")).toEqual([]);
-    const cutAt = performance.now();
-    await network.pullCable();
-    const dead = await Promise.all(connections.map(({ id }) => subject.event("dead", id)));
-    expect(performance.now() - cutAt).toBeLessThan(BUDGET_MS);
-    for (const { diagnosis } of dead) expect(diagnosis).toMatchObject({ cause: "path-silent" });
-  });
+  it.concurrent.each(RUNTIMES)(
+    "leaves live peers alone and finds a pulled cable, plain and TLS, IPv4 and IPv6: %s",
+    async (name) => {
+      await using world = await World.open();
+      const network = await world.network();
+      const connections = ([4, 6] as const).flatMap((family) =>
+        [false, true].map((tls) => ({
+          id: `${family} ${tls}`,
+          host: network.address("right", family),
+          tls,
+        })),
+      );
+      const watched = connections.map((it) => ({
+        ...it,
+        traffic: "idle" as const,
+        budgetMs: BUDGET_MS,
+      }));
+      const subject = await startWatchedProgram(network, watched, env, await otherRuntime(name));
+      await sleep(BUDGET_MS);
+      expect(subject.events.filter(({ event }) => event !== "connected")).toEqual([]);
+      const cutAt = performance.now();
+      await network.pullCable();
+      const dead = await Promise.all(connections.map(({ id }) => subject.event("dead", id)));
+      expect(performance.now() - cutAt).toBeLessThan(BUDGET_MS);
+      for (const { diagnosis } of dead) expect(diagnosis).toMatchObject({ cause: "path-silent" });
+    },
+  );
 
   it("under Deno without permissions is imported, says which one it lacks, and watches at a lower level", async () => {
     const program = "test/runtimes/peer-resets.mjs";
-    expect(await told(await otherRuntime("deno", ["--allow-net", "--allow-import"]), program)).toEqual({
+    expect(
+      await told(await otherRuntime("deno", ["--allow-net", "--allow-import"]), program),
+    ).toEqual({
       level: "core",
       cause: "peer-reset",
       backEnd: null,
       why: expect.stringMatching(/start Deno with --allow-ffi and --allow-read/),
     });
     const allowed = ["--allow-net", "--allow-read", "--allow-ffi"];
-    expect(await told(await otherRuntime("deno", allowed), program)).toMatchObject({ level: "kernel", backEnd: "koffi", why: null });
+    expect(await told(await otherRuntime("deno", allowed), program)).toMatchObject({
+      level: "kernel",
+      backEnd: "koffi",
+      why: null,
+    });
   });
 
   it("runs an unchanged program under halfopen/auto (Deno), or stops it at its start (Bun)", async () => {
     const auto = `--preload=${ROOT}dist/auto/index.js`;
     const program = "test/runtimes/unwatched.mjs";
-    const [deno, bun] = await Promise.all([otherRuntime("deno", ["--allow-all", auto]), otherRuntime("bun")]);
+    const [deno, bun] = await Promise.all([
+      otherRuntime("deno", ["--allow-all", auto]),
+      otherRuntime("bun"),
+    ]);
     expect(await told(deno, program)).toEqual({ keepalive: true });
     expect(await told(await otherRuntime("deno"), program)).toEqual({ keepalive: false });
     await expect(told([...bun, auto], program)).rejects.toMatchObject({
@@ -86,7 +114,13 @@ await describeWith(["namespaces", "bun", "deno"], "another runtime", () => {
       "bun 1.3.14 does not tell the descriptor of a connection; bun 1.4 does",
     );
     expect(whyNoDescriptors({ node: "26.3.0", deno: "2.7.14" }, "linux")).toMatch(/deno 2\.8 does/);
-    for (const versions of [{ bun: "1.4.0" }, { bun: "2.0.0" }, { deno: "2.8.0" }, { deno: "3.0.1" }, { node: "20.19.0" }])
+    for (const versions of [
+      { bun: "1.4.0" },
+      { bun: "2.0.0" },
+      { deno: "2.8.0" },
+      { deno: "3.0.1" },
+      { node: "20.19.0" },
+    ])
       expect(whyNoDescriptors(versions, "linux")).toBeNull();
     expect(whyNoDescriptors({ deno: "2.8.0" }, "darwin")).toMatch(/never run on darwin/);
     expect(whyNoDescriptors({ node: "20.19.0" }, "darwin")).toBeNull();

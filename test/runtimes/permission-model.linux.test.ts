@@ -15,22 +15,53 @@ const LINES: Readonly<Record<string, readonly string[]>> = {
 };
 
 async function told(line: string, ...allowed: string[]): Promise<unknown> {
-  const args = ["--no-warnings", ...(LINES[line] ?? []), `--allow-fs-read=${ROOT}`, ...allowed, PROGRAM];
-  const { stdout } = await promisify(execFile)(await nodeRelease(line), args); // rejects for another exit code than 0
+  const args = [
+    "--no-warnings",
+    ...(LINES[line] ?? []),
+    `--allow-fs-read=${ROOT}`,
+    ...allowed,
+    PROGRAM,
+  ];
+  // Rejects for another exit code than 0
+  const { stdout } = await promisify(execFile)(await nodeRelease(line), args);
   return JSON.parse(stdout);
 }
 
-await describeWith(["node 20.19.0", "node 22", "node 24", "node 26"], "under Node's permission model", () => {
-  it.each(Object.keys(LINES))("without leave for native addons it says so, and watches at a lower level (Node %s)", async (line) => {
-    const why = expect.stringMatching(/permission model forbids native addons; start Node with --allow-addons/);
-    expect(await told(line)).toEqual({ level: "core", cause: "peer-reset", backEnd: null, why });
-  });
+await describeWith(
+  ["node 20.19.0", "node 22", "node 24", "node 26"],
+  "under Node's permission model",
+  () => {
+    it.each(Object.keys(LINES))(
+      "without leave for native addons it says so, and watches at a lower level (Node %s)",
+      async (line) => {
+        const why = expect.stringMatching(
+          /permission model forbids native addons; start Node with --allow-addons/,
+        );
+        expect(await told(line)).toEqual({
+          level: "core",
+          cause: "peer-reset",
+          backEnd: null,
+          why,
+        });
+      },
+    );
 
-  it.each(Object.keys(LINES))("with it, it has all (Node %s)", async (line) => {
-    expect(await told(line, "--allow-addons")).toEqual({ level: "kernel", cause: "peer-reset", backEnd: "koffi", why: null });
-  });
+    it.each(Object.keys(LINES))("with it, it has all (Node %s)", async (line) => {
+      expect(await told(line, "--allow-addons")).toEqual({
+        level: "kernel",
+        cause: "peer-reset",
+        backEnd: "koffi",
+        why: null,
+      });
+    });
 
-  it("takes leave for Node's own node:ffi instead (Node 26)", async () => {
-    expect(await told("26", "--allow-ffi")).toEqual({ level: "kernel", cause: "peer-reset", backEnd: "node:ffi", why: null });
-  });
-});
+    it("takes leave for Node's own node:ffi instead (Node 26)", async () => {
+      expect(await told("26", "--allow-ffi")).toEqual({
+        level: "kernel",
+        cause: "peer-reset",
+        backEnd: "node:ffi",
+        why: null,
+      });
+    });
+  },
+);

@@ -1,5 +1,6 @@
-// Several workers that serve one port, each watching what it accepts: `node shared-port.mjs cluster|threads|processes`. Threads and processes
-// of their own need `reusePort` (Node 23.1). The peers' programs never answer the heartbeat. Ends with one line of JSON.
+// Several workers that serve one port, each watching what it accepts: `node shared-port.mjs
+// cluster|threads|processes`. Threads and processes of their own need `reusePort` (Node 23.1). The
+// peers' programs never answer the heartbeat. Ends with one line of JSON.
 import { fork } from "node:child_process";
 import cluster from "node:cluster";
 import { once } from "node:events";
@@ -16,17 +17,28 @@ const WITHIN_MS = 4 * BUDGET_MS;
 function serve({ port, reusePort }, tell) {
   const server = createServer((socket) => {
     const acceptedAt = performance.now();
-    socket.on("error", (error) => tell({ code: error.code, afterMs: performance.now() - acceptedAt })).resume();
+    socket
+      .on("error", (error) => tell({ code: error.code, afterMs: performance.now() - acceptedAt }))
+      .resume();
   });
-  const watched = watchServer(server, { detectWithinMs: BUDGET_MS, heartbeat: () => new Promise(() => {}) });
+  const watched = watchServer(server, {
+    detectWithinMs: BUDGET_MS,
+    heartbeat: () => new Promise(() => {}),
+  });
   watched.on("dead", ({ cause }) => tell({ cause }));
-  server.listen({ port, host: "127.0.0.1", reusePort }, () => tell({ port: server.address().port }));
+  server.listen({ port, host: "127.0.0.1", reusePort }, () =>
+    tell({ port: server.address().port }),
+  );
 }
 
 const START = {
   cluster: () => cluster.fork({ PART: JSON.stringify({ port: 0, reusePort: false }) }),
-  threads: (port) => new Worker(new URL(import.meta.url), { workerData: { port, reusePort: true } }),
-  processes: (port) => fork(new URL(import.meta.url), { env: { ...process.env, PART: JSON.stringify({ port, reusePort: true }) } }),
+  threads: (port) =>
+    new Worker(new URL(import.meta.url), { workerData: { port, reusePort: true } }),
+  processes: (port) =>
+    fork(new URL(import.meta.url), {
+      env: { ...process.env, PART: JSON.stringify({ port, reusePort: true }) },
+    }),
 };
 
 async function inMain(way) {
@@ -50,11 +62,19 @@ async function inMain(way) {
   await Promise.all(sockets.map((socket) => once(socket, "connect")));
   const deaths = () => told.flat().filter(({ code }) => code).length;
   for (let waited = 0; deaths() < CONNECTIONS && waited < WITHIN_MS; waited += 50) await sleep(50);
-  for (const worker of workers) await (worker instanceof Worker ? worker.terminate() : worker.kill());
+  for (const worker of workers)
+    await (worker instanceof Worker ? worker.terminate() : worker.kill());
   const causes = [...new Set(told.flat().flatMap(({ cause }) => cause ?? []))];
   const codes = [...new Set(told.flat().flatMap(({ code }) => code ?? []))];
   const latestMs = Math.max(...told.flat().flatMap(({ afterMs }) => afterMs ?? []));
-  console.log(JSON.stringify({ dead: told.map((own) => own.filter(({ code }) => code).length), causes, codes, latestMs }));
+  console.log(
+    JSON.stringify({
+      dead: told.map((own) => own.filter(({ code }) => code).length),
+      causes,
+      codes,
+      latestMs,
+    }),
+  );
 }
 
 if (process.env.PART) serve(JSON.parse(process.env.PART), (message) => process.send(message));

@@ -15,23 +15,36 @@ const ALL_WATCHED = Object.fromEntries(ENDS.map((end) => [end, ["kernel, ESTABLI
 
 async function told(line: string, mask = ""): Promise<unknown> {
   const env = { ...process.env, HALFOPEN_MASK: mask };
-  const { stdout } = await promisify(execFile)(await nodeRelease(line), ["--no-warnings", PROGRAM, `${ROUNDS}`], { env });
+  const { stdout } = await promisify(execFile)(
+    await nodeRelease(line),
+    ["--no-warnings", PROGRAM, `${ROUNDS}`],
+    { env },
+  );
   return JSON.parse(stdout);
 }
 
-await describeWith(["node 20.19.0", "node 22", "node 24", "node 26"], `Worker threads that watch (${lengthName})`, () => {
-  it.concurrent.each([
-    ["20.19.0", "koffi"],
-    ["22", "koffi"],
-    ["24", "koffi"],
-    ["26", "koffi"],
-    ["26", "node:ffi"],
-  ])(
-    "end in every way without a crash, a descriptor left open or harm to others (Node %s, %s)",
-    { timeout: WITHIN_MS },
-    async (line, backEnd) => {
-      const mask = backEnd === "koffi" ? "" : "koffi";
-      expect(await told(line, mask)).toEqual({ backEnd, state: "alive", leaked: 0, told: ALL_WATCHED });
-    },
-  );
-});
+await describeWith(
+  ["node 20.19.0", "node 22", "node 24", "node 26"],
+  `Worker threads that watch (${lengthName})`,
+  () => {
+    it.concurrent.each([
+      ["20.19.0", "koffi"],
+      ["22", "koffi"],
+      ["24", "koffi"],
+      ["26", "koffi"],
+      ["26", "node:ffi"],
+    ])(
+      "end in every way without a crash, a descriptor left open or harm to others (Node %s, %s)",
+      { timeout: WITHIN_MS },
+      async (line, backEnd) => {
+        const mask = backEnd === "koffi" ? "" : "koffi";
+        expect(await told(line, mask)).toEqual({
+          backEnd,
+          state: "alive",
+          leaked: 0,
+          told: ALL_WATCHED,
+        });
+      },
+    );
+  },
+);

@@ -1,4 +1,5 @@
-// Worker threads that watch connections and end in every way, some while this thread watches one too. Ends with one line of JSON.
+// Worker threads that watch connections and end in every way, some while this thread watches one
+// too. Ends with one line of JSON.
 import { once } from "node:events";
 import { readdirSync } from "node:fs";
 import { connect, createServer } from "node:net";
@@ -48,7 +49,10 @@ function ended(port, end, round) {
 }
 
 async function inMain(rounds) {
-  const server = createServer((socket) => socket.on("error", () => {}).resume()).listen(0, "127.0.0.1");
+  const server = createServer((socket) => socket.on("error", () => {}).resume()).listen(
+    0,
+    "127.0.0.1",
+  );
   await once(server, "listening");
   const { port } = server.address();
   const { socket, w } = await opened(port);
@@ -66,7 +70,9 @@ async function inMain(rounds) {
   const leaked = descriptors() - before;
   socket.destroy();
   server.close();
-  const { "is terminated early": _, ...others } = Object.fromEntries(ENDS.map((end) => [end, [...seen[end]]]));
+  const { "is terminated early": _, ...others } = Object.fromEntries(
+    ENDS.map((end) => [end, [...seen[end]]]),
+  );
   console.log(JSON.stringify({ backEnd: capabilities().backEnd, state, leaked, told: others }));
 }
 

@@ -22,7 +22,8 @@ export class Chromium {
     const { targetId } = await browser.ask("Target.createTarget", { url: "about:blank" });
     const { sessionId } = await browser.ask("Target.attachToTarget", { targetId, flatten: true });
     browser.#session = String(sessionId);
-    for (const domain of ["Page", "Runtime", "Network", "Log"]) await browser.ask(`${domain}.enable`);
+    for (const domain of ["Page", "Runtime", "Network", "Log"])
+      await browser.ask(`${domain}.enable`);
     return browser;
   }
 
@@ -36,14 +37,23 @@ export class Chromium {
       "--remote-debugging-pipe",
       `--user-data-dir=${profile}`,
     ];
-    this.#process = spawn("chromium", flags, { stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"] });
-    (this.#process.stdio[4] as Readable).setEncoding("utf8").on("data", (text: string) => this.#read(text));
+    this.#process = spawn("chromium", flags, {
+      stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"],
+    });
+    (this.#process.stdio[4] as Readable)
+      .setEncoding("utf8")
+      .on("data", (text: string) => this.#read(text));
   }
 
   /** @throws Error with what the browser objects to */
   async ask(method: string, params: Answer = {}): Promise<Answer> {
     const id = ++this.#id;
-    const message = { id, method, params, ...(this.#session === undefined ? {} : { sessionId: this.#session }) };
+    const message = {
+      id,
+      method,
+      params,
+      ...(this.#session === undefined ? {} : { sessionId: this.#session }),
+    };
     (this.#process.stdio[3] as Writable).write(`${JSON.stringify(message)}\0`);
     const answer = await new Promise<Answer>((resolve) => this.#waiting.set(id, resolve));
     if (answer.error) throw new Error(`${method}: ${JSON.stringify(answer.error)}`);
@@ -51,17 +61,30 @@ export class Chromium {
   }
 
   /** Loads a page into a window of this size. */
-  async show(url: string, view: { readonly width: number; readonly height: number; readonly scheme: "light" | "dark" }): Promise<void> {
+  async show(
+    url: string,
+    view: { readonly width: number; readonly height: number; readonly scheme: "light" | "dark" },
+  ): Promise<void> {
     const { width, height, scheme } = view;
-    await this.ask("Emulation.setDeviceMetricsOverride", { width, height, deviceScaleFactor: 1, mobile: width < 600 });
-    await this.ask("Emulation.setEmulatedMedia", { features: [{ name: "prefers-color-scheme", value: scheme }] });
+    await this.ask("Emulation.setDeviceMetricsOverride", {
+      width,
+      height,
+      deviceScaleFactor: 1,
+      mobile: width < 600,
+    });
+    await this.ask("Emulation.setEmulatedMedia", {
+      features: [{ name: "prefers-color-scheme", value: scheme }],
+    });
     const loaded = this.#once("Page.loadEventFired");
     await this.ask("Page.navigate", { url });
     await loaded;
   }
 
   async evaluate<Value>(expression: string): Promise<Value> {
-    const { result, exceptionDetails } = await this.ask("Runtime.evaluate", { expression, returnByValue: true });
+    const { result, exceptionDetails } = await this.ask("Runtime.evaluate", {
+      expression,
+      returnByValue: true,
+    });
     if (exceptionDetails) throw new Error(`the page threw: ${JSON.stringify(exceptionDetails)}`);
     return (result as { value: Value }).value;
   }

@@ -1,6 +1,9 @@
 import type { Reporter, TestModule } from "vitest/node";
 
-/** Ends a run with what was skipped and why, and a last line `N passed, M failed` that machines can read. */
+/**
+ * Ends a run with what was skipped and why, and a last line `N passed, M failed` that machines can
+ * read.
+ */
 export default class CountsReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[], unhandledErrors: readonly unknown[]): void {
     let [passed, failed] = [0, unhandledErrors.length];
@@ -17,6 +20,8 @@ export default class CountsReporter implements Reporter {
       }
     }
     for (const name of skipped) console.log(`skipped ${name}`);
-    console.log(`${passed} passed, ${failed} failed${skipped.length > 0 ? `, ${skipped.length} skipped` : ""}`);
+    console.log(
+      `${passed} passed, ${failed} failed${skipped.length > 0 ? `, ${skipped.length} skipped` : ""}`,
+    );
   }
 }

@@ -8,7 +8,10 @@ const run = promisify(execFile);
 /** Kept between runs: some are 80 MB. */
 const CACHE = join(tmpdir(), "halfopen-node-releases");
 
-/** A package of the npm registry, unpacked and kept; nothing of it is run. @throws without the registry */
+/**
+ * A package of the npm registry, unpacked and kept; nothing of it is run. @throws without the
+ * registry
+ */
 export async function npmPackage(name: string, version: string): Promise<string> {
   const home = join(CACHE, `${name.replace("/", "-")}-${version}`);
   if (existsSync(home)) return join(home, "package");

@@ -6,7 +6,15 @@ import { promisify } from "node:util";
 
 const run = promisify(execFile);
 const ROOT = new URL("../../", import.meta.url).pathname;
-const PARTS = ["package.json", "tsconfig.json", "tsconfig.build.json", "src", "scripts", "node_modules", "contrib"];
+const PARTS = [
+  "package.json",
+  "tsconfig.json",
+  "tsconfig.build.json",
+  "src",
+  "scripts",
+  "node_modules",
+  "contrib",
+];
 const TEXTS = ["LICENSE", "README.md", "CHANGELOG.md", "SECURITY.md"];
 
 /** The tarball as it would be published, in a folder of its own. */
@@ -19,20 +27,30 @@ export class Packed {
     const copy = join(packed.folder, "copy");
     mkdirSync(copy);
     // Hard links: quick, and packing replaces files instead of editing them.
-    await run("cp", ["-al", ...[...PARTS, ...TEXTS].map((name) => join(ROOT, name)).filter(existsSync), copy]);
+    await run("cp", [
+      "-al",
+      ...[...PARTS, ...TEXTS].map((name) => join(ROOT, name)).filter(existsSync),
+      copy,
+    ]);
     await run("npm", ["pack", "--pack-destination", packed.folder], { cwd: copy });
     return packed;
   }
 
   get tarball(): string {
-    return join(this.folder, readdirSync(this.folder).find((name) => name.endsWith(".tgz")) ?? "no tarball");
+    return join(
+      this.folder,
+      readdirSync(this.folder).find((name) => name.endsWith(".tgz")) ?? "no tarball",
+    );
   }
 
   /** An empty program of a user's, to install into. */
   app(name: string, files: Readonly<Record<string, string>> = {}): string {
     const path = join(this.folder, name);
     mkdirSync(path);
-    const all = { "package.json": JSON.stringify({ name: "app", version: "1.0.0", private: true }), ...files };
+    const all = {
+      "package.json": JSON.stringify({ name: "app", version: "1.0.0", private: true }),
+      ...files,
+    };
     for (const [file, text] of Object.entries(all)) writeFileSync(join(path, file), text);
     return path;
   }

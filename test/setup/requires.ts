@@ -6,7 +6,10 @@ import { nodeRelease } from "./node-release.ts";
 import { type OtherRuntime, otherRuntime } from "./other-runtimes.ts";
 import { nodeForWindows } from "./wine.ts";
 
-/** What a test may need and a machine may lack. Each tells why it is missing, or `null` when it is there. */
+/**
+ * What a test may need and a machine may lack. Each tells why it is missing, or `null` when it is
+ * there.
+ */
 const PROBES = {
   root: async () => (process.getuid?.() === 0 ? null : "this is not root"),
   namespaces: async () => {
@@ -30,7 +33,10 @@ const PROBES = {
 } satisfies Record<string, () => Promise<string | null>>;
 
 async function descriptorsMissing(count: number): Promise<string | null> {
-  const limit = Number(/^Max open files\s+\d+\s+(\d+)/m.exec(readFileSync("/proc/self/limits", "utf8"))?.[1] ?? Number.POSITIVE_INFINITY);
+  const limit = Number(
+    /^Max open files\s+\d+\s+(\d+)/m.exec(readFileSync("/proc/self/limits", "utf8"))?.[1] ??
+      Number.POSITIVE_INFINITY,
+  );
   return limit < count ? `a process may open ${limit} files here; raise ulimit -Hn` : null;
 }
 
@@ -57,10 +63,14 @@ export type Need = keyof typeof PROBES | (string & {});
 const INSTALLED_BY = "scripts/setup-test-machine.sh installs it";
 
 /**
- * A suite that needs what not every machine has. Where something is missing it is skipped under a name that says what and why;
- * with HALFOPEN_REQUIRE_ALL=1 it fails instead.
+ * A suite that needs what not every machine has. Where something is missing it is skipped under a
+ * name that says what and why; with HALFOPEN_REQUIRE_ALL=1 it fails instead.
  */
-export async function describeWith(needs: readonly Need[], name: string, suite: () => void): Promise<void> {
+export async function describeWith(
+  needs: readonly Need[],
+  name: string,
+  suite: () => void,
+): Promise<void> {
   const missing: string[] = [];
   for (const need of needs) {
     const why = await missingReason(need);
@@ -69,7 +79,9 @@ export async function describeWith(needs: readonly Need[], name: string, suite: 
   if (missing.length === 0) describe(name, suite);
   else if (process.env.HALFOPEN_REQUIRE_ALL === "1") {
     it(`${name} has what it needs`, () => {
-      throw new Error(`skipping is forbidden here (HALFOPEN_REQUIRE_ALL=1), and this machine lacks ${missing.join("; ")}`);
+      throw new Error(
+        `skipping is forbidden here (HALFOPEN_REQUIRE_ALL=1), and this machine lacks ${missing.join("; ")}`,
+      );
     });
   } else describe.skip(`${name} [needs ${missing.join("; ")}]`, suite);
 }

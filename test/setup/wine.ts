@@ -19,9 +19,14 @@ export interface Windows {
   conformance(): string[];
   /** What starts the command line. */
   halfopen(...args: string[]): string[];
-  /** Runs such a command outside of any network of the lab; rejects for another exit code than 0. */
+  /**
+   * Runs such a command outside of any network of the lab; rejects for another exit code than 0.
+   */
   run(command: readonly string[]): Promise<string>;
-  /** Ends its server, which would hold sockets in the network where it was started, and waits for that. */
+  /**
+   * Ends its server, which would hold sockets in the network where it was started, and waits for
+   * that.
+   */
   stop(): Promise<void>;
   remove(): Promise<void>;
 }
@@ -41,11 +46,18 @@ export async function openWindows(): Promise<Windows> {
   await run("wine", ["wineboot", "-i"], inside);
   // Node refuses to run on what Wine shows otherwise.
   await run("wine", ["winecfg", "-v", "win10"], inside);
-  const stop = async (): Promise<void> => void (await run(serverProgram(), ["-k", "-w"], inside).catch(() => {}));
+  const stop = async (): Promise<void> =>
+    void (await run(serverProgram(), ["-k", "-w"], inside).catch(() => {}));
   await stop();
   const seenByWine = (path: string): string => `Z:${join(app, path)}`.replaceAll("/", "\\");
   const stdio = `file:///Z:${join(app, "programs/stdio.mjs")}`;
-  const withStdio = (program: string): string[] => ["wine", node, "--import", stdio, seenByWine(program)];
+  const withStdio = (program: string): string[] => [
+    "wine",
+    node,
+    "--import",
+    stdio,
+    seenByWine(program),
+  ];
   return {
     env,
     command: (program, ...args) => ["wine", node, seenByWine(`programs/${program}`), ...args],
@@ -62,5 +74,8 @@ export async function openWindows(): Promise<Windows> {
 
 /** Debian keeps it beside the libraries. */
 function serverProgram(): string {
-  return ["/usr/lib/wine/wineserver64", "/usr/lib/wine/wineserver"].find((path) => existsSync(path)) ?? "wineserver";
+  return (
+    ["/usr/lib/wine/wineserver64", "/usr/lib/wine/wineserver"].find((path) => existsSync(path)) ??
+    "wineserver"
+  );
 }

@@ -28,7 +28,9 @@ export interface DiagInfo {
   readonly sendWindowBytes?: number;
 }
 
-/** struct inet_diag_msg and INET_DIAG_INFO, laid out as include/uapi/linux/inet_diag.h and tcp.h do. */
+/**
+ * struct inet_diag_msg and INET_DIAG_INFO, laid out as include/uapi/linux/inet_diag.h and tcp.h do.
+ */
 export function diagMessage(socket: DiagSocket = {}): Buffer {
   const message = Buffer.alloc(72);
   message[0] = 2;
@@ -42,7 +44,9 @@ export function diagMessage(socket: DiagSocket = {}): Buffer {
   message.writeUInt32LE(socket.expiresMs ?? 0, 52);
   message.writeUInt32LE(socket.sendQueue ?? 0, 60);
   message.writeUInt32LE(socket.inode ?? 1077, 68);
-  return socket.info === null ? message : Buffer.concat([message, infoAttribute(socket.state ?? 1, socket.info ?? {})]);
+  return socket.info === null
+    ? message
+    : Buffer.concat([message, infoAttribute(socket.state ?? 1, socket.info ?? {})]);
 }
 
 function infoAttribute(state: number, info: DiagInfo): Buffer {
@@ -69,7 +73,12 @@ function infoAttribute(state: number, info: DiagInfo): Buffer {
 }
 
 /** A netlink message around a payload. */
-export function netlinkMessage(type: number, sequence: number, payload: Uint8Array, flags = 0): Buffer {
+export function netlinkMessage(
+  type: number,
+  sequence: number,
+  payload: Uint8Array,
+  flags = 0,
+): Buffer {
   const bytes = Buffer.alloc((16 + payload.length + 3) & ~3);
   bytes.writeUInt32LE(16 + payload.length, 0);
   bytes.writeUInt16LE(type, 4);

@@ -14,8 +14,13 @@ const ERROR = 2;
 const INTERRUPTED = 0x10;
 const EAGAIN = 11;
 
-/** A kernel that answers each dump with the datagrams of the next script, and with silence when they have run out. */
-function kernelThatAnswers(scripts: readonly (readonly Buffer[])[]): SystemPort & { readonly dumps: number; readonly open: number } {
+/**
+ * A kernel that answers each dump with the datagrams of the next script, and with silence when they
+ * have run out.
+ */
+function kernelThatAnswers(
+  scripts: readonly (readonly Buffer[])[],
+): SystemPort & { readonly dumps: number; readonly open: number } {
   let [dumps, open] = [0, 0];
   let queue: Buffer[] = [];
   const refuse = (): number => -95;
@@ -61,7 +66,8 @@ function kernelThatAnswers(scripts: readonly (readonly Buffer[])[]): SystemPort 
 }
 
 const REQUEST = { states: HANGING_STATES, withInfo: true, filter: [], allNamespaces: false };
-const entry = (cookie: number, flags = 0): Buffer => netlinkMessage(SOCK_DIAG_BY_FAMILY, 1, diagMessage({ cookie }), flags);
+const entry = (cookie: number, flags = 0): Buffer =>
+  netlinkMessage(SOCK_DIAG_BY_FAMILY, 1, diagMessage({ cookie }), flags);
 const done = netlinkMessage(DONE, 1, Buffer.alloc(4));
 function refusal(errno: number): Buffer {
   const payload = Buffer.alloc(4);
@@ -83,14 +89,35 @@ function bufferBytes(): number {
 /** Reads everything that a row can tell. */
 function readAll(table: ConnectionTable): void {
   for (const row of table.rows()) {
-    void [row.state, row.timer, row.local, row.remote, row.cookieKey, row.inode, row.tcpInfo, row.heardAgeMs, row.id];
-    void [row.rtoMs, row.rttMs, row.probes, row.retransmits, row.sendQueue, row.namespaceIndex, row.remoteBytes];
+    void [
+      row.state,
+      row.timer,
+      row.local,
+      row.remote,
+      row.cookieKey,
+      row.inode,
+      row.tcpInfo,
+      row.heardAgeMs,
+      row.id,
+    ];
+    void [
+      row.rtoMs,
+      row.rttMs,
+      row.probes,
+      row.retransmits,
+      row.sendQueue,
+      row.namespaceIndex,
+      row.remoteBytes,
+    ];
   }
 }
 
 describe("a survey", () => {
   it("lists both families, each connection once", () => {
-    const kernel = kernelThatAnswers([[Buffer.concat([entry(1), entry(2)]), done], [Buffer.concat([entry(3), done])]]);
+    const kernel = kernelThatAnswers([
+      [Buffer.concat([entry(1), entry(2)]), done],
+      [Buffer.concat([entry(3), done])],
+    ]);
     const { table, problems } = takeSurvey(kernel, REQUEST);
     expect(cookiesOf(table)).toEqual([1, 2, 3]);
     expect(problems).toEqual([]);
@@ -98,7 +125,10 @@ describe("a survey", () => {
   });
 
   it("takes once what the kernel repeats because a hash bucket grew while it was listed", () => {
-    const kernel = kernelThatAnswers([[Buffer.concat([entry(1), entry(2)]), Buffer.concat([entry(1), entry(2), entry(3)]), done], [done]]);
+    const kernel = kernelThatAnswers([
+      [Buffer.concat([entry(1), entry(2)]), Buffer.concat([entry(1), entry(2), entry(3)]), done],
+      [done],
+    ]);
     expect(cookiesOf(takeSurvey(kernel, REQUEST).table)).toEqual([1, 2, 3]);
   });
 
@@ -132,7 +162,9 @@ describe("a survey", () => {
 
   it("is never led beyond its bytes, into a throw or into a loop by an answer that lies, is cut short or is noise", () => {
     const truth = Buffer.concat([entry(1), entry(2), entry(3)]);
-    const flips = fc.array(fc.tuple(fc.nat(truth.length - 1), fc.integer({ min: 0, max: 255 })), { maxLength: 8 });
+    const flips = fc.array(fc.tuple(fc.nat(truth.length - 1), fc.integer({ min: 0, max: 255 })), {
+      maxLength: 8,
+    });
     const datagram = fc.oneof(
       fc.tuple(flips, fc.integer({ min: 1, max: truth.length })).map(([changes, length]) => {
         const bytes = Buffer.from(truth);
@@ -143,17 +175,20 @@ describe("a survey", () => {
       fc.constant(done),
     );
     fc.assert(
-      fc.property(fc.array(fc.array(datagram, { maxLength: 5 }), { minLength: 1, maxLength: 4 }), (scripts) => {
-        const kernel = kernelThatAnswers(scripts);
-        try {
-          readAll(takeSurvey(kernel, REQUEST).table);
-        } catch (error) {
-          // A refusal is told as one; anything else is our own mistake.
-          expect(error).toBeInstanceOf(HalfOpenError);
-        }
-        expect(kernel.open).toBe(0);
-        expect(kernel.dumps).toBeLessThanOrEqual(10);
-      }),
+      fc.property(
+        fc.array(fc.array(datagram, { maxLength: 5 }), { minLength: 1, maxLength: 4 }),
+        (scripts) => {
+          const kernel = kernelThatAnswers(scripts);
+          try {
+            readAll(takeSurvey(kernel, REQUEST).table);
+          } catch (error) {
+            // A refusal is told as one; anything else is our own mistake.
+            expect(error).toBeInstanceOf(HalfOpenError);
+          }
+          expect(kernel.open).toBe(0);
+          expect(kernel.dumps).toBeLessThanOrEqual(10);
+        },
+      ),
       { numRuns: 1500 },
     );
   });
@@ -163,14 +198,21 @@ describe("the table of a survey", () => {
   it("holds 100,000 sockets in 42 MB, and gives each back as it came", () => {
     const before = bufferBytes();
     const table = new ConnectionTable();
-    const bytes = diagMessage({ info: { unacked: 3, lastAckReceivedMs: 4_294_967_295, lastDataReceivedMs: 4_294_967_290 } });
+    const bytes = diagMessage({
+      info: { unacked: 3, lastAckReceivedMs: 4_294_967_295, lastDataReceivedMs: 4_294_967_290 },
+    });
     for (let cookie = 1; cookie <= 100_000; cookie++) {
       bytes.writeUInt32LE(cookie, 44);
       table.add(bytes, 0, bytes.length, cookie % 7);
     }
     const row = table.row(98_765);
-    expect(row).toMatchObject({ cookieKey: 98_766, namespaceIndex: 98_766 % 7, unackedSegments: 3 });
-    // The kernel's ages are 32 bits of ms and wrap after 49 days: then the peer seems heard lately, which condemns nobody.
+    expect(row).toMatchObject({
+      cookieKey: 98_766,
+      namespaceIndex: 98_766 % 7,
+      unackedSegments: 3,
+    });
+    // The kernel's ages are 32 bits of ms and wrap after 49 days: then the peer seems heard lately,
+    // which condemns nobody.
     expect(row.heardAgeMs).toBe(4_294_967_290);
     expect(table.row(5).cookieKey).toBe(6);
     expect(bufferBytes() - before).toBeLessThan(42e6);
@@ -178,7 +220,10 @@ describe("the table of a survey", () => {
 
   it("reads zeros for a socket without TCP_INFO, whatever its neighbours have", () => {
     const table = new ConnectionTable();
-    const [withInfo, without] = [diagMessage({ info: { unacked: 3 } }), diagMessage({ info: null })];
+    const [withInfo, without] = [
+      diagMessage({ info: { unacked: 3 } }),
+      diagMessage({ info: null }),
+    ];
     for (let cookie = 1; cookie <= 10_000; cookie++) {
       const message = cookie % 2 === 0 ? withInfo : without;
       message.writeUInt32LE(cookie, 44);

@@ -49,14 +49,17 @@ function draw(seed: number, isBursty: boolean): Draw {
         lossInBurst: 0.7 + 0.3 * random(),
       }
     : 0.01 + 0.15 * random();
-  // Enough mistakes to count, few enough to tell apart: one freshness point covers one or two losses.
+  // Enough mistakes to count, few enough to tell apart: one freshness point covers one or two
+  // losses.
   const shiftMs = delay.meanMs + intervalMs * (0.1 + 1.2 * random());
   return { intervalMs, shiftMs, delay, loss };
 }
 
 describe(`the exact formulas agree with the simulation (seed ${firstSeed}, ${lengthName}: ${draws} draws of ${heartbeats} heartbeats)`, () => {
   for (const isBursty of [false, true]) {
-    it(`for random parameters with ${isBursty ? "losses in bursts" : "independent losses"}`, { timeout: 600_000 }, () => {
+    it(`for random parameters with ${isBursty ? "losses in bursts" : "independent losses"}`, {
+      timeout: 600_000,
+    }, () => {
       console.log(`seeds ${firstSeed} to ${firstSeed + draws - 1}`);
       const outside: string[] = [];
       for (let seed = firstSeed; seed < firstSeed + draws; seed++) {
@@ -65,27 +68,40 @@ describe(`the exact formulas agree with the simulation (seed ${firstSeed}, ${len
         const exact = chenQos(parameters);
         const detector = (): NfdSDetector => new NfdSDetector({ intervalMs, shiftMs, epoch: 0 });
         const { qos, detection } = simulateDetector({ ...parameters, seed, heartbeats, detector });
-        // Mistakes come in clusters where losses do: the interval is that of a Poisson count widened by the burst's length in heartbeats.
-        const cluster = typeof parameters.loss === "number" ? 1 : 1 + parameters.loss.meanBurstMs / intervalMs;
+        // Mistakes come in clusters where losses do: the interval is that of a Poisson count
+        // widened by the burst's length in heartbeats.
+        const cluster =
+          typeof parameters.loss === "number" ? 1 : 1 + parameters.loss.meanBurstMs / intervalMs;
         const expected = (exact.mistakesPerHour * qos.observedMs) / 3_600_000;
         // 4.5 sigma: one draw in 150000 lies outside by chance.
         const margin = 4.5 * Math.sqrt(Math.max(1, expected) * cluster) + 2;
         if (Math.abs(qos.mistakes - expected) > margin)
-          outside.push(`seed ${seed}: ${qos.mistakes} mistakes, ${expected.toFixed(1)} +- ${margin.toFixed(1)} expected`);
+          outside.push(
+            `seed ${seed}: ${qos.mistakes} mistakes, ${expected.toFixed(1)} +- ${margin.toFixed(1)} expected`,
+          );
         const wrong = 1 - qos.queryAccuracy;
         const wrongMargin =
-          (1 - exact.queryAccuracy) * Math.min(1, (4.5 * 2 * Math.sqrt(cluster)) / Math.sqrt(Math.max(1, expected))) + 1e-5;
+          (1 - exact.queryAccuracy) *
+            Math.min(1, (4.5 * 2 * Math.sqrt(cluster)) / Math.sqrt(Math.max(1, expected))) +
+          1e-5;
         if (Math.abs(wrong - (1 - exact.queryAccuracy)) > wrongMargin)
-          outside.push(`seed ${seed}: wrong for ${wrong} of the time, ${1 - exact.queryAccuracy} +- ${wrongMargin} expected`);
+          outside.push(
+            `seed ${seed}: wrong for ${wrong} of the time, ${1 - exact.queryAccuracy} +- ${wrongMargin} expected`,
+          );
         if (detection.worstMs > exact.detectionBoundMs + 1e-6)
-          outside.push(`seed ${seed}: detected after ${detection.worstMs}, bound ${exact.detectionBoundMs}`);
+          outside.push(
+            `seed ${seed}: detected after ${detection.worstMs}, bound ${exact.detectionBoundMs}`,
+          );
       }
       expect(outside).toEqual([]);
     });
   }
 });
 
-/** Ten settings, as a planner would choose them: the prediction must hold for detectors that estimate too. */
+/**
+ * Ten settings, as a planner would choose them: the prediction must hold for detectors that
+ * estimate too.
+ */
 const settings: {
   name: string;
   intervalMs: number;
@@ -94,11 +110,46 @@ const settings: {
   detector: "NFD-S" | "NFD-U" | "NFD-E" | "fixed";
   lateMs: number;
 }[] = [
-  { name: "1 % loss on a LAN", intervalMs: 100, delay: exponentialDelay(0.2, 0.1), loss: 0.01, detector: "NFD-E", lateMs: 120 },
-  { name: "5 % loss on a WAN", intervalMs: 100, delay: exponentialDelay(40, 5), loss: 0.05, detector: "NFD-E", lateMs: 150 },
-  { name: "10 % loss, fixed timeout", intervalMs: 200, delay: exponentialDelay(40, 10), loss: 0.1, detector: "fixed", lateMs: 450 },
-  { name: "heavy tail of the delay", intervalMs: 100, delay: lognormalDelay(30, 10, 1), loss: 0.02, detector: "NFD-U", lateMs: 140 },
-  { name: "late heartbeats only", intervalMs: 50, delay: paretoDelay(20, 20, 3), loss: 0, detector: "NFD-S", lateMs: 60 },
+  {
+    name: "1 % loss on a LAN",
+    intervalMs: 100,
+    delay: exponentialDelay(0.2, 0.1),
+    loss: 0.01,
+    detector: "NFD-E",
+    lateMs: 120,
+  },
+  {
+    name: "5 % loss on a WAN",
+    intervalMs: 100,
+    delay: exponentialDelay(40, 5),
+    loss: 0.05,
+    detector: "NFD-E",
+    lateMs: 150,
+  },
+  {
+    name: "10 % loss, fixed timeout",
+    intervalMs: 200,
+    delay: exponentialDelay(40, 10),
+    loss: 0.1,
+    detector: "fixed",
+    lateMs: 450,
+  },
+  {
+    name: "heavy tail of the delay",
+    intervalMs: 100,
+    delay: lognormalDelay(30, 10, 1),
+    loss: 0.02,
+    detector: "NFD-U",
+    lateMs: 140,
+  },
+  {
+    name: "late heartbeats only",
+    intervalMs: 50,
+    delay: paretoDelay(20, 20, 3),
+    loss: 0,
+    detector: "NFD-S",
+    lateMs: 60,
+  },
   {
     name: "bursts of half a second",
     intervalMs: 100,
@@ -151,8 +202,10 @@ describe("predicted and simulated false alarms agree within a factor of 2", () =
           : chenQos({ ...path, shiftMs: delay.meanMs + lateMs }).mistakesPerHour;
       const detector = (now: number) => {
         if (kind === "fixed") return new FixedTimeoutDetector({ timeoutMs: lateMs }, now);
-        if (kind === "NFD-E") return new NfdEDetector({ intervalMs, marginMs: lateMs, samples: 1000 }, now);
-        if (kind === "NFD-S") return new NfdSDetector({ intervalMs, shiftMs: delay.meanMs + lateMs, epoch: 0 });
+        if (kind === "NFD-E")
+          return new NfdEDetector({ intervalMs, marginMs: lateMs, samples: 1000 }, now);
+        if (kind === "NFD-S")
+          return new NfdSDetector({ intervalMs, shiftMs: delay.meanMs + lateMs, epoch: 0 });
         return new NfdUDetector({ intervalMs, marginMs: lateMs, firstExpectedAt: delay.meanMs });
       };
       const { qos } = simulateDetector({ ...path, seed: 5, heartbeats: 2_000_000, detector });
@@ -169,8 +222,16 @@ describe("predicted and simulated false alarms agree within a factor of 2", () =
 it("a stall of the monitor itself is no false alarm", () => {
   const intervalMs = 100;
   const monitorStalls = { perHour: 60, length: constantDelay(2000) };
-  const detector = (now: number): NfdEDetector => new NfdEDetector({ intervalMs, marginMs: 150 }, now);
-  const { qos } = simulateDetector({ intervalMs, delay: exponentialDelay(5, 1), seed: 3, heartbeats: 500_000, monitorStalls, detector });
+  const detector = (now: number): NfdEDetector =>
+    new NfdEDetector({ intervalMs, marginMs: 150 }, now);
+  const { qos } = simulateDetector({
+    intervalMs,
+    delay: exponentialDelay(5, 1),
+    seed: 3,
+    heartbeats: 500_000,
+    monitorStalls,
+    detector,
+  });
   expect(qos.mistakes).toBe(0);
 });
 

@@ -1,5 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { constantDelay, exponentialDelay, lognormalDelay, paretoDelay, uniformDelay } from "../../src/core/detectors/delay-law.ts";
+import {
+  constantDelay,
+  exponentialDelay,
+  lognormalDelay,
+  paretoDelay,
+  uniformDelay,
+} from "../../src/core/detectors/delay-law.ts";
 import { NfdEDetector } from "../../src/core/detectors/nfd-e-detector.ts";
 import { HeartbeatStream } from "../../src/testing/heartbeat-stream.ts";
 import { LossProcess } from "../../src/testing/loss-process.ts";
@@ -7,8 +13,16 @@ import { type RecordedHeartbeat, RecordedStream } from "../../src/testing/record
 import { seededRandom } from "../../src/testing/seeded-random.ts";
 import { simulateDetector } from "../../src/testing/simulate-detector.ts";
 
-function longestGaps(options: { intervalMs: number; loss: number; count: number }, limits: readonly number[]): number[] {
-  const stream = new HeartbeatStream({ ...options, delay: constantDelay(0.05), transport: "tcp", seed: 3 });
+function longestGaps(
+  options: { intervalMs: number; loss: number; count: number },
+  limits: readonly number[],
+): number[] {
+  const stream = new HeartbeatStream({
+    ...options,
+    delay: constantDelay(0.05),
+    transport: "tcp",
+    seed: 3,
+  });
   const counts = limits.map(() => 0);
   let before = 0;
   for (let i = 0; i < options.count; i++) {
@@ -24,7 +38,8 @@ function longestGaps(options: { intervalMs: number; loss: number; count: number 
 
 describe("heartbeats inside a TCP connection", () => {
   it("are late as often as measured on Linux 6.18, within a factor of 5", () => {
-    // docs/internals/bounds.md#heartbeats-inside-tcp: share of heartbeats every 100 ms before which the peer hears nothing for longer than the limit.
+    // docs/internals/bounds.md#heartbeats-inside-tcp: share of heartbeats every 100 ms before which
+    // the peer hears nothing for longer than the limit.
     const limits = [150, 250, 450];
     const measured: [number, (number | null)[]][] = [
       [0.01, [1.0e-2, 6.7e-5, null]],
@@ -36,16 +51,21 @@ describe("heartbeats inside a TCP connection", () => {
       row.forEach((share, at) => {
         if (share === null) return;
         const ratio = (simulated[at] as number) / share;
-        expect(ratio, `${loss * 100} % loss, silence over ${limits[at]} ms: simulated ${simulated[at]}, measured ${share}`).toBeGreaterThan(
-          0.2,
-        );
-        expect(ratio, `${loss * 100} % loss, silence over ${limits[at]} ms: simulated ${simulated[at]}, measured ${share}`).toBeLessThan(5);
+        expect(
+          ratio,
+          `${loss * 100} % loss, silence over ${limits[at]} ms: simulated ${simulated[at]}, measured ${share}`,
+        ).toBeGreaterThan(0.2);
+        expect(
+          ratio,
+          `${loss * 100} % loss, silence over ${limits[at]} ms: simulated ${simulated[at]}, measured ${share}`,
+        ).toBeLessThan(5);
       });
     }
   });
 
   it("fall silent for up to 1.65 to 2.5 times an outage, as measured", () => {
-    // docs/internals/bounds.md#heartbeats-inside-tcp: an outage of 0.3, 1, 2, 4 s made 0.75, 1.58, 3.25, 6.64 s of silence.
+    // docs/internals/bounds.md#heartbeats-inside-tcp: an outage of 0.3, 1, 2, 4 s made 0.75, 1.58,
+    // 3.25, 6.64 s of silence.
     for (const [outageMs, measuredMs] of [
       [300, 750],
       [1000, 1580],
@@ -55,7 +75,13 @@ describe("heartbeats inside a TCP connection", () => {
       let longest = 0;
       for (let seed = 0; seed < 40; seed++) {
         const outages = { perHour: 3, length: constantDelay(outageMs) };
-        const stream = new HeartbeatStream({ intervalMs: 100, delay: constantDelay(0.05), transport: "tcp", seed, outages });
+        const stream = new HeartbeatStream({
+          intervalMs: 100,
+          delay: constantDelay(0.05),
+          transport: "tcp",
+          seed,
+          outages,
+        });
         for (let i = 0, before = 0; i < 20_000; i++, before = stream.arrivedAt) {
           stream.next();
           longest = Math.max(longest, stream.arrivedAt - before);
@@ -68,7 +94,13 @@ describe("heartbeats inside a TCP connection", () => {
 
   it("arrive in order, each once, whatever is lost", () => {
     const loss = { meanBurstMs: 300, burstShare: 0.1, lossBetween: 0.05 };
-    const stream = new HeartbeatStream({ intervalMs: 50, delay: exponentialDelay(20, 30), loss, transport: "tcp", seed: 9 });
+    const stream = new HeartbeatStream({
+      intervalMs: 50,
+      delay: exponentialDelay(20, 30),
+      loss,
+      transport: "tcp",
+      seed: 9,
+    });
     for (let i = 0, before = 0; i < 500_000; i++) {
       stream.next();
       // Three expectations a heartbeat would take seconds.
@@ -83,7 +115,10 @@ describe("heartbeats inside a TCP connection", () => {
 
 describe("the dice", () => {
   it("lose as much as the law says, in bursts as long as it says", () => {
-    const process = new LossProcess({ meanBurstMs: 500, burstShare: 0.02, lossBetween: 0 }, seededRandom(1));
+    const process = new LossProcess(
+      { meanBurstMs: 500, burstShare: 0.02, lossBetween: 0 },
+      seededRandom(1),
+    );
     let [lost, bursts, wasLost] = [0, 0, false];
     const count = 2_000_000;
     for (let i = 0; i < count; i++) {
@@ -142,8 +177,16 @@ describe("the dice", () => {
 it("simulates more than a million heartbeats a second", () => {
   const started = performance.now();
   const heartbeats = 2_000_000;
-  const detector = (now: number): NfdEDetector => new NfdEDetector({ intervalMs: 100, marginMs: 150 }, now);
-  simulateDetector({ intervalMs: 100, delay: exponentialDelay(40, 5), loss: 0.01, seed: 1, heartbeats, detector });
+  const detector = (now: number): NfdEDetector =>
+    new NfdEDetector({ intervalMs: 100, marginMs: 150 }, now);
+  simulateDetector({
+    intervalMs: 100,
+    delay: exponentialDelay(40, 5),
+    loss: 0.01,
+    seed: 1,
+    heartbeats,
+    detector,
+  });
   const perSecond = heartbeats / ((performance.now() - started) / 1000);
   console.log(`${(perSecond / 1e6).toFixed(1)} million heartbeats a second`);
   expect(perSecond).toBeGreaterThan(1e6);
@@ -151,7 +194,8 @@ it("simulates more than a million heartbeats a second", () => {
 
 describe("a recording", () => {
   const path = { intervalMs: 100, delay: exponentialDelay(20, 15), loss: 0.05, seed: 12 };
-  const detector = (now: number): NfdEDetector => new NfdEDetector({ intervalMs: 100, marginMs: 60 }, now);
+  const detector = (now: number): NfdEDetector =>
+    new NfdEDetector({ intervalMs: 100, marginMs: 60 }, now);
 
   it("of a drawn path is judged exactly as the drawn path", () => {
     const heartbeats = 20_000;
@@ -159,11 +203,23 @@ describe("a recording", () => {
     const recorded: RecordedHeartbeat[] = [];
     do {
       stream.next();
-      recorded.push({ sequence: stream.sequence, sentAt: stream.sentAt, arrivedAt: stream.arrivedAt });
+      recorded.push({
+        sequence: stream.sequence,
+        sentAt: stream.sentAt,
+        arrivedAt: stream.arrivedAt,
+      });
     } while (stream.sequence < heartbeats);
     const drawn = simulateDetector({ ...path, heartbeats, detector });
     expect(drawn.qos.mistakes).toBeGreaterThan(100);
-    expect(simulateDetector({ intervalMs: 100, recorded: recorded.reverse(), seed: 1, heartbeats, detector })).toEqual(drawn);
+    expect(
+      simulateDetector({
+        intervalMs: 100,
+        recorded: recorded.reverse(),
+        seed: 1,
+        heartbeats,
+        detector,
+      }),
+    ).toEqual(drawn);
   });
 
   it("ends where it ends, and must not be empty", () => {

@@ -40,8 +40,10 @@ describe("the virtual link", () => {
   it("delivers a stream whole and in order through loss and a cut", () => {
     const clock = new VirtualClock();
     const got: number[] = [];
-    const link = new VirtualLink<number>(clock, { seed: 2, delay: exponentialDelay(20, 10), loss: 0.2, mode: "stream" }, (n) =>
-      got.push(n),
+    const link = new VirtualLink<number>(
+      clock,
+      { seed: 2, delay: exponentialDelay(20, 10), loss: 0.2, mode: "stream" },
+      (n) => got.push(n),
     );
     for (let n = 0; n < 500; n++) clock.schedule(n * 50, () => link.send(n));
     clock.schedule(5000, () => link.cut());
@@ -56,7 +58,11 @@ describe("the virtual link", () => {
   it("loses datagrams as often as the law says and all of them while cut", () => {
     const clock = new VirtualClock();
     let got = 0;
-    const link = new VirtualLink<null>(clock, { seed: 2, delay: constantDelay(20), loss: 0.25 }, () => got++);
+    const link = new VirtualLink<null>(
+      clock,
+      { seed: 2, delay: constantDelay(20), loss: 0.25 },
+      () => got++,
+    );
     for (let n = 0; n < 10_000; n++) clock.schedule(n, () => link.send(null));
     clock.runUntil(20_000);
     expect(got).toBeGreaterThan(7300);

@@ -7,7 +7,13 @@ import { join } from "node:path";
 import { Duplex } from "node:stream";
 import { TLSSocket } from "node:tls";
 import { afterEach, describe, expect, it } from "vitest";
-import { HalfOpenError, setKeepalive, setUserTimeout, watch, watchServer } from "../../src/index.ts";
+import {
+  HalfOpenError,
+  setKeepalive,
+  setUserTimeout,
+  watch,
+  watchServer,
+} from "../../src/index.ts";
 import { loopbackPair, type Pair } from "./loopback.ts";
 
 let pair: Pair | undefined;
@@ -63,11 +69,16 @@ describe("bad input is refused at the call", () => {
     tls.destroy();
   });
 
-  it.each([-1, 0, Number.NaN, Number.POSITIVE_INFINITY, 1e15, 2499, "5s", null])("a budget of %s", async (detectWithinMs) => {
-    pair = await loopbackPair();
-    const { client } = pair;
-    expect(codeOf(() => watch(client, { detectWithinMs: detectWithinMs as number }))).toBe("ERR_OPTION_RANGE");
-  });
+  it.each([-1, 0, Number.NaN, Number.POSITIVE_INFINITY, 1e15, 2499, "5s", null])(
+    "a budget of %s",
+    async (detectWithinMs) => {
+      pair = await loopbackPair();
+      const { client } = pair;
+      expect(codeOf(() => watch(client, { detectWithinMs: detectWithinMs as number }))).toBe(
+        "ERR_OPTION_RANGE",
+      );
+    },
+  );
 
   it.each([
     { expect: "process" as const },
@@ -88,8 +99,11 @@ describe("bad input is refused at the call", () => {
     pair = await loopbackPair();
     const { client } = pair;
     for (const idleMs of [-1, Number.NaN, 500, 1e12])
-      expect(codeOf(() => setKeepalive(client, { idleMs, intervalMs: 1000, count: 3 }))).toBe("ERR_OPTION_RANGE");
-    for (const ms of [-1, Number.NaN, 1e12]) expect(codeOf(() => setUserTimeout(client, ms))).toBe("ERR_OPTION_RANGE");
+      expect(codeOf(() => setKeepalive(client, { idleMs, intervalMs: 1000, count: 3 }))).toBe(
+        "ERR_OPTION_RANGE",
+      );
+    for (const ms of [-1, Number.NaN, 1e12])
+      expect(codeOf(() => setUserTimeout(client, ms))).toBe("ERR_OPTION_RANGE");
   });
 
   it("what is no server", () => {

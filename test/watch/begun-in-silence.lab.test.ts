@@ -39,7 +39,9 @@ async function after({ outageMs, beforeEndMs, heals, forMs }: Scene): Promise<To
   const network = await world.network();
   const peer = await network.spawn("right", [...PROGRAM, "serve"]);
   await new Promise<void>((resolve) => peer.onLine(() => resolve()));
-  const subject = await network.spawn("left", [...PROGRAM, network.address("right"), `${COUNT}`], { unprivileged: true });
+  const subject = await network.spawn("left", [...PROGRAM, network.address("right"), `${COUNT}`], {
+    unprivileged: true,
+  });
   const lines: string[] = [];
   subject.onLine((line) => lines.push(line));
   while (lines.length === 0 && subject.errors.length === 0) await sleep(50);
@@ -71,9 +73,13 @@ await describeWith(["namespaces"], "a watch that begins while nothing gets throu
       // The kernel sends again at most as long after the outage as it lasted.
       const told = await after({ outageMs, beforeEndMs, heals: true, forMs: outageMs + 6000 });
       const dead = told.filter(({ deadAfterMs }) => deadAfterMs !== null);
-      console.log(`${outageMs} ms, begun ${beforeEndMs} ms before the end: ${dead.length} of ${told.length} live peers called dead`);
+      console.log(
+        `${outageMs} ms, begun ${beforeEndMs} ms before the end: ${dead.length} of ${told.length} live peers called dead`,
+      );
       expect(dead).toEqual([]);
-      expect(told.map(({ state, code }) => `${state} ${code}`)).toEqual(told.map(() => "alive null"));
+      expect(told.map(({ state, code }) => `${state} ${code}`)).toEqual(
+        told.map(() => "alive null"),
+      );
     },
   );
 

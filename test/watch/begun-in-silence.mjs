@@ -1,7 +1,8 @@
 /**
- * Connections whose watch begins while nothing gets through: `node begun-in-silence.mjs serve` there, `node begun-in-silence.mjs HOST COUNT` here,
- * COUNT of each kind. Says "connected"; at the line "cut" the program writes; at a line with a number a watch by that budget begins on each; at the
- * line "tell" one JSON line each: how it is.
+ * Connections whose watch begins while nothing gets through: `node begun-in-silence.mjs serve`
+ * there, `node begun-in-silence.mjs HOST COUNT` here, COUNT of each kind. Says "connected"; at the
+ * line "cut" the program writes; at a line with a number a watch by that budget begins on each; at
+ * the line "tell" one JSON line each: how it is.
  */
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
@@ -14,7 +15,10 @@ const FIRST_BUDGET_MS = 60_000;
 
 /** Each: what its program does when connected, and when the cable is out. */
 const KINDS = {
-  idle: { begin: (socket) => setKeepalive(socket, { idleMs: 2000, intervalMs: 1000, count: 60 }), cut() {} },
+  idle: {
+    begin: (socket) => setKeepalive(socket, { idleMs: 2000, intervalMs: 1000, count: 60 }),
+    cut() {},
+  },
   "in flight": { begin() {}, cut: (socket) => socket.write("a small message\n") },
   "in flight, watched before": {
     begin: (socket) => watch(socket, { detectWithinMs: FIRST_BUDGET_MS }),
@@ -23,7 +27,10 @@ const KINDS = {
   blocked: {
     port: DEAF_PORT,
     begin(socket) {
-      const timer = setInterval(() => socket.writableLength < BULK.length && socket.write(BULK), 20);
+      const timer = setInterval(
+        () => socket.writableLength < BULK.length && socket.write(BULK),
+        20,
+      );
       socket.on("close", () => clearInterval(timer));
     },
     cut() {},
@@ -35,7 +42,8 @@ function serve() {
     createServer((socket) => socket.on("error", () => {}).resume()),
     createServer({ pauseOnConnect: true }, (socket) => socket.on("error", () => {})),
   ];
-  for (const [index, server] of servers.entries()) server.listen([READING_PORT, DEAF_PORT][index], "::");
+  for (const [index, server] of servers.entries())
+    server.listen([READING_PORT, DEAF_PORT][index], "::");
   Promise.all(servers.map((server) => once(server, "listening"))).then(() => console.log("ready"));
 }
 
@@ -65,7 +73,14 @@ function watchOne(one, detectWithinMs) {
 }
 
 function told({ kind, code, deadAfterMs, why, nextAttemptMs, watcher }) {
-  return JSON.stringify({ kind, code, deadAfterMs, why, nextAttemptMs, state: watcher?.state ?? null });
+  return JSON.stringify({
+    kind,
+    code,
+    deadAfterMs,
+    why,
+    nextAttemptMs,
+    state: watcher?.state ?? null,
+  });
 }
 
 async function run(host, count) {

@@ -13,19 +13,22 @@ c = [socket.socket() for _ in range(4)]
 for it in c: it.setblocking(False); it.connect_ex(s.getsockname())
 print(s.getsockname()[1], flush=True); sys.stdin.read()`;
 
-it.runIf(process.platform === "linux")("diagnose says of a connection in the making that it is that, and nothing of a peer", async () => {
-  const host = spawn("python3", ["-c", FULL], { stdio: ["pipe", "pipe", "inherit"] });
-  const [line] = (await once(host.stdout, "data")) as [Buffer];
-  const socket = connect(Number(String(line)), "127.0.0.1").on("error", () => {});
-  await sleep(1500); // one SYN has been repeated
-  expect(socket.connecting).toBe(true);
-  expect(diagnose(socket)).toMatchObject({
-    state: "suspect",
-    cause: "connecting",
-    silentForMs: null,
-    since: null,
-    why: [expect.stringMatching(/no answer to our SYN, which was repeated once$/)],
-  });
-  socket.destroy();
-  host.stdin.end();
-});
+it.runIf(process.platform === "linux")(
+  "diagnose says of a connection in the making that it is that, and nothing of a peer",
+  async () => {
+    const host = spawn("python3", ["-c", FULL], { stdio: ["pipe", "pipe", "inherit"] });
+    const [line] = (await once(host.stdout, "data")) as [Buffer];
+    const socket = connect(Number(String(line)), "127.0.0.1").on("error", () => {});
+    await sleep(1500); // one SYN has been repeated
+    expect(socket.connecting).toBe(true);
+    expect(diagnose(socket)).toMatchObject({
+      state: "suspect",
+      cause: "connecting",
+      silentForMs: null,
+      since: null,
+      why: [expect.stringMatching(/no answer to our SYN, which was repeated once$/)],
+    });
+    socket.destroy();
+    host.stdin.end();
+  },
+);

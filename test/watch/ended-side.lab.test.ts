@@ -20,12 +20,18 @@ interface Line {
 }
 
 await describeWith(["namespaces"], "a program that ends its side", () => {
-  it("while nothing gets through has its peer found within the budget, or `applied` says what holds", { timeout: 60_000 }, async () => {
+  it("while nothing gets through has its peer found within the budget, or `applied` says what holds", {
+    timeout: 60_000,
+  }, async () => {
     await using world = await World.open();
     const network = await world.network();
     const peer = await network.spawn("right", [...PROGRAM, "serve"]);
     await new Promise<void>((resolve) => peer.onLine(() => resolve()));
-    const subject = await network.spawn("left", [...PROGRAM, network.address("right"), ...BUDGETS_MS.map(String)]);
+    const subject = await network.spawn("left", [
+      ...PROGRAM,
+      network.address("right"),
+      ...BUDGETS_MS.map(String),
+    ]);
     const lines: Line[] = [];
     await new Promise<void>((resolve) => {
       subject.onLine((line) => {
@@ -42,18 +48,28 @@ await describeWith(["namespaces"], "a program that ends its side", () => {
     for (const { way, applied } of lines.filter((line) => line.applied)) {
       const isCapped = way === "write";
       const saysSo = applied?.notes.some((note) => note.includes("ended its side"));
-      expect({ way, isCapped: applied?.rtoMaxMs !== null, saysSo }).toEqual({ way, isCapped, saysSo: !isCapped });
+      expect({ way, isCapped: applied?.rtoMaxMs !== null, saysSo }).toEqual({
+        way,
+        isCapped,
+        saysSo: !isCapped,
+      });
       expect(applied?.detectWithinMs.closedWindow !== null).toBe(isCapped);
       expect(applied?.backstopMs.inFlight).toBeGreaterThan(10_000);
     }
-    for (const { way, detectWithinMs, afterMs, diagnosis } of lines.filter((line) => line.afterMs !== undefined)) {
+    for (const { way, detectWithinMs, afterMs, diagnosis } of lines.filter(
+      (line) => line.afterMs !== undefined,
+    )) {
       console.log(
         `${detectWithinMs} ms, ${way}: ${Math.round(afterMs ?? 0)} ms, ${diagnosis?.cause}, ${diagnosis?.certainty}; ${diagnosis?.why[0]}`,
       );
-      const promise = lines.find((line) => line.applied && line.way === way && line.detectWithinMs === detectWithinMs);
+      const promise = lines.find(
+        (line) => line.applied && line.way === way && line.detectWithinMs === detectWithinMs,
+      );
       const promisedMs = promise?.applied?.detectWithinMs.inFlight ?? 0;
       expect.soft(afterMs, `${way}, ${detectWithinMs}`).toBeLessThanOrEqual(promisedMs + LATE_MS);
-      expect.soft(afterMs, `${way}, ${detectWithinMs}`).toBeGreaterThan(0.4 * detectWithinMs - PULLING_MS);
+      expect
+        .soft(afterMs, `${way}, ${detectWithinMs}`)
+        .toBeGreaterThan(0.4 * detectWithinMs - PULLING_MS);
     }
   });
 });

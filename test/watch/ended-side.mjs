@@ -1,6 +1,7 @@
 /**
- * Connections that end their side while nothing gets through: `node ended-side.mjs serve` there, `node ended-side.mjs HOST DETECT_WITHIN_MS...` here.
- * Says "connected"; at the line "cut" each does what its name says; then one JSON line a verdict, and at the line "applied" what is applied.
+ * Connections that end their side while nothing gets through: `node ended-side.mjs serve` there,
+ * `node ended-side.mjs HOST DETECT_WITHIN_MS...` here. Says "connected"; at the line "cut" each
+ * does what its name says; then one JSON line a verdict, and at the line "applied" what is applied.
  */
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
@@ -21,7 +22,10 @@ const WAYS = {
 };
 const [host, ...budgets] = process.argv.slice(2);
 if (host === "serve") {
-  createServer({ allowHalfOpen: true }, (socket) => socket.on("error", () => {}).resume()).listen(PORT, () => console.log("ready"));
+  createServer({ allowHalfOpen: true }, (socket) => socket.on("error", () => {}).resume()).listen(
+    PORT,
+    () => console.log("ready"),
+  );
 } else {
   const cases = [];
   for (const detectWithinMs of budgets.map(Number)) {
@@ -38,9 +42,14 @@ if (host === "serve") {
   for await (const line of createInterface(process.stdin)) {
     const at = performance.now();
     for (const { way, act, detectWithinMs, socket, w } of cases) {
-      if (line === "applied") console.log(JSON.stringify({ way, detectWithinMs, applied: w.applied }));
+      if (line === "applied")
+        console.log(JSON.stringify({ way, detectWithinMs, applied: w.applied }));
       else {
-        w.once("dead", (diagnosis) => console.log(JSON.stringify({ way, detectWithinMs, afterMs: performance.now() - at, diagnosis })));
+        w.once("dead", (diagnosis) =>
+          console.log(
+            JSON.stringify({ way, detectWithinMs, afterMs: performance.now() - at, diagnosis }),
+          ),
+        );
         act(socket);
       }
     }

@@ -1,7 +1,13 @@
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Diagnosis, type Heartbeat, type Watcher, type WatchOptions, watch } from "../../src/index.ts";
+import {
+  type Diagnosis,
+  type Heartbeat,
+  type Watcher,
+  type WatchOptions,
+  watch,
+} from "../../src/index.ts";
 import { loopbackPair, type Pair } from "./loopback.ts";
 
 const BUDGET_MS = 2500;
@@ -9,7 +15,11 @@ const TICK_MS = 40;
 const never = (): Promise<never> => new Promise(() => {});
 
 /** A watch of a loopback connection whose peer is quiet; the kernel of the peer always answers. */
-async function watched(heartbeat: Heartbeat, use: (w: Watcher, pair: Pair) => Promise<void>, options: WatchOptions = {}): Promise<void> {
+async function watched(
+  heartbeat: Heartbeat,
+  use: (w: Watcher, pair: Pair) => Promise<void>,
+  options: WatchOptions = {},
+): Promise<void> {
   await using pair = await loopbackPair();
   pair.client.resume();
   await use(watch(pair.client, { detectWithinMs: BUDGET_MS, heartbeat, ...options }), pair);
@@ -73,7 +83,10 @@ describe("a heartbeat", () => {
         const [diagnosis] = (await once(w, "suspect")) as [Diagnosis];
         expect(diagnosis.cause).toBe("peer-hung");
         await sleep(BUDGET_MS);
-        expect({ state: w.state, isDestroyed: client.destroyed }).toEqual({ state: "suspect", isDestroyed: false });
+        expect({ state: w.state, isDestroyed: client.destroyed }).toEqual({
+          state: "suspect",
+          isDestroyed: false,
+        });
       },
       { expect: "host" },
     );
@@ -88,21 +101,24 @@ describe("a heartbeat", () => {
       },
     ],
     ["a rejection with what is no error", (message) => Promise.reject(message)],
-  ])("that fails is evidence and is asked again, not more than four times a second: %s", async (_, fail) => {
-    const calls: number[] = [];
-    const heartbeat = (): Promise<never> => {
-      calls.push(performance.now());
-      return fail("NOAUTH");
-    };
-    await watched(heartbeat, async (w) => {
-      const [diagnosis] = (await once(w, "dead")) as [Diagnosis];
-      expect(diagnosis.cause).toBe("peer-hung");
-      expect(diagnosis.why.join()).toContain("the last heartbeat failed: NOAUTH");
-      const pauses = calls.slice(1).map((at, index) => at - (calls[index] ?? 0));
-      expect(pauses.length).toBeGreaterThan(2);
-      expect(Math.min(...pauses)).toBeGreaterThan(250 - TICK_MS);
-    });
-  });
+  ])(
+    "that fails is evidence and is asked again, not more than four times a second: %s",
+    async (_, fail) => {
+      const calls: number[] = [];
+      const heartbeat = (): Promise<never> => {
+        calls.push(performance.now());
+        return fail("NOAUTH");
+      };
+      await watched(heartbeat, async (w) => {
+        const [diagnosis] = (await once(w, "dead")) as [Diagnosis];
+        expect(diagnosis.cause).toBe("peer-hung");
+        expect(diagnosis.why.join()).toContain("the last heartbeat failed: NOAUTH");
+        const pauses = calls.slice(1).map((at, index) => at - (calls[index] ?? 0));
+        expect(pauses.length).toBeGreaterThan(2);
+        expect(Math.min(...pauses)).toBeGreaterThan(250 - TICK_MS);
+      });
+    },
+  );
 
   it.concurrent("that fails once and then is answered leaves the peer alive, and the failure is forgotten", async () => {
     let calls = 0;
@@ -192,27 +208,40 @@ describe("a heartbeat", () => {
         expect(answers.length).toBe(1);
         answers[0]?.();
         await sleep(0.35 * BUDGET_MS);
-        expect({ longer: w.state, shorter: shorter.state }).toEqual({ longer: "alive", shorter: "alive" });
+        expect({ longer: w.state, shorter: shorter.state }).toEqual({
+          longer: "alive",
+          shorter: "alive",
+        });
       },
       longer,
     );
   });
 
-  it.concurrent.each(["resolves", "rejects"])("that %s after the watch was closed changes nothing", async (way) => {
-    const settle: (() => void)[] = [];
-    const heartbeat = (): Promise<unknown> =>
-      new Promise((resolve, reject) => settle.push(() => (way === "resolves" ? resolve(1) : reject(new Error("too late")))));
-    await watched(heartbeat, async (w, { client }) => {
-      while (settle.length === 0) await sleep(20);
-      const events: string[] = [];
-      for (const event of ["suspect", "alive", "dead", "close"] as const) w.on(event, () => events.push(event));
-      w.close();
-      const told = [...events];
-      settle[0]?.();
-      await sleep(BUDGET_MS);
-      expect({ events, asked: settle.length, isDestroyed: client.destroyed }).toEqual({ events: told, asked: 1, isDestroyed: false });
-    });
-  });
+  it.concurrent.each(["resolves", "rejects"])(
+    "that %s after the watch was closed changes nothing",
+    async (way) => {
+      const settle: (() => void)[] = [];
+      const heartbeat = (): Promise<unknown> =>
+        new Promise((resolve, reject) =>
+          settle.push(() => (way === "resolves" ? resolve(1) : reject(new Error("too late")))),
+        );
+      await watched(heartbeat, async (w, { client }) => {
+        while (settle.length === 0) await sleep(20);
+        const events: string[] = [];
+        for (const event of ["suspect", "alive", "dead", "close"] as const)
+          w.on(event, () => events.push(event));
+        w.close();
+        const told = [...events];
+        settle[0]?.();
+        await sleep(BUDGET_MS);
+        expect({ events, asked: settle.length, isDestroyed: client.destroyed }).toEqual({
+          events: told,
+          asked: 1,
+          isDestroyed: false,
+        });
+      });
+    },
+  );
 
   it.concurrent("that rejects after its peer was found dead changes nothing", async () => {
     let fail: () => void = () => {};
@@ -223,7 +252,8 @@ describe("a heartbeat", () => {
         }),
       async (w, { client }) => {
         const events: string[] = [];
-        for (const event of ["alive", "dead", "close"] as const) w.on(event, () => events.push(event));
+        for (const event of ["alive", "dead", "close"] as const)
+          w.on(event, () => events.push(event));
         const closed = new Promise((resolve) => client.once("close", resolve));
         await once(w, "dead");
         fail();

@@ -1,7 +1,8 @@
 /**
- * Watches COUNT connections with heartbeats, until each was asked three times, then closes them all:
- * `node --expose-gc heartbeat-crowd.mjs COUNT`. Prints one JSON object with the heap in bytes at the start and at the end. At the start as large
- * a crowd had come and gone already, so that what is loaded and grown once is in both.
+ * Watches COUNT connections with heartbeats, until each was asked three times, then closes them
+ * all: `node --expose-gc heartbeat-crowd.mjs COUNT`. Prints one JSON object with the heap in bytes
+ * at the start and at the end. At the start as large a crowd had come and gone already, so that
+ * what is loaded and grown once is in both.
  */
 import { fork } from "node:child_process";
 import { once } from "node:events";
@@ -23,7 +24,10 @@ if (process.argv[2] === "echo") {
   const echo = fork(new URL(import.meta.url), ["echo"]);
   const [port] = await once(echo, "message");
 
-  /** The classic ping of one's own protocol. Some answers come after the watch was closed, some pings are cut off by it. */
+  /**
+   * The classic ping of one's own protocol. Some answers come after the watch was closed, some
+   * pings are cut off by it.
+   */
   const ping = (socket) =>
     new Promise((resolve, reject) => {
       found.asked++;
@@ -55,7 +59,11 @@ if (process.argv[2] === "echo") {
     const calls = new Uint32Array(count);
     const sockets = [];
     while (sockets.length < count)
-      sockets.push(...(await Promise.all(Array.from({ length: AT_A_TIME }, (_, index) => open(calls, sockets.length + index)))));
+      sockets.push(
+        ...(await Promise.all(
+          Array.from({ length: AT_A_TIME }, (_, index) => open(calls, sockets.length + index)),
+        )),
+      );
     while (calls.some((asked) => asked < ROUNDS)) await sleep(100);
     found.fewest = Math.min(...calls);
     const closed = sockets.map((socket) => once(socket, "close"));

@@ -4,7 +4,13 @@ import { type AddressInfo, connect, createServer, type Server, Socket } from "no
 import { setTimeout as sleep } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { afterEach, describe, expect, it } from "vitest";
-import { type Diagnosis, getKeepalive, type ServerWatch, watch, watchServer } from "../../src/index.ts";
+import {
+  type Diagnosis,
+  getKeepalive,
+  type ServerWatch,
+  watch,
+  watchServer,
+} from "../../src/index.ts";
 import { readRtoMax } from "../../src/kernel/options/rto-max.ts";
 import { descriptorOf } from "../../src/kernel/process/descriptor.ts";
 import { groups } from "../../src/watch/groups.ts";
@@ -22,14 +28,19 @@ afterEach(async () => {
 const COUNT = 5;
 
 /** A server with some accepted connections, watched. */
-async function accepting(onSocket: (socket: Socket) => void, pauseOnConnect = false): Promise<{ w: ServerWatch; clients: Socket[] }> {
+async function accepting(
+  onSocket: (socket: Socket) => void,
+  pauseOnConnect = false,
+): Promise<{ w: ServerWatch; clients: Socket[] }> {
   server = createServer({ pauseOnConnect });
   const w = watchServer(server, { detectWithinMs: 2500 });
   server.on("connection", onSocket);
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
-  const clients = Array.from({ length: COUNT }, () => connect(port, "127.0.0.1").on("error", () => {}));
+  const clients = Array.from({ length: COUNT }, () =>
+    connect(port, "127.0.0.1").on("error", () => {}),
+  );
   await Promise.all(clients.map((client) => once(client, "connect")));
   return { w, clients };
 }
@@ -54,7 +65,9 @@ describe("a socket that is handed to another process", () => {
     for (const socket of sockets.slice(0, COUNT)) child.send("yours", socket);
     expect(causes).toHaveLength(1); // one at a time: Node waits for the child's word
     while (received.length < COUNT) await sleep(10);
-    expect(causes).toEqual(Array(COUNT).fill(expect.stringMatching(/^closed-locally: handed to another process/)));
+    expect(causes).toEqual(
+      Array(COUNT).fill(expect.stringMatching(/^closed-locally: handed to another process/)),
+    );
     expect(sockets.slice(0, COUNT).map(connectionOf)).toEqual(Array(COUNT).fill(undefined));
     expect(received[0]).toEqual([true, 33_000, capMs]);
     expect(received[1]).toEqual([false, expect.any(Number), capMs]);
@@ -73,8 +86,13 @@ describe("a socket that is handed to another process", () => {
     const insides = client as unknown as { _handle: unknown };
     const heir = new Socket({ handle: insides._handle } as never);
     insides._handle = null;
-    const [diagnosis] = (await once(w, "close", { signal: AbortSignal.timeout(4000) })) as [Diagnosis];
-    expect(diagnosis).toMatchObject({ cause: "closed-locally", why: [expect.stringContaining("handed to")] });
+    const [diagnosis] = (await once(w, "close", { signal: AbortSignal.timeout(4000) })) as [
+      Diagnosis,
+    ];
+    expect(diagnosis).toMatchObject({
+      cause: "closed-locally",
+      why: [expect.stringContaining("handed to")],
+    });
     expect(groups.size).toBe(0);
     expect(client.destroyed).toBe(false);
     heir.destroy();
@@ -84,7 +102,9 @@ describe("a socket that is handed to another process", () => {
     pair = await loopbackPair();
     const { client } = pair;
     const w = watch(client, { detectWithinMs: 2500 });
-    const worker = new Worker("require('node:worker_threads').parentPort.on('message', () => {})", { eval: true });
+    const worker = new Worker("require('node:worker_threads').parentPort.on('message', () => {})", {
+      eval: true,
+    });
     const closing = once(w, "close") as Promise<[Diagnosis]>;
     worker.postMessage(client, [client as never]);
     expect((await closing)[0].why[0]).toContain("handed to");
@@ -109,7 +129,10 @@ describe("nothing that matters hangs on what a program can take off:", () => {
     expect(w.size).toBe(COUNT);
     for (const client of clients) client.end();
     await sleep(300);
-    expect({ size: w.size, causes }).toEqual({ size: 0, causes: Array(COUNT).fill("closed-by-peer: the peer closed the connection") });
+    expect({ size: w.size, causes }).toEqual({
+      size: 0,
+      causes: Array(COUNT).fill("closed-by-peer: the peer closed the connection"),
+    });
     w.close();
   });
 
@@ -129,7 +152,10 @@ describe("nothing that matters hangs on what a program can take off:", () => {
   it("a watched socket shows the listeners that an unwatched one shows, and prints as it does", async () => {
     pair = await loopbackPair();
     const { client } = pair;
-    const shown = (): unknown[] => [...client.eventNames().map((name) => [name, client.listenerCount(name)]), Object.keys(client)];
+    const shown = (): unknown[] => [
+      ...client.eventNames().map((name) => [name, client.listenerCount(name)]),
+      Object.keys(client),
+    ];
     const before = shown();
     const w = watch(client);
     expect(shown()).toEqual(before);
@@ -180,7 +206,10 @@ describe("a socket that is connected again", () => {
     client.destroy();
     const second = await again;
     await once(client, "connect");
-    expect({ first: w.applied, second: second.applied?.level }).toEqual({ first: null, second: "kernel" });
+    expect({ first: w.applied, second: second.applied?.level }).toEqual({
+      first: null,
+      second: "kernel",
+    });
     expect(getKeepalive(client).enabled).toBe(true);
     expect(told).toHaveLength(1);
   });

@@ -16,13 +16,18 @@ interface Line {
   readonly after: unknown;
 }
 
-/** What has become of the connections of a scene `afterMs` after an outage, which lasts until all have done their part, and so long at least. */
+/**
+ * What has become of the connections of a scene `afterMs` after an outage, which lasts until all
+ * have done their part, and so long at least.
+ */
 async function after(scene: string, outageMs: number, afterMs: number): Promise<Line[]> {
   await using world = await World.open();
   const network = await world.network();
   const peer = await network.spawn("right", [...PROGRAM, "serve"]);
   await new Promise<void>((resolve) => peer.onLine(() => resolve()));
-  const subject = await network.spawn("left", [...PROGRAM, network.address("right"), scene], { unprivileged: true });
+  const subject = await network.spawn("left", [...PROGRAM, network.address("right"), scene], {
+    unprivileged: true,
+  });
   const lines: string[] = [];
   subject.onLine((line) => lines.push(line));
   const said = async (line: string): Promise<void> => {
@@ -45,7 +50,8 @@ await describeWith(["namespaces"], "what a program had set on a connection", () 
   it.concurrent("it has again, and the connection lives, however its watch ended in a suspicion that an outage brought", {
     timeout: 90_000,
   }, async ({ expect }) => {
-    // The program's own keepalive asks after 20 s of silence: it must be the first to be heard again, not the one that ends it.
+    // The program's own keepalive asks after 20 s of silence: it must be the first to be heard
+    // again, not the one that ends it.
     const lines = await after("closed in a suspicion", 1000, 20_000);
     expect(lines.length).toBe(30);
     for (const { way, own, state, before, after: now, verdicts } of lines) {
@@ -55,9 +61,9 @@ await describeWith(["namespaces"], "what a program had set on a connection", () 
     }
   });
 
-  it.concurrent("keeps it alive as long as without a watch that only reports, through 30 s of outage", { timeout: 120_000 }, async ({
-    expect,
-  }) => {
+  it.concurrent("keeps it alive as long as without a watch that only reports, through 30 s of outage", {
+    timeout: 120_000,
+  }, async ({ expect }) => {
     // In flight the kernel sends again at most as long after an outage as that lasted.
     const lines = await after("reported", 30_000, 32_000);
     expect(lines.length).toBe(6);

@@ -1,20 +1,30 @@
 /**
- * Connections that are watched, asked, and left again while nothing gets through: `node own-options.mjs serve` there, `node own-options.mjs HOST SCENE`
- * here. Says "connected"; at the line "cut" each does what its name says, at its time, and when all have done it says "left"; at the line "tell"
- * one JSON line each: how it is.
+ * Connections that are watched, asked, and left again while nothing gets through: `node
+ * own-options.mjs serve` there, `node own-options.mjs HOST SCENE` here. Says "connected"; at the
+ * line "cut" each does what its name says, at its time, and when all have done it says "left"; at
+ * the line "tell" one JSON line each: how it is.
  */
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
-import { getKeepalive, getUserTimeout, nudge, setKeepalive, setUserTimeout, watch } from "../../dist/index.js";
+import {
+  getKeepalive,
+  getUserTimeout,
+  nudge,
+  setKeepalive,
+  setUserTimeout,
+  watch,
+} from "../../dist/index.js";
 import { readRtoMax } from "../../dist/kernel/options/rto-max.js";
 
 const PORT = 7100;
 const KEEPALIVE = { idleMs: 20_000, intervalMs: 1000, count: 3 };
 /** In a suspicion by then, with more probes unanswered than the own count, and not dead yet. */
 const AFTER_SUSPECT_MS = 2500;
-const watched = (options) => (socket) => ({ w: watch(socket, { detectWithinMs: 15_000, ...options }) });
+const watched = (options) => (socket) => ({
+  w: watch(socket, { detectWithinMs: 15_000, ...options }),
+});
 
 /** Each: what it does when connected, and `leave`, when the cable is out. */
 const SCENES = {
@@ -30,7 +40,10 @@ const SCENES = {
     disposed: { begin: watched(), leave: ({ w }) => w[Symbol.dispose]() },
     "only reported": { begin: watched({ onDead: "report" }), leave: ({ w }) => w.close() },
     "watched twice": {
-      begin: (socket) => ({ w: watched()(socket).w, other: watch(socket, { detectWithinMs: 20_000, onDead: "report" }) }),
+      begin: (socket) => ({
+        w: watched()(socket).w,
+        other: watch(socket, { detectWithinMs: 20_000, onDead: "report" }),
+      }),
       leave({ w, other }) {
         other.close();
         w.close();
@@ -92,7 +105,8 @@ const SCENES = {
       ["idle", "in flight"].map((traffic) => [
         `${traffic}, ${detectWithinMs === null ? "unwatched" : `within ${detectWithinMs}`}`,
         {
-          begin: detectWithinMs === null ? () => ({}) : watched({ detectWithinMs, onDead: "report" }),
+          begin:
+            detectWithinMs === null ? () => ({}) : watched({ detectWithinMs, onDead: "report" }),
           leave: ({ socket }) => void (traffic === "idle" || socket.write("x")),
           atMs: 100,
         },
@@ -111,7 +125,9 @@ const OWN = {
 
 const [host, scene] = process.argv.slice(2);
 if (host === "serve") {
-  createServer((socket) => socket.on("error", () => {}).pipe(socket)).listen(PORT, () => console.log("ready"));
+  createServer((socket) => socket.on("error", () => {}).pipe(socket)).listen(PORT, () =>
+    console.log("ready"),
+  );
 } else {
   const cases = [];
   for (const [own, set] of Object.entries(scene === "reported" ? { nothing: OWN.nothing } : OWN)) {
@@ -133,7 +149,9 @@ if (host === "serve") {
       });
       const before = options();
       const begun = { socket, one, ...begin(socket) };
-      begun.w?.on("dead", () => one.verdicts.push("dead")).on("suspect", () => one.verdicts.push("suspect"));
+      begun.w
+        ?.on("dead", () => one.verdicts.push("dead"))
+        .on("suspect", () => one.verdicts.push("suspect"));
       cases.push({ one, begun, leave, atMs, before, options });
     }
   }
@@ -142,7 +160,10 @@ if (host === "serve") {
   for await (const line of createInterface(process.stdin)) {
     for (const { one, begun, leave, atMs, before, options } of cases) {
       if (line === "cut") left.push(leaveAt(begun, atMs).then(() => leave(begun)));
-      else console.log(JSON.stringify({ ...one, before, after: begun.socket.destroyed ? null : options() }));
+      else
+        console.log(
+          JSON.stringify({ ...one, before, after: begun.socket.destroyed ? null : options() }),
+        );
     }
     if (line === "cut") void Promise.all(left).then(() => console.log("left"));
   }

@@ -1,6 +1,7 @@
 /**
- * Watches COUNT connections that were all opened at once: `node probe-crowd.mjs COUNT`. Prints one JSON object: how long opening them took, and
- * how many times its fair share of the kernel's probes the busiest fifth of a second gets.
+ * Watches COUNT connections that were all opened at once: `node probe-crowd.mjs COUNT`. Prints one
+ * JSON object: how long opening them took, and how many times its fair share of the kernel's probes
+ * the busiest fifth of a second gets.
  */
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
@@ -9,7 +10,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { watchServer } from "../../dist/index.js";
 
 const count = Number(process.argv[2]);
-/** The smallest: the kernel is to probe after one second of silence, and no probe can be had before. */
+/**
+ * The smallest: the kernel is to probe after one second of silence, and no probe can be had before.
+ */
 const BUDGET_MS = 2500;
 const PERIOD_MS = 1000;
 const PARTS = 5;
@@ -42,7 +45,9 @@ server.listen(0, "127.0.0.1", 4096);
 await once(server, "listening");
 const started = performance.now();
 for (let left = count; left > 0; left -= AT_A_TIME) {
-  const sockets = Array.from({ length: AT_A_TIME }, () => connect(server.address().port, "127.0.0.1").on("error", () => {}));
+  const sockets = Array.from({ length: AT_A_TIME }, () =>
+    connect(server.address().port, "127.0.0.1").on("error", () => {}),
+  );
   await Promise.all(sockets.map((socket) => once(socket, "connect")));
 }
 const openedInMs = Math.round(performance.now() - started);

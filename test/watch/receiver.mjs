@@ -1,4 +1,7 @@
-/** Receives sockets from its parent and answers with what the kernel holds of each: `[keepalive on, idle in ms, cap on backoff in ms]`. */
+/**
+ * Receives sockets from its parent and answers with what the kernel holds of each: `[keepalive on,
+ * idle in ms, cap on backoff in ms]`.
+ */
 import { getKeepalive } from "../../dist/index.js";
 import { readRtoMax } from "../../dist/kernel/options/rto-max.js";
 import { descriptorOf } from "../../dist/kernel/process/descriptor.js";

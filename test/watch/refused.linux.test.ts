@@ -61,7 +61,10 @@ describe("a Unix-domain socket", () => {
     const [error] = (await once(w, "unwatched")) as [HalfOpenError];
     expect(error).toEqual(notSupported);
     await iterated;
-    expect({ before: signal.reason, after: w.signal.reason }).toEqual({ before: error, after: error });
+    expect({ before: signal.reason, after: w.signal.reason }).toEqual({
+      before: error,
+      after: error,
+    });
     expect(connectionOf(client)).toBeUndefined();
     await new Promise<void>((resolve) => client.write("it works", () => resolve()));
     client.destroy();
@@ -119,7 +122,9 @@ import { Socket } from "node:net"; import { watch } from ${JSON.stringify(index)
 const socket = new Socket({ fd: Number(process.argv[1]) }); const told = [];
 for (let i = 0; i < 2; i++) try { watch(socket); told.push("watched"); } catch (error) { told.push(error.code + " " + error.message); }
 console.log(JSON.stringify([...told, socket.listenerCount("close")])); process.exit();`;
-    const parent = spawn("python3", ["-c", program, process.execPath, inside], { stdio: ["ignore", "pipe", "inherit"] });
+    const parent = spawn("python3", ["-c", program, process.execPath, inside], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
     const text = await parent.stdout.toArray();
     const told = JSON.parse(Buffer.concat(text).toString()) as unknown[];
     if (told[0] === "none here") return; // a kernel without CONFIG_MPTCP
@@ -140,21 +145,25 @@ function refuse(option: number): void {
 const [TCP_KEEPCNT, TCP_RTO_MAX_MS] = [6, 44];
 
 describe("a kernel or a sandbox that refuses", () => {
-  it.each([TCP_KEEPCNT, TCP_RTO_MAX_MS])("option %i: the lower level is what is left, and `applied` says why", async (option) => {
-    pair = await loopbackPair();
-    refuse(option);
-    for (const start of ["connected", "connecting"]) {
-      const socket = start === "connected" ? pair.client : connect(pair.server.address() as never);
-      const w = watch(socket, { detectWithinMs: 5000 });
-      if (socket.connecting) await once(socket, "connect");
-      expect(["keepalive", "core"]).toContain(w.applied?.level);
-      expect(w.applied?.notes[0]).toContain("could not be set");
-      expect(w.state).toBe("alive");
-      w.close();
-      socket.destroy();
-    }
-    expect(groups.size).toBe(0);
-  });
+  it.each([TCP_KEEPCNT, TCP_RTO_MAX_MS])(
+    "option %i: the lower level is what is left, and `applied` says why",
+    async (option) => {
+      pair = await loopbackPair();
+      refuse(option);
+      for (const start of ["connected", "connecting"]) {
+        const socket =
+          start === "connected" ? pair.client : connect(pair.server.address() as never);
+        const w = watch(socket, { detectWithinMs: 5000 });
+        if (socket.connecting) await once(socket, "connect");
+        expect(["keepalive", "core"]).toContain(w.applied?.level);
+        expect(w.applied?.notes[0]).toContain("could not be set");
+        expect(w.state).toBe("alive");
+        w.close();
+        socket.destroy();
+      }
+      expect(groups.size).toBe(0);
+    },
+  );
 
   it("a detector that cannot be made anew ends the watch, not the program", async () => {
     pair = await loopbackPair();
@@ -165,28 +174,48 @@ describe("a kernel or a sandbox that refuses", () => {
       return { heard() {}, stalled() {}, nextDeadline: () => 1e9, verdict: () => "alive" };
     };
     const socket = connect(port, "127.0.0.1");
-    const w = watch(socket, { heartbeat: () => {}, detector: { intervalMs: 100, make: make as never } });
+    const w = watch(socket, {
+      heartbeat: () => {},
+      detector: { intervalMs: 100, make: make as never },
+    });
     const [error] = (await once(w, "unwatched")) as [HalfOpenError];
-    expect(error).toMatchObject({ code: "ERR_NOT_SUPPORTED", cause: { message: "no more of them" } });
+    expect(error).toMatchObject({
+      code: "ERR_NOT_SUPPORTED",
+      cause: { message: "no more of them" },
+    });
     made = 0;
     for (let i = 0; i < 2; i++)
-      expect(() => watch(socket, { heartbeat: () => {}, detector: { intervalMs: 100, make: make as never } })).toThrow("no more");
-    expect({ connection: connectionOf(socket), groups: groups.size }).toEqual({ connection: undefined, groups: 0 });
+      expect(() =>
+        watch(socket, { heartbeat: () => {}, detector: { intervalMs: 100, make: make as never } }),
+      ).toThrow("no more");
+    expect({ connection: connectionOf(socket), groups: groups.size }).toEqual({
+      connection: undefined,
+      groups: 0,
+    });
     socket.destroy();
   });
 
   it("a check, again and again: it is warned of once, and the watches end and say so", async () => {
     pair = await loopbackPair();
     const other = await loopbackPair();
-    const watches = [watch(pair.client, { detectWithinMs: 2500 }), watch(other.client, { detectWithinMs: 2500 })];
+    const watches = [
+      watch(pair.client, { detectWithinMs: 2500 }),
+      watch(other.client, { detectWithinMs: 2500 }),
+    ];
     const warnings: string[] = [];
-    const onWarning = (warning: Error & { code?: string }): void => void warnings.push(warning.code ?? "");
+    const onWarning = (warning: Error & { code?: string }): void =>
+      void warnings.push(warning.code ?? "");
     process.on("warning", onWarning);
-    const unwatched = Promise.all(watches.map((w) => once(w, "unwatched"))) as Promise<[HalfOpenError][]>;
+    const unwatched = Promise.all(watches.map((w) => once(w, "unwatched"))) as Promise<
+      [HalfOpenError][]
+    >;
     vi.spyOn(openPort() as SystemPort, "getsockopt").mockImplementation(() => {
       throw new HalfOpenError("ERR_SOCKET_OPTION", "TCP_INFO of descriptor 77 could not be read");
     });
-    expect((await unwatched).map(([{ code }]) => code)).toEqual(["ERR_SOCKET_OPTION", "ERR_SOCKET_OPTION"]);
+    expect((await unwatched).map(([{ code }]) => code)).toEqual([
+      "ERR_SOCKET_OPTION",
+      "ERR_SOCKET_OPTION",
+    ]);
     process.off("warning", onWarning);
     expect(warnings).toEqual(["HALFOPEN_CHECK_FAILED"]);
     expect({ checked: engine.size, groups: groups.size }).toEqual({ checked: 0, groups: 0 });
@@ -216,12 +245,18 @@ describe("the watch of a client", () => {
     const added = vi.spyOn(abort.signal, "addEventListener");
     const removed = vi.spyOn(abort.signal, "removeEventListener");
     for (let i = 0; i < 3; i++) follower().w(abort.signal).close();
-    expect({ added: added.mock.calls.length, removed: removed.mock.calls.length }).toEqual({ added: 3, removed: 3 });
+    expect({ added: added.mock.calls.length, removed: removed.mock.calls.length }).toEqual({
+      added: 3,
+      removed: 3,
+    });
     const { w, isFollowing } = follower();
     const last = w(abort.signal);
     expect(last.current).not.toBe(null);
     abort.abort();
-    expect({ current: last.current, isFollowing: isFollowing() }).toEqual({ current: null, isFollowing: false });
+    expect({ current: last.current, isFollowing: isFollowing() }).toEqual({
+      current: null,
+      isFollowing: false,
+    });
     expect(connectionOf(pair.client)).toBeUndefined();
   });
 

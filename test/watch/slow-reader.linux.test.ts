@@ -10,7 +10,10 @@ const BACKLOG_BYTES = 24_000_000;
 const READ_BYTES = 64 * 1024;
 const READ_EVERY_MS = 25;
 
-/** Reads so slowly, and answers each "?" when it comes to it; stops for good after `stopAfter` bytes. */
+/**
+ * Reads so slowly, and answers each "?" when it comes to it; stops for good after `stopAfter`
+ * bytes.
+ */
 async function readSlowly(socket: Socket, stopAfter = Number.POSITIVE_INFINITY): Promise<void> {
   socket.pause();
   for (let taken = 0; !socket.destroyed && taken < stopAfter; await sleep(READ_EVERY_MS)) {
@@ -27,7 +30,9 @@ function ask(socket: Socket): Promise<unknown> {
 }
 
 describe("a heartbeat behind 24 MB of the program's own", () => {
-  it.concurrent("waits while a live peer takes them, for longer than the budget", { timeout: 60_000 }, async () => {
+  it.concurrent("waits while a live peer takes them, for longer than the budget", {
+    timeout: 60_000,
+  }, async () => {
     await using pair = await loopbackPair();
     const { client, accepted } = pair;
     client.resume();
@@ -48,7 +53,9 @@ describe("a heartbeat behind 24 MB of the program's own", () => {
     expect(answers[0]).toBeGreaterThan(1.5 * BUDGET_MS);
   });
 
-  it.concurrent("finds a process that takes some of them and hangs, within the budget", { timeout: 60_000 }, async () => {
+  it.concurrent("finds a process that takes some of them and hangs, within the budget", {
+    timeout: 60_000,
+  }, async () => {
     await using pair = await loopbackPair();
     const { client, accepted } = pair;
     client.resume();

@@ -2,7 +2,13 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, it } from "vitest";
-import { DeadPeerError, type Diagnosis, HalfOpenError, watch, watchServer } from "../../src/index.ts";
+import {
+  DeadPeerError,
+  type Diagnosis,
+  HalfOpenError,
+  watch,
+  watchServer,
+} from "../../src/index.ts";
 import { groups } from "../../src/watch/groups.ts";
 import { loopbackPair, type Pair } from "./loopback.ts";
 
@@ -22,7 +28,10 @@ describe("the signal of a watch", () => {
     accepted.resetAndDestroy();
     await closing;
     expect(() => signal.throwIfAborted()).toThrow(DeadPeerError);
-    expect((signal.reason as DeadPeerError).diagnosis).toMatchObject({ cause: "peer-reset", label: "db" });
+    expect((signal.reason as DeadPeerError).diagnosis).toMatchObject({
+      cause: "peer-reset",
+      label: "db",
+    });
     expect(w.signal.reason).toBe(signal.reason);
   });
 
@@ -36,7 +45,10 @@ describe("the signal of a watch", () => {
     await once(late, "close");
     for (const { reason } of [signal, early.signal, late.signal]) {
       expect(reason).toBeInstanceOf(HalfOpenError);
-      expect(reason).toMatchObject({ code: "ERR_NOT_CONNECTED", message: expect.stringContaining("closed-by-peer") });
+      expect(reason).toMatchObject({
+        code: "ERR_NOT_CONNECTED",
+        message: expect.stringContaining("closed-by-peer"),
+      });
     }
   });
 
@@ -50,7 +62,9 @@ describe("the signal of a watch", () => {
       expect(reason).toBeInstanceOf(Error);
       expect({ aborted, name: reason.name }).toEqual({ aborted: true, name: "AbortError" });
     }
-    await expect(fetch("http://127.0.0.1:1/", { signal })).rejects.toThrow("the watch of this connection was closed");
+    await expect(fetch("http://127.0.0.1:1/", { signal })).rejects.toThrow(
+      "the watch of this connection was closed",
+    );
   });
 });
 
@@ -58,12 +72,20 @@ describe("two watches of one socket", () => {
   it("each have their own label in all that they tell", async () => {
     pair = await loopbackPair();
     const { client, accepted } = pair;
-    const watches = [watch(client.resume(), { label: "first" }), watch(client), watch(client, { label: "third" })];
+    const watches = [
+      watch(client.resume(), { label: "first" }),
+      watch(client),
+      watch(client, { label: "third" }),
+    ];
     expect(watches.map((w) => w.diagnosis.label)).toEqual(["first", null, "third"]);
     const told = Promise.all(watches.map((w) => once(w, "dead"))) as Promise<[Diagnosis][]>;
     accepted.resetAndDestroy();
     expect((await told).map(([{ label }]) => label)).toEqual(["first", null, "third"]);
-    expect(watches.map((w) => (w.signal.reason as DeadPeerError).diagnosis.label)).toEqual(["first", null, "third"]);
+    expect(watches.map((w) => (w.signal.reason as DeadPeerError).diagnosis.label)).toEqual([
+      "first",
+      null,
+      "third",
+    ]);
   });
 
   it("of which one is a server's: its list speaks by its own label", async () => {
@@ -91,7 +113,10 @@ describe("two watches of one socket", () => {
     const calm = once(w, "alive");
     answer();
     await calm;
-    expect(other.diagnosis.evidence.others).toMatchObject({ sameRoute: { silent: 0 }, samePeer: { silent: 0 } });
+    expect(other.diagnosis.evidence.others).toMatchObject({
+      sameRoute: { silent: 0 },
+      samePeer: { silent: 0 },
+    });
     expect(groups.silent).toBe(0);
     w.close();
     other.close();
@@ -124,15 +149,29 @@ describe("the iterator of a watch", () => {
 });
 
 describe("the error of a dead peer", () => {
-  const diagnosis = { state: "dead", certainty: "certain", why: ["eth0 is down"], remote: "10.0.0.1:80" };
+  const diagnosis = {
+    state: "dead",
+    certainty: "certain",
+    why: ["eth0 is down"],
+    remote: "10.0.0.1:80",
+  };
 
   it.each(["local-link-down", "local-send-failure"])("does not blame the peer for %s", (cause) => {
     const error = new DeadPeerError({ ...diagnosis, cause } as never);
-    expect(error).toMatchObject({ isLocal: true, message: `the connection to 10.0.0.1:80 is lost: ${cause}; eth0 is down` });
+    expect(error).toMatchObject({
+      isLocal: true,
+      message: `the connection to 10.0.0.1:80 is lost: ${cause}; eth0 is down`,
+    });
   });
 
-  it.each(["path-silent", "peer-hung", "peer-reset", "unreachable"])("names the peer for %s", (cause) => {
-    const error = new DeadPeerError({ ...diagnosis, cause } as never);
-    expect(error).toMatchObject({ isLocal: false, message: `peer 10.0.0.1:80 is dead: ${cause}; eth0 is down` });
-  });
+  it.each(["path-silent", "peer-hung", "peer-reset", "unreachable"])(
+    "names the peer for %s",
+    (cause) => {
+      const error = new DeadPeerError({ ...diagnosis, cause } as never);
+      expect(error).toMatchObject({
+        isLocal: false,
+        message: `peer 10.0.0.1:80 is dead: ${cause}; eth0 is down`,
+      });
+    },
+  );
 });

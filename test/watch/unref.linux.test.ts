@@ -20,6 +20,10 @@ console.log(w.applied.level);
 `;
 
 it("a watch keeps no process alive", async () => {
-  const { stdout } = await promisify(execFile)(process.execPath, ["--input-type=module", "-e", PROGRAM], { timeout: 10_000 });
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    ["--input-type=module", "-e", PROGRAM],
+    { timeout: 10_000 },
+  );
   expect(stdout).toBe("kernel\n");
 });

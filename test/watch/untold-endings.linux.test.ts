@@ -23,9 +23,13 @@ const BUDGET_MS = 2500;
 /** A tenth of the budget, the grace of the event loop, and what a busy machine adds. */
 const TOLD_WITHIN_MS = BUDGET_MS / 10 + 20 + 150;
 
-async function deathOf(w: Watcher): Promise<{ readonly diagnosis: Diagnosis; readonly afterMs: number }> {
+async function deathOf(
+  w: Watcher,
+): Promise<{ readonly diagnosis: Diagnosis; readonly afterMs: number }> {
   const from = performance.now();
-  const [diagnosis] = (await once(w, "dead", { signal: AbortSignal.timeout(10_000) })) as [Diagnosis];
+  const [diagnosis] = (await once(w, "dead", { signal: AbortSignal.timeout(10_000) })) as [
+    Diagnosis,
+  ];
   return { diagnosis, afterMs: performance.now() - from };
 }
 
@@ -160,7 +164,10 @@ describe("a connection that the kernel has ended is told of where the event loop
     const server = createHttpServer().listen(0, "127.0.0.1");
     await once(server, "listening");
     const upgrading = once(server, "upgrade");
-    const asking = request({ port: (server.address() as AddressInfo).port, headers: { connection: "upgrade", upgrade: "x" } });
+    const asking = request({
+      port: (server.address() as AddressInfo).port,
+      headers: { connection: "upgrade", upgrade: "x" },
+    });
     asking.end();
     const [, accepted] = (await upgrading) as [unknown, Socket];
     accepted.on("error", () => {});
@@ -186,7 +193,11 @@ it("a socket that nobody reads costs a few system calls a second, once it is kno
   using _ = watch(client, { detectWithinMs: 10_000 });
   await sleep(2500);
   const port = openPort() as SystemPort;
-  const calls = [vi.spyOn(port, "poll"), vi.spyOn(port, "getsockopt"), vi.spyOn(port, "setsockopt")];
+  const calls = [
+    vi.spyOn(port, "poll"),
+    vi.spyOn(port, "getsockopt"),
+    vi.spyOn(port, "setsockopt"),
+  ];
   await sleep(3000);
   const count = calls.reduce((sum, { mock }) => sum + mock.calls.length, 0);
   vi.restoreAllMocks();

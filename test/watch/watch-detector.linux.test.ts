@@ -8,7 +8,10 @@ import { loopbackPair, type Pair } from "./loopback.ts";
 let pair: Pair;
 afterEach(() => pair?.dispose());
 
-const detector: WatchDetector = { intervalMs: 100, make: (now) => new NfdEDetector({ intervalMs: 100, marginMs: 400 }, now) };
+const detector: WatchDetector = {
+  intervalMs: 100,
+  make: (now) => new NfdEDetector({ intervalMs: 100, marginMs: 400 }, now),
+};
 
 /** A peer that answers every ping, until it hangs. */
 function answering(peer: Socket): { hang(): void } {
@@ -46,7 +49,8 @@ describe("watch with a detector of one's own", () => {
     const [diagnosis] = (await deaths) as [Diagnosis];
     const tookMs = performance.now() - hungAt;
     expect(diagnosis.cause).toBe("peer-hung");
-    // The last answer is at most an interval old, the next expected an interval behind it and given 400 ms.
+    // The last answer is at most an interval old, the next expected an interval behind it and given
+    // 400 ms.
     expect(tookMs).toBeGreaterThan(350);
     expect(tookMs).toBeLessThan(1500);
   });
@@ -79,9 +83,19 @@ describe("watch with a detector of one's own", () => {
     const heartbeat = () => Promise.resolve();
     const refused = expect.objectContaining({ code: "ERR_OPTION_RANGE" });
     expect(() => watch(client, { detector })).toThrow(refused);
-    expect(() => watch(client, { heartbeat, detector: { ...detector, intervalMs: 10 } })).toThrow(refused);
-    expect(() => watch(client, { heartbeat, detectWithinMs: 2500, detector: { ...detector, intervalMs: 2501 } })).toThrow(refused);
-    expect(() => watch(client, { heartbeat, detector: { intervalMs: 100, make: () => ({}) as never } })).toThrow(refused);
+    expect(() => watch(client, { heartbeat, detector: { ...detector, intervalMs: 10 } })).toThrow(
+      refused,
+    );
+    expect(() =>
+      watch(client, {
+        heartbeat,
+        detectWithinMs: 2500,
+        detector: { ...detector, intervalMs: 2501 },
+      }),
+    ).toThrow(refused);
+    expect(() =>
+      watch(client, { heartbeat, detector: { intervalMs: 100, make: () => ({}) as never } }),
+    ).toThrow(refused);
     expect(() => watch(client, { heartbeat, detector: 7 as never })).toThrow(refused);
   });
 });

@@ -3,7 +3,14 @@ import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, it } from "vitest";
-import { type Diagnosis, getKeepalive, getUserTimeout, type StateMessage, watch, watchServer } from "../../src/index.ts";
+import {
+  type Diagnosis,
+  getKeepalive,
+  getUserTimeout,
+  type StateMessage,
+  watch,
+  watchServer,
+} from "../../src/index.ts";
 import { readRtoMax } from "../../src/kernel/options/rto-max.ts";
 import { descriptorOf } from "../../src/kernel/process/descriptor.ts";
 import { loopbackPair, type Pair } from "./loopback.ts";
@@ -21,16 +28,28 @@ describe("watch", () => {
     pair = await loopbackPair();
     const { client } = pair;
     client.setKeepAlive(true, 33_000);
-    const options = () => ({ keepalive: getKeepalive(client), userTimeoutMs: getUserTimeout(client) });
+    const options = () => ({
+      keepalive: getKeepalive(client),
+      userTimeoutMs: getUserTimeout(client),
+    });
     const before = options();
     const listeners = client.eventNames().map((name) => [name, client.listenerCount(name)]);
     const abort = new AbortController();
-    for (const end of [(w: { close(): void }) => w.close(), () => abort.abort(), (w: Disposable) => w[Symbol.dispose]()]) {
-      const w = watch(client, { detectWithinMs: 5000, signal: abort.signal.aborted ? undefined : abort.signal });
+    for (const end of [
+      (w: { close(): void }) => w.close(),
+      () => abort.abort(),
+      (w: Disposable) => w[Symbol.dispose](),
+    ]) {
+      const w = watch(client, {
+        detectWithinMs: 5000,
+        signal: abort.signal.aborted ? undefined : abort.signal,
+      });
       expect(getKeepalive(client)).not.toEqual(before.keepalive);
       end(w);
       expect(options()).toEqual(before);
-      expect(client.eventNames().map((name) => [name, client.listenerCount(name)])).toEqual(listeners);
+      expect(client.eventNames().map((name) => [name, client.listenerCount(name)])).toEqual(
+        listeners,
+      );
     }
   });
 
@@ -87,7 +106,8 @@ describe("watch", () => {
     const { client, accepted } = pair;
     const w = watch(client);
     const events: string[] = [];
-    for (const event of ["suspect", "alive", "dead"] as const) w.on(event, () => events.push(event));
+    for (const event of ["suspect", "alive", "dead"] as const)
+      w.on(event, () => events.push(event));
     client.resume();
     accepted.end();
     const [diagnosis] = (await once(w, "close")) as [Diagnosis];
@@ -118,7 +138,8 @@ describe("watch", () => {
       const { client, accepted } = pair;
       const w = watch(client);
       const ends = once(client.resume(), "end");
-      if (end === "orderly after our own") await new Promise<void>((resolve) => client.end(resolve));
+      if (end === "orderly after our own")
+        await new Promise<void>((resolve) => client.end(resolve));
       accepted.write("the last words");
       if (end === "reset") reset(accepted);
       else accepted.end();
@@ -126,7 +147,10 @@ describe("watch", () => {
       const closed = once(w, "close") as Promise<[Diagnosis]>;
       client.destroy();
       const [{ cause, state }] = await closed;
-      const expected = end === "reset" ? { cause: "peer-reset", state: "dead" } : { cause: "closed-by-peer", state: "alive" };
+      const expected =
+        end === "reset"
+          ? { cause: "peer-reset", state: "dead" }
+          : { cause: "closed-by-peer", state: "alive" };
       expect({ end, cause, state }).toEqual({ end, ...expected });
       await pair.dispose();
     }
@@ -142,8 +166,14 @@ describe("watch", () => {
     client.end();
     await once(accepted, "end");
     await sleep(3500);
-    expect(w.diagnosis).toMatchObject({ state: "alive", evidence: { tcpInfo: { state: "FIN_WAIT2" } } });
-    expect(other.diagnosis).toMatchObject({ state: "alive", evidence: { tcpInfo: { state: "CLOSE_WAIT" } } });
+    expect(w.diagnosis).toMatchObject({
+      state: "alive",
+      evidence: { tcpInfo: { state: "FIN_WAIT2" } },
+    });
+    expect(other.diagnosis).toMatchObject({
+      state: "alive",
+      evidence: { tcpInfo: { state: "CLOSE_WAIT" } },
+    });
     // Both are questioned by the standing keepalive, so the silence stays short.
     expect(w.silentForMs).toBeLessThan(1600);
     expect(other.silentForMs).toBeLessThan(1600);
@@ -183,7 +213,8 @@ describe("watch", () => {
     reset(accepted);
     await sleep(150);
     process.removeAllListeners("uncaughtException");
-    for (const listener of before) process.on("uncaughtException", listener as (error: Error) => void);
+    for (const listener of before)
+      process.on("uncaughtException", listener as (error: Error) => void);
     expect(surfaced).toEqual(["a listener's mistake"]);
     expect(isClosed).toBe(true);
   });
@@ -244,7 +275,10 @@ describe("watchServer", () => {
     const doomed = accepted.get(clients[0]?.localPort);
     clients[0]?.resetAndDestroy();
     const [{ cause }, socket] = await dying;
-    expect({ cause, isDoomed: doomed !== undefined && socket === doomed }).toEqual({ cause: "peer-reset", isDoomed: true });
+    expect({ cause, isDoomed: doomed !== undefined && socket === doomed }).toEqual({
+      cause: "peer-reset",
+      isDoomed: true,
+    });
     clients[1]?.end();
     await once(w, "close");
     expect(w.size).toBe(0);

@@ -1,4 +1,5 @@
-// Runs under Node for Windows. One connection for each order in argv, or one server; tells in JSON lines what becomes of it.
+// Runs under Node for Windows. One connection for each order in argv, or one server; tells in JSON
+// lines what becomes of it.
 import "./stdio.mjs";
 import { writeSync } from "node:fs";
 import { connect, createServer } from "node:net";
@@ -22,12 +23,16 @@ function open({ name, to, tls, keepalive, watch: options, beats }) {
     const { localPort } = socket;
     const applied = keepalive ? setKeepalive(socket, keepalive) : null;
     tell({ name, event: "connected", localPort, applied });
-    const w = options ? watch(socket, { ...options, ...(beats ? { heartbeat: () => ping(socket) } : {}) }) : null;
+    const w = options
+      ? watch(socket, { ...options, ...(beats ? { heartbeat: () => ping(socket) } : {}) })
+      : null;
     if (w) tell({ name, event: "watched", applied: w.applied });
     w?.on("suspect", (diagnosis) => tell({ name, event: "suspect", diagnosis }));
     w?.on("dead", (diagnosis) => tell({ name, event: "dead", diagnosis }));
   });
-  socket.on("error", (error) => tell({ name, event: "error", code: error.code, syscall: error.syscall ?? null }));
+  socket.on("error", (error) =>
+    tell({ name, event: "error", code: error.code, syscall: error.syscall ?? null }),
+  );
   socket.on("close", () => {
     tell({ name, event: "close" });
     socket.write("too late", (error) => tell({ name, event: "sent", code: error?.code ?? null }));

@@ -1,8 +1,15 @@
-// Runs under Node for Windows. Opens many connections of many kinds and sets the keepalive of every other one.
+// Runs under Node for Windows. Opens many connections of many kinds and sets the keepalive of every
+// other one.
 import "./stdio.mjs";
 import { writeSync } from "node:fs";
 import { connect, createServer } from "node:net";
-import { capabilities, getKeepalive, readTcpInfo, setKeepalive, setUserTimeout } from "../dist/index.js";
+import {
+  capabilities,
+  getKeepalive,
+  readTcpInfo,
+  setKeepalive,
+  setUserTimeout,
+} from "../dist/index.js";
 
 const COUNT = 40;
 const tell = (fact) => writeSync(1, `${JSON.stringify(fact)}\n`);
@@ -47,12 +54,15 @@ for (let i = 0; i < COUNT; i++) {
         .destroy(),
     );
 }
-while (accepted.filter((socket) => !socket.destroyed).length < sockets.length) await new Promise((resolve) => setTimeout(resolve, 20));
+while (accepted.filter((socket) => !socket.destroyed).length < sockets.length)
+  await new Promise((resolve) => setTimeout(resolve, 20));
 await new Promise((resolve) => setTimeout(resolve, 200));
 const all = [...sockets, ...accepted.filter((socket) => !socket.destroyed)];
 const chosen = all.filter((_, i) => i % 2 === 0);
 const started = performance.now();
-const applied = chosen.map((socket) => setKeepalive(socket, { idleMs: 77_000, intervalMs: 5000, count: 10 }));
+const applied = chosen.map((socket) =>
+  setKeepalive(socket, { idleMs: 77_000, intervalMs: 5000, count: 10 }),
+);
 const ms = performance.now() - started;
 const [first] = sockets;
 tell({
@@ -61,12 +71,17 @@ tell({
   applied,
   asked: getKeepalive(chosen[0]),
   chosen: chosen.map(({ localPort, remotePort }) => [localPort, remotePort]),
-  others: all.filter((_, i) => i % 2 === 1).map(({ localPort, remotePort }) => [localPort, remotePort]),
+  others: all
+    .filter((_, i) => i % 2 === 1)
+    .map(({ localPort, remotePort }) => [localPort, remotePort]),
   capabilities: capabilities(),
   tcpInfo: codeOf(() => readTcpInfo(first)),
   userTimeout: codeOf(() => setUserTimeout(first, 5000)),
 });
 const gone = sockets.pop();
 gone.destroy();
-tell({ event: "closed", code: codeOf(() => setKeepalive(gone, { idleMs: 1000, intervalMs: 1000, count: 10 })) });
+tell({
+  event: "closed",
+  code: codeOf(() => setKeepalive(gone, { idleMs: 1000, intervalMs: 1000, count: 10 })),
+});
 setInterval(() => {}, 1000);

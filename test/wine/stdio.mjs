@@ -1,5 +1,5 @@
-// Node for Windows does not know what Wine's pipes are, and its first look at process.stdout or stderr throws EBADF; net.Socket
-// looks at them whenever a socket is destroyed.
+// Node for Windows does not know what Wine's pipes are, and its first look at process.stdout or
+// stderr throws EBADF; net.Socket looks at them whenever a socket is destroyed.
 import { writeSync } from "node:fs";
 import { Writable } from "node:stream";
 

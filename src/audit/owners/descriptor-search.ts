@@ -1,5 +1,9 @@
 import { HalfOpenError } from "../../core/errors.ts";
-import { type ConnectionOptions, type OptionsWanted, readOptions } from "../../kernel/options/connection-options.ts";
+import {
+  type ConnectionOptions,
+  type OptionsWanted,
+  readOptions,
+} from "../../kernel/options/connection-options.ts";
 import { EIO } from "../../kernel/port/errno-linux.ts";
 import type { SystemPort } from "../../kernel/port/port.ts";
 import {
@@ -24,9 +28,15 @@ export interface OwnersWanted {
   readonly wanted: OptionsWanted;
 }
 
-/** From so many descriptors on a process is asked what its event loops watch, and its descriptors are tried rather than listed. */
+/**
+ * From so many descriptors on a process is asked what its event loops watch, and its descriptors
+ * are tried rather than listed.
+ */
 const MANY = 2000;
-/** Trying a number that is no descriptor costs a quarter of what a descriptor costs: in a table as sparse as this, listing is cheaper. */
+/**
+ * Trying a number that is no descriptor costs a quarter of what a descriptor costs: in a table as
+ * sparse as this, listing is cheaper.
+ */
 const SPARSE = 4;
 /** Event loops are made early in a process's life. */
 const EPOLL_BELOW = 64;
@@ -36,10 +46,15 @@ const NO_ROW = -1;
 export type Hidden = "hidden" | null;
 
 /**
- * Searches the descriptors of one process and reads the options of the sockets it finds. `below`: every number below is tried; `null`: the
- * descriptors are listed.
+ * Searches the descriptors of one process and reads the options of the sockets it finds. `below`:
+ * every number below is tried; `null`: the descriptors are listed.
  */
-export function searchProcess(port: SystemPort, pid: number, into: OwnersWanted, below: number | null = denseLimit(pid)): Hidden {
+export function searchProcess(
+  port: SystemPort,
+  pid: number,
+  into: OwnersWanted,
+  below: number | null = denseLimit(pid),
+): Hidden {
   const { rows, owners } = into;
   const links = DescriptorLinks.open(port, pid);
   if (typeof links === "string") return links === "hidden" ? links : null;
@@ -50,7 +65,8 @@ export function searchProcess(port: SystemPort, pid: number, into: OwnersWanted,
       const watched = watchedRows(pid, below, links, rows);
       // The numbers in use are mostly the lowest: when all were met, nothing is left to try.
       let left = countDescriptors(pid);
-      for (let fd = 0; fd < below && left > 0; fd++) if (takeWatched(fd, (watched[fd] as number) - 1) || takeLinked(fd, links)) left--;
+      for (let fd = 0; fd < below && left > 0; fd++)
+        if (takeWatched(fd, (watched[fd] as number) - 1) || takeLinked(fd, links)) left--;
     }
   } finally {
     reader.close();
@@ -63,7 +79,8 @@ export function searchProcess(port: SystemPort, pid: number, into: OwnersWanted,
     const inode = from.socketInode(fd);
     if (inode === NO_DESCRIPTOR) return false;
     const row = rows.get(inode);
-    if (row !== undefined && owners.pidOf(row) === null) owners.set(row, pid, fd, reader.read(row, fd));
+    if (row !== undefined && owners.pidOf(row) === null)
+      owners.set(row, pid, fd, reader.read(row, fd));
     return true;
   }
 
@@ -77,7 +94,10 @@ export function searchProcess(port: SystemPort, pid: number, into: OwnersWanted,
   }
 }
 
-/** `null`: of few descriptors, or a sparse table; also where the kernel (< 6.2) does not tell how many there are. */
+/**
+ * `null`: of few descriptors, or a sparse table; also where the kernel (< 6.2) does not tell how
+ * many there are.
+ */
 function denseLimit(pid: number): number | null {
   const size = countDescriptors(pid);
   if (size < MANY) return null;
@@ -85,8 +105,16 @@ function denseLimit(pid: number): number | null {
   return limit >= size && limit <= SPARSE * size ? limit : null;
 }
 
-/** By descriptor: 1 + the row of the socket that an event loop of the process watches by it; 0 where none does. To be confirmed: see epollTargets(). */
-function watchedRows(pid: number, below: number, links: DescriptorLinks, rows: ReadonlyMap<number, number>): Uint32Array {
+/**
+ * By descriptor: 1 + the row of the socket that an event loop of the process watches by it; 0 where
+ * none does. To be confirmed: see epollTargets().
+ */
+function watchedRows(
+  pid: number,
+  below: number,
+  links: DescriptorLinks,
+  rows: ReadonlyMap<number, number>,
+): Uint32Array {
   const watched = new Uint32Array(below);
   for (let fd = 0; fd < Math.min(below, EPOLL_BELOW); fd++) {
     if (!links.isEpoll(fd)) continue;
@@ -101,13 +129,17 @@ function readWithoutKeepalive(duplicate: number): ConnectionOptions {
   return readOptions(duplicate, "without-keepalive");
 }
 
-/** Reads options through duplicates of one process's descriptors; the process is opened when its first socket turns up. */
+/**
+ * Reads options through duplicates of one process's descriptors; the process is opened when its
+ * first socket turns up.
+ */
 class OptionReader {
   readonly #port: SystemPort;
   readonly #pid: number;
   readonly #table: ConnectionTable;
   readonly #wanted: OptionsWanted;
-  readonly #readWanted = (duplicate: number): ConnectionOptions => readOptions(duplicate, this.#wanted);
+  readonly #readWanted = (duplicate: number): ConnectionOptions =>
+    readOptions(duplicate, this.#wanted);
   readonly #row: ConnectionRow = new ConnectionRow();
   #process: ForeignProcess | number | null = null;
 
@@ -125,7 +157,11 @@ class OptionReader {
     const row = this.#table.row(index, this.#row);
     try {
       const isKnownOff = this.#wanted === "deciding" && row.isSeenWithoutKeepalive;
-      const options = this.#process.withSocket(fd, row.cookieBytes, isKnownOff ? readWithoutKeepalive : this.#readWanted);
+      const options = this.#process.withSocket(
+        fd,
+        row.cookieBytes,
+        isKnownOff ? readWithoutKeepalive : this.#readWanted,
+      );
       return typeof options === "number" ? -options : options;
     } catch (error) {
       // The kernel refused an option: the connection ended under us.

@@ -11,7 +11,10 @@ export interface FoundOwners {
   readonly hidden: number;
 }
 
-/** Finds who holds each socket of a survey and reads its options, process by process. `pids`: where to look, default everywhere. */
+/**
+ * Finds who holds each socket of a survey and reads its options, process by process. `pids`: where
+ * to look, default everywhere.
+ */
 export function findOwners(
   port: SystemPort,
   table: ConnectionTable,
@@ -21,7 +24,8 @@ export function findOwners(
   const owners = new OwnerTable(table.size);
   const rows = rowsByInode(table);
   let hidden = 0;
-  // Lowest first: of the processes that share a socket after a fork the first to be found is named, mostly the parent.
+  // Lowest first: of the processes that share a socket after a fork the first to be found is named,
+  // mostly the parent.
   for (const pid of [...pids].sort((a, b) => a - b)) {
     if (searchProcess(port, pid, { table, rows, owners, wanted }) === "hidden") hidden++;
   }
@@ -31,6 +35,7 @@ export function findOwners(
 /** No descriptor leads to a socket with inode 0. */
 export function rowsByInode(table: ConnectionTable): ReadonlyMap<number, number> {
   const rows = new Map<number, number>();
-  for (const { inode, index } of table.rows()) if (inode !== 0 && !rows.has(inode)) rows.set(inode, index); // an interrupted dump lists twice
+  for (const { inode, index } of table.rows())
+    if (inode !== 0 && !rows.has(inode)) rows.set(inode, index); // an interrupted dump lists twice
   return rows;
 }

@@ -13,7 +13,10 @@ const COUNT = 6;
 const USER_TIMEOUT_MS = 7;
 const RTO_MAX_MS = 8;
 const NONE = -1;
-/** Keepalive's times are whole seconds in Linux, and its defaults can be so long (tcp_keepalive_time) that 32 bits hold no ms of them. */
+/**
+ * Keepalive's times are whole seconds in Linux, and its defaults can be so long
+ * (tcp_keepalive_time) that 32 bits hold no ms of them.
+ */
 const KEEPALIVE_UNIT_MS = 1000;
 
 /** Who holds each socket of a survey and which options it has: 36 bytes a row. */
@@ -35,7 +38,10 @@ export class OwnerTable {
     return this.#cell(row, PID) || null;
   }
 
-  /** `null`: not read, see {@link errnoOf}. The same object as the last time where the options are the same. */
+  /**
+   * `null`: not read, see {@link errnoOf}. The same object as the last time where the options are
+   * the same.
+   */
   optionsOf(row: number): ConnectionOptions | null {
     if (this.#cell(row, PID) === 0 || this.#cell(row, ERRNO) !== 0) return null;
     const last = this.#lastOptions;

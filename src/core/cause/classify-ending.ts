@@ -19,13 +19,28 @@ export interface Ending {
 
 const NO_PATH = new Set(["EHOSTUNREACH", "ENETUNREACH", "EHOSTDOWN", "ENETDOWN"]);
 
-/** Says how a connection ended that the kernel or the program ended (rules 1 to 11 of docs/internals/evidence.md#the-rules). */
+/**
+ * Says how a connection ended that the kernel or the program ended (rules 1 to 11 of
+ * docs/internals/evidence.md#the-rules).
+ */
 export function classifyEnding(it: Ending): Finding & { readonly state: State } {
   const { errorCode } = it;
   if (errorCode === null) {
     if (it.hasPeerEnded)
-      return { state: "alive", cause: "closed-by-peer", certainty: "certain", why: ["the peer closed the connection"], unknown: [] };
-    return { state: "alive", cause: "closed-locally", certainty: "certain", why: ["this program closed the connection"], unknown: [] };
+      return {
+        state: "alive",
+        cause: "closed-by-peer",
+        certainty: "certain",
+        why: ["the peer closed the connection"],
+        unknown: [],
+      };
+    return {
+      state: "alive",
+      cause: "closed-locally",
+      certainty: "certain",
+      why: ["this program closed the connection"],
+      unknown: [],
+    };
   }
   if (errorCode === "ECONNRESET" || errorCode === "EPIPE") return resetByPeer(it);
   if (errorCode === "ECONNABORTED") {
@@ -39,7 +54,14 @@ export function classifyEnding(it: Ending): Finding & { readonly state: State } 
   }
   if (NO_PATH.has(errorCode)) {
     const local = brokenLocalPath(it.localPath);
-    if (local) return { state: "dead", cause: "local-link-down", certainty: "certain", why: [local], unknown: [] };
+    if (local)
+      return {
+        state: "dead",
+        cause: "local-link-down",
+        certainty: "certain",
+        why: [local],
+        unknown: [],
+      };
     return {
       state: "dead",
       cause: "unreachable",
@@ -60,13 +82,16 @@ export function classifyEnding(it: Ending): Finding & { readonly state: State } 
 }
 
 function resetByPeer(it: Ending): Finding & { readonly state: State } {
-  const questioned = it.unansweredAttempts > 0 || (it.info?.retransmits ?? 0) > 0 || (it.info?.probes ?? 0) > 0;
+  const questioned =
+    it.unansweredAttempts > 0 || (it.info?.retransmits ?? 0) > 0 || (it.info?.probes ?? 0) > 0;
   if (questioned) {
     return {
       state: "dead",
       cause: "peer-reset",
       certainty: "high",
-      why: [`${it.errorCode} after ${it.unansweredAttempts} unanswered attempts: the peer's host no longer knows this connection`],
+      why: [
+        `${it.errorCode} after ${it.unansweredAttempts} unanswered attempts: the peer's host no longer knows this connection`,
+      ],
       unknown: ["whether it rebooted, its address moved, or a NAT or firewall lost the flow"],
     };
   }
@@ -79,7 +104,10 @@ function resetByPeer(it: Ending): Finding & { readonly state: State } {
   };
 }
 
-/** libuv has no name for WSAENETRESET (10052), with which Windows documents to end a connection whose keepalive stays unanswered. */
+/**
+ * libuv has no name for WSAENETRESET (10052), with which Windows documents to end a connection
+ * whose keepalive stays unanswered.
+ */
 function endedWithoutName(): Finding & { readonly state: State } {
   return {
     state: "dead",
@@ -95,12 +123,20 @@ function endedWithoutName(): Finding & { readonly state: State } {
 function timedOut(it: Ending): Finding & { readonly state: State } {
   const local = brokenLocalPath(it.localPath);
   if (local)
-    return { state: "dead", cause: "local-link-down", certainty: "certain", why: [local, "the kernel gave up (ETIMEDOUT)"], unknown: [] };
+    return {
+      state: "dead",
+      cause: "local-link-down",
+      certainty: "certain",
+      why: [local, "the kernel gave up (ETIMEDOUT)"],
+      unknown: [],
+    };
   return {
     state: "dead",
     cause: "path-silent",
     certainty: "high",
-    why: ["the kernel gave up before we did (ETIMEDOUT): its probes or retransmissions stayed unanswered"],
+    why: [
+      "the kernel gave up before we did (ETIMEDOUT): its probes or retransmissions stayed unanswered",
+    ],
     unknown: ["whether the path, the host or its power failed"],
   };
 }

@@ -3,7 +3,10 @@ import { type Flow, heardAgeMs, isRetransmissionRefused, isStuckLocally } from "
 import { printable } from "../printable.ts";
 import { isPastHandshake, type TcpInfo } from "../tcp-info.ts";
 
-/** What is known of a connection at the moment of a diagnosis. The rules, in their order: docs/internals/evidence.md#the-rules. */
+/**
+ * What is known of a connection at the moment of a diagnosis. The rules, in their order:
+ * docs/internals/evidence.md#the-rules.
+ */
 export interface Case {
   readonly state: State;
   readonly flow: Flow;
@@ -42,7 +45,10 @@ export interface Finding {
   readonly unknown: readonly string[];
 }
 
-/** A connection left in CLOSE_WAIT or FIN_WAIT2 for this long was forgotten: the kernel ends neither while a program holds it. */
+/**
+ * A connection left in CLOSE_WAIT or FIN_WAIT2 for this long was forgotten: the kernel ends neither
+ * while a program holds it.
+ */
 const NEVER_CLOSED_MS = 60_000;
 
 /** Says what ails a connection that still exists. */
@@ -53,16 +59,27 @@ export function classify(it: Case): Finding {
 
 /** No verdict: nobody was there yet who could be gone. */
 function connecting({ state, retransmits = 0 }: TcpInfo): Finding {
-  const repeats = retransmits === 0 ? "" : `, which was repeated ${retransmits === 1 ? "once" : `${retransmits} times`}`;
-  const why = [`the connection is not made yet: no answer to our ${state === "SYN_SENT" ? "SYN" : "SYN-ACK"}${repeats}`];
-  return { cause: "connecting", certainty: "certain", why, unknown: ["whether the peer is there, and lets us in"] };
+  const repeats =
+    retransmits === 0
+      ? ""
+      : `, which was repeated ${retransmits === 1 ? "once" : `${retransmits} times`}`;
+  const why = [
+    `the connection is not made yet: no answer to our ${state === "SYN_SENT" ? "SYN" : "SYN-ACK"}${repeats}`,
+  ];
+  return {
+    cause: "connecting",
+    certainty: "certain",
+    why,
+    unknown: ["whether the peer is there, and lets us in"],
+  };
 }
 
 function classifySilent(it: Case): Finding {
   if (it.processSilentForMs !== null) return peerHung(it, it.processSilentForMs);
   const local = brokenLocalPath(it.localPath);
   const heard = `nothing heard for ${ms(it.silentForMs)}`;
-  if (local) return { cause: "local-link-down", certainty: "certain", why: [local, heard], unknown: [] };
+  if (local)
+    return { cause: "local-link-down", certainty: "certain", why: [local, heard], unknown: [] };
   const failing = failingHere(it);
   if (failing) {
     const unknown = ["whether a local firewall, a queue or the route drops it"];
@@ -79,7 +96,12 @@ function classifySilent(it: Case): Finding {
   }
   if (isReportedUnreachable(it.info)) {
     const why = `the path reports the peer unreachable (${it.info?.retransmits} timeouts, backoff only ${it.info?.backoff}: ICMP took it back, RFC 6069)`;
-    return { cause: "unreachable", certainty: "high", why: [why, heard], unknown: ["whether the host or its last router is down"] };
+    return {
+      cause: "unreachable",
+      certainty: "high",
+      why: [why, heard],
+      unknown: ["whether the host or its last router is down"],
+    };
   }
   return pathSilent(it, heard);
 }
@@ -93,15 +115,22 @@ function pathSilent(it: Case, heard: string): Finding {
   if (it.doubt) unknown.unshift(it.doubt);
   const path = it.localPath;
   if (path?.neighbor === "FAILED" || path?.neighbor === "INCOMPLETE") {
-    const hop = path.gateway ? `the next hop ${path.gateway}` : "the peer, which is on our own link,";
+    const hop = path.gateway
+      ? `the next hop ${path.gateway}`
+      : "the peer, which is on our own link,";
     why.push(`${hop} no longer answers ARP or neighbour discovery (${path.neighbor})`);
-  } else if (path?.hasRoute && path.linkUp) why.push("our own link, address and route are in order");
+  } else if (path?.hasRoute && path.linkUp)
+    why.push("our own link, address and route are in order");
   if (it.flow === "blocked") {
     why.push("the peer had closed its window before: the kernel's window probes went unanswered");
-    if (!it.hasRtoCap) unknown.push("anything sooner: without TCP_RTO_MAX_MS the kernel probes a closed window ever more rarely");
+    if (!it.hasRtoCap)
+      unknown.push(
+        "anything sooner: without TCP_RTO_MAX_MS the kernel probes a closed window ever more rarely",
+      );
   }
   if (it.others) why.push(...crossEvidence(it.others));
-  if (it.state === "dead" && it.isLossy) why.push(`this path lost ${percent(it.lossRatio)} of attempts before`);
+  if (it.state === "dead" && it.isLossy)
+    why.push(`this path lost ${percent(it.lossRatio)} of attempts before`);
   return { cause: "path-silent", certainty: certaintyOf(it), why, unknown };
 }
 
@@ -114,13 +143,19 @@ function crossEvidence(others: OtherConnections): string[] {
     );
   } else if (samePeer.silent > 0) {
     const all =
-      samePeer.silent === 1 ? "the other connection to the same peer is" : `all ${samePeer.silent} other connections to the same peer are`;
+      samePeer.silent === 1
+        ? "the other connection to the same peer is"
+        : `all ${samePeer.silent} other connections to the same peer are`;
     said.push(`${all} silent too: the host or the path to it`);
   }
   if (sameRoute.silent > 0 && sameRoute.alive === 0)
-    said.push(`${count(sameRoute.silent, "other peer")} over the same next hop silent too: the path, not the host`);
+    said.push(
+      `${count(sameRoute.silent, "other peer")} over the same next hop silent too: the path, not the host`,
+    );
   else if (sameRoute.alive > 0)
-    said.push(`${count(sameRoute.alive, "other peer")} over the same next hop alive: our side of the path works`);
+    said.push(
+      `${count(sameRoute.alive, "other peer")} over the same next hop alive: our side of the path works`,
+    );
   return said;
 }
 
@@ -138,8 +173,15 @@ function classifyAlive(it: Case): Finding {
   if (settled) return settled;
   if (it.flow === "blocked" && info && !isStuckLocally(info)) {
     const waiting = info.notSentBytes ? `${info.notSentBytes} bytes wait` : "what was sent waits";
-    const why = [`the peer's kernel answers, but its window is closed and ${waiting}: the program there does not read`];
-    return { cause: "peer-not-reading", certainty: "high", why, unknown: ["whether that program is slow, stopped or hung"] };
+    const why = [
+      `the peer's kernel answers, but its window is closed and ${waiting}: the program there does not read`,
+    ];
+    return {
+      cause: "peer-not-reading",
+      certainty: "high",
+      why,
+      unknown: ["whether that program is slow, stopped or hung"],
+    };
   }
   if (it.isLossy) {
     return {
@@ -151,44 +193,85 @@ function classifyAlive(it: Case): Finding {
   }
   if (it.silentForMs === null || !it.isQuestioned) {
     const unknown = ["whether the peer is still there: nothing was asked and nothing came"];
-    return { cause: "quiet", certainty: "medium", why: [`quiet for ${ms(it.silentForMs)}`], unknown };
+    return {
+      cause: "quiet",
+      certainty: "medium",
+      why: [`quiet for ${ms(it.silentForMs)}`],
+      unknown,
+    };
   }
-  const unknown = info ? ["whether the program behind the peer's kernel still works: a heartbeat would tell"] : [];
+  const unknown = info
+    ? ["whether the program behind the peer's kernel still works: a heartbeat would tell"]
+    : [];
   const why = [`heard ${ms(it.silentForMs)} ago`];
-  if (it.refuted) why.push(`answered again after ${it.refuted.attempts} attempts in ${ms(it.refuted.silentForMs)} stayed unanswered`);
+  if (it.refuted)
+    why.push(
+      `answered again after ${it.refuted.attempts} attempts in ${ms(it.refuted.silentForMs)} stayed unanswered`,
+    );
   return { cause: "healthy", certainty: "certain", why, unknown };
 }
 
 function peerHung(it: Case, processSilentForMs: number): Finding {
-  const kernel = it.info ? `the peer's kernel answered ${ms(it.silentForMs)} ago` : "the connection is open";
+  const kernel = it.info
+    ? `the peer's kernel answered ${ms(it.silentForMs)} ago`
+    : "the connection is open";
   const why = [`${kernel}, but its program has not answered for ${ms(processSilentForMs)}`];
-  return { cause: "peer-hung", certainty: "high", why, unknown: ["whether that program is slow, stopped or hung"] };
+  return {
+    cause: "peer-hung",
+    certainty: "high",
+    why,
+    unknown: ["whether that program is slow, stopped or hung"],
+  };
 }
 
 function forgottenClose(info: TcpInfo | null): Finding | null {
   if (info?.state !== "CLOSE_WAIT" && info?.state !== "FIN_WAIT2") return null;
-  const who = info.state === "CLOSE_WAIT" ? "the peer closed, this program did not" : "this program ended its side, the peer never closed";
-  // One end closed before the peer was last heard. Answers to keepalive refresh that; data does not come any more, or may.
+  const who =
+    info.state === "CLOSE_WAIT"
+      ? "the peer closed, this program did not"
+      : "this program ended its side, the peer never closed";
+  // One end closed before the peer was last heard. Answers to keepalive refresh that; data does not
+  // come any more, or may.
   const closedForMs = heardAgeMs(info) ?? 0;
   if (closedForMs >= NEVER_CLOSED_MS) {
-    return { cause: "never-closed", certainty: "certain", why: [`${info.state}: ${who}, for ${ms(closedForMs)} at least`], unknown: [] };
+    return {
+      cause: "never-closed",
+      certainty: "certain",
+      why: [`${info.state}: ${who}, for ${ms(closedForMs)} at least`],
+      unknown: [],
+    };
   }
   const withoutDataMs = info.lastDataReceivedMs ?? 0;
   if (withoutDataMs < NEVER_CLOSED_MS) return null;
   const why = [`${info.state}: ${who}; no data for ${ms(withoutDataMs)}`];
-  return { cause: "never-closed", certainty: "medium", why, unknown: ["since when that end is closed"] };
+  return {
+    cause: "never-closed",
+    certainty: "medium",
+    why,
+    unknown: ["since when that end is closed"],
+  };
 }
 
-/** Rule 14 (docs/internals/evidence.md#broken-local-path). The words of what is broken on this host, or `null`. */
+/**
+ * Rule 14 (docs/internals/evidence.md#broken-local-path). The words of what is broken on this host,
+ * or `null`.
+ */
 export function brokenLocalPath(path: LocalPath | null): string | null {
   if (!path) return null;
-  if (path.linkUp === false) return `our interface ${printable(path.interfaceName ?? "")} is down or has no carrier`.replace("  ", " ");
+  if (path.linkUp === false)
+    return `our interface ${printable(path.interfaceName ?? "")} is down or has no carrier`.replace(
+      "  ",
+      " ",
+    );
   if (path.hasSourceAddress === false) return "our source address is gone from this host";
   if (path.hasRoute === false) return "this host has no route to the peer";
   return null;
 }
 
-/** Rule 15 (docs/internals/evidence.md#nothing-leaves-this-host). The words of what does not leave this host, or `null`. */
+/**
+ * Rule 15 (docs/internals/evidence.md#nothing-leaves-this-host). The words of what does not leave
+ * this host, or `null`.
+ */
 function failingHere({ info, unansweredAttempts, areAttemptsLocal }: Case): string | null {
   if (info && isStuckLocally(info))
     return `${info.notSentBytes} bytes wait although the peer's window is open and nothing is in flight: nothing leaves this host`;
@@ -198,12 +281,17 @@ function failingHere({ info, unansweredAttempts, areAttemptsLocal }: Case): stri
     : `${unansweredAttempts} probes failed on this host: the kernel was asked for them, and none of them left it`;
 }
 
-/** Rule 17 (docs/internals/evidence.md#reported-unreachable): an ICMP unreachable for data in flight takes one step of backoff back, so the two counters part. */
+/**
+ * Rule 17 (docs/internals/evidence.md#reported-unreachable): an ICMP unreachable for data in flight
+ * takes one step of backoff back, so the two counters part.
+ */
 function isReportedUnreachable(info: TcpInfo | null): boolean {
   if (info?.retransmits === undefined || info.backoff === undefined) return false;
   // What fails on this host is counted without backoff too.
   if (isRetransmissionRefused(info)) return false;
-  return info.retransmits >= 2 && info.retransmits > info.backoff && (info.totalRetransmits ?? 0) > 0;
+  return (
+    info.retransmits >= 2 && info.retransmits > info.backoff && (info.totalRetransmits ?? 0) > 0
+  );
 }
 
 /** Never "certain": an outage that lasts longer than any that is to be survived looks the same. */

@@ -1,8 +1,9 @@
 import type { Instant } from "../time/instant.ts";
 
 /**
- * Chen's estimate of the next arrival: EA(l+1) = mean over the last n arrivals of (A_i - eta * s_i), plus (l+1) * eta. Constant
- * differences between the clocks cancel out; so do losses, because every arrival carries its number.
+ * Chen's estimate of the next arrival: EA(l+1) = mean over the last n arrivals of (A_i - eta *
+ * s_i), plus (l+1) * eta. Constant differences between the clocks cancel out; so do losses, because
+ * every arrival carries its number.
  */
 export class ArrivalEstimator {
   readonly #intervalMs: number;
@@ -32,7 +33,9 @@ export class ArrivalEstimator {
     if (this.#at === length) this.#wrap();
   }
 
-  /** Expected arrival of this heartbeat; before the first arrival, counted from the construction. */
+  /**
+   * Expected arrival of this heartbeat; before the first arrival, counted from the construction.
+   */
   expected(sequence: number): Instant {
     const mean = this.#count === 0 ? 0 : this.#sum / this.#count;
     return this.#origin + mean + sequence * this.#intervalMs;

@@ -17,8 +17,9 @@ export interface BertierOptions {
 }
 
 /**
- * Bertier's detector (Bertier, Marin, Sens, DSN 2002): Chen's estimate with a margin that follows the error of the estimate as
- * Jacobson's retransmission timer does. Meant for local networks and eager: on a lossy path it errs at every lost heartbeat.
+ * Bertier's detector (Bertier, Marin, Sens, DSN 2002): Chen's estimate with a margin that follows
+ * the error of the estimate as Jacobson's retransmission timer does. Meant for local networks and
+ * eager: on a lossy path it errs at every lost heartbeat.
  */
 export class BertierDetector extends EstimateDetector {
   readonly #gamma: number;
@@ -31,12 +32,17 @@ export class BertierDetector extends EstimateDetector {
   /** @throws HalfOpenError `ERR_OPTION_RANGE` */
   constructor(options: BertierOptions, now: Instant) {
     const intervalMs = checkDuration("intervalMs", options.intervalMs);
-    // Before anything is learnt a heartbeat may be one interval late: a margin of 0 would err at once.
+    // Before anything is learnt a heartbeat may be one interval late: a margin of 0 would err at
+    // once.
     super(now + 2 * intervalMs);
     this.#gamma = checkRange("gamma", options.gamma ?? 0.1, 0, 1);
     this.#beta = checkRange("beta", options.beta ?? 1, 0, 1000);
     this.#phi = checkRange("phi", options.phi ?? 4, 0, 1000);
-    this.#estimator = new ArrivalEstimator(intervalMs, checkSamples("samples", options.samples ?? 1000), now);
+    this.#estimator = new ArrivalEstimator(
+      intervalMs,
+      checkSamples("samples", options.samples ?? 1000),
+      now,
+    );
     this.#variationMs = this.#phi > 0 ? intervalMs / this.#phi : 0;
   }
 

@@ -3,7 +3,10 @@ import { HalfOpenError } from "../errors.ts";
 /** Refuses a number outside its range. @throws HalfOpenError `ERR_OPTION_RANGE` */
 export function checkRange(name: string, value: number, smallest: number, largest: number): number {
   if (typeof value === "number" && value >= smallest && value <= largest) return value;
-  throw new HalfOpenError("ERR_OPTION_RANGE", `${name} must be a number from ${smallest} to ${largest}, got ${String(value)}`);
+  throw new HalfOpenError(
+    "ERR_OPTION_RANGE",
+    `${name} must be a number from ${smallest} to ${largest}, got ${String(value)}`,
+  );
 }
 
 /** A duration: more than 0, at most one year. @throws HalfOpenError `ERR_OPTION_RANGE` */

@@ -26,29 +26,54 @@ export interface DelayMoments {
 }
 
 /**
- * Chen's configuration procedures (Chen et al. 2002, sections 4 to 6; the reprint of May 2002, the first print has errors). `null`: no
- * interval from a 200th of the detection time on keeps the requirement.
+ * Chen's configuration procedures (Chen et al. 2002, sections 4 to 6; the reprint of May 2002, the
+ * first print has errors). `null`: no interval from a 200th of the detection time on keeps the
+ * requirement.
  *
  * @throws HalfOpenError `ERR_OPTION_RANGE`
  */
-export function configureNfdS(requirement: ChenRequirement, lossRatio: number, delay: DelayLaw): ChenConfiguration | null {
+export function configureNfdS(
+  requirement: ChenRequirement,
+  lossRatio: number,
+  delay: DelayLaw,
+): ChenConfiguration | null {
   const { detectWithinMs } = check(requirement, lossRatio);
   const arriving = (1 - lossRatio) * (1 - delay.tail(detectWithinMs));
   const missing = (ms: number): number => lossRatio + (1 - lossRatio) * delay.tail(ms);
   const largest = Math.min(arriving * requirement.mistakeMs, detectWithinMs);
-  return search(requirement, detectWithinMs, largest, (ms) => Math.log(missing(ms)), Math.log(arriving));
+  return search(
+    requirement,
+    detectWithinMs,
+    largest,
+    (ms) => Math.log(missing(ms)),
+    Math.log(arriving),
+  );
 }
 
-/** The same where only the mean and the variance of the delay are known: Cantelli's inequality bounds its tail. */
-export function configureNfdSFromMoments(requirement: ChenRequirement, lossRatio: number, delay: DelayMoments): ChenConfiguration | null {
+/**
+ * The same where only the mean and the variance of the delay are known: Cantelli's inequality
+ * bounds its tail.
+ */
+export function configureNfdSFromMoments(
+  requirement: ChenRequirement,
+  lossRatio: number,
+  delay: DelayMoments,
+): ChenConfiguration | null {
   const { detectWithinMs } = check(requirement, lossRatio);
   const roomMs = detectWithinMs - delay.meanMs;
   if (roomMs <= 0) return null;
   return searchByVariance(requirement, detectWithinMs, roomMs, lossRatio, delay.variance);
 }
 
-/** For NFD-U and NFD-E: clocks may differ, so the mean delay is unknown and the detection time counts from it on. */
-export function configureNfdU(requirement: ChenRequirement, lossRatio: number, variance: number): ChenConfiguration | null {
+/**
+ * For NFD-U and NFD-E: clocks may differ, so the mean delay is unknown and the detection time
+ * counts from it on.
+ */
+export function configureNfdU(
+  requirement: ChenRequirement,
+  lossRatio: number,
+  variance: number,
+): ChenConfiguration | null {
   const { detectWithinMs } = check(requirement, lossRatio);
   return searchByVariance(requirement, detectWithinMs, detectWithinMs, lossRatio, variance);
 }
@@ -62,7 +87,8 @@ function searchByVariance(
 ): ChenConfiguration | null {
   checkRange("variance", variance, 0, 1e18);
   const arriving = ((1 - lossRatio) * roomMs ** 2) / (variance + roomMs ** 2);
-  const logMissing = (ms: number): number => Math.log((variance + lossRatio * ms ** 2) / (variance + ms ** 2));
+  const logMissing = (ms: number): number =>
+    Math.log((variance + lossRatio * ms ** 2) / (variance + ms ** 2));
   const largest = Math.min(arriving * requirement.mistakeMs, roomMs);
   // The paper's f has no q_0 here: eta_max holds it already.
   return search(requirement, roomMs, largest, logMissing, 0, detectWithinMs);
@@ -74,9 +100,10 @@ const STEPS = 100;
 const MOST_HEARTBEATS = 200;
 
 /**
- * The largest interval with f(interval) >= the time between mistakes. f jumps wherever the room is a whole number of intervals and is
- * neither monotone nor continuous there, so a bisection over all of it would miss the answer: each piece between two jumps is
- * scanned from the top. In logarithms: the products reach 1e6 and more.
+ * The largest interval with f(interval) >= the time between mistakes. f jumps wherever the room is
+ * a whole number of intervals and is neither monotone nor continuous there, so a bisection over all
+ * of it would miss the answer: each piece between two jumps is scanned from the top. In logarithms:
+ * the products reach 1e6 and more.
  */
 function search(
   requirement: ChenRequirement,
@@ -87,8 +114,13 @@ function search(
   detectWithinMs: number = roomMs,
 ): ChenConfiguration | null {
   const logDemand = Math.log(requirement.betweenMistakesMs);
-  const isKept = (intervalMs: number): boolean => logF(intervalMs, roomMs, logMissing) - logArriving >= logDemand;
-  for (let heartbeats = Math.max(1, Math.ceil(roomMs / largest)); heartbeats <= MOST_HEARTBEATS; heartbeats++) {
+  const isKept = (intervalMs: number): boolean =>
+    logF(intervalMs, roomMs, logMissing) - logArriving >= logDemand;
+  for (
+    let heartbeats = Math.max(1, Math.ceil(roomMs / largest));
+    heartbeats <= MOST_HEARTBEATS;
+    heartbeats++
+  ) {
     // On [room / n, room / (n - 1)) the product has n - 1 factors.
     const low = roomMs / heartbeats;
     const high = Math.min(largest, heartbeats === 1 ? largest : roomMs / (heartbeats - 1));
@@ -98,7 +130,11 @@ function search(
   return null;
 }
 
-function largestKept(low: number, high: number, isKept: (intervalMs: number) => boolean): number | null {
+function largestKept(
+  low: number,
+  high: number,
+  isKept: (intervalMs: number) => boolean,
+): number | null {
   let failed = high;
   for (let step = 0; step <= STEPS; step++) {
     const at = step === STEPS ? low : high * (1 - 1e-12) - ((high - low) * step) / STEPS;

@@ -5,7 +5,9 @@ import { silenceProbability } from "./silence-probability.ts";
 
 export interface ChenQosInput {
   readonly intervalMs: number;
-  /** Shift delta of NFD-S in ms; for NFD-U and a well-fed NFD-E the mean delay plus their margin. */
+  /**
+   * Shift delta of NFD-S in ms; for NFD-U and a well-fed NFD-E the mean delay plus their margin.
+   */
   readonly shiftMs: number;
   readonly delay: DelayLaw;
   readonly loss: LossLaw;
@@ -26,12 +28,15 @@ export interface ChenQos {
   readonly queryAccuracy: number;
 }
 
-/** Even: Simpson's rule. u(x) is smooth but for the jumps of constant delays, which so many pieces still hold to 0.1 %. */
+/**
+ * Even: Simpson's rule. u(x) is smooth but for the jumps of constant delays, which so many pieces
+ * still hold to 0.1 %.
+ */
 const PIECES = 1000;
 
 /**
- * The exact quality of NFD-S (Chen et al. 2002, theorem 5) for independent delays; losses may come in bursts, where the paper's product
- * becomes a chain of two states.
+ * The exact quality of NFD-S (Chen et al. 2002, theorem 5) for independent delays; losses may come
+ * in bursts, where the paper's product becomes a chain of two states.
  */
 export function chenQos(input: ChenQosInput): ChenQos {
   const intervalMs = checkDuration("intervalMs", input.intervalMs);
@@ -39,14 +44,19 @@ export function chenQos(input: ChenQosInput): ChenQos {
   const { delay } = input;
   const chain = new LossChain(input.loss);
   const last = Math.ceil(shiftMs / intervalMs);
-  // Everything from heartbeat 0 on, whose freshness point is at `shiftMs`, is missing x after that point.
+  // Everything from heartbeat 0 on, whose freshness point is at `shiftMs`, is missing x after that
+  // point.
   const missingAt = (x: number) =>
-    Array.from({ length: last + 1 }, (_, j) => ({ atMs: j * intervalMs, lateness: delay.tail(shiftMs + x - j * intervalMs) }));
+    Array.from({ length: last + 1 }, (_, j) => ({
+      atMs: j * intervalMs,
+      lateness: delay.tail(shiftMs + x - j * intervalMs),
+    }));
   const suspectedAt = (x: number): number => silenceProbability(chain, missingAt(x));
   const before = { atMs: -intervalMs, lateness: delay.tail(shiftMs + intervalMs) };
   const mistakeProbability = silenceProbability(chain, missingAt(0), before);
   const suspectedMs = integrate(suspectedAt, intervalMs);
-  const meanBetweenMistakesMs = mistakeProbability > 0 ? intervalMs / mistakeProbability : Number.POSITIVE_INFINITY;
+  const meanBetweenMistakesMs =
+    mistakeProbability > 0 ? intervalMs / mistakeProbability : Number.POSITIVE_INFINITY;
   return {
     detectionBoundMs: shiftMs + intervalMs,
     mistakeProbability,
@@ -65,8 +75,8 @@ export interface FixedTimeoutQosInput {
 }
 
 /**
- * Mistakes an hour of a fixed timeout, whose clock starts when a heartbeat arrives: the mean over that heartbeat's delay. Exact as long
- * as heartbeats do not overtake one another.
+ * Mistakes an hour of a fixed timeout, whose clock starts when a heartbeat arrives: the mean over
+ * that heartbeat's delay. Exact as long as heartbeats do not overtake one another.
  */
 export function fixedTimeoutMistakesPerHour(input: FixedTimeoutQosInput): number {
   const intervalMs = checkDuration("intervalMs", input.intervalMs);
@@ -78,13 +88,16 @@ export function fixedTimeoutMistakesPerHour(input: FixedTimeoutQosInput): number
   for (let piece = 0; piece < pieces; piece++) {
     const suspectedMs = delay.quantile((piece + 0.5) / pieces) + timeoutMs;
     const missing = [];
-    for (let atMs = intervalMs; atMs <= suspectedMs; atMs += intervalMs) missing.push({ atMs, lateness: delay.tail(suspectedMs - atMs) });
+    for (let atMs = intervalMs; atMs <= suspectedMs; atMs += intervalMs)
+      missing.push({ atMs, lateness: delay.tail(suspectedMs - atMs) });
     probability += silenceProbability(chain, missing, { atMs: 0, lateness: 0 }) / pieces;
   }
   return (probability * 3_600_000) / intervalMs;
 }
 
-/** Composite Simpson over [0, end). The end itself belongs to the next interval: a hair before it. */
+/**
+ * Composite Simpson over [0, end). The end itself belongs to the next interval: a hair before it.
+ */
 function integrate(f: (x: number) => number, end: number): number {
   const step = end / PIECES;
   let sum = f(0) + f(end * (1 - 1e-12));

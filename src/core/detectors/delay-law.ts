@@ -1,7 +1,10 @@
 import { checkDuration, checkRange } from "./check-range.ts";
 import { log10NormalTail, normalTailQuantile } from "./normal-tail.ts";
 
-/** How long a heartbeat that is not lost takes. Pure: samples are drawn by handing {@link quantile} a random number. */
+/**
+ * How long a heartbeat that is not lost takes. Pure: samples are drawn by handing {@link quantile}
+ * a random number.
+ */
 export interface DelayLaw {
   readonly meanMs: number;
   /** In ms squared. */
@@ -41,7 +44,10 @@ export function exponentialDelay(baseMs: number, tailMeanMs: number): DelayLaw {
   };
 }
 
-/** A base, and a log-normal tail with this median and this standard deviation of its logarithm: what queues on a WAN look like. */
+/**
+ * A base, and a log-normal tail with this median and this standard deviation of its logarithm: what
+ * queues on a WAN look like.
+ */
 export function lognormalDelay(baseMs: number, medianMs: number, sigma: number): DelayLaw {
   checkRange("baseMs", baseMs, 0, 31_557_600_000);
   checkDuration("medianMs", medianMs);
@@ -50,12 +56,16 @@ export function lognormalDelay(baseMs: number, medianMs: number, sigma: number):
   return {
     meanMs: baseMs + medianMs * Math.sqrt(growth),
     variance: medianMs ** 2 * growth * (growth - 1),
-    tail: (x) => (x <= baseMs ? 1 : 10 ** log10NormalTail(Math.log((x - baseMs) / medianMs) / sigma)),
+    tail: (x) =>
+      x <= baseMs ? 1 : 10 ** log10NormalTail(Math.log((x - baseMs) / medianMs) / sigma),
     quantile: (p) => baseMs + (p <= 0 ? 0 : medianMs * Math.exp(sigma * normalQuantile(p))),
   };
 }
 
-/** A base, and a Pareto tail P(D - base > x) = (scale / (scale + x))^shape; the shape must exceed 2, or there would be no variance. */
+/**
+ * A base, and a Pareto tail P(D - base > x) = (scale / (scale + x))^shape; the shape must exceed 2,
+ * or there would be no variance.
+ */
 export function paretoDelay(baseMs: number, scaleMs: number, shape: number): DelayLaw {
   checkRange("baseMs", baseMs, 0, 31_557_600_000);
   checkDuration("scaleMs", scaleMs);
@@ -69,7 +79,10 @@ export function paretoDelay(baseMs: number, scaleMs: number, shape: number): Del
 }
 
 const STEPS = 4096;
-/** Standard normal quantiles on a grid: a simulation draws millions. The grid's ends, where it is steep, are computed. */
+/**
+ * Standard normal quantiles on a grid: a simulation draws millions. The grid's ends, where it is
+ * steep, are computed.
+ */
 const normalGrid: Float64Array = Float64Array.from({ length: STEPS + 1 }, (_, i) =>
   i === 0 || i === STEPS ? 0 : -normalTailQuantile(Math.log10(i / STEPS)),
 );

@@ -1,6 +1,9 @@
 import type { Instant } from "../time/instant.ts";
 
-/** Chen's measures of a detector's quality over one observation of a live peer. Times in ms; `null` where nothing happened yet. */
+/**
+ * Chen's measures of a detector's quality over one observation of a live peer. Times in ms; `null`
+ * where nothing happened yet.
+ */
 export interface DetectorQosReport {
   readonly observedMs: number;
   /** Suspicions that a heartbeat refuted. */
@@ -13,13 +16,17 @@ export interface DetectorQosReport {
   readonly meanMistakeMs: number | null;
   /** P_A: share of the time in which a query would have been answered rightly, 0 to 1. */
   readonly queryAccuracy: number;
-  /** T_D of the suspicion that stands now, counted from the last evidence before it; `null` while the peer is trusted. */
+  /**
+   * T_D of the suspicion that stands now, counted from the last evidence before it; `null` while
+   * the peer is trusted.
+   */
   readonly detectionMs: number | null;
 }
 
 /**
- * Counts a detector's quality at run time, at no more cost than two calls a suspicion. Whether a suspicion is a mistake shows only
- * when it is refuted: until then it is left out of the mistakes and taken for a detection.
+ * Counts a detector's quality at run time, at no more cost than two calls a suspicion. Whether a
+ * suspicion is a mistake shows only when it is refuted: until then it is left out of the mistakes
+ * and taken for a detection.
  */
 export class DetectorQos {
   #startedAt: Instant;

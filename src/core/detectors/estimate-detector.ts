@@ -1,7 +1,10 @@
 import type { Instant } from "../time/instant.ts";
 import { type Detector, type Verdict, verdictAt } from "./detector.ts";
 
-/** A detector whose deadline follows from an estimate of the next arrival, made anew with each newest heartbeat. */
+/**
+ * A detector whose deadline follows from an estimate of the next arrival, made anew with each
+ * newest heartbeat.
+ */
 export abstract class EstimateDetector implements Detector {
   #newest = -1;
   #deadline: Instant;

@@ -13,8 +13,9 @@ export interface ExponentialAccrualOptions {
 }
 
 /**
- * Accrual over an exponential law, as Cassandra does it: level = elapsed / mean interval * log10(e). Only the mean counts, so it
- * needs no assumption on the deviation, and is late where heartbeats are regular.
+ * Accrual over an exponential law, as Cassandra does it: level = elapsed / mean interval *
+ * log10(e). Only the mean counts, so it needs no assumption on the deviation, and is late where
+ * heartbeats are regular.
  */
 export class ExponentialAccrualDetector implements AccrualDetector {
   readonly threshold: number;
@@ -33,7 +34,11 @@ export class ExponentialAccrualDetector implements AccrualDetector {
   heard(now: Instant, sequence: number): void {
     if (sequence <= this.#newest) return;
     // Two heartbeats that were delivered together must not make the mean 0.
-    if (this.#newest !== Number.NEGATIVE_INFINITY && now > this.#heardAt && now < this.nextDeadline())
+    if (
+      this.#newest !== Number.NEGATIVE_INFINITY &&
+      now > this.#heardAt &&
+      now < this.nextDeadline()
+    )
       this.#window.add(now - this.#heardAt);
     this.#newest = sequence;
     this.#heardAt = Math.max(this.#heardAt, now);

@@ -8,8 +8,9 @@ export interface FixedTimeoutOptions {
 }
 
 /**
- * Suspects a peer after a fixed silence. The detection time depends on the delay of the last heartbeat, which Chen's detectors
- * avoid; on a path whose delay varies little it is nearly as good as they are (docs/detectors.md).
+ * Suspects a peer after a fixed silence. The detection time depends on the delay of the last
+ * heartbeat, which Chen's detectors avoid; on a path whose delay varies little it is nearly as good
+ * as they are (docs/detectors.md).
  */
 export class FixedTimeoutDetector implements Detector {
   readonly #timeoutMs: number;

@@ -3,9 +3,10 @@ import { checkDuration } from "./check-range.ts";
 import { type Detector, type Verdict, verdictAt } from "./detector.ts";
 
 /**
- * Chen's freshness points tau_i, a fixed distance apart (Chen, Toueg, Aguilera, IEEE ToC 51(5), 2002): from tau_i on the peer is
- * trusted only if some heartbeat number i or newer has arrived. So with number n as the newest, trust ends at tau_(n+1), and an
- * older heartbeat, however late, restores none: that is what makes the detection time independent of the last delay.
+ * Chen's freshness points tau_i, a fixed distance apart (Chen, Toueg, Aguilera, IEEE ToC 51(5),
+ * 2002): from tau_i on the peer is trusted only if some heartbeat number i or newer has arrived. So
+ * with number n as the newest, trust ends at tau_(n+1), and an older heartbeat, however late,
+ * restores none: that is what makes the detection time independent of the last delay.
  */
 export class FreshnessDetector implements Detector {
   readonly #intervalMs: number;

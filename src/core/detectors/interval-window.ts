@@ -1,4 +1,7 @@
-/** Mean and standard deviation of the last so many intervals. Welford's update, forwards and backwards: E[x^2]-mean^2 would lose all digits. */
+/**
+ * Mean and standard deviation of the last so many intervals. Welford's update, forwards and
+ * backwards: E[x^2]-mean^2 would lose all digits.
+ */
 export class IntervalWindow {
   readonly #intervals: Float64Array;
   #count = 0;

@@ -1,8 +1,8 @@
 import { checkDuration, checkRange } from "./check-range.ts";
 
 /**
- * Losses in bursts: a path that is good or in a burst, and changes at random (Gilbert 1960, Elliott 1963), in continuous time. Shares
- * and probabilities are 0 to 1.
+ * Losses in bursts: a path that is good or in a burst, and changes at random (Gilbert 1960, Elliott
+ * 1963), in continuous time. Shares and probabilities are 0 to 1.
  */
 export interface GilbertElliott {
   /** Mean length of a burst in ms. */
@@ -52,6 +52,9 @@ export class LossChain {
   /** Probability to be in a burst `ms` after having been in one, and after having been in none. */
   burstAfter(ms: number): { fromBurst: number; fromBetween: number } {
     const memory = Math.exp(-(this.endRate + this.beginRate) * ms);
-    return { fromBurst: this.burstShare + (1 - this.burstShare) * memory, fromBetween: this.burstShare * (1 - memory) };
+    return {
+      fromBurst: this.burstShare + (1 - this.burstShare) * memory,
+      fromBetween: this.burstShare * (1 - memory),
+    };
   }
 }

@@ -6,15 +6,19 @@ import { EstimateDetector } from "./estimate-detector.ts";
 export interface NfdEOptions {
   /** Heartbeat interval eta in ms. */
   readonly intervalMs: number;
-  /** Safety margin alpha in ms behind each estimated arrival; 0 or more. Larger: fewer false alarms, later detection. */
+  /**
+   * Safety margin alpha in ms behind each estimated arrival; 0 or more. Larger: fewer false alarms,
+   * later detection.
+   */
   readonly marginMs: number;
   /** Arrivals that the estimate rests on; 1 to 1000000, default 32 as in the paper. */
   readonly samples?: number;
 }
 
 /**
- * Chen's NFD-E, for clocks that differ and arrivals that have to be estimated: the freshness point of the next heartbeat is its
- * estimated arrival plus a margin. Settings from `configureNfdU`. The first choice for numbered heartbeats.
+ * Chen's NFD-E, for clocks that differ and arrivals that have to be estimated: the freshness point
+ * of the next heartbeat is its estimated arrival plus a margin. Settings from `configureNfdU`. The
+ * first choice for numbered heartbeats.
  */
 export class NfdEDetector extends EstimateDetector {
   readonly #marginMs: number;
@@ -26,7 +30,11 @@ export class NfdEDetector extends EstimateDetector {
     const marginMs = checkRange("marginMs", options.marginMs, 0, 31_557_600_000);
     super(now + intervalMs + marginMs);
     this.#marginMs = marginMs;
-    this.#estimator = new ArrivalEstimator(intervalMs, checkSamples("samples", options.samples ?? 32), now);
+    this.#estimator = new ArrivalEstimator(
+      intervalMs,
+      checkSamples("samples", options.samples ?? 32),
+      now,
+    );
   }
 
   protected override deadlineAfter(sequence: number, now: Instant): Instant {

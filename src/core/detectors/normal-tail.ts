@@ -1,4 +1,7 @@
-/** log10 of the probability that a standard normal value exceeds z. Exact far out too, where the probability itself is 0 in doubles. */
+/**
+ * log10 of the probability that a standard normal value exceeds z. Exact far out too, where the
+ * probability itself is 0 in doubles.
+ */
 export function log10NormalTail(z: number): number {
   if (z < 0) return Math.log10(1 - 10 ** log10NormalTail(-z));
   if (z < 4) return Math.log10(0.5 - centralNormal(z));
@@ -21,7 +24,10 @@ export function normalTailQuantile(log10p: number): number {
   return (low + high) / 2;
 }
 
-/** Probability between 0 and z: the series of the error function (Abramowitz and Stegun 26.2.11), good to 1e-15 below z = 4. */
+/**
+ * Probability between 0 and z: the series of the error function (Abramowitz and Stegun 26.2.11),
+ * good to 1e-15 below z = 4.
+ */
 function centralNormal(z: number): number {
   let term = z;
   let sum = z;

@@ -13,16 +13,20 @@ export interface PhiAccrualOptions {
   readonly law?: "normal" | "logistic";
   /** Intervals that mean and deviation rest on; default 1000. */
   readonly samples?: number;
-  /** The deviation is taken to be at least this, in ms; default a tenth of the interval. Regular heartbeats would else allow no lateness. */
+  /**
+   * The deviation is taken to be at least this, in ms; default a tenth of the interval. Regular
+   * heartbeats would else allow no lateness.
+   */
   readonly leastDeviationMs?: number;
   /** Pause in ms that is added to the mean interval before lateness counts; default 0. */
   readonly acceptablePauseMs?: number;
 }
 
 /**
- * The phi accrual detector (Hayashibara, Defago, Yared, Katayama, SRDS 2004). phi n claims that a live peer is this silent with
- * probability 10^-n. The claim holds only where intervals are normal and nothing is lost: losses enter the deviation, and the same
- * detection time then needs a threshold of 25 to 130 (docs/detectors.md). The interval that ends a suspicion is not learnt.
+ * The phi accrual detector (Hayashibara, Defago, Yared, Katayama, SRDS 2004). phi n claims that a
+ * live peer is this silent with probability 10^-n. The claim holds only where intervals are normal
+ * and nothing is lost: losses enter the deviation, and the same detection time then needs a
+ * threshold of 25 to 130 (docs/detectors.md). The interval that ends a suspicion is not learnt.
  */
 export class PhiAccrualDetector implements AccrualDetector {
   readonly threshold: number;
@@ -41,8 +45,16 @@ export class PhiAccrualDetector implements AccrualDetector {
     this.threshold = checkRange("threshold", options.threshold ?? 8, 0.1, 300);
     this.#law = options.law === "logistic" ? logisticPhi : normalPhi;
     this.#latenessAtThreshold = this.#law.latenessAt(this.threshold);
-    this.#leastDeviationMs = checkDuration("leastDeviationMs", options.leastDeviationMs ?? intervalMs / 10);
-    this.#pauseMs = checkRange("acceptablePauseMs", options.acceptablePauseMs ?? 0, 0, 31_557_600_000);
+    this.#leastDeviationMs = checkDuration(
+      "leastDeviationMs",
+      options.leastDeviationMs ?? intervalMs / 10,
+    );
+    this.#pauseMs = checkRange(
+      "acceptablePauseMs",
+      options.acceptablePauseMs ?? 0,
+      0,
+      31_557_600_000,
+    );
     this.#window = new IntervalWindow(checkSamples("samples", options.samples ?? 1000));
     // Two made-up samples a quarter around the interval, as Akka's detector starts.
     this.#window.add(0.75 * intervalMs);
@@ -53,7 +65,8 @@ export class PhiAccrualDetector implements AccrualDetector {
 
   heard(now: Instant, sequence: number): void {
     if (sequence <= this.#newest) return;
-    if (this.#newest !== Number.NEGATIVE_INFINITY && now < this.#deadline) this.#window.add(now - this.#heardAt);
+    if (this.#newest !== Number.NEGATIVE_INFINITY && now < this.#deadline)
+      this.#window.add(now - this.#heardAt);
     this.#newest = sequence;
     this.#heardAt = Math.max(this.#heardAt, now);
     this.#deadline = this.#deadlineFrom(this.#heardAt);
@@ -82,7 +95,8 @@ export class PhiAccrualDetector implements AccrualDetector {
   }
 
   #deadlineFrom(heardAt: Instant): Instant {
-    // Below a phi of 0.3 the formula allows no silence at all; a heartbeat just heard is never late.
+    // Below a phi of 0.3 the formula allows no silence at all; a heartbeat just heard is never
+    // late.
     const lateMs = this.#window.meanMs + this.#latenessAtThreshold * this.#deviationMs();
     return heardAt + this.#pauseMs + Math.max(0, lateMs);
   }

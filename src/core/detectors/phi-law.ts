@@ -12,7 +12,10 @@ export const normalPhi: PhiLaw = {
   latenessAt: (phi) => normalTailQuantile(-phi),
 };
 
-/** The logistic approximation that Akka and Cassandra's successors use: cheap, and close up to a phi of about 8. */
+/**
+ * The logistic approximation that Akka and Cassandra's successors use: cheap, and close up to a phi
+ * of about 8.
+ */
 export const logisticPhi: PhiLaw = {
   // log1p(exp(x)) overflows for large x, where it is x.
   phi: (lateness) => {
@@ -26,7 +29,9 @@ export const logisticPhi: PhiLaw = {
   },
 };
 
-/** Solves y (1.5976 + 0.070566 y^2) = x: the left side only grows, so Newton's method cannot stray. */
+/**
+ * Solves y (1.5976 + 0.070566 y^2) = x: the left side only grows, so Newton's method cannot stray.
+ */
 function cubicRoot(x: number): number {
   let y = x / 1.5976;
   if (Math.abs(x) > 5) y = Math.cbrt(x / 0.070566);

@@ -14,7 +14,10 @@ export interface TwoWindowOptions {
   readonly longSamples?: number;
 }
 
-/** The two-window detector (Tomsic, Sens, Garcia, Arantes, Sopena, IPDPS 2015): NFD-E with the later of two estimates, for paths whose delay jumps. */
+/**
+ * The two-window detector (Tomsic, Sens, Garcia, Arantes, Sopena, IPDPS 2015): NFD-E with the later
+ * of two estimates, for paths whose delay jumps.
+ */
 export class TwoWindowDetector extends EstimateDetector {
   readonly #marginMs: number;
   readonly #short: ArrivalEstimator;
@@ -26,13 +29,24 @@ export class TwoWindowDetector extends EstimateDetector {
     const marginMs = checkRange("marginMs", options.marginMs, 0, 31_557_600_000);
     super(now + intervalMs + marginMs);
     this.#marginMs = marginMs;
-    this.#short = new ArrivalEstimator(intervalMs, checkSamples("shortSamples", options.shortSamples ?? 1), now);
-    this.#long = new ArrivalEstimator(intervalMs, checkSamples("longSamples", options.longSamples ?? 1000), now);
+    this.#short = new ArrivalEstimator(
+      intervalMs,
+      checkSamples("shortSamples", options.shortSamples ?? 1),
+      now,
+    );
+    this.#long = new ArrivalEstimator(
+      intervalMs,
+      checkSamples("longSamples", options.longSamples ?? 1000),
+      now,
+    );
   }
 
   protected override deadlineAfter(sequence: number, now: Instant): Instant {
     this.#short.arrived(now, sequence);
     this.#long.arrived(now, sequence);
-    return Math.max(this.#short.expected(sequence + 1), this.#long.expected(sequence + 1)) + this.#marginMs;
+    return (
+      Math.max(this.#short.expected(sequence + 1), this.#long.expected(sequence + 1)) +
+      this.#marginMs
+    );
   }
 }

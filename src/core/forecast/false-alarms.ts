@@ -4,21 +4,36 @@ import type { KeepaliveTimers } from "./requirement.ts";
 
 const YEAR_MS = 31_557_600_000;
 
-/** A probe is answered when it and its answer arrive: losses of round trips out of losses of packets. Both fall into the same burst. */
+/**
+ * A probe is answered when it and its answer arrive: losses of round trips out of losses of
+ * packets. Both fall into the same burst.
+ */
 export function roundTrips(loss: LossLaw): LossLaw {
   const both = (share: number): number => 1 - (1 - share) ** 2;
   if (typeof loss === "number") return both(loss);
-  return { ...loss, lossInBurst: both(loss.lossInBurst ?? 1), lossBetween: both(loss.lossBetween ?? 0) };
+  return {
+    ...loss,
+    lossInBurst: both(loss.lossInBurst ?? 1),
+    lossBetween: both(loss.lossBetween ?? 0),
+  };
 }
 
 /**
- * Live idle connections that keepalive gives up in a year: every answered probe starts a cycle, which ends wrongly when the next
- * `count` probes stay unanswered. One that is given up is connected anew.
+ * Live idle connections that keepalive gives up in a year: every answered probe starts a cycle,
+ * which ends wrongly when the next `count` probes stay unanswered. One that is given up is
+ * connected anew.
  */
-export function keepaliveFalseAlarmsPerYear({ idleMs, intervalMs, count }: KeepaliveTimers, loss: LossLaw, connections: number): number {
+export function keepaliveFalseAlarmsPerYear(
+  { idleMs, intervalMs, count }: KeepaliveTimers,
+  loss: LossLaw,
+  connections: number,
+): number {
   const chain = new LossChain(roundTrips(loss));
   const cycleMs = Math.max(idleMs, intervalMs);
-  const missing = Array.from({ length: count }, (_, i) => ({ atMs: cycleMs + i * intervalMs, lateness: 0 }));
+  const missing = Array.from({ length: count }, (_, i) => ({
+    atMs: cycleMs + i * intervalMs,
+    lateness: 0,
+  }));
   const answered = 1 - chain.meanLoss;
   if (answered <= 0) return Number.POSITIVE_INFINITY;
   // silenceProbability counts the answered probe in; a cycle is given that it was answered.

@@ -16,10 +16,16 @@ const BACKPORTED_TO = ["5.4", "5.10"];
 export function parseKernel(text: string): KernelVersion {
   const [, major, minor] = /^(\d+)\.(\d+)/.exec(text) ?? [];
   if (major !== undefined && minor !== undefined) return [Number(major), Number(minor)];
-  throw new HalfOpenError("ERR_OPTION_RANGE", `kernel must be a Linux release such as "6.1", got ${JSON.stringify(text)}`);
+  throw new HalfOpenError(
+    "ERR_OPTION_RANGE",
+    `kernel must be a Linux release such as "6.1", got ${JSON.stringify(text)}`,
+  );
 }
 
-export function isAtLeast([major, minor]: KernelVersion, [needsMajor, needsMinor]: KernelVersion): boolean {
+export function isAtLeast(
+  [major, minor]: KernelVersion,
+  [needsMajor, needsMinor]: KernelVersion,
+): boolean {
   return major > needsMajor || (major === needsMajor && minor >= needsMinor);
 }
 

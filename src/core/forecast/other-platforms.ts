@@ -2,7 +2,10 @@ import type { DetectionTime, Timers } from "./prediction.ts";
 
 /** From the kernels' sources and documents; not run here. */
 
-/** xnu and FreeBSD look at keepalive and persist timers every half second, at retransmissions every 100 ms. */
+/**
+ * xnu and FreeBSD look at keepalive and persist timers every half second, at retransmissions every
+ * 100 ms.
+ */
 const SLOW_TICK_MS = 500;
 const BSD_RETRANSMITS = 12;
 const BSD_LARGEST_RTO_MS = 64_000;
@@ -16,12 +19,18 @@ function keepaliveTime({ keepalive }: Timers, tickMs: number): DetectionTime | n
   const { idleMs, intervalMs, count } = keepalive;
   const questioningMs = count * intervalMs;
   const by = `keepalive: ${count} probes unanswered`;
-  return { bestMs: questioningMs, typicalMs: idleMs / 2 + questioningMs, worstMs: idleMs + questioningMs + tickMs, by };
+  return {
+    bestMs: questioningMs,
+    typicalMs: idleMs / 2 + questioningMs,
+    worstMs: idleMs + questioningMs + tickMs,
+    by,
+  };
 }
 
 function retransmission({ rtoMs }: Timers, by: string): DetectionTime {
   let typicalMs = 0;
-  for (let i = 0; i <= BSD_RETRANSMITS; i++) typicalMs += Math.min(BSD_LARGEST_RTO_MS, BSD_SLOP_MS + rtoMs * 2 ** i);
+  for (let i = 0; i <= BSD_RETRANSMITS; i++)
+    typicalMs += Math.min(BSD_LARGEST_RTO_MS, BSD_SLOP_MS + rtoMs * 2 ** i);
   return { bestMs: typicalMs * 0.8, typicalMs, worstMs: typicalMs * 1.1 + 100, by };
 }
 
@@ -30,38 +39,80 @@ function soonest(a: DetectionTime | null, b: DetectionTime | null): DetectionTim
   return a.typicalMs <= b.typicalMs ? a : b;
 }
 
-export function idleElsewhere(timers: Timers, platform: "darwin" | "freebsd" | "win32"): DetectionTime | null {
+export function idleElsewhere(
+  timers: Timers,
+  platform: "darwin" | "freebsd" | "win32",
+): DetectionTime | null {
   return keepaliveTime(timers, platform === "win32" ? 0 : SLOW_TICK_MS);
 }
 
-/** On macOS keepalive goes on while data is in flight; on Windows that is not documented, so nothing is promised by it. */
-export function inFlightElsewhere(timers: Timers, platform: "darwin" | "freebsd" | "win32"): DetectionTime {
+/**
+ * On macOS keepalive goes on while data is in flight; on Windows that is not documented, so nothing
+ * is promised by it.
+ */
+export function inFlightElsewhere(
+  timers: Timers,
+  platform: "darwin" | "freebsd" | "win32",
+): DetectionTime {
   const { userTimeoutMs } = timers;
   if (platform === "win32") {
     if (userTimeoutMs > 0)
-      return { bestMs: userTimeoutMs, typicalMs: userTimeoutMs * 1.25, worstMs: 2 * userTimeoutMs + 1000, by: "TCP_MAXRT or TCP_MAXRTMS" };
+      return {
+        bestMs: userTimeoutMs,
+        typicalMs: userTimeoutMs * 1.25,
+        worstMs: 2 * userTimeoutMs + 1000,
+        by: "TCP_MAXRT or TCP_MAXRTMS",
+      };
     const sum = (rto: number): number => rto * (2 ** (WINDOWS_RETRANSMITS + 1) - 1);
     const { best, typical, worst } = WINDOWS_RTO_MS;
-    return { bestMs: sum(best), typicalMs: sum(typical), worstMs: sum(worst), by: "TcpMaxDataRetransmissions = 5" };
+    return {
+      bestMs: sum(best),
+      typicalMs: sum(typical),
+      worstMs: sum(worst),
+      by: "TcpMaxDataRetransmissions = 5",
+    };
   }
   const kernel = retransmission(timers, `${BSD_RETRANSMITS} retransmissions`);
   if (userTimeoutMs > 0) {
     const by =
-      platform === "darwin" ? "TCP_RXT_CONNDROPTIME, at the retransmission after it" : "TCP_MAXUNACKTIME, at the retransmission after it";
-    const limited = { bestMs: userTimeoutMs, typicalMs: userTimeoutMs * 1.5, worstMs: 2 * userTimeoutMs + 1000, by };
+      platform === "darwin"
+        ? "TCP_RXT_CONNDROPTIME, at the retransmission after it"
+        : "TCP_MAXUNACKTIME, at the retransmission after it";
+    const limited = {
+      bestMs: userTimeoutMs,
+      typicalMs: userTimeoutMs * 1.5,
+      worstMs: 2 * userTimeoutMs + 1000,
+      by,
+    };
     return soonest(limited, kernel) ?? kernel;
   }
   if (platform === "freebsd") return kernel;
   return soonest(keepaliveTime(timers, SLOW_TICK_MS), kernel) ?? kernel;
 }
 
-/** macOS keeps asking with keepalive behind a closed window; elsewhere nothing is documented, so nothing is promised. */
-export function zeroWindowDeadElsewhere(timers: Timers, platform: "darwin" | "freebsd" | "win32"): DetectionTime | null {
+/**
+ * macOS keeps asking with keepalive behind a closed window; elsewhere nothing is documented, so
+ * nothing is promised.
+ */
+export function zeroWindowDeadElsewhere(
+  timers: Timers,
+  platform: "darwin" | "freebsd" | "win32",
+): DetectionTime | null {
   return platform === "darwin" ? keepaliveTime(timers, SLOW_TICK_MS) : null;
 }
 
 export function connectingElsewhere(platform: "darwin" | "freebsd" | "win32"): DetectionTime {
   if (platform === "win32")
-    return { bestMs: 21_000, typicalMs: 21_000, worstMs: 22_000, by: "TcpMaxConnectRetransmissions = 2: 3 + 6 + 12 s" };
-  return { bestMs: 75_000, typicalMs: 75_000, worstMs: 76_000, by: "the connection-establishment timer of 75 s" };
+    return {
+      bestMs: 21_000,
+      typicalMs: 21_000,
+      worstMs: 22_000,
+      by: "TcpMaxConnectRetransmissions = 2: 3 + 6 + 12 s",
+    };
+  return {
+    bestMs: 75_000,
+    typicalMs: 75_000,
+    worstMs: 76_000,
+    by: "the connection-establishment timer of 75 s",
+  };
 }

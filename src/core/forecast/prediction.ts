@@ -1,4 +1,7 @@
-/** How long after the peer is gone it is noticed, in ms: with luck, on average, at worst. `by` names the timer and why it is the one. */
+/**
+ * How long after the peer is gone it is noticed, in ms: with luck, on average, at worst. `by` names
+ * the timer and why it is the one.
+ */
 export interface DetectionTime {
   readonly bestMs: number;
   readonly typicalMs: number;
@@ -26,7 +29,10 @@ export interface Prediction {
   readonly warnings: readonly string[];
 }
 
-/** The system's own settings, in force where a connection has none. Linux's names; other platforms use what they have of it. */
+/**
+ * The system's own settings, in force where a connection has none. Linux's names; other platforms
+ * use what they have of it.
+ */
 export interface SystemSettings {
   readonly keepaliveIdleMs: number;
   readonly keepaliveIntervalMs: number;
@@ -43,10 +49,15 @@ export interface SystemSettings {
 export interface PredictSettings {
   /** Default `"linux"`. */
   readonly platform?: Platform;
-  /** Linux release, as `"5.15"` or as uname gives it; default the newest that was measured, 6.18. Other platforms ignore it. */
+  /**
+   * Linux release, as `"5.15"` or as uname gives it; default the newest that was measured, 6.18.
+   * Other platforms ignore it.
+   */
   readonly kernel?: string;
   /** SO_KEEPALIVE with these timers; `true` with the system's; default off. */
-  readonly keepalive?: { readonly idleMs: number; readonly intervalMs: number; readonly count: number } | boolean;
+  readonly keepalive?:
+    | { readonly idleMs: number; readonly intervalMs: number; readonly count: number }
+    | boolean;
   /** TCP_USER_TIMEOUT and its like; 0 or absent: none. */
   readonly userTimeoutMs?: number;
   /** TCP_RTO_MAX_MS of the connection, Linux 6.15 and later. */
@@ -62,7 +73,11 @@ export interface PredictSettings {
 
 /** The settings with every gap filled. */
 export interface Timers {
-  readonly keepalive: { readonly idleMs: number; readonly intervalMs: number; readonly count: number } | null;
+  readonly keepalive: {
+    readonly idleMs: number;
+    readonly intervalMs: number;
+    readonly count: number;
+  } | null;
   readonly userTimeoutMs: number;
   readonly rttMs: number;
   /** The first retransmission timeout. */

@@ -39,15 +39,24 @@ export interface Plan {
   readonly feasible: boolean;
   /** Why not, and what forbids it; `null` when feasible. */
   readonly forbiddenBy: string | null;
-  /** The shortest time that the same losses, connections and false alarms allow; `null` when feasible or when none does. */
+  /**
+   * The shortest time that the same losses, connections and false alarms allow; `null` when
+   * feasible or when none does.
+   */
   readonly nearestDetectWithinMs: number | null;
   readonly keepalive: KeepaliveTimers | null;
   readonly userTimeoutMs: number | null;
   readonly heartbeat: { readonly intervalMs: number; readonly timeoutMs: number } | null;
-  /** What `watch` is to be given; it needs none of the other settings. `null` where its smallest budget is longer, or where the losses forbid it too. */
+  /**
+   * What `watch` is to be given; it needs none of the other settings. `null` where its smallest
+   * budget is longer, or where the losses forbid it too.
+   */
   readonly watch: { readonly detectWithinMs: number } | null;
   readonly predicted: {
-    readonly detection: { readonly idle: DetectionTime | null; readonly inFlight: DetectionTime | null };
+    readonly detection: {
+      readonly idle: DetectionTime | null;
+      readonly inFlight: DetectionTime | null;
+    };
     readonly falseAlarmsPerYear: number | null;
     /** Of all connections, probes and their answers, while idle. */
     readonly packetsPerSecond: number | null;

@@ -1,6 +1,7 @@
 /**
- * What stands in when the watching process cannot act: the kernel's own patience, set looser than any verdict, so that it never is
- * the one that ends a live connection (docs/internals/evidence.md#backstop).
+ * What stands in when the watching process cannot act: the kernel's own patience, set looser than
+ * any verdict, so that it never is the one that ends a live connection
+ * (docs/internals/evidence.md#backstop).
  */
 
 import type { TcpInfo } from "../tcp-info.ts";
@@ -10,37 +11,63 @@ import { baseRtoMs, SMALLEST_RTO_MS, UNCAPPED_RTO_MS } from "./retransmission-ti
 const BACKSTOP_BUDGETS = 3;
 /** MAX_TCP_KEEPCNT: so loose that asking can hardly end a connection. */
 export const LOOSEST_COUNT = 127;
-/** A path that loses a third of all round trips needs some twenty before silence is proof, and the kernel must not come first. */
+/**
+ * A path that loses a third of all round trips needs some twenty before silence is proof, and the
+ * kernel must not come first.
+ */
 const FEWEST_PROBES = 40;
 /** The least that TCP_RTO_MAX_MS takes. */
 const SMALLEST_CAP_MS = 1000;
-/** The kernel models its own patience with this timeout, whatever the connection's own (tcp_timer.c, TCP_RTO_MIN). */
+/**
+ * The kernel models its own patience with this timeout, whatever the connection's own (tcp_timer.c,
+ * TCP_RTO_MIN).
+ */
 const MODEL_RTO_MS = SMALLEST_RTO_MS;
 
-/** Probes of the standing keepalive that may go unanswered before the kernel itself ends an idle connection. */
-export function backstopProbes(budgetMs: number, idleMs: number): { readonly intervalMs: number; readonly count: number } {
+/**
+ * Probes of the standing keepalive that may go unanswered before the kernel itself ends an idle
+ * connection.
+ */
+export function backstopProbes(
+  budgetMs: number,
+  idleMs: number,
+): { readonly intervalMs: number; readonly count: number } {
   const rest = Math.max(0, BACKSTOP_BUDGETS * budgetMs - idleMs);
   const intervalMs = Math.max(1000, Math.ceil(rest / LOOSEST_COUNT / 1000) * 1000);
-  return { intervalMs, count: Math.min(LOOSEST_COUNT, Math.max(FEWEST_PROBES, Math.ceil(rest / intervalMs))) };
+  return {
+    intervalMs,
+    count: Math.min(LOOSEST_COUNT, Math.max(FEWEST_PROBES, Math.ceil(rest / intervalMs))),
+  };
 }
 
 /** Caps that differ by less are one. */
 const CAP_STEP_MS = 100;
 
 /**
- * The cap on backoff, a fifth of the budget, under which retransmissions and window probes come often enough to be judged; no less than the
- * kernel's own timeout on this path, or two round trips where that is less: nothing is sent again that is still on its way.
+ * The cap on backoff, a fifth of the budget, under which retransmissions and window probes come
+ * often enough to be judged; no less than the kernel's own timeout on this path, or two round trips
+ * where that is less: nothing is sent again that is still on its way.
  */
-export function rtoCapMs(budgetMs: number, { rttMs = 0, rttVarMs = rttMs }: Pick<TcpInfo, "rttMs" | "rttVarMs"> = {}): number {
-  const answeredMs = CAP_STEP_MS * Math.ceil(Math.min(2 * rttMs, baseRtoMs(rttMs, rttVarMs)) / CAP_STEP_MS);
+export function rtoCapMs(
+  budgetMs: number,
+  { rttMs = 0, rttVarMs = rttMs }: Pick<TcpInfo, "rttMs" | "rttVarMs"> = {},
+): number {
+  const answeredMs =
+    CAP_STEP_MS * Math.ceil(Math.min(2 * rttMs, baseRtoMs(rttMs, rttVarMs)) / CAP_STEP_MS);
   return Math.min(UNCAPPED_RTO_MS, Math.max(SMALLEST_CAP_MS, Math.floor(budgetMs / 5), answeredMs));
 }
 
 /**
- * The user timeout that data in flight needs behind an open window; 0 where the kernel's own patience is enough: it is not with a long budget, a
- * lowered tcp_retries2, or no cap on backoff in force (`null`).
+ * The user timeout that data in flight needs behind an open window; 0 where the kernel's own
+ * patience is enough: it is not with a long budget, a lowered tcp_retries2, or no cap on backoff in
+ * force (`null`).
  */
-export function inFlightUserTimeoutMs(budgetMs: number, capMs: number | null, retries2: number, zeroWindowToleranceMs: number): number {
+export function inFlightUserTimeoutMs(
+  budgetMs: number,
+  capMs: number | null,
+  retries2: number,
+  zeroWindowToleranceMs: number,
+): number {
   if (capMs !== null && isPatient(budgetMs, capMs, retries2)) return 0;
   return standInTimeoutMs(budgetMs, zeroWindowToleranceMs);
 }
@@ -50,12 +77,18 @@ export function isPatient(budgetMs: number, capMs: number, retries2: number): bo
   return givesUpAfterMs(capMs, retries2) >= 2 * budgetMs;
 }
 
-/** The user timeout that stands in for this process: three budgets, and no less than a live peer may keep its window closed. */
+/**
+ * The user timeout that stands in for this process: three budgets, and no less than a live peer may
+ * keep its window closed.
+ */
 export function standInTimeoutMs(budgetMs: number, zeroWindowToleranceMs: number): number {
   return Math.max(zeroWindowToleranceMs, BACKSTOP_BUDGETS * budgetMs);
 }
 
-/** When the kernel gives up data in flight: the sum of the backoff up to the cap (tcp_timer.c, tcp_model_timeout). */
+/**
+ * When the kernel gives up data in flight: the sum of the backoff up to the cap (tcp_timer.c,
+ * tcp_model_timeout).
+ */
 export function givesUpAfterMs(capMs: number, retries2: number): number {
   let sum = 0;
   for (let i = 0; i <= retries2; i++) sum += Math.min(MODEL_RTO_MS * 2 ** i, capMs);

@@ -26,14 +26,19 @@ import { RetransmitLoss } from "./retransmit-loss.ts";
 
 /** With so many unanswered nobody is asked on: the kernel counts to 127. */
 const MOST_ASKED = 100;
-/** Keepalive timers up to 2 s are this late at most (HZ=250 and 1000), with room for the re-arming step; see probe-plan.ts. */
+/**
+ * Keepalive timers up to 2 s are this late at most (HZ=250 and 1000), with room for the re-arming
+ * step; see probe-plan.ts.
+ */
 const STANDING_PROBE_LATENESS_MS = 70;
 
 /**
- * Decides from kernel evidence whether the peer's host still answers. Sans-I/O: the instant and the evidence come in, the next
- * instant to look again goes out; `wantsNudge` asks the caller to send a keepalive probe and report it with {@link nudged}.
+ * Decides from kernel evidence whether the peer's host still answers. Sans-I/O: the instant and the
+ * evidence come in, the next instant to look again goes out; `wantsNudge` asks the caller to send a
+ * keepalive probe and report it with {@link nudged}.
  *
- * alive --first unanswered attempt--> suspect --enough of them, far enough apart--> dead; any refuting evidence: alive again.
+ * alive --first unanswered attempt--> suspect --enough of them, far enough apart--> dead; any
+ * refuting evidence: alive again.
  */
 export class Liveness {
   state: State = "alive";
@@ -75,7 +80,12 @@ export class Liveness {
     this.answers = options.answers ?? new Answers();
     // With "end" an unanswered probe counts at the deadline, whatever it proves.
     const counted = options.atDeadline === "end" ? ORDINARY_ANSWERS : this.answers;
-    this.#counter = new AttemptCounter(this.#outageMs, options.found ?? Number.POSITIVE_INFINITY, counted, now);
+    this.#counter = new AttemptCounter(
+      this.#outageMs,
+      options.found ?? Number.POSITIVE_INFINITY,
+      counted,
+      now,
+    );
     this.heardAt = now;
     this.#progress = new Progress(now, options.repeatedBefore);
     this.plan = this.#replan();
@@ -94,7 +104,9 @@ export class Liveness {
     return this.#counter.isUnquestioned;
   }
 
-  /** What happened: a reading of the kernel's evidence. Returns the instant at which to look again. */
+  /**
+   * What happened: a reading of the kernel's evidence. Returns the instant at which to look again.
+   */
   observe(now: Instant, info: TcpInfo): Instant {
     this.wantsNudge = false;
     this.isProbeMissing = false;
@@ -106,7 +118,8 @@ export class Liveness {
     const heard = this.#hear(now, info);
     const progressed = this.#progress.observe(now, info, flow, takesOff, this.timing);
     // Any answer refutes probes, also when data has entered flight meanwhile.
-    if (progressed || (heard && (flow !== "in-flight" || takesOff))) this.#refute(now, info, progressed);
+    if (progressed || (heard && (flow !== "in-flight" || takesOff)))
+      this.#refute(now, info, progressed);
     else this.answers.observe(now, info, flow === "in-flight");
     this.#count(now, info, flow, takesOff);
     this.flow = flow;
@@ -116,14 +129,20 @@ export class Liveness {
     return this.#next(now);
   }
 
-  /** What happened: the kernel was asked for the probe that `wantsNudge` wants. Returns the instant at which to look for its answer. */
+  /**
+   * What happened: the kernel was asked for the probe that `wantsNudge` wants. Returns the instant
+   * at which to look for its answer.
+   */
   nudged(now: Instant): Instant {
     this.#counter.nudged(now);
     this.#nextNudgeAt = this.#nextProbeAt(now);
     return this.#soonest(now, this.#nextNudgeAt);
   }
 
-  /** What happened: this process, or the whole machine, stood still for `gapMs` until `now`. Deadlines move by the gap; a gap as long as an outage may be begins all anew. */
+  /**
+   * What happened: this process, or the whole machine, stood still for `gapMs` until `now`.
+   * Deadlines move by the gap; a gap as long as an outage may be begins all anew.
+   */
   stalled(now: Instant, gapMs: number): void {
     const lostMs = gapMs < this.#outageMs ? gapMs : Number.POSITIVE_INFINITY;
     this.heardAt = Math.min(now, this.heardAt + lostMs);
@@ -140,20 +159,33 @@ export class Liveness {
 
   /** How many unanswered attempts prove death now. */
   get attemptsNeeded(): number {
-    return attemptsNeededBy(this.loss, this.attempts.areLocal ? "local" : this.flow, this.#options.falseAlarmsPerYear, this.plan.idleMs);
+    return attemptsNeededBy(
+      this.loss,
+      this.attempts.areLocal ? "local" : this.flow,
+      this.#options.falseAlarmsPerYear,
+      this.plan.idleMs,
+    );
   }
 
-  /** Silence after which the kernel's standing keepalive should probe: what TCP_KEEPIDLE is to be. */
+  /**
+   * Silence after which the kernel's standing keepalive should probe: what TCP_KEEPIDLE is to be.
+   */
   get idleMs(): number {
     return this.answers.idleMs(this.plan.idleMs);
   }
 
-  /** Silence after which the answer to the standing probe is missing: while a connection is idle and answers, nobody need look earlier. */
+  /**
+   * Silence after which the answer to the standing probe is missing: while a connection is idle and
+   * answers, nobody need look earlier.
+   */
   get routineMs(): number {
     return Math.ceil(this.idleMs + STANDING_PROBE_LATENESS_MS + this.timing.answerWindowMs);
   }
 
-  /** Why what stays unanswered proves little or nothing, in words: the peer never showed that it answers probes so often. */
+  /**
+   * Why what stays unanswered proves little or nothing, in words: the peer never showed that it
+   * answers probes so often.
+   */
   get doubt(): string | null {
     const isProbed = this.state !== "alive" && this.flow !== "in-flight" && !this.attempts.areLocal;
     return isProbed && !this.answers.areOrdinary ? this.answers.doubt : null;
@@ -164,23 +196,37 @@ export class Liveness {
     return this.doubt !== null && !this.answers.areBelieved;
   }
 
-  /** A new judge, given the last reading and {@link loss}, would know as much: nothing is open, and no loss waits to be learned. */
+  /**
+   * A new judge, given the last reading and {@link loss}, would know as much: nothing is open, and
+   * no loss waits to be learned.
+   */
   get isForgettable(): boolean {
-    if (this.state !== "alive" || this.flow !== "idle" || !this.isUnquestioned || this.wantsNudge || this.isProbeMissing) return false;
+    if (
+      this.state !== "alive" ||
+      this.flow !== "idle" ||
+      !this.isUnquestioned ||
+      this.wantsNudge ||
+      this.isProbeMissing
+    )
+      return false;
     return this.lastSuspicion === null && this.#deafness === 0 && !this.#retransmitLoss.hasLesson;
   }
 
   /** The peer is heard, yet what we send does not reach it. */
   get isHeardWithoutProgress(): boolean {
     if (this.#deafness > 1) return true;
-    return this.flow === "in-flight" && this.heardAt - this.progressAt > Math.max(2 * this.timing.answerWindowMs, PROBE_SPACING_MS);
+    return (
+      this.flow === "in-flight" &&
+      this.heardAt - this.progressAt > Math.max(2 * this.timing.answerWindowMs, PROBE_SPACING_MS)
+    );
   }
 
   #hear(now: Instant, info: TcpInfo): boolean {
     const age = heardAgeMs(info);
     const duplicates = this.#duplicates.since(info);
     if (duplicates > 0) {
-      // The peer repeats what we acknowledged: it talks, but each of our acknowledgments was an attempt that did not arrive.
+      // The peer repeats what we acknowledged: it talks, but each of our acknowledgments was an
+      // attempt that did not arrive.
       this.#deafness += duplicates;
       if (this.#deafness > 1) this.#counter.seeUnheard(now, duplicates);
       return false;
@@ -195,7 +241,14 @@ export class Liveness {
     const { attempts } = this;
     const refuted = { attempts: attempts.count, silentForMs: now - attempts.firstAt };
     this.lastSuspicion = this.state === "suspect" ? refuted : null;
-    const lesson = lessonOf(attempts, this.flow, info, this.heardAt, this.timing, this.answers.areOrdinary);
+    const lesson = lessonOf(
+      attempts,
+      this.flow,
+      info,
+      this.heardAt,
+      this.timing,
+      this.answers.areOrdinary,
+    );
     if (lesson) this.loss.record(lesson);
     const isPassedOver = !this.answers.observe(now, info, progressed) && attempts.count > 0;
     if (isPassedOver && this.flow !== "in-flight" && !attempts.areLocal) this.answers.passedOver();
@@ -222,34 +275,47 @@ export class Liveness {
     counter.seeNudge(now, info, flow);
     if (takesOff || flow === "idle") counter.seeProbes(now, info, this.#standingProbeBy());
     if (takesOff) this.attempts.takeOff();
-    if (flow === "blocked") counter.seeWindowProbes(now, info, this.#options.lastBackoff ?? 0, this.timing.unclearWindowProbes(info));
-    else if (flow === "in-flight") counter.seeTransmissions(now, info, this.progressAt, this.#progress.repeatedBefore);
+    if (flow === "blocked")
+      counter.seeWindowProbes(
+        now,
+        info,
+        this.#options.lastBackoff ?? 0,
+        this.timing.unclearWindowProbes(info),
+      );
+    else if (flow === "in-flight")
+      counter.seeTransmissions(now, info, this.progressAt, this.#progress.repeatedBefore);
     counter.observed(now, info);
   }
 
   /** Whether the kernel is to be asked for a probe. */
   #ask(now: Instant, { probes = 0 }: TcpInfo): void {
     const { attempts } = this;
-    if (now < this.#standingProbeBy() || this.state === "dead" || this.#counter.isAwaitingNudge) return;
+    if (now < this.#standingProbeBy() || this.state === "dead" || this.#counter.isAwaitingNudge)
+      return;
     if (attempts.count === 0 || this.#counter.hasNudgeFailed) this.isProbeMissing = true;
-    if (attempts.count === 1 && this.#nextNudgeAt <= attempts.firstAt) this.#nextNudgeAt = this.#nextProbeAt(attempts.firstAt);
+    if (attempts.count === 1 && this.#nextNudgeAt <= attempts.firstAt)
+      this.#nextNudgeAt = this.#nextProbeAt(attempts.firstAt);
     if (probes >= MOST_ASKED && this.isUnproven) this.#nextNudgeAt = Number.POSITIVE_INFINITY;
     this.wantsNudge = now >= this.#nextNudgeAt;
   }
 
   #judge(now: Instant, info: TcpInfo): void {
-    if ((this.#counter.failing?.outlasting ?? 0) >= this.plan.outlastingNeeded) this.#counter.blamedHost();
+    if ((this.#counter.failing?.outlasting ?? 0) >= this.plan.outlastingNeeded)
+      this.#counter.blamedHost();
     const { attempts, timing } = this;
     const isOver = now >= this.#deadline();
     attempts.settle(now, isOver ? timing.hurriedWindowMs : timing.answerWindowMs);
     const silence = this.#silence(now, info);
-    if (this.state === "alive" && isMissed(silence, info.retransmits ?? 0, this.#options.budgetMs)) this.state = "suspect";
+    if (this.state === "alive" && isMissed(silence, info.retransmits ?? 0, this.#options.budgetMs))
+      this.state = "suspect";
     if (this.state !== "suspect") return;
-    const isComplete = isProven(silence) && !(this.isUnproven && this.#options.atDeadline === "end");
+    const isComplete =
+      isProven(silence) && !(this.isUnproven && this.#options.atDeadline === "end");
     const isHurried = isOver || (this.isHeardWithoutProgress && isLastWord(silence));
     const { atDeadline, mustOutlastOutages = true } = this.#options;
     if (isComplete && attempts.lastAt >= this.#resumedAt) this.state = "dead";
-    else if (isHurried && isProvenAtDeadline(silence, atDeadline === "end", mustOutlastOutages)) this.state = "dead";
+    else if (isHurried && isProvenAtDeadline(silence, atDeadline === "end", mustOutlastOutages))
+      this.state = "dead";
     if (this.state === "dead") this.isRushed = !isComplete;
     this.isOverdue = now >= this.#deadline() + ownLatenessMs(this.#options.budgetMs);
   }
@@ -259,35 +325,66 @@ export class Liveness {
     const isAnswerDue = attempts.count > 0 && now - attempts.lastAtLatest >= timing.answerWindowMs;
     const deadline = this.#deadline();
     const needs = { plan: this.plan, needed: this.attemptsNeeded, outageMs: this.#outageMs };
-    return { ...needs, now, flow, attempts, timing, loss, backoff, progressAt, deadline, isAnswerDue };
+    return {
+      ...needs,
+      now,
+      flow,
+      attempts,
+      timing,
+      loss,
+      backoff,
+      progressAt,
+      deadline,
+      isAnswerDue,
+    };
   }
 
-  /** The end of the budget, less what we may be late ourselves: counted from the last evidence, but never from a silence longer than the routine leaves unquestioned. */
+  /**
+   * The end of the budget, less what we may be late ourselves: counted from the last evidence, but
+   * never from a silence longer than the routine leaves unquestioned.
+   */
   #deadline(): Instant {
-    const clock = this.flow === "in-flight" ? Math.min(this.heardAt, this.progressAt) : this.heardAt;
+    const clock =
+      this.flow === "in-flight" ? Math.min(this.heardAt, this.progressAt) : this.heardAt;
     const routine = this.attempts.firstAt - this.idleMs - STANDING_PROBE_LATENESS_MS;
-    return Math.max(clock, this.attempts.count > 0 ? routine : clock) + this.#options.budgetMs - ownLatenessMs(this.#options.budgetMs);
+    return (
+      Math.max(clock, this.attempts.count > 0 ? routine : clock) +
+      this.#options.budgetMs -
+      ownLatenessMs(this.#options.budgetMs)
+    );
   }
 
   #nextProbeAt(now: Instant): Instant {
-    if (this.isUnproven && this.isOverdue) return now + Math.max(PROBE_SPACING_MS, this.answers.askAgainAfterMs(now - this.heardAt));
+    if (this.isUnproven && this.isOverdue)
+      return now + Math.max(PROBE_SPACING_MS, this.answers.askAgainAfterMs(now - this.heardAt));
     const firstAt = this.attempts.count === 0 ? now : this.attempts.firstAt;
     const { attemptsNeeded, outlastingNeeded } = this.plan;
-    const lastBy = this.#deadline() - this.timing.answerWindowMs; // later ones could not be judged in time
-    return nextProbeAt(now, { firstAt, outageMs: this.#outageMs, outlasting: outlastingNeeded, attempts: attemptsNeeded, lastBy });
+    // Later ones could not be judged in time
+    const lastBy = this.#deadline() - this.timing.answerWindowMs;
+    return nextProbeAt(now, {
+      firstAt,
+      outageMs: this.#outageMs,
+      outlasting: outlastingNeeded,
+      attempts: attemptsNeeded,
+      lastBy,
+    });
   }
 
   #next(now: Instant): Instant {
     if (this.state === "dead") return Number.POSITIVE_INFINITY;
     const isHurried = now >= this.#deadline() && !this.isUnproven;
     const poll = now + Math.min(isHurried ? 50 : 250, Math.max(50, this.#options.budgetMs / 20));
-    if (this.flow !== "idle") return this.#soonest(now, poll); // only frequent looks tell when the kernel sent
+    // Only frequent looks tell when the kernel sent
+    if (this.flow !== "idle") return this.#soonest(now, poll);
     if (this.wantsNudge) return this.#soonest(now, now + PROBE_SPACING_MS);
     const standingBy = this.#standingProbeBy();
-    if (this.attempts.count === 0 && !this.#counter.isAwaitingNudge) return Math.max(now + 1, standingBy + this.timing.answerWindowMs);
-    // Questions from before the standing probe is due: a deaf peer's, of which only looks tell, or one that was asked early.
+    if (this.attempts.count === 0 && !this.#counter.isAwaitingNudge)
+      return Math.max(now + 1, standingBy + this.timing.answerWindowMs);
+    // Questions from before the standing probe is due: a deaf peer's, of which only looks tell, or
+    // one that was asked early.
     const early = this.#deafness > 0 ? poll : Math.max(standingBy, this.#nextNudgeAt);
-    const nudge = Math.min(Math.max(now + 1, this.#nextNudgeAt), now + this.routineMs); // what is written meanwhile is to be seen
+    // What is written meanwhile is to be seen
+    const nudge = Math.min(Math.max(now + 1, this.#nextNudgeAt), now + this.routineMs);
     return this.#soonest(now, now < standingBy ? early : nudge);
   }
 

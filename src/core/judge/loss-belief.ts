@@ -13,11 +13,13 @@ export interface Lesson {
 export const SHORT_PATH_MS = 2;
 
 /**
- * What is believed of the share of attempts that a path loses: a Beta distribution, whose two numbers are attempts lost and attempts
- * answered. It never grows surer than {@link MEMORY} attempts make it, so that a path that turns bad is believed; and one lost attempt
- * always stays in it, so that a clean past proves little of what comes.
+ * What is believed of the share of attempts that a path loses: a Beta distribution, whose two
+ * numbers are attempts lost and attempts answered. It never grows surer than {@link MEMORY}
+ * attempts make it, so that a path that turns bad is believed; and one lost attempt always stays in
+ * it, so that a clean past proves little of what comes.
  *
- * The chance that a live peer misses the next n attempts is a product that counts the belief's own uncertainty:
+ * The chance that a live peer misses the next n attempts is a product that counts the belief's own
+ * uncertainty:
  *
  *   (lost / all) * (lost + 1) / (all + 1) * ... * (lost + n - 1) / (all + n - 1)
  *
@@ -41,12 +43,19 @@ export class LossBelief {
     return copy;
   }
 
-  /** A path this quick is short, and short paths lose less: it begins surer. Only before anything was seen. */
+  /**
+   * A path this quick is short, and short paths lose less: it begins surer. Only before anything
+   * was seen.
+   */
   isShort(): void {
     this.#answered = Math.max(this.#answered, SHORT_PATH);
   }
 
-  /** Takes in `attempts` of which `lost` were lost. Where most were, and more in a row than the path is known for, it was an outage, which tells nothing of the loss to expect otherwise. `weight`: see {@link weightAmong}. */
+  /**
+   * Takes in `attempts` of which `lost` were lost. Where most were, and more in a row than the path
+   * is known for, it was an outage, which tells nothing of the loss to expect otherwise. `weight`:
+   * see {@link weightAmong}.
+   */
   record(attempts: number, lost: number, weight: number = 1): void {
     const counted = lost > attempts / 2 && this.isOutage(lost) ? 0 : lost;
     const answered = attempts - lost;
@@ -76,7 +85,10 @@ export class LossBelief {
     return this.#series >= NOTABLE_SERIES && this.ratio > NOTABLE_LOSS;
   }
 
-  /** Least number of attempts in a row that a live peer misses with no more than the chance `accepted`; at least two, at most {@link MOST_NEEDED}. */
+  /**
+   * Least number of attempts in a row that a live peer misses with no more than the chance
+   * `accepted`; at least two, at most {@link MOST_NEEDED}.
+   */
   attemptsNeeded(accepted: number): number {
     const lost = this.#lost + ALWAYS_LOST;
     const all = lost + this.#answered;
@@ -100,12 +112,18 @@ export class LossBelief {
   }
 }
 
-/** What one of many that learn together counts: the memory is then about one attempt of each, not the last moment of a crowd. */
+/**
+ * What one of many that learn together counts: the memory is then about one attempt of each, not
+ * the last moment of a crowd.
+ */
 export function weightAmong(connections: number): number {
   return Math.min(1, MEMORY / Math.max(1, connections));
 }
 
-/** What an unknown path is worth: seven unanswered attempts prove death on it, the most that a budget of 5 s has room for. */
+/**
+ * What an unknown path is worth: seven unanswered attempts prove death on it, the most that a
+ * budget of 5 s has room for.
+ */
 const UNKNOWN_PATH = 75;
 /** What a path of a LAN is worth, and the most that any path can come to: five or six attempts. */
 const SHORT_PATH = 200;

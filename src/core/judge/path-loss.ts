@@ -2,8 +2,9 @@ import { type Lesson, LossBelief, SHORT_PATH_MS } from "./loss-belief.ts";
 import { metInGroup, type PeerGroup, recordInGroup } from "./peer-groups.ts";
 
 /**
- * What is believed of the losses between one connection and its peer. Connections to the same peer share a belief, so that what one of
- * them learned all know; one that loses attempts itself has a belief of its own beside it. The worse of them decides.
+ * What is believed of the losses between one connection and its peer. Connections to the same peer
+ * share a belief, so that what one of them learned all know; one that loses attempts itself has a
+ * belief of its own beside it. The worse of them decides.
  */
 export class PathLoss {
   /** `null` while the connection has lost nothing itself. */
@@ -11,7 +12,10 @@ export class PathLoss {
   readonly #peer: PeerGroup | null;
   #isMet = false;
 
-  /** `own` is what the connection learned before, `null` for nothing. With no `peer` the connection stands alone. */
+  /**
+   * `own` is what the connection learned before, `null` for nothing. With no `peer` the connection
+   * stands alone.
+   */
   constructor(peer: PeerGroup | null = null, own: LossBelief | null = null) {
     this.#peer = peer;
     this.own = own ?? (peer === null ? new LossBelief() : null);
@@ -59,5 +63,7 @@ export class PathLoss {
   }
 }
 
-/** When all peers of a route together lose more than this, it is our side of the path that loses. */
+/**
+ * When all peers of a route together lose more than this, it is our side of the path that loses.
+ */
 const ONSET_SHARE = 0.03;

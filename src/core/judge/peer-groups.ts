@@ -2,7 +2,10 @@ import type { OtherConnections } from "../diagnosis.ts";
 import type { Instant } from "../time/instant.ts";
 import { type Lesson, LossBelief, SHORT_PATH_MS, weightAmong } from "./loss-belief.ts";
 
-/** Connections to one peer address from one of our addresses, by number only: a connection costs no entry. */
+/**
+ * Connections to one peer address from one of our addresses, by number only: a connection costs no
+ * entry.
+ */
 export interface PeerGroup extends Heard {
   readonly route: RouteGroup;
   readonly remoteAddress: string;
@@ -14,11 +17,16 @@ export interface PeerGroup extends Heard {
   isMet: boolean;
   /** Connections that were found dead since then. They are gone, yet they still testify. */
   died: number;
-  /** The remote port of the connection that was last seen to answer keepalive probes; 0: none was. */
+  /**
+   * The remote port of the connection that was last seen to answer keepalive probes; 0: none was.
+   */
   answersFrom: number;
 }
 
-/** Peers reached from one of our addresses: as good as the same interface and next hop, and known without asking. */
+/**
+ * Peers reached from one of our addresses: as good as the same interface and next hop, and known
+ * without asking.
+ */
 interface RouteGroup extends Heard {
   readonly localAddress: string;
   readonly peers: Map<string, PeerGroup>;
@@ -51,7 +59,10 @@ const GAP_SLACK_MS = 300;
 /** What was learned of so many peers that are gone is remembered, for when they come back. */
 const MOST_REMEMBERED = 1000;
 
-/** Counts connections by peer and by our own address, so that the silence of one can be weighed against the others'. */
+/**
+ * Counts connections by peer and by our own address, so that the silence of one can be weighed
+ * against the others'.
+ */
 export class PeerGroups {
   readonly #routes: Map<string, RouteGroup> = new Map();
   /** Of peers that lost something and are gone, the latest last. */
@@ -77,7 +88,17 @@ export class PeerGroups {
     if (!group) {
       const known = this.#remembered.get(remoteAddress);
       const loss = known ?? new LossBelief();
-      group = { ...unheard(), route, remoteAddress, total: 0, silent: 0, died: 0, loss, isMet: known !== undefined, answersFrom: 0 };
+      group = {
+        ...unheard(),
+        route,
+        remoteAddress,
+        total: 0,
+        silent: 0,
+        died: 0,
+        loss,
+        isMet: known !== undefined,
+        answersFrom: 0,
+      };
       route.peers.set(remoteAddress, group);
     }
     change(group, 1, 0);
@@ -138,8 +159,9 @@ export function heardInGroup(group: PeerGroup, at: Instant): void {
 }
 
 /**
- * Whether another connection to this peer was seen to answer keepalive probes. The port counts too: behind one address may be many hosts, the phones
- * of a carrier or the machines of a site, of which one tells nothing of the others. Connections that they make differ by their port; who connects to
+ * Whether another connection to this peer was seen to answer keepalive probes. The port counts too:
+ * behind one address may be many hosts, the phones of a carrier or the machines of a site, of which
+ * one tells nothing of the others. Connections that they make differ by their port; who connects to
  * one port of an address is believed to meet the same host, or others of its kind.
  */
 export function peerAnswers(group: PeerGroup, remotePort: number): boolean {
@@ -170,7 +192,8 @@ export function recordInGroup(group: PeerGroup, lesson: Lesson): void {
 function learn(heard: PeerGroup | RouteGroup, { attempts, lost, from, to }: Lesson): void {
   const { loss } = heard;
   const weight = weightAmong(heard.total);
-  const isInGap = lost > 0 && from >= heard.gapFrom - GAP_SLACK_MS && to <= heard.gapTo + GAP_SLACK_MS;
+  const isInGap =
+    lost > 0 && from >= heard.gapFrom - GAP_SLACK_MS && to <= heard.gapTo + GAP_SLACK_MS;
   if (isInGap && heard.isGapLearned) loss.record(attempts - lost, 0, weight);
   else loss.record(attempts, lost, weight);
   heard.isGapLearned ||= isInGap;
@@ -190,10 +213,15 @@ function hear(heard: Heard, at: Instant): void {
 }
 
 /**
- * What the others say, seen from one connection of the group; `null` when there are none. Others count as alive only when one of
- * them was heard after `since`, the first attempt that stayed unanswered here: before, they prove nothing.
+ * What the others say, seen from one connection of the group; `null` when there are none. Others
+ * count as alive only when one of them was heard after `since`, the first attempt that stayed
+ * unanswered here: before, they prove nothing.
  */
-export function othersOf(group: PeerGroup, isSilent: boolean, since: Instant): OtherConnections | null {
+export function othersOf(
+  group: PeerGroup,
+  isSilent: boolean,
+  since: Instant,
+): OtherConnections | null {
   const stillSilent = group.silent - (isSilent ? 1 : 0);
   const silent = stillSilent + group.died;
   const { route } = group;

@@ -1,16 +1,19 @@
 import { firstAttemptBeyond, nthAttemptAt } from "./retransmission-times.ts";
 
 /**
- * How a silent connection is probed: when the first keepalive probe leaves, how far apart the following ones are, and how many must stay
- * unanswered before silence proves death.
+ * How a silent connection is probed: when the first keepalive probe leaves, how far apart the
+ * following ones are, and how many must stay unanswered before silence proves death.
  *
- * Two demands bound the verdict from below. *Loss*: of the silences of an hour a live peer may miss all attempts in no more than the accepted
- * share (falseAlarmsPerYear, by default one in a million connection-hours); how many attempts that takes is up to what is believed of the path
- * (loss-belief.ts). *Outage*: an outage shorter than {@link OUTAGE_SHARE} of the budget must not end a connection, and one outage can swallow every
- * attempt inside it. Only those count against it that leave when it must be over, and a path that has outages loses single packets too: two of
+ * Two demands bound the verdict from below. *Loss*: of the silences of an hour a live peer may miss
+ * all attempts in no more than the accepted share (falseAlarmsPerYear, by default one in a million
+ * connection-hours); how many attempts that takes is up to what is believed of the path
+ * (loss-belief.ts). *Outage*: an outage shorter than {@link OUTAGE_SHARE} of the budget must not
+ * end a connection, and one outage can swallow every attempt inside it. Only those count against it
+ * that leave when it must be over, and a path that has outages loses single packets too: two of
  * them, and more where loss is known.
  *
- * The end of the budget hurries the second demand, never the first: where the budget has no room for the attempts it is exceeded.
+ * The end of the budget hurries the second demand, never the first: where the budget has no room
+ * for the attempts it is exceeded.
  */
 
 /** Share of the budget that an outage may last without ending a connection. */
@@ -18,25 +21,52 @@ export const OUTAGE_SHARE = 0.4;
 /** One false alarm in a million connection-hours. */
 export const DEFAULT_FALSE_ALARMS_PER_YEAR = 8766e-6;
 const HOURS_A_YEAR = 8766;
-/** Accepted chance that loss right after an outage takes all attempts that outlast it: the outage comes first, in just such a moment and nearly as long as is promised to be survived. */
+/**
+ * Accepted chance that loss right after an outage takes all attempts that outlast it: the outage
+ * comes first, in just such a moment and nearly as long as is promised to be survived.
+ */
 const ACCEPTED_AFTER_OUTAGE = 1e-4;
 /** The same where the budget is over. */
 const ACCEPTED_AFTER_OUTAGE_AT_DEADLINE = 0.02;
-/** Attempts that fail on this host say nothing of the path: three are enough, if they outlast an outage. */
+/**
+ * Attempts that fail on this host say nothing of the path: three are enough, if they outlast an
+ * outage.
+ */
 const LOCAL_ATTEMPTS = 3;
-/** A Linux peer answers keepalive probes at most every 500 ms (tcp_invalid_ratelimit); closer ones prove nothing. */
+/**
+ * A Linux peer answers keepalive probes at most every 500 ms (tcp_invalid_ratelimit); closer ones
+ * prove nothing.
+ */
 export const PROBE_SPACING_MS = 600;
-/** More probes than this in an outage that is to be survived only cost traffic, and the kernel counts no more than 127 (MAX_TCP_KEEPCNT). */
+/**
+ * More probes than this in an outage that is to be survived only cost traffic, and the kernel
+ * counts no more than 127 (MAX_TCP_KEEPCNT).
+ */
 const PROBES_IN_AN_OUTAGE = 20;
-/** Silences of an hour in which data in flight may be lost: one a second. A program that writes more often has learned of its path the sooner. */
+/**
+ * Silences of an hour in which data in flight may be lost: one a second. A program that writes more
+ * often has learned of its path the sooner.
+ */
 const WRITES_AN_HOUR = 3600;
-/** The same behind a closed window, probed once a second, which is assumed to be closed a hundredth of the time. */
+/**
+ * The same behind a closed window, probed once a second, which is assumed to be closed a hundredth
+ * of the time.
+ */
 const WINDOW_PROBES_AN_HOUR = 36;
-/** Smallest budget accepted: where seven attempts prove death, it is exceeded (docs/when-it-fires.md#the-budget-and-the-rate). */
+/**
+ * Smallest budget accepted: where seven attempts prove death, it is exceeded
+ * (docs/when-it-fires.md#the-budget-and-the-rate).
+ */
 export const SMALLEST_BUDGET_MS = 2500;
-/** Longest budget accepted, one day: beyond it the kernel's own two-hour keepalive is the better tool. */
+/**
+ * Longest budget accepted, one day: beyond it the kernel's own two-hour keepalive is the better
+ * tool.
+ */
 export const LARGEST_BUDGET_MS = 86_400_000;
-/** Kernel timers fire up to 1/8 late, and the standing keepalive re-arms in steps of at most its interval: measured 20-64 ms on 6.18. */
+/**
+ * Kernel timers fire up to 1/8 late, and the standing keepalive re-arms in steps of at most its
+ * interval: measured 20-64 ms on 6.18.
+ */
 const KERNEL_LATENESS_MS = 70;
 /** So much beyond an outage is certainly beyond. */
 const PAST_MS = 5;
@@ -45,7 +75,9 @@ const LARGEST_OWN_LATENESS_MS = 150;
 const LONG_WINDOWS = 1.6;
 const LONGEST_IDLE_MS = 32_767_000;
 
-/** Whoever can say how many attempts a live peer misses in a row with no more than a given chance. */
+/**
+ * Whoever can say how many attempts a live peer misses in a row with no more than a given chance.
+ */
 export interface Belief {
   attemptsNeeded(accepted: number): number;
 }
@@ -68,7 +100,10 @@ export interface ProbePlan {
   readonly idleMs: number;
   /** Unanswered attempts that silence needs to prove death, idle... */
   readonly attemptsNeeded: number;
-  /** ...and how many of them must have left when an outage that began with the first one would have been over. */
+  /**
+   * ...and how many of them must have left when an outage that began with the first one would have
+   * been over.
+   */
   readonly outlastingNeeded: number;
   /** How long after the last evidence a dead peer is found at the latest, while idle. */
   readonly idleWithinMs: number;
@@ -78,13 +113,16 @@ export interface ProbePlan {
   readonly closedWindowWithinMs: number | null;
 }
 
-/** The longest idle time, in whole seconds, that leaves room for all attempts; at least one second. */
+/**
+ * The longest idle time, in whole seconds, that leaves room for all attempts; at least one second.
+ */
 export function planProbes(input: ProbePlanInput): ProbePlan {
   const { budgetMs, loss, falseAlarmsPerYear, answerWindowMs } = input;
   const outageMs = OUTAGE_SHARE * budgetMs;
   const spacingMs = probeSpacingMs(outageMs);
   const outlastingNeeded = outlastingNeededBy(loss);
-  // Probes on demand begin when the standing one is missed; long windows are also looked at later (simulated up to a round trip of 2 s).
+  // Probes on demand begin when the standing one is missed; long windows are also looked at later
+  // (simulated up to a round trip of 2 s).
   const lateStartMs = answerWindowMs <= spacingMs ? 0 : LONG_WINDOWS * answerWindowMs - spacingMs;
   const marginMs = answerWindowMs + KERNEL_LATENESS_MS + ownLatenessMs(budgetMs);
   const inFlight = attemptsNeededBy(loss, "in-flight", falseAlarmsPerYear, 0);
@@ -92,14 +130,20 @@ export function planProbes(input: ProbePlanInput): ProbePlan {
   const outlastsMs = firstAttemptBeyond(outageMs, input.rtoMs, input.rtoMaxMs);
   const lastInFlightMs = Math.max(
     outlastsMs,
-    nthAttemptAt(inFlight + 1, input.rtoMs, input.rtoMaxMs), // the tail loss probe is not always counted
+    // The tail loss probe is not always counted
+    nthAttemptAt(inFlight + 1, input.rtoMs, input.rtoMaxMs),
   );
   const probing = (idleMs: number): { readonly attempts: number; readonly ms: number } => {
     const attempts = attemptsNeededBy(loss, "idle", falseAlarmsPerYear, idleMs);
-    const ms = Math.max(outageMs + (outlastingNeeded - 1) * spacingMs, lateStartMs + (attempts - 1) * spacingMs);
+    const ms = Math.max(
+      outageMs + (outlastingNeeded - 1) * spacingMs,
+      lateStartMs + (attempts - 1) * spacingMs,
+    );
     return { attempts, ms };
   };
-  const longest = Math.floor((budgetMs - Math.max(probing(LONGEST_IDLE_MS).ms, outlastsMs) - marginMs) / 1000);
+  const longest = Math.floor(
+    (budgetMs - Math.max(probing(LONGEST_IDLE_MS).ms, outlastsMs) - marginMs) / 1000,
+  );
   let idleMs = Math.min(LONGEST_IDLE_MS, Math.max(1000, longest * 1000));
   while (idleMs > 1000 && idleMs + probing(idleMs).ms + marginMs > budgetMs) idleMs -= 1000;
   const { attempts, ms } = probing(idleMs);
@@ -109,7 +153,10 @@ export function planProbes(input: ProbePlanInput): ProbePlan {
     outlastingNeeded,
     idleWithinMs: idleMs + ms + marginMs,
     inFlightWithinMs: lastInFlightMs + marginMs,
-    closedWindowWithinMs: input.rtoMaxMs === null ? null : Math.max(blocked * input.rtoMaxMs, outageMs + 2 * input.rtoMaxMs) + marginMs,
+    closedWindowWithinMs:
+      input.rtoMaxMs === null
+        ? null
+        : Math.max(blocked * input.rtoMaxMs, outageMs + 2 * input.rtoMaxMs) + marginMs,
   };
 }
 
@@ -119,14 +166,18 @@ export function probeSpacingMs(outageMs: number): number {
 }
 
 /**
- * What is left for our own timers between the last answer window and the end of the budget: with 15,000 connections, and outages, one of a
- * hundred verdicts that fell at the end came 50 to 110 ms behind it (bench/soak).
+ * What is left for our own timers between the last answer window and the end of the budget: with
+ * 15,000 connections, and outages, one of a hundred verdicts that fell at the end came 50 to 110 ms
+ * behind it (bench/soak).
  */
 export function ownLatenessMs(budgetMs: number): number {
   return Math.min(LARGEST_OWN_LATENESS_MS, Math.max(SMALLEST_OWN_LATENESS_MS, 0.015 * budgetMs));
 }
 
-/** How many unanswered attempts prove death, by what the connection is doing. `idleMs`: an idle connection is silent once in so long. */
+/**
+ * How many unanswered attempts prove death, by what the connection is doing. `idleMs`: an idle
+ * connection is silent once in so long.
+ */
 export function attemptsNeededBy(
   loss: Belief,
   flow: "idle" | "in-flight" | "blocked" | "local",
@@ -135,7 +186,8 @@ export function attemptsNeededBy(
 ): number {
   if (flow === "local") return LOCAL_ATTEMPTS;
   const idleSilences = 3_600_000 / Math.max(1000, idleMs);
-  const silences = flow === "idle" ? idleSilences : flow === "in-flight" ? WRITES_AN_HOUR : WINDOW_PROBES_AN_HOUR;
+  const silences =
+    flow === "idle" ? idleSilences : flow === "in-flight" ? WRITES_AN_HOUR : WINDOW_PROBES_AN_HOUR;
   return loss.attemptsNeeded(falseAlarmsPerYear / HOURS_A_YEAR / silences);
 }
 
@@ -144,12 +196,18 @@ export function outlastingNeededBy(loss: Belief): number {
   return loss.attemptsNeeded(ACCEPTED_AFTER_OUTAGE);
 }
 
-/** The same where the budget is over: fewer, and no more than it had room for, since what we asked late is held against nobody. */
+/**
+ * The same where the budget is over: fewer, and no more than it had room for, since what we asked
+ * late is held against nobody.
+ */
 export function outlastingNeededAtDeadline(loss: Belief, room: number): number {
   return Math.max(1, Math.min(room, loss.attemptsNeeded(ACCEPTED_AFTER_OUTAGE_AT_DEADLINE)));
 }
 
-/** When the probes of a burst leave: evenly spread over what an outage may last, then as close as answers can come; where time is short, from the start. */
+/**
+ * When the probes of a burst leave: evenly spread over what an outage may last, then as close as
+ * answers can come; where time is short, from the start.
+ */
 export interface Burst {
   readonly firstAt: number;
   readonly outageMs: number;
@@ -162,10 +220,16 @@ export interface Burst {
 }
 
 /** When the next probe leaves, one leaving now. */
-export function nextProbeAt(now: number, { firstAt, outageMs, outlasting, attempts, lastBy }: Burst): number {
+export function nextProbeAt(
+  now: number,
+  { firstAt, outageMs, outlasting, attempts, lastBy }: Burst,
+): number {
   const spacingMs = probeSpacingMs(outageMs);
   const tailMs = (outlasting - 1) * spacingMs;
-  const lastAt = Math.min(lastBy, firstAt + Math.max(outageMs + tailMs, (attempts - 1) * spacingMs) + PAST_MS);
+  const lastAt = Math.min(
+    lastBy,
+    firstAt + Math.max(outageMs + tailMs, (attempts - 1) * spacingMs) + PAST_MS,
+  );
   const tailAt = Math.max(lastAt - tailMs, Math.min(lastAt, firstAt + outageMs + PAST_MS));
   const room = tailAt - firstAt;
   const isTight = Math.floor(room / spacingMs) + outlasting < attempts;

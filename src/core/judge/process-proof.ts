@@ -2,7 +2,10 @@ import type { Detector } from "../detectors/detector.ts";
 import { printable } from "../printable.ts";
 import type { Instant } from "../time/instant.ts";
 
-/** Share of the budget after which silence is questioned by a heartbeat; the rest is the time an answer may take. */
+/**
+ * Share of the budget after which silence is questioned by a heartbeat; the rest is the time an
+ * answer may take.
+ */
 const QUIET_SHARE = 0.4;
 /** A heartbeat that fails at once is not repeated faster than this. */
 const RETRY_MS = 250;
@@ -18,12 +21,15 @@ export interface HeartbeatDetector {
 }
 
 /**
- * Decides from bytes and answers whether the peer's *process* still works. Sans-I/O. One heartbeat is outstanding at most: TCP
- * repeats what is lost, so a second ping behind the first would prove nothing.
+ * Decides from bytes and answers whether the peer's *process* still works. Sans-I/O. One heartbeat
+ * is outstanding at most: TCP repeats what is lost, so a second ping behind the first would prove
+ * nothing.
  *
- * By itself it suspects after one budget of silence: no rule that keeps the budget errs less often (docs/internals/bounds.md#lower-bound), and on
- * regular heartbeats a fixed timeout is within a few percent of the best detector (bench/detectors). With a detector, heartbeats are asked at
- * regular instants and numbered by them, and the detector may suspect earlier; the budget still ends every silence.
+ * By itself it suspects after one budget of silence: no rule that keeps the budget errs less often
+ * (docs/internals/bounds.md#lower-bound), and on regular heartbeats a fixed timeout is within a few
+ * percent of the best detector (bench/detectors). With a detector, heartbeats are asked at regular
+ * instants and numbered by them, and the detector may suspect earlier; the budget still ends every
+ * silence.
  */
 export class ProcessProof {
   /** The caller should call the heartbeat now. */
@@ -89,7 +95,10 @@ export class ProcessProof {
     this.heard(now);
   }
 
-  /** What the program wrote before the heartbeat is still on its way, and moves: the time for an answer has not begun. */
+  /**
+   * What the program wrote before the heartbeat is still on its way, and moves: the time for an
+   * answer has not begun.
+   */
   delayed(now: Instant): void {
     this.heard(now);
   }
@@ -104,7 +113,8 @@ export class ProcessProof {
   /** Deadlines move by the gap in which this process could not have seen an answer. */
   stalled(now: Instant, gapMs: number): void {
     this.#heardAt = Math.min(now, this.#heardAt + gapMs);
-    if (this.#unansweredSince !== null) this.#unansweredSince = Math.min(now, this.#unansweredSince + gapMs);
+    if (this.#unansweredSince !== null)
+      this.#unansweredSince = Math.min(now, this.#unansweredSince + gapMs);
     this.#paced?.detector.stalled(now, gapMs);
     this.#skipPassed(now);
   }
@@ -124,7 +134,8 @@ export class ProcessProof {
     const askAt = Math.max(this.#nextAskAt(), this.#retryAt);
     this.wantsHeartbeat = now >= askAt;
     if (!this.wantsHeartbeat) return Math.min(deadline, askAt);
-    // A question that we put late leaves the peer no less time to answer. Where a silence was questioned before, this is a repetition.
+    // A question that we put late leaves the peer no less time to answer. Where a silence was
+    // questioned before, this is a repetition.
     const lateMs = now - askAt;
     if (lateMs > OWN_LATENESS_MS && !this.#isQuestioned()) this.stalled(now, lateMs);
     return Math.min(this.#soonestDeadline(now), now + RETRY_MS);
@@ -140,9 +151,16 @@ export class ProcessProof {
     return this.#startedAt + this.#nextSequence * this.#paced.intervalMs;
   }
 
-  /** Numbers go by the clock: one left out, because the answer before it was late, is a gap and not a delay of all that follow. */
+  /**
+   * Numbers go by the clock: one left out, because the answer before it was late, is a gap and not
+   * a delay of all that follow.
+   */
   #skipPassed(now: Instant): void {
-    if (this.#paced) this.#nextSequence = Math.max(this.#nextSequence, Math.ceil((now - this.#startedAt) / this.#paced.intervalMs));
+    if (this.#paced)
+      this.#nextSequence = Math.max(
+        this.#nextSequence,
+        Math.ceil((now - this.#startedAt) / this.#paced.intervalMs),
+      );
   }
 
   /** Whatever the detector says: any byte since the question refutes it. */

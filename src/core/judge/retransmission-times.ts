@@ -1,9 +1,13 @@
 /**
- * When the kernel transmits unacknowledged data, counted from the first transmission: at once, a tail loss probe after one timeout, which
- * restarts the timer, then retransmissions that wait twice as long each up to a cap. Measured on a LAN (6.18): 0, 0.21, 0.44, 0.85, 1.70, 3.35 s.
+ * When the kernel transmits unacknowledged data, counted from the first transmission: at once, a
+ * tail loss probe after one timeout, which restarts the timer, then retransmissions that wait twice
+ * as long each up to a cap. Measured on a LAN (6.18): 0, 0.21, 0.44, 0.85, 1.70, 3.35 s.
  */
 
-/** What the kernel's backoff ends at where nobody caps it (tcp.h, TCP_RTO_MAX), and the most that a cap can be. */
+/**
+ * What the kernel's backoff ends at where nobody caps it (tcp.h, TCP_RTO_MAX), and the most that a
+ * cap can be.
+ */
 export const UNCAPPED_RTO_MS = 120_000;
 
 /** tcp.h, TCP_RTO_MIN. */
@@ -24,7 +28,11 @@ export function firstAttemptBeyond(spanMs: number, rtoMs: number, rtoMaxMs: numb
   return walk(rtoMs, rtoMaxMs, (at) => at >= spanMs);
 }
 
-function walk(rtoMs: number, rtoMaxMs: number | null, isEnough: (at: number, count: number) => boolean): number {
+function walk(
+  rtoMs: number,
+  rtoMaxMs: number | null,
+  isEnough: (at: number, count: number) => boolean,
+): number {
   const cap = rtoMaxMs ?? UNCAPPED_RTO_MS;
   let at = rtoMs;
   let gap = Math.min(rtoMs, cap);

@@ -1,6 +1,9 @@
 import type { Instant } from "./instant.ts";
 
-/** What the wheel keeps on an entry: links of the slot's list. One entry sits in one wheel at a time. */
+/**
+ * What the wheel keeps on an entry: links of the slot's list. One entry sits in one wheel at a
+ * time.
+ */
 export interface WheelEntry {
   wheelNext: WheelEntry | null;
   wheelPrevious: WheelEntry | null;
@@ -22,8 +25,9 @@ const UNITS: readonly number[] = Array.from({ length: LEVELS }, (_, level) => SL
 const HORIZON = SLOTS ** LEVELS - 1;
 
 /**
- * Holds any number of deadlines for one timer: insert, move and cancel cost a few pointer writes, whatever the number of entries.
- * A hierarchical timing wheel (Varghese and Lauck, SOSP 1987, scheme 7). It owns no clock: {@link advance} is told the instant.
+ * Holds any number of deadlines for one timer: insert, move and cancel cost a few pointer writes,
+ * whatever the number of entries. A hierarchical timing wheel (Varghese and Lauck, SOSP 1987,
+ * scheme 7). It owns no clock: {@link advance} is told the instant.
  *
  * Entries are due up to one tick late, never early.
  */
@@ -44,13 +48,16 @@ export class TimerWheel<Entry extends WheelEntry> {
     return this.#size;
   }
 
-  /** Puts the entry at `at`, or moves it there. Past instants and `NaN` are due at the next tick. */
+  /**
+   * Puts the entry at `at`, or moves it there. Past instants and `NaN` are due at the next tick.
+   */
   schedule(entry: Entry, at: Instant): void {
     const due = Math.ceil(at / this.#tickMs);
     const tick = due > this.#tick ? Math.min(due, this.#tick + HORIZON) : this.#tick + 1;
     if (entry.wheelSlot < 0) this.#size++;
     else if (tick >= entry.wheelTick) {
-      entry.wheelTick = tick; // its old slot sends it on: a deadline that is put off, the common case, costs one write
+      // Its old slot sends it on: a deadline that is put off, the common case, costs one write
+      entry.wheelTick = tick;
       return;
     } else this.#unlink(entry);
     entry.wheelTick = tick;
@@ -65,21 +72,26 @@ export class TimerWheel<Entry extends WheelEntry> {
   }
 
   /**
-   * Hands out every entry due until `now`, in tick order. The callback may schedule and cancel entries, itself included, and end the call by
-   * returning `false`: the next one goes on where this one stopped, so that what is due first waits longest. Tells whether it came to the end.
+   * Hands out every entry due until `now`, in tick order. The callback may schedule and cancel
+   * entries, itself included, and end the call by returning `false`: the next one goes on where
+   * this one stopped, so that what is due first waits longest. Tells whether it came to the end.
    */
   advance(now: Instant, onDue: (entry: Entry) => unknown): boolean {
     const target = Math.floor(now / this.#tickMs);
     if (!this.#expire(onDue)) return false; // what an ended call left of its last tick
     while (this.#tick < target) {
       this.#tick = Math.min(target, this.#nextTick());
-      for (let level = 1; level < LEVELS && this.#tick % (UNITS[level] ?? 1) === 0; level++) this.#cascade(level);
+      for (let level = 1; level < LEVELS && this.#tick % (UNITS[level] ?? 1) === 0; level++)
+        this.#cascade(level);
       if (!this.#expire(onDue)) return false;
     }
     return true;
   }
 
-  /** The earliest instant at which {@link advance} may have something to hand out; infinite when empty. */
+  /**
+   * The earliest instant at which {@link advance} may have something to hand out; infinite when
+   * empty.
+   */
   nextDue(): Instant {
     return this.#size === 0 ? Number.POSITIVE_INFINITY : this.#nextTick() * this.#tickMs;
   }
@@ -123,7 +135,10 @@ export class TimerWheel<Entry extends WheelEntry> {
     return next;
   }
 
-  /** Slots from `from` (exclusive) to the next occupied one, around the wheel; 0 when the level is empty. */
+  /**
+   * Slots from `from` (exclusive) to the next occupied one, around the wheel; 0 when the level is
+   * empty.
+   */
   #distanceToOccupied(level: number, from: number): number {
     const first = (from + 1) & SLOT_MASK;
     for (let i = 0; i <= WORDS; i++) {
@@ -164,7 +179,9 @@ export class TimerWheel<Entry extends WheelEntry> {
   #mark(slot: number, isOccupied: boolean): void {
     const word = slot >> 5;
     const bit = 1 << (slot & 31);
-    this.#occupied[word] = isOccupied ? (this.#occupied[word] ?? 0) | bit : (this.#occupied[word] ?? 0) & ~bit;
+    this.#occupied[word] = isOccupied
+      ? (this.#occupied[word] ?? 0) | bit
+      : (this.#occupied[word] ?? 0) & ~bit;
   }
 }
 
@@ -174,7 +191,10 @@ function levelOf(ticks: number): number {
   return Math.min(LEVELS - 1, Math.floor((31 - Math.clz32(ticks)) / SLOT_BITS));
 }
 
-/** A shift takes the low 32 bits of its operand, and all levels lie within them: right for any tick that a number can hold. */
+/**
+ * A shift takes the low 32 bits of its operand, and all levels lie within them: right for any tick
+ * that a number can hold.
+ */
 function slotOf(tick: number, level: number): number {
   return level * SLOTS + ((tick >>> (SLOT_BITS * level)) & SLOT_MASK);
 }

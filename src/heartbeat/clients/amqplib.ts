@@ -25,13 +25,16 @@ interface Insides {
 }
 
 /**
- * AMQP's own heartbeats are never answered. Opening a channel is: the broker's process must act. The channel is closed again. Returns `undefined`
- * where the client has no channel left, and refuses by itself.
+ * AMQP's own heartbeats are never answered. Opening a channel is: the broker's process must act.
+ * The channel is closed again. Returns `undefined` where the client has no channel left, and
+ * refuses by itself.
  */
 export function amqpPing(connection: AmqpLike): Promise<void> | undefined {
   const { freeChannels, channelMax } = (connection as Insides).connection ?? {};
   const number = freeChannels?.nextClearBit(1) ?? 1;
-  return number < 0 || (channelMax !== undefined && number > channelMax) ? undefined : openAndClose(connection);
+  return number < 0 || (channelMax !== undefined && number > channelMax)
+    ? undefined
+    : openAndClose(connection);
 }
 
 async function openAndClose(connection: AmqpLike): Promise<void> {
@@ -44,13 +47,20 @@ async function openAndClose(connection: AmqpLike): Promise<void> {
 /** The callback API calls back; the promise API takes no callback, and returns a promise. */
 function openChannel(connection: AmqpLike): Promise<Channel> {
   return new Promise((resolve, reject) => {
-    const { createChannel } = connection as unknown as { createChannel(onChannel: OnChannel): object };
-    const made = createChannel.call(connection, (error, channel) => (error ? reject(error) : resolve(channel)));
+    const { createChannel } = connection as unknown as {
+      createChannel(onChannel: OnChannel): object;
+    };
+    const made = createChannel.call(connection, (error, channel) =>
+      error ? reject(error) : resolve(channel),
+    );
     if ("then" in made) resolve(made as Promise<Channel>);
   });
 }
 
-/** Watches an amqplib connection. While the broker has blocked it (a memory or disk alarm) it reads nothing, so only its host is judged. */
+/**
+ * Watches an amqplib connection. While the broker has blocked it (a memory or disk alarm) it reads
+ * nothing, so only its host is judged.
+ */
 export function watchAmqp(connection: AmqpLike, options?: ClientWatchOptions): ClientWatch {
   return new ClientWatch((onSocket) => {
     let isBlocked = false;

@@ -1,7 +1,10 @@
 import { ClientWatch, type ClientWatchOptions, type OnSocket } from "../client-watch.ts";
 import { socketOf, type WebSocketLike, wsPing } from "./ws.ts";
 
-/** What is used of a socket of engine.io-client (6), or of one that an engine.io server (6) accepted. */
+/**
+ * What is used of a socket of engine.io-client (6), or of one that an engine.io server (6)
+ * accepted.
+ */
 export interface EngineSocketLike {
   readonly transport: unknown;
   once(event: "open" | "upgrade", listener: () => void): unknown;
@@ -13,7 +16,10 @@ export interface EngineServerLike {
   off(event: "connection", listener: (socket: EngineSocketLike) => void): unknown;
 }
 
-/** What is used of a socket of socket.io-client (4): its manager, which makes an engine for each connection. */
+/**
+ * What is used of a socket of socket.io-client (4): its manager, which makes an engine for each
+ * connection.
+ */
 export interface SocketIoLike {
   readonly io: {
     on(event: "open", listener: () => void): unknown;
@@ -21,13 +27,21 @@ export interface SocketIoLike {
   };
 }
 
-/** The WebSocket of the package ws under an engine: `ws` at the client, `socket` at the server. Polling and other transports have none. */
+/**
+ * The WebSocket of the package ws under an engine: `ws` at the client, `socket` at the server.
+ * Polling and other transports have none.
+ */
 function webSocketOf({ transport }: EngineSocketLike): WebSocketLike | undefined {
-  const { ws, socket } = transport as { ws?: Partial<WebSocketLike>; socket?: Partial<WebSocketLike> };
+  const { ws, socket } = transport as {
+    ws?: Partial<WebSocketLike>;
+    socket?: Partial<WebSocketLike>;
+  };
   return [ws, socket].find((one): one is WebSocketLike => typeof one?.ping === "function");
 }
 
-/** Begins when the engine has a WebSocket: now, when it opens, or when it has upgraded from polling. */
+/**
+ * Begins when the engine has a WebSocket: now, when it opens, or when it has upgraded from polling.
+ */
 function follow(engine: EngineSocketLike, onSocket: OnSocket): void {
   let isFound = false;
   const look = (): void => {
@@ -44,8 +58,8 @@ function follow(engine: EngineSocketLike, onSocket: OnSocket): void {
 }
 
 /**
- * Watches one engine.io socket, client or server side, while it uses a WebSocket (package ws). Its own ping, which by default takes up
- * to 45 s, goes on beside.
+ * Watches one engine.io socket, client or server side, while it uses a WebSocket (package ws). Its
+ * own ping, which by default takes up to 45 s, goes on beside.
  */
 export function watchEngineIo(socket: EngineSocketLike, options?: ClientWatchOptions): ClientWatch {
   return new ClientWatch((onSocket) => {
@@ -54,8 +68,14 @@ export function watchEngineIo(socket: EngineSocketLike, options?: ClientWatchOpt
   }, options);
 }
 
-/** Watches every engine.io socket that a server accepts from now on; of a socket.io server pass `io.engine`. */
-export function watchEngineIoServer(server: EngineServerLike, options?: ClientWatchOptions): ClientWatch {
+/**
+ * Watches every engine.io socket that a server accepts from now on; of a socket.io server pass
+ * `io.engine`.
+ */
+export function watchEngineIoServer(
+  server: EngineServerLike,
+  options?: ClientWatchOptions,
+): ClientWatch {
   return new ClientWatch((onSocket) => {
     const begin = (socket: EngineSocketLike): void => follow(socket, onSocket);
     server.on("connection", begin);

@@ -26,26 +26,36 @@ interface InternalChannel {
 }
 
 /**
- * Asks a gRPC server's process with an empty SETTINGS frame, which it must acknowledge at once (RFC 9113, 6.5.3). A PING would be counted:
- * servers on gRPC's C core, Go and Java end a connection that pings more often than every 5 minutes (GOAWAY, too_many_pings; gRFC A8).
+ * Asks a gRPC server's process with an empty SETTINGS frame, which it must acknowledge at once (RFC
+ * 9113, 6.5.3). A PING would be counted: servers on gRPC's C core, Go and Java end a connection
+ * that pings more often than every 5 minutes (GOAWAY, too_many_pings; gRFC A8).
  */
 export function grpcPing(session: Http2Session): Promise<void> | undefined {
   if (session.connecting) return undefined;
-  return new Promise((resolve, reject) => session.settings({}, (error) => (error ? reject(error) : resolve())));
+  return new Promise((resolve, reject) =>
+    session.settings({}, (error) => (error ? reject(error) : resolve())),
+  );
 }
 
 /**
- * Watches the connections of a gRPC client's channel: the present ones and all that follow, also several at once (round_robin). Whatever
- * `grpc.keepalive_time_ms` is, the channel's own pings go on beside.
+ * Watches the connections of a gRPC client's channel: the present ones and all that follow, also
+ * several at once (round_robin). Whatever `grpc.keepalive_time_ms` is, the channel's own pings go
+ * on beside.
  *
  * @throws HalfOpenError `ERR_NOT_SUPPORTED` for a channel that is not of @grpc/grpc-js
  */
 export function watchGrpc(client: GrpcClientLike, options?: ClientWatchOptions): ClientWatch {
   const { internalChannel: channel } = client.getChannel() as { internalChannel?: InternalChannel };
   if (typeof channel?.addWrappedSubchannel !== "function")
-    throw new HalfOpenError("ERR_NOT_SUPPORTED", "the client has no channel of @grpc/grpc-js 1; pass a client made by that package");
+    throw new HalfOpenError(
+      "ERR_NOT_SUPPORTED",
+      "the client has no channel of @grpc/grpc-js 1; pass a client made by that package",
+    );
   return new ClientWatch(
-    (onSocket) => followChannel(channel, (session) => onSocket(session.socket as Socket, () => grpcPing(session))),
+    (onSocket) =>
+      followChannel(channel, (session) =>
+        onSocket(session.socket as Socket, () => grpcPing(session)),
+      ),
     options,
   );
 }
@@ -58,8 +68,8 @@ interface Follower {
 const followers = new WeakMap<InternalChannel, Set<Follower>>();
 
 /**
- * The channel keeps its subchannels private, so what adds and removes them is wrapped: once, by the first who follows it, since watches of
- * one channel may end in any order.
+ * The channel keeps its subchannels private, so what adds and removes them is wrapped: once, by the
+ * first who follows it, since watches of one channel may end in any order.
  */
 function followersOf(channel: InternalChannel): Set<Follower> {
   const known = followers.get(channel);
@@ -67,18 +77,27 @@ function followersOf(channel: InternalChannel): Set<Follower> {
   const own = new Set<Follower>();
   followers.set(channel, own);
   const { addWrappedSubchannel, removeWrappedSubchannel } = channel;
-  channel.addWrappedSubchannel = function addWatched(this: InternalChannel, use: SubchannelUse): void {
+  channel.addWrappedSubchannel = function addWatched(
+    this: InternalChannel,
+    use: SubchannelUse,
+  ): void {
     for (const follower of own) follower.begin(use);
     addWrappedSubchannel.call(this, use);
   };
-  channel.removeWrappedSubchannel = function removeWatched(this: InternalChannel, use: SubchannelUse): void {
+  channel.removeWrappedSubchannel = function removeWatched(
+    this: InternalChannel,
+    use: SubchannelUse,
+  ): void {
     for (const follower of own) follower.end(use);
     removeWrappedSubchannel.call(this, use);
   };
   return own;
 }
 
-function followChannel(channel: InternalChannel, onSession: (session: Http2Session) => void): () => void {
+function followChannel(
+  channel: InternalChannel,
+  onSession: (session: Http2Session) => void,
+): () => void {
   const uses = new Map<SubchannelUse, () => void>();
   const follower: Follower = {
     begin: (use) => void uses.set(use, followSubchannel(use.getRealSubchannel(), onSession)),
@@ -95,7 +114,10 @@ function followChannel(channel: InternalChannel, onSession: (session: Http2Sessi
   };
 }
 
-function followSubchannel(subchannel: Subchannel, onSession: (session: Http2Session) => void): () => void {
+function followSubchannel(
+  subchannel: Subchannel,
+  onSession: (session: Http2Session) => void,
+): () => void {
   let newest: Http2Session | undefined;
   const look = (): void => {
     const session = subchannel.transport?.session;

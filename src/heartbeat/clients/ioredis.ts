@@ -12,20 +12,27 @@ export interface IoredisLike {
 }
 
 interface Insides {
-  readonly commandQueue: { readonly length: number; peekFront(): { readonly command: OwnCommand } | undefined };
+  readonly commandQueue: {
+    readonly length: number;
+    peekFront(): { readonly command: OwnCommand } | undefined;
+  };
   sendCommand(command: OwnCommand, ...more: unknown[]): unknown;
 }
 
 /**
- * Asks the Redis process by PING. Returns `undefined` while it cannot be asked: the client is not ready, waits for the answer to a command of its
- * own, or is between MULTI and EXEC. A blocking command whose own timeout is over stands for the PING.
+ * Asks the Redis process by PING. Returns `undefined` while it cannot be asked: the client is not
+ * ready, waits for the answer to a command of its own, or is between MULTI and EXEC. A blocking
+ * command whose own timeout is over stands for the PING.
  */
 export function ioredisPing(redis: IoredisLike): Promise<unknown> | undefined {
   const commands = commandsOf(redis);
   return redis.status === "ready" ? commands.ask() : undefined;
 }
 
-/** Watches an ioredis client through its reconnects: plain, subscribed, or blocked by a command of its own. */
+/**
+ * Watches an ioredis client through its reconnects: plain, subscribed, or blocked by a command of
+ * its own.
+ */
 export function watchIoredis(redis: IoredisLike, options?: ClientWatchOptions): ClientWatch {
   return new ClientWatch((onSocket) => {
     const begin = (): void => {
@@ -42,7 +49,10 @@ export function watchIoredis(redis: IoredisLike, options?: ClientWatchOptions): 
 
 const commandsOfClients = new WeakMap<IoredisLike, RedisCommands>();
 
-/** Every command of the client, whatever it was called by, passes through its `sendCommand`, which is wrapped once. */
+/**
+ * Every command of the client, whatever it was called by, passes through its `sendCommand`, which
+ * is wrapped once.
+ */
 function commandsOf(redis: IoredisLike): RedisCommands {
   const known = commandsOfClients.get(redis);
   if (known) return known;
@@ -53,7 +63,11 @@ function commandsOf(redis: IoredisLike): RedisCommands {
     () => redis.ping(),
   );
   commandsOfClients.set(redis, own);
-  insides.sendCommand = function sendWatched(this: Insides, command: OwnCommand, ...more: unknown[]): unknown {
+  insides.sendCommand = function sendWatched(
+    this: Insides,
+    command: OwnCommand,
+    ...more: unknown[]
+  ): unknown {
     own.sent(command, redis.status === "ready" && insides.commandQueue.length === 0);
     return sendCommand.call(this, command, ...more);
   };

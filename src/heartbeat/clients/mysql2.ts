@@ -1,7 +1,9 @@
 import type { Socket } from "node:net";
 import { ClientWatch, type ClientWatchOptions, type OnSocket } from "../client-watch.ts";
 
-/** What is used of a mysql2 connection (3): the callback kind, or `.connection` of the promise kind. */
+/**
+ * What is used of a mysql2 connection (3): the callback kind, or `.connection` of the promise kind.
+ */
 export interface Mysql2Like {
   ping(callback: (error: Error | null) => void): unknown;
 }
@@ -26,19 +28,25 @@ export interface Mysql2PoolLike {
 }
 
 /**
- * Asks the server with COM_PING. Returns `undefined` while it cannot be asked: a command runs, which may take long and is answered first, or a
- * transaction is open, which a ping would keep from `idle_transaction_timeout`.
+ * Asks the server with COM_PING. Returns `undefined` while it cannot be asked: a command runs,
+ * which may take long and is answered first, or a transaction is open, which a ping would keep from
+ * `idle_transaction_timeout`.
  */
 export function mysql2Ping(connection: Mysql2Like): Promise<void> | undefined {
   const isInTransaction = transactionsOf(connection);
   const { _command, _commands } = connection as Insides;
   if (_command || (_commands?.length ?? 0) > 0 || isInTransaction()) return undefined;
-  return new Promise((resolve, reject) => connection.ping((error) => (error ? reject(error) : resolve())));
+  return new Promise((resolve, reject) =>
+    connection.ping((error) => (error ? reject(error) : resolve())),
+  );
 }
 
 const transactions = new WeakMap<Mysql2Like, () => boolean>();
 
-/** Tells whether the connection is in a transaction, by the last packet of each answer. The method that takes packets is wrapped once. */
+/**
+ * Tells whether the connection is in a transaction, by the last packet of each answer. The method
+ * that takes packets is wrapped once.
+ */
 function transactionsOf(connection: Mysql2Like): () => boolean {
   const known = transactions.get(connection);
   if (known) return known;
@@ -51,7 +59,13 @@ function transactionsOf(connection: Mysql2Like): () => boolean {
     insides.handlePacket = function handleWatched(this: Insides, packet?: Packet): void {
       const { _command } = this;
       handlePacket.call(this, packet);
-      if (!packet || !_command || _command === this._command || _command.constructor.name === "Prepare") return;
+      if (
+        !packet ||
+        !_command ||
+        _command === this._command ||
+        _command.constructor.name === "Prepare"
+      )
+        return;
       isIn = isInTransactionAfter(packet) ?? isIn;
     };
   return isInTransaction;
@@ -62,7 +76,10 @@ const SERVER_STATUS_IN_TRANS = 1;
 const OK = 0x00;
 const EOF = 0xfe;
 
-/** The server status of an OK or EOF packet (MySQL Client/Server Protocol, "Generic Response Packets"); an error packet has none. */
+/**
+ * The server status of an OK or EOF packet (MySQL Client/Server Protocol, "Generic Response
+ * Packets"); an error packet has none.
+ */
 function isInTransactionAfter({ buffer, start, end }: Packet): boolean | undefined {
   let at = start + HEADER_BYTES;
   const kind = buffer[at++];

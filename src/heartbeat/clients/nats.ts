@@ -9,7 +9,10 @@ export interface NatsLike {
 }
 
 interface Insides {
-  readonly protocol?: { readonly transport?: { readonly socket?: Socket }; readonly connected?: boolean };
+  readonly protocol?: {
+    readonly transport?: { readonly socket?: Socket };
+    readonly connected?: boolean;
+  };
 }
 
 /** Sends PING and resolves with the server's PONG; resolves at once while the client reconnects. */

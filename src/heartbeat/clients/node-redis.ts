@@ -20,7 +20,9 @@ interface Queue {
   monitor(...args: unknown[]): Promise<unknown>;
 }
 
-/** What createClient returns inherits from the client proper, as do its variants with other options. */
+/**
+ * What createClient returns inherits from the client proper, as do its variants with other options.
+ */
 interface Proper extends Pick<EventEmitter, "emit"> {
   readonly _self?: Proper;
   /** Since 5.11. */
@@ -28,8 +30,9 @@ interface Proper extends Pick<EventEmitter, "emit"> {
 }
 
 /**
- * Asks the Redis process by PING. Returns `undefined` while it cannot be asked: the client is not ready, waits for the answer to a command of its
- * own, is between MULTI and EXEC, or monitors. A blocking command whose own timeout is over stands for the PING. Before 5.11 the client hides its
+ * Asks the Redis process by PING. Returns `undefined` while it cannot be asked: the client is not
+ * ready, waits for the answer to a command of its own, is between MULTI and EXEC, or monitors. A
+ * blocking command whose own timeout is over stands for the PING. Before 5.11 the client hides its
  * commands, and is asked whenever it is ready.
  */
 export function nodeRedisPing(client: NodeRedisLike): Promise<unknown> | undefined {
@@ -39,14 +42,18 @@ export function nodeRedisPing(client: NodeRedisLike): Promise<unknown> | undefin
 }
 
 /**
- * Watches a node-redis client through its reconnects. Call it before `client.connect()`: the client keeps its socket private, so the
- * watch learns of it when it is opened. Before 5.11 the client also hides its commands: without `canAsk` only the host is judged.
+ * Watches a node-redis client through its reconnects. Call it before `client.connect()`: the client
+ * keeps its socket private, so the watch learns of it when it is opened. Before 5.11 the client
+ * also hides its commands: without `canAsk` only the host is judged.
  *
  * @throws HalfOpenError `ERR_NOT_SUPPORTED` for a client that is connected already
  */
 export function watchNodeRedis(client: NodeRedisLike, options?: ClientWatchOptions): ClientWatch {
   if (client.isOpen)
-    throw new HalfOpenError("ERR_NOT_SUPPORTED", "node-redis keeps its socket private; call watchNodeRedis before client.connect()");
+    throw new HalfOpenError(
+      "ERR_NOT_SUPPORTED",
+      "node-redis keeps its socket private; call watchNodeRedis before client.connect()",
+    );
   const canAsk = options?.canAsk ?? (commandsOf(client) === null ? () => false : undefined);
   return new ClientWatch(
     (onSocket) => {
@@ -64,7 +71,10 @@ export function watchNodeRedis(client: NodeRedisLike, options?: ClientWatchOptio
 
 const followersOfClients = new WeakMap<NodeRedisLike, Set<(socket: Socket) => void>>();
 
-/** The client's methods are wrapped once, by the first who follows it: watches of one client may end in any order. */
+/**
+ * The client's methods are wrapped once, by the first who follows it: watches of one client may end
+ * in any order.
+ */
 function followersOf(client: NodeRedisLike): Set<(socket: Socket) => void> {
   const known = followersOfClients.get(client);
   if (known) return known;
@@ -77,10 +87,14 @@ function followersOf(client: NodeRedisLike): Set<(socket: Socket) => void> {
     };
     return runAsOpener(tell, () => connect.call(this));
   };
-  // The program's listeners run within connect and within the reconnects; what they open is not the client's.
+  // The program's listeners run within connect and within the reconnects; what they open is not the
+  // client's.
   const proper = properOf(client);
   const { emit } = proper;
-  proper.emit = function emitOutside(this: EventEmitter, ...args: Parameters<EventEmitter["emit"]>): boolean {
+  proper.emit = function emitOutside(
+    this: EventEmitter,
+    ...args: Parameters<EventEmitter["emit"]>
+  ): boolean {
     return runAsNobody(() => emit.apply(this, args));
   };
   return own;
@@ -109,7 +123,10 @@ const UNSEEN: OwnCommand = { name: "", args: [], promise: new Promise(() => {}) 
 
 function follow(queue: Queue, client: NodeRedisLike): RedisCommands {
   const { addCommand, monitor } = queue;
-  /** Unanswered commands: those answered in the order in which they were added, and those that were added in front of others. */
+  /**
+   * Unanswered commands: those answered in the order in which they were added, and those that were
+   * added in front of others.
+   */
   const inOrder = new Set<OwnCommand>();
   const overtaking = new Set<OwnCommand>();
   const front = (): OwnCommand | undefined => {
@@ -118,7 +135,12 @@ function follow(queue: Queue, client: NodeRedisLike): RedisCommands {
     return queue.isEmpty() ? undefined : UNSEEN;
   };
   const own = new RedisCommands(front, () => client.ping());
-  const track = (name: string, args: readonly unknown[], isOvertaking: boolean, add: () => Promise<unknown>): Promise<unknown> => {
+  const track = (
+    name: string,
+    args: readonly unknown[],
+    isOvertaking: boolean,
+    add: () => Promise<unknown>,
+  ): Promise<unknown> => {
     const isFirst = client.isReady && queue.isEmpty();
     const promise = add();
     const command = { name, args, promise };
@@ -130,7 +152,9 @@ function follow(queue: Queue, client: NodeRedisLike): RedisCommands {
     return promise;
   };
   queue.addCommand = function addWatched(this: Queue, args, options): Promise<unknown> {
-    return track(String(args[0]), args.slice(1), options?.asap === true, () => addCommand.call(this, args, options));
+    return track(String(args[0]), args.slice(1), options?.asap === true, () =>
+      addCommand.call(this, args, options),
+    );
   };
   queue.monitor = function monitorWatched(this: Queue, ...args): Promise<unknown> {
     return track("monitor", [], false, () => monitor.apply(this, args));

@@ -1,13 +1,17 @@
-/** Commands whose last or first argument says for how many seconds the server may wait; where it does at all, see {@link ownTimeoutMs}. */
+/**
+ * Commands whose last or first argument says for how many seconds the server may wait; where it
+ * does at all, see {@link ownTimeoutMs}.
+ */
 const LAST_SECONDS = new Set(["blpop", "brpop", "brpoplpush", "blmove", "bzpopmin", "bzpopmax"]);
 const FIRST_SECONDS = new Set(["blmpop", "bzmpop"]);
 const LAST_MS = new Set(["wait", "waitaof"]);
 const BLOCK_OPTION = new Set(["xread", "xreadgroup"]);
 
 /**
- * Returns within how many milliseconds a command of Redis is answered by what it says itself: 0 for PING, the timeout of a blocking command that
- * has one. `null` where nothing is promised: a timeout of 0 (for ever), and every command that takes as long as its work does, such as EVAL, KEYS
- * and SORT.
+ * Returns within how many milliseconds a command of Redis is answered by what it says itself: 0 for
+ * PING, the timeout of a blocking command that has one. `null` where nothing is promised: a timeout
+ * of 0 (for ever), and every command that takes as long as its work does, such as EVAL, KEYS and
+ * SORT.
  */
 export function ownTimeoutMs(name: string, args: readonly unknown[]): number | null {
   const command = name.toLowerCase();

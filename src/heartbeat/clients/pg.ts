@@ -28,8 +28,9 @@ export interface PgPoolLike {
 }
 
 /**
- * Asks the PostgreSQL process with an empty query. Returns `undefined` while it cannot be asked: another query runs, which may take long and is
- * answered first, or a transaction is open, which a query would keep from `idle_in_transaction_session_timeout`.
+ * Asks the PostgreSQL process with an empty query. Returns `undefined` while it cannot be asked:
+ * another query runs, which may take long and is answered first, or a transaction is open, which a
+ * query would keep from `idle_in_transaction_session_timeout`.
  */
 export function pgPing(client: PgClientLike): Promise<unknown> | undefined {
   const isInTransaction = transactionsOf(client);
@@ -59,7 +60,10 @@ function follow(client: PgClientLike, onSocket: OnSocket): void {
   onSocket(stream, () => pgPing(client));
 }
 
-/** Watches a connected or connecting pg Client, also one that only LISTENs. A Client does not reconnect; a Pool makes new ones. */
+/**
+ * Watches a connected or connecting pg Client, also one that only LISTENs. A Client does not
+ * reconnect; a Pool makes new ones.
+ */
 export function watchPg(client: PgClientLike, options?: ClientWatchOptions): ClientWatch {
   return new ClientWatch((onSocket) => {
     follow(client, onSocket);

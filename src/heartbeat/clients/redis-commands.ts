@@ -8,17 +8,21 @@ export interface OwnCommand {
   readonly promise: Promise<unknown>;
 }
 
-/** Once one of these is answered, every reply belongs to the program: an answer to a question would come among them. */
+/**
+ * Once one of these is answered, every reply belongs to the program: an answer to a question would
+ * come among them.
+ */
 const BEGINS = new Set(["multi", "monitor"]);
 const ENDS = new Set(["exec", "discard", "reset"]);
 
 /**
- * Decides when a Redis process can be asked. Redis answers in order, so a question behind a command of the client's own is answered after it:
+ * Decides when a Redis process can be asked. Redis answers in order, so a question behind a command
+ * of the client's own is answered after it:
  *
  * | the client | the process |
  * |---|---|
  * | waits for nothing | is asked by PING |
- * | waits for an answer that is promised within a time, and the time is over | need not be asked: the answer that is due is the proof |
+ * | its answer is due: promised within a time that is over | need not: that answer proves it |
  * | waits for any other answer | is not asked, and only its host is judged |
  * | is between MULTI and EXEC, or monitors | is not asked: the replies are the program's own |
  */
@@ -29,7 +33,10 @@ export class RedisCommands {
   readonly #turns: WeakMap<OwnCommand, number> = new WeakMap();
   #areRepliesTheirs = false;
 
-  /** `front` tells of the command whose answer comes next, `undefined` where the client waits for none. */
+  /**
+   * `front` tells of the command whose answer comes next, `undefined` where the client waits for
+   * none.
+   */
   constructor(front: () => OwnCommand | undefined, ping: () => Promise<unknown>) {
     this.#front = front;
     this.#ping = ping;
@@ -40,9 +47,13 @@ export class RedisCommands {
     this.#areRepliesTheirs = false;
   }
 
-  /** `isFirst`: nothing that is unanswered was sent before. A command that is sent again is told of again. */
+  /**
+   * `isFirst`: nothing that is unanswered was sent before. A command that is sent again is told of
+   * again.
+   */
   sent(command: OwnCommand, isFirst: boolean): void {
-    if (isFirst && ownTimeoutMs(command.name, command.args) !== null) this.#turns.set(command, performance.now());
+    if (isFirst && ownTimeoutMs(command.name, command.args) !== null)
+      this.#turns.set(command, performance.now());
     else this.#turns.delete(command);
     const name = command.name.toLowerCase();
     const end = (): void => {
@@ -65,13 +76,17 @@ export class RedisCommands {
     if (front === undefined) return this.#ping();
     const timeoutMs = ownTimeoutMs(front.name, front.args);
     if (timeoutMs === null || performance.now() < this.#turnOf(front) + timeoutMs) return undefined;
-    // An error that the server answers is an answer. A command that the client gave up is still unanswered.
+    // An error that the server answers is an answer. A command that the client gave up is still
+    // unanswered.
     return front.promise.catch((error: unknown) => {
       if (this.#front() === front) throw error;
     });
   }
 
-  /** A command that came to the front unseen is held to have come there now: what it is given too much harms nobody. */
+  /**
+   * A command that came to the front unseen is held to have come there now: what it is given too
+   * much harms nobody.
+   */
   #turnOf(front: OwnCommand): number {
     const turn = this.#turns.get(front) ?? performance.now();
     this.#turns.set(front, turn);

@@ -19,7 +19,10 @@ export interface WebSocketServerLike {
 const OPEN = 1;
 const MARK_BYTES = 8;
 
-/** Sends a WebSocket ping (RFC 6455, 5.5.2) and resolves with its own pong, told apart by what it carries. */
+/**
+ * Sends a WebSocket ping (RFC 6455, 5.5.2) and resolves with its own pong, told apart by what it
+ * carries.
+ */
 export function wsPing(ws: WebSocketLike): Promise<void> | undefined {
   if (ws.readyState !== OPEN) return undefined;
   const mark = randomBytes(MARK_BYTES);
@@ -66,7 +69,10 @@ export function watchWs(ws: WebSocketLike, options?: ClientWatchOptions): Client
 }
 
 /** Watches every WebSocket that a server accepts from now on. */
-export function watchWsServer(server: WebSocketServerLike, options?: ClientWatchOptions): ClientWatch {
+export function watchWsServer(
+  server: WebSocketServerLike,
+  options?: ClientWatchOptions,
+): ClientWatch {
   return new ClientWatch((onSocket) => {
     const begin = (ws: WebSocketLike): void => {
       const socket = socketOf(ws);

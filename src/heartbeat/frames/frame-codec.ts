@@ -1,6 +1,8 @@
 import { HalfOpenError } from "../../core/errors.ts";
 
-/** What came over the wire: a message of the program, or a control frame of {@link FrameChannel}. */
+/**
+ * What came over the wire: a message of the program, or a control frame of {@link FrameChannel}.
+ */
 export type Frame<Message> = { readonly message: Message } | { readonly control: string };
 
 /** Cuts one direction of a connection into frames. */
@@ -8,15 +10,16 @@ export interface FrameDecoder<Message> {
   /** Whether the bytes so far end inside a frame. */
   readonly isInsideFrame: boolean;
   /**
-   * Takes the next bytes, cut anywhere, and yields the frames that they complete. What it keeps must stay bounded: it throws as soon as a
-   * frame is longer than allowed, before it has come whole.
+   * Takes the next bytes, cut anywhere, and yields the frames that they complete. What it keeps
+   * must stay bounded: it throws as soon as a frame is longer than allowed, before it has come
+   * whole.
    */
   push(bytes: Uint8Array): Iterable<Frame<Message>>;
 }
 
 /**
- * How messages and control frames look on the wire. Ready ones: {@link lengthPrefixed} and {@link newline}. One of your own must tell
- * the two kinds apart whatever a message holds.
+ * How messages and control frames look on the wire. Ready ones: {@link lengthPrefixed} and {@link
+ * newline}. One of your own must tell the two kinds apart whatever a message holds.
  */
 export interface FrameCodec<Message> {
   /** @throws for what cannot be a message, or is too long */
@@ -38,7 +41,10 @@ export function brokenFrame(message: string): HalfOpenError {
 /** A limit in bytes, checked. @throws HalfOpenError `ERR_OPTION_RANGE` */
 export function byteLimit(name: string, value: number, largest: number): number {
   if (Number.isInteger(value) && value >= 1 && value <= largest) return value;
-  throw new HalfOpenError("ERR_OPTION_RANGE", `${name} must be a whole number of bytes from 1 to ${largest}, got ${String(value)}`);
+  throw new HalfOpenError(
+    "ERR_OPTION_RANGE",
+    `${name} must be a whole number of bytes from 1 to ${largest}, got ${String(value)}`,
+  );
 }
 
 /** A message of the program's own that is too long to be sent. */

@@ -12,7 +12,10 @@ interface VersionRange {
 /** What each end sends first. */
 export const greeting: string = `HELLO halfopen ${textOf(SPOKEN)}`;
 
-/** The highest version that both ends speak, from the peer's greeting; `null` when it is none. @throws HalfOpenError `ERR_PROTOCOL` when there is none */
+/**
+ * The highest version that both ends speak, from the peer's greeting; `null` when it is none.
+ * @throws HalfOpenError `ERR_PROTOCOL` when there is none
+ */
 export function agreeOn(control: string, spoken: VersionRange = SPOKEN): number | null {
   const found = GREETING.exec(control);
   if (!found) return null;

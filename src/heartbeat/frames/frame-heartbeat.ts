@@ -5,7 +5,10 @@ import type { Frame, FrameCodec, FrameDecoder } from "./frame-codec.ts";
 import { agreeOn, greeting } from "./frame-greeting.ts";
 
 export interface FrameHeartbeatOptions {
-  /** How long the peer may take until its greeting has come, counted from the connection where that is still being made, in ms; 100 to 3600000, default 10000. */
+  /**
+   * How long the peer may take until its greeting has come, counted from the connection where that
+   * is still being made, in ms; 100 to 3600000, default 10000.
+   */
   readonly helloWithinMs?: number;
 }
 
@@ -23,11 +26,13 @@ interface Question {
 }
 
 /**
- * Messages of one's own protocol over a connection, with a heartbeat between them: a stream of whole messages in both directions. Both ends
- * use it, with the same codec. Frames of the heartbeat never reach the program.
+ * Messages of one's own protocol over a connection, with a heartbeat between them: a stream of
+ * whole messages in both directions. Both ends use it, with the same codec. Frames of the heartbeat
+ * never reach the program.
  *
- * What ails the peer ends the stream with an error: `ERR_PROTOCOL` for one that does not speak these frames, breaks them, or shares no
- * version; the error of the underlying stream (a `DeadPeerError`, say) as it is.
+ * What ails the peer ends the stream with an error: `ERR_PROTOCOL` for one that does not speak
+ * these frames, breaks them, or shares no version; the error of the underlying stream (a
+ * `DeadPeerError`, say) as it is.
  */
 export class FrameChannel<Message> extends Duplex {
   readonly #source: Duplex;
@@ -40,7 +45,10 @@ export class FrameChannel<Message> extends Duplex {
   #isPeerPaused = false;
   #lastId = 0;
   #question: Question | null = null;
-  /** The newest question of the peer that could not be answered at once; its answer answers the older ones too. */
+  /**
+   * The newest question of the peer that could not be answered at once; its answer answers the
+   * older ones too.
+   */
   #owedId = 0;
   #hasEnded = false;
 
@@ -49,7 +57,8 @@ export class FrameChannel<Message> extends Duplex {
     this.#source = source;
     this.#codec = codec;
     this.#decoder = codec.decoder();
-    if ("connecting" in source && source.connecting) source.once("connect", () => this.#awaitHello(helloWithinMs));
+    if ("connecting" in source && source.connecting)
+      source.once("connect", () => this.#awaitHello(helloWithinMs));
     else this.#awaitHello(helloWithinMs);
     source.on("data", (bytes: Uint8Array) => this.#receive(bytes));
     source.on("drain", () => this.#payDebt());
@@ -59,19 +68,23 @@ export class FrameChannel<Message> extends Duplex {
     this.#tell(greeting);
   }
 
-  /** The version of the frames that both ends agreed on; `null` before the peer's greeting has come. */
+  /**
+   * The version of the frames that both ends agreed on; `null` before the peer's greeting has come.
+   */
   get version(): number | null {
     return this.#version;
   }
 
   /**
-   * Asks the peer's process; for `watch(socket, { heartbeat: channel.heartbeat })`. Resolves with its answer, rejects when the stream closes first.
-   * Returns `undefined` where the question could not arrive: the peer's program does not read, or what was written before still waits.
+   * Asks the peer's process; for `watch(socket, { heartbeat: channel.heartbeat })`. Resolves with
+   * its answer, rejects when the stream closes first. Returns `undefined` where the question could
+   * not arrive: the peer's program does not read, or what was written before still waits.
    */
   readonly heartbeat = (): Promise<void> | undefined => {
     if (this.destroyed) return Promise.reject(closedFirst());
     if (this.#question) return this.#question.answer;
-    if (this.#isPeerPaused || this.#source.writableNeedDrain || !this.#source.writable) return undefined;
+    if (this.#isPeerPaused || this.#source.writableNeedDrain || !this.#source.writable)
+      return undefined;
     const question = newQuestion(++this.#lastId);
     this.#question = question;
     this.#tell(`PING ${question.id}`);
@@ -81,7 +94,11 @@ export class FrameChannel<Message> extends Duplex {
   override _write(message: Message, _encoding: string, done: (error?: Error | null) => void): void {
     try {
       const bytes = this.#codec.encodeMessage(message);
-      if (!this.#source.writable) throw new HalfOpenError("ERR_NOT_CONNECTED", "the connection has ended: the message was not sent");
+      if (!this.#source.writable)
+        throw new HalfOpenError(
+          "ERR_NOT_CONNECTED",
+          "the connection has ended: the message was not sent",
+        );
       if (this.#source.write(bytes)) done();
       else this.#whenDrained(done);
     } catch (error) {
@@ -107,7 +124,8 @@ export class FrameChannel<Message> extends Duplex {
     if (this.#pauseTimer) clearTimeout(this.#pauseTimer);
     this.#question?.reject(error ?? closedFirst());
     this.#question = null;
-    this.#source.destroy(error ?? undefined); // who waits for the source itself, for its connect say, hears it too
+    // Who waits for the source itself, for its connect say, hears it too
+    this.#source.destroy(error ?? undefined);
     done(error);
   }
 
@@ -143,12 +161,18 @@ export class FrameChannel<Message> extends Duplex {
     else if (control === "RESUME") this.#isPeerPaused = false;
     else if (/^PING \d{1,15}$/.test(control)) this.#answer(Number(control.slice(5)));
     else if (/^PONG \d{1,15}$/.test(control)) this.#answered(Number(control.slice(5)));
-    else throw stranger(`it sent a control frame that version ${this.#version} does not have: ${printable(JSON.stringify(control))}`);
+    else
+      throw stranger(
+        `it sent a control frame that version ${this.#version} does not have: ${printable(JSON.stringify(control))}`,
+      );
     // Whoever says that he does not read proves as much as an answer.
     if (this.#isPeerPaused) this.#settleQuestion();
   }
 
-  /** Where the peer does not take what we send, answers do not pile up: one is owed, to the newest question. */
+  /**
+   * Where the peer does not take what we send, answers do not pile up: one is owed, to the newest
+   * question.
+   */
   #answer(id: number): void {
     if (this.#source.writableNeedDrain) this.#owedId = id;
     else this.#tell(`PONG ${id}`);
@@ -161,7 +185,8 @@ export class FrameChannel<Message> extends Duplex {
   }
 
   #answered(id: number): void {
-    if (id < 1 || id > this.#lastId) throw stranger(`it answered question ${id}, and ${this.#lastId} were asked`);
+    if (id < 1 || id > this.#lastId)
+      throw stranger(`it answered question ${id}, and ${this.#lastId} were asked`);
     if (this.#question && id >= this.#question.id) this.#settleQuestion();
   }
 
@@ -170,7 +195,10 @@ export class FrameChannel<Message> extends Duplex {
     this.#question = null;
   }
 
-  /** The program does not read: stop reading too, and tell the peer, so that it asks for no answers that would wait behind unread messages. */
+  /**
+   * The program does not read: stop reading too, and tell the peer, so that it asks for no answers
+   * that would wait behind unread messages.
+   */
   #pause(): void {
     this.#source.pause();
     if (this.#pauseTimer || this.#isPauseTold) return;
@@ -221,8 +249,10 @@ export class FrameChannel<Message> extends Duplex {
 
   #sourceEnded(): void {
     this.#hasEnded = true;
-    if (this.#version === null) this.destroy(stranger("it ended the connection before its greeting"));
-    else if (this.#decoder.isInsideFrame) this.destroy(stranger("it ended the connection inside a frame"));
+    if (this.#version === null)
+      this.destroy(stranger("it ended the connection before its greeting"));
+    else if (this.#decoder.isInsideFrame)
+      this.destroy(stranger("it ended the connection inside a frame"));
     else this.push(null);
   }
 
@@ -235,8 +265,9 @@ export class FrameChannel<Message> extends Duplex {
 }
 
 /**
- * Puts a heartbeat into one's own protocol: returns a stream of whole messages over `source`, a `net.Socket` or any other Duplex, whose
- * `heartbeat` goes to `watch`. Both ends use it with the same codec ({@link lengthPrefixed}, {@link newline}, or one of your own).
+ * Puts a heartbeat into one's own protocol: returns a stream of whole messages over `source`, a
+ * `net.Socket` or any other Duplex, whose `heartbeat` goes to `watch`. Both ends use it with the
+ * same codec ({@link lengthPrefixed}, {@link newline}, or one of your own).
  *
  * ```ts
  * const channel = frameHeartbeat(socket, newline());
@@ -251,11 +282,15 @@ export function frameHeartbeat<Message>(
   codec: FrameCodec<Message>,
   { helloWithinMs = DEFAULT_HELLO_MS }: FrameHeartbeatOptions = {},
 ): FrameChannel<Message> {
-  if (!(source instanceof Duplex)) throw refused(`a net.Socket or another Duplex is needed, got ${typeof source}`);
-  if (source.destroyed) throw new HalfOpenError("ERR_NOT_CONNECTED", "the stream is destroyed; begin while it is open");
+  if (!(source instanceof Duplex))
+    throw refused(`a net.Socket or another Duplex is needed, got ${typeof source}`);
+  if (source.destroyed)
+    throw new HalfOpenError("ERR_NOT_CONNECTED", "the stream is destroyed; begin while it is open");
   for (const name of ["encodeMessage", "encodeControl", "decoder"] as const)
     if (typeof codec?.[name] !== "function")
-      throw refused(`codec has no ${name}(): use lengthPrefixed(), newline(), or one of your own with it`);
+      throw refused(
+        `codec has no ${name}(): use lengthPrefixed(), newline(), or one of your own with it`,
+      );
   if (!(helloWithinMs >= SMALLEST_HELLO_MS && helloWithinMs <= LARGEST_HELLO_MS))
     throw refused(
       `helloWithinMs must be a number of milliseconds from ${SMALLEST_HELLO_MS} to ${LARGEST_HELLO_MS}, got ${String(helloWithinMs)}`,
@@ -270,7 +305,8 @@ function newQuestion(id: number): Question {
     resolve = onAnswer;
     reject = onFailure;
   });
-  // Whoever asked has the promise; a stream that closes must not end the program for one that nobody waits for.
+  // Whoever asked has the promise; a stream that closes must not end the program for one that
+  // nobody waits for.
   answer.catch(() => {});
   return { id, answer, resolve, reject };
 }

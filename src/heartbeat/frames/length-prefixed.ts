@@ -1,27 +1,46 @@
 import { HalfOpenError } from "../../core/errors.ts";
-import { brokenFrame, byteLimit, type Frame, type FrameCodec, type FrameDecoder, LONGEST_CONTROL, tooLongToSend } from "./frame-codec.ts";
+import {
+  brokenFrame,
+  byteLimit,
+  type Frame,
+  type FrameCodec,
+  type FrameDecoder,
+  LONGEST_CONTROL,
+  tooLongToSend,
+} from "./frame-codec.ts";
 
 export interface LengthPrefixedOptions {
-  /** Longest message in bytes, both ways; 1 to 2147483647, default 1 MiB. Both ends should agree. */
+  /**
+   * Longest message in bytes, both ways; 1 to 2147483647, default 1 MiB. Both ends should agree.
+   */
   readonly maxFrameBytes?: number;
 }
 
 const HEADER_BYTES = 4;
-/** The highest bit of the length marks a control frame; without it a frame is a plain big-endian length and that many bytes. */
+/**
+ * The highest bit of the length marks a control frame; without it a frame is a plain big-endian
+ * length and that many bytes.
+ */
 const CONTROL_BIT = 0x8000_0000;
 const LARGEST = 0x7fff_ffff;
 const DEFAULT_BYTES = 1 << 20;
 
 /**
- * Frames of a 4-byte big-endian length and that many bytes: the commonest binary framing. Messages are `Uint8Array`s (a `Buffer` comes out).
+ * Frames of a 4-byte big-endian length and that many bytes: the commonest binary framing. Messages
+ * are `Uint8Array`s (a `Buffer` comes out).
  * @throws HalfOpenError `ERR_OPTION_RANGE`
  */
-export function lengthPrefixed({ maxFrameBytes = DEFAULT_BYTES }: LengthPrefixedOptions = {}): FrameCodec<Uint8Array> {
+export function lengthPrefixed({
+  maxFrameBytes = DEFAULT_BYTES,
+}: LengthPrefixedOptions = {}): FrameCodec<Uint8Array> {
   const limit = byteLimit("maxFrameBytes", maxFrameBytes, LARGEST);
   return {
     encodeMessage(message) {
       if (!(message instanceof Uint8Array))
-        throw new HalfOpenError("ERR_OPTION_RANGE", `a message must be a Uint8Array or Buffer, got ${typeof message}`);
+        throw new HalfOpenError(
+          "ERR_OPTION_RANGE",
+          `a message must be a Uint8Array or Buffer, got ${typeof message}`,
+        );
       if (message.length > limit) throw tooLongToSend(message.length, "maxFrameBytes", limit);
       return frame(message.length, message);
     },
@@ -57,7 +76,8 @@ class LengthPrefixedDecoder implements FrameDecoder<Uint8Array> {
     for (let at = 0; at < bytes.length || this.#isComplete; ) {
       if (this.#payload === null) at += this.#take(bytes, at, this.#header);
       else at += this.#take(bytes, at, this.#payload);
-      if (this.#payload === null && this.#have === HEADER_BYTES) this.#beginPayload(this.#header.readUInt32BE(0));
+      if (this.#payload === null && this.#have === HEADER_BYTES)
+        this.#beginPayload(this.#header.readUInt32BE(0));
       if (this.#isComplete) yield this.#finish();
     }
   }

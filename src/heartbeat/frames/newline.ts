@@ -1,14 +1,27 @@
 import { TextDecoder, toUSVString } from "node:util";
 import { HalfOpenError } from "../../core/errors.ts";
-import { brokenFrame, byteLimit, type Frame, type FrameCodec, type FrameDecoder, tooLongToSend } from "./frame-codec.ts";
+import {
+  brokenFrame,
+  byteLimit,
+  type Frame,
+  type FrameCodec,
+  type FrameDecoder,
+  tooLongToSend,
+} from "./frame-codec.ts";
 
 export interface NewlineOptions {
-  /** Longest line in bytes of UTF-8, both ways; 1 to 536870888, default 64 KiB. Both ends should agree. */
+  /**
+   * Longest line in bytes of UTF-8, both ways; 1 to 536870888, default 64 KiB. Both ends should
+   * agree.
+   */
   readonly maxLineBytes?: number;
 }
 
 const LINE_FEED = 0x0a;
-/** DLE, "data link escape": a line that begins with one is a control frame, with two a message that begins with one. */
+/**
+ * DLE, "data link escape": a line that begins with one is a control frame, with two a message that
+ * begins with one.
+ */
 const ESCAPE = "\u0010";
 /** V8's longest string. */
 const LARGEST = 536_870_888;
@@ -16,7 +29,8 @@ const DEFAULT_BYTES = 1 << 16;
 const FIRST_BYTES = 256;
 
 /**
- * Lines of UTF-8 text, each ended by a line feed: JSON lines and the like. Messages are strings without a line feed.
+ * Lines of UTF-8 text, each ended by a line feed: JSON lines and the like. Messages are strings
+ * without a line feed.
  * @throws HalfOpenError `ERR_OPTION_RANGE`
  */
 export function newline({ maxLineBytes = DEFAULT_BYTES }: NewlineOptions = {}): FrameCodec<string> {
@@ -45,7 +59,10 @@ function described(message: unknown): string {
 class NewlineDecoder implements FrameDecoder<string> {
   readonly #limit: number;
   readonly #utf8: TextDecoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-  /** The line that has begun, and room for more. Grown by doubling: a peer that sends byte by byte makes us keep no more. */
+  /**
+   * The line that has begun, and room for more. Grown by doubling: a peer that sends byte by byte
+   * makes us keep no more.
+   */
   #line: Buffer = Buffer.alloc(FIRST_BYTES);
   #length = 0;
 
@@ -74,7 +91,9 @@ class NewlineDecoder implements FrameDecoder<string> {
         `the peer sent a line longer than ${this.#limit} bytes: it does not use the same framing, or its maxLineBytes is larger`,
       );
     if (this.#length > this.#line.length) {
-      const line = Buffer.alloc(Math.min(this.#limit, Math.max(this.#length, 2 * this.#line.length)));
+      const line = Buffer.alloc(
+        Math.min(this.#limit, Math.max(this.#length, 2 * this.#line.length)),
+      );
       this.#line.copy(line);
       this.#line = line;
     }
@@ -92,7 +111,9 @@ class NewlineDecoder implements FrameDecoder<string> {
     try {
       return this.#utf8.decode(this.#line.subarray(0, this.#length));
     } catch {
-      throw brokenFrame(`the peer sent a line of ${this.#length} bytes that is no UTF-8: it does not use the same framing`);
+      throw brokenFrame(
+        `the peer sent a line of ${this.#length} bytes that is no UTF-8: it does not use the same framing`,
+      );
     }
   }
 }

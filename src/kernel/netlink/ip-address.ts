@@ -1,6 +1,9 @@
 import { isIPv4, isIPv6 } from "node:net";
 
-/** An address as the kernel takes it: 4 or 16 bytes. IPv4 inside IPv6 (::ffff:a.b.c.d) is IPv4. `null` for what is no address. */
+/**
+ * An address as the kernel takes it: 4 or 16 bytes. IPv4 inside IPv6 (::ffff:a.b.c.d) is IPv4.
+ * `null` for what is no address.
+ */
 export function addressBytes(text: string): Uint8Array | null {
   const address = text.replace(/%.*$/, "").replace(/^::ffff:(?=\d+\.)/i, "");
   if (isIPv4(address)) return Uint8Array.from(address.split("."), Number);
@@ -30,7 +33,8 @@ function groups(part: string): number[] {
 export function addressText(bytes: Uint8Array): string {
   if (bytes.length === 4) return `${bytes[0]}.${bytes[1]}.${bytes[2]}.${bytes[3]}`;
   const parts: string[] = [];
-  for (let i = 0; i + 1 < bytes.length; i += 2) parts.push((((bytes[i] ?? 0) << 8) | (bytes[i + 1] ?? 0)).toString(16));
+  for (let i = 0; i + 1 < bytes.length; i += 2)
+    parts.push((((bytes[i] ?? 0) << 8) | (bytes[i + 1] ?? 0)).toString(16));
   return parts
     .join(":")
     .replace(/\b(?:0:){2,}0?\b|\b(?:0:)+0\b/, "::")

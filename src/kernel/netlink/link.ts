@@ -20,15 +20,25 @@ export function lookUpLink(netlink: Netlink, index: number): Link | null {
   const header = new Uint8Array(IFINFOMSG_BYTES);
   new DataView(header.buffer).setInt32(4, index, true);
   const answer = netlink.ask(RTM_GETLINK, header, []);
-  if ("errno" in answer || answer.type !== RTM_NEWLINK || answer.payload.byteLength < IFINFOMSG_BYTES) return null;
+  if (
+    "errno" in answer ||
+    answer.type !== RTM_NEWLINK ||
+    answer.payload.byteLength < IFINFOMSG_BYTES
+  )
+    return null;
   const flags = answer.payload.getUint32(8, true);
   const found = attributesOf(answer.payload, IFINFOMSG_BYTES);
   const carrier = found.get(IFLA_CARRIER);
   const hasCarrier = !carrier || carrier.byteLength < 1 || carrier.getUint8(0) === 1;
-  return { name: textOf(found.get(IFLA_IFNAME)), isUp: (flags & IFF_UP) !== 0 && (flags & IFF_RUNNING) !== 0 && hasCarrier };
+  return {
+    name: textOf(found.get(IFLA_IFNAME)),
+    isUp: (flags & IFF_UP) !== 0 && (flags & IFF_RUNNING) !== 0 && hasCarrier,
+  };
 }
 
 function textOf(view: DataView | undefined): string {
   if (!view) return "";
-  return utf8.decode(new Uint8Array(view.buffer, view.byteOffset, view.byteLength)).replace(/\0.*$/, "");
+  return utf8
+    .decode(new Uint8Array(view.buffer, view.byteOffset, view.byteLength))
+    .replace(/\0.*$/, "");
 }

@@ -17,15 +17,17 @@ const NOTHING_KNOWN: LocalPath = {
 };
 
 /**
- * Looks whether this host itself can still reach the peer: route, link, source address, next hop. Sends nothing; some 50 µs.
- * What cannot be found out is `null`.
+ * Looks whether this host itself can still reach the peer: route, link, source address, next hop.
+ * Sends nothing; some 50 µs. What cannot be found out is `null`.
  */
 export function examineLocalPath(localAddress: string, remoteAddress: string): LocalPath {
   const port = openPort();
   const source = addressBytes(localAddress);
   const destination = addressBytes(remoteAddress);
-  if (!port || !source || !destination || source.length !== destination.length) return NOTHING_KNOWN;
-  // Opened for each look: a socket that is kept would stay open when a Worker thread ends, and is of one network namespace.
+  if (!port || !source || !destination || source.length !== destination.length)
+    return NOTHING_KNOWN;
+  // Opened for each look: a socket that is kept would stay open when a Worker thread ends, and is
+  // of one network namespace.
   const netlink = Netlink.open(port, NETLINK_ROUTE);
   if (!netlink) return NOTHING_KNOWN;
   try {
@@ -38,9 +40,11 @@ export function examineLocalPath(localAddress: string, remoteAddress: string): L
 function pathOf(netlink: Netlink, source: Uint8Array, destination: Uint8Array): LocalPath {
   const own = lookUpRoute(netlink, source, null);
   const hasSourceAddress = own === undefined ? null : own?.isLocal === true;
-  // A source address that is gone makes the kernel refuse the whole question, so ask without it then.
+  // A source address that is gone makes the kernel refuse the whole question, so ask without it
+  // then.
   const route = lookUpRoute(netlink, destination, hasSourceAddress === false ? null : source);
-  if (!route) return { ...NOTHING_KNOWN, hasRoute: route === null ? false : null, hasSourceAddress };
+  if (!route)
+    return { ...NOTHING_KNOWN, hasRoute: route === null ? false : null, hasSourceAddress };
   const { interfaceIndex, gateway } = route;
   const link = interfaceIndex === null ? null : lookUpLink(netlink, interfaceIndex);
   return {
@@ -49,6 +53,9 @@ function pathOf(netlink: Netlink, source: Uint8Array, destination: Uint8Array): 
     linkUp: link?.isUp ?? null,
     hasSourceAddress,
     gateway: gateway ? addressText(gateway) : null,
-    neighbor: interfaceIndex === null || route.isLocal ? null : lookUpNeighbor(netlink, interfaceIndex, gateway ?? destination),
+    neighbor:
+      interfaceIndex === null || route.isLocal
+        ? null
+        : lookUpNeighbor(netlink, interfaceIndex, gateway ?? destination),
   };
 }

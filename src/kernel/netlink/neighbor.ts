@@ -17,13 +17,21 @@ const STATES: readonly (readonly [number, string])[] = [
   [0x80, "PERMANENT"],
 ];
 
-/** The ARP or neighbour-discovery state of an address on a link; `null` without an entry (or before Linux 5.0, which cannot be asked for one). */
-export function lookUpNeighbor(netlink: Netlink, interfaceIndex: number, address: Uint8Array): string | null {
+/**
+ * The ARP or neighbour-discovery state of an address on a link; `null` without an entry (or before
+ * Linux 5.0, which cannot be asked for one).
+ */
+export function lookUpNeighbor(
+  netlink: Netlink,
+  interfaceIndex: number,
+  address: Uint8Array,
+): string | null {
   const header = new Uint8Array(NDMSG_BYTES);
   header[0] = familyOf(address);
   new DataView(header.buffer).setInt32(4, interfaceIndex, true);
   const answer = netlink.ask(RTM_GETNEIGH, header, [{ type: NDA_DST, value: address }]);
-  if ("errno" in answer || answer.type !== RTM_NEWNEIGH || answer.payload.byteLength < NDMSG_BYTES) return null;
+  if ("errno" in answer || answer.type !== RTM_NEWNEIGH || answer.payload.byteLength < NDMSG_BYTES)
+    return null;
   const state = answer.payload.getUint16(8, true);
   return STATES.find(([bit]) => state & bit)?.[1] ?? null;
 }

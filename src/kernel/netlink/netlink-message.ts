@@ -1,7 +1,10 @@
 import { EAGAIN, EBADMSG } from "../port/errno-linux.ts";
 import type { SystemPort } from "../port/port.ts";
 
-/** The framing that all families of netlink share: include/uapi/linux/netlink.h. In host byte order; what runs Linux here is little endian. */
+/**
+ * The framing that all families of netlink share: include/uapi/linux/netlink.h. In host byte order;
+ * what runs Linux here is little endian.
+ */
 export const HEADER_BYTES = 16;
 export const NLM_F_REQUEST = 1;
 export const AF_NETLINK = 16;
@@ -27,7 +30,10 @@ export interface Message {
   readonly end: number;
 }
 
-/** Returns a descriptor, or -errno: a sandbox may refuse netlink. It belongs to the network namespace of this thread. */
+/**
+ * Returns a descriptor, or -errno: a sandbox may refuse netlink. It belongs to the network
+ * namespace of this thread.
+ */
 export function openNetlink(port: SystemPort, protocol: number): number {
   return port.socket(AF_NETLINK, SOCK_RAW_CLOEXEC, protocol);
 }
@@ -37,14 +43,24 @@ export function receive(port: SystemPort, fd: number, into: Uint8Array): number 
   return port.recv(fd, into, MSG_DONTWAIT);
 }
 
-/** Receives the answer to one request: its first message, or the errno that it ends with, which is 0 for an acknowledgement. */
-export function receiveAnswer(port: SystemPort, fd: number, into: Uint8Array, sequence: number): Message | { readonly errno: number } {
+/**
+ * Receives the answer to one request: its first message, or the errno that it ends with, which is 0
+ * for an acknowledgement.
+ */
+export function receiveAnswer(
+  port: SystemPort,
+  fd: number,
+  into: Uint8Array,
+  sequence: number,
+): Message | { readonly errno: number } {
   // An older answer can only be left over from a question that failed half way; skip it.
   for (let tries = 0; tries < MOST_TRIES; tries++) {
     const length = receive(port, fd, into);
     if (length < 0) return { errno: -length };
     const messages: Message[] = [];
-    const { isEnd, errno } = walkMessages(into, length, sequence, (start, end, type) => messages.push({ type, start, end }));
+    const { isEnd, errno } = walkMessages(into, length, sequence, (start, end, type) =>
+      messages.push({ type, start, end }),
+    );
     const [first] = messages;
     if (first) return first;
     if (isEnd) return { errno };
@@ -53,7 +69,12 @@ export function receiveAnswer(port: SystemPort, fd: number, into: Uint8Array, se
 }
 
 /** Writes the header of a message that fills `bytes`. */
-export function writeHeader(bytes: Uint8Array, type: number, flags: number, sequence: number): void {
+export function writeHeader(
+  bytes: Uint8Array,
+  type: number,
+  flags: number,
+  sequence: number,
+): void {
   const view = new DataView(bytes.buffer, bytes.byteOffset);
   view.setUint32(0, bytes.length, true);
   view.setUint16(4, type, true);
@@ -67,8 +88,8 @@ export function align(length: number): number {
 }
 
 /**
- * Walks the messages of one datagram, which lies aligned to words; what belongs to another request is skipped, and no length is
- * believed unchecked.
+ * Walks the messages of one datagram, which lies aligned to words; what belongs to another request
+ * is skipped, and no length is believed unchecked.
  */
 export function walkMessages(
   bytes: Uint8Array,
@@ -86,7 +107,8 @@ export function walkMessages(
     if (words[first + 2] === sequence) {
       const kind = words[first + 1] as number;
       const type = kind & 0xffff;
-      if (type === NLMSG_DONE || type === NLMSG_ERROR) return { isEnd: true, errno: errnoOf(words, at, size, type) };
+      if (type === NLMSG_DONE || type === NLMSG_ERROR)
+        return { isEnd: true, errno: errnoOf(words, at, size, type) };
       onMessage(at + HEADER_BYTES, at + size, type, kind >>> 16);
     }
     at += align(size);

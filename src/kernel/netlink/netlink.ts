@@ -1,13 +1,25 @@
 import type { SystemPort } from "../port/port.ts";
-import { align, HEADER_BYTES, NLM_F_REQUEST, openNetlink, receiveAnswer, writeHeader } from "./netlink-message.ts";
+import {
+  align,
+  HEADER_BYTES,
+  NLM_F_REQUEST,
+  openNetlink,
+  receiveAnswer,
+  writeHeader,
+} from "./netlink-message.ts";
 
 const ATTRIBUTE_BYTES = 4;
 
 /** One for all questions of this thread: an outage may make thousands ask at once. */
 const answerBuffer = new Uint8Array(16_384);
 
-/** A kernel's answer to one request, until the next one: its payload behind the netlink header, or the errno it refused with. */
-export type NetlinkAnswer = { readonly type: number; readonly payload: DataView } | { readonly errno: number };
+/**
+ * A kernel's answer to one request, until the next one: its payload behind the netlink header, or
+ * the errno it refused with.
+ */
+export type NetlinkAnswer =
+  | { readonly type: number; readonly payload: DataView }
+  | { readonly errno: number };
 
 export interface NetlinkAttribute {
   readonly type: number;
@@ -15,8 +27,9 @@ export interface NetlinkAttribute {
 }
 
 /**
- * A netlink socket for single questions. The kernel answers inside send(), so the answer is there when recv() looks: no waiting,
- * some 10 µs a question. Everything that comes back is checked against its bounds.
+ * A netlink socket for single questions. The kernel answers inside send(), so the answer is there
+ * when recv() looks: no waiting, some 10 µs a question. Everything that comes back is checked
+ * against its bounds.
  */
 export class Netlink {
   readonly #port: SystemPort;
@@ -28,7 +41,10 @@ export class Netlink {
     this.#fd = fd;
   }
 
-  /** `null` where the system refuses netlink (a sandbox). The socket belongs to the network namespace of this thread. */
+  /**
+   * `null` where the system refuses netlink (a sandbox). The socket belongs to the network
+   * namespace of this thread.
+   */
   static open(port: SystemPort, protocol: number): Netlink | null {
     const fd = openNetlink(port, protocol);
     return fd < 0 ? null : new Netlink(port, fd);
@@ -39,7 +55,10 @@ export class Netlink {
     if (sent < 0) return { errno: -sent };
     const answer = receiveAnswer(this.#port, this.#fd, answerBuffer, this.#sequence);
     if ("errno" in answer) return answer;
-    return { type: answer.type, payload: new DataView(answerBuffer.buffer, answer.start, answer.end - answer.start) };
+    return {
+      type: answer.type,
+      payload: new DataView(answerBuffer.buffer, answer.start, answer.end - answer.start),
+    };
   }
 
   close(): void {
@@ -55,14 +74,29 @@ export function attributesOf(payload: DataView, offset: number): Map<number, Dat
     const length = payload.getUint16(at, true);
     if (length < ATTRIBUTE_BYTES || at + length > payload.byteLength) break;
     const type = payload.getUint16(at + 2, true) & 0x3fff;
-    found.set(type, new DataView(payload.buffer, payload.byteOffset + at + ATTRIBUTE_BYTES, length - ATTRIBUTE_BYTES));
+    found.set(
+      type,
+      new DataView(
+        payload.buffer,
+        payload.byteOffset + at + ATTRIBUTE_BYTES,
+        length - ATTRIBUTE_BYTES,
+      ),
+    );
     at += align(length);
   }
   return found;
 }
 
-function encode(type: number, sequence: number, header: Uint8Array, attributes: readonly NetlinkAttribute[]): Uint8Array {
-  const size = attributes.reduce((sum, { value }) => sum + align(ATTRIBUTE_BYTES + value.length), HEADER_BYTES + align(header.length));
+function encode(
+  type: number,
+  sequence: number,
+  header: Uint8Array,
+  attributes: readonly NetlinkAttribute[],
+): Uint8Array {
+  const size = attributes.reduce(
+    (sum, { value }) => sum + align(ATTRIBUTE_BYTES + value.length),
+    HEADER_BYTES + align(header.length),
+  );
   const bytes = new Uint8Array(size);
   const view = new DataView(bytes.buffer);
   writeHeader(bytes, type, NLM_F_REQUEST, sequence);

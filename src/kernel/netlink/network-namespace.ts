@@ -22,7 +22,10 @@ export function ownNamespace(): NetworkNamespace {
   return { inode: inodeOf(readlinkSync(OWN)) ?? 0, path: OWN, name: null, isOwn: true };
 }
 
-/** Every namespace in which a process lives that we may look at, and every named one; the own one first. */
+/**
+ * Every namespace in which a process lives that we may look at, and every named one; the own one
+ * first.
+ */
 export function listNamespaces(): NetworkNamespace[] {
   const own = ownNamespace();
   const found = new Map<number, NetworkNamespace>([[own.inode, own]]);
@@ -48,12 +51,18 @@ export function listNamespaces(): NetworkNamespace[] {
 }
 
 /**
- * Runs `work` with this thread inside another network namespace, and comes back. Synchronous for that reason: a namespace is the
- * thread's, and an `await` would let others run in it. Sockets opened inside stay there; /proc/sys/net shows its values meanwhile.
+ * Runs `work` with this thread inside another network namespace, and comes back. Synchronous for
+ * that reason: a namespace is the thread's, and an `await` would let others run in it. Sockets
+ * opened inside stay there; /proc/sys/net shows its values meanwhile.
  *
- * @throws HalfOpenError `ERR_PERMISSION` without CAP_SYS_ADMIN, `ERR_NOT_SUPPORTED` when the namespace is gone
+ * @throws HalfOpenError `ERR_PERMISSION` without CAP_SYS_ADMIN, `ERR_NOT_SUPPORTED` when the
+ * namespace is gone
  */
-export function insideNamespace<T>(port: SystemPort, namespace: NetworkNamespace, work: () => T): T {
+export function insideNamespace<T>(
+  port: SystemPort,
+  namespace: NetworkNamespace,
+  work: () => T,
+): T {
   if (namespace.isOwn) return work();
   const own = openSync(OWN, "r");
   try {
@@ -76,15 +85,25 @@ function enter(port: SystemPort, namespace: NetworkNamespace): void {
   try {
     fd = openSync(path, "r");
   } catch (cause) {
-    throw new HalfOpenError("ERR_NOT_SUPPORTED", `the network namespace at ${path} is gone or hidden from this user`, { cause });
+    throw new HalfOpenError(
+      "ERR_NOT_SUPPORTED",
+      `the network namespace at ${path} is gone or hidden from this user`,
+      { cause },
+    );
   }
   const result = port.setns(fd, CLONE_NEWNET);
   closeSync(fd);
   if (result >= 0) return;
   if (result === -EPERM) {
-    throw new HalfOpenError("ERR_PERMISSION", `entering the network namespace at ${path} needs CAP_SYS_ADMIN; run as root`);
+    throw new HalfOpenError(
+      "ERR_PERMISSION",
+      `entering the network namespace at ${path} needs CAP_SYS_ADMIN; run as root`,
+    );
   }
-  throw new HalfOpenError("ERR_NOT_SUPPORTED", `entering the network namespace at ${path} failed: errno ${-result}`);
+  throw new HalfOpenError(
+    "ERR_NOT_SUPPORTED",
+    `entering the network namespace at ${path} failed: errno ${-result}`,
+  );
 }
 
 function inodeOf(link: string): number | null {

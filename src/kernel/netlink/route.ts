@@ -21,7 +21,11 @@ export interface Route {
 }
 
 /** The route that a packet takes now; `null`: the kernel has none; `undefined`: it did not say. */
-export function lookUpRoute(netlink: Netlink, destination: Uint8Array, source: Uint8Array | null): Route | null | undefined {
+export function lookUpRoute(
+  netlink: Netlink,
+  destination: Uint8Array,
+  source: Uint8Array | null,
+): Route | null | undefined {
   const header = new Uint8Array(RTMSG_BYTES);
   header[0] = familyOf(destination);
   header[1] = destination.length * 8;
@@ -38,7 +42,11 @@ export function lookUpRoute(netlink: Netlink, destination: Uint8Array, source: U
   const gateway = found.get(RTA_GATEWAY);
   return {
     interfaceIndex: out && out.byteLength >= 4 ? out.getUint32(0, true) : null,
-    gateway: gateway ? new Uint8Array(gateway.buffer.slice(gateway.byteOffset, gateway.byteOffset + gateway.byteLength)) : null,
+    gateway: gateway
+      ? new Uint8Array(
+          gateway.buffer.slice(gateway.byteOffset, gateway.byteOffset + gateway.byteLength),
+        )
+      : null,
     isLocal: type === RTN_LOCAL,
   };
 }

@@ -1,7 +1,13 @@
 import { EAGAIN, ENOBUFS } from "../port/errno-linux.ts";
 import { SOL_SOCKET } from "../port/platform-linux.ts";
 import type { SystemPort } from "../port/port.ts";
-import { AF_NETLINK, NETLINK_SOCK_DIAG, openNetlink, receive, walkMessages } from "./netlink-message.ts";
+import {
+  AF_NETLINK,
+  NETLINK_SOCK_DIAG,
+  openNetlink,
+  receive,
+  walkMessages,
+} from "./netlink-message.ts";
 import type { OnSocket } from "./sock-diag.ts";
 import { SOCK_DIAG_BY_FAMILY } from "./sock-diag-request.ts";
 
@@ -18,8 +24,9 @@ const SOCKADDR_NL: Uint8Array = Uint8Array.of(AF_NETLINK, 0, 0, 0, 0, 0, 0, 0, 0
 const UNASKED = 0;
 
 /**
- * Tells of every TCP socket of this network namespace that the kernel frees, with its last TCP_INFO: a post-mortem without polling.
- * The event comes when the socket is freed, which is after its program closed it. Loading the kernel's module for it needs CAP_NET_ADMIN.
+ * Tells of every TCP socket of this network namespace that the kernel frees, with its last
+ * TCP_INFO: a post-mortem without polling. The event comes when the socket is freed, which is after
+ * its program closed it. Loading the kernel's module for it needs CAP_NET_ADMIN.
  */
 export class SockDiagEvents {
   readonly #port: SystemPort;
@@ -39,7 +46,8 @@ export class SockDiagEvents {
     if (fd < 0) return fd;
     // A larger buffer than a user may have is cut to what is allowed, silently.
     port.setsockopt(fd, SOL_SOCKET, SO_RCVBUF, int(RECEIVE_BUFFER_BYTES));
-    // Unbound it has the kernel's own address, 0, and the sender's address is left out of every broadcast (af_netlink.c).
+    // Unbound it has the kernel's own address, 0, and the sender's address is left out of every
+    // broadcast (af_netlink.c).
     const bound = port.bind(fd, SOCKADDR_NL);
     if (bound < 0) {
       port.close(fd);

@@ -1,12 +1,14 @@
 import { AF_INET, AF_INET6, type Family } from "./sock-diag-id.ts";
 
 /**
- * Byte code that the kernel runs over each socket of a dump, so that what nobody asked for is never copied: "local port 600"
- * over 100,000 sockets took 11 ms instead of 90 (6.18). net/ipv4/inet_diag.c, inet_diag_bc_run().
+ * Byte code that the kernel runs over each socket of a dump, so that what nobody asked for is never
+ * copied: "local port 600" over 100,000 sockets took 11 ms instead of 90 (6.18).
+ * net/ipv4/inet_diag.c, inet_diag_bc_run().
  *
- * An op is {code u8, yes u8, no u16}: forward distances in bytes, counted from the op, for a match and a miss. Reaching the end
- * exactly accepts, four bytes beyond it rejects. The kernel demands that every `no` lands on the chain of `yes`, which holds here
- * because every `yes` leads to the next op.
+ * An op is {code u8, yes u8, no u16}: forward distances in bytes, counted from the op, for a match
+ * and a miss. Reaching the end exactly accepts, four bytes beyond it rejects. The kernel demands
+ * that every `no` lands on the chain of `yes`, which holds here because every `yes` leads to the
+ * next op.
  */
 const JUMP = 1;
 const LOCAL_PORT_AT_LEAST = 2;
@@ -33,7 +35,10 @@ export type Condition =
   | { readonly localHost: HostCondition }
   | { readonly remoteHost: HostCondition };
 
-/** All groups must match; a group matches when one of its conditions does. Empty, or too long to be worth it: no byte code. */
+/**
+ * All groups must match; a group matches when one of its conditions does. Empty, or too long to be
+ * worth it: no byte code.
+ */
 export function compileFilter(groups: readonly (readonly Condition[])[]): Buffer {
   const wanted = groups.filter((group) => group.length > 0);
   const conditions = wanted.reduce((sum, group) => sum + group.length, 0);
@@ -53,17 +58,26 @@ export function compileFilter(groups: readonly (readonly Condition[])[]): Buffer
 }
 
 function groupBytes(group: readonly Condition[]): number {
-  return group.reduce((sum, condition) => sum + conditionBytes(condition), 0) + (group.length - 1) * OP_BYTES;
+  return (
+    group.reduce((sum, condition) => sum + conditionBytes(condition), 0) +
+    (group.length - 1) * OP_BYTES
+  );
 }
 
 function conditionBytes(condition: Condition): number {
   if ("localHost" in condition) return OP_BYTES + 8 + condition.localHost.address.length;
   if ("remoteHost" in condition) return OP_BYTES + 8 + condition.remoteHost.address.length;
-  // Two bounds instead of INET_DIAG_BC_S_EQ, which older kernels lack; each bound is followed by an op that holds the port.
+  // Two bounds instead of INET_DIAG_BC_S_EQ, which older kernels lack; each bound is followed by an
+  // op that holds the port.
   return 4 * OP_BYTES;
 }
 
-function writeGroup(code: Buffer, start: number, group: readonly Condition[], groupEnd: number): number {
+function writeGroup(
+  code: Buffer,
+  start: number,
+  group: readonly Condition[],
+  groupEnd: number,
+): number {
   let at = start;
   group.forEach((condition, index) => {
     const isLast = index === group.length - 1;
@@ -79,14 +93,24 @@ function writeGroup(code: Buffer, start: number, group: readonly Condition[], gr
 }
 
 function writeCondition(code: Buffer, at: number, condition: Condition, missAt: number): void {
-  if ("localPort" in condition) writePort(code, at, LOCAL_PORT_AT_LEAST, LOCAL_PORT_AT_MOST, condition.localPort, missAt);
-  else if ("remotePort" in condition) writePort(code, at, REMOTE_PORT_AT_LEAST, REMOTE_PORT_AT_MOST, condition.remotePort, missAt);
+  if ("localPort" in condition)
+    writePort(code, at, LOCAL_PORT_AT_LEAST, LOCAL_PORT_AT_MOST, condition.localPort, missAt);
+  else if ("remotePort" in condition)
+    writePort(code, at, REMOTE_PORT_AT_LEAST, REMOTE_PORT_AT_MOST, condition.remotePort, missAt);
   else if ("localHost" in condition) writeHost(code, at, LOCAL_HOST, condition.localHost, missAt);
   else writeHost(code, at, REMOTE_HOST, condition.remoteHost, missAt);
 }
 
-function writePort(code: Buffer, at: number, atLeast: number, atMost: number, port: number, missAt: number): void {
-  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new RangeError(`a port is 0 to 65535, not ${port}`);
+function writePort(
+  code: Buffer,
+  at: number,
+  atLeast: number,
+  atMost: number,
+  port: number,
+  missAt: number,
+): void {
+  if (!Number.isInteger(port) || port < 0 || port > 65_535)
+    throw new RangeError(`a port is 0 to 65535, not ${port}`);
   writeOp(code, at, atLeast, 2 * OP_BYTES, missAt - at);
   code.writeUInt16LE(port, at + OP_BYTES + 2);
   const second = at + 2 * OP_BYTES;
@@ -95,7 +119,13 @@ function writePort(code: Buffer, at: number, atLeast: number, atMost: number, po
 }
 
 /** struct inet_diag_hostcond: family u8, prefix_len u8, padding, port i32, address. */
-function writeHost(code: Buffer, at: number, op: number, host: HostCondition, missAt: number): void {
+function writeHost(
+  code: Buffer,
+  at: number,
+  op: number,
+  host: HostCondition,
+  missAt: number,
+): void {
   const expected = host.family === AF_INET ? 4 : 16;
   if (host.address.length !== expected || (host.family !== AF_INET && host.family !== AF_INET6)) {
     throw new RangeError(`family ${host.family} has no address of ${host.address.length} bytes`);

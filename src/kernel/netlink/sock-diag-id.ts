@@ -15,9 +15,10 @@ const DESTINATION = 20;
 const COOKIE = 40;
 
 /**
- * The identity of one socket as sock_diag knows it: addresses, ports, interface and cookie. The cookie is unique for the life
- * of the machine's boot, so an identity never means a later connection that got the same addresses. The family is that of the
- * message: an IPv4 connection of a dual-stack listener is AF_INET6 with a mapped address, and must be asked for as such.
+ * The identity of one socket as sock_diag knows it: addresses, ports, interface and cookie. The
+ * cookie is unique for the life of the machine's boot, so an identity never means a later
+ * connection that got the same addresses. The family is that of the message: an IPv4 connection of
+ * a dual-stack listener is AF_INET6 with a mapped address, and must be asked for as such.
  */
 export class SockDiagId {
   readonly family: Family;
@@ -25,7 +26,8 @@ export class SockDiagId {
   readonly bytes: Buffer;
 
   constructor(family: Family, bytes: Uint8Array) {
-    if (bytes.length !== SOCKID_BYTES) throw new RangeError(`a sockid has ${SOCKID_BYTES} bytes, not ${bytes.length}`);
+    if (bytes.length !== SOCKID_BYTES)
+      throw new RangeError(`a sockid has ${SOCKID_BYTES} bytes, not ${bytes.length}`);
     this.family = family;
     this.bytes = Buffer.from(bytes);
   }

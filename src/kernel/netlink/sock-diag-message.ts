@@ -1,6 +1,7 @@
 /**
- * struct inet_diag_msg and its attributes as sock_diag sends them (include/uapi/linux/inet_diag.h). What comes from the kernel is
- * trusted no further than its lengths: every read stays inside the bytes of the message.
+ * struct inet_diag_msg and its attributes as sock_diag sends them (include/uapi/linux/inet_diag.h).
+ * What comes from the kernel is trusted no further than its lengths: every read stays inside the
+ * bytes of the message.
  */
 export const INET_DIAG_MESSAGE_BYTES = 72;
 
@@ -17,14 +18,25 @@ const INFO = 2;
 /** The shortest TCP_INFO of any kernel that has sock_diag (2.6.14). */
 const SHORTEST_INFO_BYTES = 104;
 
-/** Where the TCP_INFO of one message lies; 0 where it has none. Reused from message to message: a dump has 100,000 of them. */
+/**
+ * Where the TCP_INFO of one message lies; 0 where it has none. Reused from message to message: a
+ * dump has 100,000 of them.
+ */
 export interface Attributes {
   infoAt: number;
   infoBytes: number;
 }
 
-/** Finds the attributes of the message at the bytes [start, end). `false`: it is too short or its attributes overrun it. */
-export function findAttributes(words: Uint32Array, start: number, end: number, found: Attributes): boolean {
+/**
+ * Finds the attributes of the message at the bytes [start, end). `false`: it is too short or its
+ * attributes overrun it.
+ */
+export function findAttributes(
+  words: Uint32Array,
+  start: number,
+  end: number,
+  found: Attributes,
+): boolean {
   found.infoAt = 0;
   found.infoBytes = 0;
   if (end > words.byteLength || end - start < INET_DIAG_MESSAGE_BYTES) return false;

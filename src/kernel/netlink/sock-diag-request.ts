@@ -2,8 +2,9 @@ import { HEADER_BYTES, NLM_F_REQUEST, writeHeader } from "./netlink-message.ts";
 import type { Family, SockDiagId } from "./sock-diag-id.ts";
 
 /**
- * Requests of NETLINK_SOCK_DIAG. Layouts: include/uapi/linux/netlink.h, sock_diag.h, inet_diag.h; checked on 6.18.
- * Netlink is in host byte order (both supported architectures are little endian), ports and addresses in network order.
+ * Requests of NETLINK_SOCK_DIAG. Layouts: include/uapi/linux/netlink.h, sock_diag.h, inet_diag.h;
+ * checked on 6.18. Netlink is in host byte order (both supported architectures are little endian),
+ * ports and addresses in network order.
  */
 export const SOCK_DIAG_BY_FAMILY = 20;
 const SOCK_DESTROY = 21;
@@ -16,7 +17,10 @@ const ID_OFFSET = HEADER_BYTES + 8;
 const INET_DIAG_REQ_BYTECODE = 1;
 const IPPROTO_TCP = 6;
 
-/** Attributes a dump can ask for, as bits of `idiag_ext`: bit n-1 asks for attribute n. INET_DIAG_INFO is 2. */
+/**
+ * Attributes a dump can ask for, as bits of `idiag_ext`: bit n-1 asks for attribute n.
+ * INET_DIAG_INFO is 2.
+ */
 const EXT_INFO = 1 << 1;
 
 /** Without a cookie the kernel would take whatever connection has these addresses now. */
@@ -47,17 +51,22 @@ export function dumpRequest(request: DumpRequest, sequence: number): Buffer {
   return bytes;
 }
 
-/** Asks for exactly this connection; the kernel answers ENOENT when it is gone, also if its addresses are in use again. */
+/**
+ * Asks for exactly this connection; the kernel answers ENOENT when it is gone, also if its
+ * addresses are in use again.
+ */
 export function lookupRequest(id: SockDiagId, sequence: number): Buffer {
   return exactRequest(SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST, id, sequence);
 }
 
 /**
- * Asks the kernel to abort exactly this connection: its owner gets ECONNABORTED, the peer an RST. Needs CAP_NET_ADMIN.
- * A LISTEN socket would be shut down as readily, so the caller filters states (measured on 6.18).
+ * Asks the kernel to abort exactly this connection: its owner gets ECONNABORTED, the peer an RST.
+ * Needs CAP_NET_ADMIN. A LISTEN socket would be shut down as readily, so the caller filters states
+ * (measured on 6.18).
  */
 export function destroyRequest(id: SockDiagId, sequence: number): Buffer {
-  if (id.cookieLow === ANY_COOKIE && id.cookieHigh === ANY_COOKIE) throw new RangeError("a socket is never destroyed without its cookie");
+  if (id.cookieLow === ANY_COOKIE && id.cookieHigh === ANY_COOKIE)
+    throw new RangeError("a socket is never destroyed without its cookie");
   return exactRequest(SOCK_DESTROY, NLM_F_REQUEST | NLM_F_ACK, id, sequence);
 }
 

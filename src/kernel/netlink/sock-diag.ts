@@ -1,27 +1,48 @@
 import { EPROTO } from "../port/errno-linux.ts";
 import type { SystemPort } from "../port/port.ts";
-import { NETLINK_SOCK_DIAG, openNetlink, receive, receiveAnswer, walkMessages } from "./netlink-message.ts";
+import {
+  NETLINK_SOCK_DIAG,
+  openNetlink,
+  receive,
+  receiveAnswer,
+  walkMessages,
+} from "./netlink-message.ts";
 import type { SockDiagId } from "./sock-diag-id.ts";
-import { type DumpRequest, destroyRequest, dumpRequest, lookupRequest, SOCK_DIAG_BY_FAMILY } from "./sock-diag-request.ts";
+import {
+  type DumpRequest,
+  destroyRequest,
+  dumpRequest,
+  lookupRequest,
+  SOCK_DIAG_BY_FAMILY,
+} from "./sock-diag-request.ts";
 
 const NLM_F_DUMP_INTR = 0x10;
 
-/** The kernel fills 32 KB a time (measured on 6.18); a message is never cut as long as we offer more. */
+/**
+ * The kernel fills 32 KB a time (measured on 6.18); a message is never cut as long as we offer
+ * more.
+ */
 const BUFFER_BYTES = 65_536;
 
 /** Told of each message; it lies in `bytes` at [start, end) until the call returns. */
 export type OnSocket = (bytes: Buffer, start: number, end: number) => void;
 
 export interface DumpOutcome {
-  /** 0, or the errno: of the kernel's refusal, or EBADMSG for an answer that breaks its own lengths. */
+  /**
+   * 0, or the errno: of the kernel's refusal, or EBADMSG for an answer that breaks its own lengths.
+   */
   readonly errno: number;
-  /** The kernel says that its table changed under the dump (NLM_F_DUMP_INTR): entries may be missing or come twice. */
+  /**
+   * The kernel says that its table changed under the dump (NLM_F_DUMP_INTR): entries may be missing
+   * or come twice.
+   */
   readonly isInterrupted: boolean;
 }
 
 /**
- * A socket to the kernel's sock_diag: lists TCP sockets, asks for one, aborts one. Synchronous: the kernel answers inside recv().
- * It sees the network namespace it was opened in, whatever the thread does later.
+ * A socket to the kernel's sock_diag: lists TCP sockets, asks for one, aborts one. Synchronous: the
+ * kernel answers inside recv(). It sees the network namespace it was opened in, whatever the thread
+ * does later.
  */
 export class SockDiag {
   readonly #port: SystemPort;
@@ -41,8 +62,9 @@ export class SockDiag {
   }
 
   /**
-   * Tells of every socket asked for. `room` gives the memory for each answer, aligned to words, so that what is kept need not be copied.
-   * After an error the socket may have answers under way: close it.
+   * Tells of every socket asked for. `room` gives the memory for each answer, aligned to words, so
+   * that what is kept need not be copied. After an error the socket may have answers under way:
+   * close it.
    */
   dump(request: DumpRequest, onSocket: OnSocket, room?: (bytes: number) => Buffer): DumpOutcome {
     const sequence = ++this.#sequence;
@@ -74,7 +96,10 @@ export class SockDiag {
     return 0;
   }
 
-  /** Aborts exactly this socket. Returns 0, or the errno: EPERM without CAP_NET_ADMIN, ENOENT when it is gone, EOPNOTSUPP. */
+  /**
+   * Aborts exactly this socket. Returns 0, or the errno: EPERM without CAP_NET_ADMIN, ENOENT when
+   * it is gone, EOPNOTSUPP.
+   */
   destroy(id: SockDiagId): number {
     const sequence = ++this.#sequence;
     const sent = this.#port.send(this.#fd, destroyRequest(id, sequence), 0);

@@ -21,8 +21,12 @@ export function encodeKeepaliveVals({ enabled, idleMs, intervalMs }: KeepaliveVa
   return bytes;
 }
 
-/** Returns 0, or -WSAGetLastError(). Windows cannot be asked what it holds then: what it took is remembered by the caller. */
+/**
+ * Returns 0, or -WSAGetLastError(). Windows cannot be asked what it holds then: what it took is
+ * remembered by the caller.
+ */
 export function applyKeepaliveVals(socket: number, vals: KeepaliveVals): number {
-  const result = openedWinsock()?.ioctl(socket, SIO_KEEPALIVE_VALS, encodeKeepaliveVals(vals)) ?? -1;
+  const result =
+    openedWinsock()?.ioctl(socket, SIO_KEEPALIVE_VALS, encodeKeepaliveVals(vals)) ?? -1;
   return Math.min(0, result);
 }

@@ -10,8 +10,15 @@ const { solSocket, soKeepalive, idle, interval, count } = PLATFORMS.win32;
 /** Windows cannot be asked for what SIO_KEEPALIVE_VALS set, so what it took is remembered. */
 const taken = new WeakMap<Socket, AppliedKeepalive>();
 
-/** Milliseconds by SIO_KEEPALIVE_VALS; the count too where Windows has TCP_KEEPCNT (10 1703), else it stays 10. */
-export function applyWin32Keepalive(fd: number, socket: Socket, wanted: AppliedKeepalive): AppliedKeepalive {
+/**
+ * Milliseconds by SIO_KEEPALIVE_VALS; the count too where Windows has TCP_KEEPCNT (10 1703), else
+ * it stays 10.
+ */
+export function applyWin32Keepalive(
+  fd: number,
+  socket: Socket,
+  wanted: AppliedKeepalive,
+): AppliedKeepalive {
   const result = applyKeepaliveVals(fd, wanted);
   if (result < 0) {
     throw new HalfOpenError(
@@ -24,7 +31,10 @@ export function applyWin32Keepalive(fd: number, socket: Socket, wanted: AppliedK
   return readWin32Keepalive(fd, socket);
 }
 
-/** @throws HalfOpenError `ERR_NOT_SUPPORTED` where nobody set the timers through us and this Windows (before 10 1709) cannot be asked */
+/**
+ * @throws HalfOpenError `ERR_NOT_SUPPORTED` where nobody set the timers through us and this Windows
+ * (before 10 1709) cannot be asked
+ */
 export function readWin32Keepalive(fd: number, socket: Socket): AppliedKeepalive {
   const enabled = (readInt(fd, solSocket, soKeepalive, "SO_KEEPALIVE") ?? 0) !== 0;
   const known = taken.get(socket);
@@ -38,5 +48,10 @@ export function readWin32Keepalive(fd: number, socket: Socket): AppliedKeepalive
     );
   }
   const probes = readInt(fd, IPPROTO_TCP, count.option, count.name) ?? FIXED_COUNT;
-  return { enabled, idleMs: idleS * idle.unitMs, intervalMs: intervalS * interval.unitMs, count: probes };
+  return {
+    enabled,
+    idleMs: idleS * idle.unitMs,
+    intervalMs: intervalS * interval.unitMs,
+    count: probes,
+  };
 }

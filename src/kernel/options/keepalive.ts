@@ -7,11 +7,17 @@ import type { AppliedKeepalive } from "./applied-keepalive.ts";
 import { applyWin32Keepalive, readWin32Keepalive } from "./keepalive-win32.ts";
 
 export interface KeepaliveSettings {
-  /** Silence after which the first probe leaves: 1000 to 32767000 ms; fractions of a second are rounded up. Windows: from 1 ms, exact. */
+  /**
+   * Silence after which the first probe leaves: 1000 to 32767000 ms; fractions of a second are
+   * rounded up. Windows: from 1 ms, exact.
+   */
   readonly idleMs: number;
   /** Time between probes: as `idleMs`. */
   readonly intervalMs: number;
-  /** Unanswered probes that end the connection: 1 to 127. Windows before 10 1703, and Wine, have a fixed count. */
+  /**
+   * Unanswered probes that end the connection: 1 to 127. Windows before 10 1703, and Wine, have a
+   * fixed count.
+   */
   readonly count: number;
 }
 
@@ -21,21 +27,31 @@ const isWin32 = process.platform === "win32";
 const SMALLEST_MS = isWin32 ? 1 : 1000;
 
 /**
- * Sets a connection's keepalive, or switches it off with `false`, and returns what the kernel holds then. Detects a dead peer on
- * an idle connection after idle + interval x count; it does not run while data is in flight.
+ * Sets a connection's keepalive, or switches it off with `false`, and returns what the kernel holds
+ * then. Detects a dead peer on an idle connection after idle + interval x count; it does not run
+ * while data is in flight.
  *
- * @throws HalfOpenError `ERR_OPTION_RANGE` for what the kernel cannot hold, `ERR_NOT_SUPPORTED`, `ERR_NOT_CONNECTED`, `ERR_SOCKET_OPTION`
+ * @throws HalfOpenError `ERR_OPTION_RANGE` for what the kernel cannot hold, `ERR_NOT_SUPPORTED`,
+ * `ERR_NOT_CONNECTED`, `ERR_SOCKET_OPTION`
  */
-export function setKeepalive(socket: unknown, settings: KeepaliveSettings | false): AppliedKeepalive {
+export function setKeepalive(
+  socket: unknown,
+  settings: KeepaliveSettings | false,
+): AppliedKeepalive {
   const fd = descriptorOf(socket);
   if (settings === false) return switchOff(fd, socket);
   checkTime("idleMs", settings?.idleMs, idle.largestMs);
   checkTime("intervalMs", settings.intervalMs, interval.largestMs);
   if (!Number.isInteger(settings.count) || settings.count < 1 || settings.count > count.largest) {
-    throw new HalfOpenError("ERR_OPTION_RANGE", `count must be a whole number from 1 to ${count.largest}, got ${settings.count}`);
+    throw new HalfOpenError(
+      "ERR_OPTION_RANGE",
+      `count must be a whole number from 1 to ${count.largest}, got ${settings.count}`,
+    );
   }
   const wanted = { ...settings, enabled: true };
-  return isWin32 ? applyWin32Keepalive(fd, realSocketOf(socket), wanted) : applyKeepalive(fd, wanted);
+  return isWin32
+    ? applyWin32Keepalive(fd, realSocketOf(socket), wanted)
+    : applyKeepalive(fd, wanted);
 }
 
 /** Only the switch: the timers stay as they are, for whoever switches it on again. */
@@ -44,15 +60,26 @@ function switchOff(fd: number, socket: unknown): AppliedKeepalive {
   return getKeepalive(socket);
 }
 
-/** Reads a connection's keepalive. @throws HalfOpenError `ERR_NOT_SUPPORTED`, `ERR_NOT_CONNECTED` */
+/**
+ * Reads a connection's keepalive. @throws HalfOpenError `ERR_NOT_SUPPORTED`, `ERR_NOT_CONNECTED`
+ */
 export function getKeepalive(socket: unknown): AppliedKeepalive {
   const fd = descriptorOf(socket);
   return isWin32 ? readWin32Keepalive(fd, realSocketOf(socket)) : readKeepalive(fd);
 }
 
-/** Sets and reads back. Idle comes late in the order because it re-arms a running timer and the others do not: docs/internals/kernel.md#options-set-in-the-middle. */
+/**
+ * Sets and reads back. Idle comes late in the order because it re-arms a running timer and the
+ * others do not: docs/internals/kernel.md#options-set-in-the-middle.
+ */
 export function applyKeepalive(fd: number, wanted: AppliedKeepalive): AppliedKeepalive {
-  writeInt(fd, IPPROTO_TCP, interval.option, interval.name, units(wanted.intervalMs, interval.unitMs));
+  writeInt(
+    fd,
+    IPPROTO_TCP,
+    interval.option,
+    interval.name,
+    units(wanted.intervalMs, interval.unitMs),
+  );
   writeInt(fd, IPPROTO_TCP, count.option, count.name, wanted.count);
   writeInt(fd, IPPROTO_TCP, idle.option, idle.name, units(wanted.idleMs, idle.unitMs));
   writeInt(fd, solSocket, soKeepalive, "SO_KEEPALIVE", wanted.enabled ? 1 : 0);
@@ -86,5 +113,10 @@ function checkTime(name: string, ms: number, largestMs: number): void {
 }
 
 export function isSameKeepalive(a: AppliedKeepalive, b: AppliedKeepalive): boolean {
-  return a.enabled === b.enabled && a.idleMs === b.idleMs && a.intervalMs === b.intervalMs && a.count === b.count;
+  return (
+    a.enabled === b.enabled &&
+    a.idleMs === b.idleMs &&
+    a.intervalMs === b.intervalMs &&
+    a.count === b.count
+  );
 }

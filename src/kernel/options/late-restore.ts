@@ -1,5 +1,11 @@
 import { HalfOpenError } from "../../core/errors.ts";
-import { applyOptions, bears, type ConnectionOptions, isSameOptions, readOptions } from "./connection-options.ts";
+import {
+  applyOptions,
+  bears,
+  type ConnectionOptions,
+  isSameOptions,
+  readOptions,
+} from "./connection-options.ts";
 
 /** What a connection did not bear when its options were to be put back. */
 interface Debt {
@@ -14,7 +20,10 @@ const LOOK_EVERY_MS = 1000;
 const debts = new Set<Debt>();
 let timer: NodeJS.Timeout | null = null;
 
-/** What the program has on a connection: as the kernel tells it, or where that is what a connection in doubt could bear, what is still to be put back. */
+/**
+ * What the program has on a connection: as the kernel tells it, or where that is what a connection
+ * in doubt could bear, what is still to be put back.
+ */
 export function ownOptions(fd: number): ConnectionOptions {
   const now = readOptions(fd);
   for (const debt of debts) {
@@ -26,8 +35,8 @@ export function ownOptions(fd: number): ConnectionOptions {
 }
 
 /**
- * Puts a connection's own options back: what it bears now at once, the rest when its peer was heard. `isOpen`: whether the descriptor is still the
- * connection's. Keeps no process alive.
+ * Puts a connection's own options back: what it bears now at once, the rest when its peer was
+ * heard. `isOpen`: whether the descriptor is still the connection's. Keeps no process alive.
  *
  * @throws HalfOpenError `ERR_SOCKET_OPTION`
  */

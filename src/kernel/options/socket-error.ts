@@ -10,8 +10,9 @@ const descriptor = new Uint8Array(8);
 const view = new DataView(descriptor.buffer);
 
 /**
- * Whether the kernel holds an error of a socket (Linux) that its program was not told of. It stays there. tcp_poll (net/ipv4/tcp.c) tells POLLERR
- * when sk_err is set, and also for the error queue, so the caller looks at the connection's state too.
+ * Whether the kernel holds an error of a socket (Linux) that its program was not told of. It stays
+ * there. tcp_poll (net/ipv4/tcp.c) tells POLLERR when sk_err is set, and also for the error queue,
+ * so the caller looks at the connection's state too.
  */
 export function hasSocketError(fd: number): boolean {
   view.setInt32(0, fd, true);

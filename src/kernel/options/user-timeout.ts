@@ -7,10 +7,12 @@ import { descriptorOf } from "../process/descriptor.ts";
 const LARGEST_MS = Math.max(...platform.userTimeout.map((option) => option.largestMs));
 
 /**
- * Sets the user timeout (RFC 5482) in ms, 0 to 2147483647; systems that count seconds (macOS, FreeBSD) round up; 0 leaves the kernel's own patience (tcp_retries2). Returns what the
- * kernel holds then. Beware: it also ends a live peer that keeps its window closed for so long.
+ * Sets the user timeout (RFC 5482) in ms, 0 to 2147483647; systems that count seconds (macOS,
+ * FreeBSD) round up; 0 leaves the kernel's own patience (tcp_retries2). Returns what the kernel
+ * holds then. Beware: it also ends a live peer that keeps its window closed for so long.
  *
- * @throws HalfOpenError `ERR_OPTION_RANGE`, `ERR_NOT_SUPPORTED`, `ERR_NOT_CONNECTED`, `ERR_SOCKET_OPTION`
+ * @throws HalfOpenError `ERR_OPTION_RANGE`, `ERR_NOT_SUPPORTED`, `ERR_NOT_CONNECTED`,
+ * `ERR_SOCKET_OPTION`
  */
 export function setUserTimeout(socket: unknown, ms: number): number {
   const fd = descriptorOf(socket);
@@ -23,7 +25,10 @@ export function setUserTimeout(socket: unknown, ms: number): number {
   return applyUserTimeout(fd, ms);
 }
 
-/** Reads the user timeout in ms; 0 = none. @throws HalfOpenError `ERR_NOT_SUPPORTED`, `ERR_NOT_CONNECTED` */
+/**
+ * Reads the user timeout in ms; 0 = none. @throws HalfOpenError `ERR_NOT_SUPPORTED`,
+ * `ERR_NOT_CONNECTED`
+ */
 export function getUserTimeout(socket: unknown): number {
   return readUserTimeout(descriptorOf(socket));
 }
@@ -32,7 +37,10 @@ export function applyUserTimeout(fd: number, ms: number): number {
   for (const { option, name, unitMs } of platform.userTimeout)
     if (writeInt(fd, IPPROTO_TCP, option, name, Math.ceil(ms / unitMs))) return readUserTimeout(fd);
   const names = platform.userTimeout.map(({ name }) => name).join(", ");
-  throw new HalfOpenError("ERR_NOT_SUPPORTED", `this system does not know ${names}; a heartbeat bounds data in flight there`);
+  throw new HalfOpenError(
+    "ERR_NOT_SUPPORTED",
+    `this system does not know ${names}; a heartbeat bounds data in flight there`,
+  );
 }
 
 export function readUserTimeout(fd: number): number {

@@ -22,7 +22,8 @@ export function openKoffiPort(): SystemPort {
     send: libc.func("long send(int, const uint8_t *, size_t, int)"),
     recv: libc.func("long recv(int, _Out_ uint8_t *, size_t, int)"),
     poll: libc.func("int poll(_Inout_ uint8_t *, unsigned long, int)"),
-    // Variadic in C, with the same registers on Linux; declared as such, koffi looks at every argument's type again: 0.6 µs a call.
+    // Variadic in C, with the same registers on Linux; declared as such, koffi looks at every
+    // argument's type again: 0.6 µs a call.
     syscall: libc.func("long syscall(long, int, int, unsigned int)"),
     readlinkat: libc.func("long readlinkat(int, const uint8_t *, _Out_ uint8_t *, size_t)"),
     setns: libc.func("int setns(int, int)"),
@@ -39,7 +40,8 @@ export function openKoffiPort(): SystemPort {
     // x86_64 and arm64 share these numbers (docs/internals/kernel.md#taking-a-foreign-descriptor).
     pidfdOpen: (pid, flags) => checked(declared.syscall(434, pid, flags, 0)),
     pidfdGetfd: (pidfd, targetFd, flags) => checked(declared.syscall(438, pidfd, targetFd, flags)),
-    readlinkat: (folder, name, into) => checked(declared.readlinkat(folder, name, into, into.length)),
+    readlinkat: (folder, name, into) =>
+      checked(declared.readlinkat(folder, name, into, into.length)),
     setns: (fd, nsType) => checked(declared.setns(fd, nsType)),
     prctl: (option, argument) => checked(declared.prctl(option, argument, 0, 0, 0)),
     waitid: (idType, id, info, options) => checked(declared.waitid(idType, id, info, options)),
@@ -78,7 +80,8 @@ function socketPort(libc: Library, checked: Checked): SocketPort {
       const result = checked(declared.getsockopt(fd, level, option, value, length));
       return result < 0 ? result : (length[0] ?? 0);
     },
-    setsockopt: (fd, level, option, value) => checked(declared.setsockopt(fd, level, option, value, value.length)),
+    setsockopt: (fd, level, option, value) =>
+      checked(declared.setsockopt(fd, level, option, value, value.length)),
     ioctl: (fd, request, argument) => checked(declared.ioctl(fd, request, "uint8_t *", argument)),
     socket: (domain, type, protocol) => checked(declared.socket(domain, type, protocol)),
     close: (fd) => checked(declared.close(fd)),

@@ -1,10 +1,14 @@
 import { createRequire } from "node:module";
 
-/** What to load, and from where: each place is tried only when nothing is found at the ones before it. */
+/**
+ * What to load, and from where: each place is tried only when nothing is found at the ones before
+ * it.
+ */
 const PLACES: readonly ((here: NodeJS.Require) => readonly [NodeJS.Require, string])[] = [
   // What the package carries (scripts/vendor-koffi.mjs).
   (here) => [here, here.resolve("#koffi")],
-  // The same, for a program that halfopen was bundled into and that still has the package beside it.
+  // The same, for a program that halfopen was bundled into and that still has the package beside
+  // it.
   (here) => {
     const installed = createRequire(here.resolve("halfopen/package.json"));
     return [installed, installed.resolve("#koffi")];
@@ -13,16 +17,22 @@ const PLACES: readonly ((here: NodeJS.Require) => readonly [NodeJS.Require, stri
   (here) => [here, here.resolve("koffi")],
 ];
 
-/** koffi, a CommonJS module with a native part: loaded on first use only. @throws when it cannot be loaded */
+/**
+ * koffi, a CommonJS module with a native part: loaded on first use only. @throws when it cannot be
+ * loaded
+ */
 export function loadKoffi(): unknown {
-  // A bundle in CommonJS format has no import.meta.url; it is the program that was started, or lies near it.
+  // A bundle in CommonJS format has no import.meta.url; it is the program that was started, or lies
+  // near it.
   const here = createRequire(import.meta.url ?? process.argv[1] ?? process.execPath);
   try {
     const [require, path] = found(here);
     return require(path);
   } catch (error) {
     const missing = missingPermission();
-    throw missing === null ? error : new Error(`the permission model forbids native addons; start ${missing}`, { cause: error });
+    throw missing === null
+      ? error
+      : new Error(`the permission model forbids native addons; start ${missing}`, { cause: error });
   }
 }
 
@@ -34,18 +44,26 @@ function found(here: NodeJS.Require): readonly [NodeJS.Require, string] {
       // Not there: the next place.
     }
   }
-  throw new Error("koffi is not found: neither the package halfopen nor koffi is installed where this program looks");
+  throw new Error(
+    "koffi is not found: neither the package halfopen nor koffi is installed where this program looks",
+  );
 }
 
 interface PermissionModels {
   readonly process: { readonly permission?: { has(scope: string): boolean } };
-  readonly Deno?: { readonly permissions: { querySync(wanted: { name: string }): { readonly state: string } } };
+  readonly Deno?: {
+    readonly permissions: { querySync(wanted: { name: string }): { readonly state: string } };
+  };
 }
 
-/** What to start the runtime with, `null` where that is not why. Looked at after a failure only: not every Node that has the model knows the scope. */
+/**
+ * What to start the runtime with, `null` where that is not why. Looked at after a failure only: not
+ * every Node that has the model knows the scope.
+ */
 function missingPermission(): string | null {
   const { process, Deno } = globalThis as unknown as PermissionModels;
   if (process.permission?.has("addon") === false) return "Node with --allow-addons";
-  if (Deno && Deno.permissions.querySync({ name: "ffi" }).state !== "granted") return "Deno with --allow-ffi and --allow-read";
+  if (Deno && Deno.permissions.querySync({ name: "ffi" }).state !== "granted")
+    return "Deno with --allow-ffi and --allow-read";
   return null;
 }

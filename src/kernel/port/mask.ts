@@ -1,6 +1,8 @@
 /**
- * `HALFOPEN_MASK` hides what this system has, to prove what happens where it is missing: a comma list of `ffi` (no native
- * back-end), `koffi` or `node:ffi` (not that one), `rto-max` (no TCP_RTO_MAX_MS, Linux < 6.15), `tcp-info=BYTES` (a shorter struct tcp_info, older kernels). For diagnosis only.
+ * `HALFOPEN_MASK` hides what this system has, to prove what happens where it is missing: a comma
+ * list of `ffi` (no native back-end), `koffi` or `node:ffi` (not that one), `rto-max` (no
+ * TCP_RTO_MAX_MS, Linux < 6.15), `tcp-info=BYTES` (a shorter struct tcp_info, older kernels). For
+ * diagnosis only.
  */
 const masks: readonly string[] = wanted()
   .split(",")

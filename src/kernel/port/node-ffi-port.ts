@@ -6,7 +6,10 @@ interface Signature {
   readonly return: string;
 }
 interface NodeFfi {
-  dlopen(path: string | null, definitions: Readonly<Record<string, Signature>>): { readonly functions: Readonly<Record<string, Native>> };
+  dlopen(
+    path: string | null,
+    definitions: Readonly<Record<string, Signature>>,
+  ): { readonly functions: Readonly<Record<string, Native>> };
   getInt32(pointer: bigint, offset: number): number;
 }
 
@@ -30,14 +33,19 @@ const DEFINITIONS = {
   waitid: { arguments: [INT, "u32", "pointer", INT], return: INT },
 } as const satisfies Record<string, Signature>;
 
-/** Node's own foreign-function interface (26.1 and later, experimental: loading it prints a warning). @throws where Node has none, or a permission forbids it */
+/**
+ * Node's own foreign-function interface (26.1 and later, experimental: loading it prints a
+ * warning). @throws where Node has none, or a permission forbids it
+ */
 export function openNodeFfiPort(): SystemPort {
   const ffi = process.getBuiltinModule("node:ffi" as "node:fs") as unknown as NodeFfi | undefined;
   if (!ffi) throw new Error(`Node ${process.versions.node} has no node:ffi`);
   const libc = ffi.dlopen(null, DEFINITIONS).functions as Record<keyof typeof DEFINITIONS, Native>;
-  // errno of this thread, at a place that does not move: asking for the place again would overwrite it.
+  // errno of this thread, at a place that does not move: asking for the place again would overwrite
+  // it.
   const errno = libc.__errno_location() as bigint;
-  const checked = (result: number | bigint): number => (Number(result) === -1 ? -ffi.getInt32(errno, 0) : Number(result));
+  const checked = (result: number | bigint): number =>
+    Number(result) === -1 ? -ffi.getInt32(errno, 0) : Number(result);
   const length = new Uint32Array(1);
   const size = (data: Uint8Array): bigint => BigInt(data.length);
   return {
@@ -47,7 +55,8 @@ export function openNodeFfiPort(): SystemPort {
       const result = checked(libc.getsockopt(fd, level, option, value, length));
       return result < 0 ? result : (length[0] ?? 0);
     },
-    setsockopt: (fd, level, option, value) => checked(libc.setsockopt(fd, level, option, value, value.length)),
+    setsockopt: (fd, level, option, value) =>
+      checked(libc.setsockopt(fd, level, option, value, value.length)),
     ioctl: (fd, request, argument) => checked(libc.ioctl(fd, BigInt(request), argument)),
     socket: (domain, type, protocol) => checked(libc.socket(domain, type, protocol)),
     bind: (fd, address) => checked(libc.bind(fd, address, address.length)),

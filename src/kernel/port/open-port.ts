@@ -4,12 +4,18 @@ import { openNodeFfiPort } from "./node-ffi-port.ts";
 import type { SystemPort } from "./port.ts";
 import { whyNoDescriptors } from "./runtime.ts";
 
-const BACK_ENDS: Readonly<Record<string, () => SystemPort>> = { koffi: openKoffiPort, "node:ffi": openNodeFfiPort };
+const BACK_ENDS: Readonly<Record<string, () => SystemPort>> = {
+  koffi: openKoffiPort,
+  "node:ffi": openNodeFfiPort,
+};
 
 let port: SystemPort | null | undefined;
 let why: string | null = null;
 
-/** The port to Linux, opened on first use; `null` on other systems (see open-socket-port.ts) and where no native back-end works. Never throws. */
+/**
+ * The port to Linux, opened on first use; `null` on other systems (see open-socket-port.ts) and
+ * where no native back-end works. Never throws.
+ */
 export function openPort(): SystemPort | null {
   if (port === undefined) port = open();
   return port;
@@ -32,7 +38,8 @@ function open(): SystemPort | null {
   }
   why = whyNoDescriptors();
   if (why !== null) return null;
-  // koffi first: measured on Node 26 it takes half the time of node:ffi, which is experimental and prints a warning when loaded.
+  // koffi first: measured on Node 26 it takes half the time of node:ffi, which is experimental and
+  // prints a warning when loaded.
   const failures: string[] = [];
   for (const [name, openBackEnd] of Object.entries(BACK_ENDS)) {
     try {

@@ -6,12 +6,19 @@ import type { SocketPort } from "./socket-port.ts";
 import { openWinsockPort, type WinsockPort } from "./winsock-port.ts";
 
 /** Where Linux is not: its own port offers far more (see port.ts). */
-const BACK_ENDS: Readonly<Record<string, () => SocketPort>> = { win32: openWinsockPort, darwin: openBsdPort, freebsd: openBsdPort };
+const BACK_ENDS: Readonly<Record<string, () => SocketPort>> = {
+  win32: openWinsockPort,
+  darwin: openBsdPort,
+  freebsd: openBsdPort,
+};
 
 let port: SocketPort | null | undefined;
 let why: string | null = null;
 
-/** The port for options of one socket, on every OS of the table in platform.ts; `null` where no native back-end works. Never throws. */
+/**
+ * The port for options of one socket, on every OS of the table in platform.ts; `null` where no
+ * native back-end works. Never throws.
+ */
 export function openSocketPort(): SocketPort | null {
   if (port === undefined) port = Object.hasOwn(BACK_ENDS, process.platform) ? open() : openPort();
   return port;

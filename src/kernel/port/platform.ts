@@ -7,7 +7,10 @@ interface TimeOption {
   readonly largestMs: number;
 }
 
-/** What one OS calls the options of a TCP socket. Numbers from its own headers; `null` where it has no such thing. */
+/**
+ * What one OS calls the options of a TCP socket. Numbers from its own headers; `null` where it has
+ * no such thing.
+ */
 export interface PlatformTable {
   readonly solSocket: number;
   readonly soKeepalive: number;
@@ -17,7 +20,10 @@ export interface PlatformTable {
   readonly idle: TimeOption;
   readonly interval: TimeOption;
   readonly count: { readonly name: string; readonly option: number; readonly largest: number };
-  /** Bounds data in flight; the newest first, older versions know the later ones. docs/platforms.md: how differently each OS counts it. */
+  /**
+   * Bounds data in flight; the newest first, older versions know the later ones. docs/platforms.md:
+   * how differently each OS counts it.
+   */
   readonly userTimeout: readonly TimeOption[];
   readonly tcpInfo: { readonly name: string; readonly option: number } | null;
   readonly addressFamily: { readonly inet: number; readonly inet6: number };
@@ -31,7 +37,12 @@ const LINUX_LARGEST_MS = 32_767 * SECOND;
 /** Others keep ms in a signed 32-bit number. */
 const LARGEST_MS = Math.floor(0x7fff_ffff / SECOND) * SECOND;
 
-const time = (name: string, option: number, unitMs: number = SECOND, largestMs: number = LARGEST_MS): TimeOption => ({
+const time = (
+  name: string,
+  option: number,
+  unitMs: number = SECOND,
+  largestMs: number = LARGEST_MS,
+): TimeOption => ({
   name,
   option,
   unitMs,
@@ -62,7 +73,8 @@ export const PLATFORMS: Readonly<Record<PlatformName, PlatformTable>> = {
     idle: time("TCP_KEEPALIVE", 0x10),
     interval: time("TCP_KEEPINTVL", 0x101),
     count: { name: "TCP_KEEPCNT", option: 0x102, largest: 127 },
-    // Seconds, unlike TCP_USER_TIMEOUT; counted from the first retransmission, and looked at only when a retransmission is due.
+    // Seconds, unlike TCP_USER_TIMEOUT; counted from the first retransmission, and looked at only
+    // when a retransmission is due.
     userTimeout: [time("TCP_RXT_CONNDROPTIME", 0x80)],
     tcpInfo: { name: "TCP_CONNECTION_INFO", option: 0x106 },
     addressFamily: { inet: 2, inet6: 30 },
@@ -80,7 +92,8 @@ export const PLATFORMS: Readonly<Record<PlatformName, PlatformTable>> = {
     tcpInfo: { name: "TCP_INFO", option: 32 },
     addressFamily: { inet: 2, inet6: 28 },
   },
-  // ws2ipdef.h and winsock2.h. TCP_KEEPIDLE, TCP_KEEPINTVL since Windows 10 1709, TCP_KEEPCNT since 1703.
+  // ws2ipdef.h and winsock2.h. TCP_KEEPIDLE, TCP_KEEPINTVL since Windows 10 1709, TCP_KEEPCNT since
+  // 1703.
   win32: {
     solSocket: 0xffff,
     soKeepalive: 8,
@@ -96,7 +109,10 @@ export const PLATFORMS: Readonly<Record<PlatformName, PlatformTable>> = {
   },
 };
 
-/** Where nothing is known of a system, nothing is done natively; the table is then Linux's, and never used. */
+/**
+ * Where nothing is known of a system, nothing is done natively; the table is then Linux's, and
+ * never used.
+ */
 export const platform: PlatformTable = tableOf(process.platform) ?? PLATFORMS.linux;
 
 export function tableOf(name: string): PlatformTable | null {

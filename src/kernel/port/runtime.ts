@@ -1,4 +1,7 @@
-/** The first versions with a way to the descriptor of a connection, found by trying; those before are Bun 1.3.14 and Deno 2.7.14. */
+/**
+ * The first versions with a way to the descriptor of a connection, found by trying; those before
+ * are Bun 1.3.14 and Deno 2.7.14.
+ */
 const TELLS_DESCRIPTORS = { bun: [1, 4], deno: [2, 8] } as const;
 
 /** Why a runtime other than Node gives no descriptors, in words; `null` when it does. */

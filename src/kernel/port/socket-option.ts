@@ -6,14 +6,22 @@ import type { SocketPort } from "./socket-port.ts";
 const value = new Uint8Array(4);
 const view = new DataView(value.buffer);
 
-/** The port, where a missing one is the caller's error. @throws HalfOpenError `ERR_NOT_SUPPORTED` */
+/**
+ * The port, where a missing one is the caller's error. @throws HalfOpenError `ERR_NOT_SUPPORTED`
+ */
 export function requirePort(): SocketPort {
   const port = openSocketPort();
   if (port) return port;
-  throw new HalfOpenError("ERR_NOT_SUPPORTED", `this needs a native back-end, and there is none: ${whyNoSocketPort()}. See capabilities()`);
+  throw new HalfOpenError(
+    "ERR_NOT_SUPPORTED",
+    `this needs a native back-end, and there is none: ${whyNoSocketPort()}. See capabilities()`,
+  );
 }
 
-/** Reads an integer option; `null` where the kernel does not know it. @throws HalfOpenError `ERR_SOCKET_OPTION` */
+/**
+ * Reads an integer option; `null` where the kernel does not know it. @throws HalfOpenError
+ * `ERR_SOCKET_OPTION`
+ */
 export function readInt(fd: number, level: number, option: number, name: string): number | null {
   const result = requirePort().getsockopt(fd, level, option, value);
   if (result === -platform.unknownOption) return null;
@@ -21,8 +29,17 @@ export function readInt(fd: number, level: number, option: number, name: string)
   return view.getInt32(0, true);
 }
 
-/** Sets an integer option. Returns `false` where the kernel does not know it. @throws HalfOpenError `ERR_SOCKET_OPTION` */
-export function writeInt(fd: number, level: number, option: number, name: string, to: number): boolean {
+/**
+ * Sets an integer option. Returns `false` where the kernel does not know it. @throws HalfOpenError
+ * `ERR_SOCKET_OPTION`
+ */
+export function writeInt(
+  fd: number,
+  level: number,
+  option: number,
+  name: string,
+  to: number,
+): boolean {
   view.setInt32(0, to, true);
   const result = requirePort().setsockopt(fd, level, option, value);
   if (result === -platform.unknownOption) return false;

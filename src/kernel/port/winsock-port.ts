@@ -1,7 +1,10 @@
 import { loadKoffi } from "./load-koffi.ts";
 import type { SocketPort } from "./socket-port.ts";
 
-/** What Windows needs beside the usual: Node hides the SOCKET there, so it is found by its addresses. */
+/**
+ * What Windows needs beside the usual: Node hides the SOCKET there, so it is found by its
+ * addresses.
+ */
 export interface WinsockPort extends SocketPort {
   /** Fills `into` with a sockaddr and returns its length. */
   getsockname(socket: number, into: Uint8Array): number;
@@ -15,14 +18,19 @@ interface Library {
   func(declaration: string): Call;
 }
 
-/** ws2_32.dll through koffi. SOCKET is a handle value and fits a double. @throws when koffi cannot be loaded */
+/**
+ * ws2_32.dll through koffi. SOCKET is a handle value and fits a double. @throws when koffi cannot
+ * be loaded
+ */
 export function openWinsockPort(): WinsockPort {
   const koffi = loadKoffi() as { load(path: string): Library };
   const ws2 = koffi.load("ws2_32.dll");
   const length = new Int32Array(1);
   const returned = new Uint32Array(1);
   const declared = {
-    getsockopt: ws2.func("int __stdcall getsockopt(uintptr_t, int, int, _Out_ uint8_t *, _Inout_ int *)"),
+    getsockopt: ws2.func(
+      "int __stdcall getsockopt(uintptr_t, int, int, _Out_ uint8_t *, _Inout_ int *)",
+    ),
     setsockopt: ws2.func("int __stdcall setsockopt(uintptr_t, int, int, const uint8_t *, int)"),
     getsockname: ws2.func("int __stdcall getsockname(uintptr_t, _Out_ uint8_t *, _Inout_ int *)"),
     getpeername: ws2.func("int __stdcall getpeername(uintptr_t, _Out_ uint8_t *, _Inout_ int *)"),
@@ -33,7 +41,8 @@ export function openWinsockPort(): WinsockPort {
     close: ws2.func("int __stdcall closesocket(uintptr_t)"),
     lastError: ws2.func("int __stdcall WSAGetLastError()"),
   };
-  const checked = (result: number): number => (result === -1 ? -(declared.lastError() || 1) : result);
+  const checked = (result: number): number =>
+    result === -1 ? -(declared.lastError() || 1) : result;
   const sized = (result: number): number => (result < 0 ? checked(result) : (length[0] ?? 0));
   return {
     backEnd: "koffi",
@@ -42,7 +51,8 @@ export function openWinsockPort(): WinsockPort {
       length[0] = value.length;
       return sized(declared.getsockopt(fd, level, option, value, length));
     },
-    setsockopt: (fd, level, option, value) => checked(declared.setsockopt(fd, level, option, value, value.length)),
+    setsockopt: (fd, level, option, value) =>
+      checked(declared.setsockopt(fd, level, option, value, value.length)),
     getsockname(socket, into) {
       length[0] = into.length;
       return sized(declared.getsockname(socket, into, length));
@@ -53,7 +63,17 @@ export function openWinsockPort(): WinsockPort {
     },
     ioctl(fd, request, argument) {
       returned[0] = 0;
-      const result = declared.ioctl(fd, request, argument.slice(), argument.length, argument, argument.length, returned, null, null);
+      const result = declared.ioctl(
+        fd,
+        request,
+        argument.slice(),
+        argument.length,
+        argument,
+        argument.length,
+        returned,
+        null,
+        null,
+      );
       return result === -1 ? checked(result) : (returned[0] ?? 0);
     },
     socket(domain, type, protocol) {

@@ -3,14 +3,20 @@ import { openPort } from "../port/open-port.ts";
 import { SO_COOKIE, SOL_SOCKET } from "../port/platform-linux.ts";
 import type { SystemPort } from "../port/port.ts";
 
-/** What Deno's handle of a connection has in the place of Node's `fd`: a duplicate of the descriptor, to be sent to another process. */
+/**
+ * What Deno's handle of a connection has in the place of Node's `fd`: a duplicate of the
+ * descriptor, to be sent to another process.
+ */
 export interface DenoHandle {
   fdForIpc?(): number;
   /** The connection's, on a TLS handle. */
   readonly _parent?: DenoHandle | null;
 }
 
-/** The search upwards ends behind this many closed descriptors: the lowest free number is always taken first. */
+/**
+ * The search upwards ends behind this many closed descriptors: the lowest free number is always
+ * taken first.
+ */
 const GAP = 1024;
 
 const known = new WeakMap<DenoHandle, number>();
@@ -18,8 +24,9 @@ const cookie = new BigUint64Array(1);
 const cookieBytes = new Uint8Array(cookie.buffer);
 
 /**
- * The descriptor of a connection under Deno on Linux: the one that means the same socket as the duplicate, which is closed at once. It is
- * the connection's as long as its net.Socket has the handle. -1 on every other runtime, and before the connection exists.
+ * The descriptor of a connection under Deno on Linux: the one that means the same socket as the
+ * duplicate, which is closed at once. It is the connection's as long as its net.Socket has the
+ * handle. -1 on every other runtime, and before the connection exists.
  */
 export function denoDescriptorOf(handle: DenoHandle): number {
   const stream = handle.fdForIpc ? handle : handle._parent;
@@ -42,7 +49,8 @@ function originalOf(port: SystemPort, duplicate: number): number {
   const wanted = cookieOf(port, duplicate);
   if (typeof wanted !== "bigint") return -1;
   // A new connection has one of the last numbers before its duplicate.
-  for (let descriptor = duplicate - 1; descriptor >= 0; descriptor--) if (cookieOf(port, descriptor) === wanted) return descriptor;
+  for (let descriptor = duplicate - 1; descriptor >= 0; descriptor--)
+    if (cookieOf(port, descriptor) === wanted) return descriptor;
   for (let descriptor = duplicate + 1, closed = 0; closed < GAP; descriptor++) {
     const seen = cookieOf(port, descriptor);
     if (seen === wanted) return descriptor;

@@ -12,8 +12,10 @@ const NAME_BYTES = 11;
 const TARGET_BYTES = 32;
 
 /**
- * What the descriptors of a process are, as the links of /proc/PID/fd tell. They are read relative to the opened folder and as bytes:
- * 2.9 µs a descriptor on 6.18, of which the kernel takes 2.4; `readlinkSync()` with a path from the root takes 4.6.
+ * What the descriptors of a process are, as the links of /proc/PID/fd tell. They are read relative
+ * to the opened folder and as bytes:
+ * 2.9 µs a descriptor on 6.18, of which the kernel takes 2.4; `readlinkSync()` with a path from the
+ * root takes 4.6.
  */
 export class DescriptorLinks {
   readonly #port: SystemPort;
@@ -26,7 +28,10 @@ export class DescriptorLinks {
     this.#folder = folder;
   }
 
-  /** `hidden`: another user's process, without CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH; `gone`: it ended. */
+  /**
+   * `hidden`: another user's process, without CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH; `gone`: it
+   * ended.
+   */
   static open(port: SystemPort, pid: number): DescriptorLinks | "hidden" | "gone" {
     try {
       return new DescriptorLinks(port, openSync(folderOf(pid), "r"));
@@ -35,14 +40,18 @@ export class DescriptorLinks {
     }
   }
 
-  /** The inode of the socket behind a descriptor; 0 for what is no socket, -1 for what is no descriptor. */
+  /**
+   * The inode of the socket behind a descriptor; 0 for what is no socket, -1 for what is no
+   * descriptor.
+   */
   socketInode(fd: number): number {
     const target = this.#target;
     const length = this.#read(fd);
     if (length < 0) return NO_DESCRIPTOR;
     if (!this.#begins(length, SOCKET_LINK)) return 0;
     let inode = 0;
-    for (let i = SOCKET_LINK.length; i < length && target[i] !== CLOSING_BRACKET; i++) inode = 10 * inode + (target[i] as number) - DIGIT_0;
+    for (let i = SOCKET_LINK.length; i < length && target[i] !== CLOSING_BRACKET; i++)
+      inode = 10 * inode + (target[i] as number) - DIGIT_0;
     return inode;
   }
 
@@ -69,7 +78,8 @@ export class DescriptorLinks {
     let digits = 1;
     for (let rest = fd; rest >= 10; rest = Math.floor(rest / 10)) digits++;
     this.#name[digits] = 0;
-    for (let rest = fd; digits > 0; rest = Math.floor(rest / 10)) this.#name[--digits] = DIGIT_0 + (rest % 10);
+    for (let rest = fd; digits > 0; rest = Math.floor(rest / 10))
+      this.#name[--digits] = DIGIT_0 + (rest % 10);
   }
 }
 
@@ -82,7 +92,10 @@ export function listDescriptors(pid: number): number[] {
   }
 }
 
-/** How many descriptors a process has: the size of /proc/PID/fd since Linux 6.2 (fs/proc/fd.c), 0 before and where it cannot be seen. */
+/**
+ * How many descriptors a process has: the size of /proc/PID/fd since Linux 6.2 (fs/proc/fd.c), 0
+ * before and where it cannot be seen.
+ */
 export function countDescriptors(pid: number): number {
   try {
     return statSync(folderOf(pid)).size;
@@ -94,7 +107,9 @@ export function countDescriptors(pid: number): number {
 /** Every descriptor of a process is below this number; 0 when it is not told. */
 export function descriptorLimit(pid: number): number {
   try {
-    return Number(/^FDSize:\s*(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1] ?? 0);
+    return Number(
+      /^FDSize:\s*(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1] ?? 0,
+    );
   } catch {
     return 0;
   }

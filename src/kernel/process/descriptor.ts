@@ -10,8 +10,9 @@ interface Handle extends DenoHandle {
 }
 
 /**
- * The net.Socket behind what a caller has. An http2 session shows its socket through a proxy that refuses `destroy`, but binds
- * other methods to the real socket, and `off` returns what it is bound to.
+ * The net.Socket behind what a caller has. An http2 session shows its socket through a proxy that
+ * refuses `destroy`, but binds other methods to the real socket, and `off` returns what it is bound
+ * to.
  *
  * @throws HalfOpenError `ERR_NOT_SUPPORTED`
  */
@@ -27,7 +28,8 @@ export function realSocketOf(candidate: unknown): Socket {
 
 /**
  * The descriptor of a connected TCP socket.
- * @throws HalfOpenError `ERR_NOT_SUPPORTED` for what is no TCP socket, `ERR_NOT_CONNECTED` for one without a connection
+ * @throws HalfOpenError `ERR_NOT_SUPPORTED` for what is no TCP socket, `ERR_NOT_CONNECTED` for one
+ * without a connection
  */
 export function descriptorOf(candidate: unknown): number {
   const socket = realSocketOf(candidate);
@@ -46,11 +48,18 @@ export function descriptorOf(candidate: unknown): number {
   }
   const fd = descriptorBehind(handle);
   if (fd >= 0) return fd;
-  if (socket.connecting) throw new HalfOpenError("ERR_NOT_CONNECTED", "the socket is still connecting; wait for 'connect'");
+  if (socket.connecting)
+    throw new HalfOpenError(
+      "ERR_NOT_CONNECTED",
+      "the socket is still connecting; wait for 'connect'",
+    );
   const winsock = openedWinsock();
   const found = winsock ? socketHandleOf(winsock, socket) : -1;
   if (found >= 0) return found;
-  throw new HalfOpenError("ERR_NOT_SUPPORTED", "the socket has no descriptor: it is TLS over a stream; pass the net.Socket underneath");
+  throw new HalfOpenError(
+    "ERR_NOT_SUPPORTED",
+    "the socket has no descriptor: it is TLS over a stream; pass the net.Socket underneath",
+  );
 }
 
 /** Whether it is, or is about to connect to, a Unix-domain socket or a named pipe. */

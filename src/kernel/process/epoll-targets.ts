@@ -3,7 +3,9 @@ import { readFileSync } from "node:fs";
 const FIRST_LINE = new TextEncoder().encode("\ntfd:");
 const INODE_BYTES = "ino:".length;
 const NEWLINE = 0x0a;
-/** No word before "ino:" has one, but for the digits of numbers in base 16, which have none either. */
+/**
+ * No word before "ino:" has one, but for the digits of numbers in base 16, which have none either.
+ */
 const LETTER_I = 0x69;
 const SPACE = 0x20;
 const DIGIT_0 = 0x30;
@@ -11,25 +13,36 @@ const DIGIT_9 = 0x39;
 const LETTER_A = 0x61;
 
 /**
- * Tells of every descriptor that an epoll instance watches, with the inode of what it was when it was added; fs/eventpoll.c,
- * ep_show_fdinfo(). One read for all connections of an event loop, 1.5 µs each on 6.18, where the link of a descriptor takes 3 to 10.
- * A descriptor may have been given to something else since: whoever acts on it looks again. While the kernel writes, the loop waits.
+ * Tells of every descriptor that an epoll instance watches, with the inode of what it was when it
+ * was added; fs/eventpoll.c, ep_show_fdinfo(). One read for all connections of an event loop, 1.5
+ * µs each on 6.18, where the link of a descriptor takes 3 to 10. A descriptor may have been given
+ * to something else since: whoever acts on it looks again. While the kernel writes, the loop waits.
  */
-export function epollTargets(pid: number, epollFd: number, onTarget: (fd: number, inode: number) => void): void {
+export function epollTargets(
+  pid: number,
+  epollFd: number,
+  onTarget: (fd: number, inode: number) => void,
+): void {
   let text: Buffer;
   try {
     text = readFileSync(`/proc/${pid}/fdinfo/${epollFd}`);
   } catch {
     return; // closed meanwhile, or hidden
   }
-  // "tfd: %8d events: %8x data: %16llx  pos:%lli ino:%lx sdev:%x": read byte by byte, since a call for each word costs more than the words.
+  // "tfd: %8d events: %8x data: %16llx  pos:%lli ino:%lx sdev:%x": read byte by byte, since a call
+  // for each word costs more than the words.
   let at = text.indexOf(FIRST_LINE);
   if (at < 0) return;
   while (at < text.length) {
     at += FIRST_LINE.length;
     while (text[at] === SPACE) at++;
     let fd = 0;
-    for (let digit = text[at] as number; digit >= DIGIT_0 && digit <= DIGIT_9; digit = text[++at] as number) fd = 10 * fd + digit - DIGIT_0;
+    for (
+      let digit = text[at] as number;
+      digit >= DIGIT_0 && digit <= DIGIT_9;
+      digit = text[++at] as number
+    )
+      fd = 10 * fd + digit - DIGIT_0;
     while (at < text.length && text[at] !== NEWLINE && text[at] !== LETTER_I) at++;
     if (text[at] !== LETTER_I) return; // a kernel before 4.13 does not tell the inode
     onTarget(fd, hexadecimal(text, at + INODE_BYTES));

@@ -3,8 +3,9 @@ import { COOKIE_BYTES, SO_COOKIE, SOL_SOCKET } from "../port/platform-linux.ts";
 import type { SystemPort } from "../port/port.ts";
 
 /**
- * Another process, held by a descriptor that never means a later process with the same number (pidfd_open, Linux >= 5.3).
- * Through it its sockets can be duplicated (pidfd_getfd, >= 5.6): by the same user, or with CAP_SYS_PTRACE.
+ * Another process, held by a descriptor that never means a later process with the same number
+ * (pidfd_open, Linux >= 5.3). Through it its sockets can be duplicated (pidfd_getfd, >= 5.6): by
+ * the same user, or with CAP_SYS_PTRACE.
  */
 export class ForeignProcess {
   readonly pid: number;
@@ -18,18 +19,23 @@ export class ForeignProcess {
     this.#pidfd = pidfd;
   }
 
-  /** A negative number is -errno: ESRCH when the process is gone, ENOSYS on old kernels and in some sandboxes. */
+  /**
+   * A negative number is -errno: ESRCH when the process is gone, ENOSYS on old kernels and in some
+   * sandboxes.
+   */
   static open(port: SystemPort, pid: number): ForeignProcess | number {
     const pidfd = port.pidfdOpen(pid, 0);
     return pidfd < 0 ? pidfd : new ForeignProcess(port, pid, pidfd);
   }
 
   /**
-   * Runs `work` with a duplicate of the process's descriptor `fd`, if that is the socket with this cookie: descriptors are reused
-   * between looking and acting. Synchronous, and closed at once: as long as we hold the duplicate, the process's own close() sends
-   * no FIN (measured on 6.18). Options set on the duplicate are the socket's own; file flags must never be touched.
+   * Runs `work` with a duplicate of the process's descriptor `fd`, if that is the socket with this
+   * cookie: descriptors are reused between looking and acting. Synchronous, and closed at once: as
+   * long as we hold the duplicate, the process's own close() sends no FIN (measured on 6.18).
+   * Options set on the duplicate are the socket's own; file flags must never be touched.
    *
-   * Returns what `work` returned, or -errno: EPERM, ENOSYS, ESRCH; EBADF also when the descriptor is another socket by now.
+   * Returns what `work` returned, or -errno: EPERM, ENOSYS, ESRCH; EBADF also when the descriptor
+   * is another socket by now.
    */
   withSocket<T>(fd: number, cookie: Uint8Array, work: (duplicate: number) => T): T | number {
     const duplicate = this.#port.pidfdGetfd(this.#pidfd, fd, 0);

@@ -8,8 +8,9 @@ const SOCK_CLOEXEC = 0o2000000;
 const PATH_BYTES = 108;
 
 /**
- * Tells the service manager how it goes, as sd_notify(3) does: one datagram to the socket named by NOTIFY_SOCKET. Node has no Unix
- * datagrams, hence the port. Returns 0, or the errno; ENAMETOOLONG for a path that no address holds.
+ * Tells the service manager how it goes, as sd_notify(3) does: one datagram to the socket named by
+ * NOTIFY_SOCKET. Node has no Unix datagrams, hence the port. Returns 0, or the errno; ENAMETOOLONG
+ * for a path that no address holds.
  */
 export function notifyService(port: SystemPort, path: string, state: string): number {
   const name = Buffer.from(path.startsWith("@") ? `\0${path.slice(1)}` : path);

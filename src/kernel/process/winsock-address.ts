@@ -9,8 +9,9 @@ const MAPPED = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
 export const SOCKADDR_BYTES = 128;
 
 /**
- * Whether a sockaddr_in or sockaddr_in6 (family u16 in the machine's order, port in the network's, address at 4 or 8) is this
- * address and port. IPv4 inside IPv6 is IPv4: a dual-stack listener accepts it as that.
+ * Whether a sockaddr_in or sockaddr_in6 (family u16 in the machine's order, port in the network's,
+ * address at 4 or 8) is this address and port. IPv4 inside IPv6 is IPv4: a dual-stack listener
+ * accepts it as that.
  */
 export function isSockaddrOf(sockaddr: Uint8Array, address: string, port: number): boolean {
   const family = (sockaddr[0] ?? 0) | ((sockaddr[1] ?? 0) << 8);

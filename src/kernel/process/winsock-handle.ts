@@ -2,10 +2,16 @@ import type { Socket } from "node:net";
 import type { WinsockPort } from "../port/winsock-port.ts";
 import { isSockaddrOf, SOCKADDR_BYTES } from "./winsock-address.ts";
 
-/** Handle values are multiples of 4 and reused low first (Windows Internals, "Handles"); 16 times the sockets a process of ours was seen with. */
+/**
+ * Handle values are multiples of 4 and reused low first (Windows Internals, "Handles"); 16 times
+ * the sockets a process of ours was seen with.
+ */
 const LAST_HANDLE = 1 << 20;
 const STEP = 4;
-/** A walk ends when this many values behind the last known socket held none: a big process has its handles close together. */
+/**
+ * A walk ends when this many values behind the last known socket held none: a big process has its
+ * handles close together.
+ */
 const GAP = 1 << 15;
 
 const found = new WeakMap<Socket, number>();
@@ -13,8 +19,9 @@ const sockaddr = new Uint8Array(SOCKADDR_BYTES);
 let lastFound = 0;
 
 /**
- * The SOCKET of a connected net.Socket, which Node does not tell on Windows: handle values are walked until one has this local and
- * this remote address. -1 when there is none. A known one is confirmed by both ends again, since a value may have been reused.
+ * The SOCKET of a connected net.Socket, which Node does not tell on Windows: handle values are
+ * walked until one has this local and this remote address. -1 when there is none. A known one is
+ * confirmed by both ends again, since a value may have been reused.
  */
 export function socketHandleOf(port: WinsockPort, socket: Socket): number {
   const known = found.get(socket);
@@ -47,7 +54,14 @@ function keep(handle: number): number {
 
 function isSocketOf(port: WinsockPort, handle: number, socket: Socket): boolean {
   const { localAddress, localPort, remoteAddress, remotePort } = socket;
-  if (localAddress === undefined || localPort === undefined || remoteAddress === undefined || remotePort === undefined) return false;
-  if (port.getpeername(handle, sockaddr) < 0 || !isSockaddrOf(sockaddr, remoteAddress, remotePort)) return false;
+  if (
+    localAddress === undefined ||
+    localPort === undefined ||
+    remoteAddress === undefined ||
+    remotePort === undefined
+  )
+    return false;
+  if (port.getpeername(handle, sockaddr) < 0 || !isSockaddrOf(sockaddr, remoteAddress, remotePort))
+    return false;
   return port.getsockname(handle, sockaddr) >= 0 && isSockaddrOf(sockaddr, localAddress, localPort);
 }

@@ -1,6 +1,9 @@
 import { readSysctl } from "../options/sysctl-linux.ts";
 
-/** The system-wide settings that a connection without its own obeys. They belong to the network namespace, not to the machine. */
+/**
+ * The system-wide settings that a connection without its own obeys. They belong to the network
+ * namespace, not to the machine.
+ */
 export interface SystemDefaults {
   readonly keepaliveIdleMs: number;
   readonly keepaliveIntervalMs: number;
@@ -10,7 +13,10 @@ export interface SystemDefaults {
   readonly synRetries: number;
   /** SYN retransmissions before their spacing doubles; 0 before Linux 6.5. */
   readonly synLinearTimeouts: number;
-  /** Timeouts before an orphan (closed by its program) is given up; 0 means 8 (tcp_timer.c, tcp_orphan_retries). */
+  /**
+   * Timeouts before an orphan (closed by its program) is given up; 0 means 8 (tcp_timer.c,
+   * tcp_orphan_retries).
+   */
   readonly orphanRetries: number;
   /** Cap on retransmission backoff; Linux >= 6.15 can change it. */
   readonly rtoMaxMs: number;
@@ -18,9 +24,13 @@ export interface SystemDefaults {
   readonly finTimeoutMs: number;
 }
 
-/** Of this thread's network namespace; what is hidden has the kernel's own default (include/net/tcp.h). */
+/**
+ * Of this thread's network namespace; what is hidden has the kernel's own default
+ * (include/net/tcp.h).
+ */
 export function readSystemDefaults(): SystemDefaults {
-  const read = (name: string, otherwise: number): number => readSysctl(`net/ipv4/${name}`) ?? otherwise;
+  const read = (name: string, otherwise: number): number =>
+    readSysctl(`net/ipv4/${name}`) ?? otherwise;
   return {
     keepaliveIdleMs: read("tcp_keepalive_time", 7200) * 1000,
     keepaliveIntervalMs: read("tcp_keepalive_intvl", 75) * 1000,

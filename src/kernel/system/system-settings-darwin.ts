@@ -1,7 +1,15 @@
 import { HalfOpenError } from "../../core/errors.ts";
-import type { RunProgram, SystemChange, SystemSetting, SystemSettingsStore } from "./system-settings-store.ts";
+import type {
+  RunProgram,
+  SystemChange,
+  SystemSetting,
+  SystemSettingsStore,
+} from "./system-settings-store.ts";
 
-/** bsd/netinet/tcp_timer.c. Times in ms, unlike the socket options, which are seconds. From the sources, not run here. */
+/**
+ * bsd/netinet/tcp_timer.c. Times in ms, unlike the socket options, which are seconds. From the
+ * sources, not run here.
+ */
 const NAMES: Readonly<Record<Exclude<SystemSetting, "dataRetries">, string>> = {
   idleMs: "net.inet.tcp.keepidle",
   intervalMs: "net.inet.tcp.keepintvl",
@@ -20,7 +28,12 @@ export function darwinSettings(run: RunProgram): SystemSettingsStore {
         const text = run("sysctl", ["-n", name]).trim();
         return /^\d+$/.test(text) ? Number(text) : null;
       };
-      return { idleMs: read(NAMES.idleMs), intervalMs: read(NAMES.intervalMs), count: read(NAMES.count), dataRetries: null };
+      return {
+        idleMs: read(NAMES.idleMs),
+        intervalMs: read(NAMES.intervalMs),
+        count: read(NAMES.count),
+        dataRetries: null,
+      };
     },
     write(change) {
       for (const assignment of assignments(change)) runAsRoot(run, ["-w", assignment]);
@@ -36,7 +49,11 @@ export function darwinSettings(run: RunProgram): SystemSettingsStore {
 
 function assignments(change: SystemChange): string[] {
   return Object.entries(change).map(([setting, value]) => {
-    if (setting === "dataRetries") throw new HalfOpenError("ERR_NOT_SUPPORTED", "macOS has no setting for the retransmissions of data");
+    if (setting === "dataRetries")
+      throw new HalfOpenError(
+        "ERR_NOT_SUPPORTED",
+        "macOS has no setting for the retransmissions of data",
+      );
     return `${NAMES[setting as keyof typeof NAMES]}=${value}`;
   });
 }
@@ -45,6 +62,8 @@ function runAsRoot(run: RunProgram, args: readonly string[]): void {
   try {
     run("sysctl", args);
   } catch (cause) {
-    throw new HalfOpenError("ERR_PERMISSION", `sysctl ${args.join(" ")} failed; run it as root`, { cause });
+    throw new HalfOpenError("ERR_PERMISSION", `sysctl ${args.join(" ")} failed; run it as root`, {
+      cause,
+    });
   }
 }

@@ -1,7 +1,12 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { HalfOpenError } from "../../core/errors.ts";
-import type { SystemChange, SystemSetting, SystemSettings, SystemSettingsStore } from "./system-settings-store.ts";
+import type {
+  SystemChange,
+  SystemSetting,
+  SystemSettings,
+  SystemSettingsStore,
+} from "./system-settings-store.ts";
 
 interface Sysctl {
   readonly file: string;
@@ -10,7 +15,10 @@ interface Sysctl {
   readonly most: number;
 }
 
-/** net/ipv4/sysctl_net_ipv4.c; the limits of the keepalive ones are those of the socket options (include/net/tcp.h). */
+/**
+ * net/ipv4/sysctl_net_ipv4.c; the limits of the keepalive ones are those of the socket options
+ * (include/net/tcp.h).
+ */
 const SYSCTLS: Readonly<Record<SystemSetting, Sysctl>> = {
   idleMs: { file: "tcp_keepalive_time", unitMs: 1000, most: 32_767 },
   intervalMs: { file: "tcp_keepalive_intvl", unitMs: 1000, most: 32_767 },
@@ -19,7 +27,10 @@ const SYSCTLS: Readonly<Record<SystemSetting, Sysctl>> = {
 };
 const PERSISTENT = "90-halfopen.conf";
 
-/** `directory` holds the sysctls of this network namespace, `persistentDirectory` what is applied at boot (sysctl.d(5)). */
+/**
+ * `directory` holds the sysctls of this network namespace, `persistentDirectory` what is applied at
+ * boot (sysctl.d(5)).
+ */
 export function linuxSettings(directory: string, persistentDirectory: string): SystemSettingsStore {
   return {
     names: {
@@ -42,12 +53,16 @@ export function linuxSettings(directory: string, persistentDirectory: string): S
     persist(change) {
       const path = join(persistentDirectory, PERSISTENT);
       const before = attemptRead(path);
-      const lines = (before ?? '# Written by "halfopen system set --persist".').trimEnd().split("\n");
+      const lines = (before ?? '# Written by "halfopen system set --persist".')
+        .trimEnd()
+        .split("\n");
       const undo = entriesOf(change).map(([setting, value]) =>
         setLine(lines, `net.ipv4.${SYSCTLS[setting].file}`, inUnits(setting, value)),
       );
       writeTo(path, `${lines.join("\n")}\n`);
-      return before === null ? `rm ${path}` : `sed -i ${undo.map((expression) => `-e '${expression}'`).join(" ")} ${path}`;
+      return before === null
+        ? `rm ${path}`
+        : `sed -i ${undo.map((expression) => `-e '${expression}'`).join(" ")} ${path}`;
     },
   };
 }
@@ -58,7 +73,12 @@ function readAll(directory: string): SystemSettings {
     const text = attemptRead(join(directory, file))?.trim() ?? "";
     return /^\d+$/.test(text) ? Number(text) * unitMs : null;
   };
-  return { idleMs: read("idleMs"), intervalMs: read("intervalMs"), count: read("count"), dataRetries: read("dataRetries") };
+  return {
+    idleMs: read("idleMs"),
+    intervalMs: read("intervalMs"),
+    count: read("count"),
+    dataRetries: read("dataRetries"),
+  };
 }
 
 /** @throws HalfOpenError `ERR_OPTION_RANGE` */
@@ -77,8 +97,9 @@ function entriesOf(change: SystemChange): [SystemSetting, number][] {
 }
 
 /**
- * Sets `name`, in place of the value that an earlier change made persistent. All other lines stay, whoever wrote them. Returns what undoes it, for
- * sed: numbers and our own names, so that nothing of the file gets into the command.
+ * Sets `name`, in place of the value that an earlier change made persistent. All other lines stay,
+ * whoever wrote them. Returns what undoes it, for sed: numbers and our own names, so that nothing
+ * of the file gets into the command.
  */
 function setLine(lines: string[], name: string, value: number): string {
   const isOurs = new RegExp(`^\\s*${name.replaceAll(".", "\\.")}\\s*=\\s*(\\d+)\\s*$`);
@@ -105,10 +126,18 @@ function writeTo(path: string, text: string): void {
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
     if (code === "EACCES" || code === "EPERM" || code === "EROFS") {
-      throw new HalfOpenError("ERR_PERMISSION", `${path} may not be written (${code}); run as root, outside of a read-only container`, {
-        cause,
-      });
+      throw new HalfOpenError(
+        "ERR_PERMISSION",
+        `${path} may not be written (${code}); run as root, outside of a read-only container`,
+        {
+          cause,
+        },
+      );
     }
-    throw new HalfOpenError("ERR_NOT_SUPPORTED", `${path} could not be written: ${code ?? String(cause)}`, { cause });
+    throw new HalfOpenError(
+      "ERR_NOT_SUPPORTED",
+      `${path} could not be written: ${code ?? String(cause)}`,
+      { cause },
+    );
   }
 }

@@ -1,4 +1,7 @@
-/** The system-wide numbers that decide for connections without settings of their own. Times in ms; `null` = this system has no such setting. */
+/**
+ * The system-wide numbers that decide for connections without settings of their own. Times in ms;
+ * `null` = this system has no such setting.
+ */
 export interface SystemSettings {
   /** Silence before the first keepalive probe. */
   readonly idleMs: number | null;
@@ -19,9 +22,15 @@ export interface SystemSettingsStore {
   /** What the system does that the numbers do not say. */
   readonly notes: readonly string[];
   read(): SystemSettings;
-  /** Changes the running system. @throws HalfOpenError `ERR_PERMISSION`, `ERR_OPTION_RANGE`, `ERR_NOT_SUPPORTED` */
+  /**
+   * Changes the running system. @throws HalfOpenError `ERR_PERMISSION`, `ERR_OPTION_RANGE`,
+   * `ERR_NOT_SUPPORTED`
+   */
   write(change: SystemChange): void;
-  /** Makes the change outlive a restart, and returns the command that takes that back; `null` where undoing the change does. @throws HalfOpenError */
+  /**
+   * Makes the change outlive a restart, and returns the command that takes that back; `null` where
+   * undoing the change does. @throws HalfOpenError
+   */
   persist(change: SystemChange): string | null;
 }
 

@@ -9,5 +9,8 @@ export function systemSettings(platform: NodeJS.Platform, run: RunProgram): Syst
   if (platform === "linux") return linuxSettings("/proc/sys/net/ipv4", "/etc/sysctl.d");
   if (platform === "darwin") return darwinSettings(run);
   if (platform === "win32") return win32Settings(run);
-  throw new HalfOpenError("ERR_NOT_SUPPORTED", `the system-wide keepalive settings of ${platform} are not known here`);
+  throw new HalfOpenError(
+    "ERR_NOT_SUPPORTED",
+    `the system-wide keepalive settings of ${platform} are not known here`,
+  );
 }

@@ -1,7 +1,10 @@
 import type { TcpInfo } from "../../core/tcp-info.ts";
 import { tcpStateOfBsd } from "./state-bsd.ts";
 
-/** Decodes struct tcp_connection_info (xnu bsd/netinet/tcp.h, 112 bytes). Its times are ms. It tells no age of the last ACK. */
+/**
+ * Decodes struct tcp_connection_info (xnu bsd/netinet/tcp.h, 112 bytes). Its times are ms. It tells
+ * no age of the last ACK.
+ */
 export function decodeDarwinTcpInfo(view: DataView, length: number): TcpInfo {
   const has = (end: number): boolean => length >= end;
   const u32 = (at: number): number => view.getUint32(at, true);

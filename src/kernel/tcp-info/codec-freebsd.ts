@@ -2,8 +2,9 @@ import type { TcpInfo } from "../../core/tcp-info.ts";
 import { tcpStateOfBsd } from "./state-bsd.ts";
 
 /**
- * Decodes struct tcp_info of FreeBSD (sys/netinet/tcp.h), laid out after Linux's but mostly empty: unacked, probes and
- * last_ack_recv are never filled there, so they are `undefined` and not 0. Microseconds become ms here.
+ * Decodes struct tcp_info of FreeBSD (sys/netinet/tcp.h), laid out after Linux's but mostly empty:
+ * unacked, probes and last_ack_recv are never filled there, so they are `undefined` and not 0.
+ * Microseconds become ms here.
  */
 export function decodeFreebsdTcpInfo(view: DataView, length: number): TcpInfo {
   const has = (end: number): boolean => length >= end;

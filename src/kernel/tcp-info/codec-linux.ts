@@ -2,13 +2,15 @@ import type { TcpInfo } from "../../core/tcp-info.ts";
 import { tcpStateOf } from "./state-linux.ts";
 
 /**
- * Decodes struct tcp_info (include/uapi/linux/tcp.h) of any length the kernel gave: 104 bytes on 2.6 up to 280 on 6.18, measured.
- * Fields beyond the end are `undefined`. Microseconds become ms here and nowhere else.
+ * Decodes struct tcp_info (include/uapi/linux/tcp.h) of any length the kernel gave: 104 bytes on
+ * 2.6 up to 280 on 6.18, measured. Fields beyond the end are `undefined`. Microseconds become ms
+ * here and nowhere else.
  */
 export function decodeTcpInfo(view: DataView, length: number): TcpInfo {
   const has = (end: number): boolean => length >= end;
   const u32 = (at: number): number => view.getUint32(at, true);
-  const u64 = (at: number): number => view.getUint32(at, true) + view.getUint32(at + 4, true) * 2 ** 32;
+  const u64 = (at: number): number =>
+    view.getUint32(at, true) + view.getUint32(at + 4, true) * 2 ** 32;
   return {
     state: tcpStateOf(has(1) ? view.getUint8(0) : 0),
     congestionState: has(2) ? view.getUint8(1) : undefined,

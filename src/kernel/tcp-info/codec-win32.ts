@@ -5,8 +5,8 @@ import { tcpStateOfWin32 } from "./state-win32.ts";
 export const TCP_INFO_BYTES = [88, 136, 152] as const;
 
 /**
- * Decodes TCP_INFO_v0 to v2 (mstcpip.h). Windows counts bytes where Linux counts segments, and tells no age of the last ACK: what
- * it does not tell is `undefined`.
+ * Decodes TCP_INFO_v0 to v2 (mstcpip.h). Windows counts bytes where Linux counts segments, and
+ * tells no age of the last ACK: what it does not tell is `undefined`.
  */
 export function decodeWin32TcpInfo(view: DataView, length: number): TcpInfo {
   const has = (end: number): boolean => length >= end;
@@ -20,7 +20,8 @@ export function decodeWin32TcpInfo(view: DataView, length: number): TcpInfo {
     minRttMs: has(28) ? u32(24) / 1000 : undefined,
     bytesInFlight,
     sendWindowBytes: has(40) ? u32(36) : undefined,
-    bytesAcked: has(56) && bytesInFlight !== undefined ? Math.max(0, u64(48) - bytesInFlight) : undefined,
+    bytesAcked:
+      has(56) && bytesInFlight !== undefined ? Math.max(0, u64(48) - bytesInFlight) : undefined,
     bytesReceived: has(64) ? u64(56) : undefined,
     bytesRetransmitted: has(72) ? u32(68) : undefined,
   };

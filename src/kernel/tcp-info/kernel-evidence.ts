@@ -4,14 +4,18 @@ import { platform } from "../port/platform.ts";
 import { IPPROTO_TCP } from "../port/platform-linux.ts";
 
 const SOCK_STREAM = 1;
-/** struct tcp_info as Linux 2.6 had it. Every kernel gives as much; an emulator may not: qemu-user passes the first 4 bytes on (7.2). */
+/**
+ * struct tcp_info as Linux 2.6 had it. Every kernel gives as much; an emulator may not: qemu-user
+ * passes the first 4 bytes on (7.2).
+ */
 const LEAST_BYTES = 104;
 
 let why: string | null | undefined;
 
 /**
- * Why this system tells nothing that a judge of connections could rest on (Linux), in words; `null` when it does. Silence that is not
- * told must not look like silence. Asked once, of a socket of our own.
+ * Why this system tells nothing that a judge of connections could rest on (Linux), in words; `null`
+ * when it does. Silence that is not told must not look like silence. Asked once, of a socket of our
+ * own.
  */
 export function whyNoKernelEvidence(): string | null {
   if (why === undefined) why = found();
@@ -23,9 +27,16 @@ function found(): string | null {
   if (!port) return whyNoPort();
   const fd = port.socket(platform.addressFamily.inet, SOCK_STREAM, 0);
   if (fd < 0) return null; // no descriptor is left to try it on; every kernel itself tells enough
-  const result = port.getsockopt(fd, IPPROTO_TCP, platform.tcpInfo?.option ?? 0, new Uint8Array(512));
+  const result = port.getsockopt(
+    fd,
+    IPPROTO_TCP,
+    platform.tcpInfo?.option ?? 0,
+    new Uint8Array(512),
+  );
   port.close(fd);
   if (result < 0) return `the kernel refuses TCP_INFO (errno ${-result})`;
   const bytes = Math.min(result, maskedTcpInfoBytes());
-  return bytes >= LEAST_BYTES ? null : `this system passes on ${bytes} bytes of struct tcp_info, of at least ${LEAST_BYTES}`;
+  return bytes >= LEAST_BYTES
+    ? null
+    : `this system passes on ${bytes} bytes of struct tcp_info, of at least ${LEAST_BYTES}`;
 }

@@ -6,15 +6,19 @@ import { requirePort } from "../port/socket-option.ts";
 import { decodeTcpInfo } from "./codec-linux.ts";
 import { answeredBetween, heardAgeOf, isUneventful } from "./uneventful-linux.ts";
 
-/** A place holds what decodeTcpInfo reads of struct tcp_info, and behind it how many bytes the kernel gave. */
+/**
+ * A place holds what decodeTcpInfo reads of struct tcp_info, and behind it how many bytes the
+ * kernel gave.
+ */
 const PLACE_BYTES = 256;
 const LENGTH_AT = 248;
 const FIRST_PLACES = 64;
 const TCP_INFO = platform.tcpInfo?.option ?? -1;
 
 /**
- * The last readings of TCP_INFO of many connections (Linux), as the kernel gave them and outside the JavaScript heap: an object for
- * each would be the largest part of what a watched connection costs.
+ * The last readings of TCP_INFO of many connections (Linux), as the kernel gave them and outside
+ * the JavaScript heap: an object for each would be the largest part of what a watched connection
+ * costs.
  */
 class TcpInfoShelf {
   #bytes: Uint8Array = new Uint8Array(FIRST_PLACES * PLACE_BYTES);
@@ -42,7 +46,10 @@ class TcpInfoShelf {
 
   /** Takes a reading; `false` where the descriptor is no TCP socket (any more). */
   read(fd: number): boolean {
-    this.#length = Math.min(this.#longest, requirePort().getsockopt(fd, IPPROTO_TCP, TCP_INFO, this.#taken));
+    this.#length = Math.min(
+      this.#longest,
+      requirePort().getsockopt(fd, IPPROTO_TCP, TCP_INFO, this.#taken),
+    );
     return this.#length >= 0;
   }
 
@@ -65,7 +72,10 @@ class TcpInfoShelf {
 
   /** The reading last put there. */
   kept(place: number): TcpInfo {
-    return decodeTcpInfo(new DataView(this.#bytes.buffer, place * PLACE_BYTES, LENGTH_AT), this.#keptLength(place));
+    return decodeTcpInfo(
+      new DataView(this.#bytes.buffer, place * PLACE_BYTES, LENGTH_AT),
+      this.#keptLength(place),
+    );
   }
 
   /** How long before the kept reading the peer was last heard, in ms. */

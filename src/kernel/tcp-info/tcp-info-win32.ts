@@ -6,11 +6,17 @@ import { decodeWin32TcpInfo, TCP_INFO_BYTES } from "./codec-win32.ts";
 /** mstcpip.h: _WSAIORW(IOC_VENDOR, 39). The input is the version, a DWORD. */
 const SIO_TCP_INFO = 0xd800_0027;
 const LONGEST = Math.max(...TCP_INFO_BYTES);
-/** winerror.h: what a system without the ioctl (before 10 1703, Wine), or without this version of it, answers. */
+/**
+ * winerror.h: what a system without the ioctl (before 10 1703, Wine), or without this version of
+ * it, answers.
+ */
 const WSAEINVAL = 10_022;
 const WSAEOPNOTSUPP = 10_045;
 
-/** Reads SIO_TCP_INFO of a SOCKET, in the highest version there is; a negative number is -WSAGetLastError(). */
+/**
+ * Reads SIO_TCP_INFO of a SOCKET, in the highest version there is; a negative number is
+ * -WSAGetLastError().
+ */
 export function sampleWin32TcpInfo(socket: number): TcpInfo | number {
   const port = openedWinsock();
   const bytes = new Uint8Array(LONGEST);
@@ -18,7 +24,10 @@ export function sampleWin32TcpInfo(socket: number): TcpInfo | number {
   return result < 0 ? result : decodeWin32TcpInfo(new DataView(bytes.buffer), result);
 }
 
-/** Whether this system knows the ioctl, by a socket that need not be connected: the length, or -WSAGetLastError(). */
+/**
+ * Whether this system knows the ioctl, by a socket that need not be connected: the length, or
+ * -WSAGetLastError().
+ */
 export function probeWin32TcpInfo(port: WinsockPort, socket: number): number {
   return read(port, socket, new Uint8Array(LONGEST));
 }

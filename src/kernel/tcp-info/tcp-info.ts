@@ -15,7 +15,10 @@ import { isWithoutTcpInfo, sampleWin32TcpInfo } from "./tcp-info-win32.ts";
 const buffer = new Uint8Array(512);
 const view = new DataView(buffer.buffer);
 const longest = maskedTcpInfoBytes();
-const DECODERS: Readonly<Record<string, typeof decodeTcpInfo>> = { darwin: decodeDarwinTcpInfo, freebsd: decodeFreebsdTcpInfo };
+const DECODERS: Readonly<Record<string, typeof decodeTcpInfo>> = {
+  darwin: decodeDarwinTcpInfo,
+  freebsd: decodeFreebsdTcpInfo,
+};
 const decode = DECODERS[process.platform] ?? decodeTcpInfo;
 const option = platform.tcpInfo;
 
@@ -27,16 +30,27 @@ export function sampleTcpInfo(fd: number): TcpInfo | number {
 }
 
 /**
- * Reads what the kernel knows of a connection. Fields that this kernel does not tell are `undefined`.
+ * Reads what the kernel knows of a connection. Fields that this kernel does not tell are
+ * `undefined`.
  * @throws HalfOpenError `ERR_NOT_SUPPORTED`, `ERR_NOT_CONNECTED`, `ERR_SOCKET_OPTION`
  */
 export function readTcpInfo(socket: unknown): TcpInfo {
   const fd = descriptorOf(socket);
   const info = sampleTcpInfo(fd);
   const why = process.platform === "linux" ? whyNoKernelEvidence() : null;
-  if (why !== null) throw new HalfOpenError("ERR_NOT_SUPPORTED", `${why}: a connection cannot be judged by it; use a heartbeat`);
+  if (why !== null)
+    throw new HalfOpenError(
+      "ERR_NOT_SUPPORTED",
+      `${why}: a connection cannot be judged by it; use a heartbeat`,
+    );
   if (typeof info !== "number") return info;
   if (!option && isWithoutTcpInfo(info))
-    throw new HalfOpenError("ERR_NOT_SUPPORTED", `this Windows has no SIO_TCP_INFO (Winsock error ${-info}); 10 1703 and later have it`);
-  throw new HalfOpenError("ERR_SOCKET_OPTION", `TCP_INFO of descriptor ${fd} could not be read: errno ${-info}; is the socket still open?`);
+    throw new HalfOpenError(
+      "ERR_NOT_SUPPORTED",
+      `this Windows has no SIO_TCP_INFO (Winsock error ${-info}); 10 1703 and later have it`,
+    );
+  throw new HalfOpenError(
+    "ERR_SOCKET_OPTION",
+    `TCP_INFO of descriptor ${fd} could not be read: errno ${-info}; is the socket still open?`,
+  );
 }

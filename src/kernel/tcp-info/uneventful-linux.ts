@@ -1,6 +1,12 @@
-/** Bytes of struct tcp_info (include/uapi/linux/tcp.h) that {@link isUneventful} looks at: up to tcpi_snd_wnd, Linux >= 5.4. */
+/**
+ * Bytes of struct tcp_info (include/uapi/linux/tcp.h) that {@link isUneventful} looks at: up to
+ * tcpi_snd_wnd, Linux >= 5.4.
+ */
 const NEEDED_BYTES = 232;
-/** tcpi_state, tcpi_ca_state, tcpi_retransmits and tcpi_probes as one word: established, and nothing unanswered. */
+/**
+ * tcpi_state, tcpi_ca_state, tcpi_retransmits and tcpi_probes as one word: established, and nothing
+ * unanswered.
+ */
 const CALM = 0x0000_0001;
 const BACKOFF = 4;
 const UNACKED = 24;
@@ -10,35 +16,55 @@ const BYTES_RECEIVED = 128;
 const NOTSENT_BYTES = 144;
 const DATA_SEGS_IN = 152;
 const DATA_SEGS_OUT = 156;
-/** tcpi_rto, tcpi_rtt, tcpi_total_retrans, tcpi_dsack_dups: the same as before, nothing is to be learned of the path. */
+/**
+ * tcpi_rto, tcpi_rtt, tcpi_total_retrans, tcpi_dsack_dups: the same as before, nothing is to be
+ * learned of the path.
+ */
 const UNCHANGED = [8, 68, 100, 216] as const;
 
 /**
- * Whether between two readings of TCP_INFO nothing came about that a judge would have to remember: idle both times, nothing
- * unanswered, repeated or newly learned, and if the peer sent data, new data. Works on the kernel's bytes, since it is asked of every
- * idle connection every few seconds.
+ * Whether between two readings of TCP_INFO nothing came about that a judge would have to remember:
+ * idle both times, nothing unanswered, repeated or newly learned, and if the peer sent data, new
+ * data. Works on the kernel's bytes, since it is asked of every idle connection every few seconds.
  */
-export function isUneventful(before: DataView, beforeAt: number, now: DataView, length: number): boolean {
+export function isUneventful(
+  before: DataView,
+  beforeAt: number,
+  now: DataView,
+  length: number,
+): boolean {
   if (length < NEEDED_BYTES) return false;
   if (now.getUint32(0, true) !== CALM || before.getUint32(beforeAt, true) !== CALM) return false;
-  if (now.getUint8(BACKOFF) !== 0 || now.getUint32(UNACKED, true) !== 0 || now.getUint32(NOTSENT_BYTES, true) !== 0) return false;
-  for (const at of UNCHANGED) if (now.getUint32(at, true) !== before.getUint32(beforeAt + at, true)) return false;
+  if (
+    now.getUint8(BACKOFF) !== 0 ||
+    now.getUint32(UNACKED, true) !== 0 ||
+    now.getUint32(NOTSENT_BYTES, true) !== 0
+  )
+    return false;
+  for (const at of UNCHANGED)
+    if (now.getUint32(at, true) !== before.getUint32(beforeAt + at, true)) return false;
   // Data that brings nothing new is a peer repeating itself: it does not hear our acknowledgments.
-  if (now.getUint32(DATA_SEGS_IN, true) === before.getUint32(beforeAt + DATA_SEGS_IN, true)) return true;
+  if (now.getUint32(DATA_SEGS_IN, true) === before.getUint32(beforeAt + DATA_SEGS_IN, true))
+    return true;
   return now.getUint32(BYTES_RECEIVED, true) !== before.getUint32(beforeAt + BYTES_RECEIVED, true);
 }
 
 /**
- * How many attempts to reach the peer were answered between two readings of which {@link isUneventful} holds: segments with data, or where none
- * left, one keepalive probe, if what was heard last is a bare acknowledgment.
+ * How many attempts to reach the peer were answered between two readings of which {@link
+ * isUneventful} holds: segments with data, or where none left, one keepalive probe, if what was
+ * heard last is a bare acknowledgment.
  */
 export function answeredBetween(before: DataView, beforeAt: number, now: DataView): number {
-  const segments = (now.getUint32(DATA_SEGS_OUT, true) - before.getUint32(beforeAt + DATA_SEGS_OUT, true)) | 0;
+  const segments =
+    (now.getUint32(DATA_SEGS_OUT, true) - before.getUint32(beforeAt + DATA_SEGS_OUT, true)) | 0;
   if (segments > 0) return segments;
   return now.getUint32(LAST_ACK_RECV, true) < now.getUint32(LAST_DATA_RECV, true) ? 1 : 0;
 }
 
 /** Age in ms of the last thing heard from the peer. */
 export function heardAgeOf(info: DataView, at: number): number {
-  return Math.min(info.getUint32(at + LAST_DATA_RECV, true), info.getUint32(at + LAST_ACK_RECV, true));
+  return Math.min(
+    info.getUint32(at + LAST_DATA_RECV, true),
+    info.getUint32(at + LAST_ACK_RECV, true),
+  );
 }

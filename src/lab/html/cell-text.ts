@@ -15,17 +15,22 @@ export function secondsText(ms: number): string {
   if (Math.abs(ms) < 1000) return `${Math.round(ms)} ms`;
   if (ms < 60_000) return `${(ms / 1000).toFixed(2)} s`;
   const [s, min] = [Math.round(ms / 1000), Math.round(ms / 60_000)];
-  return s < 3600 ? `${Math.floor(s / 60)} min ${s % 60} s` : `${Math.floor(min / 60)} h ${min % 60} min`;
+  return s < 3600
+    ? `${Math.floor(s / 60)} min ${s % 60} s`
+    : `${Math.floor(min / 60)} h ${min % 60} min`;
 }
 
 /** `IPv6, TLS`: what tells the cells of one mechanism apart. */
 export function variantText(cell: LabCell): string {
-  return [`IPv${cell.family}`, cell.tls ? "TLS" : "", cell.privileged ? "privileged" : ""].filter((word) => word !== "").join(", ");
+  return [`IPv${cell.family}`, cell.tls ? "TLS" : "", cell.privileged ? "privileged" : ""]
+    .filter((word) => word !== "")
+    .join(", ");
 }
 
 export function outcomeText(cell: LabCell, outcome: Outcome): string {
   if (outcome === "lives") return "lives";
-  if (outcome === "missed") return `not within ${secondsText(cell.observedMs)}${predictionText(cell)}`;
+  if (outcome === "missed")
+    return `not within ${secondsText(cell.observedMs)}${predictionText(cell)}`;
   if ((cell.detectedMs ?? 0) < 0) return `ended before the fault: ${cell.error ?? "closed"}`;
   const text = `${secondsText(cell.detectedMs ?? 0)}, ${cell.error ?? "closed"}`;
   return outcome === "killed" ? `killed a live peer: ${text}` : text;

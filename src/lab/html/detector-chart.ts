@@ -2,7 +2,10 @@ import type { Curve, Scenario } from "../detector-curves.ts";
 import { chartLegend, chartStyle, type LineChart, lineChart, type Series } from "./line-chart.ts";
 
 /** Mistakes against detection time as a chart, and its legend. */
-export function detectorChart(scenario: Scenario, curves: readonly Curve[]): { svg: string; legend: string } {
+export function detectorChart(
+  scenario: Scenario,
+  curves: readonly Curve[],
+): { svg: string; legend: string } {
   const series = curves.map(
     ({ name, isBound, points }, colour): Series => ({
       name,

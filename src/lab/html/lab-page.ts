@@ -22,11 +22,18 @@ const GROUPS: readonly (readonly [Effect, string, string])[] = [
     "The peer is gone without a word",
     "A dot is a connection that was given up; it belongs in front of the dashed line, the budget.",
   ],
-  ["tells", "The peer's kernel tells", "Nothing has to be found out here: the news only has to arrive."],
+  [
+    "tells",
+    "The peer's kernel tells",
+    "Nothing has to be found out here: the news only has to arrive.",
+  ],
   ["lives", "The peer lives", "Nobody may be given up. A red block is a false alarm."],
 ];
 
-/** A report of the lab as one page: no script, nothing loaded, light and dark, as wide as a phone or a desk. */
+/**
+ * A report of the lab as one page: no script, nothing loaded, light and dark, as wide as a phone or
+ * a desk.
+ */
 export function labPage(report: LabReport, simulated: readonly SimulatedCurves[]): string {
   const title = `halfopen lab: ${report.summary.ok} of ${report.summary.cells} connections as promised`;
   return `<!doctype html>
@@ -43,7 +50,9 @@ ${simulated.length > 0 ? `<h2>Detectors of heartbeats, simulated</h2>${simulated
 
 function environment({ environment: it, detectWithinMs }: LabReport): string {
   const machine = `Linux ${it.kernel}, Node ${it.node}, ${it.platform}, ${it.cpus} CPUs`;
-  return escapeHtml(`${machine}; budget ${secondsText(detectWithinMs)}, ${it.length} length, ${secondsText(it.tookMs)}; ${it.startedAt}`);
+  return escapeHtml(
+    `${machine}; budget ${secondsText(detectWithinMs)}, ${it.length} length, ${secondsText(it.tookMs)}; ${it.startedAt}`,
+  );
 }
 
 function figures(report: LabReport): string {
@@ -52,18 +61,26 @@ function figures(report: LabReport): string {
   const found = watched
     .filter(({ fault, falseAlarm }) => cuts.has(fault) && !falseAlarm)
     .map(({ detectedMs }) => detectedMs ?? Number.POSITIVE_INFINITY);
-  const judged = report.cells.map(({ isAsPredicted }) => isAsPredicted).filter((verdict) => verdict !== null);
+  const judged = report.cells
+    .map(({ isAsPredicted }) => isAsPredicted)
+    .filter((verdict) => verdict !== null);
   const entries: [string, string][] = [
     [`${report.summary.ok} / ${report.summary.cells}`, "connections as promised"],
     [String(watched.filter(({ falseAlarm }) => falseAlarm).length), "live peers given up by watch"],
   ];
   if (found.length > 0) {
     const slowest = Math.max(...found);
-    entries.push([Number.isFinite(slowest) ? secondsText(slowest) : "never", "slowest detection by watch of a peer that was cut off"]);
+    entries.push([
+      Number.isFinite(slowest) ? secondsText(slowest) : "never",
+      "slowest detection by watch of a peer that was cut off",
+    ]);
   }
   entries.push(
     judged.length > 0
-      ? [`${judged.filter(Boolean).length} / ${judged.length}`, "measured within the predicted span, widened by 5 % + 100 ms"]
+      ? [
+          `${judged.filter(Boolean).length} / ${judged.length}`,
+          "measured within the predicted span, widened by 5 % + 100 ms",
+        ]
       : ["none", "of the connections have a prediction in this report"],
   );
   return `<ul class="figures">${entries.map(([figure, what]) => `<li><b>${figure}</b>${escapeHtml(what)}</li>`).join("")}</ul>`;
@@ -72,11 +89,17 @@ function figures(report: LabReport): string {
 function problems(report: LabReport): string {
   const broken = report.cells
     .filter(({ ok }) => !ok)
-    .map((cell) => `${cell.fault}, ${cell.traffic}, ${cell.mechanism}, IPv${cell.family}${cell.tls ? ", TLS" : ""}: ${cell.problem}`);
+    .map(
+      (cell) =>
+        `${cell.fault}, ${cell.traffic}, ${cell.mechanism}, IPv${cell.family}${cell.tls ? ", TLS" : ""}: ${cell.problem}`,
+    );
   const skipped = report.skipped.map(({ fault, why }) => `left out: ${fault}: ${why}`);
   const unforeseen = report.cells
     .filter(({ isAsPredicted }) => isAsPredicted === false)
-    .map((cell) => `not as predicted: ${cell.fault}, ${cell.traffic}, ${cell.mechanism}, ${variantText(cell)}`);
+    .map(
+      (cell) =>
+        `not as predicted: ${cell.fault}, ${cell.traffic}, ${cell.mechanism}, ${variantText(cell)}`,
+    );
   const items = [...broken, ...unforeseen, ...skipped];
   return items.length === 0
     ? ""
@@ -85,15 +108,19 @@ function problems(report: LabReport): string {
 
 function noticed(report: LabReport): string {
   const chart = noticedChart(report);
-  if (chart.series.length === 0) return '<p class="soft">No fault of this report cut a peer off.</p>';
+  if (chart.series.length === 0)
+    return '<p class="soft">No fault of this report cut a peer off.</p>';
   const notes = mechanismsOf(report.cells).map(
-    (mechanism) => `<li class="c${colourOf(mechanism)}"><b>${mechanism}</b>: ${escapeHtml(MECHANISM_NOTES[mechanism])}</li>`,
+    (mechanism) =>
+      `<li class="c${colourOf(mechanism)}"><b>${mechanism}</b>: ${escapeHtml(MECHANISM_NOTES[mechanism])}</li>`,
   );
   return `<figure>${lineChart(chart)}${chartLegend(chart.series)}<figcaption>${escapeHtml(chart.title)}.</figcaption><details><summary>the mechanisms</summary><ul>${notes.join("")}</ul></details></figure>`;
 }
 
 function faultGroup([effect, title, note]: (typeof GROUPS)[number], report: LabReport): string {
-  const faults = FAULTS.filter((fault) => fault.effect === effect && report.cells.some((cell) => cell.fault === fault.id));
+  const faults = FAULTS.filter(
+    (fault) => fault.effect === effect && report.cells.some((cell) => cell.fault === fault.id),
+  );
   if (faults.length === 0) return "";
   const key = [
     ['<i class="dot" style="left:50%"></i>', "given up"],

@@ -24,7 +24,10 @@ export interface LineChart {
 const [WIDTH, HEIGHT] = [520, 340];
 const [LEFT, RIGHT, TOP, BOTTOM] = [66, 26, 14, 44];
 
-/** A line chart as SVG. Colours are the classes c0 to c9 of {@link chartStyle}; a legend stands beside it, see {@link chartLegend}. */
+/**
+ * A line chart as SVG. Colours are the classes c0 to c9 of {@link chartStyle}; a legend stands
+ * beside it, see {@link chartLegend}.
+ */
 export function lineChart(chart: LineChart): string {
   const points = chart.series.flatMap(({ points: its }) => its);
   const x = scale(
@@ -48,12 +51,16 @@ ${chart.series.map((series) => line(series, x, y)).join("\n")}
 /** Names and colours of the lines, as HTML. */
 export function chartLegend(series: readonly Series[]): string {
   const entries = series.map(
-    ({ name, colour, isDashed }) => `<li class="c${colour}"><i class="${isDashed ? "dashed" : ""}"></i>${escapeHtml(name)}</li>`,
+    ({ name, colour, isDashed }) =>
+      `<li class="c${colour}"><i class="${isDashed ? "dashed" : ""}"></i>${escapeHtml(name)}</li>`,
   );
   return `<ul class="legend">${entries.join("")}</ul>`;
 }
 
-/** The colours of lines in the light and in the dark (Okabe and Ito's, which the colour-blind tell apart, shifted for contrast). */
+/**
+ * The colours of lines in the light and in the dark (Okabe and Ito's, which the colour-blind tell
+ * apart, shifted for contrast).
+ */
 export const chartStyle: string = `
 :root { --c0:#5f6b76; --c1:#a84c12; --c2:#0072b2; --c3:#00805c; --c4:#a3437f; --c5:#8a6d00; --c6:#2b68ad; --c7:#6b4fbb; --c8:#c22f2f; --c9:#7a5230; --ink:#1b2026; --faint:#d5dbe1; --soft:#5c6873; }
 @media (prefers-color-scheme: dark) { :root { --c0:#9aa7b3; --c1:#f0914c; --c2:#56b4e9; --c3:#3fc79a; --c4:#e58fc4; --c5:#e6c34a; --c6:#8ab8f0; --c7:#b39df5; --c8:#ff7b72; --c9:#c9a27e; --ink:#e6eaee; --faint:#333c45; --soft:#9aa5b0; } }
@@ -74,7 +81,11 @@ function scale(values: readonly number[], from: number, to: number, isLogarithmi
     const low = Math.floor(Math.log10(least));
     const high = Math.max(low + 1, Math.ceil(Math.log10(most)));
     const ticks = Array.from({ length: high - low + 1 }, (_, i) => 10 ** (low + i));
-    return { ticks, at: (value) => from + ((to - from) * (Math.log10(Math.max(value, 10 ** low)) - low)) / (high - low) };
+    return {
+      ticks,
+      at: (value) =>
+        from + ((to - from) * (Math.log10(Math.max(value, 10 ** low)) - low)) / (high - low),
+    };
   }
   const step = niceStep((most - least || 1) / 6);
   const end = Math.ceil(most / step) * step || step;
@@ -110,7 +121,10 @@ function line(series: Series, x: Scale, y: Scale): string {
     const [px, py] = [x.at(point.x).toFixed(1), y.at(point.y).toFixed(1)];
     path += path === "" ? `M${px} ${py}` : series.isStepped ? `H${px}V${py}` : `L${px} ${py}`;
   }
-  const dots = series.isStepped || series.isDashed ? [] : series.points.map((point) => dot(series.name, point, x, y));
+  const dots =
+    series.isStepped || series.isDashed
+      ? []
+      : series.points.map((point) => dot(series.name, point, x, y));
   return `<g class="c${series.colour}"><path class="line${series.isDashed ? " dashed" : ""}" d="${path}"/>${dots.join("")}</g>`;
 }
 

@@ -2,7 +2,14 @@ import { MECHANISMS, type Mechanism } from "../mechanisms.ts";
 
 /** The same colour for a mechanism in every chart. `watch` is 3. */
 export function colourOf(mechanism: Mechanism): number {
-  const order: readonly Mechanism[] = ["none", "system-keepalive", "keepalive", "watch", "keepalive+user-timeout", "heartbeat"];
+  const order: readonly Mechanism[] = [
+    "none",
+    "system-keepalive",
+    "keepalive",
+    "watch",
+    "keepalive+user-timeout",
+    "heartbeat",
+  ];
   return Math.max(0, order.indexOf(mechanism)) % 9;
 }
 

@@ -35,7 +35,13 @@ function rows(fault: Fault, cells: readonly LabCell[], budgetMs: number, endMs: 
     .join("");
 }
 
-function row(fault: Fault, mechanism: Mechanism, cells: readonly LabCell[], budgetMs: number, endMs: number): string {
+function row(
+  fault: Fault,
+  mechanism: Mechanism,
+  cells: readonly LabCell[],
+  budgetMs: number,
+  endMs: number,
+): string {
   const isCut = fault.effect !== "lives";
   const text = [...new Set(summaries(fault, cells))].join("; ");
   const outcomes = cells.map((cell) => outcomeOf(cell, fault.effect));
@@ -44,14 +50,20 @@ function row(fault: Fault, mechanism: Mechanism, cells: readonly LabCell[], budg
   return `<div class="row c${colourOf(mechanism)}"><span class="name">${mechanism}</span><span class="what${isBad ? " bad" : ""}">${escapeHtml(text)}</span><div class="track">${track}</div></div>`;
 }
 
-/** Several cells of one mechanism (IPv4, IPv6, TLS) in one line: the range where all were noticed, else each outcome. */
+/**
+ * Several cells of one mechanism (IPv4, IPv6, TLS) in one line: the range where all were noticed,
+ * else each outcome.
+ */
 function summaries(fault: Fault, cells: readonly LabCell[]): string[] {
   const noticed = cells.filter((cell) => outcomeOf(cell, fault.effect) === "noticed");
   const times = noticed.map(({ detectedMs }) => detectedMs ?? 0);
   const [least, most] = [Math.min(...times), Math.max(...times)];
   const errors = [...new Set(noticed.map(({ error }) => error ?? "closed"))].join(" or ");
-  const range = least === most ? secondsText(least) : `${secondsText(least)} to ${secondsText(most)}`;
-  const others = cells.filter((cell) => !noticed.includes(cell)).map((cell) => outcomeText(cell, outcomeOf(cell, fault.effect)));
+  const range =
+    least === most ? secondsText(least) : `${secondsText(least)} to ${secondsText(most)}`;
+  const others = cells
+    .filter((cell) => !noticed.includes(cell))
+    .map((cell) => outcomeText(cell, outcomeOf(cell, fault.effect)));
   return noticed.length > 0 ? [`${range}, ${errors}`, ...others] : others;
 }
 
@@ -71,7 +83,10 @@ function predictions(cells: readonly LabCell[], endMs: number): string {
     if (best > endMs) continue; // the text says it
     const width = percent(Math.min(worst, endMs) - Math.min(best, endMs), endMs);
     const title = `predicted: ${secondsText(best)} to ${secondsText(worst)}`;
-    spans.set(title, `<i class="predicted" style="left:${percent(best, endMs)};width:max(3px,${width})" title="${title}"></i>`);
+    spans.set(
+      title,
+      `<i class="predicted" style="left:${percent(best, endMs)};width:max(3px,${width})" title="${title}"></i>`,
+    );
   }
   return [...spans.values()].join("");
 }
@@ -87,7 +102,8 @@ function axis(budgetMs: number, endMs: number): string {
   const steps = [1, 2, 5, 10, 20, 60, 120, 300, 600].map((s) => s * 1000);
   const step = steps.find((ms) => endMs / ms <= 6) ?? endMs / 5;
   const ticks = [];
-  for (let at = 0; at <= endMs; at += step) ticks.push(`<i style="left:${percent(at, endMs)}">${at / 1000} s</i>`);
+  for (let at = 0; at <= endMs; at += step)
+    ticks.push(`<i style="left:${percent(at, endMs)}">${at / 1000} s</i>`);
   return `<div class="axis" title="budget ${secondsText(budgetMs)}">${ticks.join("")}</div>`;
 }
 

@@ -2,7 +2,10 @@ import type { Socket } from "node:net";
 import { whyNoSocketPort } from "../../kernel/port/open-socket-port.ts";
 import type { LowerLevel } from "../applied.ts";
 
-/** libuv's fixed interval and count wherever setKeepAlive takes none (Node 20 and 22, measured on Linux). */
+/**
+ * libuv's fixed interval and count wherever setKeepAlive takes none (Node 20 and 22, measured on
+ * Linux).
+ */
 const LIBUV_INTERVAL_S = 1;
 const LIBUV_COUNT = 10;
 /** setKeepAlive takes interval and count since 24.19.0 and 26.4.0 (nodejs/node#63825). */
@@ -14,15 +17,21 @@ function hasIntervalAndCount(version: string = process.versions.node): boolean {
 }
 
 /**
- * The lower level: without a native back-end the kernel's keepalive, as far as Node can set it, is the only evidence, and the
- * kernel itself gives the verdict (ETIMEDOUT). It does not run while data is in flight.
+ * The lower level: without a native back-end the kernel's keepalive, as far as Node can set it, is
+ * the only evidence, and the kernel itself gives the verdict (ETIMEDOUT). It does not run while
+ * data is in flight.
  */
 export function applyCoreKeepalive(socket: Socket, budgetMs: number, refusal?: string): LowerLevel {
   const budgetS = Math.floor(budgetMs / 1000);
   const canTune = hasIntervalAndCount();
   const count = canTune ? Math.max(2, Math.min(LIBUV_COUNT, Math.floor(budgetS / 2))) : LIBUV_COUNT;
   const idleS = Math.max(1, budgetS - count * LIBUV_INTERVAL_S);
-  const set = socket.setKeepAlive as (enable: boolean, delay: number, interval?: number, count?: number) => Socket;
+  const set = socket.setKeepAlive as (
+    enable: boolean,
+    delay: number,
+    interval?: number,
+    count?: number,
+  ) => Socket;
   if (canTune) set.call(socket, true, idleS * 1000, LIBUV_INTERVAL_S * 1000, count);
   else socket.setKeepAlive(true, idleS * 1000);
   const worstMs = (idleS + count * LIBUV_INTERVAL_S) * 1000;
@@ -31,7 +40,9 @@ export function applyCoreKeepalive(socket: Socket, budgetMs: number, refusal?: s
     "with data in flight the kernel waits for tcp_retries2 (about 15 minutes by default); pass a heartbeat to bound it",
   ];
   if (worstMs > budgetMs)
-    notes.push(`this Node fixes interval 1 s and count ${count}: an idle dead peer is found after ${worstMs} ms, not ${budgetMs}`);
+    notes.push(
+      `this Node fixes interval 1 s and count ${count}: an idle dead peer is found after ${worstMs} ms, not ${budgetMs}`,
+    );
   return {
     applied: {
       level: "core",

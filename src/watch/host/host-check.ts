@@ -19,24 +19,30 @@ import type { WatchSettings } from "../options.ts";
 import { Standing } from "./standing.ts";
 
 /**
- * Calm looks are late by up to this share of what the budget has beyond the smallest one, so that one waking serves many: a waking costs
- * as much as 40 looks (200 µs on 6.18). A verdict does not wait for it: probes that outlast an outage of 0.4 budgets leave later, and their
- * clock is the kernel's first probe.
+ * Calm looks are late by up to this share of what the budget has beyond the smallest one, so that
+ * one waking serves many: a waking costs as much as 40 looks (200 µs on 6.18). A verdict does not
+ * wait for it: probes that outlast an outage of 0.4 budgets leave later, and their clock is the
+ * kernel's first probe.
  */
 const LATE_SHARE = 1 / 8;
 const SMALLEST_LATENESS_MS = 80;
 const LARGEST_LATENESS_MS = 1000;
 
-/** As a path turns out better than was believed, one look of so many has the plan of its probes made anew. */
+/**
+ * As a path turns out better than was believed, one look of so many has the plan of its probes made
+ * anew.
+ */
 const LOOKS_BY_PLAN = 8;
 
 const probeSlots = new ProbeSlots();
 
 /**
- * Reads the kernel's evidence of one connection, has it judged, and does what the judgement asks for.
+ * Reads the kernel's evidence of one connection, has it judged, and does what the judgement asks
+ * for.
  *
- * Most connections are idle and answer, most of the time. Such a one needs no judge: {@link Liveness} is let go, and made anew from
- * the last reading when something happens. It then knows what it would have known.
+ * Most connections are idle and answer, most of the time. Such a one needs no judge: {@link
+ * Liveness} is let go, and made anew from the last reading when something happens. It then knows
+ * what it would have known.
  */
 export class HostCheck {
   readonly fd: number;
@@ -52,7 +58,10 @@ export class HostCheck {
   /** Silence before is not held against the peer: nobody asked, or this process stood still. */
   #grantedFrom: Instant;
   #lookedAt: Instant;
-  /** With no judge: the kernel probes after such a silence, and the answer is missing after such a one. */
+  /**
+   * With no judge: the kernel probes after such a silence, and the answer is missing after such a
+   * one.
+   */
   #idleMs: number;
   #routineMs = 0;
 
@@ -97,7 +106,10 @@ export class HostCheck {
   }
 
   get heardAt(): Instant {
-    return this.#liveness?.heardAt ?? Math.max(this.#grantedFrom, this.#lookedAt - tcpInfoShelf.keptHeardAgeMs(this.#place));
+    return (
+      this.#liveness?.heardAt ??
+      Math.max(this.#grantedFrom, this.#lookedAt - tcpInfoShelf.keptHeardAgeMs(this.#place))
+    );
   }
 
   get hasRtoCap(): boolean {
@@ -108,9 +120,13 @@ export class HostCheck {
     return this.#standing.describe((this.#liveness ?? this.#recalled()).plan);
   }
 
-  /** Takes a reading. Returns the instant at which to look again, `null` where {@link judge} is to see the reading. */
+  /**
+   * Takes a reading. Returns the instant at which to look again, `null` where {@link judge} is to
+   * see the reading.
+   */
   look(now: Instant): Instant | null {
-    if (!tcpInfoShelf.read(this.fd)) return Number.POSITIVE_INFINITY; // no TCP socket any more: 'close' follows
+    // No TCP socket any more: 'close' follows
+    if (!tcpInfoShelf.read(this.fd)) return Number.POSITIVE_INFINITY;
     if (!this.#isCalm()) return null;
     if (this.#isPlanDue() || this.#hasLearnedOfAnswers(now)) {
       this.#liveness = this.#recalled(); // a judge that is there already asks for no early probe
@@ -125,8 +141,9 @@ export class HostCheck {
   }
 
   /**
-   * Judges the reading just taken. `stalledMs`: how long this process stood still since the last look. Returns the instant at which to
-   * look again, `null` when the kernel has ended the connection.
+   * Judges the reading just taken. `stalledMs`: how long this process stood still since the last
+   * look. Returns the instant at which to look again, `null` when the kernel has ended the
+   * connection.
    */
   judge(now: Instant, stalledMs: number): Instant | null {
     const isAskedEarly = this.#isCalm();
@@ -140,12 +157,18 @@ export class HostCheck {
     return this.#forget() ? Math.max(now + 1, this.#nextCalmLook(now, this.heardAt)) : next;
   }
 
-  /** From now on closing sends an RST: the verdict stays true, and no orphan retransmits for minutes. */
+  /**
+   * From now on closing sends an RST: the verdict stays true, and no orphan retransmits for
+   * minutes.
+   */
   resetOnClose(): void {
     resetOnClose(this.fd);
   }
 
-  /** `isOpen`: whether the descriptor is still the connection's; what it does not bear now is put back later. */
+  /**
+   * `isOpen`: whether the descriptor is still the connection's; what it does not bear now is put
+   * back later.
+   */
   restore(isOpen: () => boolean): void {
     this.#standing.restore(this.fd, isOpen);
   }
@@ -156,7 +179,10 @@ export class HostCheck {
     this.#liveness?.capped(this.#standing.terms.rtoMaxMs);
   }
 
-  /** From now on by other settings. What was read of the peer stays known; what is unanswered was not asked by them. */
+  /**
+   * From now on by other settings. What was read of the peer stays known; what is unanswered was
+   * not asked by them.
+   */
   retune(settings: WatchSettings): void {
     this.#standing = this.#standing.again(this.fd, settings);
     if (tcpInfoShelf.read(this.fd)) this.#keep(engine.now());
@@ -175,7 +201,10 @@ export class HostCheck {
     }
   }
 
-  /** Whether each probe is known to be answered since the reading just taken; until then the standing keepalive probes early. */
+  /**
+   * Whether each probe is known to be answered since the reading just taken; until then the
+   * standing keepalive probes early.
+   */
   #hasLearnedOfAnswers(now: Instant): boolean {
     if (this.#answers === null) return false;
     this.#answers.observe(now, tcpInfoShelf.taken(), false);
@@ -207,12 +236,16 @@ export class HostCheck {
   }
 
   #isPlanDue(): boolean {
-    return (this.#loss !== null || this.#idleMs < this.#standing.terms.longestIdleMs) && Math.random() * LOOKS_BY_PLAN < 1;
+    return (
+      (this.#loss !== null || this.#idleMs < this.#standing.terms.longestIdleMs) &&
+      Math.random() * LOOKS_BY_PLAN < 1
+    );
   }
 
   /**
-   * When the standing probe must have been answered. Where too many are due with it, this one leaves on demand in any moment of the second
-   * from which on it can be had, a second later than the plan says if need be; `now` if that has come.
+   * When the standing probe must have been answered. Where too many are due with it, this one
+   * leaves on demand in any moment of the second from which on it can be had, a second later than
+   * the plan says if need be; `now` if that has come.
    */
   #nextCalmLook(now: Instant, heardAt: Instant): Instant {
     const soonest = heardAt + NUDGE_IDLE_MS;
@@ -243,14 +276,18 @@ export class HostCheck {
   #observe(now: Instant, liveness: Liveness, info: TcpInfo, isAskedEarly: boolean): Instant {
     const next = liveness.observe(now, info);
     const { rtoMaxMs } = this.#standing.terms;
-    this.#standing = this.#standing.followPath(this.fd, info).guardInFlight(this.fd, liveness.flow === "in-flight");
+    this.#standing = this.#standing
+      .followPath(this.fd, info)
+      .guardInFlight(this.fd, liveness.flow === "in-flight");
     if (this.#standing.terms.rtoMaxMs !== rtoMaxMs) liveness.capped(this.#standing.terms.rtoMaxMs);
     if (liveness.isProbeMissing || (liveness.isUnquestioned && !liveness.wantsNudge))
       this.#standing = this.#standing.keepIdle(this.fd, liveness.idleMs, liveness.isProbeMissing);
-    // The kernel ends a closed window after so many probes, the sooner the tighter the cap, which serves nothing here.
+    // The kernel ends a closed window after so many probes, the sooner the tighter the cap, which
+    // serves nothing here.
     if (liveness.isUnproven && (liveness.isOverdue || liveness.flow === "blocked"))
       this.#standing = this.#standing.yield(this.fd, liveness.flow);
-    else if (this.#standing.yieldedIn !== null) this.#standing = this.#standing.start(this.fd, liveness.idleMs);
+    else if (this.#standing.yieldedIn !== null)
+      this.#standing = this.#standing.start(this.fd, liveness.idleMs);
     if (!liveness.wantsNudge && !isAskedEarly) return next;
     if (this.#standing.isLeftToProgram) return now + liveness.routineMs;
     this.#standing = this.#standing.nudge(this.fd);
@@ -267,7 +304,10 @@ export class HostCheck {
 
   #newLiveness(since: Instant, found: number): Liveness {
     const loss = new PathLoss(this.#peer, this.#loss);
-    return new Liveness({ ...this.#standing.terms, loss, found, answers: this.#answers ?? ORDINARY_ANSWERS }, since);
+    return new Liveness(
+      { ...this.#standing.terms, loss, found, answers: this.#answers ?? ORDINARY_ANSWERS },
+      since,
+    );
   }
 }
 

@@ -7,27 +7,48 @@ import { whyNoKernelEvidence } from "../../kernel/tcp-info/kernel-evidence.ts";
 import type { Applied, LowerLevel } from "../applied.ts";
 
 /**
- * Where the OS tells no age of the last answer (Windows, macOS, FreeBSD, qemu-user), its keepalive, set exactly, gives the verdict on an
- * idle connection, and a heartbeat the one in flight. `null` where the OS cannot be told, or refuses.
+ * Where the OS tells no age of the last answer (Windows, macOS, FreeBSD, qemu-user), its keepalive,
+ * set exactly, gives the verdict on an idle connection, and a heartbeat the one in flight. `null`
+ * where the OS cannot be told, or refuses.
  */
-export function applyNativeKeepalive(socket: Socket, budgetMs: number, hasHeartbeat: boolean, refusal?: string): LowerLevel | null {
+export function applyNativeKeepalive(
+  socket: Socket,
+  budgetMs: number,
+  hasHeartbeat: boolean,
+  refusal?: string,
+): LowerLevel | null {
   const means = keepaliveMeans();
   if (!means) return null;
   try {
     const before = whatWas(socket);
     const keepalive = setKeepalive(socket, keepaliveAlone(budgetMs, means));
-    return { applied: describe(keepalive, budgetMs, hasHeartbeat, refusal), restore: () => restore(socket, before) };
+    return {
+      applied: describe(keepalive, budgetMs, hasHeartbeat, refusal),
+      restore: () => restore(socket, before),
+    };
   } catch {
     return null; // closed meanwhile, or not TCP underneath: Node's own keepalive is what is left
   }
 }
 
-function describe(keepalive: AppliedKeepalive, budgetMs: number, hasHeartbeat: boolean, refusal?: string): Applied {
+function describe(
+  keepalive: AppliedKeepalive,
+  budgetMs: number,
+  hasHeartbeat: boolean,
+  refusal?: string,
+): Applied {
   const { idleMs, intervalMs, count } = keepalive;
   const worstMs = detectionOf(keepalive);
-  const tells = refusal ?? (process.platform === "linux" ? whyNoKernelEvidence() : `${process.platform} tells no age of the last answer`);
+  const tells =
+    refusal ??
+    (process.platform === "linux"
+      ? whyNoKernelEvidence()
+      : `${process.platform} tells no age of the last answer`);
   const notes = [`${tells}: the system's own keepalive ends an idle connection whose peer is gone`];
-  if (!hasHeartbeat) notes.push("with data in flight the system's own patience counts; pass a heartbeat to bound it");
+  if (!hasHeartbeat)
+    notes.push(
+      "with data in flight the system's own patience counts; pass a heartbeat to bound it",
+    );
   if (worstMs > budgetMs)
     notes.push(
       `this system's keepalive finds an idle dead peer after ${worstMs} ms, not ${budgetMs}${hasHeartbeat ? "; the heartbeat keeps the budget" : "; pass a heartbeat to keep the budget"}`,
@@ -38,7 +59,11 @@ function describe(keepalive: AppliedKeepalive, budgetMs: number, hasHeartbeat: b
     keepalive: { idleMs, intervalMs, count },
     userTimeoutMs: null,
     rtoMaxMs: null,
-    detectWithinMs: { idle: kept ?? Math.max(worstMs, budgetMs), inFlight: kept, closedWindow: kept },
+    detectWithinMs: {
+      idle: kept ?? Math.max(worstMs, budgetMs),
+      inFlight: kept,
+      closedWindow: kept,
+    },
     overdue: kept === null && worstMs > budgetMs,
     falseAlarmsPerYear: null,
     backstopMs: { idle: worstMs, inFlight: null },

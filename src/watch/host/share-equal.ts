@@ -1,9 +1,12 @@
-/** Few values at a time are common to most connections: with and without data in flight, asked and not, under a budget or two. */
+/**
+ * Few values at a time are common to most connections: with and without data in flight, asked and
+ * not, under a budget or two.
+ */
 const REMEMBERED = 8;
 
 /**
- * Makes a function that returns, for an object with the same values as one of those that it returned last, that very object: what most
- * connections have in common takes memory once.
+ * Makes a function that returns, for an object with the same values as one of those that it
+ * returned last, that very object: what most connections have in common takes memory once.
  */
 export function shareEqual<T extends object>(): (value: T) => T {
   const recent: T[] = [];

@@ -1,4 +1,10 @@
-import { backstopProbes, givesUpAfterMs, inFlightUserTimeoutMs, LOOSEST_COUNT, rtoCapMs } from "../../core/judge/backstop.ts";
+import {
+  backstopProbes,
+  givesUpAfterMs,
+  inFlightUserTimeoutMs,
+  LOOSEST_COUNT,
+  rtoCapMs,
+} from "../../core/judge/backstop.ts";
 import type { Flow } from "../../core/judge/flow.ts";
 import type { ProbePlan } from "../../core/judge/probe-plan.ts";
 import { UNCAPPED_RTO_MS } from "../../core/judge/retransmission-times.ts";
@@ -6,7 +12,12 @@ import { planOnShortPath } from "../../core/judge/short-path.ts";
 import type { TcpInfo } from "../../core/tcp-info.ts";
 import { NUDGE_IDLE_MS, nudgeDescriptor, settledOptions } from "../../kernel/nudge.ts";
 import type { AppliedKeepalive } from "../../kernel/options/applied-keepalive.ts";
-import { applyOptions, applyTimeoutInFlight, type ConnectionOptions, readOptions } from "../../kernel/options/connection-options.ts";
+import {
+  applyOptions,
+  applyTimeoutInFlight,
+  type ConnectionOptions,
+  readOptions,
+} from "../../kernel/options/connection-options.ts";
 import { applyKeepalive, isSameKeepalive } from "../../kernel/options/keepalive.ts";
 import { restoreOptions } from "../../kernel/options/late-restore.ts";
 import { readRetries } from "../../kernel/options/retries.ts";
@@ -24,7 +35,10 @@ const UNCAPPED =
 const REPORT =
   'onDead "report" ends nothing, so the kernel must not either: its own patience stays, and with data in flight, or behind a closed window, a dead peer is found later';
 
-/** With `onDead: "report"` the kernel probes so seldom by itself that it gives up after more than an hour. */
+/**
+ * With `onDead: "report"` the kernel probes so seldom by itself that it gives up after more than an
+ * hour.
+ */
 const REPORT_INTERVAL_MS = 30_000;
 /** The most that TCP_KEEPINTVL takes: nine hours. */
 const LONGEST_INTERVAL_MS = 32_767_000;
@@ -48,7 +62,10 @@ interface Terms {
   readonly rtoMaxMs: number | null;
   /** The cap was there and was taken off: {@link Standing.uncap}. */
   readonly isUncapped: boolean;
-  /** The user timeout that is set while data is in flight with an open window; 0 where the kernel's own patience is enough. */
+  /**
+   * The user timeout that is set while data is in flight with an open window; 0 where the kernel's
+   * own patience is enough.
+   */
   readonly inFlightUserTimeoutMs: number;
   readonly zeroWindowToleranceMs: number;
   /** The backoff beyond which the kernel does not double its timeout. */
@@ -58,11 +75,12 @@ interface Terms {
 }
 
 /**
- * The kernel options that keep evidence fresh and stand in when this process cannot act: a keepalive with short idle, loose
- * count and no user timeout (with one set the count would protect nothing: docs/internals/kernel.md#keepalive), and a cap on
- * retransmission backoff.
+ * The kernel options that keep evidence fresh and stand in when this process cannot act: a
+ * keepalive with short idle, loose count and no user timeout (with one set the count would protect
+ * nothing: docs/internals/kernel.md#keepalive), and a cap on retransmission backoff.
  *
- * How they stand does not change: what sets an option of the connection `fd` returns how they stand then. So thousands of connections share one.
+ * How they stand does not change: what sets an option of the connection `fd` returns how they stand
+ * then. So thousands of connections share one.
  */
 export class Standing {
   readonly terms: Terms;
@@ -100,32 +118,57 @@ export class Standing {
     return Standing.#begin(fd, settings, saved, keepalive);
   }
 
-  static #begin(fd: number, settings: WatchSettings, saved: ConnectionOptions, keepalive: AppliedKeepalive): Standing {
+  static #begin(
+    fd: number,
+    settings: WatchSettings,
+    saved: ConnectionOptions,
+    keepalive: AppliedKeepalive,
+  ): Standing {
     const terms = sharedTerms(termsFor(fd, settings, saved));
     if (saved.userTimeoutMs !== 0) applyUserTimeout(fd, 0);
-    return sharedStanding(new Standing({ terms, saved, keepalive, hasUserTimeout: false, yieldedIn: null }));
+    return sharedStanding(
+      new Standing({ terms, saved, keepalive, hasUserTimeout: false, yieldedIn: null }),
+    );
   }
 
   /** Switches the standing keepalive on; the kernel probes after a silence of `idleMs`. */
   start(fd: number, idleMs: number): Standing {
     const { budgetMs, isReport, longestIdleMs, rtoMaxMs } = this.terms;
-    const patience = isReport ? { intervalMs: REPORT_INTERVAL_MS, count: LOOSEST_COUNT } : backstopProbes(budgetMs, longestIdleMs);
+    const patience = isReport
+      ? { intervalMs: REPORT_INTERVAL_MS, count: LOOSEST_COUNT }
+      : backstopProbes(budgetMs, longestIdleMs);
     const before = readOptions(fd);
-    const wanted = { ...before, keepalive: { enabled: true, idleMs, ...patience }, rtoMaxMs: rtoMaxMs ?? before.rtoMaxMs };
-    return sharedStanding(new Standing({ ...this, yieldedIn: null })).#withKeepalive(applyOptions(fd, before, wanted).keepalive);
+    const wanted = {
+      ...before,
+      keepalive: { enabled: true, idleMs, ...patience },
+      rtoMaxMs: rtoMaxMs ?? before.rtoMaxMs,
+    };
+    return sharedStanding(new Standing({ ...this, yieldedIn: null })).#withKeepalive(
+      applyOptions(fd, before, wanted).keepalive,
+    );
   }
 
   /**
-   * The peer need not answer probes, so the kernel must not end it for that: it is as patient again as without a watch. The program's own keepalive goes
-   * back, and is left alone; where there was none, only {@link nudge} probes on. Of a closed window the cap on backoff goes back, which would have its probes
-   * used up soon.
+   * The peer need not answer probes, so the kernel must not end it for that: it is as patient again
+   * as without a watch. The program's own keepalive goes back, and is left alone; where there was
+   * none, only {@link nudge} probes on. Of a closed window the cap on backoff goes back, which
+   * would have its probes used up soon.
    */
   yield(fd: number, flow: Flow): Standing {
     if (this.yieldedIn === flow) return this;
     const { keepalive: own, rtoMaxMs } = this.saved;
     const before = readOptions(fd);
-    const patient = { ...this.keepalive, enabled: true, intervalMs: LONGEST_INTERVAL_MS, count: LOOSEST_COUNT };
-    const wanted = { ...before, keepalive: own.enabled ? own : patient, rtoMaxMs: flow === "blocked" ? rtoMaxMs : before.rtoMaxMs };
+    const patient = {
+      ...this.keepalive,
+      enabled: true,
+      intervalMs: LONGEST_INTERVAL_MS,
+      count: LOOSEST_COUNT,
+    };
+    const wanted = {
+      ...before,
+      keepalive: own.enabled ? own : patient,
+      rtoMaxMs: flow === "blocked" ? rtoMaxMs : before.rtoMaxMs,
+    };
     const { keepalive } = applyOptions(fd, before, wanted);
     return sharedStanding(new Standing({ ...this, yieldedIn: flow })).#withKeepalive(keepalive);
   }
@@ -137,11 +180,23 @@ export class Standing {
 
   /** `plan`: how soon a dead peer is found by what is believed of the path. */
   describe(plan: ProbePlan): Applied {
-    const { rtoMaxMs, budgetMs, inFlightUserTimeoutMs: timeoutMs, falseAlarmsPerYear, atDeadline, isUncapped, isReport } = this.terms;
+    const {
+      rtoMaxMs,
+      budgetMs,
+      inFlightUserTimeoutMs: timeoutMs,
+      falseAlarmsPerYear,
+      atDeadline,
+      isUncapped,
+      isReport,
+    } = this.terms;
     const { idleMs, intervalMs, count } = this.keepalive;
     const capMs = rtoMaxMs ?? this.saved.rtoMaxMs;
-    const givesUpMs = capMs === null || timeoutMs > 0 ? timeoutMs : givesUpAfterMs(capMs, readRetries().tcpRetries2);
-    const kept = (ms: number): number => (atDeadline === "end" ? budgetMs : Math.max(budgetMs, Math.ceil(ms)));
+    const givesUpMs =
+      capMs === null || timeoutMs > 0
+        ? timeoutMs
+        : givesUpAfterMs(capMs, readRetries().tcpRetries2);
+    const kept = (ms: number): number =>
+      atDeadline === "end" ? budgetMs : Math.max(budgetMs, Math.ceil(ms));
     const detectWithinMs = {
       idle: kept(plan.idleWithinMs),
       inFlight: kept(plan.inFlightWithinMs),
@@ -163,20 +218,31 @@ export class Standing {
     };
   }
 
-  /** Follows the probe plan, and puts right what a program changed behind our back; what it set is what {@link restore} leaves. */
+  /**
+   * Follows the probe plan, and puts right what a program changed behind our back; what it set is
+   * what {@link restore} leaves.
+   */
   keepIdle(fd: number, idleMs: number, isProbeMissing: boolean): Standing {
     if (idleMs === this.keepalive.idleMs && !isProbeMissing) return this;
     const standing = isProbeMissing ? this.#adoptForeign(fd) : this;
-    return standing.#withKeepalive(applyKeepalive(fd, { ...this.keepalive, enabled: true, idleMs }));
+    return standing.#withKeepalive(
+      applyKeepalive(fd, { ...this.keepalive, enabled: true, idleMs }),
+    );
   }
 
-  /** Sends a probe now; TCP_KEEPIDLE stays at 1 s until the peer answered and {@link keepIdle} restores the routine. */
+  /**
+   * Sends a probe now; TCP_KEEPIDLE stays at 1 s until the peer answered and {@link keepIdle}
+   * restores the routine.
+   */
   nudge(fd: number): Standing {
     nudgeDescriptor(fd);
     return this.#withKeepalive({ ...this.keepalive, idleMs: NUDGE_IDLE_MS });
   }
 
-  /** The user timeout guards data in flight behind an open window only: at a closed one it would end a live peer (docs/internals/kernel.md#user-timeout). */
+  /**
+   * The user timeout guards data in flight behind an open window only: at a closed one it would end
+   * a live peer (docs/internals/kernel.md#user-timeout).
+   */
   guardInFlight(fd: number, isInFlight: boolean): Standing {
     const { inFlightUserTimeoutMs: timeoutMs } = this.terms;
     const hasUserTimeout = isInFlight && timeoutMs > 0;
@@ -186,39 +252,65 @@ export class Standing {
     return sharedStanding(new Standing({ ...this, hasUserTimeout }));
   }
 
-  /** The cap on backoff follows what is learned of the path; not while anything is repeated (see {@link applyCap}). */
+  /**
+   * The cap on backoff follows what is learned of the path; not while anything is repeated (see
+   * {@link applyCap}).
+   */
   followPath(fd: number, info: TcpInfo): Standing {
     const { rtoMaxMs, budgetMs, isReport, isUncapped } = this.terms;
     if (isReport || isUncapped || this.saved.rtoMaxMs === null || isRepeating(info)) return this;
     const wantedMs = rtoCapMs(budgetMs, info);
-    if (rtoMaxMs !== null && Math.max(rtoMaxMs / wantedMs, wantedMs / rtoMaxMs) < CAP_CHANGE) return this;
-    return sharedStanding(new Standing({ ...this, terms: sharedTerms(withCap(this.terms, applyRtoMax(fd, wantedMs))) }));
+    if (rtoMaxMs !== null && Math.max(rtoMaxMs / wantedMs, wantedMs / rtoMaxMs) < CAP_CHANGE)
+      return this;
+    return sharedStanding(
+      new Standing({ ...this, terms: sharedTerms(withCap(this.terms, applyRtoMax(fd, wantedMs))) }),
+    );
   }
 
   /**
-   * Takes the cap on backoff back. Of a closed socket whose backoff has reached its cap the kernel gives up the rest at once
-   * (tcp_timer.c, tcp_orphan_retries): with ours an outage of 2 s would lose the last data and the FIN.
+   * Takes the cap on backoff back. Of a closed socket whose backoff has reached its cap the kernel
+   * gives up the rest at once (tcp_timer.c, tcp_orphan_retries): with ours an outage of 2 s would
+   * lose the last data and the FIN.
    */
   uncap(fd: number): Standing {
     const { rtoMaxMs } = this.saved;
     if (rtoMaxMs === null || this.terms.rtoMaxMs === null) return this;
     applyRtoMax(fd, Math.max(rtoMaxMs, this.terms.rtoMaxMs));
-    return sharedStanding(new Standing({ ...this, terms: sharedTerms({ ...this.terms, rtoMaxMs: null, isUncapped: true }) }));
+    return sharedStanding(
+      new Standing({
+        ...this,
+        terms: sharedTerms({ ...this.terms, rtoMaxMs: null, isUncapped: true }),
+      }),
+    );
   }
 
-  /** The program has again what it had: now, as far as the connection bears it, and the rest when the peer was heard. `isOpen`: see {@link restoreOptions}. */
+  /**
+   * The program has again what it had: now, as far as the connection bears it, and the rest when
+   * the peer was heard. `isOpen`: see {@link restoreOptions}.
+   */
   restore(fd: number, isOpen: () => boolean): void {
     restoreOptions(fd, this.#adoptForeign(fd).saved, isOpen);
   }
 
-  /** libuv and clients set keepalive on their own; what differs from what we left there is theirs, and theirs again when the watch ends. */
+  /**
+   * libuv and clients set keepalive on their own; what differs from what we left there is theirs,
+   * and theirs again when the watch ends.
+   */
   #adoptForeign(fd: number): Standing {
     const { keepalive } = settledOptions(fd);
     if (this.#isOurs(keepalive)) return this;
-    return sharedStanding(new Standing({ ...this, saved: sharedSaved({ ...this.saved, keepalive: sharedKeepalive(keepalive) }) }));
+    return sharedStanding(
+      new Standing({
+        ...this,
+        saved: sharedSaved({ ...this.saved, keepalive: sharedKeepalive(keepalive) }),
+      }),
+    );
   }
 
-  /** Another process that asked this peer may have left the idle time short, and the count looser by what was unanswered. */
+  /**
+   * Another process that asked this peer may have left the idle time short, and the count looser by
+   * what was unanswered.
+   */
   #isOurs({ enabled, idleMs, intervalMs, count }: AppliedKeepalive): boolean {
     const ours = this.keepalive;
     if (enabled !== ours.enabled || intervalMs !== ours.intervalMs) return false;
@@ -232,9 +324,17 @@ export class Standing {
   }
 }
 
-/** Sets the cap on backoff. With `onDead: "report"` the program's own patience stays, and so does its user timeout while data is in flight. */
+/**
+ * Sets the cap on backoff. With `onDead: "report"` the program's own patience stays, and so does
+ * its user timeout while data is in flight.
+ */
 function termsFor(fd: number, settings: WatchSettings, saved: ConnectionOptions): Terms {
-  const { detectWithinMs: budgetMs, falseAlarmsPerYear, atDeadline, zeroWindowToleranceMs } = settings;
+  const {
+    detectWithinMs: budgetMs,
+    falseAlarmsPerYear,
+    atDeadline,
+    zeroWindowToleranceMs,
+  } = settings;
   const isReport = settings.onDead === "report";
   const retries2 = readRetries().tcpRetries2;
   const rtoMaxMs = isReport ? null : applyCap(fd, budgetMs);
@@ -255,10 +355,22 @@ function termsFor(fd: number, settings: WatchSettings, saved: ConnectionOptions)
 
 function withCap(terms: Terms, rtoMaxMs: number | null): Terms {
   const { budgetMs, lastBackoff, zeroWindowToleranceMs } = terms;
-  return { ...terms, rtoMaxMs, inFlightUserTimeoutMs: inFlightUserTimeoutMs(budgetMs, rtoMaxMs, lastBackoff, zeroWindowToleranceMs) };
+  return {
+    ...terms,
+    rtoMaxMs,
+    inFlightUserTimeoutMs: inFlightUserTimeoutMs(
+      budgetMs,
+      rtoMaxMs,
+      lastBackoff,
+      zeroWindowToleranceMs,
+    ),
+  };
 }
 
-/** In the midst of retransmissions the cap stays that is in force: lowered then, it would end the connection (see `bearable`). `null`: none. */
+/**
+ * In the midst of retransmissions the cap stays that is in force: lowered then, it would end the
+ * connection (see `bearable`). `null`: none.
+ */
 function applyCap(fd: number, budgetMs: number): number | null {
   const info = sampleTcpInfo(fd);
   if (typeof info === "number") return applyRtoMax(fd, rtoCapMs(budgetMs));
@@ -271,7 +383,10 @@ function isRepeating({ retransmits = 0 }: TcpInfo): boolean {
   return retransmits > 0;
 }
 
-function isOver(budgetMs: number, { idle, inFlight, closedWindow }: Applied["detectWithinMs"]): string {
+function isOver(
+  budgetMs: number,
+  { idle, inFlight, closedWindow }: Applied["detectWithinMs"],
+): string {
   const behindWindow = closedWindow === null ? "" : `, ${closedWindow} ms behind a closed window`;
   return `the attempts that prove death at the accepted false alarms do not fit into ${budgetMs} ms on this path: a dead peer is found within ${idle} ms idle, ${inFlight} ms in flight${behindWindow}; atDeadline: "end" keeps the budget and accepts more false alarms`;
 }

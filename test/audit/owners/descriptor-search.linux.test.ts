@@ -57,11 +57,18 @@ afterAll(() => {
   server.close();
 });
 
-function wantedOf(searched: ConnectionTable, owners: OwnerTable, wanted: OptionsWanted = "all"): OwnersWanted {
+function wantedOf(
+  searched: ConnectionTable,
+  owners: OwnerTable,
+  wanted: OptionsWanted = "all",
+): OwnersWanted {
   return { table: searched, rows: rowsByInode(searched), owners, wanted };
 }
 
-/** What the search finds of this process's two sockets when the kernel behaves as `changes` says; `left` descriptors must be 0. */
+/**
+ * What the search finds of this process's two sockets when the kernel behaves as `changes` says;
+ * `left` descriptors must be 0.
+ */
 function search(changes: Partial<SystemPort>) {
   const counted = countingCloses({ ...port, ...changes });
   const owners = new OwnerTable(table.size);
@@ -108,7 +115,12 @@ describe("the search for owners", () => {
     await sleep(100); // no acknowledgment is delayed any more
     const { remotePort: at } = client;
     const filter = [[{ localPort: at ?? 0 }, { remotePort: at ?? 0 }]];
-    const idle = takeSurvey(port, { states: HANGING_STATES, withInfo: true, filter, allNamespaces: false }).table;
+    const idle = takeSurvey(port, {
+      states: HANGING_STATES,
+      withInfo: true,
+      filter,
+      allNamespaces: false,
+    }).table;
     const owners = new OwnerTable(idle.size);
     searchProcess(port, process.pid, wantedOf(idle, owners, "deciding"), null);
     const found = Array.from(idle.rows(), ({ index, localPort, isSeenWithoutKeepalive }) => ({
@@ -118,7 +130,11 @@ describe("the search for owners", () => {
     }));
     expect(found.sort((a, b) => Number(a.isClient) - Number(b.isClient))).toMatchObject([
       { isClient: false, isSeenWithoutKeepalive: true, keepalive: { enabled: false, idleMs: 0 } },
-      { isClient: true, isSeenWithoutKeepalive: false, keepalive: { enabled: true, idleMs: 33_000 } },
+      {
+        isClient: true,
+        isSeenWithoutKeepalive: false,
+        keepalive: { enabled: true, idleMs: 33_000 },
+      },
     ]);
   });
 
@@ -131,7 +147,11 @@ describe("the search for owners", () => {
   ])("says so when %s", (_, changes, errno) => {
     const owners = search(changes);
     for (const row of table.rows()) {
-      const found = { pid: owners.ownerOf(row.index)?.pid, options: owners.optionsOf(row.index), errno: owners.errnoOf(row.index) };
+      const found = {
+        pid: owners.ownerOf(row.index)?.pid,
+        options: owners.optionsOf(row.index),
+        errno: owners.errnoOf(row.index),
+      };
       expect(found).toEqual({ pid: process.pid, options: null, errno });
       const effective = effectiveOptions(row, owners, readSystemDefaults());
       expect(effective.source).not.toBe("read");
@@ -176,7 +196,8 @@ describe("the search for owners", () => {
       expect(tried.optionsOf(row.index)).toEqual(listed.optionsOf(row.index));
       expect(tried.ownerOf(row.index)).toEqual(listed.ownerOf(row.index));
     }
-    // Two sockets of this process, which Node's event loop watches, were known without their links; beyond the last descriptor none is tried.
+    // Two sockets of this process, which Node's event loop watches, were known without their links;
+    // beyond the last descriptor none is tried.
     const last = Math.max(...listDescriptors(process.pid));
     expect(last).toBeLessThan(below - 1);
     expect(links).toBeLessThanOrEqual(last + 1 + 64 - table.size);
@@ -196,12 +217,14 @@ describe("the search for owners", () => {
     };
     searchProcess(lying, process.pid, wantedOf(table, owners), descriptorLimit(process.pid));
     expect(asked).toBe(2 * table.size);
-    for (const row of table.rows()) expect(owners.optionsOf(row.index)).toEqual(search({}).optionsOf(row.index));
+    for (const row of table.rows())
+      expect(owners.optionsOf(row.index)).toEqual(search({}).optionsOf(row.index));
   });
 
   it("looks where it is told to", () => {
     const found = findOwners(port, table, "all", [process.pid]).owners;
-    for (const row of table.rows()) expect(found.optionsOf(row.index)).toEqual(search({}).optionsOf(row.index));
+    for (const row of table.rows())
+      expect(found.optionsOf(row.index)).toEqual(search({}).optionsOf(row.index));
     const elsewhere = findOwners(port, table, "all", [process.ppid]).owners;
     for (const row of table.rows()) expect(elsewhere.ownerOf(row.index)).toBe(null);
   });
@@ -212,6 +235,9 @@ it("a connection without a timer has keepalive off, whatever else is hidden; one
   for (const row of table.rows()) {
     const { options, source } = effectiveOptions(row, hidden, readSystemDefaults());
     const isAsking = row.localPort === client.localPort;
-    expect({ isOn: options.keepalive.enabled, source }).toEqual({ isOn: isAsking, source: isAsking ? "assumed" : "seen" });
+    expect({ isOn: options.keepalive.enabled, source }).toEqual({
+      isOn: isAsking,
+      source: isAsking ? "assumed" : "seen",
+    });
   }
 });

@@ -41,9 +41,14 @@ await describeWith(["root"], "the search for owners, over the whole machine", ()
     return client;
   }
 
-  async function started(command: readonly string[], inherited: Socket | null = null): Promise<void> {
+  async function started(
+    command: readonly string[],
+    inherited: Socket | null = null,
+  ): Promise<void> {
     const [program = "", ...args] = command;
-    const child = spawn(program, args, { stdio: ["pipe", "pipe", "inherit", ...(inherited ? [descriptorOf(inherited)] : [])] });
+    const child = spawn(program, args, {
+      stdio: ["pipe", "pipe", "inherit", ...(inherited ? [descriptorOf(inherited)] : [])],
+    });
     children.push(child);
     const [line] = await once(child.stdout as NodeJS.ReadableStream, "data");
     for (const inode of String(line).trim().split(" ")) inodes.add(Number(inode));
@@ -59,29 +64,62 @@ await describeWith(["root"], "the search for owners, over the whole machine", ()
     shared.setKeepAlive(true, 12_000);
     await started([process.execPath, HELD], shared);
     await started(["unshare", "--pid", "--fork", "--kill-child", process.execPath, HELD]);
-    await started(["unshare", "--net", "sh", "-c", `ip link set lo up && exec "${process.execPath}" "${HELD}" 1234`]);
+    await started([
+      "unshare",
+      "--net",
+      "sh",
+      "-c",
+      `ip link set lo up && exec "${process.execPath}" "${HELD}" 1234`,
+    ]);
   });
 
   afterAll(async () => {
     for (const child of children) child.stdin?.end();
     for (const it of [...sockets, ...servers]) "destroy" in it ? it.destroy() : it.close();
-    await Promise.all(children.map((child) => (child.exitCode === null ? once(child, "exit") : null)));
+    await Promise.all(
+      children.map((child) => (child.exitCode === null ? once(child, "exit") : null)),
+    );
   });
 
   it("tells own settings, those of the socket's namespace where it has none, and the parent of what is inherited", () => {
-    const request = { states: [...HANGING_STATES, "LISTEN"] as const, withInfo: true, filter: [], allNamespaces: true };
+    const request = {
+      states: [...HANGING_STATES, "LISTEN"] as const,
+      withInfo: true,
+      filter: [],
+      allNamespaces: true,
+    };
     const { table } = takeSurvey(port, request);
     const { owners, hidden } = findOwners(port, table);
     expect(hidden).toBe(0);
-    const rows = Array.from(table.rows(), ({ index, inode }) => ({ index, inode })).filter(({ inode }) => inodes.has(inode));
+    const rows = Array.from(table.rows(), ({ index, inode }) => ({ index, inode })).filter(
+      ({ inode }) => inodes.has(inode),
+    );
     // Three connections here and one in each child: two ends and a listener.
     expect(rows.length).toBe(18);
     const told = rows.map(({ index }) => {
       const options = owners.optionsOf(index);
-      return { ...options?.keepalive, userTimeoutMs: options?.userTimeoutMs, pid: owners.pidOf(index) };
+      return {
+        ...options?.keepalive,
+        userTimeoutMs: options?.userTimeoutMs,
+        pid: owners.pidOf(index),
+      };
     });
-    expect(told).toContainEqual({ enabled: true, idleMs: 33_000, intervalMs: 5000, count: 6, userTimeoutMs: 23_456, pid: process.pid });
-    expect(told).toContainEqual({ enabled: false, idleMs: 44_000, intervalMs: 9000, count: 127, userTimeoutMs: 0, pid: process.pid });
+    expect(told).toContainEqual({
+      enabled: true,
+      idleMs: 33_000,
+      intervalMs: 5000,
+      count: 6,
+      userTimeoutMs: 23_456,
+      pid: process.pid,
+    });
+    expect(told).toContainEqual({
+      enabled: false,
+      idleMs: 44_000,
+      intervalMs: 9000,
+      count: 127,
+      userTimeoutMs: 0,
+      pid: process.pid,
+    });
     expect(told).toContainEqual({
       enabled: true,
       idleMs: 1_234_000,

@@ -51,7 +51,10 @@ describe("the table of owners", () => {
   // By net.ipv4.tcp_keepalive_time; 2^31 ms are 24.8 days.
   it("holds idle times of months", () => {
     const owners = new OwnerTable(2);
-    const long = { ...OPTIONS, keepalive: { ...OPTIONS.keepalive, idleMs: 3_000_000_000, intervalMs: 8_589_934_000 } };
+    const long = {
+      ...OPTIONS,
+      keepalive: { ...OPTIONS.keepalive, idleMs: 3_000_000_000, intervalMs: 8_589_934_000 },
+    };
     owners.set(0, 1, 3, long);
     owners.set(1, 1, 4, long);
     expect(owners.optionsOf(0)).toEqual(long);
@@ -62,7 +65,10 @@ describe("the table of owners", () => {
     const owners = new OwnerTable(3);
     owners.set(0, 1, 3, OPTIONS);
     owners.set(1, 1, 4, 13);
-    const read = [0, 1, 2].map((row) => ({ options: owners.optionsOf(row), errno: owners.errnoOf(row) }));
+    const read = [0, 1, 2].map((row) => ({
+      options: owners.optionsOf(row),
+      errno: owners.errnoOf(row),
+    }));
     expect(read).toEqual([
       { options: OPTIONS, errno: 0 },
       { options: null, errno: 13 },

@@ -49,7 +49,15 @@ const anyCase = fc.record<Case>({
   hasRtoCap: fc.boolean(),
 });
 
-const HARMLESS = new Set<Cause>(["connecting", "healthy", "quiet", "local-stall", "never-closed", "peer-not-reading", "lossy-path"]);
+const HARMLESS = new Set<Cause>([
+  "connecting",
+  "healthy",
+  "quiet",
+  "local-stall",
+  "never-closed",
+  "peer-not-reading",
+  "lossy-path",
+]);
 /** Those of which our own host knows all there is to know. */
 const CERTAIN_OF_SILENCE = new Set<Cause>(["local-link-down", "local-send-failure"]);
 
@@ -70,7 +78,10 @@ describe("whatever the evidence", () => {
       fc.property(anyCase, (it) => {
         const { cause } = classify(it);
         const isConnecting = it.info?.state === "SYN_SENT";
-        expect({ cause, isHarmless: HARMLESS.has(cause) }).toEqual({ cause, isHarmless: isConnecting || it.state === "alive" });
+        expect({ cause, isHarmless: HARMLESS.has(cause) }).toEqual({
+          cause,
+          isHarmless: isConnecting || it.state === "alive",
+        });
       }),
       { numRuns: 1000 },
     );
@@ -81,7 +92,10 @@ describe("whatever the evidence", () => {
       fc.property(anyCase, (it) => {
         const { cause, certainty } = classify(it);
         if (it.state === "alive" || cause === "connecting") return;
-        expect({ cause, isCertain: certainty === "certain" }).toEqual({ cause, isCertain: CERTAIN_OF_SILENCE.has(cause) });
+        expect({ cause, isCertain: certainty === "certain" }).toEqual({
+          cause,
+          isCertain: CERTAIN_OF_SILENCE.has(cause),
+        });
       }),
       { numRuns: 1000 },
     );

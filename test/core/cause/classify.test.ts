@@ -3,7 +3,10 @@ import { brokenLocalPath, type Case, classify } from "../../../src/core/cause/cl
 import type { Cause, Certainty, LocalPath, OtherConnections } from "../../../src/core/diagnosis.ts";
 import type { TcpInfo, TcpState } from "../../../src/core/tcp-info.ts";
 
-/** What is known, how certain the cause is, and what some line of `why` and of `unknown` says; without the last nothing is left unknown. */
+/**
+ * What is known, how certain the cause is, and what some line of `why` and of `unknown` says;
+ * without the last nothing is left unknown.
+ */
 type Row = [when: string, it: Partial<Case>, certainty: Certainty, why: RegExp, unknown?: RegExp];
 type Rows = readonly [Row, ...Row[]];
 
@@ -40,35 +43,75 @@ const CALM: Case = {
   hasRtoCap: true,
 };
 
-const info = (info: Partial<TcpInfo>): Pick<Case, "info"> => ({ info: { state: "ESTABLISHED", ...info } });
+const info = (info: Partial<TcpInfo>): Pick<Case, "info"> => ({
+  info: { state: "ESTABLISHED", ...info },
+});
 /** Seven attempts unanswered, the last thing heard 8.2 s ago. */
 const SUSPECT = { state: "suspect", silentForMs: 8200, unansweredAttempts: 7 } as const;
 const DEAD = { ...SUSPECT, state: "dead" } as const;
 /** Data in flight whose retransmissions ICMP answered: a timeout more than doublings. */
-const TAKEN_BACK = { unackedSegments: 1, retransmittedSegments: 1, retransmits: 4, backoff: 3, totalRetransmits: 4 };
+const TAKEN_BACK = {
+  unackedSegments: 1,
+  retransmittedSegments: 1,
+  retransmits: 4,
+  backoff: 3,
+  totalRetransmits: 4,
+};
 const ICMP = { ...SUSPECT, ...info(TAKEN_BACK) };
 const REFUSED = info({ unackedSegments: 1, retransmittedSegments: 0, retransmits: 7, backoff: 0 });
-const WAITING = { unackedSegments: 0, notSentBytes: 500, sendWindowBytes: 65_536, sendMssBytes: 1448 };
+const WAITING = {
+  unackedSegments: 0,
+  notSentBytes: 500,
+  sendWindowBytes: 65_536,
+  sendMssBytes: 1448,
+};
 const STUCK = info(WAITING);
 const BLOCKED = { flow: "blocked", ...info({ ...WAITING, sendWindowBytes: 0 }) } as const;
 const DEAF = { isHeardWithoutProgress: true };
-const path = (but: Partial<LocalPath>): Pick<Case, "localPath"> => ({ localPath: { ...IN_ORDER, ...but } });
+const path = (but: Partial<LocalPath>): Pick<Case, "localPath"> => ({
+  localPath: { ...IN_ORDER, ...but },
+});
 const halfClosed = (state: TcpState, heardMs: number, dataMs = heardMs): Pick<Case, "info"> =>
   info({ state, lastAckReceivedMs: heardMs, lastDataReceivedMs: dataMs });
 type Count = OtherConnections["samePeer"];
-const others = (samePeer: Count, sameRoute: Count): Pick<Case, "others"> => ({ others: { samePeer, sameRoute } });
+const others = (samePeer: Count, sameRoute: Count): Pick<Case, "others"> => ({
+  others: { samePeer, sameRoute },
+});
 const NONE = { alive: 0, silent: 0 };
 
 /** tsc holds it to the type: a cause without a row does not compile. */
 const TABLE: Record<Exclude<Cause, OfAnEnding>, Rows> = {
   connecting: [
-    ["a SYN without an answer", info({ state: "SYN_SENT" }), "certain", /no answer to our SYN$/, /lets us in/],
-    ["a SYN repeated once", info({ state: "SYN_SENT", retransmits: 1 }), "certain", /SYN, which was repeated once$/, /lets us in/],
-    ["a SYN-ACK repeated", info({ state: "SYN_RECV", retransmits: 3 }), "certain", /SYN-ACK, which was repeated 3 times$/, /lets us in/],
+    [
+      "a SYN without an answer",
+      info({ state: "SYN_SENT" }),
+      "certain",
+      /no answer to our SYN$/,
+      /lets us in/,
+    ],
+    [
+      "a SYN repeated once",
+      info({ state: "SYN_SENT", retransmits: 1 }),
+      "certain",
+      /SYN, which was repeated once$/,
+      /lets us in/,
+    ],
+    [
+      "a SYN-ACK repeated",
+      info({ state: "SYN_RECV", retransmits: 3 }),
+      "certain",
+      /SYN-ACK, which was repeated 3 times$/,
+      /lets us in/,
+    ],
   ],
   healthy: [
     ["a peer that was heard", {}, "certain", /^heard 300 ms ago$/, /heartbeat/],
-    ["a peer heard where the kernel tells nothing", { info: null }, "certain", /^heard 300 ms ago$/],
+    [
+      "a peer heard where the kernel tells nothing",
+      { info: null },
+      "certain",
+      /^heard 300 ms ago$/,
+    ],
     [
       "an answer in time",
       { refuted: { attempts: 3, silentForMs: 2500 } },
@@ -78,20 +121,74 @@ const TABLE: Record<Exclude<Cause, OfAnEnding>, Rows> = {
     ],
   ],
   quiet: [
-    ["silence that nobody questions", { isQuestioned: false, silentForMs: 9000 }, "medium", /^quiet for 9\.0 s$/, /nothing was asked/],
-    ["nothing that tells of silence", { silentForMs: null }, "medium", /^quiet for an unknown time$/, /nothing was asked/],
+    [
+      "silence that nobody questions",
+      { isQuestioned: false, silentForMs: 9000 },
+      "medium",
+      /^quiet for 9\.0 s$/,
+      /nothing was asked/,
+    ],
+    [
+      "nothing that tells of silence",
+      { silentForMs: null },
+      "medium",
+      /^quiet for an unknown time$/,
+      /nothing was asked/,
+    ],
   ],
-  "local-stall": [["a pause of this process", { pausedForMs: 4000 }, "certain", /this process stood still for 4\.0 s/]],
+  "local-stall": [
+    [
+      "a pause of this process",
+      { pausedForMs: 4000 },
+      "certain",
+      /this process stood still for 4\.0 s/,
+    ],
+  ],
   "never-closed": [
-    ["a minute without a word", halfClosed("CLOSE_WAIT", 60_000), "certain", /^CLOSE_WAIT: the peer closed, .* for 60\.0 s at least$/],
-    ["a minute without data", halfClosed("CLOSE_WAIT", 200, 60_000), "medium", /no data for 60\.0 s$/, /since when/],
-    ["our own side ended", halfClosed("FIN_WAIT2", 90_000), "certain", /^FIN_WAIT2: this program ended its side, the peer never closed/],
+    [
+      "a minute without a word",
+      halfClosed("CLOSE_WAIT", 60_000),
+      "certain",
+      /^CLOSE_WAIT: the peer closed, .* for 60\.0 s at least$/,
+    ],
+    [
+      "a minute without data",
+      halfClosed("CLOSE_WAIT", 200, 60_000),
+      "medium",
+      /no data for 60\.0 s$/,
+      /since when/,
+    ],
+    [
+      "our own side ended",
+      halfClosed("FIN_WAIT2", 90_000),
+      "certain",
+      /^FIN_WAIT2: this program ended its side, the peer never closed/,
+    ],
   ],
   "peer-not-reading": [
-    ["a closed window that answers", BLOCKED, "high", /window is closed and 500 bytes wait/, /stopped or hung/],
-    ["the same, unsent data untold", { flow: "blocked", ...info({ backoff: 2 }) }, "high", /and what was sent waits/, /stopped or hung/],
+    [
+      "a closed window that answers",
+      BLOCKED,
+      "high",
+      /window is closed and 500 bytes wait/,
+      /stopped or hung/,
+    ],
+    [
+      "the same, unsent data untold",
+      { flow: "blocked", ...info({ backoff: 2 }) },
+      "high",
+      /and what was sent waits/,
+      /stopped or hung/,
+    ],
   ],
-  "lossy-path": [["loss again and again", { isLossy: true, lossRatio: 0.125 }, "high", /about 13 % of attempts are lost/]],
+  "lossy-path": [
+    [
+      "loss again and again",
+      { isLossy: true, lossRatio: 0.125 },
+      "high",
+      /about 13 % of attempts are lost/,
+    ],
+  ],
   "peer-hung": [
     [
       "the peer's kernel answers",
@@ -100,23 +197,79 @@ const TABLE: Record<Exclude<Cause, OfAnEnding>, Rows> = {
       /^.* 300 ms ago, .* for 5\.0 s$/,
       /hung/,
     ],
-    ["the kernel tells nothing", { ...DEAD, processSilentForMs: 5000, info: null }, "high", /^the connection is open, but its/, /hung/],
+    [
+      "the kernel tells nothing",
+      { ...DEAD, processSilentForMs: 5000, info: null },
+      "high",
+      /^the connection is open, but its/,
+      /hung/,
+    ],
   ],
   "local-link-down": [
-    ["no carrier", { ...SUSPECT, ...path({ linkUp: false }) }, "certain", /^our interface eth0 is down or has no carrier$/],
-    ["a nameless one", { ...SUSPECT, ...path({ linkUp: false, interfaceName: null }) }, "certain", /^our interface is down/],
-    ["no source address", { ...DEAD, ...path({ hasSourceAddress: false }) }, "certain", /^our source address is gone/],
-    ["no route", { ...DEAD, ...path({ hasRoute: false }) }, "certain", /^this host has no route to the peer$/],
+    [
+      "no carrier",
+      { ...SUSPECT, ...path({ linkUp: false }) },
+      "certain",
+      /^our interface eth0 is down or has no carrier$/,
+    ],
+    [
+      "a nameless one",
+      { ...SUSPECT, ...path({ linkUp: false, interfaceName: null }) },
+      "certain",
+      /^our interface is down/,
+    ],
+    [
+      "no source address",
+      { ...DEAD, ...path({ hasSourceAddress: false }) },
+      "certain",
+      /^our source address is gone/,
+    ],
+    [
+      "no route",
+      { ...DEAD, ...path({ hasRoute: false }) },
+      "certain",
+      /^this host has no route to the peer$/,
+    ],
   ],
   "local-send-failure": [
-    ["data waits at an open window", { ...SUSPECT, ...STUCK }, "certain", /^500 bytes wait although the peer's window is open/, /firewall/],
-    ["retransmissions", { ...DEAD, ...REFUSED, areAttemptsLocal: true }, "certain", /^7 retransmissions failed on this host/, /firewall/],
-    ["probes", { ...DEAD, areAttemptsLocal: true }, "certain", /^7 probes failed on this host/, /firewall/],
+    [
+      "data waits at an open window",
+      { ...SUSPECT, ...STUCK },
+      "certain",
+      /^500 bytes wait although the peer's window is open/,
+      /firewall/,
+    ],
+    [
+      "retransmissions",
+      { ...DEAD, ...REFUSED, areAttemptsLocal: true },
+      "certain",
+      /^7 retransmissions failed on this host/,
+      /firewall/,
+    ],
+    [
+      "probes",
+      { ...DEAD, areAttemptsLocal: true },
+      "certain",
+      /^7 probes failed on this host/,
+      /firewall/,
+    ],
   ],
   "one-way-loss": [
-    ["a suspicion", { ...SUSPECT, ...DEAF }, "medium", /still heard, yet .* no progress in 7 transmissions/, /where on the way/],
+    [
+      "a suspicion",
+      { ...SUSPECT, ...DEAF },
+      "medium",
+      /still heard, yet .* no progress in 7 transmissions/,
+      /where on the way/,
+    ],
     ["a verdict", { ...DEAD, ...DEAF }, "high", /still heard/, /where on the way/],
-    ["a hurried verdict", { ...DEAD, ...DEAF, isRushed: true }, "medium", /still heard/, /where on the way/],
+    [
+      "a hurried verdict",
+      { ...DEAD, ...DEAF, isRushed: true },
+      "medium",
+      /still heard/,
+      /where on the way/,
+    ],
   ],
   unreachable: [
     ["a doubling taken back", ICMP, "high", /\(4 timeouts, backoff only 3: ICMP/, /last router/],
@@ -129,8 +282,20 @@ const TABLE: Record<Exclude<Cause, OfAnEnding>, Rows> = {
     ],
   ],
   "path-silent": [
-    ["a suspicion", SUSPECT, "medium", /^7 attempts unanswered, nothing heard for 8\.2 s$/, /path, the host or its power/],
-    ["a verdict", DEAD, "high", /^7 attempts unanswered, nothing heard for 8\.2 s$/, /outage longer than those/],
+    [
+      "a suspicion",
+      SUSPECT,
+      "medium",
+      /^7 attempts unanswered, nothing heard for 8\.2 s$/,
+      /path, the host or its power/,
+    ],
+    [
+      "a verdict",
+      DEAD,
+      "high",
+      /^7 attempts unanswered, nothing heard for 8\.2 s$/,
+      /outage longer than those/,
+    ],
     ["a hurried verdict", { ...DEAD, isRushed: true }, "medium", /^7 attempts unanswered/, /power/],
   ],
 };
@@ -138,39 +303,138 @@ const TABLE: Record<Exclude<Cause, OfAnEnding>, Rows> = {
 describe.each(Object.entries(TABLE))("%s is found in", (cause, rows) => {
   it.each(rows)("%s", (_, it, certainty, why, unknown) => {
     const found = classify({ ...CALM, ...it });
-    expect(found).toMatchObject({ cause, certainty, why: expect.arrayContaining([expect.stringMatching(why)]) });
-    expect(found.unknown).toEqual(unknown === undefined ? [] : expect.arrayContaining([expect.stringMatching(unknown)]));
+    expect(found).toMatchObject({
+      cause,
+      certainty,
+      why: expect.arrayContaining([expect.stringMatching(why)]),
+    });
+    expect(found.unknown).toEqual(
+      unknown === undefined ? [] : expect.arrayContaining([expect.stringMatching(unknown)]),
+    );
   });
 });
 
 /** What changes, in which case, to what, and the causes before and after. */
-const BOUNDARIES: readonly (readonly [what: string, before: Cause, after: Cause, of: Partial<Case>, but: Partial<Case>])[] = [
+const BOUNDARIES: readonly (readonly [
+  what: string,
+  before: Cause,
+  after: Cause,
+  of: Partial<Case>,
+  but: Partial<Case>,
+])[] = [
   ["the handshake is over", "connecting", "healthy", info({ state: "SYN_SENT" }), info({})],
   ["keepalive does not run", "healthy", "quiet", {}, { isQuestioned: false }],
   ["nothing tells of the silence", "healthy", "quiet", {}, { silentForMs: null }],
   ["loss is not notable", "lossy-path", "healthy", { isLossy: true }, { isLossy: false }],
   ["the window is open", "peer-not-reading", "healthy", BLOCKED, STUCK],
-  ["a word came a millisecond later", "never-closed", "healthy", halfClosed("CLOSE_WAIT", 60_000), halfClosed("CLOSE_WAIT", 59_999)],
-  ["data came a millisecond later", "never-closed", "healthy", halfClosed("FIN_WAIT2", 0, 60_000), halfClosed("FIN_WAIT2", 0, 59_999)],
-  ["neither end is closed", "never-closed", "healthy", halfClosed("CLOSE_WAIT", 60_000), halfClosed("ESTABLISHED", 60_000)],
+  [
+    "a word came a millisecond later",
+    "never-closed",
+    "healthy",
+    halfClosed("CLOSE_WAIT", 60_000),
+    halfClosed("CLOSE_WAIT", 59_999),
+  ],
+  [
+    "data came a millisecond later",
+    "never-closed",
+    "healthy",
+    halfClosed("FIN_WAIT2", 0, 60_000),
+    halfClosed("FIN_WAIT2", 0, 59_999),
+  ],
+  [
+    "neither end is closed",
+    "never-closed",
+    "healthy",
+    halfClosed("CLOSE_WAIT", 60_000),
+    halfClosed("ESTABLISHED", 60_000),
+  ],
   ["nothing is suspected", "path-silent", "healthy", SUSPECT, { state: "alive" }],
-  ["the link is not known", "local-link-down", "path-silent", { ...SUSPECT, ...path({ linkUp: false }) }, path({ linkUp: null })],
-  ["the address is there", "local-link-down", "path-silent", { ...SUSPECT, ...path({ hasSourceAddress: false }) }, path({})],
-  ["the route is not known", "local-link-down", "path-silent", { ...SUSPECT, ...path({ hasRoute: false }) }, path({ hasRoute: null })],
-  ["data is in flight", "local-send-failure", "path-silent", { ...SUSPECT, ...STUCK }, info({ ...WAITING, unackedSegments: 1 })],
+  [
+    "the link is not known",
+    "local-link-down",
+    "path-silent",
+    { ...SUSPECT, ...path({ linkUp: false }) },
+    path({ linkUp: null }),
+  ],
+  [
+    "the address is there",
+    "local-link-down",
+    "path-silent",
+    { ...SUSPECT, ...path({ hasSourceAddress: false }) },
+    path({}),
+  ],
+  [
+    "the route is not known",
+    "local-link-down",
+    "path-silent",
+    { ...SUSPECT, ...path({ hasRoute: false }) },
+    path({ hasRoute: null }),
+  ],
+  [
+    "data is in flight",
+    "local-send-failure",
+    "path-silent",
+    { ...SUSPECT, ...STUCK },
+    info({ ...WAITING, unackedSegments: 1 }),
+  ],
   ["the window is closed", "local-send-failure", "path-silent", { ...SUSPECT, ...STUCK }, BLOCKED],
-  ["attempts leave this host", "local-send-failure", "path-silent", { ...SUSPECT, areAttemptsLocal: true }, { areAttemptsLocal: false }],
-  ["the peer is not heard", "one-way-loss", "path-silent", { ...SUSPECT, ...DEAF }, { isHeardWithoutProgress: false }],
-  ["every timeout was doubled", "unreachable", "path-silent", ICMP, info({ ...TAKEN_BACK, backoff: 4 })],
-  ["there was one timeout only", "unreachable", "path-silent", ICMP, info({ ...TAKEN_BACK, retransmits: 1, backoff: 0 })],
-  ["nothing was sent again", "unreachable", "path-silent", ICMP, info({ ...TAKEN_BACK, totalRetransmits: 0 })],
-  ["the retransmission was refused here", "unreachable", "path-silent", ICMP, info({ ...TAKEN_BACK, retransmittedSegments: 0 })],
-  ["the kernel tells no backoff", "unreachable", "path-silent", ICMP, info({ ...TAKEN_BACK, backoff: undefined })],
+  [
+    "attempts leave this host",
+    "local-send-failure",
+    "path-silent",
+    { ...SUSPECT, areAttemptsLocal: true },
+    { areAttemptsLocal: false },
+  ],
+  [
+    "the peer is not heard",
+    "one-way-loss",
+    "path-silent",
+    { ...SUSPECT, ...DEAF },
+    { isHeardWithoutProgress: false },
+  ],
+  [
+    "every timeout was doubled",
+    "unreachable",
+    "path-silent",
+    ICMP,
+    info({ ...TAKEN_BACK, backoff: 4 }),
+  ],
+  [
+    "there was one timeout only",
+    "unreachable",
+    "path-silent",
+    ICMP,
+    info({ ...TAKEN_BACK, retransmits: 1, backoff: 0 }),
+  ],
+  [
+    "nothing was sent again",
+    "unreachable",
+    "path-silent",
+    ICMP,
+    info({ ...TAKEN_BACK, totalRetransmits: 0 }),
+  ],
+  [
+    "the retransmission was refused here",
+    "unreachable",
+    "path-silent",
+    ICMP,
+    info({ ...TAKEN_BACK, retransmittedSegments: 0 }),
+  ],
+  [
+    "the kernel tells no backoff",
+    "unreachable",
+    "path-silent",
+    ICMP,
+    info({ ...TAKEN_BACK, backoff: undefined }),
+  ],
 ];
 
 describe("another cause is found as soon as", () => {
   it.each(BOUNDARIES)("%s: %s becomes %s", (_, before, after, of, but) => {
-    const found = { before: classify({ ...CALM, ...of }).cause, after: classify({ ...CALM, ...of, ...but }).cause };
+    const found = {
+      before: classify({ ...CALM, ...of }).cause,
+      after: classify({ ...CALM, ...of, ...but }).cause,
+    };
     expect(found).toEqual({ before, after });
   });
 });
@@ -207,20 +471,52 @@ const whyOf = (it: Partial<Case>): string => classify({ ...CALM, ...it }).why.jo
 
 describe("beside a silent path", () => {
   it.each<readonly [what: string, it: Partial<Case>, says: string]>([
-    ["a next hop without ARP", path({ neighbor: "FAILED" }), "the next hop 10.0.0.1 no longer answers ARP or neighbour discovery (FAILED)"],
-    ["a neighbour without ARP", path({ gateway: null, neighbor: "INCOMPLETE" }), "the peer, which is on our own link, no longer answers"],
-    ["our own side in order", path({ neighbor: "STALE" }), "our own link, address and route are in order"],
+    [
+      "a next hop without ARP",
+      path({ neighbor: "FAILED" }),
+      "the next hop 10.0.0.1 no longer answers ARP or neighbour discovery (FAILED)",
+    ],
+    [
+      "a neighbour without ARP",
+      path({ gateway: null, neighbor: "INCOMPLETE" }),
+      "the peer, which is on our own link, no longer answers",
+    ],
+    [
+      "our own side in order",
+      path({ neighbor: "STALE" }),
+      "our own link, address and route are in order",
+    ],
     ["a window closed before", BLOCKED, "the peer had closed its window before"],
-    ["a live connection to the peer", others({ alive: 1, silent: 0 }, NONE), "1 other connection to the same peer is alive: a NAT or"],
-    ["live ones among silent ones", others({ alive: 2, silent: 1 }, NONE), "2 other connections to the same peer are alive"],
-    ["the other one silent", others({ alive: 0, silent: 1 }, NONE), "the other connection to the same peer is silent too: the host"],
-    ["all others silent", others({ alive: 0, silent: 4 }, NONE), "all 4 other connections to the same peer are silent too"],
+    [
+      "a live connection to the peer",
+      others({ alive: 1, silent: 0 }, NONE),
+      "1 other connection to the same peer is alive: a NAT or",
+    ],
+    [
+      "live ones among silent ones",
+      others({ alive: 2, silent: 1 }, NONE),
+      "2 other connections to the same peer are alive",
+    ],
+    [
+      "the other one silent",
+      others({ alive: 0, silent: 1 }, NONE),
+      "the other connection to the same peer is silent too: the host",
+    ],
+    [
+      "all others silent",
+      others({ alive: 0, silent: 4 }, NONE),
+      "all 4 other connections to the same peer are silent too",
+    ],
     [
       "another peer silent",
       others(NONE, { alive: 0, silent: 1 }),
       "1 other peer over the same next hop silent too: the path, not the host",
     ],
-    ["a live peer among silent ones", others(NONE, { alive: 1, silent: 3 }), "1 other peer over the same next hop alive: our side"],
+    [
+      "a live peer among silent ones",
+      others(NONE, { alive: 1, silent: 3 }),
+      "1 other peer over the same next hop alive: our side",
+    ],
     ["loss before", { isLossy: true, lossRatio: 0.1 }, "this path lost 10 % of attempts before"],
   ])("it is said: %s", (_, it, says) => {
     expect(whyOf({ ...DEAD, ...it })).toContain(says);
@@ -228,11 +524,14 @@ describe("beside a silent path", () => {
   });
 
   it("our own side counts as in order only where the link and the route are known", () => {
-    for (const but of [{ linkUp: null }, { hasRoute: null }]) expect(whyOf({ ...DEAD, ...path(but) })).not.toContain("in order");
+    for (const but of [{ linkUp: null }, { hasRoute: null }])
+      expect(whyOf({ ...DEAD, ...path(but) })).not.toContain("in order");
   });
 
   it("the path is blamed for silent peers only where no other peer lives", () => {
-    expect(whyOf({ ...DEAD, ...others(NONE, { alive: 1, silent: 3 }) })).not.toContain("the path, not the host");
+    expect(whyOf({ ...DEAD, ...others(NONE, { alive: 1, silent: 3 }) })).not.toContain(
+      "the path, not the host",
+    );
   });
 
   it("loss before is told of a verdict, not of a suspicion", () => {
@@ -241,11 +540,17 @@ describe("beside a silent path", () => {
 
   it("what a missing cap on backoff costs is unknown", () => {
     const costs = expect.stringContaining("without TCP_RTO_MAX_MS");
-    expect(classify({ ...CALM, ...DEAD, ...BLOCKED, hasRtoCap: false }).unknown).toContainEqual(costs);
-    expect(classify({ ...CALM, ...DEAD, ...BLOCKED, hasRtoCap: true }).unknown).not.toContainEqual(costs);
+    expect(classify({ ...CALM, ...DEAD, ...BLOCKED, hasRtoCap: false }).unknown).toContainEqual(
+      costs,
+    );
+    expect(classify({ ...CALM, ...DEAD, ...BLOCKED, hasRtoCap: true }).unknown).not.toContainEqual(
+      costs,
+    );
   });
 
   it("the name of an interface brings no control characters", () => {
-    expect(brokenLocalPath({ ...IN_ORDER, linkUp: false, interfaceName: "eth0\u001b[2J" })).not.toContain("\u001b");
+    expect(
+      brokenLocalPath({ ...IN_ORDER, linkUp: false, interfaceName: "eth0\u001b[2J" }),
+    ).not.toContain("\u001b");
   });
 });

@@ -1,12 +1,27 @@
 import { describe, expect, it } from "vitest";
-import { configureNfdS, configureNfdSFromMoments, configureNfdU } from "../../../src/core/detectors/chen-configuration.ts";
+import {
+  configureNfdS,
+  configureNfdSFromMoments,
+  configureNfdU,
+} from "../../../src/core/detectors/chen-configuration.ts";
 import { chenQos } from "../../../src/core/detectors/chen-qos.ts";
 import { exponentialDelay } from "../../../src/core/detectors/delay-law.ts";
-import { leastAttempts, leastMistakesPerHour, leastSilenceMs } from "../../../src/core/detectors/silence-bound.ts";
+import {
+  leastAttempts,
+  leastMistakesPerHour,
+  leastSilenceMs,
+} from "../../../src/core/detectors/silence-bound.ts";
 import { silenceProbability } from "../../../src/core/detectors/silence-probability.ts";
 
-/** Chen, Toueg, Aguilera 2002: detect within 30 s, one mistake in 30 days, corrected within 60 s; 1 % loss, mean delay 20 ms. */
-const requirement = { detectWithinMs: 30_000, betweenMistakesMs: 30 * 86_400_000, mistakeMs: 60_000 };
+/**
+ * Chen, Toueg, Aguilera 2002: detect within 30 s, one mistake in 30 days, corrected within 60 s; 1
+ * % loss, mean delay 20 ms.
+ */
+const requirement = {
+  detectWithinMs: 30_000,
+  betweenMistakesMs: 30 * 86_400_000,
+  mistakeMs: 60_000,
+};
 
 describe("Chen's published example", () => {
   it("gives a heartbeat every 9.97 s where the delay is known to be exponential", () => {
@@ -35,19 +50,36 @@ describe("Chen's published example", () => {
     expect(qos.detectionBoundMs).toBeCloseTo(30_000, 6);
     expect(qos.meanBetweenMistakesMs).toBeGreaterThanOrEqual(requirement.betweenMistakesMs * 0.999);
     expect(qos.meanMistakeMs).toBeLessThanOrEqual(requirement.mistakeMs);
-    const longer = chenQos({ intervalMs: found.intervalMs * 1.01, shiftMs: 30_000 - found.intervalMs * 1.01, delay, loss: 0.01 });
+    const longer = chenQos({
+      intervalMs: found.intervalMs * 1.01,
+      shiftMs: 30_000 - found.intervalMs * 1.01,
+      delay,
+      loss: 0.01,
+    });
     expect(longer.meanBetweenMistakesMs).toBeLessThan(requirement.betweenMistakesMs);
   });
 
   it("is refused where nothing can keep it", () => {
-    expect(configureNfdS({ ...requirement, detectWithinMs: 15 }, 0.99, exponentialDelay(0, 20))).toBeNull();
-    expect(configureNfdSFromMoments({ ...requirement, detectWithinMs: 15 }, 0.01, { meanMs: 20, variance: 1 })).toBeNull();
+    expect(
+      configureNfdS({ ...requirement, detectWithinMs: 15 }, 0.99, exponentialDelay(0, 20)),
+    ).toBeNull();
+    expect(
+      configureNfdSFromMoments({ ...requirement, detectWithinMs: 15 }, 0.01, {
+        meanMs: 20,
+        variance: 1,
+      }),
+    ).toBeNull();
   });
 });
 
 describe("the exact quality of NFD-S", () => {
   it("is that of a simulation of 2e7 periods: E(T_MR) 1106.8 s", () => {
-    const qos = chenQos({ intervalMs: 1000, shiftMs: 1050, loss: 0.01, delay: exponentialDelay(0, 20) });
+    const qos = chenQos({
+      intervalMs: 1000,
+      shiftMs: 1050,
+      loss: 0.01,
+      delay: exponentialDelay(0, 20),
+    });
     expect(qos.meanBetweenMistakesMs / 1000).toBeCloseTo(1106.8, 1);
     expect(1 - qos.meanMistakeMs / qos.meanBetweenMistakesMs).toBeCloseTo(qos.queryAccuracy, 9);
   });
@@ -72,7 +104,9 @@ describe("the lower bound", () => {
       [0.2, [5, 6, 9, 13]],
     ];
     for (const [loss, attempts] of table)
-      expect([1e-3, 1e-4, 1e-6, 1e-9].map((accepted) => leastAttempts(accepted, loss))).toEqual(attempts);
+      expect([1e-3, 1e-4, 1e-6, 1e-9].map((accepted) => leastAttempts(accepted, loss))).toEqual(
+        attempts,
+      );
   });
 
   it("is the length of bursts, which no number of attempts shortens", () => {
@@ -83,7 +117,9 @@ describe("the lower bound", () => {
         Array.from({ length: k }, (_, i) => ({ atMs: (2000 * i) / (k - 1), lateness: 0 })),
       );
     // docs/internals/bounds.md#bursts: 2.95e-4, 2.02e-4, 1.89e-4, 1.83e-4 for 2, 3, 5, 50 attempts.
-    expect([2, 3, 5, 50].map((k) => Number(over2s(k).toExponential(2)))).toEqual([2.95e-4, 2.02e-4, 1.89e-4, 1.83e-4]);
+    expect([2, 3, 5, 50].map((k) => Number(over2s(k).toExponential(2)))).toEqual([
+      2.95e-4, 2.02e-4, 1.89e-4, 1.83e-4,
+    ]);
     expect(leastSilenceMs(1.83e-4, loss)).toBeCloseTo(2000, -1);
   });
 });

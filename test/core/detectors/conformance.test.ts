@@ -7,14 +7,19 @@ import { everyDetector } from "./every-detector.ts";
 for (const [name, make] of Object.entries(everyDetector)) {
   for (const intervalMs of [1, 100, 30_000]) {
     describe(`${name} with heartbeats every ${intervalMs} ms`, () => {
-      const checks = detectorConformance({ make: (now) => make(now, intervalMs), intervalMs, seed: 11 });
+      const checks = detectorConformance({
+        make: (now) => make(now, intervalMs),
+        intervalMs,
+        seed: 11,
+      });
       for (const check of checks) it(check.name, check.run);
     });
   }
 }
 
 describe("the conformance suite finds", () => {
-  const fixed = (now: number): FixedTimeoutDetector => new FixedTimeoutDetector({ timeoutMs: 250 }, now);
+  const fixed = (now: number): FixedTimeoutDetector =>
+    new FixedTimeoutDetector({ timeoutMs: 250 }, now);
   /** A detector with one method replaced. */
   const flawed = (flaw: (inner: Detector) => Partial<Detector>) => (now: number) => {
     const inner = fixed(now);
@@ -32,10 +37,13 @@ describe("the conformance suite finds", () => {
     "a detector that trusts old heartbeats": (now) => {
       const inner = fixed(now);
       let count = 0;
-      return flawed(() => ({ ...methods(inner), heard: (at: number) => inner.heard(at, count++) }))(now);
+      return flawed(() => ({ ...methods(inner), heard: (at: number) => inner.heard(at, count++) }))(
+        now,
+      );
     },
     "a detector that ignores stalls of its own process": flawed(() => ({ stalled: () => {} })),
-    "a detector that believes its clock to start at 0": () => new FixedTimeoutDetector({ timeoutMs: 250 }, 0),
+    "a detector that believes its clock to start at 0": () =>
+      new FixedTimeoutDetector({ timeoutMs: 250 }, 0),
   };
   for (const [name, make] of Object.entries(flaws)) {
     it(name, () => {

@@ -40,7 +40,8 @@ describe("two windows", () => {
       new TwoWindowDetector({ intervalMs: 100, marginMs: 50 }, 0),
       new NfdEDetector({ intervalMs: 100, marginMs: 50 }, 0),
     ];
-    for (let i = 0; i < 50; i++) for (const detector of [jumpy, plain]) detector.heard(100 * i + (i < 49 ? 10 : 210), i);
+    for (let i = 0; i < 50; i++)
+      for (const detector of [jumpy, plain]) detector.heard(100 * i + (i < 49 ? 10 : 210), i);
     expect(jumpy.nextDeadline()).toBeCloseTo(5000 + 210 + 50, 6);
     expect(plain.nextDeadline()).toBeLessThan(5000 + 30 + 50);
   });
@@ -63,7 +64,8 @@ describe("phi", () => {
     expect(log10NormalTail(1.959963984540054)).toBeCloseTo(Math.log10(0.025), 12);
     expect(log10NormalTail(3.999999)).toBeCloseTo(log10NormalTail(4.000001), 5);
     expect(log10NormalTail(-1)).toBeCloseTo(Math.log10(0.8413447460685429), 12);
-    // Abramowitz and Stegun, table 26.2: -log10 Q(5) = 6.54265, Q(10) = 23.11805, Q(50) = 544.96634.
+    // Abramowitz and Stegun, table 26.2: -log10 Q(5) = 6.54265, Q(10) = 23.11805, Q(50) =
+    // 544.96634.
     for (const [z, phi] of [
       [5, 6.54265],
       [10, 23.11805],
@@ -74,13 +76,19 @@ describe("phi", () => {
 
   it("and lateness are each other's inverse, for both laws", () => {
     for (const phi of [0.1, 0.5, 1, 8, 12, 40, 133, 300]) {
-      for (const law of [normalPhi, logisticPhi]) expect(law.phi(law.latenessAt(phi))).toBeCloseTo(phi, 6);
+      for (const law of [normalPhi, logisticPhi])
+        expect(law.phi(law.latenessAt(phi))).toBeCloseTo(phi, 6);
       expect(log10NormalTail(normalTailQuantile(-phi))).toBeCloseTo(-phi, 8);
     }
   });
 
   it("of Akka's settings gives Akka's 4.6 s: 1 s interval, 3 s pause, deviation 100 ms, threshold 8", () => {
-    const options = { intervalMs: 1000, acceptablePauseMs: 3000, leastDeviationMs: 100, law: "logistic" } as const;
+    const options = {
+      intervalMs: 1000,
+      acceptablePauseMs: 3000,
+      leastDeviationMs: 100,
+      law: "logistic",
+    } as const;
     const detector = new PhiAccrualDetector(options, 0);
     for (let i = 1; i <= 2000; i++) detector.heard(1000 * i, i);
     expect(detector.nextDeadline() - 2_000_000).toBeGreaterThan(4500);
@@ -140,9 +148,17 @@ describe("quality at run time", () => {
 describe("options out of range", () => {
   it("are refused with ERR_OPTION_RANGE", () => {
     const refused = { code: "ERR_OPTION_RANGE" };
-    expect(() => new FixedTimeoutDetector({ timeoutMs: 0 }, 0)).toThrow(expect.objectContaining(refused));
-    expect(() => new NfdEDetector({ intervalMs: Number.NaN, marginMs: 1 }, 0)).toThrow(expect.objectContaining(refused));
-    expect(() => new NfdEDetector({ intervalMs: 1, marginMs: 1, samples: 0 }, 0)).toThrow(expect.objectContaining(refused));
-    expect(() => new PhiAccrualDetector({ intervalMs: 1, threshold: 1000 }, 0)).toThrow(expect.objectContaining(refused));
+    expect(() => new FixedTimeoutDetector({ timeoutMs: 0 }, 0)).toThrow(
+      expect.objectContaining(refused),
+    );
+    expect(() => new NfdEDetector({ intervalMs: Number.NaN, marginMs: 1 }, 0)).toThrow(
+      expect.objectContaining(refused),
+    );
+    expect(() => new NfdEDetector({ intervalMs: 1, marginMs: 1, samples: 0 }, 0)).toThrow(
+      expect.objectContaining(refused),
+    );
+    expect(() => new PhiAccrualDetector({ intervalMs: 1, threshold: 1000 }, 0)).toThrow(
+      expect.objectContaining(refused),
+    );
   });
 });

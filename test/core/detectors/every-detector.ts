@@ -8,15 +8,25 @@ import { NfdUDetector } from "../../../src/core/detectors/nfd-u-detector.ts";
 import { PhiAccrualDetector } from "../../../src/core/detectors/phi-accrual-detector.ts";
 import { TwoWindowDetector } from "../../../src/core/detectors/two-window-detector.ts";
 
-/** Every detector of core for heartbeats every `intervalMs`, the first of which is sent one interval after `now`. */
-export const everyDetector: Readonly<Record<string, (now: number, intervalMs: number) => Detector>> = {
-  "fixed timeout": (now, intervalMs) => new FixedTimeoutDetector({ timeoutMs: 2.5 * intervalMs }, now),
-  "NFD-S": (now, intervalMs) => new NfdSDetector({ intervalMs, shiftMs: 1.5 * intervalMs, epoch: now + intervalMs }),
-  "NFD-U": (now, intervalMs) => new NfdUDetector({ intervalMs, marginMs: 1.5 * intervalMs, firstExpectedAt: now + intervalMs }),
+/**
+ * Every detector of core for heartbeats every `intervalMs`, the first of which is sent one interval
+ * after `now`.
+ */
+export const everyDetector: Readonly<
+  Record<string, (now: number, intervalMs: number) => Detector>
+> = {
+  "fixed timeout": (now, intervalMs) =>
+    new FixedTimeoutDetector({ timeoutMs: 2.5 * intervalMs }, now),
+  "NFD-S": (now, intervalMs) =>
+    new NfdSDetector({ intervalMs, shiftMs: 1.5 * intervalMs, epoch: now + intervalMs }),
+  "NFD-U": (now, intervalMs) =>
+    new NfdUDetector({ intervalMs, marginMs: 1.5 * intervalMs, firstExpectedAt: now + intervalMs }),
   "NFD-E": (now, intervalMs) => new NfdEDetector({ intervalMs, marginMs: 1.5 * intervalMs }, now),
   Bertier: (now, intervalMs) => new BertierDetector({ intervalMs }, now),
   "phi accrual, normal": (now, intervalMs) => new PhiAccrualDetector({ intervalMs }, now),
-  "phi accrual, logistic": (now, intervalMs) => new PhiAccrualDetector({ intervalMs, law: "logistic", acceptablePauseMs: intervalMs }, now),
+  "phi accrual, logistic": (now, intervalMs) =>
+    new PhiAccrualDetector({ intervalMs, law: "logistic", acceptablePauseMs: intervalMs }, now),
   "exponential accrual": (now, intervalMs) => new ExponentialAccrualDetector({ intervalMs }, now),
-  "two windows": (now, intervalMs) => new TwoWindowDetector({ intervalMs, marginMs: 1.5 * intervalMs }, now),
+  "two windows": (now, intervalMs) =>
+    new TwoWindowDetector({ intervalMs, marginMs: 1.5 * intervalMs }, now),
 };

@@ -33,8 +33,18 @@ function times(settings: Partial<NoticeSettings>) {
 /** Times measured on Linux 6.18, HZ=250, in ms. */
 const MEASURED: readonly [string, Partial<NoticeSettings>, "idle" | "inFlight", number][] = [
   ["keepalive 2/1/3, idle", keepalive(2, 1, 3), "idle", 5060],
-  ["keepalive 2/1/3 with a user timeout of 2.5 s, idle", { ...keepalive(2, 1, 3), userTimeoutMs: 2500 }, "idle", 3010],
-  ["keepalive 2/1/3 with a user timeout of 9 s, idle", { ...keepalive(2, 1, 3), userTimeoutMs: 9000 }, "idle", 9150],
+  [
+    "keepalive 2/1/3 with a user timeout of 2.5 s, idle",
+    { ...keepalive(2, 1, 3), userTimeoutMs: 2500 },
+    "idle",
+    3010,
+  ],
+  [
+    "keepalive 2/1/3 with a user timeout of 9 s, idle",
+    { ...keepalive(2, 1, 3), userTimeoutMs: 9000 },
+    "idle",
+    9150,
+  ],
   ["user timeout 3 s, in flight", { userTimeoutMs: 3000 }, "inFlight", 3410],
   ["user timeout 0.5 s, in flight", { userTimeoutMs: 500 }, "inFlight", 910],
   ["user timeout 30 s, in flight", { userTimeoutMs: 30_000 }, "inFlight", 30_620],
@@ -44,17 +54,23 @@ const MEASURED: readonly [string, Partial<NoticeSettings>, "idle" | "inFlight", 
 ];
 
 describe("when a dead peer would be noticed", () => {
-  it.each(MEASURED)("%s, agrees with the measurement within 10 %% or 0.5 s", (_, settings, traffic, measuredMs) => {
-    const foretold = times(settings)[traffic] ?? Number.NaN;
-    expect(Math.abs(foretold - measuredMs)).toBeLessThanOrEqual(Math.max(500, 0.1 * measuredMs));
-  });
+  it.each(MEASURED)(
+    "%s, agrees with the measurement within 10 %% or 0.5 s",
+    (_, settings, traffic, measuredMs) => {
+      const foretold = times(settings)[traffic] ?? Number.NaN;
+      expect(Math.abs(foretold - measuredMs)).toBeLessThanOrEqual(Math.max(500, 0.1 * measuredMs));
+    },
+  );
 
   it("is never on an idle connection without keepalive, with a user timeout or without", () => {
     for (const userTimeoutMs of [0, 3000]) expect(times({ ...off, userTimeoutMs }).idle).toBeNull();
   });
 
   it("does not rest on keepalive where the kernel alone looks after a connection", () => {
-    expect(times({ ...off, state: "FIN_WAIT2", isOrphan: true })).toEqual({ idle: 60_000, inFlight: 60_000 });
+    expect(times({ ...off, state: "FIN_WAIT2", isOrphan: true })).toEqual({
+      idle: 60_000,
+      inFlight: 60_000,
+    });
     const orphan = times({ ...off, state: "LAST_ACK", isOrphan: true }).inFlight ?? 0;
     expect(orphan).toBeGreaterThan(100_000);
     expect(orphan).toBeLessThan(120_000);
@@ -65,7 +81,8 @@ describe("when a dead peer would be noticed", () => {
     expect(times({ state: "SYN_SENT", userTimeoutMs: 5000 }).idle).toBe(5000);
   });
 
-  it("says nothing of sockets without a peer", () => expect(times({ state: "LISTEN" })).toEqual({ idle: null, inFlight: null }));
+  it("says nothing of sockets without a peer", () =>
+    expect(times({ state: "LISTEN" })).toEqual({ idle: null, inFlight: null }));
 
   it("foretells the same for the thousandth connection as for the first", () => {
     const forecast = new NoticeForecast();

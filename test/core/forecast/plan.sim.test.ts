@@ -10,7 +10,10 @@ import { seededRandom } from "../../../src/testing/seeded-random.ts";
 const YEAR_MS = 31_557_600_000;
 const SEED = Number(process.env.HALFOPEN_SEED ?? 20_261_123);
 
-/** How many live connections keepalive gives up in so many cycles over this path, and how long those took. */
+/**
+ * How many live connections keepalive gives up in so many cycles over this path, and how long those
+ * took.
+ */
 function simulate(
   timers: KeepaliveTimers,
   loss: NonNullable<Requirement["loss"]>,
@@ -57,9 +60,12 @@ describe("a plan", () => {
         if (!keepalive) return;
         feasible++;
         const { givenUp, ms } = simulate(keepalive, requirement.loss, 40_000, seed);
-        const promised = (requirement.falseAlarmsPerYear / requirement.connections) * (ms / YEAR_MS);
-        const foretold = ((predicted.falseAlarmsPerYear ?? 0) / requirement.connections) * (ms / YEAR_MS);
-        // Six standard deviations of the count above what was promised, of which the plan foretells a part.
+        const promised =
+          (requirement.falseAlarmsPerYear / requirement.connections) * (ms / YEAR_MS);
+        const foretold =
+          ((predicted.falseAlarmsPerYear ?? 0) / requirement.connections) * (ms / YEAR_MS);
+        // Six standard deviations of the count above what was promised, of which the plan foretells
+        // a part.
         expect(givenUp).toBeLessThanOrEqual(promised + 6 * Math.sqrt(promised) + 6);
         expect(foretold).toBeLessThanOrEqual(promised);
       }),
@@ -108,12 +114,16 @@ describe("a plan", () => {
 
   it("is found in time at worst wherever it is feasible, with the least traffic first", () => {
     fc.assert(
-      fc.property(fc.integer({ min: 2000, max: 600_000 }), fc.integer({ min: 1, max: 300 }), (detectWithinMs, rttMs) => {
-        const { feasible, predicted, keepalive } = plan({ detectWithinMs, rttMs, loss: 0.001 });
-        if (!feasible) return;
-        expect(predicted.detection.idle?.worstMs).toBeLessThanOrEqual(detectWithinMs);
-        expect(keepalive?.idleMs).toBeGreaterThanOrEqual(1000);
-      }),
+      fc.property(
+        fc.integer({ min: 2000, max: 600_000 }),
+        fc.integer({ min: 1, max: 300 }),
+        (detectWithinMs, rttMs) => {
+          const { feasible, predicted, keepalive } = plan({ detectWithinMs, rttMs, loss: 0.001 });
+          if (!feasible) return;
+          expect(predicted.detection.idle?.worstMs).toBeLessThanOrEqual(detectWithinMs);
+          expect(keepalive?.idleMs).toBeGreaterThanOrEqual(1000);
+        },
+      ),
     );
     const lax = plan({ detectWithinMs: 120_000, loss: 0.01 });
     expect(lax.keepalive?.idleMs).toBeGreaterThan(60_000);
@@ -126,7 +136,10 @@ describe("a plan", () => {
       keepalive: null,
       forbiddenBy: expect.stringContaining("19.00 % of round trips lost need"),
     });
-    expect(plan({ detectWithinMs: lossy.nearestDetectWithinMs ?? 0, loss: 0.1, connections: 1000 }).feasible).toBe(true);
+    expect(
+      plan({ detectWithinMs: lossy.nearestDetectWithinMs ?? 0, loss: 0.1, connections: 1000 })
+        .feasible,
+    ).toBe(true);
     const bursty = plan({ detectWithinMs: 5000, loss: { meanBurstMs: 2000, burstShare: 0.05 } });
     expect(bursty.forbiddenBy).toMatch(/no detector can tell sooner/);
     const windows = plan({ detectWithinMs: 5000, loss: 0, platform: "win32" });
@@ -145,5 +158,7 @@ describe("a plan", () => {
     { detectWithinMs: 5000, connections: 0 },
     { detectWithinMs: 5000, falseAlarmsPerYear: 0 },
     { detectWithinMs: 5000, platform: "plan9" },
-  ])("refuses %j", (requirement) => expect(() => plan(requirement as Requirement)).toThrow(HalfOpenError));
+  ])("refuses %j", (requirement) =>
+    expect(() => plan(requirement as Requirement)).toThrow(HalfOpenError),
+  );
 });

@@ -5,16 +5,43 @@ import { predict } from "../../../src/core/forecast/predict.ts";
 import type { DetectionTime, PredictSettings } from "../../../src/core/forecast/prediction.ts";
 
 const s = (seconds: number): number => seconds * 1000;
-const ka = (idle: number, interval: number, count: number) => ({ idleMs: s(idle), intervalMs: s(interval), count });
+const ka = (idle: number, interval: number, count: number) => ({
+  idleMs: s(idle),
+  intervalMs: s(interval),
+  count,
+});
 const retries = (retries2: number) => ({ system: { retries2 } });
 
-/** Measured on Linux 6.18, HZ=250, over a LAN. Idle ones count from the last segment heard, which is the worst phase. */
-const MEASURED: readonly [string, PredictSettings, "idle" | "inFlight" | "zeroWindowDead" | "halfClosed", number[]][] = [
+/**
+ * Measured on Linux 6.18, HZ=250, over a LAN. Idle ones count from the last segment heard, which is
+ * the worst phase.
+ */
+const MEASURED: readonly [
+  string,
+  PredictSettings,
+  "idle" | "inFlight" | "zeroWindowDead" | "halfClosed",
+  number[],
+][] = [
   ["keepalive 2/1/3", { keepalive: ka(2, 1, 3) }, "idle", [5060]],
   ["keepalive 2/1/3, half-closed", { keepalive: ka(2, 1, 3) }, "halfClosed", [5060, 5090]],
-  ["keepalive 2/1/3 and user timeout 2.5 s", { keepalive: ka(2, 1, 3), userTimeoutMs: 2500 }, "idle", [3010]],
-  ["keepalive 2/1/3 and user timeout 4.5 s", { keepalive: ka(2, 1, 3), userTimeoutMs: 4500 }, "idle", [5060]],
-  ["keepalive 2/1/3 and user timeout 9 s", { keepalive: ka(2, 1, 3), userTimeoutMs: 9000 }, "idle", [9150]],
+  [
+    "keepalive 2/1/3 and user timeout 2.5 s",
+    { keepalive: ka(2, 1, 3), userTimeoutMs: 2500 },
+    "idle",
+    [3010],
+  ],
+  [
+    "keepalive 2/1/3 and user timeout 4.5 s",
+    { keepalive: ka(2, 1, 3), userTimeoutMs: 4500 },
+    "idle",
+    [5060],
+  ],
+  [
+    "keepalive 2/1/3 and user timeout 9 s",
+    { keepalive: ka(2, 1, 3), userTimeoutMs: 9000 },
+    "idle",
+    [9150],
+  ],
   ["keepalive 30/1/10, Node's", { keepalive: ka(30, 1, 10) }, "idle", [40_300]],
   ["user timeout 0.5 s", { userTimeoutMs: 500 }, "inFlight", [910]],
   ["user timeout 3 s", { userTimeoutMs: 3000 }, "inFlight", [3410]],
@@ -34,23 +61,31 @@ const MEASURED: readonly [string, PredictSettings, "idle" | "inFlight" | "zeroWi
 ];
 
 describe("predict", () => {
-  it.each(MEASURED)("agrees with what was measured: %s, %o, %s", (_, settings, situation, measured) => {
-    const time = predict(settings)[situation] as DetectionTime;
-    for (const ms of measured) {
-      expect(ms).toBeGreaterThanOrEqual(time.bestMs * 0.95 - 100);
-      expect(ms).toBeLessThanOrEqual(time.worstMs * 1.05 + 100);
-    }
-  });
+  it.each(MEASURED)(
+    "agrees with what was measured: %s, %o, %s",
+    (_, settings, situation, measured) => {
+      const time = predict(settings)[situation] as DetectionTime;
+      for (const ms of measured) {
+        expect(ms).toBeGreaterThanOrEqual(time.bestMs * 0.95 - 100);
+        expect(ms).toBeLessThanOrEqual(time.worstMs * 1.05 + 100);
+      }
+    },
+  );
 
   it("says never where no packet is sent that could stay unanswered", () => {
-    for (const settings of [{}, { userTimeoutMs: 5000 }]) expect(predict(settings)).toMatchObject({ idle: null, halfClosed: null });
-    expect(predict({ userTimeoutMs: 5000 }).warnings.join()).toMatch(/user timeout alone does nothing/);
+    for (const settings of [{}, { userTimeoutMs: 5000 }])
+      expect(predict(settings)).toMatchObject({ idle: null, halfClosed: null });
+    expect(predict({ userTimeoutMs: 5000 }).warnings.join()).toMatch(
+      /user timeout alone does nothing/,
+    );
   });
 
   it("says who ends a live peer that does not read", () => {
     expect(predict({ keepalive: true }).zeroWindowAliveKilled).toBe(false);
     expect(predict({ userTimeoutMs: 5000 }).zeroWindowAliveKilled).toBe(true);
-    expect(predict({ heartbeat: { intervalMs: 1000, timeoutMs: 1000 } }).zeroWindowAliveKilled).toBe(true);
+    expect(
+      predict({ heartbeat: { intervalMs: 1000, timeoutMs: 1000 } }).zeroWindowAliveKilled,
+    ).toBe(true);
   });
 
   it("knows how long connect() tries, before and after Linux 6.5", () => {
@@ -84,7 +119,9 @@ describe("predict", () => {
     const capped = predict({ kernel: "6.12.48", rtoMaxMs: 1000 });
     expect(capped.inFlight).toEqual(predict().inFlight);
     expect(capped.warnings.join()).toMatch(/6.12.48 has no TCP_RTO_MAX_MS/);
-    expect(predict({ kernel: "6.15", rtoMaxMs: 1000 }).inFlight).toEqual(predict({ rtoMaxMs: 1000 }).inFlight);
+    expect(predict({ kernel: "6.15", rtoMaxMs: 1000 }).inFlight).toEqual(
+      predict({ rtoMaxMs: 1000 }).inFlight,
+    );
     for (const [kernel, isKilled] of [
       ["4.19", false],
       ["5.4", true],
@@ -109,26 +146,45 @@ describe("predict", () => {
   it("warns of the traps", () => {
     const said = (settings: PredictSettings): string => predict(settings).warnings.join("\n");
     expect(said({ keepalive: ka(10, 1, 3) })).toMatch(/does not run while data is in flight/);
-    expect(said({ keepalive: ka(10, 1, 3), userTimeoutMs: 9000 })).toMatch(/does not read for 9 s[\s\S]*count of 3 is ignored/);
+    expect(said({ keepalive: ka(10, 1, 3), userTimeoutMs: 9000 })).toMatch(
+      /does not read for 9 s[\s\S]*count of 3 is ignored/,
+    );
     expect(said({ keepalive: ka(400, 1, 3) })).toMatch(/AWS NAT Gateway after 350 s/);
     expect(said({ keepalive: ka(30, 2, 3) })).toMatch(/Node 20 and 22 fix interval/);
-    expect(said({ keepalive: { idleMs: 1500, intervalMs: 1000, count: 10 } })).toMatch(/whole seconds/);
+    expect(said({ keepalive: { idleMs: 1500, intervalMs: 1000, count: 10 } })).toMatch(
+      /whole seconds/,
+    );
     expect(said({ platform: "win32" })).toMatch(/not measured/);
   });
 
   it("is monotonous: a longer timer is never noticed sooner", () => {
     const seconds = fc.integer({ min: 1, max: 5000 });
     fc.assert(
-      fc.property(seconds, seconds, fc.integer({ min: 1, max: 100 }), fc.integer({ min: 1, max: 100 }), (idle, interval, count, more) => {
-        const short = predict({ keepalive: ka(idle, interval, count) }).idle as DetectionTime;
-        for (const longer of [ka(idle + more, interval, count), ka(idle, interval + more, count), ka(idle, interval, count + more)]) {
-          expect((predict({ keepalive: longer }).idle as DetectionTime).worstMs).toBeGreaterThanOrEqual(short.worstMs);
-        }
-        for (const time of [short, predict({ userTimeoutMs: s(idle) }).inFlight as DetectionTime]) {
-          expect(time.bestMs).toBeLessThanOrEqual(time.typicalMs);
-          expect(time.typicalMs).toBeLessThanOrEqual(time.worstMs);
-        }
-      }),
+      fc.property(
+        seconds,
+        seconds,
+        fc.integer({ min: 1, max: 100 }),
+        fc.integer({ min: 1, max: 100 }),
+        (idle, interval, count, more) => {
+          const short = predict({ keepalive: ka(idle, interval, count) }).idle as DetectionTime;
+          for (const longer of [
+            ka(idle + more, interval, count),
+            ka(idle, interval + more, count),
+            ka(idle, interval, count + more),
+          ]) {
+            expect(
+              (predict({ keepalive: longer }).idle as DetectionTime).worstMs,
+            ).toBeGreaterThanOrEqual(short.worstMs);
+          }
+          for (const time of [
+            short,
+            predict({ userTimeoutMs: s(idle) }).inFlight as DetectionTime,
+          ]) {
+            expect(time.bestMs).toBeLessThanOrEqual(time.typicalMs);
+            expect(time.typicalMs).toBeLessThanOrEqual(time.worstMs);
+          }
+        },
+      ),
     );
   });
 

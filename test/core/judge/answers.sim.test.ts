@@ -20,7 +20,11 @@ function cutAt(at: number, rttMs = 5): Path {
 }
 
 function expectAlive({ deadAt, kernelEndedAt, kernel }: Outcome): void {
-  expect({ deadAt, kernelEndedAt, state: kernel.state }).toEqual({ deadAt: null, kernelEndedAt: null, state: "ESTABLISHED" });
+  expect({ deadAt, kernelEndedAt, state: kernel.state }).toEqual({
+    deadAt: null,
+    kernelEndedAt: null,
+    state: "ESTABLISHED",
+  });
 }
 
 const budgets = fc.constantFrom(2500, 5000, 10_000, 60_000);
@@ -38,12 +42,23 @@ describe("a live peer that does not answer every probe", () => {
         fc.boolean(),
         fc.boolean(),
         (budgetMs, rttMs, writeEveryMs, isBlocked, isForgetful, hasCap) => {
-          const closing = isBlocked ? { closesWindowAtMs: 5000, writeEveryMs: 3000 } : { writeEveryMs };
+          const closing = isBlocked
+            ? { closesWindowAtMs: 5000, writeEveryMs: 3000 }
+            : { writeEveryMs };
           const cap = hasCap ? {} : { rtoMaxMs: null };
-          // Also without a watch the kernel ends a closed window after 15 unanswered probes, in some minutes; those of keepalive count with them.
+          // Also without a watch the kernel ends a closed window after 15 unanswered probes, in
+          // some minutes; those of keepalive count with them.
           const untilMs = isBlocked ? 200_000 : 3 * HOUR_MS;
           const world = { answersProbes: false };
-          const outcome = watchModel({ budgetMs, path: { ...UP, rttMs }, untilMs, world, isForgetful, ...closing, ...cap });
+          const outcome = watchModel({
+            budgetMs,
+            path: { ...UP, rttMs },
+            untilMs,
+            world,
+            isForgetful,
+            ...closing,
+            ...cap,
+          });
           expectAlive(outcome);
           expect(outcome.liveness.loss.ratio).toBe(0);
         },
@@ -62,7 +77,16 @@ describe("a live peer that does not answer every probe", () => {
         fc.integer(),
         (budgetMs, rttMs, writeEveryMs, answersEveryMs, seed) => {
           const path = lossy(0.01, rttMs, seed);
-          expectAlive(watchModel({ budgetMs, path, untilMs: HOUR_MS, world: { answersEveryMs }, isForgetful: true, writeEveryMs }));
+          expectAlive(
+            watchModel({
+              budgetMs,
+              path,
+              untilMs: HOUR_MS,
+              world: { answersEveryMs },
+              isForgetful: true,
+              writeEveryMs,
+            }),
+          );
         },
       ),
       { numRuns: longOrShort(300, 60) },
@@ -70,7 +94,11 @@ describe("a live peer that does not answer every probe", () => {
   });
 
   it("is heard again, and known, when it begins to answer", () => {
-    const run: Run = { budgetMs: 5000, path: { rttMs: 5, isUp: (now) => now >= 100_000 }, untilMs: 150_000 };
+    const run: Run = {
+      budgetMs: 5000,
+      path: { rttMs: 5, isUp: (now) => now >= 100_000 },
+      untilMs: 150_000,
+    };
     const { liveness, kernel } = watchModel(run);
     expect(liveness.state).toBe("alive");
     expect(liveness.answers.areOrdinary).toBe(true);
@@ -78,7 +106,12 @@ describe("a live peer that does not answer every probe", () => {
   });
 
   it("costs few probes: a burst within the budget, then one in half a minute or rarer", () => {
-    const { kernel, liveness } = watchModel({ budgetMs: 5000, path: UP, untilMs: HOUR_MS, world: { answersProbes: false } });
+    const { kernel, liveness } = watchModel({
+      budgetMs: 5000,
+      path: UP,
+      untilMs: HOUR_MS,
+      world: { answersProbes: false },
+    });
     expect(liveness).toMatchObject({ state: "suspect", isOverdue: true, isUnproven: true });
     expect(kernel.probesSent).toBeLessThan(60);
   });
@@ -87,10 +120,16 @@ describe("a live peer that does not answer every probe", () => {
 describe("a dead peer", () => {
   it("is not ended where it died before it had answered two probes: it is overdue, and unproven", () => {
     for (const at of [500, 1500]) {
-      const { deadAt, kernelEndedAt, liveness } = watchModel({ budgetMs: 5000, path: cutAt(at), untilMs: HOUR_MS });
+      const { deadAt, kernelEndedAt, liveness } = watchModel({
+        budgetMs: 5000,
+        path: cutAt(at),
+        untilMs: HOUR_MS,
+      });
       expect([deadAt, kernelEndedAt]).toEqual([null, null]);
       expect(liveness).toMatchObject({ state: "suspect", isOverdue: true, isUnproven: true });
-      expect(liveness.answers.doubt).toContain(at === 500 ? "never answered" : "answered one so far");
+      expect(liveness.answers.doubt).toContain(
+        at === 500 ? "never answered" : "answered one so far",
+      );
     }
   });
 
@@ -100,14 +139,24 @@ describe("a dead peer", () => {
       [500, 40_000],
       [1500, 100_000],
     ] as const) {
-      const { deadAt, liveness } = watchModel({ budgetMs: 5000, path: cutAt(at), untilMs: HOUR_MS, writeAtMs: write });
+      const { deadAt, liveness } = watchModel({
+        budgetMs: 5000,
+        path: cutAt(at),
+        untilMs: HOUR_MS,
+        writeAtMs: write,
+      });
       expect((deadAt ?? Number.POSITIVE_INFINITY) - write).toBeLessThanOrEqual(5250);
       expect(liveness.isUnproven).toBe(false);
     }
   });
 
   it("is ended at the deadline, and not before, where the budget counts for more than the proof", () => {
-    const run = { budgetMs: 5000, path: cutAt(500), untilMs: HOUR_MS, options: { atDeadline: "end" } } as const;
+    const run = {
+      budgetMs: 5000,
+      path: cutAt(500),
+      untilMs: HOUR_MS,
+      options: { atDeadline: "end" },
+    } as const;
     const { deadAt, liveness } = watchModel(run);
     expect(deadAt).toBeGreaterThanOrEqual(4900);
     expect(deadAt).toBeLessThanOrEqual(5250);
@@ -121,7 +170,13 @@ describe("a dead peer", () => {
     ] as const) {
       const peer = new PeerGroups().join("10.0.0.1", "10.0.0.2");
       watchModel({ budgetMs: 5000, path: UP, untilMs: 5000, peer, remotePort: 5432 });
-      const { deadAt } = watchModel({ budgetMs: 5000, path: cutAt(500), untilMs: 60_000, peer, remotePort: port });
+      const { deadAt } = watchModel({
+        budgetMs: 5000,
+        path: cutAt(500),
+        untilMs: 60_000,
+        peer,
+        remotePort: port,
+      });
       if (isFound) expect(deadAt).toBeLessThanOrEqual(5250 + 500);
       else expect(deadAt).toBe(null);
     }
@@ -129,7 +184,12 @@ describe("a dead peer", () => {
 
   it("is found in the end where it had answered one in three seconds: by probes as far apart", () => {
     const world = { answersEveryMs: 3000 };
-    const { deadAt, liveness } = watchModel({ budgetMs: 5000, path: cutAt(20_000), untilMs: HOUR_MS, world });
+    const { deadAt, liveness } = watchModel({
+      budgetMs: 5000,
+      path: cutAt(20_000),
+      untilMs: HOUR_MS,
+      world,
+    });
     expect(deadAt).toBeGreaterThan(20_000 + 5 * 3000);
     expect(deadAt).toBeLessThan(20_000 + 60_000);
     expect(liveness.answers.doubt).toMatch(/only one in 3\.\d s/);

@@ -4,8 +4,17 @@ import type { TcpInfo } from "../../../src/core/tcp-info.ts";
 
 const LONG_AGO_MS = 3_600_000;
 
-/** Readings of a connection on which this program sends nothing, each told by the ages of what was heard last. */
-function reading({ dataMs = LONG_AGO_MS, ackMs = dataMs }: { dataMs?: number; ackMs?: number }): TcpInfo {
+/**
+ * Readings of a connection on which this program sends nothing, each told by the ages of what was
+ * heard last.
+ */
+function reading({
+  dataMs = LONG_AGO_MS,
+  ackMs = dataMs,
+}: {
+  dataMs?: number;
+  ackMs?: number;
+}): TcpInfo {
   return {
     state: "ESTABLISHED",
     rttMs: 1,
@@ -29,13 +38,20 @@ describe("unanswered probes are believed", () => {
     answers.observe(1000, reading({ ackMs: 0 }), false);
     expect(answers.areBelieved).toBe(false);
     answers.observe(2050, reading({ ackMs: 0 }), false);
-    expect({ areBelieved: answers.areBelieved, areOrdinary: answers.areOrdinary }).toEqual({ areBelieved: true, areOrdinary: true });
+    expect({ areBelieved: answers.areBelieved, areOrdinary: answers.areOrdinary }).toEqual({
+      areBelieved: true,
+      areOrdinary: true,
+    });
   });
 
   it("only so far apart of a peer that answers one in ten seconds", () => {
     const answers = new Answers();
     for (const at of [1000, 11_000, 21_000]) answers.observe(at, reading({ ackMs: 0 }), false);
-    expect({ areBelieved: answers.areBelieved, spacingMs: answers.spacingMs, dueAt: answers.dueAt(0) }).toEqual({
+    expect({
+      areBelieved: answers.areBelieved,
+      spacingMs: answers.spacingMs,
+      dueAt: answers.dueAt(0),
+    }).toEqual({
       areBelieved: false,
       spacingMs: 10_000,
       dueAt: 31_000,
@@ -46,7 +62,10 @@ describe("unanswered probes are believed", () => {
     expect(steadyUntil(9600).areBelieved).toBe(false);
     const answers = steadyUntil(10_400);
     answers.observe(13_000, reading({ dataMs: 2600 }), false);
-    expect({ areBelieved: answers.areBelieved, areOrdinary: answers.areOrdinary }).toEqual({ areBelieved: true, areOrdinary: false });
+    expect({ areBelieved: answers.areBelieved, areOrdinary: answers.areOrdinary }).toEqual({
+      areBelieved: true,
+      areOrdinary: false,
+    });
   });
 
   it("not of one that has had a quiet second since, until ten more have passed", () => {
@@ -54,14 +73,16 @@ describe("unanswered probes are believed", () => {
     answers.observe(14_000, reading({ dataMs: 2000 }), false);
     answers.observe(14_100, reading({ dataMs: 10 }), false);
     expect(answers.areBelieved).toBe(false);
-    for (let now = 14_100; now <= 24_500; now += 400) answers.observe(now, reading({ dataMs: 5 }), false);
+    for (let now = 14_100; now <= 24_500; now += 400)
+      answers.observe(now, reading({ dataMs: 5 }), false);
     expect(answers.areBelieved).toBe(true);
   });
 
   it("never again of a peer that was silent to probes and spoke", () => {
     const answers = steadyUntil(12_000);
     answers.passedOver();
-    for (let now = 20_000; now <= 60_000; now += 400) answers.observe(now, reading({ dataMs: 5 }), false);
+    for (let now = 20_000; now <= 60_000; now += 400)
+      answers.observe(now, reading({ dataMs: 5 }), false);
     expect(answers.areBelieved).toBe(false);
   });
 });

@@ -9,7 +9,10 @@ const OUTAGE_MS = 2000;
 const STANDING_BY = 2070;
 const LAST_BACKOFF = 15;
 
-/** Hands readings to a counter as the judge does; data in flight makes no progress since `progressAt`. */
+/**
+ * Hands readings to a counter as the judge does; data in flight makes no progress since
+ * `progressAt`.
+ */
 class Readings {
   readonly counter: AttemptCounter = new AttemptCounter(OUTAGE_MS, 0, ORDINARY_ANSWERS, 0);
   progressAt = 0;
@@ -36,9 +39,19 @@ function nudgedAt(at: number): Readings {
   return readings;
 }
 
-const BLOCKED: Partial<TcpInfo> = { unackedSegments: 0, notSentBytes: 500, sendWindowBytes: 0, sendMssBytes: 1448 };
+const BLOCKED: Partial<TcpInfo> = {
+  unackedSegments: 0,
+  notSentBytes: 500,
+  sendWindowBytes: 0,
+  sendMssBytes: 1448,
+};
 const STUCK: Partial<TcpInfo> = { ...BLOCKED, sendWindowBytes: 65_536 };
-const IN_FLIGHT: Partial<TcpInfo> = { unackedSegments: 1, notSentBytes: 0, sendWindowBytes: 65_536, retransmittedSegments: 1 };
+const IN_FLIGHT: Partial<TcpInfo> = {
+  unackedSegments: 1,
+  notSentBytes: 0,
+  sendWindowBytes: 65_536,
+  retransmittedSegments: 1,
+};
 const sentAgain = (times: number, lastDataSentMs: number): Partial<TcpInfo> => ({
   ...IN_FLIGHT,
   retransmits: times,
@@ -51,12 +64,24 @@ describe("keepalive probes", () => {
   it("are counted, the first one no later than the standing probe is due", () => {
     const readings = new Readings();
     readings.read(1000, {});
-    expect(readings.read(2300, { probes: 1 }).attempts).toMatchObject({ count: 1, firstAt: STANDING_BY, areLocal: false });
-    expect(readings.read(3300, { probes: 2 }).attempts).toMatchObject({ count: 2, firstAt: STANDING_BY, lastAt: 2300, lastAtLatest: 3300 });
+    expect(readings.read(2300, { probes: 1 }).attempts).toMatchObject({
+      count: 1,
+      firstAt: STANDING_BY,
+      areLocal: false,
+    });
+    expect(readings.read(3300, { probes: 2 }).attempts).toMatchObject({
+      count: 2,
+      firstAt: STANDING_BY,
+      lastAt: 2300,
+      lastAtLatest: 3300,
+    });
   });
 
   it("are not counted of a counter that means something else: data that waits at an open window", () => {
-    expect(new Readings().read(2300, { ...STUCK, probes: 4 }).attempts).toMatchObject({ areLocal: true, count: 1 });
+    expect(new Readings().read(2300, { ...STUCK, probes: 4 }).attempts).toMatchObject({
+      areLocal: true,
+      count: 1,
+    });
   });
 
   it("are forgotten when something refutes them", () => {
@@ -70,36 +95,56 @@ describe("keepalive probes", () => {
 describe("a probe on demand", () => {
   it("is an attempt from the moment it was asked for, once the kernel has counted it", () => {
     const readings = nudgedAt(2700);
-    expect(readings.read(2750, { probes: 1 })).toMatchObject({ isAwaitingNudge: true, attempts: { count: 1 } });
-    expect(readings.read(2790, { probes: 2 })).toMatchObject({ isAwaitingNudge: false, attempts: { count: 2, lastAt: 2700 } });
+    expect(readings.read(2750, { probes: 1 })).toMatchObject({
+      isAwaitingNudge: true,
+      attempts: { count: 1 },
+    });
+    expect(readings.read(2790, { probes: 2 })).toMatchObject({
+      isAwaitingNudge: false,
+      attempts: { count: 2, lastAt: 2700 },
+    });
   });
 
   it("failed on this host when the kernel has not counted it 100 ms later, and is no question to the peer", () => {
     const readings = nudgedAt(2700);
     expect(readings.read(2799, { probes: 1 }).hasNudgeFailed).toBe(false);
     const counter = readings.read(2800, { probes: 1 });
-    expect(counter).toMatchObject({ hasNudgeFailed: true, attempts: { count: 1, areLocal: false }, failing: { count: 1, areLocal: true } });
+    expect(counter).toMatchObject({
+      hasNudgeFailed: true,
+      attempts: { count: 1, areLocal: false },
+      failing: { count: 1, areLocal: true },
+    });
   });
 
   it("that leaves takes back what failed before", () => {
     const readings = nudgedAt(2700);
     readings.read(2800, { probes: 1 });
     readings.counter.nudged(3400);
-    expect(readings.read(3500, { probes: 2 })).toMatchObject({ hasNudgeFailed: false, failing: null, attempts: { count: 2 } });
+    expect(readings.read(3500, { probes: 2 })).toMatchObject({
+      hasNudgeFailed: false,
+      failing: null,
+      attempts: { count: 2 },
+    });
   });
 
   it("that fails from the start is all there is to judge", () => {
     const readings = new Readings();
     readings.read(1000, {});
     readings.counter.nudged(2700);
-    expect(readings.read(2800, {})).toMatchObject({ failing: null, attempts: { count: 1, areLocal: true } });
+    expect(readings.read(2800, {})).toMatchObject({
+      failing: null,
+      attempts: { count: 1, areLocal: true },
+    });
   });
 
   it("is taken to leave where the kernel does not count probes", () => {
     const readings = new Readings();
     readings.read(1000, { probes: undefined });
     readings.counter.nudged(2700);
-    expect(readings.counter).toMatchObject({ isAwaitingNudge: false, attempts: { count: 1, firstAt: 2700 } });
+    expect(readings.counter).toMatchObject({
+      isAwaitingNudge: false,
+      attempts: { count: 1, firstAt: 2700 },
+    });
   });
 
   it("is looked for within the kernel's own time to try again", () => {
@@ -116,22 +161,33 @@ describe("probes of a closed window", () => {
   it("are attempts where each doubles the time to the next one", () => {
     const readings = new Readings();
     readings.read(1000, { ...BLOCKED, probes: 1, backoff: 1 });
-    expect(readings.read(3000, { ...BLOCKED, probes: 3, backoff: 3 }).attempts).toMatchObject({ count: 3, areLocal: false });
+    expect(readings.read(3000, { ...BLOCKED, probes: 3, backoff: 3 }).attempts).toMatchObject({
+      count: 3,
+      areLocal: false,
+    });
   });
 
   it("failed on this host where the time to the next one is not doubled", () => {
     const readings = new Readings();
     readings.read(1000, { ...BLOCKED, probes: 1, backoff: 1 });
     const counter = readings.read(3000, { ...BLOCKED, probes: 4, backoff: 1 });
-    expect(counter).toMatchObject({ attempts: { count: 1, areLocal: false }, failing: { count: 3 } });
+    expect(counter).toMatchObject({
+      attempts: { count: 1, areLocal: false },
+      failing: { count: 3 },
+    });
     // One leaves again: those that failed are no attempts for it.
-    expect(readings.read(4000, { ...BLOCKED, probes: 5, backoff: 2 })).toMatchObject({ attempts: { count: 2 }, failing: null });
+    expect(readings.read(4000, { ...BLOCKED, probes: 5, backoff: 2 })).toMatchObject({
+      attempts: { count: 2 },
+      failing: null,
+    });
   });
 
   it("may have left where the kernel doubles no further", () => {
     const readings = new Readings();
     readings.read(1000, { ...BLOCKED, probes: 1, backoff: LAST_BACKOFF });
-    expect(readings.read(3000, { ...BLOCKED, probes: 2, backoff: LAST_BACKOFF }).attempts).toMatchObject({ count: 2, areLocal: false });
+    expect(
+      readings.read(3000, { ...BLOCKED, probes: 2, backoff: LAST_BACKOFF }).attempts,
+    ).toMatchObject({ count: 2, areLocal: false });
   });
 });
 
@@ -139,23 +195,45 @@ describe("data in flight", () => {
   it("is as many attempts as it was sent", () => {
     const readings = new Readings();
     readings.progressAt = 1000;
-    expect(readings.read(1100, sentAgain(0, 100)).attempts).toMatchObject({ count: 1, firstAt: 1000 });
-    expect(readings.read(2700, sentAgain(3, 100)).attempts).toMatchObject({ count: 4, firstAt: 1000, lastAt: 2600 });
+    expect(readings.read(1100, sentAgain(0, 100)).attempts).toMatchObject({
+      count: 1,
+      firstAt: 1000,
+    });
+    expect(readings.read(2700, sentAgain(3, 100)).attempts).toMatchObject({
+      count: 4,
+      firstAt: 1000,
+      lastAt: 2600,
+    });
   });
 
   it("that was refused by this host was not sent", () => {
     const readings = new Readings();
     readings.read(1100, sentAgain(1, 100));
-    const counter = readings.read(3000, { ...sentAgain(1, 100), retransmits: 4, retransmittedSegments: 0 });
-    expect(counter).toMatchObject({ attempts: { count: 2, areLocal: false }, failing: { count: 3, areLocal: true } });
+    const counter = readings.read(3000, {
+      ...sentAgain(1, 100),
+      retransmits: 4,
+      retransmittedSegments: 0,
+    });
+    expect(counter).toMatchObject({
+      attempts: { count: 2, areLocal: false },
+      failing: { count: 3, areLocal: true },
+    });
     // The next one leaves: it is the third that did.
-    expect(readings.read(3500, { ...sentAgain(2, 50), retransmits: 5 })).toMatchObject({ attempts: { count: 3 }, failing: null });
+    expect(readings.read(3500, { ...sentAgain(2, 50), retransmits: 5 })).toMatchObject({
+      attempts: { count: 3 },
+      failing: null,
+    });
   });
 
   it("that waits at an open window fails once in 600 ms, however often somebody looks", () => {
     const readings = new Readings();
     for (let now = 1000; now <= 2200; now += 100) readings.read(now, STUCK);
-    expect(readings.counter.attempts).toMatchObject({ count: 3, areLocal: true, firstAt: 1000, lastAt: 2200 });
+    expect(readings.counter.attempts).toMatchObject({
+      count: 3,
+      areLocal: true,
+      firstAt: 1000,
+      lastAt: 2200,
+    });
   });
 
   it("that never left is what there is to judge once this host is to blame", () => {
@@ -163,6 +241,9 @@ describe("data in flight", () => {
     readings.read(1100, sentAgain(1, 100));
     readings.read(3000, { ...sentAgain(1, 100), retransmits: 4, retransmittedSegments: 0 });
     readings.counter.blamedHost();
-    expect(readings.counter).toMatchObject({ attempts: { count: 3, areLocal: true }, failing: null });
+    expect(readings.counter).toMatchObject({
+      attempts: { count: 3, areLocal: true },
+      failing: null,
+    });
   });
 });

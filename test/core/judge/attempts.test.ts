@@ -20,7 +20,10 @@ const world = fc.record({
   looks: fc.array(fc.integer({ min: 1, max: 4000 }), { minLength: 1, maxLength: 30 }),
 });
 
-/** Tells of the attempts as a counter would, by looks; calls `check` after each with those that have left. */
+/**
+ * Tells of the attempts as a counter would, by looks; calls `check` after each with those that have
+ * left.
+ */
 function look(
   { gaps, looks }: { gaps: number[]; looks: number[] },
   check: (attempts: Attempts, left: number[], now: number) => void,
@@ -44,14 +47,20 @@ function look(
 
 describe("attempts that are known by looks", () => {
   it("are counted, one by one or several at once", () => {
-    fc.assert(fc.property(world, (world) => look(world, ({ count }, left) => expect(count).toBe(left.length))));
+    fc.assert(
+      fc.property(world, (world) =>
+        look(world, ({ count }, left) => expect(count).toBe(left.length)),
+      ),
+    );
   });
 
   it("never claim a longer silence than there was", () => {
     fc.assert(
       fc.property(world, (world) =>
         look(world, ({ count, firstAt, lastAt }, left) =>
-          expect(count === 0 ? 0 : lastAt - firstAt).toBeLessThanOrEqual((left.at(-1) ?? 0) - (left[0] ?? 0)),
+          expect(count === 0 ? 0 : lastAt - firstAt).toBeLessThanOrEqual(
+            (left.at(-1) ?? 0) - (left[0] ?? 0),
+          ),
         ),
       ),
     );
@@ -62,7 +71,9 @@ describe("attempts that are known by looks", () => {
       fc.property(world, (world) =>
         look(world, ({ outlasting, settledOutlasting }, left) => {
           const [first = 0] = left;
-          expect(outlasting).toBeLessThanOrEqual(left.filter((at) => at - first >= OUTAGE_MS).length);
+          expect(outlasting).toBeLessThanOrEqual(
+            left.filter((at) => at - first >= OUTAGE_MS).length,
+          );
           expect(settledOutlasting).toBeLessThanOrEqual(outlasting);
         }),
       ),
@@ -73,7 +84,9 @@ describe("attempts that are known by looks", () => {
     fc.assert(
       fc.property(world, (world) =>
         look(world, ({ settled }, left, now) =>
-          expect(settled).toBeLessThanOrEqual(left.filter((at) => now - at >= LONG_WINDOW_MS).length),
+          expect(settled).toBeLessThanOrEqual(
+            left.filter((at) => now - at >= LONG_WINDOW_MS).length,
+          ),
         ),
       ),
     );
@@ -82,7 +95,11 @@ describe("attempts that are known by looks", () => {
 
 describe("attempts at known instants", () => {
   it("outlast an outage when they leave that long after the first", () => {
-    expect(attemptsAt(1000, 1600, 2999)).toMatchObject({ firstAt: 1000, spanMs: 1999, outlasting: 0 });
+    expect(attemptsAt(1000, 1600, 2999)).toMatchObject({
+      firstAt: 1000,
+      spanMs: 1999,
+      outlasting: 0,
+    });
     expect(attemptsAt(1000, 1600, 3000, 3600)).toMatchObject({ spanMs: 2600, outlasting: 2 });
   });
 
@@ -106,7 +123,13 @@ describe("attempts at known instants", () => {
     const attempts = attemptsAt(1000, 1600, 3000);
     attempts.shift(60_000, 63_000);
     attempts.settle(63_500, WINDOW_MS);
-    expect(attempts).toMatchObject({ count: 3, spanMs: 0, outlasting: 0, settled: 3, settledOutlasting: 0 });
+    expect(attempts).toMatchObject({
+      count: 3,
+      spanMs: 0,
+      outlasting: 0,
+      settled: 3,
+      settledOutlasting: 0,
+    });
     expect(attempts.firstAt).toBe(61_000);
     attempts.seen(4, 63_400, 63_400);
     expect(attempts).toMatchObject({ spanMs: 2400, outlasting: 1 });
@@ -117,7 +140,14 @@ describe("attempts at known instants", () => {
     attempts.areLocal = true;
     attempts.clear();
     attempts.settle(9000, WINDOW_MS);
-    expect(attempts).toMatchObject({ count: 0, spanMs: 0, outlasting: 0, settled: 0, settledOutlasting: 0, areLocal: false });
+    expect(attempts).toMatchObject({
+      count: 0,
+      spanMs: 0,
+      outlasting: 0,
+      settled: 0,
+      settledOutlasting: 0,
+      areLocal: false,
+    });
     attempts.seen(1, 9000, 9000);
     expect(attempts).toMatchObject({ count: 1, firstAt: 9000 });
   });
@@ -125,7 +155,8 @@ describe("attempts at known instants", () => {
 
 describe("attempts that were lost when the peer is heard", () => {
   const answerMs = 40;
-  const lost = (attempts: Attempts, heardAt: number): number => attempts.lostWhen(heardAt, answerMs, WINDOW_MS);
+  const lost = (attempts: Attempts, heardAt: number): number =>
+    attempts.lostWhen(heardAt, answerMs, WINDOW_MS);
 
   it("are all before the one that was answered", () => {
     expect(lost(attemptsAt(1000, 1600, 2200), 2245)).toBe(2);

@@ -1,6 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { backstopProbes, givesUpAfterMs, inFlightUserTimeoutMs, rtoCapMs, standInTimeoutMs } from "../../../src/core/judge/backstop.ts";
+import {
+  backstopProbes,
+  givesUpAfterMs,
+  inFlightUserTimeoutMs,
+  rtoCapMs,
+  standInTimeoutMs,
+} from "../../../src/core/judge/backstop.ts";
 import { LARGEST_BUDGET_MS, SMALLEST_BUDGET_MS } from "../../../src/core/judge/probe-plan.ts";
 
 const budgets = fc.integer({ min: SMALLEST_BUDGET_MS, max: LARGEST_BUDGET_MS });
@@ -38,7 +44,9 @@ describe("the kernel's own keepalive", () => {
 
 describe("the cap on backoff", () => {
   it("is a fifth of the budget, no less than the kernel takes, and no more than it has without one", () => {
-    expect([2500, 5000, 20_000, LARGEST_BUDGET_MS].map((budgetMs) => rtoCapMs(budgetMs))).toEqual([1000, 1000, 4000, 120_000]);
+    expect([2500, 5000, 20_000, LARGEST_BUDGET_MS].map((budgetMs) => rtoCapMs(budgetMs))).toEqual([
+      1000, 1000, 4000, 120_000,
+    ]);
     expect(rtoCapMs(5000, { rttMs: 40, rttVarMs: 20 })).toBe(1000);
   });
 
@@ -51,7 +59,8 @@ describe("the cap on backoff", () => {
 
   it("never falls below a round trip", () => {
     for (let rttMs = 1; rttMs < 60_000; rttMs = Math.ceil(rttMs * 1.3))
-      for (const share of [0, 0.1, 0.5, 2]) expect(rtoCapMs(2500, { rttMs, rttVarMs: share * rttMs })).toBeGreaterThan(rttMs);
+      for (const share of [0, 0.1, 0.5, 2])
+        expect(rtoCapMs(2500, { rttMs, rttVarMs: share * rttMs })).toBeGreaterThan(rttMs);
   });
 });
 

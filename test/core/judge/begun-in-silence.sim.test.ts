@@ -2,16 +2,23 @@ import { describe, expect, it } from "vitest";
 import { ORDINARY_ANSWERS } from "../../../src/core/judge/answers.ts";
 import { OUTAGE_SHARE } from "../../../src/core/judge/probe-plan.ts";
 import { seededRandom } from "../../../src/testing/index.ts";
+import { longOrShort } from "../../setup/run-length.ts";
 import { MODEL_DEFAULTS, type ModelOptions } from "./kernel-model.ts";
 import { type Run, watchModel } from "./watched-model.ts";
 
 const SEED = Number(process.env.HALFOPEN_SEED ?? 20_261_129);
-const RUNS = 2000;
+const RUNS = longOrShort(2000, 400);
 const BUDGETS = [2500, 5000, 10_000, 20_000];
-/** The cap on backoff that is in force when the watch begins: none, or the program's own, or an earlier watch's. */
+/**
+ * The cap on backoff that is in force when the watch begins: none, or the program's own, or an
+ * earlier watch's.
+ */
 const CAPS = [MODEL_DEFAULTS.rtoMaxMs, 1000, 4000];
 
-/** A stall counts from when a look was due; a calm connection's next one is due within a budget, and then the stall is longer than an outage may be. */
+/**
+ * A stall counts from when a look was due; a calm connection's next one is due within a budget, and
+ * then the stall is longer than an outage may be.
+ */
 const STALL_BUDGETS = 1 + 1.1 * OUTAGE_SHARE;
 
 /** What is under way when the watch begins. */
@@ -31,16 +38,36 @@ interface Scene {
 }
 
 /** A connection that an outage catches in the given flow. */
-function runOf({ flow, budgetMs, rttMs, outage, capMs, next }: Scene): Run & { readonly program: Partial<ModelOptions> } {
+function runOf({
+  flow,
+  budgetMs,
+  rttMs,
+  outage,
+  capMs,
+  next,
+}: Scene): Run & { readonly program: Partial<ModelOptions> } {
   const path = { rttMs, isUp: (now: number) => now < outage.from || now >= outage.until };
   const traffic = {
     idle: {},
     "in-flight": { writeAtMs: outage.from + 500 * next() },
     blocked: { writeEveryMs: 250, closesWindowAtMs: outage.from - 10_000 * next() - 500 },
   }[flow];
-  const program = { rtoMaxMs: capMs, idleMs: 1000 + 4000 * next(), intervalMs: 1000, keepalive: flow === "idle" };
+  const program = {
+    rtoMaxMs: capMs,
+    idleMs: 1000 + 4000 * next(),
+    intervalMs: 1000,
+    keepalive: flow === "idle",
+  };
   const options = { answers: ORDINARY_ANSWERS }; // of another peer no silence of probes is believed
-  return { budgetMs, path, untilMs: outage.until + 4 * budgetMs + 10_000, isForgetful: next() < 0.5, options, program, ...traffic };
+  return {
+    budgetMs,
+    path,
+    untilMs: outage.until + 4 * budgetMs + 10_000,
+    isForgetful: next() < 0.5,
+    options,
+    program,
+    ...traffic,
+  };
 }
 
 function pick<T>(values: readonly T[], next: () => number): T {
@@ -67,7 +94,14 @@ function sceneOf(flow: Scene["flow"], next: () => number): Scene {
   const capMs = pick(CAPS, next);
   const longestMs = Math.min(LONGEST_OUTAGE_MS, 11 * capMs);
   const outage = { from, until: from + 1000 + (longestMs - 1000) * next() ** 2 };
-  return { flow, budgetMs: pick(BUDGETS, next), rttMs: pick([0, 10, 200, 700], next), outage, capMs, next };
+  return {
+    flow,
+    budgetMs: pick(BUDGETS, next),
+    rttMs: pick([0, 10, 200, 700], next),
+    outage,
+    capMs,
+    next,
+  };
 }
 
 describe.each(FLOWS)("a watch that begins in the midst of an outage: $name", ({ flow }) => {
@@ -77,7 +111,10 @@ describe.each(FLOWS)("a watch that begins in the midst of an outage: $name", ({ 
       const { budgetMs, outage } = scene;
       const earliest = Math.max(outage.from + 700, outage.until - 0.95 * OUTAGE_SHARE * budgetMs);
       const { program, ...run } = runOf(scene);
-      return { ...run, begins: { atMs: Math.floor(earliest + next() * (outage.until + 100 - earliest)), program } };
+      return {
+        ...run,
+        begins: { atMs: Math.floor(earliest + next() * (outage.until + 100 - earliest)), program },
+      };
     });
     expect(seeds).toEqual([]);
   });
@@ -87,42 +124,69 @@ describe.each(FLOWS)("a watch that begins in the midst of an outage: $name", ({ 
       const next = seededRandom(seed);
       const scene = sceneOf(flow, next);
       const { budgetMs, outage, capMs, rttMs } = scene;
-      const { program, ...run } = runOf({ ...scene, outage: { ...outage, until: Number.POSITIVE_INFINITY } });
+      const { program, ...run } = runOf({
+        ...scene,
+        outage: { ...outage, until: Number.POSITIVE_INFINITY },
+      });
       const atMs = Math.floor(outage.until);
-      const { deadAt, kernelEndedAt } = watchModel({ ...run, untilMs: atMs + 300_000, begins: { atMs, program } });
+      const { deadAt, kernelEndedAt } = watchModel({
+        ...run,
+        untilMs: atMs + 300_000,
+        begins: { atMs, program },
+      });
       const found = deadAt ?? kernelEndedAt ?? Number.POSITIVE_INFINITY;
-      // Without a cap the kernel's next attempt is at most as far off as the outage was long; two may be needed.
-      const nextMs = flow === "idle" ? 0 : Math.min(capMs, 2.1 * (atMs - outage.from + 10_000) + 500);
+      // Without a cap the kernel's next attempt is at most as far off as the outage was long; two
+      // may be needed.
+      const nextMs =
+        flow === "idle" ? 0 : Math.min(capMs, 2.1 * (atMs - outage.from + 10_000) + 500);
       const needs = Math.max(budgetMs, 6500 + 6 * rttMs);
       expect(found - atMs, `seed ${seed}`).toBeLessThanOrEqual(needs + 2 * nextMs);
     }
   });
 });
 
-describe.each(FLOWS)("a watch that goes on after a long stall of its process: $name", ({ flow }) => {
-  it("calls nobody dead who came back just now", () => {
-    const seeds = falseAlarms(flow, (next) => {
-      const scene = sceneOf(flow, next);
-      const { budgetMs, outage, capMs } = scene;
-      const fromMs = Math.floor(outage.from + 500 + 1000 * next());
-      const untilMs = Math.floor(Math.max(fromMs + STALL_BUDGETS * budgetMs, outage.until - 0.95 * OUTAGE_SHARE * budgetMs * next()));
-      const { program: _, ...run } = runOf(scene);
-      return { ...run, rtoMaxMs: capMs === MODEL_DEFAULTS.rtoMaxMs ? null : capMs, stall: { fromMs, untilMs } };
+describe.each(FLOWS)(
+  "a watch that goes on after a long stall of its process: $name",
+  ({ flow }) => {
+    it("calls nobody dead who came back just now", () => {
+      const seeds = falseAlarms(flow, (next) => {
+        const scene = sceneOf(flow, next);
+        const { budgetMs, outage, capMs } = scene;
+        const fromMs = Math.floor(outage.from + 500 + 1000 * next());
+        const untilMs = Math.floor(
+          Math.max(
+            fromMs + STALL_BUDGETS * budgetMs,
+            outage.until - 0.95 * OUTAGE_SHARE * budgetMs * next(),
+          ),
+        );
+        const { program: _, ...run } = runOf(scene);
+        return {
+          ...run,
+          rtoMaxMs: capMs === MODEL_DEFAULTS.rtoMaxMs ? null : capMs,
+          stall: { fromMs, untilMs },
+        };
+      });
+      expect(seeds).toEqual([]);
     });
-    expect(seeds).toEqual([]);
-  });
-});
+  },
+);
 
-describe.each(FLOWS)("a connection that is watched by a shorter budget in the midst of a silence: $name", ({ flow }) => {
-  it("is not called dead by attempts from before, when its peer comes back within the time that is survived", () => {
-    const seeds = falseAlarms(flow, (next) => {
-      const scene = { ...sceneOf(flow, next), budgetMs: 60_000 };
-      const { outage, capMs } = scene;
-      const { program: _, ...run } = runOf(scene);
-      const budgetMs = pick(BUDGETS, next);
-      const retune = { atMs: Math.floor(outage.until - 0.95 * OUTAGE_SHARE * budgetMs * next()), budgetMs };
-      return { ...run, rtoMaxMs: capMs === MODEL_DEFAULTS.rtoMaxMs ? null : capMs, retune };
+describe.each(FLOWS)(
+  "a connection that is watched by a shorter budget in the midst of a silence: $name",
+  ({ flow }) => {
+    it("is not called dead by attempts from before, when its peer comes back within the time that is survived", () => {
+      const seeds = falseAlarms(flow, (next) => {
+        const scene = { ...sceneOf(flow, next), budgetMs: 60_000 };
+        const { outage, capMs } = scene;
+        const { program: _, ...run } = runOf(scene);
+        const budgetMs = pick(BUDGETS, next);
+        const retune = {
+          atMs: Math.floor(outage.until - 0.95 * OUTAGE_SHARE * budgetMs * next()),
+          budgetMs,
+        };
+        return { ...run, rtoMaxMs: capMs === MODEL_DEFAULTS.rtoMaxMs ? null : capMs, retune };
+      });
+      expect(seeds).toEqual([]);
     });
-    expect(seeds).toEqual([]);
-  });
-});
+  },
+);

@@ -6,7 +6,9 @@ import type { LossyPath } from "./lossy-paths.ts";
 const PROMISED_AN_HOUR = 1e-6;
 const SEED = Number(process.env.HALFOPEN_SEED ?? 20_261_129);
 /** Connection-hours by brute force, a cell. 10,000 take about a day on one processor. */
-const HOURS = Number(process.env.HALFOPEN_HOURS ?? (process.env.HALFOPEN_RELEASE === "1" ? 1000 : 10));
+const HOURS = Number(
+  process.env.HALFOPEN_HOURS ?? (process.env.HALFOPEN_RELEASE === "1" ? 1000 : 10),
+);
 const MINUTE_MS = 60_000;
 const KNOWN = [20 * MINUTE_MS, 30 * MINUTE_MS] as const;
 const FIRST_MINUTE = [1500, MINUTE_MS] as const;
@@ -30,7 +32,13 @@ describe("false alarms by packet loss, as a rate", () => {
     // A promise so poor that false alarms can be counted: one in ten connection-hours.
     const options = { falseAlarmsPerYear: 876.6 };
     for (const burstMs of [0, 100]) {
-      const cell = { budgetMs: 2500, path: path(0.1, burstMs), rttMs: RTT_MS, writeEveryMs: null, options };
+      const cell = {
+        budgetMs: 2500,
+        path: path(0.1, burstMs),
+        rttMs: RTT_MS,
+        writeEveryMs: null,
+        options,
+      };
       const counted = countFalseAlarms(cell, 1500, 1 / 6, SEED);
       const { perHour } = estimateFalseAlarms(cell, 2000, [1500, 10 * MINUTE_MS], SEED);
       const rate = counted.deaths / counted.hours;
@@ -57,7 +65,8 @@ describe("false alarms by packet loss, as a rate", () => {
           );
           expect(counted.deaths, row).toBe(0);
           expect(known.perHour, row).toBeLessThan(PROMISED_AN_HOUR);
-          // Nothing is known of a new path. Seven attempts prove death there, which a path that loses a fifth may miss once in so many starts.
+          // Nothing is known of a new path. Seven attempts prove death there, which a path that
+          // loses a fifth may miss once in so many starts.
           expect(first.perHour / 60, row).toBeLessThan(lossRatio > 0.1 ? 5e-4 : 2e-5);
         }
     }, 3_600_000);

@@ -20,7 +20,12 @@ export interface Counted {
 }
 
 /** Brute force: so many connections, each for so long. */
-export function countFalseAlarms(cell: Cell, connections: number, hoursEach: number, seed: number): Counted {
+export function countFalseAlarms(
+  cell: Cell,
+  connections: number,
+  hoursEach: number,
+  seed: number,
+): Counted {
   let [deaths, packets, hours] = [0, 0, 0];
   for (let i = 0; i < connections; i++) {
     const path = new RecordedPath(cell.path, cell.rttMs, seed + 7919 * i);
@@ -44,11 +49,17 @@ export interface Estimated {
 }
 
 /**
- * Importance sampling of a rare event. A live peer is called dead when all attempts of one silence are lost. So connections of a random age
- * (between `ages`, ms) are cut right after an answer, the attempts until the verdict are noted, and each counts with the chance that a live
- * path loses just these. Every packet could begin such a silence.
+ * Importance sampling of a rare event. A live peer is called dead when all attempts of one silence
+ * are lost. So connections of a random age (between `ages`, ms) are cut right after an answer, the
+ * attempts until the verdict are noted, and each counts with the chance that a live path loses just
+ * these. Every packet could begin such a silence.
  */
-export function estimateFalseAlarms(cell: Cell, samples: number, ages: readonly [number, number], seed: number): Estimated {
+export function estimateFalseAlarms(
+  cell: Cell,
+  samples: number,
+  ages: readonly [number, number],
+  seed: number,
+): Estimated {
   const next = seededRandom(seed);
   const taken: { chance: number; attempts: number; ms: number; packetsPerHour: number }[] = [];
   for (let i = 0; i < samples; i++) {
@@ -58,7 +69,12 @@ export function estimateFalseAlarms(cell: Cell, samples: number, ages: readonly 
     const endedAt = deadAt ?? kernelEndedAt;
     if (endedAt === null || endedAt < cutAt || !path.wasUp) continue;
     const chance = chanceOfLosing(path.lostAfterCut, cell.path);
-    taken.push({ chance, attempts: path.lostAfterCut.length, ms: endedAt - cutAt, packetsPerHour: (3_600_000 * path.packets) / cutAt });
+    taken.push({
+      chance,
+      attempts: path.lostAfterCut.length,
+      ms: endedAt - cutAt,
+      packetsPerHour: (3_600_000 * path.packets) / cutAt,
+    });
   }
   const times = taken.map(({ ms }) => ms).sort((a, b) => a - b);
   return {
@@ -70,7 +86,11 @@ export function estimateFalseAlarms(cell: Cell, samples: number, ages: readonly 
   };
 }
 
-function runOf({ budgetMs, writeEveryMs, options }: Cell, path: RecordedPath, untilMs: number): Run {
+function runOf(
+  { budgetMs, writeEveryMs, options }: Cell,
+  path: RecordedPath,
+  untilMs: number,
+): Run {
   return {
     budgetMs,
     path,

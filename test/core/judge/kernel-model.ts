@@ -1,6 +1,9 @@
 import type { TcpInfo } from "../../../src/core/tcp-info.ts";
 
-/** One direction pair of a path over time: cut from an instant on, out for a while, or losing round trips at random. */
+/**
+ * One direction pair of a path over time: cut from an instant on, out for a while, or losing round
+ * trips at random.
+ */
 export interface Path {
   readonly rttMs: number;
   /** Asked once for each packet that leaves: whether it and its answer arrive. */
@@ -28,7 +31,9 @@ export interface ModelWorld {
   readonly retries2?: number;
   /** net.ipv4.tcp_invalid_ratelimit of the peer: probes are answered at most this often. */
   readonly answersEveryMs?: number;
-  /** `false`: the peer, or a box on the way, drops every segment without data. Data is acknowledged. */
+  /**
+   * `false`: the peer, or a box on the way, drops every segment without data. Data is acknowledged.
+   */
   readonly answersProbes?: boolean;
   /** From this instant on the peer's host answers everything by a reset. */
   readonly resetsFromMs?: number;
@@ -43,7 +48,10 @@ export const MODEL_DEFAULTS: ModelOptions = {
   rtoMaxMs: 120_000,
 };
 
-/** What a full queue of this host refused is tried again so much later (TCP_RESOURCE_PROBE_INTERVAL). */
+/**
+ * What a full queue of this host refused is tried again so much later
+ * (TCP_RESOURCE_PROBE_INTERVAL).
+ */
 const LOCAL_RETRY_MS = 500;
 /** The kernel models its patience with this timeout (tcp_timer.c, tcp_model_timeout). */
 const MODEL_RTO_MS = 200;
@@ -52,9 +60,10 @@ const JIFFY_MS = 4;
 const NEVER = Number.POSITIVE_INFINITY;
 
 /**
- * A model of Linux's side of one connection, for virtual time: keepalive with its count and nudges, retransmission with backoff, cap and
- * retries, window probes, the user timeout, and the counters of TCP_INFO, after tcp_timer.c and what was measured on 6.18
- * (docs/internals/kernel.md). It jumps from event to event. Several owners may set options in the middle of anything.
+ * A model of Linux's side of one connection, for virtual time: keepalive with its count and nudges,
+ * retransmission with backoff, cap and retries, window probes, the user timeout, and the counters
+ * of TCP_INFO, after tcp_timer.c and what was measured on 6.18 (docs/internals/kernel.md). It jumps
+ * from event to event. Several owners may set options in the middle of anything.
  */
 export class KernelModel {
   now = 0;
@@ -90,7 +99,13 @@ export class KernelModel {
   constructor(path: Path, options: Partial<ModelOptions> = {}, world: ModelWorld = {}) {
     this.#path = path;
     this.#options = { ...MODEL_DEFAULTS, ...options };
-    this.#world = { retries2: 15, answersEveryMs: 500, answersProbes: true, resetsFromMs: NEVER, ...world };
+    this.#world = {
+      retries2: 15,
+      answersEveryMs: 500,
+      answersProbes: true,
+      resetsFromMs: NEVER,
+      ...world,
+    };
     this.#rto0 = path.rttMs + 204;
     this.#keepaliveAt = this.#options.keepalive ? this.#options.idleMs : NEVER;
   }
@@ -103,13 +118,17 @@ export class KernelModel {
     return this.#options.idleMs;
   }
 
-  /** What setsockopt does: the idle time re-arms the timer at once, interval and count act at its next expiry, SO_KEEPALIVE starts or stops it. */
+  /**
+   * What setsockopt does: the idle time re-arms the timer at once, interval and count act at its
+   * next expiry, SO_KEEPALIVE starts or stops it.
+   */
   set(options: Partial<ModelOptions>): void {
     const before = this.#options;
     this.#options = { ...before, ...options };
     if (this.state === "CLOSE") return;
     if (!this.#options.keepalive) this.#keepaliveAt = NEVER;
-    else if (options.idleMs !== undefined) this.#keepaliveAt = Math.max(this.now + JIFFY_MS, this.#heardAt + this.#options.idleMs);
+    else if (options.idleMs !== undefined)
+      this.#keepaliveAt = Math.max(this.now + JIFFY_MS, this.#heardAt + this.#options.idleMs);
     else if (!before.keepalive) this.#keepaliveAt = this.now + this.#options.idleMs;
   }
 
@@ -141,7 +160,10 @@ export class KernelModel {
     }
   }
 
-  /** A probe on demand: setting TCP_KEEPIDLE to its least. It leaves only where nothing is queued and the peer was silent for 1 s. */
+  /**
+   * A probe on demand: setting TCP_KEEPIDLE to its least. It leaves only where nothing is queued
+   * and the peer was silent for 1 s.
+   */
   nudge(): void {
     this.set({ idleMs: 1000 });
   }
@@ -183,7 +205,11 @@ export class KernelModel {
   }
 
   #receive(): void {
-    for (let answer = this.#answers[0]; answer && answer.at <= this.now; answer = this.#answers[0]) {
+    for (
+      let answer = this.#answers[0];
+      answer && answer.at <= this.now;
+      answer = this.#answers[0]
+    ) {
       this.#answers.shift();
       if (answer.isReset) {
         this.#close("ECONNRESET");
@@ -296,12 +322,16 @@ export class KernelModel {
     this.#retransmits++;
   }
 
-  /** tcp_timer.c, retransmits_timed_out: by the user timeout, else by the sum of so many doublings. */
+  /**
+   * tcp_timer.c, retransmits_timed_out: by the user timeout, else by the sum of so many doublings.
+   */
   #hasGivenUp(): boolean {
     if (this.#retransmits === 0) return false;
     const { userTimeoutMs, rtoMaxMs } = this.#options;
     let patienceMs = userTimeoutMs;
-    if (userTimeoutMs === 0) for (let i = 0; i <= this.#world.retries2; i++) patienceMs += Math.min(MODEL_RTO_MS * 2 ** i, rtoMaxMs);
+    if (userTimeoutMs === 0)
+      for (let i = 0; i <= this.#world.retries2; i++)
+        patienceMs += Math.min(MODEL_RTO_MS * 2 ** i, rtoMaxMs);
     return this.now - this.#firstRetransmitAt >= patienceMs;
   }
 
@@ -332,12 +362,14 @@ export class KernelModel {
       return;
     }
     const silence = this.now - this.#heardAt;
-    // Compared as instants: what is left of a fraction of a millisecond may be too little to move the clock.
+    // Compared as instants: what is left of a fraction of a millisecond may be too little to move
+    // the clock.
     if (this.now < this.#heardAt + idleMs) {
       this.#keepaliveAt = this.#heardAt + idleMs;
       return;
     }
-    const isOver = userTimeoutMs > 0 ? silence >= userTimeoutMs && this.#probes > 0 : this.#probes >= count;
+    const isOver =
+      userTimeoutMs > 0 ? silence >= userTimeoutMs && this.#probes > 0 : this.#probes >= count;
     if (isOver) {
       this.#close("ETIMEDOUT");
       return;

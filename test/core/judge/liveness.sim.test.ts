@@ -12,7 +12,10 @@ function cutAt(at: number, rttMs: number): Path {
 }
 
 /** How many of so many outages, each beginning at a random instant, end a connection. */
-function deathsIn(outages: number, runOf: (start: number, next: () => number, number: number) => Run): number {
+function deathsIn(
+  outages: number,
+  runOf: (start: number, next: () => number, number: number) => Run,
+): number {
   const seed = Number(process.env.HALFOPEN_SEED ?? 20_261_123);
   let dead = 0;
   for (let i = 0; i < outages; i++) {
@@ -28,14 +31,27 @@ const rtts = fc.integer({ min: 0, max: 40 });
 describe("Liveness against a model of the kernel", () => {
   it("finds a cut idle connection within the budget, at any phase, and with a budget too small for the proof when it foretells", () => {
     fc.assert(
-      fc.property(budgets, rtts, fc.integer({ min: 3000, max: 30_000 }), fc.boolean(), (budgetMs, rttMs, cut, isForgetful) => {
-        const { deadAt: found, liveness } = watchModel({ budgetMs, path: cutAt(cut, rttMs), untilMs: cut + 4 * budgetMs, isForgetful });
-        expect(found).not.toBeNull();
-        const withinMs = budgetMs >= 5000 ? budgetMs : Math.max(budgetMs, liveness.plan.idleWithinMs);
-        // The clock starts at the last evidence, which may be heard one round trip after the cut; a check is up to 20 ms late.
-        expect((found ?? 0) - cut).toBeLessThanOrEqual(withinMs + rttMs + 60);
-        expect(liveness.isOverdue).toBe((found ?? 0) - liveness.heardAt > budgetMs);
-      }),
+      fc.property(
+        budgets,
+        rtts,
+        fc.integer({ min: 3000, max: 30_000 }),
+        fc.boolean(),
+        (budgetMs, rttMs, cut, isForgetful) => {
+          const { deadAt: found, liveness } = watchModel({
+            budgetMs,
+            path: cutAt(cut, rttMs),
+            untilMs: cut + 4 * budgetMs,
+            isForgetful,
+          });
+          expect(found).not.toBeNull();
+          const withinMs =
+            budgetMs >= 5000 ? budgetMs : Math.max(budgetMs, liveness.plan.idleWithinMs);
+          // The clock starts at the last evidence, which may be heard one round trip after the cut;
+          // a check is up to 20 ms late.
+          expect((found ?? 0) - cut).toBeLessThanOrEqual(withinMs + rttMs + 60);
+          expect(liveness.isOverdue).toBe((found ?? 0) - liveness.heardAt > budgetMs);
+        },
+      ),
       { numRuns: 1000 },
     );
   });
@@ -54,9 +70,16 @@ describe("Liveness against a model of the kernel", () => {
         fc.boolean(),
         (budgetMs, rttMs, cut, how, isForgetful) => {
           const timing = "writeEveryMs" in how ? how : { writeAtMs: cut + how.afterCutMs };
-          const found = deadAt({ budgetMs, path: cutAt(cut, rttMs), untilMs: cut + 3 * budgetMs, isForgetful, ...timing });
+          const found = deadAt({
+            budgetMs,
+            path: cutAt(cut, rttMs),
+            untilMs: cut + 3 * budgetMs,
+            isForgetful,
+            ...timing,
+          });
           expect(found).not.toBeNull();
-          // On a path that nothing is known of the seventh transmission proves it, 4.7 s after the first: who writes seldom sends that one late.
+          // On a path that nothing is known of the seventh transmission proves it, 4.7 s after the
+          // first: who writes seldom sends that one late.
           expect((found ?? 0) - cut).toBeLessThanOrEqual(budgetMs + 400 + 2 * rttMs);
         },
       ),
@@ -66,19 +89,35 @@ describe("Liveness against a model of the kernel", () => {
 
   it("counts the probes that data comes after: a cut soon after an outage, and a write into the silence", () => {
     fc.assert(
-      fc.property(rtts, fc.integer({ min: 6000, max: 20_000 }), fc.integer({ min: 0, max: 4500 }), (rttMs, healthyMs, afterCutMs) => {
-        const cut = 5000 + healthyMs;
-        const path = { rttMs, isUp: (now: number) => now < 3000 || (now >= 4900 && now < cut) };
-        const found = deadAt({ budgetMs: 5000, path, untilMs: cut + 15_000, writeAtMs: cut + afterCutMs });
-        // As above; what an outage taught of loss may ask for one attempt more, and the cap on backoff is a second here.
-        expect((found ?? Number.POSITIVE_INFINITY) - cut).toBeLessThanOrEqual(5000 + 250 + 2 * rttMs);
-      }),
+      fc.property(
+        rtts,
+        fc.integer({ min: 6000, max: 20_000 }),
+        fc.integer({ min: 0, max: 4500 }),
+        (rttMs, healthyMs, afterCutMs) => {
+          const cut = 5000 + healthyMs;
+          const path = { rttMs, isUp: (now: number) => now < 3000 || (now >= 4900 && now < cut) };
+          const found = deadAt({
+            budgetMs: 5000,
+            path,
+            untilMs: cut + 15_000,
+            writeAtMs: cut + afterCutMs,
+          });
+          // As above; what an outage taught of loss may ask for one attempt more, and the cap on
+          // backoff is a second here.
+          expect((found ?? Number.POSITIVE_INFINITY) - cut).toBeLessThanOrEqual(
+            5000 + 250 + 2 * rttMs,
+          );
+        },
+      ),
       { numRuns: 1000 },
     );
   });
 
   it("takes any answer for one to the probes, also when data has entered flight before it is looked at", () => {
-    const kernel = new KernelModel({ rttMs: 0, isUp: (now) => now < 1000 || (now >= 4100 && now < 4150) });
+    const kernel = new KernelModel({
+      rttMs: 0,
+      isUp: (now) => now < 1000 || (now >= 4100 && now < 4150),
+    });
     const liveness = new Liveness({ budgetMs: 5000, rtoMaxMs: 1000 }, 0);
     kernel.set({ idleMs: liveness.idleMs });
     for (let next = 1; kernel.now < 4100; kernel.run(Math.min(next, 4100))) {
@@ -90,7 +129,8 @@ describe("Liveness against a model of the kernel", () => {
     // A fourth was asked for, and nobody has looked yet whether it left.
     expect(liveness.state).toBe("suspect");
     expect(liveness.attempts.count).toBeGreaterThanOrEqual(3);
-    // The path is back: a probe is answered. What the program writes then is lost, and only afterwards somebody looks.
+    // The path is back: a probe is answered. What the program writes then is lost, and only
+    // afterwards somebody looks.
     kernel.nudge();
     kernel.run(4160);
     kernel.write();
@@ -115,7 +155,9 @@ describe("Liveness against a model of the kernel", () => {
           const path = { rttMs, isUp: (now: number) => now < start || now >= end };
           const timing = every === undefined ? {} : { writeEveryMs: every };
           const cap = hasCap ? {} : { rtoMaxMs: null };
-          expect(deadAt({ budgetMs, path, untilMs: end + 2 * budgetMs, isForgetful, ...timing, ...cap })).toBeNull();
+          expect(
+            deadAt({ budgetMs, path, untilMs: end + 2 * budgetMs, isForgetful, ...timing, ...cap }),
+          ).toBeNull();
         },
       ),
       { numRuns: 1000 },
@@ -129,33 +171,73 @@ describe("Liveness against a model of the kernel", () => {
       fc.constant({ writeEveryMs: 300, closesWindowAtMs: 2000 }),
     );
     const share = fc.double({ min: 0.1, max: 0.95, noNaN: true });
-    const times = fc.record({ start: fc.integer({ min: 3000, max: 12_000 }), first: share, second: share, isFullFirst: fc.boolean() });
+    const times = fc.record({
+      start: fc.integer({ min: 3000, max: 12_000 }),
+      first: share,
+      second: share,
+      isFullFirst: fc.boolean(),
+    });
     fc.assert(
-      fc.property(fc.constantFrom(5000, 10_000), rtts, times, flows, fc.boolean(), (budgetMs, rttMs, at, flow, hasCap) => {
-        const between = at.start + at.first * OUTAGE_SHARE * budgetMs;
-        const end = between + at.second * OUTAGE_SHARE * budgetMs;
-        const isFirst = (now: number): boolean => now >= at.start && now < between;
-        const isSecond = (now: number): boolean => now >= between && now < end;
-        const [isOut, isFull] = at.isFullFirst ? [isSecond, isFirst] : [isFirst, isSecond];
-        const path = { rttMs, isUp: (now: number) => !isOut(now), isSendable: (now: number) => !isFull(now) };
-        const cap = hasCap ? {} : { rtoMaxMs: null };
-        expect(deadAt({ budgetMs, path, untilMs: end + 2 * budgetMs, isForgetful: true, ...flow, ...cap })).toBeNull();
-      }),
+      fc.property(
+        fc.constantFrom(5000, 10_000),
+        rtts,
+        times,
+        flows,
+        fc.boolean(),
+        (budgetMs, rttMs, at, flow, hasCap) => {
+          const between = at.start + at.first * OUTAGE_SHARE * budgetMs;
+          const end = between + at.second * OUTAGE_SHARE * budgetMs;
+          const isFirst = (now: number): boolean => now >= at.start && now < between;
+          const isSecond = (now: number): boolean => now >= between && now < end;
+          const [isOut, isFull] = at.isFullFirst ? [isSecond, isFirst] : [isFirst, isSecond];
+          const path = {
+            rttMs,
+            isUp: (now: number) => !isOut(now),
+            isSendable: (now: number) => !isFull(now),
+          };
+          const cap = hasCap ? {} : { rtoMaxMs: null };
+          expect(
+            deadAt({
+              budgetMs,
+              path,
+              untilMs: end + 2 * budgetMs,
+              isForgetful: true,
+              ...flow,
+              ...cap,
+            }),
+          ).toBeNull();
+        },
+      ),
       { numRuns: 2000 },
     );
   });
 
   it("finds a peer that is cut after full queues here within the budget: what they refused is forgotten with the flight", () => {
     for (const rtoMaxMs of [1000, null]) {
-      const path = { rttMs: 0, isUp: (now: number) => now < 13_050, isSendable: (now: number) => now < 10_050 || now >= 12_600 };
-      const found = deadAt({ budgetMs: 5000, path, untilMs: 40_000, writesAtMs: [10_000, 13_100], rtoMaxMs });
-      expect((found ?? Number.POSITIVE_INFINITY) - 13_100, `cap ${rtoMaxMs}`).toBeLessThanOrEqual(5250);
+      const path = {
+        rttMs: 0,
+        isUp: (now: number) => now < 13_050,
+        isSendable: (now: number) => now < 10_050 || now >= 12_600,
+      };
+      const found = deadAt({
+        budgetMs: 5000,
+        path,
+        untilMs: 40_000,
+        writesAtMs: [10_000, 13_100],
+        rtoMaxMs,
+      });
+      expect((found ?? Number.POSITIVE_INFINITY) - 13_100, `cap ${rtoMaxMs}`).toBeLessThanOrEqual(
+        5250,
+      );
     }
   });
 
   it("checks a few times a second at most, also a peer that was probed early and is gone", () => {
     const kernel = new KernelModel({ rttMs: 0, isUp: (now) => now < 1000 });
-    const liveness = new Liveness({ budgetMs: 60_000, rtoMaxMs: 12_000, answers: ORDINARY_ANSWERS }, 0);
+    const liveness = new Liveness(
+      { budgetMs: 60_000, rtoMaxMs: 12_000, answers: ORDINARY_ANSWERS },
+      0,
+    );
     kernel.set({ idleMs: liveness.idleMs });
     let looks = 0;
     let next = 2000;
@@ -176,12 +258,18 @@ describe("Liveness against a model of the kernel", () => {
       const next = seededRandom(seed + i);
       const path = { rttMs: 10, isUp: () => true, isSendable: () => next() >= 0.2 };
       const timing = i % 2 === 0 ? {} : { writeEveryMs: 200 };
-      expect(deadAt({ budgetMs: 5000, path, untilMs: 3_600_000, isForgetful: true, ...timing }), `seed ${seed + i}`).toBeNull();
+      expect(
+        deadAt({ budgetMs: 5000, path, untilMs: 3_600_000, isForgetful: true, ...timing }),
+        `seed ${seed + i}`,
+      ).toBeNull();
     }
   });
 
   it("finds within the budget that nothing leaves this host any more, idle or in flight", () => {
-    const timing = fc.oneof(fc.constant({}), fc.record({ writeEveryMs: fc.integer({ min: 20, max: 700 }) }));
+    const timing = fc.oneof(
+      fc.constant({}),
+      fc.record({ writeEveryMs: fc.integer({ min: 20, max: 700 }) }),
+    );
     fc.assert(
       fc.property(
         fc.constantFrom(5000, 10_000, 20_000),
@@ -190,8 +278,16 @@ describe("Liveness against a model of the kernel", () => {
         timing,
         (budgetMs, rttMs, full, how) => {
           const path = { rttMs, isUp: () => true, isSendable: (now: number) => now < full };
-          const found = deadAt({ budgetMs, path, untilMs: full + 3 * budgetMs, isForgetful: true, ...how });
-          expect((found ?? Number.POSITIVE_INFINITY) - full).toBeLessThanOrEqual(budgetMs + 180 + Math.max(50, 2 * rttMs + 40));
+          const found = deadAt({
+            budgetMs,
+            path,
+            untilMs: full + 3 * budgetMs,
+            isForgetful: true,
+            ...how,
+          });
+          expect((found ?? Number.POSITIVE_INFINITY) - full).toBeLessThanOrEqual(
+            budgetMs + 180 + Math.max(50, 2 * rttMs + 40),
+          );
         },
       ),
       { numRuns: 1000 },
@@ -215,9 +311,16 @@ describe("Liveness against a model of the kernel", () => {
     const dead = deathsIn(outages, (start, next) => {
       const lossFrom = start - 500 * next();
       const path = { rttMs: 1, isUp: (now: number) => now < lossFrom || now >= start + 1900 };
-      return { budgetMs: 5000, path, untilMs: start + 9000, lateBy: () => Math.floor(300 * next() ** 2) };
+      return {
+        budgetMs: 5000,
+        path,
+        untilMs: start + 9000,
+        lateBy: () => Math.floor(300 * next() ** 2),
+      };
     });
-    console.log(`${dead} of ${outages} outages of 0.38 to 0.48 budgets with looks up to 300 ms late`);
+    console.log(
+      `${dead} of ${outages} outages of 0.38 to 0.48 budgets with looks up to 300 ms late`,
+    );
     expect(dead).toBe(0);
   });
 
@@ -228,27 +331,38 @@ describe("Liveness against a model of the kernel", () => {
       const path = { rttMs: 10, isUp: () => next() >= 0.1 };
       const timing = i % 2 === 0 ? {} : { writeEveryMs: 200 };
       const isForgetful = i % 4 < 2;
-      expect(deadAt({ budgetMs: 5000, path, untilMs: 3_600_000, isForgetful, ...timing }), `seed ${seed + i}`).toBeNull();
+      expect(
+        deadAt({ budgetMs: 5000, path, untilMs: 3_600_000, isForgetful, ...timing }),
+        `seed ${seed + i}`,
+      ).toBeNull();
     }
   });
 
   it("judges the same whether or not it is let go while nothing is open", () => {
     const writing = fc.option(fc.integer({ min: 0, max: 2500 }), { nil: undefined });
     fc.assert(
-      fc.property(budgets, rtts, fc.integer({ min: 3000, max: 20_000 }), writing, (budgetMs, rttMs, cut, afterCutMs) => {
-        const run = {
-          budgetMs,
-          path: cutAt(cut, rttMs),
-          untilMs: cut + 4 * budgetMs,
-          ...(afterCutMs === undefined ? {} : { writeAtMs: cut + afterCutMs }),
-        };
-        expect(deadAt({ ...run, isForgetful: true })).toBe(deadAt(run));
-      }),
+      fc.property(
+        budgets,
+        rtts,
+        fc.integer({ min: 3000, max: 20_000 }),
+        writing,
+        (budgetMs, rttMs, cut, afterCutMs) => {
+          const run = {
+            budgetMs,
+            path: cutAt(cut, rttMs),
+            untilMs: cut + 4 * budgetMs,
+            ...(afterCutMs === undefined ? {} : { writeAtMs: cut + afterCutMs }),
+          };
+          expect(deadAt({ ...run, isForgetful: true })).toBe(deadAt(run));
+        },
+      ),
       { numRuns: 300 },
     );
   });
 
   it("never calls a healthy idle connection dead, however long it is silent", () => {
-    expect(deadAt({ budgetMs: 2500, path: { rttMs: 5, isUp: () => true }, untilMs: 3_600_000 })).toBeNull();
+    expect(
+      deadAt({ budgetMs: 2500, path: { rttMs: 5, isUp: () => true }, untilMs: 3_600_000 }),
+    ).toBeNull();
   });
 });

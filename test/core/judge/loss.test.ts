@@ -10,7 +10,12 @@ import { seededRandom } from "../../../src/testing/seeded-random.ts";
 const ACCEPTED = 1e-6 / 3600;
 
 /** A belief told of so many single attempts, each lost with the chance `share`. */
-function taughtBy(share: number, attempts: number, seed: number, belief = new LossBelief()): LossBelief {
+function taughtBy(
+  share: number,
+  attempts: number,
+  seed: number,
+  belief = new LossBelief(),
+): LossBelief {
   const random = seededRandom(seed);
   let lost = 0;
   for (let i = 0; i < attempts; i++) {
@@ -32,24 +37,33 @@ describe("what is believed of a path's losses", () => {
       return chance;
     };
     fc.assert(
-      fc.property(fc.integer({ min: 40, max: 200 }), fc.double({ min: 3, max: 14, noNaN: true }), (answered, nines) => {
-        const n = new LossBelief(answered).attemptsNeeded(10 ** -nines);
-        expect(missed(answered, n)).toBeLessThanOrEqual(10 ** -nines);
-        if (n > 2) expect(missed(answered, n - 1)).toBeGreaterThan(10 ** -nines);
-      }),
+      fc.property(
+        fc.integer({ min: 40, max: 200 }),
+        fc.double({ min: 3, max: 14, noNaN: true }),
+        (answered, nines) => {
+          const n = new LossBelief(answered).attemptsNeeded(10 ** -nines);
+          expect(missed(answered, n)).toBeLessThanOrEqual(10 ** -nines);
+          if (n > 2) expect(missed(answered, n - 1)).toBeGreaterThan(10 ** -nines);
+        },
+      ),
     );
   });
 
   it("needs fewer attempts of a short path, and never fewer than two", () => {
     const short = new LossBelief();
     short.isShort();
-    const needed = { unknown: new LossBelief().attemptsNeeded(ACCEPTED), short: short.attemptsNeeded(ACCEPTED) };
+    const needed = {
+      unknown: new LossBelief().attemptsNeeded(ACCEPTED),
+      short: short.attemptsNeeded(ACCEPTED),
+    };
     expect(needed.short).toBeLessThan(needed.unknown);
     expect(short.attemptsNeeded(1)).toBe(2);
   });
 
   it("needs more attempts the more was lost, and at most sixty", () => {
-    const needed = [0, 0.02, 0.1, 0.3, 0.6].map((share) => taughtBy(share, 2000, 7).attemptsNeeded(ACCEPTED));
+    const needed = [0, 0.02, 0.1, 0.3, 0.6].map((share) =>
+      taughtBy(share, 2000, 7).attemptsNeeded(ACCEPTED),
+    );
     expect(needed).toEqual(needed.toSorted((a, b) => a - b));
     expect(new Set(needed).size).toBe(needed.length);
     expect(new LossBelief().attemptsNeeded(0)).toBe(60);
@@ -79,9 +93,15 @@ describe("what is believed of a path's losses", () => {
     const belief = taughtBy(0, 1000, 1);
     belief.record(21, 20);
     expect(belief).toMatchObject({ ratio: 0, isNotable: false });
-    expect({ two: belief.isOutage(2), three: belief.isOutage(3) }).toEqual({ two: false, three: true });
+    expect({ two: belief.isOutage(2), three: belief.isOutage(3) }).toEqual({
+      two: false,
+      three: true,
+    });
     const lossy = taughtBy(0.5, 2000, 1);
-    expect({ three: lossy.isOutage(3), twenty: lossy.isOutage(20) }).toEqual({ three: false, twenty: true });
+    expect({ three: lossy.isOutage(3), twenty: lossy.isOutage(20) }).toEqual({
+      three: false,
+      twenty: true,
+    });
   });
 
   it("calls a path lossy after three separate losses, not after one stretch", () => {
@@ -91,7 +111,10 @@ describe("what is believed of a path's losses", () => {
       return belief;
     };
     // What comes later weighs a little less, so that three are not quite three.
-    expect({ two: losses(2).isNotable, four: losses(4).isNotable }).toEqual({ two: false, four: true });
+    expect({ two: losses(2).isNotable, four: losses(4).isNotable }).toEqual({
+      two: false,
+      four: true,
+    });
     const stretch = new LossBelief(30);
     stretch.record(8, 4);
     expect(stretch.isNotable).toBe(false);
@@ -103,7 +126,10 @@ describe("what is believed of a path's losses", () => {
     const copy = first.copy();
     expect(copy.ratio).toBe(ratio);
     taughtBy(0.6, 500, 3, copy);
-    expect({ kept: first.ratio, moved: copy.ratio > 2 * ratio }).toEqual({ kept: ratio, moved: true });
+    expect({ kept: first.ratio, moved: copy.ratio > 2 * ratio }).toEqual({
+      kept: ratio,
+      moved: true,
+    });
   });
 
   it("of a crowd spans an attempt of each: what one of many counts is less", () => {
@@ -163,7 +189,8 @@ describe("the losses between a connection and its peer", () => {
     const [one, other] = [new PathLoss(peer), new PathLoss(peer)];
     other.record(lesson(2, 1));
     teachLoss(one);
-    for (let i = 0; i < 4000; i++) clean.record(lesson(1, 0)); // so that it is not our side that loses
+    // So that it is not our side that loses
+    for (let i = 0; i < 4000; i++) clean.record(lesson(1, 0));
     expect(needed(other)).toBe(peer.loss.attemptsNeeded(ACCEPTED));
   });
 
@@ -207,14 +234,25 @@ describe("the losses between a connection and its peer", () => {
 });
 
 describe("losses of data in flight", () => {
-  /** Sends `segments`, of which `again` are repetitions, and has the peer acknowledge what was sent before; returns what was learned. */
+  /**
+   * Sends `segments`, of which `again` are repetitions, and has the peer acknowledge what was sent
+   * before; returns what was learned.
+   */
   function learner(first: { segments: number; again: number } = { segments: 0, again: 0 }) {
     const retransmits = new RetransmitLoss();
     const learned: { attempts: number; lost: number }[] = [];
-    const loss = { record: ({ attempts, lost }: { attempts: number; lost: number }) => learned.push({ attempts, lost }) };
+    const loss = {
+      record: ({ attempts, lost }: { attempts: number; lost: number }) =>
+        learned.push({ attempts, lost }),
+    };
     let [segments, again] = [first.segments, first.again];
     const info = (dsackDuplicates: number) =>
-      ({ state: "ESTABLISHED", dataSegmentsOut: segments, totalRetransmits: again, dsackDuplicates }) as const;
+      ({
+        state: "ESTABLISHED",
+        dataSegmentsOut: segments,
+        totalRetransmits: again,
+        dsackDuplicates,
+      }) as const;
     retransmits.observe(info(0));
     return {
       retransmits,
@@ -291,20 +329,27 @@ describe("losses of data in flight", () => {
   });
 
   it("are never more than was sent", () => {
-    const step = fc.record({ more: fc.nat(5), again: fc.nat(5), duplicates: fc.nat(5), isOutage: fc.boolean() });
+    const step = fc.record({
+      more: fc.nat(5),
+      again: fc.nat(5),
+      duplicates: fc.nat(5),
+      isOutage: fc.boolean(),
+    });
     fc.assert(
       fc.property(fc.array(step), (steps) => {
         const path = learner();
         let [sent, lost, duplicates] = [0, 0, 0];
         for (const { more, again, duplicates: moreDuplicates, isOutage } of steps) {
-          // Where a reading tells of a repetition before the segment: more repetitions than segments.
+          // Where a reading tells of a repetition before the segment: more repetitions than
+          // segments.
           path.sent(more, again);
           duplicates += moreDuplicates;
           path.acknowledged(duplicates, isOutage);
           sent += more;
           lost += again;
         }
-        const sum = (of: "attempts" | "lost"): number => path.learned.reduce((all, one) => all + one[of], 0);
+        const sum = (of: "attempts" | "lost"): number =>
+          path.learned.reduce((all, one) => all + one[of], 0);
         expect(sum("attempts")).toBeLessThanOrEqual(sent);
         expect(sum("lost")).toBeLessThanOrEqual(lost);
         for (const { attempts, lost } of path.learned) {

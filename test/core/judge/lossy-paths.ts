@@ -1,14 +1,19 @@
 import { seededRandom } from "../../../src/testing/index.ts";
 import type { Path } from "./kernel-model.ts";
 
-/** How round trips are lost: each on its own, or in bursts (Gilbert-Elliott: while a burst lasts all are lost, in between none). */
+/**
+ * How round trips are lost: each on its own, or in bursts (Gilbert-Elliott: while a burst lasts all
+ * are lost, in between none).
+ */
 export interface LossyPath {
   readonly lossRatio: number;
   /** Mean length of a burst in ms; 0: each round trip for itself. */
   readonly burstMs: number;
 }
 
-/** A path that loses at random, tells when packets left, and from `cutAt` on lets nothing through. */
+/**
+ * A path that loses at random, tells when packets left, and from `cutAt` on lets nothing through.
+ */
 export class RecordedPath implements Path {
   readonly rttMs: number;
   /** When packets left after the cut. */
@@ -22,7 +27,12 @@ export class RecordedPath implements Path {
   #isBurst = false;
   #changesAt = 0;
 
-  constructor(lossy: LossyPath, rttMs: number, seed: number, cutAt: number = Number.POSITIVE_INFINITY) {
+  constructor(
+    lossy: LossyPath,
+    rttMs: number,
+    seed: number,
+    cutAt: number = Number.POSITIVE_INFINITY,
+  ) {
     this.rttMs = rttMs;
     this.#cutAt = cutAt;
     this.#lossy = lossy;
@@ -39,7 +49,8 @@ export class RecordedPath implements Path {
       return false;
     }
     this.packets++;
-    this.wasUp = this.#lossy.burstMs > 0 ? !this.#isInBurst(at) : this.#random() >= this.#lossy.lossRatio;
+    this.wasUp =
+      this.#lossy.burstMs > 0 ? !this.#isInBurst(at) : this.#random() >= this.#lossy.lossRatio;
     return this.wasUp;
   }
 
@@ -58,10 +69,17 @@ export class RecordedPath implements Path {
   }
 }
 
-/** The chance that a live path loses packets at just these instants, given that it was up before the first. */
-export function chanceOfLosing(instants: readonly number[], { lossRatio, burstMs }: LossyPath): number {
+/**
+ * The chance that a live path loses packets at just these instants, given that it was up before the
+ * first.
+ */
+export function chanceOfLosing(
+  instants: readonly number[],
+  { lossRatio, burstMs }: LossyPath,
+): number {
   if (burstMs === 0) return lossRatio ** instants.length;
-  // While a burst lasts everything is lost, so that having lost one means being in a burst at that instant.
+  // While a burst lasts everything is lost, so that having lost one means being in a burst at that
+  // instant.
   const leave = 1 / burstMs;
   const enter = (leave * lossRatio) / (1 - lossRatio);
   let chance = lossRatio;

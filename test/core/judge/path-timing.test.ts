@@ -18,20 +18,33 @@ describe("the time an answer may take", () => {
     ["a LAN", 0.2, 204, 200, 50],
     ["a continent", 40, 244, 220, 120],
     ["another continent", 250, 600, 600, 540],
-    // Of a handshake whose last acknowledgment was lost: a tenth and a twentieth of the budget on top, not three times as long.
+    // Of a handshake whose last acknowledgment was lost: a tenth and a twentieth of the budget on
+    // top, not three times as long.
     ["a round trip that is an artefact", 3000, 9000, 4000, 3500],
-  ])("on %s with a round trip of %d ms and a timeout of %d ms: %d ms, at the end of the budget %d ms", (...row) => {
-    const [, rttMs, rtoMs, answerWindowMs, hurriedWindowMs] = row;
-    expect(timingOf({ rttMs, rtoMs })).toMatchObject({ rttMs, rtoMs, answerWindowMs, hurriedWindowMs });
-  });
+  ])(
+    "on %s with a round trip of %d ms and a timeout of %d ms: %d ms, at the end of the budget %d ms",
+    (...row) => {
+      const [, rttMs, rtoMs, answerWindowMs, hurriedWindowMs] = row;
+      expect(timingOf({ rttMs, rtoMs })).toMatchObject({
+        rttMs,
+        rtoMs,
+        answerWindowMs,
+        hurriedWindowMs,
+      });
+    },
+  );
 
   it("is always longer than the round trip, as far as the kernel itself waits for so long", () => {
     fc.assert(
-      fc.property(fc.double({ min: 0.01, max: 5000, noNaN: true }), fc.integer({ min: 200, max: 5000 }), (rttMs, variance) => {
-        const { answerWindowMs, hurriedWindowMs } = timingOf({ rttMs, rtoMs: rttMs + variance });
-        expect(answerWindowMs).toBeGreaterThan(rttMs);
-        expect(hurriedWindowMs).toBeGreaterThan(rttMs);
-      }),
+      fc.property(
+        fc.double({ min: 0.01, max: 5000, noNaN: true }),
+        fc.integer({ min: 200, max: 5000 }),
+        (rttMs, variance) => {
+          const { answerWindowMs, hurriedWindowMs } = timingOf({ rttMs, rtoMs: rttMs + variance });
+          expect(answerWindowMs).toBeGreaterThan(rttMs);
+          expect(hurriedWindowMs).toBeGreaterThan(rttMs);
+        },
+      ),
     );
   });
 
@@ -47,7 +60,9 @@ describe("retransmissions", () => {
   const lan = timingOf({ rttMs: 0.2, rtoMs: 200 });
 
   it("wait twice as long each, up to the cap", () => {
-    expect([0, 1, 2, 3, 4, 5].map((backoff) => lan.retransmitGapMs(backoff))).toEqual([200, 400, 800, 1600, 2000, 2000]);
+    expect([0, 1, 2, 3, 4, 5].map((backoff) => lan.retransmitGapMs(backoff))).toEqual([
+      200, 400, 800, 1600, 2000, 2000,
+    ]);
     expect(timingOf({ rtoMs: 200 }, null).retransmitGapMs(20)).toBe(120_000);
   });
 
@@ -75,15 +90,18 @@ describe("attempts beyond a span", () => {
   for (const [i, at] of [1000, 1600, 2200].entries()) probes.seen(i + 1, at, at);
 
   it("have room, each with its time to be answered by the deadline", () => {
-    // Probes at 5000, 5600 and 6200 outlast 4 s; the last one is answered within 50 ms or not at all.
+    // Probes at 5000, 5600 and 6200 outlast 4 s; the last one is answered within 50 ms or not at
+    // all.
     expect(lan.roomBeyond(4000, "idle", probes, 0, 6250, 0)).toBe(3);
     expect(lan.roomBeyond(4000, "idle", probes, 0, 6249, 0)).toBe(2);
     expect(lan.roomBeyond(4000, "idle", probes, 0, 5000, 0)).toBe(0);
   });
 
   it("have the room in flight that the kernel's backoff leaves", () => {
-    // After the tail loss probe at 200: 400, 800, 1600, 3200 and 5200 ms after the first transmission.
-    const withinMs = (ms: number): number => lan.roomBeyond(1600, "in-flight", probes, 1000, 1000 + ms + lan.hurriedWindowMs, 0);
+    // After the tail loss probe at 200: 400, 800, 1600, 3200 and 5200 ms after the first
+    // transmission.
+    const withinMs = (ms: number): number =>
+      lan.roomBeyond(1600, "in-flight", probes, 1000, 1000 + ms + lan.hurriedWindowMs, 0);
     expect([1599, 1600, 3199, 3200, 5199, 5200].map(withinMs)).toEqual([0, 1, 1, 2, 2, 3]);
   });
 
@@ -96,7 +114,9 @@ describe("attempts beyond a span", () => {
   });
 
   it("are proven in flight by the doublings before the last", () => {
-    expect(lan.settledBeyond(1400, "in-flight", probes, 2300, 4)).toBe(lan.retransmitsBeyond(1400, 3));
+    expect(lan.settledBeyond(1400, "in-flight", probes, 2300, 4)).toBe(
+      lan.retransmitsBeyond(1400, 3),
+    );
     expect(lan.settledBeyond(1400, "in-flight", probes, 2300, 4)).toBe(1);
   });
 });

@@ -32,7 +32,10 @@ describe("what the other connections say", () => {
     heardInGroup(group, SINCE);
     expect(othersOf(group, false, SINCE)).toMatchObject({ samePeer: NONE });
     heardInGroup(group, SINCE + 1);
-    expect(othersOf(group, false, SINCE)).toEqual({ samePeer: { alive: 2, silent: 0 }, sameRoute: NONE });
+    expect(othersOf(group, false, SINCE)).toEqual({
+      samePeer: { alive: 2, silent: 0 },
+      sameRoute: NONE,
+    });
   });
 
   it("does not count the own silence among the others", () => {
@@ -125,7 +128,11 @@ class Ledger {
 }
 
 it("counts of connections that come, go and fall silent agree with a list of them", () => {
-  const step = fc.record({ do: fc.constantFrom("join", "leave", "turn"), peer: fc.constantFrom("a", "b", "c"), nth: fc.nat(9) });
+  const step = fc.record({
+    do: fc.constantFrom("join", "leave", "turn"),
+    peer: fc.constantFrom("a", "b", "c"),
+    nth: fc.nat(9),
+  });
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
       const ledger = new Ledger();
@@ -133,7 +140,10 @@ it("counts of connections that come, go and fall silent agree with a list of the
         if (what === "join") ledger.join(peer);
         else ledger[what](nth);
         const { groups, peers } = ledger;
-        expect(groups).toMatchObject({ size: peers.length, silent: peers.filter((name) => ledger.isPeerSilent(name)).length });
+        expect(groups).toMatchObject({
+          size: peers.length,
+          silent: peers.filter((name) => ledger.isPeerSilent(name)).length,
+        });
         for (const [i, { group, isSilent }] of ledger.connections.entries())
           expect(othersOf(group, isSilent, SINCE)).toEqual(ledger.othersOf(i));
       }
@@ -142,7 +152,8 @@ it("counts of connections that come, go and fall silent agree with a list of the
 });
 
 describe("what a group learns of losses", () => {
-  const lossOf = (groups: PeerGroups, peer: string): number => groups.join("10.0.0.1", peer).loss.ratio;
+  const lossOf = (groups: PeerGroups, peer: string): number =>
+    groups.join("10.0.0.1", peer).loss.ratio;
 
   it("is remembered of a peer that lost something and comes back", () => {
     const groups = new PeerGroups();
@@ -151,7 +162,10 @@ describe("what a group learns of losses", () => {
     const { ratio } = group.loss;
     groups.leave(group, false);
     expect(groups.size).toBe(0);
-    expect({ back: lossOf(groups, "192.0.2.1"), other: lossOf(groups, "192.0.2.2") }).toEqual({ back: ratio, other: 0 });
+    expect({ back: lossOf(groups, "192.0.2.1"), other: lossOf(groups, "192.0.2.2") }).toEqual({
+      back: ratio,
+      other: 0,
+    });
   });
 
   it("of one outage counts once, however many connections lost something to it", () => {
@@ -170,7 +184,8 @@ describe("what a group learns of losses", () => {
   it("is believed less of answers at the first try the more connections there are", () => {
     const lost = (connections: number): number => {
       const [group] = joined(...Array<string>(connections).fill("192.0.2.1")).of as [PeerGroup];
-      for (let i = 0; i < 5; i++) recordInGroup(group, { attempts: 2 * connections, lost: connections / 5, from: 0, to: 0 });
+      for (let i = 0; i < 5; i++)
+        recordInGroup(group, { attempts: 2 * connections, lost: connections / 5, from: 0, to: 0 });
       const { ratio } = group.loss;
       answeredInGroup(group, 200);
       return group.loss.ratio / ratio;

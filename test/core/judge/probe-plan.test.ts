@@ -57,7 +57,11 @@ describe("the plan of probes", () => {
 
   it("rests as long as the budget allows: a second more would exceed it", () => {
     const { idleMs, idleWithinMs } = planProbes(LAN);
-    expect({ isWithin: idleWithinMs <= LAN.budgetMs, isLongest: idleWithinMs + 1000 > LAN.budgetMs, isShort: idleMs < 5000 }).toEqual({
+    expect({
+      isWithin: idleWithinMs <= LAN.budgetMs,
+      isLongest: idleWithinMs + 1000 > LAN.budgetMs,
+      isShort: idleMs < 5000,
+    }).toEqual({
       isWithin: true,
       isLongest: true,
       isShort: true,
@@ -81,8 +85,12 @@ describe("the plan of probes", () => {
   });
 
   it("takes a longer round trip into account", () => {
-    expect(planProbes({ ...LAN, answerWindowMs: 1500 }).idleWithinMs).toBeGreaterThan(planProbes(LAN).idleWithinMs - 1000);
-    expect(planProbes({ ...LAN, answerWindowMs: 1500 }).idleMs).toBeLessThan(planProbes(LAN).idleMs);
+    expect(planProbes({ ...LAN, answerWindowMs: 1500 }).idleWithinMs).toBeGreaterThan(
+      planProbes(LAN).idleWithinMs - 1000,
+    );
+    expect(planProbes({ ...LAN, answerWindowMs: 1500 }).idleMs).toBeLessThan(
+      planProbes(LAN).idleMs,
+    );
   });
 });
 
@@ -90,14 +98,21 @@ describe("attempts that prove death", () => {
   const loss = new LossBelief();
 
   it("are three where they fail on this host, whatever the path loses", () => {
-    for (const belief of [loss, lossy(40)]) expect(attemptsNeededBy(belief, "local", 1e-9, 1000)).toBe(3);
+    for (const belief of [loss, lossy(40)])
+      expect(attemptsNeededBy(belief, "local", 1e-9, 1000)).toBe(3);
   });
 
   it("are fewer the rarer a connection is silent", () => {
     const rate = DEFAULT_FALSE_ALARMS_PER_YEAR;
-    expect(attemptsNeededBy(loss, "idle", rate, 3_600_000)).toBeLessThan(attemptsNeededBy(loss, "idle", rate, 1000));
-    expect(attemptsNeededBy(loss, "idle", rate, 1)).toBe(attemptsNeededBy(loss, "in-flight", rate, 1));
-    expect(attemptsNeededBy(loss, "blocked", rate, 1000)).toBeLessThanOrEqual(attemptsNeededBy(loss, "in-flight", rate, 1000));
+    expect(attemptsNeededBy(loss, "idle", rate, 3_600_000)).toBeLessThan(
+      attemptsNeededBy(loss, "idle", rate, 1000),
+    );
+    expect(attemptsNeededBy(loss, "idle", rate, 1)).toBe(
+      attemptsNeededBy(loss, "in-flight", rate, 1),
+    );
+    expect(attemptsNeededBy(loss, "blocked", rate, 1000)).toBeLessThanOrEqual(
+      attemptsNeededBy(loss, "in-flight", rate, 1000),
+    );
   });
 
   it("outlast an outage in fewer numbers where the budget is over, no more than there was room for, and one at least", () => {
@@ -105,7 +120,10 @@ describe("attempts that prove death", () => {
     const needed = outlastingNeededAtDeadline(belief, 99);
     expect(needed).toBeGreaterThan(2);
     expect(needed).toBeLessThan(outlastingNeededBy(belief));
-    expect({ two: outlastingNeededAtDeadline(belief, 2), none: outlastingNeededAtDeadline(belief, 0) }).toEqual({ two: 2, none: 1 });
+    expect({
+      two: outlastingNeededAtDeadline(belief, 2),
+      none: outlastingNeededAtDeadline(belief, 0),
+    }).toEqual({ two: 2, none: 1 });
   });
 });
 
@@ -122,7 +140,8 @@ describe("the probes of a burst", () => {
   function probesOf(burst: Burst, lastBy = Number.POSITIVE_INFINITY): number[] {
     const { firstAt, outageMs, outlasting, attempts } = burst;
     const at = [firstAt];
-    const isDone = (): boolean => at.length >= attempts && at.filter((one) => one >= firstAt + outageMs).length >= outlasting;
+    const isDone = (): boolean =>
+      at.length >= attempts && at.filter((one) => one >= firstAt + outageMs).length >= outlasting;
     while (!isDone() && at.length < 500) at.push(nextProbeAt(at.at(-1) ?? 0, { ...burst, lastBy }));
     return at;
   }
@@ -142,7 +161,10 @@ describe("the probes of a burst", () => {
       fc.property(bursts, (burst) => {
         const { firstAt, outageMs, outlasting, attempts } = burst;
         const spacingMs = probeSpacingMs(outageMs);
-        const shortest = Math.max(outageMs + (outlasting - 1) * spacingMs, (attempts - 1) * spacingMs);
+        const shortest = Math.max(
+          outageMs + (outlasting - 1) * spacingMs,
+          (attempts - 1) * spacingMs,
+        );
         expect(probesOf(burst).at(-1)).toBeLessThanOrEqual(firstAt + shortest + 10);
       }),
     );
@@ -156,6 +178,8 @@ describe("the probes of a burst", () => {
 });
 
 it("what we may be late ourselves grows with the budget, from 30 to 150 ms", () => {
-  expect([SMALLEST_BUDGET_MS, 4000, 10_000, LARGEST_BUDGET_MS].map(ownLatenessMs)).toEqual([37.5, 60, 150, 150]);
+  expect([SMALLEST_BUDGET_MS, 4000, 10_000, LARGEST_BUDGET_MS].map(ownLatenessMs)).toEqual([
+    37.5, 60, 150, 150,
+  ]);
   expect(ownLatenessMs(100)).toBe(30);
 });

@@ -4,7 +4,10 @@ import { ProcessProof } from "../../../src/core/judge/process-proof.ts";
 
 const BUDGET_MS = 10_000;
 
-/** Drives a proof in virtual time until `until`: a heartbeat asked at t is answered `answerMs(t)` later, or never (`null`). */
+/**
+ * Drives a proof in virtual time until `until`: a heartbeat asked at t is answered `answerMs(t)`
+ * later, or never (`null`).
+ */
 function run(
   proof: ProcessProof,
   until: number,
@@ -32,11 +35,16 @@ function run(
 }
 
 const paced = (): ProcessProof =>
-  new ProcessProof(BUDGET_MS, 0, { intervalMs: 500, detector: new NfdEDetector({ intervalMs: 500, marginMs: 1000 }, 0) });
+  new ProcessProof(BUDGET_MS, 0, {
+    intervalMs: 500,
+    detector: new NfdEDetector({ intervalMs: 500, marginMs: 1000 }, 0),
+  });
 
 describe("the proof of a process", () => {
   it("without a detector asks only a quiet peer, and ends with the budget", () => {
-    const { asked, silentAt } = run(new ProcessProof(BUDGET_MS, 0), 30_000, (at) => (at < 9000 ? 20 : null));
+    const { asked, silentAt } = run(new ProcessProof(BUDGET_MS, 0), 30_000, (at) =>
+      at < 9000 ? 20 : null,
+    );
     expect(asked).toEqual([4000, 8020, 12_040]);
     expect(silentAt).toBeGreaterThan(8040 + BUDGET_MS - 60);
     expect(silentAt).toBeLessThanOrEqual(8040 + BUDGET_MS);
@@ -51,8 +59,10 @@ describe("the proof of a process", () => {
 
   it("with a detector still never exceeds the budget", () => {
     const patient = new NfdEDetector({ intervalMs: 500, marginMs: 60_000 }, 0);
-    const { silentAt } = run(new ProcessProof(BUDGET_MS, 0, { intervalMs: 500, detector: patient }), 60_000, (at) =>
-      at < 9000 ? 20 : null,
+    const { silentAt } = run(
+      new ProcessProof(BUDGET_MS, 0, { intervalMs: 500, detector: patient }),
+      60_000,
+      (at) => (at < 9000 ? 20 : null),
     );
     expect(silentAt).toBeLessThanOrEqual(8520 + BUDGET_MS);
   });
@@ -92,7 +102,9 @@ describe("the proof of a process", () => {
     const dueAt = proof.next(11_700);
     expect(dueAt).toBeGreaterThan(11_700 + 0.6 * BUDGET_MS - 60);
     expect(dueAt).toBeLessThanOrEqual(11_700 + 0.6 * BUDGET_MS);
-    expect({ before: proof.isSilentTooLong(dueAt - 1), due: proof.isSilentTooLong(dueAt) }).toEqual({ before: false, due: true });
+    expect({ before: proof.isSilentTooLong(dueAt - 1), due: proof.isSilentTooLong(dueAt) }).toEqual(
+      { before: false, due: true },
+    );
   });
 
   it("does not extend the deadline when a failed heartbeat is retried late", () => {

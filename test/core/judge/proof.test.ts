@@ -4,14 +4,21 @@ import { Attempts } from "../../../src/core/judge/attempts.ts";
 import { PathLoss } from "../../../src/core/judge/path-loss.ts";
 import { PathTiming } from "../../../src/core/judge/path-timing.ts";
 import { planProbes } from "../../../src/core/judge/probe-plan.ts";
-import { isLastWord, isProven, isProvenAtDeadline, type Silence } from "../../../src/core/judge/proof.ts";
+import {
+  isLastWord,
+  isProven,
+  isProvenAtDeadline,
+  type Silence,
+} from "../../../src/core/judge/proof.ts";
 
 const BUDGET_MS = 10_000;
 const OUTAGE_MS = 4000;
 /** On a LAN the answer window is 200 ms. */
 const WINDOW_MS = 200;
 
-/** An idle connection on an unknown path; attempts at `at`, and a look `lookMs` after the last one. */
+/**
+ * An idle connection on an unknown path; attempts at `at`, and a look `lookMs` after the last one.
+ */
 function silence(at: readonly number[], lookMs: number, but: Partial<Silence> = {}): Silence {
   const timing = new PathTiming(BUDGET_MS, 2000);
   timing.learn({ state: "ESTABLISHED", rttMs: 0.2, rtoMs: 200 });
@@ -20,7 +27,14 @@ function silence(at: readonly number[], lookMs: number, but: Partial<Silence> = 
   const now = (at.at(-1) ?? 0) + lookMs;
   attempts.settle(now, WINDOW_MS);
   const loss = new PathLoss();
-  const plan = planProbes({ budgetMs: BUDGET_MS, falseAlarmsPerYear: 0.01, answerWindowMs: WINDOW_MS, loss, rtoMs: 200, rtoMaxMs: 2000 });
+  const plan = planProbes({
+    budgetMs: BUDGET_MS,
+    falseAlarmsPerYear: 0.01,
+    answerWindowMs: WINDOW_MS,
+    loss,
+    rtoMs: 200,
+    rtoMaxMs: 2000,
+  });
   return {
     now,
     flow: "idle",
@@ -38,7 +52,10 @@ function silence(at: readonly number[], lookMs: number, but: Partial<Silence> = 
   };
 }
 
-/** The most that a plan for an unknown path asks for: seven attempts, three of them after an outage of 4 s that began with the first. */
+/**
+ * The most that a plan for an unknown path asks for: seven attempts, three of them after an outage
+ * of 4 s that began with the first.
+ */
 const SPREAD = [1000, 2000, 3000, 4000, 5000, 5600, 6200];
 
 describe("silence of an idle connection is proven", () => {
@@ -64,12 +81,17 @@ describe("silence of an idle connection is proven", () => {
 describe("where the budget is over", () => {
   it("fewer attempts need to outlast an outage", () => {
     const early = silence([1000, 1600, 2200, 2800, 3400, 5000, 5600], WINDOW_MS);
-    expect({ before: isProven(early), atDeadline: isProvenAtDeadline(early, false, true) }).toEqual({ before: false, atDeadline: true });
+    expect({ before: isProven(early), atDeadline: isProvenAtDeadline(early, false, true) }).toEqual(
+      { before: false, atDeadline: true },
+    );
   });
 
   it("loss is still no proof, unless the budget is to end the connection", () => {
     const few = silence([1000, 3000, 5000, 5600], WINDOW_MS);
-    expect({ wait: isProvenAtDeadline(few, false, true), end: isProvenAtDeadline(few, true, true) }).toEqual({ wait: false, end: true });
+    expect({
+      wait: isProvenAtDeadline(few, false, true),
+      end: isProvenAtDeadline(few, true, true),
+    }).toEqual({ wait: false, end: true });
     expect(isProvenAtDeadline(silence([5000], WINDOW_MS), true, false)).toBe(false);
   });
 
@@ -86,10 +108,18 @@ describe("where the budget is over", () => {
     for (let i = 0; i < 20; i++) loss.record({ attempts: 10, lost: 1, from: 0, to: 0 });
     const one = { loss, needed: 7 };
     expect(
-      isProvenAtDeadline(silence([1000, 1600, 2200, 2800, 3400, 4000, 5000], WINDOW_MS, { ...one, deadline: 5100 }), false, true),
+      isProvenAtDeadline(
+        silence([1000, 1600, 2200, 2800, 3400, 4000, 5000], WINDOW_MS, { ...one, deadline: 5100 }),
+        false,
+        true,
+      ),
     ).toBe(true);
     expect(
-      isProvenAtDeadline(silence([1000, 1600, 2200, 2800, 3400, 4000, 5000], WINDOW_MS, { ...one, deadline: 9900 }), false, true),
+      isProvenAtDeadline(
+        silence([1000, 1600, 2200, 2800, 3400, 4000, 5000], WINDOW_MS, { ...one, deadline: 9900 }),
+        false,
+        true,
+      ),
     ).toBe(false);
   });
 
@@ -140,7 +170,8 @@ describe("silence in flight", () => {
 describe("the last word", () => {
   /** The next retransmission leaves 1600 ms after this one, at 7800, and is judged 50 ms later. */
   const waiting = { flow: "in-flight", backoff: 3 } as const;
-  const sent = (but: Partial<Silence>): Silence => silence([6200], WINDOW_MS, { ...waiting, ...but });
+  const sent = (but: Partial<Silence>): Silence =>
+    silence([6200], WINDOW_MS, { ...waiting, ...but });
 
   it("is spoken where the kernel's next attempt comes too late for the budget", () => {
     expect(isLastWord(sent({ deadline: 7850 }))).toBe(false);

@@ -5,7 +5,13 @@ import { Liveness } from "../../../src/core/judge/liveness.ts";
 import type { LivenessOptions } from "../../../src/core/judge/liveness-options.ts";
 import { PathLoss } from "../../../src/core/judge/path-loss.ts";
 import type { PeerGroup } from "../../../src/core/judge/peer-groups.ts";
-import { KernelModel, MODEL_DEFAULTS, type ModelOptions, type ModelWorld, type Path } from "./kernel-model.ts";
+import {
+  KernelModel,
+  MODEL_DEFAULTS,
+  type ModelOptions,
+  type ModelWorld,
+  type Path,
+} from "./kernel-model.ts";
 
 export interface Run {
   readonly budgetMs: number;
@@ -17,7 +23,10 @@ export interface Run {
   /** From then on the peer does not read what it gets. */
   readonly closesWindowAtMs?: number;
   readonly rtoMaxMs?: number | null;
-  /** As a watch does: while nothing is open the judge is let go, and made anew from the last reading at the next look. */
+  /**
+   * As a watch does: while nothing is open the judge is let go, and made anew from the last reading
+   * at the next look.
+   */
   readonly isForgetful?: boolean;
   /** How late a look comes, of a busy process. */
   readonly lateBy?: () => number;
@@ -53,7 +62,9 @@ export function watchModel(run: Run): Outcome {
   const traffic = new Traffic(run);
   traffic.live(kernel, begins?.atMs ?? 0);
   let settings = settle(kernel, run, run.budgetMs);
-  const answers = new Answers(run.peer ? { group: run.peer, remotePort: run.remotePort ?? 0 } : null);
+  const answers = new Answers(
+    run.peer ? { group: run.peer, remotePort: run.remotePort ?? 0 } : null,
+  );
   const newLiveness = (own: PathLoss["own"], since: number, found = 0): Liveness => {
     const loss = new PathLoss(run.peer ?? null, own);
     return new Liveness({ answers, ...settings, loss, found }, since);
@@ -74,7 +85,8 @@ export function watchModel(run: Run): Outcome {
     }
     if (isToRetune && retune) next = Math.min(next, Math.max(kernel.now, retune.atMs));
     traffic.live(kernel, Math.min(next, untilMs));
-    if (kernel.state === "CLOSE") return { deadAt: null, kernelEndedAt: kernel.now, liveness, kernel };
+    if (kernel.state === "CLOSE")
+      return { deadAt: null, kernelEndedAt: kernel.now, liveness, kernel };
     if (kernel.now < next) break;
     if (isToRetune && retune && kernel.now >= retune.atMs) {
       isToRetune = false;
@@ -84,14 +96,19 @@ export function watchModel(run: Run): Outcome {
     }
     if (stalledMs > 0) liveness.stalled(kernel.now, stalledMs);
     next = liveness.observe(kernel.now, kernel.info());
-    if (liveness.state === "dead") return { deadAt: kernel.now, kernelEndedAt: null, liveness, kernel };
+    if (liveness.state === "dead")
+      return { deadAt: kernel.now, kernelEndedAt: null, liveness, kernel };
     if (liveness.wantsNudge) {
       kernel.nudge();
       next = liveness.nudged(kernel.now);
-    } else if (liveness.isUnquestioned && kernel.idleMs !== liveness.idleMs) kernel.set({ idleMs: liveness.idleMs });
+    } else if (liveness.isUnquestioned && kernel.idleMs !== liveness.idleMs)
+      kernel.set({ idleMs: liveness.idleMs });
     if (liveness.isUnproven && (liveness.isOverdue || liveness.flow === "blocked")) {
       if (yieldedIn !== liveness.flow)
-        kernel.set({ ...YIELDED, ...(liveness.flow === "blocked" ? { rtoMaxMs: MODEL_DEFAULTS.rtoMaxMs } : {}) });
+        kernel.set({
+          ...YIELDED,
+          ...(liveness.flow === "blocked" ? { rtoMaxMs: MODEL_DEFAULTS.rtoMaxMs } : {}),
+        });
       yieldedIn = liveness.flow;
     } else if (yieldedIn !== null) {
       keepAlive(kernel, liveness, settings.budgetMs);
@@ -102,7 +119,12 @@ export function watchModel(run: Run): Outcome {
       const { dataSegmentsOut = 0 } = kernel.info();
       // As a watch does: what was sent between two calm readings was answered.
       if (dataSegmentsOut > segmentsBefore && liveness.lastSuspicion === null)
-        liveness.loss.record({ attempts: dataSegmentsOut - segmentsBefore, lost: 0, from: kernel.now, to: kernel.now });
+        liveness.loss.record({
+          attempts: dataSegmentsOut - segmentsBefore,
+          lost: 0,
+          from: kernel.now,
+          to: kernel.now,
+        });
       segmentsBefore = dataSegmentsOut;
       liveness = newLiveness(liveness.loss.own, liveness.heardAt);
       liveness.observe(kernel.now, kernel.info());
@@ -119,7 +141,9 @@ class Traffic {
 
   constructor(run: Run) {
     this.#run = run;
-    this.#writes = [...(run.writesAtMs ?? [run.writeAtMs ?? run.writeEveryMs ?? Number.POSITIVE_INFINITY])];
+    this.#writes = [
+      ...(run.writesAtMs ?? [run.writeAtMs ?? run.writeEveryMs ?? Number.POSITIVE_INFINITY]),
+    ];
   }
 
   /** Lives until `until`, or until the kernel has ended the connection. */
@@ -139,19 +163,31 @@ class Traffic {
   }
 }
 
-/** Sets the cap on backoff; not in the midst of retransmissions: there the one stays that is in force. */
+/**
+ * Sets the cap on backoff; not in the midst of retransmissions: there the one stays that is in
+ * force.
+ */
 function settle(kernel: KernelModel, run: Run, budgetMs: number): LivenessOptions {
   const { rtoMaxMs: wanted = Math.max(1000, budgetMs / 5) } = run;
-  const inForce = kernel.options.rtoMaxMs < MODEL_DEFAULTS.rtoMaxMs ? kernel.options.rtoMaxMs : null;
+  const inForce =
+    kernel.options.rtoMaxMs < MODEL_DEFAULTS.rtoMaxMs ? kernel.options.rtoMaxMs : null;
   const rtoMaxMs = (kernel.info().retransmits ?? 0) > 0 ? inForce : wanted;
   if (rtoMaxMs !== null) kernel.set({ rtoMaxMs });
   return { budgetMs, rtoMaxMs, lastBackoff: 15, ...run.options };
 }
 
-/** Switches the standing keepalive on; as many probes as have gone unanswered come on top of the count. */
+/**
+ * Switches the standing keepalive on; as many probes as have gone unanswered come on top of the
+ * count.
+ */
 function keepAlive(kernel: KernelModel, { idleMs, plan }: Liveness, budgetMs: number): void {
   const { intervalMs, count } = backstopProbes(budgetMs, plan.idleMs);
-  kernel.set({ keepalive: true, idleMs, intervalMs, count: Math.min(127, count + (kernel.info().probes ?? 0)) });
+  kernel.set({
+    keepalive: true,
+    idleMs,
+    intervalMs,
+    count: Math.min(127, count + (kernel.info().probes ?? 0)),
+  });
 }
 
 /** When, if ever, a watch called the peer dead. */

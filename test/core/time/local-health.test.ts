@@ -17,12 +17,20 @@ describe("a tick", () => {
     const health = healthy();
     expect(health.tick(2000, 2000 + STALL_MS - 1, EPOCH + 2249)).toBeNull();
     expect(health).toMatchObject({ lastPause: null, lostMs: 0 });
-    expect(health.tick(2000, 2000 + STALL_MS, EPOCH + 2250)).toEqual({ at: 2250, gapMs: STALL_MS, kind: "stall" });
+    expect(health.tick(2000, 2000 + STALL_MS, EPOCH + 2250)).toEqual({
+      at: 2250,
+      gapMs: STALL_MS,
+      kind: "stall",
+    });
   });
 
   it("betrays a suspend by the wall clock, of which monotonic time knows nothing", () => {
     const health = healthy();
-    expect(health.tick(2000, 2000, EPOCH + 62_000)).toEqual({ at: 2000, gapMs: 60_000, kind: "suspend" });
+    expect(health.tick(2000, 2000, EPOCH + 62_000)).toEqual({
+      at: 2000,
+      gapMs: 60_000,
+      kind: "suspend",
+    });
     expect(health).toMatchObject({ suspends: 1, lostMs: 0 });
     // Once: the clocks are as far apart from now on.
     expect(health.tick(3000, 3000, EPOCH + 63_000)).toBeNull();
@@ -50,7 +58,9 @@ it("the time lost is the sum of all stalls, whatever the ticks", () => {
         due += 2000;
         health.tick(due, due + late, EPOCH + due + late);
       }
-      expect(health.lostMs).toBe(lateness.filter((late) => late >= STALL_MS).reduce((sum, late) => sum + late, 0));
+      expect(health.lostMs).toBe(
+        lateness.filter((late) => late >= STALL_MS).reduce((sum, late) => sum + late, 0),
+      );
     }),
   );
 });

@@ -7,7 +7,9 @@ describe("ProbeSlots", () => {
     const taken = Array.from({ length: 150 }, () => few.reserve(5000, 150, 2000));
     expect(taken.filter(Boolean).length).toBe(100);
     const many = new ProbeSlots();
-    const granted = Array.from({ length: 10_000 }, () => many.reserve(5000, 10_000, 2000)).filter(Boolean).length;
+    const granted = Array.from({ length: 10_000 }, () => many.reserve(5000, 10_000, 2000)).filter(
+      Boolean,
+    ).length;
     const fair = (10_000 * 64) / 2000;
     expect(granted).toBe(Math.ceil(fair + 6 * Math.sqrt(fair)));
   });
@@ -24,10 +26,12 @@ describe("ProbeSlots", () => {
     const counts = new Map<number, number>();
     for (let i = 0; i < 10_000; i++) {
       let at = 2000;
-      for (let tries = 0; tries < 50 && !slots.reserve(at, 10_000, 2000); tries++) at = 1000 + ((i * 7919 + tries * 104_729) % 1000);
+      for (let tries = 0; tries < 50 && !slots.reserve(at, 10_000, 2000); tries++)
+        at = 1000 + ((i * 7919 + tries * 104_729) % 1000);
       const moment = Math.floor(at / 64);
       counts.set(moment, (counts.get(moment) ?? 0) + 1);
     }
-    expect(Math.max(...counts.values())).toBeLessThanOrEqual(1000); // what a queue of the kernel holds
+    // What a queue of the kernel holds
+    expect(Math.max(...counts.values())).toBeLessThanOrEqual(1000);
   });
 });

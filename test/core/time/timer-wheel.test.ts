@@ -84,7 +84,9 @@ describe("TimerWheel", () => {
   it("hands out a moved entry at its last deadline only, however often it was put off or brought forward", () => {
     fc.assert(
       fc.property(
-        fc.array(fc.array(fc.integer({ min: 1, max: 3_000_000 }), { minLength: 1, maxLength: 6 }), { maxLength: 60 }),
+        fc.array(fc.array(fc.integer({ min: 1, max: 3_000_000 }), { minLength: 1, maxLength: 6 }), {
+          maxLength: 60,
+        }),
         (moves) => {
           const wheel = new TimerWheel<WheelEntry & { at: number }>(10, 0);
           for (const instants of moves) {
@@ -109,21 +111,24 @@ describe("TimerWheel", () => {
 
   it("tells an instant at or before the earliest deadline, so that one timer serves all", () => {
     fc.assert(
-      fc.property(fc.array(fc.integer({ min: 1, max: 100_000_000 }), { minLength: 1, maxLength: 20 }), (instants) => {
-        const wheel = new TimerWheel<Alarm>(10, 0);
-        for (const at of instants) wheel.schedule(alarm(at), at);
-        const earliest = Math.min(...instants);
-        let rounds = 0;
-        let found = false;
-        while (!found) {
-          const next = wheel.nextDue();
-          expect(next).toBeLessThan(earliest + 10);
-          wheel.advance(next, () => {
-            found = true;
-          });
-          expect(++rounds).toBeLessThan(10);
-        }
-      }),
+      fc.property(
+        fc.array(fc.integer({ min: 1, max: 100_000_000 }), { minLength: 1, maxLength: 20 }),
+        (instants) => {
+          const wheel = new TimerWheel<Alarm>(10, 0);
+          for (const at of instants) wheel.schedule(alarm(at), at);
+          const earliest = Math.min(...instants);
+          let rounds = 0;
+          let found = false;
+          while (!found) {
+            const next = wheel.nextDue();
+            expect(next).toBeLessThan(earliest + 10);
+            wheel.advance(next, () => {
+              found = true;
+            });
+            expect(++rounds).toBeLessThan(10);
+          }
+        },
+      ),
     );
   });
 

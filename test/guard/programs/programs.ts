@@ -6,7 +6,10 @@ export interface Program {
   readonly user: "nobody" | "postgres";
   /** Shell commands by name. */
   readonly commands: Readonly<Record<string, string>>;
-  /** By connection, what the program says when it has lost it; each line begins with the command's name and a tab. */
+  /**
+   * By connection, what the program says when it has lost it; each line begins with the command's
+   * name and a tab.
+   */
   readonly cells: Readonly<Record<string, RegExp>>;
 }
 
@@ -16,16 +19,33 @@ export type Address = (family: 4 | 6) => string;
 const POSTGRES = "/usr/lib/postgresql/15/bin";
 /** Debian's own: another may lie where only its owner gets through. */
 const PYTHON = "/usr/bin/python3";
-export const NEEDED: readonly string[] = ["root", "namespaces", "redis-server", "redis-cli", "nc", "psql", PYTHON, `${POSTGRES}/postgres`];
+export const NEEDED: readonly string[] = [
+  "root",
+  "namespaces",
+  "redis-server",
+  "redis-cli",
+  "nc",
+  "psql",
+  PYTHON,
+  `${POSTGRES}/postgres`,
+];
 
 const file = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 const SINK_PORT = 7000;
 const PYTHON_PORT = 7100;
 const NODE_PORT = 7200;
-/** One server a connection: its log does not tell them apart. The first one is for the clients under guard. */
+/**
+ * One server a connection: its log does not tell them apart. The first one is for the clients under
+ * guard.
+ */
 const REDIS_PORT = 6379;
 const VARIANTS = (["idle", "in flight"] as const).flatMap((traffic, i) =>
-  ([4, 6] as const).map((family, k) => ({ traffic, family, name: `${traffic} IPv${family}`, redisPort: REDIS_PORT + 1 + 2 * i + k })),
+  ([4, 6] as const).map((family, k) => ({
+    traffic,
+    family,
+    name: `${traffic} IPv${family}`,
+    redisPort: REDIS_PORT + 1 + 2 * i + k,
+  })),
 );
 type Traffic = (typeof VARIANTS)[number]["traffic"];
 
@@ -33,13 +53,18 @@ type Traffic = (typeof VARIANTS)[number]["traffic"];
 export function clients(address: Address): Record<string, Program> {
   const clientsOf = (commands: Record<Traffic, (to: string) => string>): Program => ({
     user: "nobody",
-    commands: Object.fromEntries(VARIANTS.map(({ name, traffic, family }) => [name, commands[traffic](address(family))])),
-    cells: Object.fromEntries(VARIANTS.map(({ name }) => [name, new RegExp(`^${name}\t(exit|lost)`)])),
+    commands: Object.fromEntries(
+      VARIANTS.map(({ name, traffic, family }) => [name, commands[traffic](address(family))]),
+    ),
+    cells: Object.fromEntries(
+      VARIANTS.map(({ name }) => [name, new RegExp(`^${name}\t(exit|lost)`)]),
+    ),
   });
   return {
     nc: clientsOf({
       idle: (to) => `exec nc -d ${to} ${SINK_PORT}`,
-      "in flight": (to) => `while echo x; do sleep 0.1; done | { nc ${to} ${SINK_PORT}; echo lost; }`,
+      "in flight": (to) =>
+        `while echo x; do sleep 0.1; done | { nc ${to} ${SINK_PORT}; echo lost; }`,
     }),
     "redis-cli": clientsOf({
       idle: (to) => `exec redis-cli -h ${to} blpop nothing 0`,
@@ -67,8 +92,12 @@ export function servers(data: string): Record<string, Program> {
   return {
     "redis-server": {
       user: "nobody",
-      commands: Object.fromEntries(VARIANTS.map(({ name, redisPort }) => [name, redisServer(redisPort)])),
-      cells: cells((name) => `^${name}\t.*(Reading from client|Error writing to client|Client closed)`),
+      commands: Object.fromEntries(
+        VARIANTS.map(({ name, redisPort }) => [name, redisServer(redisPort)]),
+      ),
+      cells: cells(
+        (name) => `^${name}\t.*(Reading from client|Error writing to client|Client closed)`,
+      ),
     },
     "postgres server": {
       user: "postgres",
@@ -103,11 +132,16 @@ export function clientsOfServers(address: Address): Record<string, Program> {
   for (const { name, traffic, family, redisPort } of VARIANTS) {
     const to = address(family);
     const query =
-      traffic === "idle" ? "select 1" : "copy (select repeat('x', 9000), pg_sleep(0.1) from generate_series(1, 100000)) to stdout";
-    commands[`redis ${name}`] = `exec redis-cli -h ${to} -p ${redisPort} subscribe news > /dev/null`;
-    commands[`postgres ${name}`] = `{ echo "${query};"; sleep 1000; } | PGAPPNAME='${name}' psql -h ${to} -U postgres > /dev/null`;
+      traffic === "idle"
+        ? "select 1"
+        : "copy (select repeat('x', 9000), pg_sleep(0.1) from generate_series(1, 100000)) to stdout";
+    commands[`redis ${name}`] =
+      `exec redis-cli -h ${to} -p ${redisPort} subscribe news > /dev/null`;
+    commands[`postgres ${name}`] =
+      `{ echo "${query};"; sleep 1000; } | PGAPPNAME='${name}' psql -h ${to} -U postgres > /dev/null`;
     for (const port of [PYTHON_PORT, NODE_PORT]) {
-      commands[`${port} ${name}`] = `{ echo '${name}'; sleep 1000; } | nc ${to} ${port} > /dev/null`;
+      commands[`${port} ${name}`] =
+        `{ echo '${name}'; sleep 1000; } | nc ${to} ${port} > /dev/null`;
     }
   }
   return { clients: { user: "nobody", commands, cells: {} } };
@@ -115,8 +149,13 @@ export function clientsOfServers(address: Address): Record<string, Program> {
 
 /** On the host of the servers under guard: what makes redis-server write to some of its clients. */
 export function publishers(): Record<string, Program> {
-  const ports = VARIANTS.filter(({ traffic }) => traffic === "in flight").map(({ redisPort }) => redisPort);
-  const commands = ports.map((port) => [`${port}`, `exec redis-cli -p ${port} -r -1 -i 0.1 publish news x > /dev/null`]);
+  const ports = VARIANTS.filter(({ traffic }) => traffic === "in flight").map(
+    ({ redisPort }) => redisPort,
+  );
+  const commands = ports.map((port) => [
+    `${port}`,
+    `exec redis-cli -p ${port} -r -1 -i 0.1 publish news x > /dev/null`,
+  ]);
   return { publishers: { user: "nobody", commands: Object.fromEntries(commands), cells: {} } };
 }
 

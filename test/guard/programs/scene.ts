@@ -2,9 +2,20 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { Host, Network } from "../../../src/lab/network.ts";
 import type { World } from "../../../src/lab/world.ts";
-import { clients, clientsOfServers, initdb, type Program, publishers, servers, serversOfClients } from "./programs.ts";
+import {
+  clients,
+  clientsOfServers,
+  initdb,
+  type Program,
+  publishers,
+  servers,
+  serversOfClients,
+} from "./programs.ts";
 
-const SIDE_BY_SIDE = [process.execPath, fileURLToPath(new URL("side-by-side.mjs", import.meta.url))];
+const SIDE_BY_SIDE = [
+  process.execPath,
+  fileURLToPath(new URL("side-by-side.mjs", import.meta.url)),
+];
 /** /proc/net/tcp, proc(5). */
 const ESTABLISHED = "01";
 const LISTEN = "0A";
@@ -14,8 +25,8 @@ const LOOPBACK = /^(0100007F|00000000000000000000000001000000|0000000000000000FF
 const LISTENERS: Record<Host, number> = { left: 4 * 2 + 2 + 1 + 1, right: 2 + 2 + 1 };
 
 /**
- * Two hosts: on the left one real clients and servers, idle and in flight, IPv4 and IPv6, whose errors are awaited; on the right one
- * what they talk to.
+ * Two hosts: on the left one real clients and servers, idle and in flight, IPv4 and IPv6, whose
+ * errors are awaited; on the right one what they talk to.
  */
 export class Scene {
   readonly network: Network;
@@ -30,14 +41,21 @@ export class Scene {
     this.#folder = folder;
   }
 
-  /** Starts everything, each program of the left host under `prefix`; resolves when all connections stand. `folder` lets everybody through. */
+  /**
+   * Starts everything, each program of the left host under `prefix`; resolves when all connections
+   * stand. `folder` lets everybody through.
+   */
   static async open(world: World, folder: string, prefix: readonly string[] = []): Promise<Scene> {
     const scene = new Scene(await world.network(), folder);
     const { network } = scene;
     await scene.#start("right", serversOfClients(await scene.#database("right")));
     await scene.#start("left", servers(await scene.#database("left")), prefix);
     for (const [host, count] of Object.entries(LISTENERS)) {
-      await scene.#until(host as Host, (sockets) => sockets.filter(({ state }) => state === LISTEN).length === count, "all servers listen");
+      await scene.#until(
+        host as Host,
+        (sockets) => sockets.filter(({ state }) => state === LISTEN).length === count,
+        "all servers listen",
+      );
     }
     await scene.#start("left", publishers());
     await scene.#start(
@@ -50,24 +68,42 @@ export class Scene {
       prefix,
     );
     const stand = (sockets: SocketLine[]): boolean =>
-      sockets.filter(({ state, remote }) => state === ESTABLISHED && !LOOPBACK.test(remote)).length === scene.seen.size;
+      sockets.filter(({ state, remote }) => state === ESTABLISHED && !LOOPBACK.test(remote))
+        .length === scene.seen.size;
     await scene.#until("left", stand, "all connections stand");
     return scene;
   }
 
-  /** Pulls the cable and waits. Returns by connection how long after it its program saw its error. */
+  /**
+   * Pulls the cable and waits. Returns by connection how long after it its program saw its error.
+   */
   async cut(waitMs: number): Promise<Record<string, number | null>> {
     const early = [...this.seen].filter(([, at]) => at !== null);
-    if (early.length > 0) throw new Error(`lost before the cable was pulled: ${JSON.stringify(early)}\n${this.said.join("\n")}`);
+    if (early.length > 0)
+      throw new Error(
+        `lost before the cable was pulled: ${JSON.stringify(early)}\n${this.said.join("\n")}`,
+      );
     await this.network.pullCable();
     const cutAt = performance.now();
-    while (performance.now() < cutAt + waitMs && [...this.seen.values()].includes(null)) await sleep(50);
-    return Object.fromEntries([...this.seen].map(([name, at]) => [name, at === null ? null : Math.round(at - cutAt)]));
+    while (performance.now() < cutAt + waitMs && [...this.seen.values()].includes(null))
+      await sleep(50);
+    return Object.fromEntries(
+      [...this.seen].map(([name, at]) => [name, at === null ? null : Math.round(at - cutAt)]),
+    );
   }
 
-  async #start(host: Host, programs: Record<string, Program>, prefix: readonly string[] = []): Promise<void> {
+  async #start(
+    host: Host,
+    programs: Record<string, Program>,
+    prefix: readonly string[] = [],
+  ): Promise<void> {
     for (const [program, { user, commands, cells }] of Object.entries(programs)) {
-      const process = await this.network.spawn(host, [...as(user), ...prefix, ...SIDE_BY_SIDE, JSON.stringify(commands)]);
+      const process = await this.network.spawn(host, [
+        ...as(user),
+        ...prefix,
+        ...SIDE_BY_SIDE,
+        JSON.stringify(commands),
+      ]);
       for (const name of Object.keys(cells)) this.seen.set(`${program}, ${name}`, null);
       process.onLine((line) => {
         this.said.push(`${program}: ${line}`);
@@ -87,12 +123,23 @@ export class Scene {
     return data;
   }
 
-  async #until(host: Host, isThere: (sockets: SocketLine[]) => boolean, what: string): Promise<void> {
+  async #until(
+    host: Host,
+    isThere: (sockets: SocketLine[]) => boolean,
+    what: string,
+  ): Promise<void> {
     for (let i = 0; i < 100; i++) {
-      if (isThere(socketLines(await this.network.run(host, ["cat", "/proc/net/tcp", "/proc/net/tcp6"])))) return;
+      if (
+        isThere(
+          socketLines(await this.network.run(host, ["cat", "/proc/net/tcp", "/proc/net/tcp6"])),
+        )
+      )
+        return;
       await sleep(200);
     }
-    throw new Error(`waited 20 s in vain until ${what} on the ${host} host:\n${this.said.join("\n")}`);
+    throw new Error(
+      `waited 20 s in vain until ${what} on the ${host} host:\n${this.said.join("\n")}`,
+    );
   }
 }
 
@@ -109,5 +156,13 @@ function socketLines(text: string): SocketLine[] {
 /** Gives a program to a user and takes every capability from it. */
 function as(user: string): string[] {
   const group = user === "nobody" ? "nogroup" : user;
-  return ["setpriv", `--reuid=${user}`, `--regid=${group}`, "--clear-groups", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs"];
+  return [
+    "setpriv",
+    `--reuid=${user}`,
+    `--regid=${group}`,
+    "--clear-groups",
+    "--bounding-set=-all",
+    "--inh-caps=-all",
+    "--no-new-privs",
+  ];
 }

@@ -1,4 +1,5 @@
-// node server.mjs PORT: the first line of a client names it; to one whose name begins with "in flight" it writes ten times a second.
+// node server.mjs PORT: the first line of a client names it; to one whose name begins with "in
+// flight" it writes ten times a second.
 import { createServer } from "node:net";
 
 createServer((socket) => {

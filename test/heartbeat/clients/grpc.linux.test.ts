@@ -15,18 +15,24 @@ const ENHANCE_YOUR_CALM = 11;
 async function serve(address: string): Promise<{ server: Server; port: number }> {
   const server = new Server();
   const port = await new Promise<number>((resolve, reject) =>
-    server.bindAsync(address, ServerCredentials.createInsecure(), (error, bound) => (error ? reject(error) : resolve(bound))),
+    server.bindAsync(address, ServerCredentials.createInsecure(), (error, bound) =>
+      error ? reject(error) : resolve(bound),
+    ),
   );
   return { server, port };
 }
 
 function ready(client: Client): Promise<void> {
-  return new Promise((resolve, reject) => client.waitForReady(Date.now() + 5000, (error) => (error ? reject(error) : resolve())));
+  return new Promise((resolve, reject) =>
+    client.waitForReady(Date.now() + 5000, (error) => (error ? reject(error) : resolve())),
+  );
 }
 
 describe("the watch of a gRPC client", () => {
   it("refuses what is no client of @grpc/grpc-js", () => {
-    expect(() => watchGrpc({ getChannel: () => ({}) })).toThrow(expect.objectContaining({ code: "ERR_NOT_SUPPORTED" }));
+    expect(() => watchGrpc({ getChannel: () => ({}) })).toThrow(
+      expect.objectContaining({ code: "ERR_NOT_SUPPORTED" }),
+    );
   });
 
   it("sees every connection of its channel, and nothing more after its end", async () => {
@@ -44,7 +50,9 @@ describe("the watch of a gRPC client", () => {
     second.server.forceShutdown();
     await expect.poll(() => lost).toEqual([`127.0.0.2:${first.port}`]);
     const again = await serve(`127.0.0.2:${first.port}`);
-    await expect.poll(() => watch.current?.diagnosis.remote, { timeout: 5000 }).toBe(`127.0.0.2:${first.port}`);
+    await expect
+      .poll(() => watch.current?.diagnosis.remote, { timeout: 5000 })
+      .toBe(`127.0.0.2:${first.port}`);
     watch.close();
     again.server.forceShutdown();
     first.server.forceShutdown();
@@ -70,10 +78,16 @@ describe("the watch of a gRPC client", () => {
 });
 
 await describeWith([SERVERS["grpc-core"].needs], "a server on gRPC's C core", () => {
-  it("lets itself be asked by a watched channel as often as it takes, and ends who asks by PING", { timeout: 20_000 }, async () => {
-    const process = spawn("/usr/bin/python3", [new URL("grpc-core-server.py", import.meta.url).pathname, "0"], {
-      stdio: ["pipe", "pipe", "inherit"],
-    });
+  it("lets itself be asked by a watched channel as often as it takes, and ends who asks by PING", {
+    timeout: 20_000,
+  }, async () => {
+    const process = spawn(
+      "/usr/bin/python3",
+      [new URL("grpc-core-server.py", import.meta.url).pathname, "0"],
+      {
+        stdio: ["pipe", "pipe", "inherit"],
+      },
+    );
     try {
       const [line] = await once(process.stdout, "data");
       const address = `127.0.0.1:${Number(line)}`;
@@ -81,7 +95,9 @@ await describeWith([SERVERS["grpc-core"].needs], "a server on gRPC's C core", ()
       let asked = 0;
       const watch = watchGrpc(client, { detectWithinMs: BUDGET_MS, canAsk: () => ++asked > 0 });
       const ends: string[] = [];
-      watch.on("suspect", ({ cause }) => ends.push(cause)).on("close", ({ cause }) => ends.push(cause));
+      watch
+        .on("suspect", ({ cause }) => ends.push(cause))
+        .on("close", ({ cause }) => ends.push(cause));
       await ready(client);
 
       const session = connectHttp2(`http://${address}`);
@@ -89,7 +105,10 @@ await describeWith([SERVERS["grpc-core"].needs], "a server on gRPC's C core", ()
       await once(session, "connect");
       const pinged = watchHttp2(session, { detectWithinMs: BUDGET_MS });
       const [code, , data] = await once(session, "goaway");
-      expect({ code, data: String(data) }).toEqual({ code: ENHANCE_YOUR_CALM, data: "too_many_pings" });
+      expect({ code, data: String(data) }).toEqual({
+        code: ENHANCE_YOUR_CALM,
+        data: "too_many_pings",
+      });
       pinged.close();
 
       await sleep(3000);

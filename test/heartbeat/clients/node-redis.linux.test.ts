@@ -6,7 +6,9 @@ import { describeWith } from "../../setup/requires.ts";
 import { type NodeRedis, nodeRedis, REDIS_BUDGET_MS, RedisServer } from "../redis.ts";
 
 /** A client of a Redis server, both gone with the end of `use`. */
-async function withClient(use: (client: NodeRedis, address: string) => Promise<void>): Promise<void> {
+async function withClient(
+  use: (client: NodeRedis, address: string) => Promise<void>,
+): Promise<void> {
   await using server = await RedisServer.start();
   const client = nodeRedis(server.port);
   try {
@@ -41,19 +43,29 @@ await describeWith(["redis-server"], "the watch of a node-redis client", () => {
       blind.close();
       client.destroy();
 
-      const asking = watchNodeRedis(client, { detectWithinMs: REDIS_BUDGET_MS, canAsk: () => true });
+      const asking = watchNodeRedis(client, {
+        detectWithinMs: REDIS_BUDGET_MS,
+        canAsk: () => true,
+      });
       await client.connect();
-      await expect.poll(() => ping.mock.calls.length, { timeout: REDIS_BUDGET_MS }).toBeGreaterThan(0);
+      await expect
+        .poll(() => ping.mock.calls.length, { timeout: REDIS_BUDGET_MS })
+        .toBeGreaterThan(0);
       asking.close();
     }));
 
   it("is not of what the program opens in the client's listeners", async () => {
-    const other = createServer((socket) => socket.on("error", () => {}).resume()).listen(0, "127.0.0.1");
+    const other = createServer((socket) => socket.on("error", () => {}).resume()).listen(
+      0,
+      "127.0.0.1",
+    );
     await once(other, "listening");
     await withClient(async (client, address) => {
       const watch = watchNodeRedis(client);
       const opened = new Promise<Socket>((resolve) =>
-        client.on("ready", () => resolve(connect((other.address() as AddressInfo).port, "127.0.0.1"))),
+        client.on("ready", () =>
+          resolve(connect((other.address() as AddressInfo).port, "127.0.0.1")),
+        ),
       );
       await client.connect();
       const socket = await opened;

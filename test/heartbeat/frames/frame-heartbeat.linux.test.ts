@@ -4,7 +4,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, it } from "vitest";
 import type { HalfOpenError } from "../../../src/core/errors.ts";
 import { agreeOn } from "../../../src/heartbeat/frames/frame-greeting.ts";
-import { type FrameChannel, frameHeartbeat } from "../../../src/heartbeat/frames/frame-heartbeat.ts";
+import {
+  type FrameChannel,
+  frameHeartbeat,
+} from "../../../src/heartbeat/frames/frame-heartbeat.ts";
 import { lengthPrefixed } from "../../../src/heartbeat/frames/length-prefixed.ts";
 import { newline } from "../../../src/heartbeat/frames/newline.ts";
 
@@ -49,7 +52,9 @@ describe("frameHeartbeat", () => {
     const [atNear, atFar]: [string[], string[]] = [[], []];
     near.on("data", (line) => atNear.push(line));
     far.on("data", (line) => atFar.push(line));
-    const sent = Array.from({ length: 300 }, (_, i) => (i % 7 === 0 ? `\u0010PING ${i}` : `line ${i}`));
+    const sent = Array.from({ length: 300 }, (_, i) =>
+      i % 7 === 0 ? `\u0010PING ${i}` : `line ${i}`,
+    );
     for (const line of sent) {
       near.write(line);
       far.write(line);
@@ -119,9 +124,12 @@ describe("frameHeartbeat", () => {
     const { channel, raw } = await againstRaw();
     raw.pause();
     raw.write(HELLO);
-    const questions = Buffer.from(Array.from({ length: 20_000 }, (_, i) => `\u0010PING ${i + 1}\n`).join(""));
+    const questions = Buffer.from(
+      Array.from({ length: 20_000 }, (_, i) => `\u0010PING ${i + 1}\n`).join(""),
+    );
     channel.on("error", () => {});
-    for (let round = 0; round < 50; round++) if (!raw.write(questions)) await Promise.race([once(raw, "drain"), sleep(50)]);
+    for (let round = 0; round < 50; round++)
+      if (!raw.write(questions)) await Promise.race([once(raw, "drain"), sleep(50)]);
     await sleep(200);
     const source = opened[0] as Socket;
     expect(source.writableLength).toBeLessThan(1_000_000);
@@ -182,22 +190,60 @@ describe("a peer that cannot be understood", () => {
       (raw: Socket) => raw.write("HTTP/1.1 400 Bad Request\r\n\r\n"),
       /something else before the greeting/,
     ],
-    ["echoes", 10_000, (raw: Socket) => raw.write("\u0010HELLO somebody 1-1\n"), /something else before the greeting/],
-    ["speaks later versions only", 10_000, (raw: Socket) => raw.write("\u0010HELLO halfopen 2-3\n"), /speaks versions 2-3.*this one 1-1/],
-    ["ends at once", 10_000, (raw: Socket) => raw.end(), /ended the connection before its greeting/],
-    ["ends inside a frame", 10_000, (raw: Socket) => raw.end(`${HELLO}half a li`), /inside a frame/],
-    ["answers what was not asked", 10_000, (raw: Socket) => raw.write(`${HELLO}\u0010PONG 7\n`), /answered question 7, and 0 were asked/],
-    ["sends an unknown control frame", 10_000, (raw: Socket) => raw.write(`${HELLO}\u0010EXPLODE\n`), /does not have: "EXPLODE"/],
-    ["sends an endless line", 10_000, (raw: Socket) => raw.write(HELLO + "x".repeat(70_000)), /longer than 65536 bytes/],
-  ])("%s: the stream ends with ERR_PROTOCOL, which says so", async (_, helloWithinMs, act, message) => {
-    const { channel, raw, failure } = await againstRaw(helloWithinMs);
-    channel.resume();
-    act(raw);
-    const error = await failure;
-    expect(error.code).toBe("ERR_PROTOCOL");
-    expect(error.message).toMatch(message);
-    expect(channel.destroyed).toBe(true);
-  });
+    [
+      "echoes",
+      10_000,
+      (raw: Socket) => raw.write("\u0010HELLO somebody 1-1\n"),
+      /something else before the greeting/,
+    ],
+    [
+      "speaks later versions only",
+      10_000,
+      (raw: Socket) => raw.write("\u0010HELLO halfopen 2-3\n"),
+      /speaks versions 2-3.*this one 1-1/,
+    ],
+    [
+      "ends at once",
+      10_000,
+      (raw: Socket) => raw.end(),
+      /ended the connection before its greeting/,
+    ],
+    [
+      "ends inside a frame",
+      10_000,
+      (raw: Socket) => raw.end(`${HELLO}half a li`),
+      /inside a frame/,
+    ],
+    [
+      "answers what was not asked",
+      10_000,
+      (raw: Socket) => raw.write(`${HELLO}\u0010PONG 7\n`),
+      /answered question 7, and 0 were asked/,
+    ],
+    [
+      "sends an unknown control frame",
+      10_000,
+      (raw: Socket) => raw.write(`${HELLO}\u0010EXPLODE\n`),
+      /does not have: "EXPLODE"/,
+    ],
+    [
+      "sends an endless line",
+      10_000,
+      (raw: Socket) => raw.write(HELLO + "x".repeat(70_000)),
+      /longer than 65536 bytes/,
+    ],
+  ])(
+    "%s: the stream ends with ERR_PROTOCOL, which says so",
+    async (_, helloWithinMs, act, message) => {
+      const { channel, raw, failure } = await againstRaw(helloWithinMs);
+      channel.resume();
+      act(raw);
+      const error = await failure;
+      expect(error.code).toBe("ERR_PROTOCOL");
+      expect(error.message).toMatch(message);
+      expect(channel.destroyed).toBe(true);
+    },
+  );
 
   it("gives the source the same error: who waits for the socket itself hears it too", async () => {
     const [near, raw] = await sockets();
@@ -209,13 +255,17 @@ describe("a peer that cannot be understood", () => {
   });
 
   it("counts the time for the greeting from the connection, however long that takes", async () => {
-    const server = createServer((far) => opened.push(frameHeartbeat(far, newline()))).listen(0, "127.0.0.1");
+    const server = createServer((far) => opened.push(frameHeartbeat(far, newline()))).listen(
+      0,
+      "127.0.0.1",
+    );
     opened.push({ destroy: () => server.close() });
     await once(server, "listening");
     const near = connect({
       port: (server.address() as { port: number }).port,
       host: "slow.example",
-      lookup: (_host, _options, done) => setTimeout(() => done(null, [{ address: "127.0.0.1", family: 4 }]), 400),
+      lookup: (_host, _options, done) =>
+        setTimeout(() => done(null, [{ address: "127.0.0.1", family: 4 }]), 400),
     });
     const channel = frameHeartbeat(near, newline(), { helloWithinMs: 100 });
     opened.push(channel.on("error", () => {}));
@@ -226,7 +276,9 @@ describe("a peer that cannot be understood", () => {
   it("shares the highest version of both ranges", () => {
     expect(agreeOn("HELLO halfopen 1-4", { least: 2, most: 3 })).toBe(3);
     expect(agreeOn("HELLO halfopen 2-2", { least: 1, most: 3 })).toBe(2);
-    expect(() => agreeOn("HELLO halfopen 4-5", { least: 1, most: 3 })).toThrow(/versions 4-5.*this one 1-3/);
+    expect(() => agreeOn("HELLO halfopen 4-5", { least: 1, most: 3 })).toThrow(
+      /versions 4-5.*this one 1-3/,
+    );
     expect(agreeOn("GOODBYE")).toBeNull();
   });
 });
@@ -234,11 +286,17 @@ describe("a peer that cannot be understood", () => {
 describe("what cannot be", () => {
   it("is refused with what and why", async () => {
     const [near] = await sockets();
-    expect(() => frameHeartbeat({} as never, newline())).toThrow(/a net.Socket or another Duplex is needed, got object/);
+    expect(() => frameHeartbeat({} as never, newline())).toThrow(
+      /a net.Socket or another Duplex is needed, got object/,
+    );
     expect(() => frameHeartbeat(near, {} as never)).toThrow(/codec has no encodeMessage\(\)/);
-    expect(() => frameHeartbeat(near, newline(), { helloWithinMs: 5 })).toThrow(/helloWithinMs must be .* from 100 to 3600000, got 5/);
+    expect(() => frameHeartbeat(near, newline(), { helloWithinMs: 5 })).toThrow(
+      /helloWithinMs must be .* from 100 to 3600000, got 5/,
+    );
     near.destroy();
-    expect(() => frameHeartbeat(near, newline())).toThrow(expect.objectContaining({ code: "ERR_NOT_CONNECTED" }));
+    expect(() => frameHeartbeat(near, newline())).toThrow(
+      expect.objectContaining({ code: "ERR_NOT_CONNECTED" }),
+    );
   });
 
   it("a message that is none fails its write and ends the stream with ERR_OPTION_RANGE", async () => {

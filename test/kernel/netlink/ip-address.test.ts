@@ -11,13 +11,17 @@ function canonical(text: string): string {
 describe("an address", () => {
   it("comes back from its text as the bytes it was", () => {
     // Zeros are what the text leaves out, so there must be many.
-    const group = fc.oneof(fc.constant([0, 0]), fc.tuple(fc.integer({ min: 0, max: 255 }), fc.integer({ min: 0, max: 255 })));
+    const group = fc.oneof(
+      fc.constant([0, 0]),
+      fc.tuple(fc.integer({ min: 0, max: 255 }), fc.integer({ min: 0, max: 255 })),
+    );
     fc.assert(
       fc.property(fc.array(group, { minLength: 8, maxLength: 8 }), (groups) => {
         const bytes = Uint8Array.from(groups.flat());
         const text = addressText(bytes);
         expect(isIPv6(text)).toBe(true);
-        // The kernel's ::ffff:a.b.c.d is IPv4 to everybody here, and is only ever spelt with dots by Node.
+        // The kernel's ::ffff:a.b.c.d is IPv4 to everybody here, and is only ever spelt with dots
+        // by Node.
         expect(addressBytes(text)).toEqual(bytes);
       }),
       { numRuns: 1000 },
@@ -33,7 +37,9 @@ describe("an address", () => {
     fc.assert(
       fc.property(fc.ipV6(), (text) => {
         const bytes = addressBytes(text);
-        expect(bytes && canonical(addressText(bytes))).toBe(canonical(bytes?.length === 4 ? addressText(bytes) : text));
+        expect(bytes && canonical(addressText(bytes))).toBe(
+          canonical(bytes?.length === 4 ? addressText(bytes) : text),
+        );
       }),
     );
   });
@@ -45,9 +51,12 @@ describe("an address", () => {
     ["::", Array(16).fill(0)],
   ])("%s is %j", (text, bytes) => expect([...(addressBytes(text) ?? [])]).toEqual(bytes));
 
-  it.each(["", "localhost", "1.2.3", "1.2.3.4.5", "::1::", "12345::", "%eth0", "::ffff:"])("%j is none", (text) => {
-    expect(addressBytes(text)).toBeNull();
-  });
+  it.each(["", "localhost", "1.2.3", "1.2.3.4.5", "::1::", "12345::", "%eth0", "::ffff:"])(
+    "%j is none",
+    (text) => {
+      expect(addressBytes(text)).toBeNull();
+    },
+  );
 
   it("is written with its port so that the two can be told apart", () => {
     expect(endpointText("10.0.0.1", 80)).toBe("10.0.0.1:80");

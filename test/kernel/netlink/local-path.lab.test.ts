@@ -11,7 +11,10 @@ let world: World;
 
 interface Look {
   readonly network: Network;
-  /** What the left host's kernel says of its path to the right host. The same program and netlink socket answer every time. */
+  /**
+   * What the left host's kernel says of its path to the right host. The same program and netlink
+   * socket answer every time.
+   */
   path(family: 4 | 6): Promise<LocalPath>;
   touch(family: 4 | 6): Promise<unknown>;
 }
@@ -40,19 +43,32 @@ await describeWith(["namespaces"], "the local path, as an unprivileged program s
   });
   afterAll(() => world.close());
 
-  it.concurrent.each(FAMILIES)("is whole between two hosts on a switch, and knows the neighbour (IPv%d)", async (family) => {
-    const { path, touch } = await lookFrom("switch");
-    const whole = { hasRoute: true, interfaceName: "eth0", linkUp: true, hasSourceAddress: true, gateway: null };
-    expect(await path(family)).toEqual({ ...whole, neighbor: null });
-    await touch(family);
-    const seen = await path(family);
-    expect(seen).toMatchObject(whole);
-    expect(seen.neighbor).toMatch(/^(REACHABLE|DELAY|STALE|PROBE)$/);
-  });
+  it.concurrent.each(FAMILIES)(
+    "is whole between two hosts on a switch, and knows the neighbour (IPv%d)",
+    async (family) => {
+      const { path, touch } = await lookFrom("switch");
+      const whole = {
+        hasRoute: true,
+        interfaceName: "eth0",
+        linkUp: true,
+        hasSourceAddress: true,
+        gateway: null,
+      };
+      expect(await path(family)).toEqual({ ...whole, neighbor: null });
+      await touch(family);
+      const seen = await path(family);
+      expect(seen).toMatchObject(whole);
+      expect(seen.neighbor).toMatch(/^(REACHABLE|DELAY|STALE|PROBE)$/);
+    },
+  );
 
   it.concurrent.each(FAMILIES)("names the router on the way (IPv%d)", async (family) => {
     const { path } = await lookFrom("router");
-    expect(await path(family)).toMatchObject({ hasRoute: true, linkUp: true, gateway: family === 4 ? "10.77.1.254" : "fd77:1::fe" });
+    expect(await path(family)).toMatchObject({
+      hasRoute: true,
+      linkUp: true,
+      gateway: family === 4 ? "10.77.1.254" : "fd77:1::fe",
+    });
   });
 
   it.concurrent.each(FAMILIES)(
@@ -70,26 +86,33 @@ await describeWith(["namespaces"], "the local path, as an unprivileged program s
     },
   );
 
-  it.concurrent.each(FAMILIES)("has no carrier when our own cable is pulled (IPv%d)", async (family) => {
-    const { network, path } = await lookFrom("switch");
-    await network.pullCable("left");
-    await expect.poll(async () => (await path(family)).linkUp, { timeout: 2000 }).toBe(false);
-    await network.plugCable("left");
-    await expect.poll(async () => (await path(family)).linkUp, { timeout: 2000 }).toBe(true);
-  });
+  it.concurrent.each(FAMILIES)(
+    "has no carrier when our own cable is pulled (IPv%d)",
+    async (family) => {
+      const { network, path } = await lookFrom("switch");
+      await network.pullCable("left");
+      await expect.poll(async () => (await path(family)).linkUp, { timeout: 2000 }).toBe(false);
+      await network.plugCable("left");
+      await expect.poll(async () => (await path(family)).linkUp, { timeout: 2000 }).toBe(true);
+    },
+  );
 
   it.concurrent.each(FAMILIES)("has no route when our link is set down (IPv%d)", async (family) => {
     const { network, path } = await lookFrom("switch");
     await network.linkDown("left");
-    // IPv4 addresses stay on a link that is down, IPv6 addresses go with it (Linux: keep_addr_on_down = 0).
+    // IPv4 addresses stay on a link that is down, IPv6 addresses go with it (Linux:
+    // keep_addr_on_down = 0).
     expect(await path(family)).toMatchObject({ hasRoute: false, hasSourceAddress: family === 4 });
   });
 
-  it.concurrent.each(FAMILIES)("has no source address when ours is removed (IPv%d)", async (family) => {
-    const { network, path } = await lookFrom("switch");
-    await network.removeAddresses("left");
-    expect(await path(family)).toMatchObject({ hasRoute: false, hasSourceAddress: false });
-  });
+  it.concurrent.each(FAMILIES)(
+    "has no source address when ours is removed (IPv%d)",
+    async (family) => {
+      const { network, path } = await lookFrom("switch");
+      await network.removeAddresses("left");
+      expect(await path(family)).toMatchObject({ hasRoute: false, hasSourceAddress: false });
+    },
+  );
 
   it.concurrent.each(FAMILIES)("has no route when ours is removed (IPv%d)", async (family) => {
     const { network, path } = await lookFrom("switch");

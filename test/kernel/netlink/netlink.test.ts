@@ -80,7 +80,11 @@ describe("netlink", () => {
   });
 
   it("skips the answer to an older question", () => {
-    const answer = answering(message(24, Uint8Array.of(1), 99), message(24, Uint8Array.of(2))).ask(26, new Uint8Array(12), []);
+    const answer = answering(message(24, Uint8Array.of(1), 99), message(24, Uint8Array.of(2))).ask(
+      26,
+      new Uint8Array(12),
+      [],
+    );
     expect("payload" in answer && answer.payload.getUint8(0)).toBe(2);
   });
 
@@ -92,7 +96,9 @@ describe("netlink", () => {
 
   it("reads attributes up to the first that does not fit", () => {
     const whole = [8, 0, 1, 0, 7, 7, 7, 7, 5, 0, 2, 0, 9, 0, 0, 0];
-    const found = (bytes: readonly number[]): number[] => [...attributesOf(new DataView(Uint8Array.from(bytes).buffer), 0).keys()];
+    const found = (bytes: readonly number[]): number[] => [
+      ...attributesOf(new DataView(Uint8Array.from(bytes).buffer), 0).keys(),
+    ];
     expect(found(whole)).toEqual([1, 2]);
     expect(found([...whole, 200, 0, 3, 0])).toEqual([1, 2]);
     expect(found([...whole, 0, 0, 3, 0])).toEqual([1, 2]);

@@ -3,8 +3,15 @@ import { describe, expect, it } from "vitest";
 import { walkMessages } from "../../../src/kernel/netlink/netlink-message.ts";
 import { type Condition, compileFilter } from "../../../src/kernel/netlink/sock-diag-filter.ts";
 import { AF_INET, AF_INET6, SockDiagId } from "../../../src/kernel/netlink/sock-diag-id.ts";
-import { findAttributes, INET_DIAG_MESSAGE_BYTES } from "../../../src/kernel/netlink/sock-diag-message.ts";
-import { destroyRequest, dumpRequest, lookupRequest } from "../../../src/kernel/netlink/sock-diag-request.ts";
+import {
+  findAttributes,
+  INET_DIAG_MESSAGE_BYTES,
+} from "../../../src/kernel/netlink/sock-diag-message.ts";
+import {
+  destroyRequest,
+  dumpRequest,
+  lookupRequest,
+} from "../../../src/kernel/netlink/sock-diag-request.ts";
 
 const SOCK_DIAG_BY_FAMILY = 20;
 
@@ -38,14 +45,33 @@ function nothingFound() {
 
 describe("sock_diag requests", () => {
   it("ask for all sockets of a family, with TCP_INFO and a filter, in the kernel's layout", () => {
-    const bytes = dumpRequest({ family: AF_INET6, states: 0b1_0000_0010, withInfo: true, filter: Buffer.from([1, 2, 3, 4]) }, 7);
+    const bytes = dumpRequest(
+      {
+        family: AF_INET6,
+        states: 0b1_0000_0010,
+        withInfo: true,
+        filter: Buffer.from([1, 2, 3, 4]),
+      },
+      7,
+    );
     expect(bytes.length).toBe(16 + 56 + 8);
     expect(bytes.readUInt32LE(0)).toBe(bytes.length);
-    const header = { type: bytes.readUInt16LE(4), flags: bytes.readUInt16LE(6), sequence: bytes.readUInt32LE(8) };
+    const header = {
+      type: bytes.readUInt16LE(4),
+      flags: bytes.readUInt16LE(6),
+      sequence: bytes.readUInt32LE(8),
+    };
     expect(header).toEqual({ type: 20, flags: 0x301, sequence: 7 });
-    expect({ family: bytes[16], protocol: bytes[17], extensions: bytes[18] }).toEqual({ family: 10, protocol: 6, extensions: 2 });
+    expect({ family: bytes[16], protocol: bytes[17], extensions: bytes[18] }).toEqual({
+      family: 10,
+      protocol: 6,
+      extensions: 2,
+    });
     expect(bytes.readUInt32LE(20)).toBe(0b1_0000_0010);
-    expect({ length: bytes.readUInt16LE(72), type: bytes.readUInt16LE(74) }).toEqual({ length: 8, type: 1 });
+    expect({ length: bytes.readUInt16LE(72), type: bytes.readUInt16LE(74) }).toEqual({
+      length: 8,
+      type: 1,
+    });
     expect([...bytes.subarray(76)]).toEqual([1, 2, 3, 4]);
   });
 
@@ -55,7 +81,10 @@ describe("sock_diag requests", () => {
     expect([...lookupRequest(id, 1).subarray(24)]).toEqual([...identity]);
     const destroy = destroyRequest(id, 1);
     expect([...destroy.subarray(24)]).toEqual([...identity]);
-    expect({ type: destroy.readUInt16LE(4), flags: destroy.readUInt16LE(6) }).toEqual({ type: 21, flags: 5 });
+    expect({ type: destroy.readUInt16LE(4), flags: destroy.readUInt16LE(6) }).toEqual({
+      type: 21,
+      flags: 5,
+    });
     expect(id.cookie).toBe(0x302f_2e2d_2c2b_2a29n);
     expect(id).toMatchObject({ localPort: 0x0102, remotePort: 0x0304 });
   });
@@ -78,7 +107,12 @@ describe("sock_diag answers", () => {
   it("end with DONE, with an error, or go on in the next datagram", () => {
     const entry = netlinkMessage(SOCK_DIAG_BY_FAMILY, 5, Buffer.alloc(72), 0x10);
     const seen: number[] = [];
-    const step = walkMessages(Buffer.concat([entry, entry]), 2 * entry.length, 5, (_start, _end, _type, flags) => seen.push(flags));
+    const step = walkMessages(
+      Buffer.concat([entry, entry]),
+      2 * entry.length,
+      5,
+      (_start, _end, _type, flags) => seen.push(flags),
+    );
     expect({ seen, isEnd: step.isEnd }).toEqual({ seen: [0x10, 0x10], isEnd: false });
     const done = netlinkMessage(3, 5, int32(0));
     expect(walkMessages(done, done.length, 5, () => {})).toEqual({ isEnd: true, errno: 0 });
@@ -87,7 +121,10 @@ describe("sock_diag answers", () => {
   });
 
   it("of another request are skipped", () => {
-    const foreign = Buffer.concat([netlinkMessage(SOCK_DIAG_BY_FAMILY, 4, Buffer.alloc(72)), netlinkMessage(3, 4, int32(0))]);
+    const foreign = Buffer.concat([
+      netlinkMessage(SOCK_DIAG_BY_FAMILY, 4, Buffer.alloc(72)),
+      netlinkMessage(3, 4, int32(0)),
+    ]);
     let seen = 0;
     expect(walkMessages(foreign, foreign.length, 5, () => seen++).isEnd).toBe(false);
     expect(seen).toBe(0);
@@ -149,7 +186,10 @@ function wordsOf(bytes: Uint8Array): Uint32Array {
 }
 
 /** What inet_diag_bc_run() and inet_diag_bc_audit() of the kernel do, for ports and hosts. */
-function runByteCode(code: Buffer, socket: { localPort: number; remotePort: number; remote: readonly number[] }): boolean {
+function runByteCode(
+  code: Buffer,
+  socket: { localPort: number; remotePort: number; remote: readonly number[] },
+): boolean {
   let at = 0;
   while (at < code.length) {
     const [op, yes, no] = [code[at], code[at + 1] ?? 0, code.readUInt16LE(at + 2)];
@@ -158,7 +198,8 @@ function runByteCode(code: Buffer, socket: { localPort: number; remotePort: numb
     else if (op === 3) matches = socket.localPort <= code.readUInt16LE(at + 6);
     else if (op === 4) matches = socket.remotePort >= code.readUInt16LE(at + 6);
     else if (op === 5) matches = socket.remotePort <= code.readUInt16LE(at + 6);
-    else if (op === 8) matches = hasPrefix(socket.remote, code.subarray(at + 12, at + 16), code[at + 5] ?? 0);
+    else if (op === 8)
+      matches = hasPrefix(socket.remote, code.subarray(at + 12, at + 16), code[at + 5] ?? 0);
     else if (op !== 1) throw new Error(`op ${op}`);
     at += matches ? yes : no;
   }
@@ -177,7 +218,8 @@ function hasPrefix(address: readonly number[], prefix: Uint8Array, bits: number)
 function passesAudit(code: Buffer): boolean {
   const chain = new Set<number>([code.length, code.length + 4]);
   for (let at = 0; at < code.length; at += code[at + 1] ?? 4) chain.add(at);
-  for (let at = 0; at < code.length; at += code[at + 1] ?? 4) if (!chain.has(at + code.readUInt16LE(at + 2))) return false;
+  for (let at = 0; at < code.length; at += code[at + 1] ?? 4)
+    if (!chain.has(at + code.readUInt16LE(at + 2))) return false;
   return true;
 }
 
@@ -188,12 +230,17 @@ describe("the byte code of a filter", () => {
     port.map((localPort) => ({ localPort })),
     port.map((remotePort) => ({ remotePort })),
     fc.tuple(remote, fc.nat(32)).map(([address, prefixLength]) => {
-      return { remoteHost: { family: AF_INET, address: Uint8Array.from(address), prefixLength } as const };
+      return {
+        remoteHost: { family: AF_INET, address: Uint8Array.from(address), prefixLength } as const,
+      };
     }),
   );
 
   it("decides as the conditions read, and passes the kernel's audit", () => {
-    const groups = fc.array(fc.array(condition, { minLength: 1, maxLength: 4 }), { minLength: 1, maxLength: 3 });
+    const groups = fc.array(fc.array(condition, { minLength: 1, maxLength: 4 }), {
+      minLength: 1,
+      maxLength: 3,
+    });
     fc.assert(
       fc.property(groups, port, port, remote, (wanted, localPort, remotePort, address) => {
         const code = compileFilter(wanted);
@@ -201,7 +248,10 @@ describe("the byte code of a filter", () => {
           group.some((one) => {
             if ("localPort" in one) return one.localPort === localPort;
             if ("remotePort" in one) return one.remotePort === remotePort;
-            return "remoteHost" in one && hasPrefix(address, one.remoteHost.address, one.remoteHost.prefixLength);
+            return (
+              "remoteHost" in one &&
+              hasPrefix(address, one.remoteHost.address, one.remoteHost.prefixLength)
+            );
           }),
         );
         expect(passesAudit(code)).toBe(true);
@@ -214,6 +264,8 @@ describe("the byte code of a filter", () => {
   it("is left away where there is nothing to ask, or too much", () => {
     expect(compileFilter([]).length).toBe(0);
     expect(compileFilter([[]]).length).toBe(0);
-    expect(compileFilter([Array.from({ length: 65 }, (_, localPort) => ({ localPort }))]).length).toBe(0);
+    expect(
+      compileFilter([Array.from({ length: 65 }, (_, localPort) => ({ localPort }))]).length,
+    ).toBe(0);
   });
 });

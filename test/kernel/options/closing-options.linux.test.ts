@@ -34,24 +34,31 @@ describe(`the cap on backoff (TCP_RTO_MAX_MS, which this kernel ${hasRtoMax ? "h
     }
   });
 
-  it.each([0, 999, 120_001, -1])("is refused aloud at %d ms, which no budget asks for", async (ms) => {
-    pair = await loopbackPair();
-    const fd = descriptorOf(pair.client);
-    const before = readRtoMax(fd);
-    let code: string | null = null;
-    try {
-      applyRtoMax(fd, ms);
-    } catch (error) {
-      code = error instanceof HalfOpenError ? error.code : String(error);
-    }
-    expect(code).toBe(hasRtoMax ? "ERR_SOCKET_OPTION" : null);
-    expect(readRtoMax(fd)).toBe(before);
-  });
+  it.each([0, 999, 120_001, -1])(
+    "is refused aloud at %d ms, which no budget asks for",
+    async (ms) => {
+      pair = await loopbackPair();
+      const fd = descriptorOf(pair.client);
+      const before = readRtoMax(fd);
+      let code: string | null = null;
+      try {
+        applyRtoMax(fd, ms);
+      } catch (error) {
+        code = error instanceof HalfOpenError ? error.code : String(error);
+      }
+      expect(code).toBe(hasRtoMax ? "ERR_SOCKET_OPTION" : null);
+      expect(readRtoMax(fd)).toBe(before);
+    },
+  );
 
   it("lies for every budget within what the kernel takes", async () => {
     pair = await loopbackPair();
     const fd = descriptorOf(pair.client);
-    for (let budgetMs = SMALLEST_BUDGET_MS; budgetMs < LARGEST_BUDGET_MS; budgetMs = Math.ceil(budgetMs * 1.37)) {
+    for (
+      let budgetMs = SMALLEST_BUDGET_MS;
+      budgetMs < LARGEST_BUDGET_MS;
+      budgetMs = Math.ceil(budgetMs * 1.37)
+    ) {
       const capMs = rtoCapMs(budgetMs);
       expect(capMs).toBeGreaterThanOrEqual(1000);
       expect(capMs).toBeLessThanOrEqual(120_000);

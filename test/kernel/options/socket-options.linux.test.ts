@@ -4,7 +4,15 @@ import type { AddressInfo, Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { connect as connectTls, createServer as createTlsServer } from "node:tls";
 import { afterEach, describe, expect, it } from "vitest";
-import { getKeepalive, getUserTimeout, HalfOpenError, nudge, readTcpInfo, setKeepalive, setUserTimeout } from "../../../src/index.ts";
+import {
+  getKeepalive,
+  getUserTimeout,
+  HalfOpenError,
+  nudge,
+  readTcpInfo,
+  setKeepalive,
+  setUserTimeout,
+} from "../../../src/index.ts";
 import { LAB_CERTIFICATE, LAB_KEY } from "../../../src/lab/certificate.ts";
 import { loopbackPair } from "../../watch/loopback.ts";
 
@@ -81,7 +89,9 @@ describe("the user timeout", () => {
 
 describe("the descriptor is found", () => {
   async function tlsPort(): Promise<number> {
-    const server = createTlsServer({ cert: LAB_CERTIFICATE, key: LAB_KEY }, (socket) => socket.on("error", () => {}).resume());
+    const server = createTlsServer({ cert: LAB_CERTIFICATE, key: LAB_KEY }, (socket) =>
+      socket.on("error", () => {}).resume(),
+    );
     server.listen(0, "127.0.0.1");
     await once(server, "listening");
     ends.push(() => server.close());
@@ -146,13 +156,22 @@ describe("a nudge", () => {
 
   it("says why nothing could be sent", async () => {
     const socket = await client();
-    expect(await nudge(socket)).toMatchObject({ answered: false, sent: false, why: expect.stringContaining("1 s of silence") });
+    expect(await nudge(socket)).toMatchObject({
+      answered: false,
+      sent: false,
+      why: expect.stringContaining("1 s of silence"),
+    });
     setUserTimeout(socket, 5000);
     await sleep(1100);
-    expect(await nudge(socket)).toMatchObject({ sent: false, why: expect.stringContaining("user timeout") });
+    expect(await nudge(socket)).toMatchObject({
+      sent: false,
+      why: expect.stringContaining("user timeout"),
+    });
   });
 
   it.each([0, 9, 60_001, Number.NaN])("refuses to wait %s ms", async (timeoutMs) => {
-    await expect(nudge(await client(), { timeoutMs })).rejects.toMatchObject({ code: "ERR_OPTION_RANGE" });
+    await expect(nudge(await client(), { timeoutMs })).rejects.toMatchObject({
+      code: "ERR_OPTION_RANGE",
+    });
   });
 });

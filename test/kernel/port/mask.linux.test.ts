@@ -36,25 +36,44 @@ process.exit(0);
 // biome-ignore lint/suspicious/noExplicitAny: what a foreign process printed
 async function under(mask: string, afterMs = 0): Promise<any> {
   const env = { ...process.env, HALFOPEN_MASK: mask };
-  return JSON.parse((await run(process.execPath, ["--input-type=module", "-e", PROGRAM, `${afterMs}`], { env })).stdout);
+  return JSON.parse(
+    (await run(process.execPath, ["--input-type=module", "-e", PROGRAM, `${afterMs}`], { env }))
+      .stdout,
+  );
 }
 
 it.concurrent("nothing masked: everything is there, and nothing says otherwise", async () => {
   const told = await under("");
-  expect(told).toMatchObject({ level: "kernel", tcpInfo: null, nudge: null, setKeepalive: null, setUserTimeout: null });
+  expect(told).toMatchObject({
+    level: "kernel",
+    tcpInfo: null,
+    nudge: null,
+    setKeepalive: null,
+    setUserTimeout: null,
+  });
   for (const name of ["keepalive", "userTimeout", "tcpInfo", "nudge", "localPath"])
     expect(told.capabilities[name]).toMatchObject({ available: true, why: null });
 });
 
 it.concurrent("without a native back-end a socket is watched at the lower level, and each loss is told", async () => {
   const told = await under("ffi");
-  expect(told).toMatchObject({ state: "alive", tcpInfo: "ERR_NOT_SUPPORTED", nudge: "ERR_NOT_SUPPORTED" });
+  expect(told).toMatchObject({
+    state: "alive",
+    tcpInfo: "ERR_NOT_SUPPORTED",
+    nudge: "ERR_NOT_SUPPORTED",
+  });
   expect(told.level).not.toBe("kernel");
-  expect(told).toMatchObject({ setKeepalive: "ERR_NOT_SUPPORTED", setUserTimeout: "ERR_NOT_SUPPORTED" });
+  expect(told).toMatchObject({
+    setKeepalive: "ERR_NOT_SUPPORTED",
+    setUserTimeout: "ERR_NOT_SUPPORTED",
+  });
   expect(told.notes.length).toBeGreaterThan(0);
   expect(told.capabilities.backEnd).toBeNull();
   for (const name of ["keepalive", "userTimeout", "tcpInfo", "nudge", "rtoMax", "localPath"])
-    expect(told.capabilities[name]).toMatchObject({ available: false, why: expect.stringMatching(/HALFOPEN_MASK=ffi.*: .+/) });
+    expect(told.capabilities[name]).toMatchObject({
+      available: false,
+      why: expect.stringMatching(/HALFOPEN_MASK=ffi.*: .+/),
+    });
 });
 
 it.concurrent("a back-end that is missing is named together with the other one's trouble", async () => {
@@ -67,7 +86,10 @@ it.concurrent("without TCP_RTO_MAX_MS no cap is claimed, and what that costs is 
   const told = await under("rto-max");
   expect(told).toMatchObject({ level: "kernel", rtoMaxMs: null, tcpInfo: null });
   expect(told.notes.join()).toMatch(/TCP_RTO_MAX_MS/);
-  expect(told.capabilities.rtoMax).toMatchObject({ available: false, why: expect.stringContaining("blocked") });
+  expect(told.capabilities.rtoMax).toMatchObject({
+    available: false,
+    why: expect.stringContaining("blocked"),
+  });
 });
 
 it.concurrent("a TCP_INFO of 104 bytes tells less, and still enough", async () => {
@@ -79,10 +101,20 @@ it.concurrent("a TCP_INFO of 104 bytes tells less, and still enough", async () =
 
 it.concurrent("a TCP_INFO too short to judge by, as under qemu-user, is none: no live peer looks silent", async () => {
   const told = await under("tcp-info=4", 4000);
-  expect(told).toMatchObject({ level: "keepalive", state: "alive", said: [], setKeepalive: null, setUserTimeout: null });
+  expect(told).toMatchObject({
+    level: "keepalive",
+    state: "alive",
+    said: [],
+    setKeepalive: null,
+    setUserTimeout: null,
+  });
   expect(told).toMatchObject({ tcpInfo: "ERR_NOT_SUPPORTED", nudge: "ERR_NOT_SUPPORTED" });
   expect(told.notes.join()).toMatch(/passes on 4 bytes of struct tcp_info/);
   for (const name of ["tcpInfo", "nudge"])
-    expect(told.capabilities[name]).toMatchObject({ available: false, why: expect.stringMatching(/4 bytes of struct tcp_info.*: .+/) });
-  for (const name of ["keepalive", "userTimeout", "localPath"]) expect(told.capabilities[name]).toMatchObject({ available: true });
+    expect(told.capabilities[name]).toMatchObject({
+      available: false,
+      why: expect.stringMatching(/4 bytes of struct tcp_info.*: .+/),
+    });
+  for (const name of ["keepalive", "userTimeout", "localPath"])
+    expect(told.capabilities[name]).toMatchObject({ available: true });
 });

@@ -8,7 +8,12 @@ import { decodeFreebsdTcpInfo } from "../../../src/kernel/tcp-info/codec-freebsd
 import { decodeWin32TcpInfo, TCP_INFO_BYTES } from "../../../src/kernel/tcp-info/codec-win32.ts";
 
 /** A struct made by hand: offset -> value, by width. */
-function struct(bytes: number, u8: Record<number, number>, u32: Record<number, number>, u64: Record<number, bigint> = {}): DataView {
+function struct(
+  bytes: number,
+  u8: Record<number, number>,
+  u32: Record<number, number>,
+  u64: Record<number, bigint> = {},
+): DataView {
   // What nobody set must not look like a value.
   const view = new DataView(new Uint8Array(bytes).fill(0xee).buffer);
   for (const [at, value] of Object.entries(u8)) view.setUint8(Number(at), value);
@@ -19,7 +24,12 @@ function struct(bytes: number, u8: Record<number, number>, u32: Record<number, n
 
 describe("the table of platforms", () => {
   it("has the numbers of each system's headers", () => {
-    const numbers = ({ idle, interval, count, userTimeout }: (typeof PLATFORMS)["linux"]): (number | string)[] => [
+    const numbers = ({
+      idle,
+      interval,
+      count,
+      userTimeout,
+    }: (typeof PLATFORMS)["linux"]): (number | string)[] => [
       idle.option,
       interval.option,
       count.option,
@@ -42,7 +52,9 @@ describe("Windows", () => {
   it("is told struct tcp_keepalive in ms", () => {
     const bytes = encodeKeepaliveVals({ enabled: true, idleMs: 5500, intervalMs: 3000 });
     expect([...bytes]).toEqual([1, 0, 0, 0, 0x7c, 0x15, 0, 0, 0xb8, 0x0b, 0, 0]);
-    expect([...encodeKeepaliveVals({ enabled: false, idleMs: 1, intervalMs: 2 })]).toEqual([0, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0]);
+    expect([...encodeKeepaliveVals({ enabled: false, idleMs: 1, intervalMs: 2 })]).toEqual([
+      0, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0,
+    ]);
   });
 
   it("tells TCP_INFO_v0, v1 and v2, whose beginning is the same", () => {
@@ -72,7 +84,8 @@ describe("Windows", () => {
     expect(isSockaddrOf(inet, "10.0.0.7", 8080)).toBe(true);
     expect(isSockaddrOf(inet, "10.0.0.8", 8080)).toBe(false);
     expect(isSockaddrOf(inet, "10.0.0.7", 8081)).toBe(false);
-    const inet6 = (address: number[]): Uint8Array => Uint8Array.of(23, 0, 0x1f, 0x90, 0, 0, 0, 0, ...address, 0, 0, 0, 0);
+    const inet6 = (address: number[]): Uint8Array =>
+      Uint8Array.of(23, 0, 0x1f, 0x90, 0, 0, 0, 0, ...address, 0, 0, 0, 0);
     const mapped = inet6([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 0, 0, 7]);
     expect(isSockaddrOf(mapped, "::ffff:10.0.0.7", 8080)).toBe(true);
     expect(isSockaddrOf(mapped, "10.0.0.7", 8080)).toBe(true);
@@ -110,7 +123,11 @@ describe("macOS and FreeBSD", () => {
   });
 
   it("FreeBSD tells struct tcp_info in microseconds, and leaves unacked, probes and last_ack_recv empty", () => {
-    const view = struct(240, { 0: 4, 3: 9 }, { 8: 230_000, 16: 1448, 24: 3, 52: 1_500_000, 56: 9, 68: 1500, 72: 750, 100: 65_535, 120: 4 });
+    const view = struct(
+      240,
+      { 0: 4, 3: 9 },
+      { 8: 230_000, 16: 1448, 24: 3, 52: 1_500_000, 56: 9, 68: 1500, 72: 750, 100: 65_535, 120: 4 },
+    );
     expect(decodeFreebsdTcpInfo(view, 240)).toEqual({
       state: "ESTABLISHED",
       rtoMs: 230,
@@ -127,7 +144,11 @@ describe("macOS and FreeBSD", () => {
     const view = struct(240, {}, {});
     for (const decode of [decodeDarwinTcpInfo, decodeFreebsdTcpInfo, decodeWin32TcpInfo])
       for (let length = 0; length < 8; length++)
-        expect(Object.entries(decode(view, length)).filter(([name, value]) => name !== "state" && value !== undefined)).toEqual([]);
+        expect(
+          Object.entries(decode(view, length)).filter(
+            ([name, value]) => name !== "state" && value !== undefined,
+          ),
+        ).toEqual([]);
   });
 });
 
@@ -149,7 +170,8 @@ describe("a keepalive that is alone", () => {
         const message = `${name} ${budgetMs}: ${JSON.stringify(timers)}`;
         expect(detectionOf(timers), message).toBeLessThanOrEqual(budgetMs);
         expect(timers.intervalMs * timers.count, message).toBeGreaterThanOrEqual(0.4 * budgetMs);
-        for (const ms of [timers.idleMs, timers.intervalMs]) expect(ms % means[name].stepMs, message).toBe(0);
+        for (const ms of [timers.idleMs, timers.intervalMs])
+          expect(ms % means[name].stepMs, message).toBe(0);
       }
   });
 

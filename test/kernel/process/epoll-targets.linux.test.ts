@@ -9,12 +9,14 @@ import { epollTargets } from "../../../src/kernel/process/epoll-targets.ts";
 it("lists what the event loop of a process watches, each with the inode of its link", async () => {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
-  // Node registers what it watches as its loop polls: between two immediates it does so, before a timer it need not.
+  // Node registers what it watches as its loop polls: between two immediates it does so, before a
+  // timer it need not.
   for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => setImmediate(resolve));
   const links = DescriptorLinks.open(openPort() as SystemPort, process.pid) as DescriptorLinks;
   const inodes = new Map<number, number>();
   for (let fd = 0; fd < descriptorLimit(process.pid); fd++) {
-    if (links.isEpoll(fd)) epollTargets(process.pid, fd, (target, inode) => inodes.set(target, inode));
+    if (links.isEpoll(fd))
+      epollTargets(process.pid, fd, (target, inode) => inodes.set(target, inode));
   }
   const listening = (server as unknown as { _handle: { fd: number } })._handle.fd;
   expect(inodes.get(listening)).toBe(links.socketInode(listening));

@@ -16,16 +16,32 @@ function linuxWith(values: Readonly<Record<string, string>>) {
   made.push(root);
   const [sysctls, persistent] = [join(root, "ipv4"), join(root, "sysctl.d")];
   for (const directory of [sysctls, persistent]) mkdirSync(directory);
-  for (const [name, value] of Object.entries(values)) writeFileSync(join(sysctls, name), `${value}\n`);
+  for (const [name, value] of Object.entries(values))
+    writeFileSync(join(sysctls, name), `${value}\n`);
   return { sysctls, persistent, store: linuxSettings(sysctls, persistent) };
 }
 
-const DEFAULTS = { tcp_keepalive_time: "7200", tcp_keepalive_intvl: "75", tcp_keepalive_probes: "9", tcp_retries2: "15" };
+const DEFAULTS = {
+  tcp_keepalive_time: "7200",
+  tcp_keepalive_intvl: "75",
+  tcp_keepalive_probes: "9",
+  tcp_retries2: "15",
+};
 
 describe("Linux' settings", () => {
   it("are read in ms, and unknown where the kernel has none", () => {
-    expect(linuxWith(DEFAULTS).store.read()).toEqual({ idleMs: 7_200_000, intervalMs: 75_000, count: 9, dataRetries: 15 });
-    expect(linuxWith({}).store.read()).toEqual({ idleMs: null, intervalMs: null, count: null, dataRetries: null });
+    expect(linuxWith(DEFAULTS).store.read()).toEqual({
+      idleMs: 7_200_000,
+      intervalMs: 75_000,
+      count: 9,
+      dataRetries: 15,
+    });
+    expect(linuxWith({}).store.read()).toEqual({
+      idleMs: null,
+      intervalMs: null,
+      count: null,
+      dataRetries: null,
+    });
   });
 
   it("are written in the kernel's units, all or none", () => {
@@ -33,8 +49,15 @@ describe("Linux' settings", () => {
     store.write({ idleMs: 60_000, count: 3 });
     expect(readFileSync(join(sysctls, "tcp_keepalive_time"), "utf8")).toBe("60\n");
     expect(store.read()).toMatchObject({ idleMs: 60_000, intervalMs: 75_000, count: 3 });
-    for (const refused of [{ idleMs: 30_000, count: 128 }, { idleMs: 30_000, intervalMs: 1500 }, { idleMs: 0 }, { dataRetries: 1.5 }]) {
-      expect(() => store.write(refused)).toThrow(expect.objectContaining({ code: "ERR_OPTION_RANGE" }));
+    for (const refused of [
+      { idleMs: 30_000, count: 128 },
+      { idleMs: 30_000, intervalMs: 1500 },
+      { idleMs: 0 },
+      { dataRetries: 1.5 },
+    ]) {
+      expect(() => store.write(refused)).toThrow(
+        expect.objectContaining({ code: "ERR_OPTION_RANGE" }),
+      );
     }
     expect(store.read()).toMatchObject({ idleMs: 60_000, count: 3 });
   });
@@ -42,13 +65,18 @@ describe("Linux' settings", () => {
   it("outlive a restart in a file of sysctl.d that later changes complete, and each of them can be undone by itself", () => {
     const { store, persistent } = linuxWith(DEFAULTS);
     const path = join(persistent, "90-halfopen.conf");
-    const undo = (command: string | null): unknown => execFileSync("sh", ["-c", command ?? "false"]);
+    const undo = (command: string | null): unknown =>
+      execFileSync("sh", ["-c", command ?? "false"]);
     const values = (): string[] => readFileSync(path, "utf8").split("\n").slice(1, -1);
 
     const first = store.persist({ idleMs: 60_000, dataRetries: 8 });
     const once = readFileSync(path, "utf8");
     const second = store.persist({ count: 3, idleMs: 30_000 });
-    expect(values()).toEqual(["net.ipv4.tcp_keepalive_time = 30", "net.ipv4.tcp_retries2 = 8", "net.ipv4.tcp_keepalive_probes = 3"]);
+    expect(values()).toEqual([
+      "net.ipv4.tcp_keepalive_time = 30",
+      "net.ipv4.tcp_retries2 = 8",
+      "net.ipv4.tcp_keepalive_probes = 3",
+    ]);
     undo(second);
     expect(readFileSync(path, "utf8")).toBe(once);
     undo(first);
@@ -62,7 +90,9 @@ describe("Linux' settings", () => {
       "# ours\nnet.ipv4.tcp_keepalive_time=50\nnet.ipv4.tcp_keepalive_time = 70\nnet.ipv4.tcp_fin_timeout = 30\n-net.core.x = $(false) 'a'\n";
     writeFileSync(path, own);
     const undo = store.persist({ idleMs: 20_000, intervalMs: 5000 });
-    expect(readFileSync(path, "utf8")).toBe(`${own.replace("= 70", "= 20")}net.ipv4.tcp_keepalive_intvl = 5\n`);
+    expect(readFileSync(path, "utf8")).toBe(
+      `${own.replace("= 70", "= 20")}net.ipv4.tcp_keepalive_intvl = 5\n`,
+    );
     expect(undo).not.toMatch(/false/);
     execFileSync("sh", ["-c", undo ?? "false"]);
     expect(readFileSync(path, "utf8")).toBe(own);
@@ -83,8 +113,12 @@ describe("the Windows registry", () => {
   it("is read as reg.exe prints it; absent values have Windows' defaults, and the count is fixed", () => {
     const store = systemSettings("win32", (file, args) => {
       expect({ file, args: args.slice(0, 2) }).toEqual({ file: "reg", args: ["query", KEY] });
-      if (args[3] === "KeepAliveTime") return `\r\n${KEY}\r\n    KeepAliveTime    REG_DWORD    0x493e0\r\n\r\n`;
-      throw Object.assign(new Error("ERROR: The system was unable to find the specified registry key or value."), { status: 1 });
+      if (args[3] === "KeepAliveTime")
+        return `\r\n${KEY}\r\n    KeepAliveTime    REG_DWORD    0x493e0\r\n\r\n`;
+      throw Object.assign(
+        new Error("ERROR: The system was unable to find the specified registry key or value."),
+        { status: 1 },
+      );
     });
     expect(store.read()).toEqual({ idleMs: 300_000, intervalMs: 1000, count: 10, dataRetries: 5 });
     const without = systemSettings("win32", () => {
@@ -104,17 +138,22 @@ describe("the Windows registry", () => {
       `add ${KEY} /v KeepAliveTime /t REG_DWORD /d 60000 /f`,
       `add ${KEY} /v TcpMaxDataRetransmissions /t REG_DWORD /d 6 /f`,
     ]);
-    // The registry keeps it anyhow. To delete the value would also take away what an earlier change had set.
+    // The registry keeps it anyhow. To delete the value would also take away what an earlier change
+    // had set.
     expect(store.persist({ idleMs: 60_000 })).toBe(null);
     expect(calls.length).toBe(2);
-    expect(() => store.write({ count: 3 })).toThrow(expect.objectContaining({ code: "ERR_NOT_SUPPORTED" }));
+    expect(() => store.write({ count: 3 })).toThrow(
+      expect.objectContaining({ code: "ERR_NOT_SUPPORTED" }),
+    );
   });
 
   it("asks for an elevated prompt when it may not be written", () => {
     const store = systemSettings("win32", () => {
       throw new Error("ERROR: Access is denied.");
     });
-    expect(() => store.write({ idleMs: 60_000 })).toThrow(expect.objectContaining({ code: "ERR_PERMISSION" }));
+    expect(() => store.write({ idleMs: 60_000 })).toThrow(
+      expect.objectContaining({ code: "ERR_PERMISSION" }),
+    );
   });
 });
 
@@ -131,14 +170,25 @@ describe("macOS' sysctls", () => {
       values[key] = value;
       return "";
     });
-    expect(store.read()).toEqual({ idleMs: 7_200_000, intervalMs: 75_000, count: 8, dataRetries: null });
+    expect(store.read()).toEqual({
+      idleMs: 7_200_000,
+      intervalMs: 75_000,
+      count: 8,
+      dataRetries: null,
+    });
     store.write({ idleMs: 60_000 });
     expect(store.read().idleMs).toBe(60_000);
-    expect(() => store.write({ dataRetries: 3 })).toThrow(expect.objectContaining({ code: "ERR_NOT_SUPPORTED" }));
-    expect(() => store.persist({ idleMs: 1 })).toThrow(expect.objectContaining({ code: "ERR_NOT_SUPPORTED" }));
+    expect(() => store.write({ dataRetries: 3 })).toThrow(
+      expect.objectContaining({ code: "ERR_NOT_SUPPORTED" }),
+    );
+    expect(() => store.persist({ idleMs: 1 })).toThrow(
+      expect.objectContaining({ code: "ERR_NOT_SUPPORTED" }),
+    );
   });
 });
 
 it("other systems are told that they are not known", () => {
-  expect(() => systemSettings("aix", () => "")).toThrow(expect.objectContaining({ code: "ERR_NOT_SUPPORTED" }));
+  expect(() => systemSettings("aix", () => "")).toThrow(
+    expect.objectContaining({ code: "ERR_NOT_SUPPORTED" }),
+  );
 });

@@ -22,9 +22,13 @@ describe("struct tcp_info", () => {
         // What lies beyond the length may hold anything and must not matter.
         const cut = Uint8Array.from(bytes, (byte, i) => (i < length ? byte : byte ^ 0xff));
         const some = told(decode(cut, length));
-        expect(Object.fromEntries(some)).toEqual(Object.fromEntries(some.map(([name]) => [name, all[name]])));
+        expect(Object.fromEntries(some)).toEqual(
+          Object.fromEntries(some.map(([name]) => [name, all[name]])),
+        );
         // Whoever reads 8 bytes more learns no less.
-        expect(told(decode(bytes, Math.min(LONGEST, length + 8))).length).toBeGreaterThanOrEqual(some.length);
+        expect(told(decode(bytes, Math.min(LONGEST, length + 8))).length).toBeGreaterThanOrEqual(
+          some.length,
+        );
       }),
     );
   });
@@ -33,7 +37,8 @@ describe("struct tcp_info", () => {
     fc.assert(
       fc.property(whole, fc.integer({ min: 0, max: LONGEST }), (bytes, length) => {
         for (const [name, value] of told(decode(bytes, length))) {
-          if (name !== "state") expect(value).toSatisfy((it: number) => Number.isFinite(it) && it >= 0);
+          if (name !== "state")
+            expect(value).toSatisfy((it: number) => Number.isFinite(it) && it >= 0);
         }
       }),
     );

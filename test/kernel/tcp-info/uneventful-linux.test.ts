@@ -38,8 +38,17 @@ describe("isUneventful", () => {
   const before = reading();
 
   it("sees nothing in passing time, in answers, and in new data from the peer", () => {
-    expect(isUneventful(before, 0, reading({ lastAckReceived: 900, lastDataSent: 4000, segmentsIn: 12 }), LENGTH)).toBe(true);
-    expect(isUneventful(before, 0, reading({ dataSegmentsIn: 9, bytesReceived: 1100 }), LENGTH)).toBe(true);
+    expect(
+      isUneventful(
+        before,
+        0,
+        reading({ lastAckReceived: 900, lastDataSent: 4000, segmentsIn: 12 }),
+        LENGTH,
+      ),
+    ).toBe(true);
+    expect(
+      isUneventful(before, 0, reading({ dataSegmentsIn: 9, bytesReceived: 1100 }), LENGTH),
+    ).toBe(true);
   });
 
   it.each([
@@ -58,7 +67,8 @@ describe("isUneventful", () => {
   });
 
   it("is eventful in every state but ESTABLISHED, and where an older kernel does not tell", () => {
-    for (let state = 0; state < 13; state++) if (state !== 1) expect(isUneventful(before, 0, reading({}, state), LENGTH)).toBe(false);
+    for (let state = 0; state < 13; state++)
+      if (state !== 1) expect(isUneventful(before, 0, reading({}, state), LENGTH)).toBe(false);
     expect(isUneventful(before, 0, reading(), 228)).toBe(false);
     expect(isUneventful(reading({}, 8), 0, reading(), LENGTH)).toBe(false);
   });

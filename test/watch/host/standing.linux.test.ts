@@ -3,7 +3,10 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { ProbePlan } from "../../../src/core/judge/probe-plan.ts";
 import { planOnShortPath } from "../../../src/core/judge/short-path.ts";
 import { nudgeDescriptor } from "../../../src/kernel/nudge.ts";
-import { type ConnectionOptions, readOptions } from "../../../src/kernel/options/connection-options.ts";
+import {
+  type ConnectionOptions,
+  readOptions,
+} from "../../../src/kernel/options/connection-options.ts";
 import { setKeepalive } from "../../../src/kernel/options/keepalive.ts";
 import { applyRtoMax } from "../../../src/kernel/options/rto-max.ts";
 import { setUserTimeout } from "../../../src/kernel/options/user-timeout.ts";
@@ -27,7 +30,8 @@ beforeEach(async () => {
 });
 afterEach(() => pair.dispose());
 
-const standingOn = (options: WatchOptions = {}): Standing => Standing.on(fd, settingsOf({ detectWithinMs: BUDGET_MS, ...options }));
+const standingOn = (options: WatchOptions = {}): Standing =>
+  Standing.on(fd, settingsOf({ detectWithinMs: BUDGET_MS, ...options }));
 const kernel = (): ConnectionOptions => readOptions(fd);
 const isOpen = (): boolean => true;
 
@@ -59,7 +63,10 @@ describe("the standing options", () => {
     const standing = standingOn({ onDead: "report" }).start(fd, IDLE_MS);
     expect(standing.keepalive).toMatchObject({ intervalMs: 30_000, count: 127 });
     expect(kernel().rtoMaxMs).toBe(before.rtoMaxMs);
-    expect(standing.terms).toMatchObject({ rtoMaxMs: null, inFlightUserTimeoutMs: before.userTimeoutMs });
+    expect(standing.terms).toMatchObject({
+      rtoMaxMs: null,
+      inFlightUserTimeoutMs: before.userTimeoutMs,
+    });
   });
 
   it("cap the backoff at a fifth of the budget", ({ skip }) => {
@@ -88,7 +95,10 @@ describe("what a program had", () => {
     const before = setByProgram();
     const settings = settingsOf({ detectWithinMs: 60_000 });
     const standing = standingOn().start(fd, IDLE_MS).again(fd, settings);
-    expect({ saved: standing.saved, budgetMs: standing.terms.budgetMs }).toEqual({ saved: before, budgetMs: 60_000 });
+    expect({ saved: standing.saved, budgetMs: standing.terms.budgetMs }).toEqual({
+      saved: before,
+      budgetMs: 60_000,
+    });
     standing.restore(fd, isOpen);
     expect(kernel()).toEqual(before);
   });
@@ -147,9 +157,15 @@ describe("the user timeout", () => {
   it("guards data in flight of a long budget, and nothing else", () => {
     const idle = standingOn(long).start(fd, IDLE_MS);
     const guarded = idle.guardInFlight(fd, true);
-    expect({ kernel: kernel().userTimeoutMs, has: guarded.hasUserTimeout }).toEqual({ kernel: 1_800_000, has: true });
+    expect({ kernel: kernel().userTimeoutMs, has: guarded.hasUserTimeout }).toEqual({
+      kernel: 1_800_000,
+      has: true,
+    });
     const over = guarded.guardInFlight(fd, false);
-    expect({ kernel: kernel().userTimeoutMs, has: over.hasUserTimeout }).toEqual({ kernel: 0, has: false });
+    expect({ kernel: kernel().userTimeoutMs, has: over.hasUserTimeout }).toEqual({
+      kernel: 0,
+      has: false,
+    });
   });
 
   it("is not needed where the kernel's own patience is enough", ({ skip }) => {
@@ -166,7 +182,10 @@ describe("the cap on backoff", () => {
     const before = kernel();
     const standing = standingOn().start(fd, IDLE_MS);
     const uncapped = standing.uncap(fd);
-    expect({ kernel: kernel().rtoMaxMs, terms: uncapped.terms.rtoMaxMs }).toEqual({ kernel: before.rtoMaxMs, terms: null });
+    expect({ kernel: kernel().rtoMaxMs, terms: uncapped.terms.rtoMaxMs }).toEqual({
+      kernel: before.rtoMaxMs,
+      terms: null,
+    });
     expect(uncapped.uncap(fd)).toBe(uncapped);
   });
 });
@@ -175,9 +194,15 @@ describe("what is told of the standing options", () => {
   const plan = planOnShortPath({ budgetMs: BUDGET_MS, falseAlarmsPerYear: 0.01, rtoMaxMs: 2000 });
 
   it("is the keepalive in force, and when the kernel ends an idle connection by itself", () => {
-    const { keepalive, backstopMs, detectWithinMs, overdue } = standingOn().start(fd, IDLE_MS).describe(plan);
+    const { keepalive, backstopMs, detectWithinMs, overdue } = standingOn()
+      .start(fd, IDLE_MS)
+      .describe(plan);
     const held = kernel().keepalive;
-    expect(keepalive).toEqual({ idleMs: held.idleMs, intervalMs: held.intervalMs, count: held.count });
+    expect(keepalive).toEqual({
+      idleMs: held.idleMs,
+      intervalMs: held.intervalMs,
+      count: held.count,
+    });
     expect(backstopMs.idle).toBe(held.idleMs + held.intervalMs * held.count);
     expect({ idle: detectWithinMs.idle, overdue }).toEqual({ idle: BUDGET_MS, overdue: false });
   });
@@ -188,14 +213,24 @@ describe("what is told of the standing options", () => {
     expect(waiting).toMatchObject({ overdue: true, detectWithinMs: { idle: 12_346 } });
     expect(waiting.notes).toContainEqual(expect.stringContaining("do not fit into 10000 ms"));
     const window = standingOn().describe({ ...plan, closedWindowWithinMs: 10_420 });
-    expect(window.notes).toContainEqual(expect.stringContaining("10000 ms in flight, 10420 ms behind a closed window;"));
-    expect(standingOn({ atDeadline: "end" }).describe(late)).toMatchObject({ overdue: false, detectWithinMs: { idle: BUDGET_MS } });
+    expect(window.notes).toContainEqual(
+      expect.stringContaining("10000 ms in flight, 10420 ms behind a closed window;"),
+    );
+    expect(standingOn({ atDeadline: "end" }).describe(late)).toMatchObject({
+      overdue: false,
+      detectWithinMs: { idle: BUDGET_MS },
+    });
   });
 
   it("says why there is no cap on backoff", ({ skip }) => {
     skip(!hasRtoMax, "no TCP_RTO_MAX_MS before Linux 6.15");
-    const notes = { capped: standingOn().describe(plan).notes, reporting: standingOn({ onDead: "report" }).describe(plan).notes };
+    const notes = {
+      capped: standingOn().describe(plan).notes,
+      reporting: standingOn({ onDead: "report" }).describe(plan).notes,
+    };
     expect(notes).toEqual({ capped: [], reporting: [expect.stringContaining("ends nothing")] });
-    expect(standingOn().uncap(fd).describe(plan).notes).toEqual([expect.stringContaining("ended its side")]);
+    expect(standingOn().uncap(fd).describe(plan).notes).toEqual([
+      expect.stringContaining("ended its side"),
+    ]);
   });
 });
