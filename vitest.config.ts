@@ -1,10 +1,22 @@
 import { defineConfig } from "vitest/config";
 
 const REAL_NETWORKS = ["test/**/*.lab.test.ts", "test/**/*.wine.test.ts"];
+/** Hundreds of processes or thousands of connections, and bounds on their time. */
+const BUSY = [
+  "test/soak.lab.test.ts",
+  "test/guard/live-connections.lab.test.ts",
+  "test/guard/programs.lab.test.ts",
+  "test/lab/cuts.lab.test.ts",
+  "test/lab/guard-cost.lab.test.ts",
+  "test/lab/older-systems.lab.test.ts",
+  "test/lab/steady-loss.lab.test.ts",
+  "test/watch/heartbeat-crowd.lab.test.ts",
+  "test/watch/probe-crowd.lab.test.ts",
+];
 
 /**
- * Pure and loopback tests first. Then those that measure time in real networks, which mostly wait: three at a time keep two processors half
- * busy and a run under ten minutes.
+ * Pure and loopback tests first. Then those that measure time in real networks: most of them wait,
+ * so three files run at a time; the busy ones have the machine to themselves.
  */
 export default defineConfig({
   test: {
@@ -23,7 +35,17 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { name: "lab", include: REAL_NETWORKS, maxWorkers: 3, sequence: { groupOrder: 1 } },
+        test: {
+          name: "lab",
+          include: REAL_NETWORKS,
+          exclude: BUSY,
+          maxWorkers: 3,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        extends: true,
+        test: { name: "busy", include: BUSY, maxWorkers: 1, sequence: { groupOrder: 2 } },
       },
     ],
   },

@@ -19,6 +19,8 @@ export class NoWorldError extends Error {}
 export class World implements AsyncDisposable, LabMachine {
   readonly #agent: ChildProcess;
   readonly #events: EventEmitter = new EventEmitter();
+  /** Events that came before their first listener. */
+  readonly #unheard: Map<string, unknown[][]> = new Map();
   readonly #waiting: Map<number, (reply: AgentReply) => void> = new Map();
   #lastId = 0;
   #networks = 0;
@@ -83,12 +85,12 @@ export class World implements AsyncDisposable, LabMachine {
   ): Promise<LabProcess> {
     const { pid = -1 } = await this.#ask({ do: "spawn", argv, env });
     const errors: string[] = [];
-    this.#events.on(`error-line ${pid}`, (line: string) => errors.push(line));
+    this.#hear(`error-line ${pid}`, (line) => errors.push(line));
     return {
       pid,
       errors,
-      onLine: (listener) => void this.#events.on(`line ${pid}`, listener),
-      onExit: (listener) => void this.#events.on(`exit ${pid}`, listener),
+      onLine: (listener) => this.#hear(`line ${pid}`, listener),
+      onExit: (listener) => this.#hear(`exit ${pid}`, listener),
       write: async (line) => void (await this.#ask({ do: "write", pid, line })),
       signal: async (signal) => void (await this.#ask({ do: "signal", pid, signal })),
     };
@@ -131,8 +133,21 @@ export class World implements AsyncDisposable, LabMachine {
       this.#waiting.delete(message.id);
     } else if (message.event === "ready") this.#events.emit("ready");
     else if (message.event === "exit")
-      this.#events.emit(`exit ${message.pid}`, message.code, message.signal);
-    else this.#events.emit(`${message.event} ${message.pid}`, message.line);
+      this.#say(`exit ${message.pid}`, message.code, message.signal);
+    else this.#say(`${message.event} ${message.pid}`, message.line);
+  }
+
+  /** Keeps what nobody listens to yet: a program may have ended before whoever started it is told. */
+  #say(event: string, ...told: unknown[]): void {
+    if (this.#events.emit(event, ...told)) return;
+    this.#unheard.set(event, [...(this.#unheard.get(event) ?? []), told]);
+  }
+
+  // biome-ignore lint/suspicious/noExplicitAny: as EventEmitter has it
+  #hear(event: string, listener: (...told: any[]) => void): void {
+    this.#events.on(event, listener);
+    for (const told of this.#unheard.get(event) ?? []) listener(...told);
+    this.#unheard.delete(event);
   }
 }
 
