@@ -137,7 +137,7 @@ export class World implements AsyncDisposable, LabMachine {
     else this.#say(`${message.event} ${message.pid}`, message.line);
   }
 
-  /** Keeps what nobody listens to yet: a program may have ended before whoever started it is told. */
+  /** Keeps what nobody listens to yet: a program may end before whoever started it is told. */
   #say(event: string, ...told: unknown[]): void {
     if (this.#events.emit(event, ...told)) return;
     this.#unheard.set(event, [...(this.#unheard.get(event) ?? []), told]);
