@@ -19,14 +19,14 @@ export interface FaultRun {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** A peer is known to answer probes after two quiet seconds. */
-const WARM_UP_MS = 4000;
 const PHASE_MS = 2000;
 /**
  * Connections are opened over such a time, each at a random instant: what they keep routine of must
  * not be in step.
  */
 const OPENING_MS = 1000;
+/** A peer is known to answer probes after two, each after a second of silence and 1/8 late. */
+const WARM_UP_MS = OPENING_MS + 2400;
 const CONNECT_WITHIN_MS = 15_000;
 
 /** Builds the fault's network, lets its connections run, strikes, and tells what each one found. */

@@ -97,10 +97,10 @@ describe("attempts at known instants", () => {
   it("outlast an outage when they leave that long after the first", () => {
     expect(attemptsAt(1000, 1600, 2999)).toMatchObject({
       firstAt: 1000,
-      spanMs: 1999,
+      lastAt: 2999,
       outlasting: 0,
     });
-    expect(attemptsAt(1000, 1600, 3000, 3600)).toMatchObject({ spanMs: 2600, outlasting: 2 });
+    expect(attemptsAt(1000, 1600, 3000, 3600)).toMatchObject({ lastAt: 3600, outlasting: 2 });
   });
 
   it("are settled one window after they left", () => {
@@ -125,14 +125,13 @@ describe("attempts at known instants", () => {
     attempts.settle(63_500, WINDOW_MS);
     expect(attempts).toMatchObject({
       count: 3,
-      spanMs: 0,
       outlasting: 0,
       settled: 3,
       settledOutlasting: 0,
     });
     expect(attempts.firstAt).toBe(61_000);
     attempts.seen(4, 63_400, 63_400);
-    expect(attempts).toMatchObject({ spanMs: 2400, outlasting: 1 });
+    expect(attempts).toMatchObject({ lastAt: 63_400, outlasting: 1 });
   });
 
   it("are gone when they are cleared, and begin anew", () => {
@@ -142,7 +141,6 @@ describe("attempts at known instants", () => {
     attempts.settle(9000, WINDOW_MS);
     expect(attempts).toMatchObject({
       count: 0,
-      spanMs: 0,
       outlasting: 0,
       settled: 0,
       settledOutlasting: 0,
