@@ -83,7 +83,7 @@ await describeWith([SERVERS["grpc-core"].needs], "a server on gRPC's C core", ()
   }, async () => {
     const process = spawn(
       "/usr/bin/python3",
-      [new URL("grpc-core-server.py", import.meta.url).pathname, "0"],
+      [new URL("../grpc-core-server.py", import.meta.url).pathname, "0"],
       {
         stdio: ["pipe", "pipe", "inherit"],
       },
