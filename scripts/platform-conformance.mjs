@@ -105,7 +105,7 @@ const PROMISES = {
   localPath: [
     has("localPath"),
     async () => {
-      const { examineLocalPath } = await built("kernel/local-path.js");
+      const { examineLocalPath } = await built("kernel/netlink/local-path.js");
       const path = examineLocalPath("127.0.0.1", "127.0.0.1");
       assert(path.hasRoute && path.linkUp && path.hasSourceAddress, JSON.stringify(path));
     },
