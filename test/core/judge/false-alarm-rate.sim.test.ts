@@ -7,7 +7,7 @@ const PROMISED_AN_HOUR = 1e-6;
 const SEED = Number(process.env.HALFOPEN_SEED ?? 20_261_129);
 /** Connection-hours by brute force, a cell. 10,000 take about a day on one processor. */
 const HOURS = Number(
-  process.env.HALFOPEN_HOURS ?? (process.env.HALFOPEN_RELEASE === "1" ? 1000 : 10),
+  process.env.HALFOPEN_HOURS ?? (process.env.HALFOPEN_RELEASE === "1" ? 1000 : 2),
 );
 const MINUTE_MS = 60_000;
 const KNOWN = [20 * MINUTE_MS, 30 * MINUTE_MS] as const;
