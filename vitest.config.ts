@@ -30,6 +30,7 @@ export default defineConfig({
           name: "unit",
           include: ["test/**/*.test.ts"],
           exclude: REAL_NETWORKS,
+          maxWorkers: 2,
           sequence: { groupOrder: 0 },
         },
       },

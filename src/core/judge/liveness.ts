@@ -58,7 +58,8 @@ export class Liveness {
   readonly answers: Answers;
   /** When the peer was last heard. */
   heardAt: Instant;
-  readonly #options: LivenessOptions & { readonly falseAlarmsPerYear: number };
+  readonly #options: LivenessOptions;
+  readonly #falseAlarmsPerYear: number;
   readonly #outageMs: number;
   readonly #counter: AttemptCounter;
   /** How the peer is asked, and within what time a dead one is found, as things stand. */
@@ -73,7 +74,8 @@ export class Liveness {
   readonly #retransmitLoss: RetransmitLoss = new RetransmitLoss();
 
   constructor(options: LivenessOptions, now: Instant) {
-    this.#options = { falseAlarmsPerYear: DEFAULT_FALSE_ALARMS_PER_YEAR, ...options };
+    this.#options = options;
+    this.#falseAlarmsPerYear = options.falseAlarmsPerYear ?? DEFAULT_FALSE_ALARMS_PER_YEAR;
     this.loss = options.loss ?? new PathLoss();
     this.timing = new PathTiming(options.budgetMs, options.rtoMaxMs);
     this.#outageMs = OUTAGE_SHARE * options.budgetMs;
@@ -162,7 +164,7 @@ export class Liveness {
     return attemptsNeededBy(
       this.loss,
       this.attempts.areLocal ? "local" : this.flow,
-      this.#options.falseAlarmsPerYear,
+      this.#falseAlarmsPerYear,
       this.plan.idleMs,
     );
   }
@@ -263,7 +265,15 @@ export class Liveness {
 
   #replan(): ProbePlan {
     const { answerWindowMs, rtoMs, rtoMaxMs } = this.timing;
-    return planProbes({ ...this.#options, loss: this.loss, answerWindowMs, rtoMs, rtoMaxMs });
+    // Field by field: spreading the options took longer than the plan itself.
+    return planProbes({
+      budgetMs: this.#options.budgetMs,
+      falseAlarmsPerYear: this.#falseAlarmsPerYear,
+      loss: this.loss,
+      answerWindowMs,
+      rtoMs,
+      rtoMaxMs,
+    });
   }
 
   #standingProbeBy(): Instant {
