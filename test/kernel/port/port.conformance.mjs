@@ -7,7 +7,7 @@ import { spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 
 const dist = new URL("../../../dist/", import.meta.url);
-const { openPort, whyNoPort } = await import(new URL("kernel/open-port.js", dist).href);
+const { openPort, whyNoPort } = await import(new URL("kernel/port/open-port.js", dist).href);
 
 const wanted = process.argv[2];
 const port = openPort();
