@@ -1,3 +1,4 @@
+import type { OtherConnections } from "../core/diagnosis.ts";
 import { ConfirmedVerdict } from "../core/judge/confirmed-verdict.ts";
 import { heardInGroup, metInGroup, othersOf, PeerGroups } from "../core/judge/peer-groups.ts";
 import { isPastHandshake } from "../core/tcp-info.ts";
@@ -258,9 +259,7 @@ export class GuardEngine {
     let next = verdict.observe(now, info);
     const { liveness } = verdict;
     this.#actions.guardInFlight(connection, liveness.flow === "in-flight");
-    connection.markSilent(
-      (liveness.state !== "alive" && !liveness.isUnproven) || connection.wasHeld,
-    );
+    connection.markSilent(liveness.state !== "alive" || connection.wasHeld);
     if (verdict.isCleared(info)) {
       this.#acquit(connection);
       return;
@@ -270,7 +269,8 @@ export class GuardEngine {
       if (connection.hold?.asks(now, info)) this.#actions.askHeld(connection);
     } else {
       if (liveness.isProbeMissing) this.#actions.tune(connection);
-      if (liveness.isUnproven && liveness.isOverdue) this.#actions.spare(connection, verdict, now);
+      if (liveness.isUnproven && liveness.isOverdue && !this.#isHeld(connection, verdict, now))
+        this.#actions.spare(connection, verdict, now);
       // Who is not ended whatever is found need not be asked on.
       const isAsked =
         verdict.wantsNudge && !connection.said.has("hold") && !connection.said.has("end");
@@ -296,23 +296,20 @@ export class GuardEngine {
   /** Both verdicts have fallen. Returns when to look again, should the connection live on. */
   #condemn(connection: Guarded, verdict: ConfirmedVerdict, now: Instant): Instant {
     if (connection.isUnmatched) return now + HOLD_LOOK_MS;
-    const { group } = connection.by;
-    const others = group && othersOf(group, connection.isSilent, verdict.liveness.attempts.firstAt);
-    if (this.#brakeHolds(now)) {
-      const { size, silent } = this.#groups;
-      this.#actions.hold(
-        connection,
-        verdict,
-        now,
-        others,
-        `${silent} of ${size} peers are silent at once`,
-      );
-      return now + HOLD_LOOK_MS;
-    }
+    if (this.#isHeld(connection, verdict, now)) return now + HOLD_LOOK_MS;
     if (this.#brake.isTainted(connection.doubtedAt)) return this.#renew(connection, now);
-    const errno = this.#actions.end(connection, verdict, now, others);
+    const errno = this.#actions.end(connection, verdict, now, othersBeside(connection, verdict));
     if (errno === 0 || errno === ENOENT) this.#forget(connection);
     return now + HOLD_LOOK_MS;
+  }
+
+  /** Most peers are silent at once: the connection is held, and its kernel patient. */
+  #isHeld(connection: Guarded, verdict: ConfirmedVerdict, now: Instant): boolean {
+    if (!this.#brakeHolds(now)) return false;
+    const { size, silent } = this.#groups;
+    const reason = `${silent} of ${size} peers are silent at once`;
+    this.#actions.hold(connection, verdict, now, othersBeside(connection, verdict), reason);
+    return true;
   }
 
   #acquit(connection: Guarded): void {
@@ -347,4 +344,11 @@ export class GuardEngine {
   #brakeHolds(now: Instant): boolean {
     return this.#brake.holds(now, { peers: this.#groups.size, silentPeers: this.#groups.silent });
   }
+}
+
+function othersBeside(
+  { by, isSilent }: Guarded,
+  { liveness }: ConfirmedVerdict,
+): OtherConnections | null {
+  return by.group && othersOf(by.group, isSilent, liveness.attempts.firstAt);
 }

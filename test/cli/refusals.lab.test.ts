@@ -88,6 +88,7 @@ await describeWith(
       const { running, events } = await stage.guard(GUARD, asUser(NOBODY));
       await until(() => events().length === 3, "it has reached for all three");
       expect((await stage.settings())["10.77.0.2:7002"]).toEqual(before["10.77.0.2:7002"]);
+      await sleep(SETTLE_MS);
       await stage.network.pullCable();
       await sleep(JUDGED_MS);
       expect(await Promise.all(own.map(({ ended }) => ended))).toEqual([7, 7]);

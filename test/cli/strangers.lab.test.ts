@@ -50,6 +50,9 @@ const named = (name: string, host: string, port: number): string[] => [
   String(port),
 ];
 
+/** Every peer has answered two probes. */
+const ANSWERED_MS = 5000;
+
 await describeWith(["root", "namespaces", "ss", "/usr/bin/python3"], "strangers", () => {
   let world: World;
   beforeAll(async () => {
@@ -123,7 +126,7 @@ await describeWith(["root", "namespaces", "ss", "/usr/bin/python3"], "strangers"
         ),
       ),
     );
-    await sleep(4000);
+    await sleep(ANSWERED_MS);
     await stage.network.pullCable();
     expect(await Promise.all(programs.map(({ ended }) => ended))).toEqual([7, 7]);
     for (const { process } of programs) {
@@ -143,6 +146,7 @@ await describeWith(["root", "namespaces", "ss", "/usr/bin/python3"], "strangers"
     );
     const settings = async () => (await stage.settings())["10.77.0.2:7000"]?.keepalive;
     await until(async () => (await settings())?.enabled === true, "its connection is set");
+    await sleep(ANSWERED_MS);
     await stage.network.pullCable();
     await until(
       () => program.lines.some((line) => line.startsWith("lost")),

@@ -87,10 +87,15 @@ await describeWith(["namespaces"], "a watch that begins while nothing gets throu
     timeout: 120_000,
   }, async ({ expect }) => {
     const told = await after({ outageMs: 8000, beforeEndMs: 0, heals: false, forMs: 25_000 });
-    for (const { kind, deadAfterMs, nextAttemptMs, code } of told) {
+    for (const { kind, deadAfterMs, nextAttemptMs, code, state } of told) {
       console.log(
         `${kind}: ${deadAfterMs?.toFixed(0)} ms after the watch began, the kernel's next attempt after ${nextAttemptMs?.toFixed(0)} ms; ${code}`,
       );
+      if (kind === "blocked") {
+        // Nobody has seen this peer answer a probe. Those of the others answer one that is watched.
+        expect.soft({ state, deadAfterMs }).toEqual({ state: "suspect", deadAfterMs: null });
+        continue;
+      }
       const withinMs = Math.max(BUDGET_MS, NEXT_ATTEMPT_LATE * Number(nextAttemptMs)) + GRACE_MS;
       expect.soft(deadAfterMs ?? Number.POSITIVE_INFINITY, kind).toBeLessThanOrEqual(withinMs);
     }
