@@ -24,8 +24,8 @@ const WITHOUT_MS = longOrShort(60_000, 15_000);
  */
 const LEARNS_ALONE = /^redis-cli, idle/;
 const ALONE_MS = 30_000;
-/** From the last connection to the pull: every survey has seen all by then. */
-const SETTLE_MS = 4000;
+/** From the last connection to the pull: surveys have seen all peers answer two probes by then. */
+const SETTLE_MS = 7000;
 
 await describeWith(NEEDED, "programs that nobody changed", () => {
   let world: World;
