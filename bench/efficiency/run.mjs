@@ -4,9 +4,8 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { cpus, release } from "node:os";
 import { parseArgs } from "node:util";
 import * as core from "../../dist/core/index.js";
-import { rtoCapMs } from "../../dist/core/judge/backstop.js";
-import { planOnShortPath } from "../../dist/core/judge/short-path.js";
 import { FAULTS } from "../../dist/lab/faults.js";
+import { watchPlan } from "../../dist/lab/predicted.js";
 import { runLab } from "../../dist/lab/run-lab.js";
 import { simulateDetector } from "../../dist/testing/index.js";
 
@@ -20,11 +19,7 @@ const { values } = parseArgs({
 const [budgetMs, rounds] = [Number(values.budget), Number(values.rounds)];
 const outageMs = core.OUTAGE_SHARE * budgetMs;
 const loss = 0.01;
-const { idleMs } = planOnShortPath({
-  budgetMs,
-  falseAlarmsPerYear: core.DEFAULT_FALSE_ALARMS_PER_YEAR,
-  rtoMaxMs: rtoCapMs(budgetMs),
-});
+const { idleMs } = watchPlan(budgetMs);
 
 /**
  * The routine asks every `everyMs`; an outage may begin in front of the first question that stays

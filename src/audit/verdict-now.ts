@@ -1,7 +1,7 @@
 import { classify } from "../core/cause/classify.ts";
 import type { Cause, Diagnosis, LocalPath, State } from "../core/diagnosis.ts";
 import { connectingForMs } from "../core/forecast/linux.ts";
-import { Answers, ORDINARY_ANSWERS } from "../core/judge/answers.ts";
+import { Answers, doubtOf, ORDINARY_ANSWERS } from "../core/judge/answers.ts";
 import type { Flow } from "../core/judge/flow.ts";
 import { Liveness } from "../core/judge/liveness.ts";
 import { isPastHandshake, type TcpInfo } from "../core/tcp-info.ts";
@@ -137,9 +137,9 @@ function tell(
     processSilentForMs: null,
     pausedForMs: null,
     doubt:
-      state !== "alive" && judged.flow !== "in-flight" && !judged.attempts.areLocal
-        ? doubtAbout(info)
-        : null,
+      state === "alive"
+        ? null
+        : doubtOf(shownIn(info), { state, flow: judged.flow, attempts: judged.attempts }),
     hasRtoCap: frame.rtoMaxMs !== null,
   });
   return {
@@ -227,10 +227,10 @@ function evidenceOf(row: ConnectionRow): TcpInfo | null {
  * Whether a peer answers every probe nobody knows from one reading; it may show that the last one
  * from before was answered.
  */
-function doubtAbout(info: TcpInfo): string {
+function shownIn(info: TcpInfo): Answers {
   const answers = new Answers();
   answers.observe(0, info, false);
-  return answers.doubt;
+  return answers;
 }
 
 function seconds(ms: number): string {

@@ -4,13 +4,17 @@ import type { ConfirmedVerdict } from "../core/judge/confirmed-verdict.ts";
 import type { Instant } from "../core/time/instant.ts";
 import { NUDGE_IDLE_MS } from "../kernel/nudge.ts";
 import type { AppliedKeepalive } from "../kernel/options/applied-keepalive.ts";
-import { type ConnectionOptions, isSameOptions } from "../kernel/options/connection-options.ts";
+import {
+  type ConnectionOptions,
+  isSameOptions,
+  patientWith,
+} from "../kernel/options/connection-options.ts";
 import { isSameKeepalive } from "../kernel/options/keepalive.ts";
 import { errnoText } from "../kernel/port/errno-linux.ts";
 import { diagnoseGuarded } from "./diagnosis.ts";
 import type { GuardAction, GuardEvent } from "./event.ts";
 import type { Guarded } from "./guarded.ts";
-import { Hold, patientFor, patientWith } from "./hold.ts";
+import { Hold, patientFor } from "./hold.ts";
 import { GuardMemory } from "./memory.ts";
 import { type Standing, tighten } from "./rule.ts";
 import type { GuardWorld } from "./world.ts";

@@ -1,5 +1,6 @@
 import { classify } from "../core/cause/classify.ts";
 import type { Diagnosis, LocalPath, OtherConnections } from "../core/diagnosis.ts";
+import { doubtOf } from "../core/judge/answers.ts";
 import type { ConfirmedVerdict } from "../core/judge/confirmed-verdict.ts";
 import type { Instant } from "../core/time/instant.ts";
 import type { Guarded } from "./guarded.ts";
@@ -14,9 +15,6 @@ export function diagnoseGuarded(
 ): Diagnosis {
   const { liveness } = verdict;
   const { info, answers } = connection;
-  // Also where its rule ends it all the same.
-  const isUnproven =
-    liveness.flow !== "in-flight" && !liveness.attempts.areLocal && !answers.areOrdinary;
   const silentForMs = Math.max(0, now - liveness.heardAt);
   const finding = classify({
     state: liveness.state,
@@ -35,7 +33,8 @@ export function diagnoseGuarded(
     isQuestioned: connection.settings !== null,
     processSilentForMs: null,
     pausedForMs: null,
-    doubt: isUnproven ? answers.doubt : null,
+    // Of the connection, not of its verdict: a rule may have that believe all probes.
+    doubt: doubtOf(answers, liveness),
     hasRtoCap: connection.settings?.rtoMaxMs != null,
   });
   return {

@@ -1,9 +1,13 @@
-import { givesUpAfterMs, LOOSEST_COUNT } from "../core/judge/backstop.ts";
-import { type Flow, flowOf } from "../core/judge/flow.ts";
+import { givesUpAfterMs, LOOSEST_COUNT, MOST_ASKED } from "../core/judge/backstop.ts";
+import { flowOf } from "../core/judge/flow.ts";
 import { UNCAPPED_RTO_MS } from "../core/judge/retransmission-times.ts";
 import type { TcpInfo } from "../core/tcp-info.ts";
 import type { Instant } from "../core/time/instant.ts";
-import type { ConnectionOptions } from "../kernel/options/connection-options.ts";
+import {
+  type ConnectionOptions,
+  LARGEST_INTERVAL_MS,
+  LARGEST_TIMEOUT_MS,
+} from "../kernel/options/connection-options.ts";
 
 /** In a hold the kernel probes no more often than this... */
 const SHORTEST_INTERVAL_MS = 5000;
@@ -15,11 +19,6 @@ const KERNEL_PROBES = 50;
  */
 const SOONEST_ASK_MS = 5000;
 const ASK_SHARE = 1 / 6;
-/** With so many unanswered the rest is the kernel's, whose probes are fewer. */
-const MOST_ASKED = 100;
-/** What the kernel's options take. */
-const LONGEST_INTERVAL_MS = 32_767_000;
-const LONGEST_TIMEOUT_MS = 2_147_483_647;
 
 /**
  * One connection that is not ended while most peers are silent. The kernel counts each probe that
@@ -59,7 +58,7 @@ export function patientFor(
   isInFlight: boolean,
   retries2: number,
 ): ConnectionOptions {
-  const outlastMs = Math.min(LONGEST_TIMEOUT_MS, 2 * holdAtMostMs);
+  const outlastMs = Math.min(LARGEST_TIMEOUT_MS, 2 * holdAtMostMs);
   const intervalMs = Math.max(
     SHORTEST_INTERVAL_MS,
     1000 * Math.ceil(outlastMs / KERNEL_PROBES / 1000),
@@ -68,28 +67,10 @@ export function patientFor(
     keepalive: {
       ...before.keepalive,
       count: LOOSEST_COUNT,
-      intervalMs: Math.min(LONGEST_INTERVAL_MS, intervalMs),
+      intervalMs: Math.min(LARGEST_INTERVAL_MS, intervalMs),
     },
     userTimeoutMs:
       isInFlight && givesUpAfterMs(UNCAPPED_RTO_MS, retries2) < outlastMs ? outlastMs : 0,
     rtoMaxMs: before.rtoMaxMs === null ? null : UNCAPPED_RTO_MS,
-  };
-}
-
-/**
- * Options with which the kernel ends nothing for want of answers to our probes: the program's own
- * keepalive, and where it has none the loosest, which probes on demand only. Of a closed window the
- * cap on backoff goes back, which would have its probes used up soon.
- */
-export function patientWith(
-  own: ConnectionOptions,
-  before: ConnectionOptions,
-  flow: Flow,
-): ConnectionOptions {
-  const loosest = { ...before.keepalive, intervalMs: LONGEST_INTERVAL_MS, count: LOOSEST_COUNT };
-  return {
-    ...before,
-    keepalive: own.keepalive.enabled ? own.keepalive : loosest,
-    rtoMaxMs: flow === "blocked" ? own.rtoMaxMs : before.rtoMaxMs,
   };
 }

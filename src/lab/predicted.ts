@@ -1,7 +1,11 @@
 import { predict } from "../core/forecast/predict.ts";
 import type { DetectionTime, PredictSettings } from "../core/forecast/prediction.ts";
 import { rtoCapMs } from "../core/judge/backstop.ts";
-import { DEFAULT_FALSE_ALARMS_PER_YEAR, OUTAGE_SHARE } from "../core/judge/probe-plan.ts";
+import {
+  DEFAULT_FALSE_ALARMS_PER_YEAR,
+  OUTAGE_SHARE,
+  type ProbePlan,
+} from "../core/judge/probe-plan.ts";
 import { planOnShortPath } from "../core/judge/short-path.ts";
 import type { Fault } from "./faults.ts";
 import { keepaliveFor, type Mechanism } from "./mechanisms.ts";
@@ -41,16 +45,21 @@ export function predictedFor(
   return time ? { best: Math.round(time.bestMs), worst: Math.round(time.worstMs) } : "never";
 }
 
+/** Returns how `watch` with its default settings probes on a short path that loses nothing. */
+export function watchPlan(budgetMs: number): ProbePlan {
+  return planOnShortPath({
+    budgetMs,
+    falseAlarmsPerYear: DEFAULT_FALSE_ALARMS_PER_YEAR,
+    rtoMaxMs: rtoCapMs(budgetMs),
+  });
+}
+
 /**
  * Returns the time, in ms, within which `watch` finds a dead peer on a short path that loses
  * nothing: the budget, or longer where the proof does not fit into it.
  */
 export function watchWithinMs(budgetMs: number): number {
-  const plan = planOnShortPath({
-    budgetMs,
-    falseAlarmsPerYear: DEFAULT_FALSE_ALARMS_PER_YEAR,
-    rtoMaxMs: rtoCapMs(budgetMs),
-  });
+  const plan = watchPlan(budgetMs);
   // Where each wait but the closed window's fits, the end of the budget hurries that one.
   return Math.ceil(Math.max(budgetMs, plan.idleWithinMs, plan.inFlightWithinMs));
 }

@@ -1,9 +1,6 @@
 import { expect, it } from "vitest";
-import { rtoCapMs } from "../../src/core/judge/backstop.ts";
-import { DEFAULT_FALSE_ALARMS_PER_YEAR } from "../../src/core/judge/probe-plan.ts";
-import { planOnShortPath } from "../../src/core/judge/short-path.ts";
 import { FAULTS } from "../../src/lab/faults.ts";
-import { watchWithinMs } from "../../src/lab/predicted.ts";
+import { watchPlan, watchWithinMs } from "../../src/lab/predicted.ts";
 import { runLab } from "../../src/lab/run-lab.ts";
 import { describeWith } from "../setup/requires.ts";
 import { problemsOf } from "./problems.ts";
@@ -53,11 +50,7 @@ await describeWith(["namespaces", "nft", "conntrack"], "the cable is pulled, and
       );
       // A cut comes anywhere between two probes: half their distance sooner than the latest, in the
       // median. The faults' dozen of phases leaves that a seventh of the distance uncertain.
-      const { idleMs } = planOnShortPath({
-        budgetMs,
-        falseAlarmsPerYear: DEFAULT_FALSE_ALARMS_PER_YEAR,
-        rtoMaxMs: rtoCapMs(budgetMs),
-      });
+      const { idleMs } = watchPlan(budgetMs);
       expect(idle).toBeLessThanOrEqual(watchWithinMs(budgetMs) + (2.5 / 7 - 0.5) * idleMs);
     },
   );

@@ -1,6 +1,7 @@
+import type { State } from "../diagnosis.ts";
 import type { TcpInfo } from "../tcp-info.ts";
 import type { Instant } from "../time/instant.ts";
-import { HEARD_SLACK_MS } from "./flow.ts";
+import { type Flow, HEARD_SLACK_MS } from "./flow.ts";
 import { type PeerGroup, peerAnswers } from "./peer-groups.ts";
 
 /**
@@ -200,4 +201,22 @@ export function isAnswer({
     return false;
   if (lastDataReceivedMs <= lastAckReceivedMs + HEARD_SLACK_MS) return false;
   return lastDataSentMs > lastAckReceivedMs + rttMs + LATEST_ACK_MS;
+}
+
+/** What a judge came to, as far as it may rest on probes. */
+interface Probed {
+  readonly state: State;
+  readonly flow: Flow;
+  readonly attempts: { readonly areLocal: boolean };
+}
+
+/** A silence rests on probes that the peer, as far as was seen, need not have answered. */
+export function isDoubtful(answers: Answers, { state, flow, attempts }: Probed): boolean {
+  if (state === "alive" || flow === "in-flight" || attempts.areLocal) return false;
+  return !answers.areOrdinary;
+}
+
+/** The words of it; `null`: the silence is to be believed. */
+export function doubtOf(answers: Answers, judged: Probed): string | null {
+  return isDoubtful(answers, judged) ? answers.doubt : null;
 }

@@ -11,6 +11,8 @@ import { baseRtoMs, SMALLEST_RTO_MS, UNCAPPED_RTO_MS } from "./retransmission-ti
 const BACKSTOP_BUDGETS = 3;
 /** MAX_TCP_KEEPCNT: so loose that asking can hardly end a connection. */
 export const LOOSEST_COUNT = 127;
+/** With so many unanswered nobody asks on: the rest of the count is for the kernel's own probes. */
+export const MOST_ASKED = 100;
 /**
  * A path that loses a third of all round trips needs some twenty before silence is proof, and the
  * kernel must not come first.

@@ -1,9 +1,10 @@
 import type { State } from "../diagnosis.ts";
 import type { TcpInfo } from "../tcp-info.ts";
 import type { Instant } from "../time/instant.ts";
-import { Answers, ORDINARY_ANSWERS } from "./answers.ts";
+import { Answers, doubtOf, isDoubtful, ORDINARY_ANSWERS } from "./answers.ts";
 import { AttemptCounter } from "./attempt-counter.ts";
 import type { Attempts } from "./attempts.ts";
+import { MOST_ASKED } from "./backstop.ts";
 import { DuplicateWatch } from "./duplicate-watch.ts";
 import { type Flow, flowOf, HEARD_SLACK_MS, heardAgeMs } from "./flow.ts";
 import type { LivenessOptions } from "./liveness-options.ts";
@@ -24,8 +25,6 @@ import { Progress } from "./progress.ts";
 import { isLastWord, isMissed, isProven, isProvenAtDeadline, type Silence } from "./proof.ts";
 import { RetransmitLoss } from "./retransmit-loss.ts";
 
-/** With so many unanswered nobody is asked on: the kernel counts to 127. */
-const MOST_ASKED = 100;
 /**
  * Keepalive timers up to 2 s are this late at most (HZ=250 and 1000), with room for the re-arming
  * step; see probe-plan.ts.
@@ -62,8 +61,7 @@ export class Liveness {
   readonly #falseAlarmsPerYear: number;
   readonly #outageMs: number;
   readonly #counter: AttemptCounter;
-  /** How the peer is asked, and within what time a dead one is found, as things stand. */
-  plan: ProbePlan;
+  #plan: ProbePlan;
   readonly timing: PathTiming;
   readonly #progress: Progress;
   readonly #duplicates: DuplicateWatch = new DuplicateWatch();
@@ -90,12 +88,17 @@ export class Liveness {
     );
     this.heardAt = now;
     this.#progress = new Progress(now, options.repeatedBefore);
-    this.plan = this.#replan();
+    this.#plan = this.#replan();
   }
 
   /** Since when what is in flight goes without progress. */
   get progressAt(): Instant {
     return this.#progress.at;
+  }
+
+  /** How the peer is asked, and within what time a dead one is found, as things stand. */
+  get plan(): ProbePlan {
+    return this.#plan;
   }
 
   get attempts(): Attempts {
@@ -114,7 +117,7 @@ export class Liveness {
     this.isProbeMissing = false;
     this.timing.learn(info);
     this.loss.met(info.rttMs);
-    if (this.#progress.isNew) this.plan = this.#replan(); // the first reading tells of the path
+    if (this.#progress.isNew) this.#plan = this.#replan(); // the first reading tells of the path
     const flow = flowOf(info);
     const takesOff = flow === "in-flight" && this.flow !== "in-flight";
     const heard = this.#hear(now, info);
@@ -156,7 +159,7 @@ export class Liveness {
   /** What happened: the cap on backoff was set to this, `null`: taken off. */
   capped(rtoMaxMs: number | null): void {
     this.timing.rtoMaxMs = rtoMaxMs;
-    this.plan = this.#replan();
+    this.#plan = this.#replan();
   }
 
   /** How many unanswered attempts prove death now. */
@@ -165,7 +168,7 @@ export class Liveness {
       this.loss,
       this.attempts.areLocal ? "local" : this.flow,
       this.#falseAlarmsPerYear,
-      this.plan.idleMs,
+      this.#plan.idleMs,
     );
   }
 
@@ -173,7 +176,7 @@ export class Liveness {
    * Silence after which the kernel's standing keepalive should probe: what TCP_KEEPIDLE is to be.
    */
   get idleMs(): number {
-    return this.answers.idleMs(this.plan.idleMs);
+    return this.answers.idleMs(this.#plan.idleMs);
   }
 
   /**
@@ -184,18 +187,14 @@ export class Liveness {
     return Math.ceil(this.idleMs + STANDING_PROBE_LATENESS_MS + this.timing.answerWindowMs);
   }
 
-  /**
-   * Why what stays unanswered proves little or nothing, in words: the peer never showed that it
-   * answers probes so often.
-   */
+  /** In words, why what stays unanswered proves little or nothing; `null`: it proves. */
   get doubt(): string | null {
-    const isProbed = this.state !== "alive" && this.flow !== "in-flight" && !this.attempts.areLocal;
-    return isProbed && !this.answers.areOrdinary ? this.answers.doubt : null;
+    return doubtOf(this.answers, this);
   }
 
-  /** Then it proves nothing. */
+  /** It proves nothing: the peer never showed that it answers probes so often. */
   get isUnproven(): boolean {
-    return this.doubt !== null && !this.answers.areBelieved;
+    return isDoubtful(this.answers, this) && !this.answers.areBelieved;
   }
 
   /**
@@ -260,7 +259,7 @@ export class Liveness {
     this.#nextNudgeAt = Number.NEGATIVE_INFINITY;
     this.state = "alive";
     this.isOverdue = false;
-    this.plan = this.#replan();
+    this.#plan = this.#replan();
   }
 
   #replan(): ProbePlan {
@@ -310,7 +309,7 @@ export class Liveness {
   }
 
   #judge(now: Instant, info: TcpInfo): void {
-    if ((this.#counter.failing?.outlasting ?? 0) >= this.plan.outlastingNeeded)
+    if ((this.#counter.failing?.outlasting ?? 0) >= this.#plan.outlastingNeeded)
       this.#counter.blamedHost();
     const { attempts, timing } = this;
     const isOver = now >= this.#deadline();
@@ -334,7 +333,7 @@ export class Liveness {
     const { attempts, timing, loss, flow, progressAt } = this;
     const isAnswerDue = attempts.count > 0 && now - attempts.lastAtLatest >= timing.answerWindowMs;
     const deadline = this.#deadline();
-    const needs = { plan: this.plan, needed: this.attemptsNeeded, outageMs: this.#outageMs };
+    const needs = { plan: this.#plan, needed: this.attemptsNeeded, outageMs: this.#outageMs };
     return {
       ...needs,
       now,
@@ -368,7 +367,7 @@ export class Liveness {
     if (this.isUnproven && this.isOverdue)
       return now + Math.max(PROBE_SPACING_MS, this.answers.askAgainAfterMs(now - this.heardAt));
     const firstAt = this.attempts.count === 0 ? now : this.attempts.firstAt;
-    const { attemptsNeeded, outlastingNeeded } = this.plan;
+    const { attemptsNeeded, outlastingNeeded } = this.#plan;
     // Later ones could not be judged in time
     const lastBy = this.#deadline() - this.timing.answerWindowMs;
     return nextProbeAt(now, {

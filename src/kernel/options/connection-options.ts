@@ -44,8 +44,9 @@ export function readOptions(fd: number, wanted: OptionsWanted = "all"): Connecti
 /** With fewer probes left than this a keepalive can no more tell an outage from a death. */
 const FEWEST_LEFT = 3;
 const LONGEST_JIFFY_MS = 10;
-const LARGEST_INTERVAL_MS = 32_767_000;
-const LARGEST_TIMEOUT_MS = 2_147_483_647;
+/** The most that the kernel's options take. */
+export const LARGEST_INTERVAL_MS = 32_767_000;
+export const LARGEST_TIMEOUT_MS = 2_147_483_647;
 
 /**
  * What of `wanted` a connection that has `before` can be given now without being ended by it. The
@@ -183,4 +184,22 @@ export function applyTimeoutInFlight(fd: number, userTimeoutMs: number): void {
   const usedMs =
     typeof info === "number" ? 0 : unansweredForMs({ userTimeoutMs }, flowOf(info), info);
   applyUserTimeout(fd, Math.min(LARGEST_TIMEOUT_MS, Math.ceil(userTimeoutMs + usedMs)));
+}
+
+/**
+ * Options with which the kernel ends nothing for want of answers to our probes: the program's own
+ * keepalive, and where it has none the loosest, which probes on demand only. Of a closed window the
+ * cap on backoff goes back, which would have its probes used up soon.
+ */
+export function patientWith(
+  own: ConnectionOptions,
+  before: ConnectionOptions,
+  flow: Flow,
+): ConnectionOptions {
+  const loosest = { ...before.keepalive, intervalMs: LARGEST_INTERVAL_MS, count: LOOSEST_COUNT };
+  return {
+    ...before,
+    keepalive: own.keepalive.enabled ? own.keepalive : loosest,
+    rtoMaxMs: flow === "blocked" ? own.rtoMaxMs : before.rtoMaxMs,
+  };
 }

@@ -16,6 +16,7 @@ import {
   applyOptions,
   applyTimeoutInFlight,
   type ConnectionOptions,
+  patientWith,
   readOptions,
 } from "../../kernel/options/connection-options.ts";
 import { applyKeepalive, isSameKeepalive } from "../../kernel/options/keepalive.ts";
@@ -40,8 +41,6 @@ const REPORT =
  * hour.
  */
 const REPORT_INTERVAL_MS = 30_000;
-/** The most that TCP_KEEPINTVL takes: nine hours. */
-const LONGEST_INTERVAL_MS = 32_767_000;
 
 /** The cap on backoff is set anew when it should differ by this factor. */
 const CAP_CHANGE = 1.2;
@@ -156,19 +155,9 @@ export class Standing {
    */
   yield(fd: number, flow: Flow): Standing {
     if (this.yieldedIn === flow) return this;
-    const { keepalive: own, rtoMaxMs } = this.saved;
     const before = readOptions(fd);
-    const patient = {
-      ...this.keepalive,
-      enabled: true,
-      intervalMs: LONGEST_INTERVAL_MS,
-      count: LOOSEST_COUNT,
-    };
-    const wanted = {
-      ...before,
-      keepalive: own.enabled ? own : patient,
-      rtoMaxMs: flow === "blocked" ? rtoMaxMs : before.rtoMaxMs,
-    };
+    const ours = { ...before, keepalive: { ...this.keepalive, enabled: true } };
+    const wanted = patientWith(this.saved, ours, flow);
     const { keepalive } = applyOptions(fd, before, wanted);
     return sharedStanding(new Standing({ ...this, yieldedIn: flow })).#withKeepalive(keepalive);
   }
