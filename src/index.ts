@@ -34,8 +34,8 @@ export { readTcpInfo } from "./kernel/tcp-info/tcp-info.ts";
 export type { Applied } from "./watch/applied.ts";
 export { diagnose } from "./watch/diagnose.ts";
 export type { Heartbeat, WatchDetector, WatchOptions } from "./watch/options.ts";
-export type { WatchedConnection } from "./watch/sink.ts";
 export type { StateMessage } from "./watch/state-channel.ts";
+export type { WatchedConnection } from "./watch/subscribers.ts";
 export { watch } from "./watch/watch.ts";
 export {
   ServerWatch,

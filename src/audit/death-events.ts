@@ -1,4 +1,4 @@
-import { classifyEnding } from "../core/cause/classify-ending.ts";
+import { CALM, diagnoseEnding, UNKNOWN_SURROUNDINGS } from "../core/cause/diagnose.ts";
 import type { Diagnosis } from "../core/diagnosis.ts";
 import { HalfOpenError } from "../core/errors.ts";
 import { SockDiagEvents } from "../kernel/netlink/sock-diag-events.ts";
@@ -72,33 +72,18 @@ function postMortem(row: ConnectionRow, wallClock: number): Diagnosis | null {
   // No answer to its SYN ever came: connect() says so itself
   if (info.segmentsIn === 0) return null;
   if (row.probes < GAVE_UP && row.retransmits < GAVE_UP) return null;
-  const unansweredAttempts = Math.max(row.probes, row.retransmits);
-  const { state, ...finding } = classifyEnding({
-    errorCode: "ETIMEDOUT",
-    hasPeerEnded: false,
-    info,
-    unansweredAttempts,
-    localPath: null,
-    pausedForMs: null,
-  });
-  const silentForMs = row.heardAgeMs;
-  return {
-    state,
-    ...finding,
-    overdue: false,
-    silentForMs,
-    since: silentForMs === null ? null : wallClock - silentForMs,
-    // The error that its program got is not told.
-    evidence: {
-      tcpInfo: info,
-      errorCode: null,
-      localPath: null,
-      unansweredAttempts,
-      lossRatio: 0,
-      others: null,
+  const diagnosis = diagnoseEnding(
+    { errorCode: "ETIMEDOUT", hasPeerEnded: false },
+    { ...CALM, unanswered: Math.max(row.probes, row.retransmits) },
+    {
+      ...UNKNOWN_SURROUNDINGS,
+      local: row.local,
+      remote: row.remote,
+      info,
+      silentForMs: row.heardAgeMs,
+      wallClock,
     },
-    local: row.local,
-    remote: row.remote,
-    label: null,
-  };
+  );
+  // The error that its program got is not told.
+  return { ...diagnosis, evidence: { ...diagnosis.evidence, errorCode: null } };
 }

@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { CALM, type Judged } from "../core/cause/diagnose.ts";
 import { HalfOpenError } from "../core/errors.ts";
 import { ORDINARY_ANSWERS } from "../core/judge/answers.ts";
 import { LOOSEST_COUNT } from "../core/judge/backstop.ts";
-import { flowOf, heardAgeMs } from "../core/judge/flow.ts";
 import { Liveness } from "../core/judge/liveness.ts";
+import { flowOf, heardAgeMs } from "../core/judge/reading.ts";
 import type { TcpInfo } from "../core/tcp-info.ts";
 import type { Instant } from "../core/time/instant.ts";
 import { NUDGE_IDLE_MS, nudgeDescriptor } from "../kernel/nudge.ts";
@@ -26,9 +27,9 @@ export interface NudgeTarget {
   readonly key: number;
 }
 
-/** What came of asking. */
+/** What came of the probes. */
 export interface Nudged {
-  readonly liveness: Liveness;
+  readonly judged: Judged;
   readonly info: TcpInfo;
   /**
    * From the first probe to the answer; `null` without one. To the few ms at which it is looked
@@ -48,6 +49,7 @@ interface Asked {
   readonly process: ForeignProcess;
   readonly saved: ConnectionOptions;
   readonly liveness: Liveness;
+  judged: Judged;
   readonly startedAt: Instant;
   info: TcpInfo;
   answeredAt: Instant | null;
@@ -123,7 +125,16 @@ export class NudgeRound {
         now,
       );
       liveness.nudged(now);
-      return { target, process, saved, liveness, startedAt: now, info, answeredAt: null };
+      return {
+        target,
+        process,
+        saved,
+        liveness,
+        judged: CALM,
+        startedAt: now,
+        info,
+        answeredAt: null,
+      };
     });
     if (asked) this.#open.set(target.key, asked);
   }
@@ -137,14 +148,15 @@ export class NudgeRound {
       return;
     }
     asked.info = info;
-    liveness.observe(now, info);
+    const judgement = liveness.observe(now, info);
+    asked.judged = judgement;
     const heardAt = now - (heardAgeMs(info) ?? Number.POSITIVE_INFINITY);
     if (heardAt > startedAt) asked.answeredAt = heardAt;
-    if (asked.answeredAt !== null || liveness.state === "dead" || flowOf(info) !== "idle") {
+    if (asked.answeredAt !== null || judgement.state === "dead" || judgement.flow !== "idle") {
       this.#finish(asked);
       return;
     }
-    if (!liveness.wantsNudge) return;
+    if (!judgement.wants.nudge) return;
     reach(asked.process, asked.target, (fd) => {
       nudgeDescriptor(fd);
       return fd;
@@ -153,7 +165,7 @@ export class NudgeRound {
   }
 
   #finish(asked: Asked): void {
-    const { liveness, info, answeredAt, startedAt } = asked;
+    const { judged, info, answeredAt, startedAt } = asked;
     this.#open.delete(asked.target.key);
     const isThere = reach(asked.process, asked.target, (fd) => {
       applyOptions(fd, readOptions(fd), asked.saved);
@@ -161,7 +173,7 @@ export class NudgeRound {
     });
     if (isThere === null) return;
     this.#done.set(asked.target.key, {
-      liveness,
+      judged,
       info,
       answeredAfterMs: answeredAt === null ? null : Math.max(0, answeredAt - startedAt),
     });

@@ -1,8 +1,7 @@
-import { classify } from "../core/cause/classify.ts";
+import { CALM, diagnose, type Judged, UNKNOWN_SURROUNDINGS } from "../core/cause/diagnose.ts";
 import type { Cause, Diagnosis, LocalPath, State } from "../core/diagnosis.ts";
 import { connectingForMs } from "../core/forecast/linux.ts";
 import { Answers, doubtOf, ORDINARY_ANSWERS } from "../core/judge/answers.ts";
-import type { Flow } from "../core/judge/flow.ts";
 import { Liveness } from "../core/judge/liveness.ts";
 import { isPastHandshake, type TcpInfo } from "../core/tcp-info.ts";
 import type { ConnectionRow } from "../survey/connection-row.ts";
@@ -46,21 +45,10 @@ export interface VerdictFrame {
 export function verdictNow(row: ConnectionRow, frame: VerdictFrame): Diagnosis | null {
   if (!row.hasInfo || row.state === "LISTEN") return null;
   if (!isPastHandshake(row.state)) return connecting(row, frame);
-  if (!frame.nudged && isInOrder(row)) return tell(row, ORDINARY, NOT_JUDGED, "alive", frame);
+  if (!frame.nudged && isInOrder(row)) return diagnosed(row, ORDINARY, CALM, frame);
   const info = evidenceOf(row);
   if (!info) return null;
-  const silentForMs = row.heardAgeMs ?? 0;
-  if (frame.nudged)
-    return tell(row, info, frame.nudged.liveness, frame.nudged.liveness.state, frame);
-  const liveness = judged(row, info, silentForMs, frame);
-  const isFlimsy = liveness.flow === "idle" && !frame.isKeepaliveRead;
-  return tell(
-    row,
-    info,
-    liveness,
-    liveness.state === "dead" && isFlimsy ? "suspect" : liveness.state,
-    frame,
-  );
+  return diagnosed(row, info, frame.nudged?.judged ?? judgedNow(row, info, frame), frame);
 }
 
 /** What {@link verdictNow} says of a connection in order, without its words. */
@@ -82,25 +70,11 @@ export function isInOrder(row: ConnectionRow): boolean {
 const HEALTHY = { state: "alive", cause: "healthy" } as const;
 const QUIET = { state: "alive", cause: "quiet" } as const;
 const ORDINARY: TcpInfo = { state: "ESTABLISHED" };
-const NOT_JUDGED = {
-  flow: "idle",
-  attempts: { count: 0, areLocal: false },
-  isHeardWithoutProgress: false,
-  isRushed: false,
-} as const;
-
-/** What a diagnosis takes from a judgement. */
-interface Judged {
-  readonly flow: Flow;
-  readonly attempts: { readonly count: number; readonly areLocal: boolean };
-  readonly isHeardWithoutProgress: boolean;
-  readonly isRushed: boolean;
-}
-
 /** A first SYN may be on its way; one that had to be repeated was not answered in time. */
 function connecting(row: ConnectionRow, frame: VerdictFrame): Diagnosis {
   const info = row.tcpInfo ?? ORDINARY;
-  const found = tell(row, info, NOT_JUDGED, row.retransmits > 0 ? "suspect" : "alive", frame);
+  const state = row.retransmits > 0 ? "suspect" : "alive";
+  const found = diagnosed(row, info, { ...CALM, state }, frame);
   const system = { ...frame.system, rtoMaxMs: frame.rtoMaxMs ?? frame.system.rtoMaxMs };
   const forMs = connectingForMs(row.retransmits, row.timerExpiresMs, system);
   const why = [...found.why, `the first SYN left ${seconds(forMs)} ago`];
@@ -109,84 +83,66 @@ function connecting(row: ConnectionRow, frame: VerdictFrame): Diagnosis {
   return { ...found, why };
 }
 
-function tell(
+function diagnosed(
   row: ConnectionRow,
   info: TcpInfo,
   judged: Judged,
-  state: State,
   frame: VerdictFrame,
 ): Diagnosis {
-  const silentForMs = row.heardAgeMs;
-  const answeredAfterMs = frame.nudged?.answeredAfterMs ?? null;
-  const localPath = state === "alive" ? null : frame.examinePath(row);
-  const finding = classify({
-    state,
-    flow: judged.flow,
-    info,
-    localPath,
-    others: null,
-    silentForMs,
-    unansweredAttempts: judged.attempts.count,
-    areAttemptsLocal: judged.attempts.areLocal,
-    lossRatio: 0,
-    isLossy: false,
-    refuted: null,
-    isHeardWithoutProgress: judged.isHeardWithoutProgress,
-    isRushed: judged.isRushed,
-    isQuestioned: frame.keepalive.enabled || frame.nudged !== null,
-    processSilentForMs: null,
-    pausedForMs: null,
-    doubt:
-      state === "alive"
-        ? null
-        : doubtOf(shownIn(info), { state, flow: judged.flow, attempts: judged.attempts }),
-    hasRtoCap: frame.rtoMaxMs !== null,
-  });
-  return {
-    state,
-    ...finding,
-    overdue: false,
-    why:
-      answeredAfterMs === null
-        ? finding.why
-        : [...finding.why, `answered a keepalive probe after ${Math.ceil(answeredAfterMs)} ms`],
-    unknown: frame.unknown === null ? finding.unknown : [...finding.unknown, frame.unknown],
-    silentForMs,
-    since: silentForMs === null ? null : frame.wallClock - silentForMs,
-    evidence: {
-      // For connections in order it would only repeat the columns, 100,000 times.
-      tcpInfo: finding.cause === "healthy" || finding.cause === "quiet" ? null : info,
-      errorCode: null,
-      localPath,
-      unansweredAttempts: judged.attempts.count,
-      lossRatio: 0,
-      others: null,
+  const { nudged, keepalive, wallClock, process, unknown } = frame;
+  const isAlive = judged.state === "alive";
+  const found = diagnose(
+    { ...judged, doubt: isAlive ? null : doubtOf(shownIn(info), judged) },
+    {
+      ...UNKNOWN_SURROUNDINGS,
+      local: row.local,
+      remote: row.remote,
+      label: process,
+      info,
+      silentForMs: row.heardAgeMs,
+      wallClock,
+      localPath: isAlive ? null : frame.examinePath(row),
+      isQuestioned: keepalive.enabled || nudged !== null,
+      hasRtoCap: frame.rtoMaxMs !== null,
     },
-    local: row.local,
-    remote: row.remote,
-    label: frame.process,
+  );
+
+  const answeredAfterMs = nudged?.answeredAfterMs ?? null;
+  const answered =
+    answeredAfterMs === null
+      ? []
+      : [`answered a keepalive probe after ${Math.ceil(answeredAfterMs)} ms`];
+  // For connections in order the reading would only repeat the columns, 100,000 times.
+  const isOrdinary = found.cause === "healthy" || found.cause === "quiet";
+  return {
+    ...found,
+    why: [...found.why, ...answered],
+    unknown: unknown === null ? found.unknown : [...found.unknown, unknown],
+    evidence: isOrdinary ? { ...found.evidence, tcpInfo: null } : found.evidence,
   };
 }
 
-function judged(
-  row: ConnectionRow,
-  info: TcpInfo,
-  silentForMs: number,
-  frame: VerdictFrame,
-): Liveness {
-  const frameOptions = {
-    budgetMs: frame.detectWithinMs,
-    rtoMaxMs: frame.rtoMaxMs,
-    mustOutlastOutages: false,
-  };
-  // One reading knows no span
-  const options = { ...frameOptions, found: 0, answers: ORDINARY_ANSWERS };
+/** Judges one reading, which knows no span: a verdict by it needs no outage outlasted. */
+function judgedNow(row: ConnectionRow, info: TcpInfo, frame: VerdictFrame): Judged {
+  if (!isQuestionOpen(row)) return CALM;
+  const silentForMs = row.heardAgeMs ?? 0;
   const isProbed = row.timer === "keepalive" && row.probes > 0;
   const heardMs = isProbed ? probedForMs(row.probes, silentForMs, frame) : silentForMs;
-  const liveness = new Liveness(options, -heardMs);
-  if (isQuestionOpen(row))
-    liveness.observe(0, { ...info, lastAckReceivedMs: heardMs, lastDataReceivedMs: heardMs });
-  return liveness;
+  const liveness = new Liveness(
+    {
+      budgetMs: frame.detectWithinMs,
+      rtoMaxMs: frame.rtoMaxMs,
+      mustOutlastOutages: false,
+      found: 0,
+      answers: ORDINARY_ANSWERS,
+    },
+    -heardMs,
+  );
+  const ages = { lastAckReceivedMs: heardMs, lastDataReceivedMs: heardMs };
+  const judgement = liveness.observe(0, { ...info, ...ages });
+  const isFlimsy = judgement.flow === "idle" && !frame.isKeepaliveRead;
+  const state = judgement.state === "dead" && isFlimsy ? "suspect" : judgement.state;
+  return { ...judgement, state, isOverdue: false, refuted: null };
 }
 
 /**

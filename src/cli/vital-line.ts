@@ -1,5 +1,5 @@
 import type { Diagnosis } from "../core/diagnosis.ts";
-import type { WatchEvent } from "../watch/sink.ts";
+import type { WatchEvent } from "../watch/subscribers.ts";
 import { paint } from "./colour.ts";
 import { formatDuration } from "./duration.ts";
 

@@ -3,7 +3,7 @@ import { parseArgs } from "node:util";
 import type { Diagnosis } from "../core/diagnosis.ts";
 import { LARGEST_BUDGET_MS, SMALLEST_BUDGET_MS } from "../core/judge/probe-plan.ts";
 import { printable } from "../core/printable.ts";
-import { NEWS } from "../watch/sink.ts";
+import { NEWS } from "../watch/subscribers.ts";
 import { watch as watchSocket } from "../watch/watch.ts";
 import type { Watcher } from "../watch/watcher.ts";
 import { type Command, type ExitCode, UsageError } from "./command.ts";

@@ -71,7 +71,6 @@ export type {
   SystemSettings,
 } from "./forecast/prediction.ts";
 export type { KeepaliveTimers, Plan, PlatformPlan, Requirement } from "./forecast/requirement.ts";
-export { type Flow, flowOf } from "./judge/flow.ts";
 export { Liveness } from "./judge/liveness.ts";
 export type { LivenessOptions } from "./judge/liveness-options.ts";
 export { type Lesson, LossBelief } from "./judge/loss-belief.ts";
@@ -87,6 +86,7 @@ export {
   SMALLEST_BUDGET_MS,
 } from "./judge/probe-plan.ts";
 export { ProcessProof } from "./judge/process-proof.ts";
+export { type Flow, flowOf } from "./judge/reading.ts";
 export type { TcpInfo, TcpState } from "./tcp-info.ts";
 export type { Instant } from "./time/instant.ts";
 export { LocalHealth } from "./time/local-health.ts";

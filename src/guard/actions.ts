@@ -1,6 +1,6 @@
 import type { Diagnosis, OtherConnections } from "../core/diagnosis.ts";
 import { standInTimeoutMs } from "../core/judge/backstop.ts";
-import type { ConfirmedVerdict } from "../core/judge/confirmed-verdict.ts";
+import type { Judgement } from "../core/judge/judgement.ts";
 import type { Instant } from "../core/time/instant.ts";
 import { NUDGE_IDLE_MS } from "../kernel/nudge.ts";
 import type { AppliedKeepalive } from "../kernel/options/applied-keepalive.ts";
@@ -160,13 +160,13 @@ export class GuardActions {
    * The budget is over, and silence proves nothing: nothing is ended, and the kernel must not do it
    * for want of answers to our probes.
    */
-  spare(connection: Guarded, verdict: ConfirmedVerdict, now: Instant): void {
+  spare(connection: Guarded, judgement: Judgement, now: Instant): void {
     const own = this.#memory.of(connection.key);
     // What the program's own keepalive probes is not asked beside it
     const topic = own?.keepalive.enabled === false ? "unproven" : "hold";
     if (connection.said.has(topic)) return;
     if (this.#apply && own) {
-      this.#bring(connection, (before) => patientWith(own, before, verdict.liveness.flow));
+      this.#bring(connection, (before) => patientWith(own, before, judgement.flow));
       connection.isDeviating = true;
     }
     const reason = `${connection.by.rule.name} ends nobody whose peer was never seen to answer keepalive probes so often`;
@@ -176,7 +176,7 @@ export class GuardActions {
       "hold",
       reason,
       null,
-      this.#diagnose(connection, verdict, now, null),
+      this.#diagnose(connection, judgement, now, null),
     );
   }
 
@@ -195,13 +195,13 @@ export class GuardActions {
   /** The brake holds: nothing is ended, and the kernel must not do it either. */
   hold(
     connection: Guarded,
-    verdict: ConfirmedVerdict,
+    judgement: Judgement,
     now: Instant,
     others: OtherConnections | null,
     peers: string,
   ): void {
     if (connection.hold === null && this.#apply && connection.settings !== null) {
-      const isInFlight = verdict.liveness.flow === "in-flight";
+      const isInFlight = judgement.flow === "in-flight";
       const retries2 = this.#world.retries2(connection.namespaceIndex);
       this.#bring(connection, (before) =>
         patientFor(this.#holdAtMostMs, before, isInFlight, retries2),
@@ -218,7 +218,7 @@ export class GuardActions {
       "hold",
       reason,
       null,
-      this.#diagnose(connection, verdict, now, others),
+      this.#diagnose(connection, judgement, now, others),
     );
   }
 
@@ -241,12 +241,12 @@ export class GuardActions {
    */
   end(
     connection: Guarded,
-    verdict: ConfirmedVerdict,
+    judgement: Judgement,
     now: Instant,
     others: OtherConnections | null,
   ): number {
     const { rule } = connection.by;
-    const diagnosis = (): Diagnosis => this.#diagnose(connection, verdict, now, others);
+    const diagnosis = (): Diagnosis => this.#diagnose(connection, judgement, now, others);
     if (!connection.isEndable || !rule.endsDead) {
       const reason = rule.endsDead
         ? `a connection in ${connection.state} is never ended`
@@ -255,7 +255,7 @@ export class GuardActions {
         this.#once(connection, "hold", "hold", reason, null, diagnosis());
       return EAGAIN;
     }
-    const reason = `${rule.name}: no sign of life for ${Math.round(now - verdict.liveness.heardAt)} ms, two verdicts agree`;
+    const reason = `${rule.name}: no sign of life for ${Math.round(now - judgement.heardAt)} ms, two verdicts agree`;
     if (!this.#apply) {
       if (!connection.said.has("would-destroy"))
         this.#once(connection, "would-destroy", "would-destroy", reason, null, diagnosis());
@@ -344,11 +344,11 @@ export class GuardActions {
 
   #diagnose(
     connection: Guarded,
-    verdict: ConfirmedVerdict,
+    judgement: Judgement,
     now: Instant,
     others: OtherConnections | null,
   ): Diagnosis {
-    return diagnoseGuarded(connection, verdict, now, this.#world.examinePath(connection), others);
+    return diagnoseGuarded(connection, judgement, now, this.#world.examinePath(connection), others);
   }
 
   #once(

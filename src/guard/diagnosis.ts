@@ -1,58 +1,35 @@
-import { classify } from "../core/cause/classify.ts";
+import { diagnose, UNKNOWN_SURROUNDINGS } from "../core/cause/diagnose.ts";
 import type { Diagnosis, LocalPath, OtherConnections } from "../core/diagnosis.ts";
 import { doubtOf } from "../core/judge/answers.ts";
-import type { ConfirmedVerdict } from "../core/judge/confirmed-verdict.ts";
+import type { Judgement } from "../core/judge/judgement.ts";
 import type { Instant } from "../core/time/instant.ts";
 import type { Guarded } from "./guarded.ts";
 
-/** The evidence behind a verdict of the guard, in the form that a watch gives. */
+/** Returns the evidence behind a judgement of the guard, in the form that a watch gives. */
 export function diagnoseGuarded(
-  connection: Guarded,
-  verdict: ConfirmedVerdict,
+  { info, answers, settings, local, remote, process }: Guarded,
+  judgement: Judgement,
   now: Instant,
   localPath: LocalPath | null,
   others: OtherConnections | null,
 ): Diagnosis {
-  const { liveness } = verdict;
-  const { info, answers } = connection;
-  const silentForMs = Math.max(0, now - liveness.heardAt);
-  const finding = classify({
-    state: liveness.state,
-    flow: liveness.flow,
-    info,
-    localPath,
-    others,
-    silentForMs,
-    unansweredAttempts: liveness.attempts.count,
-    areAttemptsLocal: liveness.attempts.areLocal,
-    lossRatio: verdict.liveness.loss.ratio,
-    isLossy: liveness.loss.isNotable,
-    refuted: liveness.lastSuspicion,
-    isHeardWithoutProgress: liveness.isHeardWithoutProgress,
-    isRushed: liveness.isRushed,
-    isQuestioned: connection.settings !== null,
-    processSilentForMs: null,
-    pausedForMs: null,
-    // Of the connection, not of its verdict: a rule may have that believe all probes.
-    doubt: doubtOf(answers, liveness),
-    hasRtoCap: connection.settings?.rtoMaxMs != null,
-  });
-  return {
-    state: liveness.state,
-    ...finding,
-    overdue: verdict.isOverdue,
-    silentForMs: Math.round(silentForMs),
-    since: Math.round(Date.now() - silentForMs),
-    evidence: {
-      tcpInfo: info,
-      errorCode: null,
+  // The doubt is the connection's: a rule may have the judge believe all probes.
+  const doubt = doubtOf(answers, judgement);
+  return diagnose(
+    { ...judgement, doubt },
+    {
+      ...UNKNOWN_SURROUNDINGS,
+      local,
+      remote,
+      label: process,
+      info,
+      silentForMs: Math.round(Math.max(0, now - judgement.heardAt)),
+      wallClock: Date.now(),
+      loss: judgement.loss,
       localPath,
-      unansweredAttempts: liveness.attempts.count,
-      lossRatio: verdict.liveness.loss.ratio,
       others,
+      isQuestioned: settings !== null,
+      hasRtoCap: settings?.rtoMaxMs != null,
     },
-    local: connection.local,
-    remote: connection.remote,
-    label: connection.process,
-  };
+  );
 }

@@ -1,8 +1,8 @@
 import { Answers, ORDINARY_ANSWERS, ORDINARY_GAP_MS } from "../core/judge/answers.ts";
 import type { ConfirmedVerdict } from "../core/judge/confirmed-verdict.ts";
-import { heardAgeMs } from "../core/judge/flow.ts";
 import { heardInGroup, markSilent, type PeerGroup } from "../core/judge/peer-groups.ts";
 import { OUTAGE_SHARE } from "../core/judge/probe-plan.ts";
+import { heardAgeMs } from "../core/judge/reading.ts";
 import type { TcpInfo, TcpState } from "../core/tcp-info.ts";
 import type { Instant } from "../core/time/instant.ts";
 import type { WheelEntry } from "../core/time/timer-wheel.ts";

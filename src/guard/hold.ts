@@ -1,5 +1,5 @@
 import { givesUpAfterMs, LOOSEST_COUNT, MOST_ASKED } from "../core/judge/backstop.ts";
-import { flowOf } from "../core/judge/flow.ts";
+import { flowOf } from "../core/judge/reading.ts";
 import { UNCAPPED_RTO_MS } from "../core/judge/retransmission-times.ts";
 import type { TcpInfo } from "../core/tcp-info.ts";
 import type { Instant } from "../core/time/instant.ts";

@@ -21,8 +21,8 @@ export class Standings {
     if (!standing) {
       const retries2 = this.#retries2(namespaceIndex);
       const { rtoMaxMs } = standingFor(budgetMs, 1000, retries2);
-      const { liveness } = new ConfirmedVerdict({ budgetMs, rtoMaxMs, peer: null }, now);
-      standing = standingFor(budgetMs, liveness.plan.idleMs, retries2);
+      const { plan } = new ConfirmedVerdict({ budgetMs, rtoMaxMs, peer: null }, now);
+      standing = standingFor(budgetMs, plan.idleMs, retries2);
       this.#known.set(key, standing);
     }
     return standing;

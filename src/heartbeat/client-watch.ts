@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 import type { Diagnosis } from "../core/diagnosis.ts";
 import { HalfOpenError } from "../core/errors.ts";
 import { type Heartbeat, settingsOf, type WatchOptions } from "../watch/options.ts";
-import { NEWS, type WatchEvent } from "../watch/sink.ts";
+import { NEWS, type WatchEvent } from "../watch/subscribers.ts";
 import { watch } from "../watch/watch.ts";
 import { surface, type Watcher } from "../watch/watcher.ts";
 

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { HalfOpenError } from "../core/errors.ts";
 import { LOOSEST_COUNT } from "../core/judge/backstop.ts";
-import { flowOf } from "../core/judge/flow.ts";
+import { flowOf } from "../core/judge/reading.ts";
 import type { TcpInfo } from "../core/tcp-info.ts";
 import {
   applyOptions,

@@ -1,16 +1,18 @@
 import type { Socket } from "node:net";
+import { CALM, diagnose as diagnoseState, UNKNOWN_SURROUNDINGS } from "../core/cause/diagnose.ts";
 import type { Diagnosis } from "../core/diagnosis.ts";
-import { heardAgeMs } from "../core/judge/flow.ts";
+import type { Judgement } from "../core/judge/judgement.ts";
 import { Liveness } from "../core/judge/liveness.ts";
+import { heardAgeMs } from "../core/judge/reading.ts";
 import { isPastHandshake, type TcpInfo } from "../core/tcp-info.ts";
 import type { Instant } from "../core/time/instant.ts";
 import { readKeepalive } from "../kernel/options/keepalive.ts";
 import { sampleTcpInfo } from "../kernel/tcp-info/tcp-info.ts";
-import { diagnoseNow, factsOfNothing } from "./diagnosing.ts";
 import { engine } from "./engine.ts";
 import { endpointsOf, openDescriptor } from "./handle.ts";
 import { settingsOf } from "./options.ts";
 import { connectionOf } from "./socket-events.ts";
+import { localPathTo, surroundingsOf } from "./surroundings.ts";
 import { watchableSocket } from "./watchable.ts";
 
 /**
@@ -28,25 +30,25 @@ export function diagnose(socket: Socket): Diagnosis {
   const fd = openDescriptor(real);
   const sample = fd < 0 ? null : sampleTcpInfo(fd);
   const info = typeof sample === "number" ? null : sample;
-  const liveness = info && isPastHandshake(info.state) ? judged(info, now) : null;
+  const judgement = info && isPastHandshake(info.state) ? judged(info, now) : null;
   // One reading gives no verdict. Before the handshake is over a SYN that had to be repeated speaks
   // for itself.
-  const isDoubtful = liveness ? liveness.state !== "alive" : (info?.retransmits ?? 0) > 0;
-  return diagnoseNow({
-    ...factsOfNothing(endpointsOf(real), now, isDoubtful ? "suspect" : "alive", null),
-    info,
-    liveness,
-    loss: liveness?.loss ?? null,
-    heardAt: liveness?.heardAt ?? null,
-    isQuestioned: fd >= 0 && readKeepalive(fd).enabled,
-  });
+  const isDoubtful = judgement ? judgement.state !== "alive" : (info?.retransmits ?? 0) > 0;
+  const endpoints = endpointsOf(real);
+  return diagnoseState(
+    { ...(judgement ?? CALM), state: isDoubtful ? "suspect" : "alive" },
+    {
+      ...surroundingsOf(endpoints, null),
+      info,
+      silentForMs: judgement && Math.max(0, now - judgement.heardAt),
+      loss: judgement?.loss ?? UNKNOWN_SURROUNDINGS.loss,
+      localPath: isDoubtful ? localPathTo(endpoints) : null,
+      isQuestioned: fd >= 0 && readKeepalive(fd).enabled,
+    },
+  );
 }
 
-function judged(info: TcpInfo, now: Instant): Liveness {
-  const liveness = new Liveness(
-    { budgetMs: settingsOf().detectWithinMs, rtoMaxMs: null, found: 0 },
-    now - (heardAgeMs(info) ?? 0),
-  );
-  liveness.observe(now, info);
-  return liveness;
+function judged(info: TcpInfo, now: Instant): Judgement {
+  const budget = { budgetMs: settingsOf().detectWithinMs, rtoMaxMs: null, found: 0 };
+  return new Liveness(budget, now - (heardAgeMs(info) ?? 0)).observe(now, info);
 }

@@ -1,10 +1,15 @@
 import type { Socket } from "node:net";
+import {
+  CALM,
+  type Judged,
+  type Surroundings,
+  UNKNOWN_SURROUNDINGS,
+} from "../core/cause/diagnose.ts";
 import type { State } from "../core/diagnosis.ts";
 import { HalfOpenError } from "../core/errors.ts";
 import type { Instant } from "../core/time/instant.ts";
 import { hasSocketError, takeSocketError } from "../kernel/options/socket-error.ts";
 import type { Applied, LowerLevel } from "./applied.ts";
-import type { Facts } from "./diagnosing.ts";
 import { engine } from "./engine.ts";
 import { endpointsOf, hasHandle, isReading, openDescriptor } from "./handle.ts";
 import { HostCheck } from "./host/host-check.ts";
@@ -12,6 +17,7 @@ import { applyLowerLevel } from "./host/lower-level.ts";
 import { Membership } from "./membership.ts";
 import type { WatchSettings } from "./options.ts";
 import { ProcessCheck } from "./process-check.ts";
+import { localPathTo, surroundingsOf } from "./surroundings.ts";
 import { untoldError } from "./untold-error.ts";
 
 /**
@@ -30,6 +36,11 @@ interface EvidenceOwner {
  * tells nothing, and by its peer's process; and the connection's place among the others.
  */
 export class Evidence {
+  /** A connection that holds its evidence is watched. */
+  get name(): "watched" {
+    return "watched";
+  }
+
   readonly #socket: Socket;
   #settings: WatchSettings;
   #kernel: HostCheck | null = null;
@@ -72,9 +83,9 @@ export class Evidence {
     return this.#process ? Math.max(kernel ?? 0, this.#process.proof.heardAt) : kernel;
   }
 
-  /** The budget is over, and the silence is not proven yet. */
-  get isOverdue(): boolean {
-    return this.#kernel?.isOverdue ?? false;
+  /** What the kernel's evidence came to; {@link CALM} where there is none. */
+  get judged(): Judged {
+    return this.#kernel?.judged ?? CALM;
   }
 
   /**
@@ -89,7 +100,7 @@ export class Evidence {
 
   /** The state that the proofs come to; `expect`: whose silence is death. */
   stateAt(now: Instant, expect: WatchSettings["expect"]): State {
-    const host = this.#kernel?.state ?? "alive";
+    const host = this.#kernel?.judged.state ?? "alive";
     if (host === "dead" || !this.#process?.proof.isSilentTooLong(now)) return host;
     return expect === "process" ? "dead" : "suspect";
   }
@@ -104,13 +115,8 @@ export class Evidence {
     const kernel = this.#kernel;
     if (kernel) {
       const isUnread = !isReading(this.#socket);
-      if (
-        !isUnread ||
-        now >= this.#lookAt ||
-        kernel.liveness !== null ||
-        hasSocketError(kernel.fd)
-      ) {
-        const looked = kernel.look(now) ?? kernel.judge(now, stalledMs);
+      if (!isUnread || now >= this.#lookAt || !kernel.isCalm || hasSocketError(kernel.fd)) {
+        const looked = kernel.check(now, stalledMs);
         if (looked === null) return null;
         this.#membership.heard(kernel.heardAt);
         // A whole, finite number: others cost heap.
@@ -147,20 +153,24 @@ export class Evidence {
     return this.#kernel && this.isHeld ? takeSocketError(this.#kernel.fd) : null;
   }
 
-  facts(now: Instant, state: State, label: string | null): Facts {
+  /** What is known beside the judgement. The local path is looked at only on request. */
+  surroundings(now: Instant, label: string | null, looksAtPath: boolean): Surroundings {
     const { heardAt } = this;
+    const { endpoints } = this.#membership;
     const kernel = this.#kernel;
+    const { state, unanswered, firstUnansweredAt } = this.judged;
     const proof = this.#process?.proof;
-    const isHostSilent = (kernel?.state ?? "alive") !== "alive"; // then that is the cause
+    const isHostSilent = state !== "alive"; // then that is the cause
+    const since = unanswered > 0 ? firstUnansweredAt : Number.NEGATIVE_INFINITY;
     return {
-      endpoints: this.#membership.endpoints,
-      now,
-      state,
-      label,
+      ...surroundingsOf(endpoints, label),
       info: kernel?.info ?? null,
-      liveness: kernel?.liveness ?? null,
-      loss: kernel?.loss ?? null,
-      heardAt,
+      silentForMs: heardAt === null ? null : Math.max(0, now - heardAt),
+      loss: kernel?.loss ?? UNKNOWN_SURROUNDINGS.loss,
+      localPath: looksAtPath ? localPathTo(endpoints) : null,
+      others: kernel && this.#membership.othersSince(since),
+      isQuestioned: kernel !== null,
+      hasRtoCap: kernel?.hasRtoCap ?? false,
       processSilentForMs:
         isHostSilent || !proof?.isSilentTooLong(now) ? null : proof.silentForMs(now),
       heartbeatFailure: proof?.lastFailure ?? null,
@@ -168,9 +178,6 @@ export class Evidence {
         heardAt === null
           ? null
           : engine.health.pausedSinceMs(heardAt, now - this.#settings.detectWithinMs),
-      others: this.#membership.group,
-      hasRtoCap: kernel?.hasRtoCap ?? false,
-      isQuestioned: kernel !== null,
     };
   }
 
@@ -234,7 +241,7 @@ export class Evidence {
   /** Where a kernel or a sandbox refuses an option, the lower level is what is left. */
   #watchKernel(fd: number): void {
     try {
-      if (this.#kernel) this.#kernel.retune(this.#settings);
+      if (this.#kernel) this.#kernel.retune(this.#settings, engine.now());
       else this.#kernel = new HostCheck(fd, this.#settings, this.#membership, engine.now());
     } catch (error) {
       if (!(error instanceof HalfOpenError)) throw error;

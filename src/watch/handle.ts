@@ -73,3 +73,9 @@ export function endpointsOf(socket: Socket): Endpoints {
     remotePort: remote.port,
   };
 }
+
+/** The code of the error with which the socket ended; its name where it has none; `null`: none. */
+export function errorCodeOf(socket: Socket): string | null {
+  const error = socket.errored as NodeJS.ErrnoException | null;
+  return error && (error.code ?? error.name);
+}

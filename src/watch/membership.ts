@@ -1,6 +1,12 @@
-import { heardInGroup, markSilent, type PeerGroup } from "../core/judge/peer-groups.ts";
+import type { OtherConnections } from "../core/diagnosis.ts";
+import {
+  heardInGroup,
+  markSilent,
+  othersOf,
+  type PeerGroup,
+  PeerGroups,
+} from "../core/judge/peer-groups.ts";
 import type { Instant } from "../core/time/instant.ts";
-import { groups } from "./groups.ts";
 import type { Endpoints } from "./handle.ts";
 
 /**
@@ -34,6 +40,11 @@ export class Membership {
     heardInGroup(this.group, at);
   }
 
+  /** What the others say; they count as alive only if one was heard after `since`. */
+  othersSince(since: Instant): OtherConnections | null {
+    return othersOf(this.group, this.#isSilent, since);
+  }
+
   silent(isSilent: boolean): void {
     if (isSilent !== this.#isSilent) markSilent(this.group, isSilent);
     this.#isSilent = isSilent;
@@ -43,3 +54,6 @@ export class Membership {
     groups.leave(this.group, this.#isSilent, isDead);
   }
 }
+
+/** Of all connections that this process watches. */
+const groups: PeerGroups = new PeerGroups();

@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import { hasHandle } from "./handle.ts";
-import type { WatchRecord } from "./sink.ts";
+import type { WatchRecord } from "./subscribers.ts";
 
 /** The record of a connection, as its socket knows it: what the socket does is said here. */
 export interface SocketRecord extends WatchRecord {

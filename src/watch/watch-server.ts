@@ -5,9 +5,9 @@ import type { Diagnosis, State } from "../core/diagnosis.ts";
 import { HalfOpenError } from "../core/errors.ts";
 import type { Applied } from "./applied.ts";
 import { Connection } from "./connection.ts";
-import { labelled } from "./fan-out.ts";
 import { settingsOf, type WatchOptions, type WatchSettings } from "./options.ts";
-import type { Sink, WatchEvent, WatchedConnection, WatchRecord } from "./sink.ts";
+import type { Subscriber, WatchEvent, WatchedConnection, WatchRecord } from "./subscribers.ts";
+import { labelled } from "./subscribers.ts";
 import { watchableSocket } from "./watchable.ts";
 import { surface } from "./watcher.ts";
 
@@ -35,7 +35,7 @@ export interface WatchServerOptions extends Omit<WatchOptions, "heartbeat"> {
  */
 export class ServerWatch
   extends EventEmitter<ServerWatchEvents>
-  implements Sink, Disposable, Iterable<WatchedConnection>
+  implements Subscriber, Disposable, Iterable<WatchedConnection>
 {
   readonly settings: WatchSettings;
   readonly #server: NetServer;
@@ -79,7 +79,7 @@ export class ServerWatch
     this.#server.off(this.#event, this.#onConnection);
     this.#signal?.removeEventListener("abort", this.#onAbort);
     for (const connection of [...this.#connections])
-      connection.leave(this.#sinkOf(connection.socket));
+      connection.leave(this.#subscriberOf(connection.socket));
     this.#connections.clear();
   }
 
@@ -107,7 +107,7 @@ export class ServerWatch
 
   readonly #onConnection = (socket: Socket): void => {
     try {
-      this.#connections.add(Connection.watch(watchableSocket(socket), this.#newSink(socket)));
+      this.#connections.add(Connection.watch(watchableSocket(socket), this.#newSubscriber(socket)));
     } catch (error) {
       if (error instanceof HalfOpenError) this.#tellUnwatched(error, socket);
       else surface(error);
@@ -122,26 +122,26 @@ export class ServerWatch
     }
   }
 
-  readonly #sinks: WeakMap<Socket, Sink> = new WeakMap();
+  readonly #subscribers: WeakMap<Socket, Subscriber> = new WeakMap();
 
   /**
    * Without a heartbeat the server itself serves all its connections; a heartbeat needs its own
    * settings for each.
    */
-  #newSink(socket: Socket): Sink {
+  #newSubscriber(socket: Socket): Subscriber {
     const heartbeat = this.#heartbeat;
     if (!heartbeat) return this;
-    const sink: Sink = {
+    const subscriber: Subscriber = {
       settings: { ...this.settings, heartbeat: () => heartbeat(socket) },
       notify: (event, diagnosis, connection) => this.notify(event, diagnosis, connection),
       unwatched: (error, connection) => this.unwatched(error, connection),
     };
-    this.#sinks.set(socket, sink);
-    return sink;
+    this.#subscribers.set(socket, subscriber);
+    return subscriber;
   }
 
-  #sinkOf(socket: Socket): Sink {
-    return this.#sinks.get(socket) ?? this;
+  #subscriberOf(socket: Socket): Subscriber {
+    return this.#subscribers.get(socket) ?? this;
   }
 }
 

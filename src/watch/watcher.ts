@@ -6,9 +6,8 @@ import { DeadPeerError, HalfOpenError } from "../core/errors.ts";
 import type { Applied } from "./applied.ts";
 import { Connection } from "./connection.ts";
 import { engine } from "./engine.ts";
-import { labelled } from "./fan-out.ts";
 import type { WatchSettings } from "./options.ts";
-import { NEWS, type Sink, type WatchEvent } from "./sink.ts";
+import { labelled, NEWS, type Subscriber, type WatchEvent } from "./subscribers.ts";
 import { watchableSocket } from "./watchable.ts";
 
 export interface WatcherEvents {
@@ -53,7 +52,7 @@ interface Extras {
  */
 export class Watcher
   extends EventEmitter<WatcherEvents>
-  implements Sink, Disposable, AsyncIterable<Diagnosis>
+  implements Subscriber, Disposable, AsyncIterable<Diagnosis>
 {
   readonly settings: WatchSettings;
   readonly #connection: Connection;

@@ -1,5 +1,10 @@
 import type { Cause, Certainty, LocalPath, OtherConnections, State } from "../diagnosis.ts";
-import { type Flow, heardAgeMs, isRetransmissionRefused, isStuckLocally } from "../judge/flow.ts";
+import {
+  type Flow,
+  heardAgeMs,
+  isRetransmissionRefused,
+  isStuckLocally,
+} from "../judge/reading.ts";
 import { printable } from "../printable.ts";
 import { isPastHandshake, type TcpInfo } from "../tcp-info.ts";
 

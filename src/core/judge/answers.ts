@@ -1,8 +1,8 @@
 import type { State } from "../diagnosis.ts";
 import type { TcpInfo } from "../tcp-info.ts";
 import type { Instant } from "../time/instant.ts";
-import { type Flow, HEARD_SLACK_MS } from "./flow.ts";
 import { type PeerGroup, peerAnswers } from "./peer-groups.ts";
+import { type Flow, HEARD_SLACK_MS } from "./reading.ts";
 
 /**
  * The kernel probes after so much silence at the soonest: an answered probe follows another by that
@@ -204,15 +204,16 @@ export function isAnswer({
 }
 
 /** What a judge came to, as far as it may rest on probes. */
-interface Probed {
+export interface Probed {
   readonly state: State;
   readonly flow: Flow;
-  readonly attempts: { readonly areLocal: boolean };
+  /** The attempts failed on this host. */
+  readonly failedHere: boolean;
 }
 
 /** A silence rests on probes that the peer, as far as was seen, need not have answered. */
-export function isDoubtful(answers: Answers, { state, flow, attempts }: Probed): boolean {
-  if (state === "alive" || flow === "in-flight" || attempts.areLocal) return false;
+export function isDoubtful(answers: Answers, { state, flow, failedHere }: Probed): boolean {
+  if (state === "alive" || flow === "in-flight" || failedHere) return false;
   return !answers.areOrdinary;
 }
 

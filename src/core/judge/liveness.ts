@@ -1,147 +1,88 @@
 import type { State } from "../diagnosis.ts";
 import type { TcpInfo } from "../tcp-info.ts";
 import type { Instant } from "../time/instant.ts";
-import { Answers, doubtOf, isDoubtful, ORDINARY_ANSWERS } from "./answers.ts";
-import { AttemptCounter } from "./attempt-counter.ts";
-import type { Attempts } from "./attempts.ts";
+import { doubtOf, isDoubtful, type Probed } from "./answers.ts";
 import { MOST_ASKED } from "./backstop.ts";
-import { DuplicateWatch } from "./duplicate-watch.ts";
-import { type Flow, flowOf, HEARD_SLACK_MS, heardAgeMs } from "./flow.ts";
+import type { Judgement, Wants } from "./judgement.ts";
 import type { LivenessOptions } from "./liveness-options.ts";
-import { PathLoss } from "./path-loss.ts";
-import { PathTiming } from "./path-timing.ts";
-import { lessonOf } from "./probe-lesson.ts";
-import {
-  attemptsNeededBy,
-  DEFAULT_FALSE_ALARMS_PER_YEAR,
-  nextProbeAt,
-  OUTAGE_SHARE,
-  ownLatenessMs,
-  PROBE_SPACING_MS,
-  type ProbePlan,
-  planProbes,
-} from "./probe-plan.ts";
-import { Progress } from "./progress.ts";
-import { isLastWord, isMissed, isProven, isProvenAtDeadline, type Silence } from "./proof.ts";
-import { RetransmitLoss } from "./retransmit-loss.ts";
+import { attemptsNeededBy, ownLatenessMs, PROBE_SPACING_MS, type ProbePlan } from "./probe-plan.ts";
+import { isLastWord, isMissed, isProven, isProvenAtDeadline } from "./proof.ts";
+import { nextLookAt, nextProbeAt } from "./schedule.ts";
+import { type EndedSilence, type Silence, SilenceRecord } from "./silence.ts";
 
 /**
- * Keepalive timers up to 2 s are this late at most (HZ=250 and 1000), with room for the re-arming
- * step; see probe-plan.ts.
- */
-const STANDING_PROBE_LATENESS_MS = 70;
-
-/**
- * Decides from kernel evidence whether the peer's host still answers. Sans-I/O: the instant and the
- * evidence come in, the next instant to look again goes out; `wantsNudge` asks the caller to send a
- * keepalive probe and report it with {@link nudged}.
+ * Decides from readings of the kernel's evidence whether the peer's host still answers. Sans-I/O:
+ * instants and evidence come in, a {@link Judgement} goes out.
  *
- * alive --first unanswered attempt--> suspect --enough of them, far enough apart--> dead; any
- * refuting evidence: alive again.
+ * Theory: a live host acknowledges what arrives. So silence alone proves nothing; attempts to reach
+ * the peer that stay unanswered do, once neither the path's loss nor a passing outage explains that
+ * many of them. silence.ts keeps what is unanswered, proof.ts says what it proves, schedule.ts when
+ * the next reading may bring news.
+ *
+ * | from    | to      | when                                                                      |
+ * |---------|---------|---------------------------------------------------------------------------|
+ * | alive   | suspect | the answer to an attempt is missing                                       |
+ * | suspect | alive   | the peer is heard; in flight only progress of our data counts             |
+ * | suspect | dead    | the proof is complete, or as much of it as the end of the budget requires |
+ * | dead    | alive   | as from suspect; a caller that ends the connection never sees it          |
+ *
+ * Called in this order: {@link stalled} if this process stood still, then {@link observe} with a
+ * reading, then {@link nudged} if the judgement wanted a probe and the kernel was asked for it;
+ * {@link capped} whenever the cap on backoff changed.
+ *
+ * It never reads a clock, never keeps a timer, and never calls a peer dead for a silence in which
+ * nothing was sent to it.
  */
 export class Liveness {
-  state: State = "alive";
-  flow: Flow = "idle";
-  /** The caller should send a keepalive probe now. */
-  wantsNudge = false;
-  /** `true` when the budget ended before the proof was complete. */
-  isRushed = false;
-  /** The budget is over, and what stayed unanswered does not prove death yet. */
-  isOverdue = false;
-  /** The standing probe that was due did not leave: somebody changed the keepalive options. */
-  isProbeMissing = false;
-  /** The suspicion that the last evidence refuted. */
-  lastSuspicion: { readonly attempts: number; readonly silentForMs: number } | null = null;
-  readonly loss: PathLoss;
-  /** How the peer answers probes. */
-  readonly answers: Answers;
-  /** When the peer was last heard. */
-  heardAt: Instant;
   readonly #options: LivenessOptions;
-  readonly #falseAlarmsPerYear: number;
-  readonly #outageMs: number;
-  readonly #counter: AttemptCounter;
-  #plan: ProbePlan;
-  readonly timing: PathTiming;
-  readonly #progress: Progress;
-  readonly #duplicates: DuplicateWatch = new DuplicateWatch();
-  /** Repeated segments since the peer last sent anything new. */
-  #deafness = 0;
+  readonly #record: SilenceRecord;
+  #state: State = "alive";
+  #refuted: EndedSilence | null = null;
+  #isOverdue = false;
+  #isRushed = false;
   #nextNudgeAt: Instant = Number.NEGATIVE_INFINITY;
+  /** When this process last went on after it stood still. */
   #resumedAt: Instant = Number.NEGATIVE_INFINITY;
-  readonly #retransmitLoss: RetransmitLoss = new RetransmitLoss();
 
   constructor(options: LivenessOptions, now: Instant) {
     this.#options = options;
-    this.#falseAlarmsPerYear = options.falseAlarmsPerYear ?? DEFAULT_FALSE_ALARMS_PER_YEAR;
-    this.loss = options.loss ?? new PathLoss();
-    this.timing = new PathTiming(options.budgetMs, options.rtoMaxMs);
-    this.#outageMs = OUTAGE_SHARE * options.budgetMs;
-    this.answers = options.answers ?? new Answers();
-    // With "end" an unanswered probe counts at the deadline, whatever it proves.
-    const counted = options.atDeadline === "end" ? ORDINARY_ANSWERS : this.answers;
-    this.#counter = new AttemptCounter(
-      this.#outageMs,
-      options.found ?? Number.POSITIVE_INFINITY,
-      counted,
-      now,
-    );
-    this.heardAt = now;
-    this.#progress = new Progress(now, options.repeatedBefore);
-    this.#plan = this.#replan();
+    this.#record = new SilenceRecord(options, now);
   }
 
-  /** Since when what is in flight goes without progress. */
-  get progressAt(): Instant {
-    return this.#progress.at;
-  }
-
-  /** How the peer is asked, and within what time a dead one is found, as things stand. */
+  /** How the peer is probed, and within what time a dead one is found, as things stand. */
   get plan(): ProbePlan {
-    return this.#plan;
+    return this.#record.plan;
   }
 
-  get attempts(): Attempts {
-    return this.#counter.attempts;
-  }
-
-  get isUnquestioned(): boolean {
-    return this.#counter.isUnquestioned;
+  /** Silence after which the kernel's standing keepalive should probe: TCP_KEEPIDLE. */
+  get idleMs(): number {
+    return this.#record.idleMs;
   }
 
   /**
-   * What happened: a reading of the kernel's evidence. Returns the instant at which to look again.
+   * Silence after which the answer to the standing probe is missing. While a connection is idle and
+   * answers, no reading is needed earlier.
    */
-  observe(now: Instant, info: TcpInfo): Instant {
-    this.wantsNudge = false;
-    this.isProbeMissing = false;
-    this.timing.learn(info);
-    this.loss.met(info.rttMs);
-    if (this.#progress.isNew) this.#plan = this.#replan(); // the first reading tells of the path
-    const flow = flowOf(info);
-    const takesOff = flow === "in-flight" && this.flow !== "in-flight";
-    const heard = this.#hear(now, info);
-    const progressed = this.#progress.observe(now, info, flow, takesOff, this.timing);
-    // Any answer refutes probes, also when data has entered flight meanwhile.
-    if (progressed || (heard && (flow !== "in-flight" || takesOff)))
-      this.#refute(now, info, progressed);
-    else this.answers.observe(now, info, flow === "in-flight");
-    this.#count(now, info, flow, takesOff);
-    this.flow = flow;
-    if (flow === "idle") this.#ask(now, info);
-    this.#retransmitLoss.observe(info);
-    if (this.state !== "dead") this.#judge(now, info);
-    return this.#next(now);
+  get routineMs(): number {
+    return this.#record.routineMs;
   }
 
-  /**
-   * What happened: the kernel was asked for the probe that `wantsNudge` wants. Returns the instant
-   * at which to look for its answer.
-   */
+  /** What happened: a reading of the kernel's evidence. */
+  observe(now: Instant, info: TcpInfo): Judgement {
+    const ended = this.#record.observe(now, info);
+    if (ended) this.#refute(ended);
+    const silence = this.#record.silenceAt(now);
+    const wants = this.#wants(silence, info);
+    if (this.#state !== "dead") this.#judge(silence, info);
+    return this.#judgement(silence, info, wants);
+  }
+
+  /** What happened: the kernel was asked for a probe. Returns when to look for its answer. */
   nudged(now: Instant): Instant {
-    this.#counter.nudged(now);
-    this.#nextNudgeAt = this.#nextProbeAt(now);
-    return this.#soonest(now, this.#nextNudgeAt);
+    this.#record.counter.nudged(now);
+    const silence = this.#record.silenceAt(now);
+    this.#nextNudgeAt = this.#nextProbeAt(now, silence);
+    return this.#nextLookAt(silence, false);
   }
 
   /**
@@ -149,263 +90,134 @@ export class Liveness {
    * Deadlines move by the gap; a gap as long as an outage may be begins all anew.
    */
   stalled(now: Instant, gapMs: number): void {
-    const lostMs = gapMs < this.#outageMs ? gapMs : Number.POSITIVE_INFINITY;
-    this.heardAt = Math.min(now, this.heardAt + lostMs);
-    this.#progress.at = Math.min(now, this.#progress.at + lostMs);
-    this.#counter.stalled(now, lostMs);
+    this.#record.stalled(now, gapMs);
     this.#resumedAt = now;
   }
 
-  /** What happened: the cap on backoff was set to this, `null`: taken off. */
+  /** What happened: the cap on backoff was set to `rtoMaxMs`, or taken off (`null`). */
   capped(rtoMaxMs: number | null): void {
-    this.timing.rtoMaxMs = rtoMaxMs;
-    this.#plan = this.#replan();
+    this.#record.capped(rtoMaxMs);
+  }
+
+  #refute(ended: EndedSilence): void {
+    this.#refuted = this.#state === "suspect" ? ended : null;
+    this.#state = "alive";
+    this.#isOverdue = false;
+    this.#nextNudgeAt = Number.NEGATIVE_INFINITY;
+  }
+
+  /** Decides whether the kernel is to be asked for a probe, and what its keepalive is to be. */
+  #wants(silence: Silence, { probes = 0 }: TcpInfo): Wants {
+    const { now, flow, attempts, standingBy } = silence;
+    const { counter } = this.#record;
+    const isDue = flow === "idle" && now >= standingBy && this.#state !== "dead";
+    if (!isDue || counter.isAwaitingNudge) return this.#wanting(false, false);
+
+    if (attempts.count === 1 && this.#nextNudgeAt <= attempts.firstAt)
+      this.#nextNudgeAt = this.#nextProbeAt(attempts.firstAt, silence);
+    if (probes >= MOST_ASKED && this.#isUnproven(silence))
+      this.#nextNudgeAt = Number.POSITIVE_INFINITY;
+    const isMissing = attempts.count === 0 || counter.hasNudgeFailed;
+    return this.#wanting(now >= this.#nextNudgeAt, isMissing);
+  }
+
+  #wanting(nudge: boolean, isProbeMissing: boolean): Wants {
+    const follows = this.#record.counter.isUnquestioned && !nudge;
+    const keepalive = isProbeMissing ? "again" : follows ? "follow" : "leave";
+    return { nudge, idleMs: this.idleMs, keepalive };
+  }
+
+  /** Moves the state: see the table above. */
+  #judge(silence: Silence, { retransmits = 0 }: TcpInfo): void {
+    const { now, attempts, timing, deadline } = silence;
+    const { budgetMs, atDeadline, mustOutlastOutages = true } = this.#options;
+    const isOver = now >= deadline;
+    attempts.settle(now, isOver ? timing.hurriedWindowMs : timing.answerWindowMs);
+    if (this.#state === "alive" && isMissed(silence, retransmits, budgetMs))
+      this.#state = "suspect";
+    if (this.#state !== "suspect") return;
+
+    const mayEnd = atDeadline === "end";
+    const needed = this.#attemptsNeeded(silence);
+    const isComplete = isProven(silence, needed) && !(mayEnd && this.#isUnproven(silence));
+    const isHurried = isOver || (silence.isHeardWithoutProgress && isLastWord(silence));
+    if (
+      (isComplete && attempts.lastAt >= this.#resumedAt) ||
+      (isHurried && isProvenAtDeadline(silence, needed, mayEnd, mustOutlastOutages))
+    ) {
+      this.#state = "dead";
+      this.#isRushed = !isComplete;
+    }
+    this.#isOverdue = now >= deadline + ownLatenessMs(budgetMs);
   }
 
   /** How many unanswered attempts prove death now. */
-  get attemptsNeeded(): number {
-    return attemptsNeededBy(
-      this.loss,
-      this.attempts.areLocal ? "local" : this.flow,
-      this.#falseAlarmsPerYear,
-      this.#plan.idleMs,
-    );
+  #attemptsNeeded({ attempts, flow, plan, loss }: Silence): number {
+    const kind = attempts.areLocal ? "local" : flow;
+    return attemptsNeededBy(loss, kind, this.#record.falseAlarmsPerYear, plan.idleMs);
   }
 
-  /**
-   * Silence after which the kernel's standing keepalive should probe: what TCP_KEEPIDLE is to be.
-   */
-  get idleMs(): number {
-    return this.answers.idleMs(this.#plan.idleMs);
-  }
-
-  /**
-   * Silence after which the answer to the standing probe is missing: while a connection is idle and
-   * answers, nobody need look earlier.
-   */
-  get routineMs(): number {
-    return Math.ceil(this.idleMs + STANDING_PROBE_LATENESS_MS + this.timing.answerWindowMs);
-  }
-
-  /** In words, why what stays unanswered proves little or nothing; `null`: it proves. */
-  get doubt(): string | null {
-    return doubtOf(this.answers, this);
-  }
-
-  /** It proves nothing: the peer never showed that it answers probes so often. */
-  get isUnproven(): boolean {
-    return isDoubtful(this.answers, this) && !this.answers.areBelieved;
-  }
-
-  /**
-   * A new judge, given the last reading and {@link loss}, would know as much: nothing is open, and
-   * no loss waits to be learned.
-   */
-  get isForgettable(): boolean {
-    if (
-      this.state !== "alive" ||
-      this.flow !== "idle" ||
-      !this.isUnquestioned ||
-      this.wantsNudge ||
-      this.isProbeMissing
-    )
-      return false;
-    return this.lastSuspicion === null && this.#deafness === 0 && !this.#retransmitLoss.hasLesson;
-  }
-
-  /** The peer is heard, yet what we send does not reach it. */
-  get isHeardWithoutProgress(): boolean {
-    if (this.#deafness > 1) return true;
-    return (
-      this.flow === "in-flight" &&
-      this.heardAt - this.progressAt > Math.max(2 * this.timing.answerWindowMs, PROBE_SPACING_MS)
-    );
-  }
-
-  #hear(now: Instant, info: TcpInfo): boolean {
-    const age = heardAgeMs(info);
-    const duplicates = this.#duplicates.since(info);
-    if (duplicates > 0) {
-      // The peer repeats what we acknowledged: it talks, but each of our acknowledgments was an
-      // attempt that did not arrive.
-      this.#deafness += duplicates;
-      if (this.#deafness > 1) this.#counter.seeUnheard(now, duplicates);
-      return false;
-    }
-    if (age === undefined || now - age <= this.heardAt + HEARD_SLACK_MS) return false;
-    this.heardAt = now - age;
-    this.#deafness = 0;
-    return true;
-  }
-
-  #refute(now: Instant, info: TcpInfo, progressed: boolean): void {
-    const { attempts } = this;
-    const refuted = { attempts: attempts.count, silentForMs: now - attempts.firstAt };
-    this.lastSuspicion = this.state === "suspect" ? refuted : null;
-    const lesson = lessonOf(
-      attempts,
-      this.flow,
-      info,
-      this.heardAt,
-      this.timing,
-      this.answers.areOrdinary,
-    );
-    if (lesson) this.loss.record(lesson);
-    const isPassedOver = !this.answers.observe(now, info, progressed) && attempts.count > 0;
-    if (isPassedOver && this.flow !== "in-flight" && !attempts.areLocal) this.answers.passedOver();
-    const [from, to] = attempts.count > 0 ? [attempts.firstAt, attempts.lastAtLatest] : [now, now];
-    this.#retransmitLoss.teach(this.loss, info, from, to, this.loss.isOutage(attempts.proving));
-    this.#counter.refuted();
-    this.#nextNudgeAt = Number.NEGATIVE_INFINITY;
-    this.state = "alive";
-    this.isOverdue = false;
-    this.#plan = this.#replan();
-  }
-
-  #replan(): ProbePlan {
-    const { answerWindowMs, rtoMs, rtoMaxMs } = this.timing;
-    // Field by field: spreading the options took longer than the plan itself.
-    return planProbes({
-      budgetMs: this.#options.budgetMs,
-      falseAlarmsPerYear: this.#falseAlarmsPerYear,
-      loss: this.loss,
-      answerWindowMs,
-      rtoMs,
-      rtoMaxMs,
+  /** Returns when the probe leaves that follows one at `at`. */
+  #nextProbeAt(at: Instant, silence: Silence): Instant {
+    const { plan, attempts, deadline, timing, heardAt, outageMs } = silence;
+    if (this.#isOverdue && this.#isUnproven(silence))
+      return at + Math.max(PROBE_SPACING_MS, this.#record.answers.askAgainAfterMs(at - heardAt));
+    return nextProbeAt(at, {
+      firstAt: attempts.count === 0 ? at : attempts.firstAt,
+      outageMs,
+      outlasting: plan.outlastingNeeded,
+      attempts: plan.attemptsNeeded,
+      lastBy: deadline - timing.answerWindowMs,
     });
   }
 
-  #standingProbeBy(): Instant {
-    return this.heardAt + this.idleMs + STANDING_PROBE_LATENESS_MS;
+  #nextLookAt(silence: Silence, wantsNudge: boolean): Instant {
+    if (this.#state === "dead") return Number.POSITIVE_INFINITY;
+    return nextLookAt(silence, {
+      wantsNudge,
+      budgetMs: this.#options.budgetMs,
+      routineMs: this.routineMs,
+      nudgeDueAt: this.#record.counter.nudgeDueAt(silence.timing.answerWindowMs),
+      nextNudgeAt: this.#nextNudgeAt,
+      isUnproven: this.#isUnproven(silence),
+    });
   }
 
-  #count(now: Instant, info: TcpInfo, flow: Flow, takesOff: boolean): void {
-    const counter = this.#counter;
-    counter.seeNudge(now, info, flow);
-    if (takesOff || flow === "idle") counter.seeProbes(now, info, this.#standingProbeBy());
-    if (takesOff) this.attempts.takeOff();
-    if (flow === "blocked")
-      counter.seeWindowProbes(
-        now,
-        info,
-        this.#options.lastBackoff ?? 0,
-        this.timing.unclearWindowProbes(info),
-      );
-    else if (flow === "in-flight")
-      counter.seeTransmissions(now, info, this.progressAt, this.#progress.repeatedBefore);
-    counter.observed(now, info);
-  }
-
-  /** Whether the kernel is to be asked for a probe. */
-  #ask(now: Instant, { probes = 0 }: TcpInfo): void {
-    const { attempts } = this;
-    if (now < this.#standingProbeBy() || this.state === "dead" || this.#counter.isAwaitingNudge)
-      return;
-    if (attempts.count === 0 || this.#counter.hasNudgeFailed) this.isProbeMissing = true;
-    if (attempts.count === 1 && this.#nextNudgeAt <= attempts.firstAt)
-      this.#nextNudgeAt = this.#nextProbeAt(attempts.firstAt);
-    if (probes >= MOST_ASKED && this.isUnproven) this.#nextNudgeAt = Number.POSITIVE_INFINITY;
-    this.wantsNudge = now >= this.#nextNudgeAt;
-  }
-
-  #judge(now: Instant, info: TcpInfo): void {
-    if ((this.#counter.failing?.outlasting ?? 0) >= this.#plan.outlastingNeeded)
-      this.#counter.blamedHost();
-    const { attempts, timing } = this;
-    const isOver = now >= this.#deadline();
-    attempts.settle(now, isOver ? timing.hurriedWindowMs : timing.answerWindowMs);
-    const silence = this.#silence(now, info);
-    if (this.state === "alive" && isMissed(silence, info.retransmits ?? 0, this.#options.budgetMs))
-      this.state = "suspect";
-    if (this.state !== "suspect") return;
-    const isComplete =
-      isProven(silence) && !(this.isUnproven && this.#options.atDeadline === "end");
-    const isHurried = isOver || (this.isHeardWithoutProgress && isLastWord(silence));
-    const { atDeadline, mustOutlastOutages = true } = this.#options;
-    if (isComplete && attempts.lastAt >= this.#resumedAt) this.state = "dead";
-    else if (isHurried && isProvenAtDeadline(silence, atDeadline === "end", mustOutlastOutages))
-      this.state = "dead";
-    if (this.state === "dead") this.isRushed = !isComplete;
-    this.isOverdue = now >= this.#deadline() + ownLatenessMs(this.#options.budgetMs);
-  }
-
-  #silence(now: Instant, { backoff = 0 }: TcpInfo): Silence {
-    const { attempts, timing, loss, flow, progressAt } = this;
-    const isAnswerDue = attempts.count > 0 && now - attempts.lastAtLatest >= timing.answerWindowMs;
-    const deadline = this.#deadline();
-    const needs = { plan: this.#plan, needed: this.attemptsNeeded, outageMs: this.#outageMs };
+  #judgement(silence: Silence, info: TcpInfo, wants: Wants): Judgement {
+    const { attempts } = silence;
+    const probed = this.#probed(silence);
     return {
-      ...needs,
-      now,
-      flow,
-      attempts,
-      timing,
-      loss,
-      backoff,
-      progressAt,
-      deadline,
-      isAnswerDue,
+      ...probed,
+      info,
+      silence,
+      heardAt: silence.heardAt,
+      unanswered: attempts.count,
+      firstUnansweredAt: attempts.firstAt,
+      isUnquestioned: this.#record.counter.isUnquestioned,
+      isHeardWithoutProgress: silence.isHeardWithoutProgress,
+      isOverdue: this.#isOverdue,
+      isRushed: this.#isRushed,
+      doubt: doubtOf(this.#record.answers, probed),
+      isUnproven: this.#isUnproven(silence),
+      refuted: this.#refuted,
+      loss: silence.loss,
+      wants,
+      lookAt: this.#nextLookAt(silence, wants.nudge),
+      isForgettable:
+        this.#state === "alive" &&
+        this.#refuted === null &&
+        !wants.nudge &&
+        wants.keepalive !== "again" &&
+        this.#record.isAtRest,
     };
   }
 
-  /**
-   * The end of the budget, less what we may be late ourselves: counted from the last evidence, but
-   * never from a silence longer than the routine leaves unquestioned.
-   */
-  #deadline(): Instant {
-    const clock =
-      this.flow === "in-flight" ? Math.min(this.heardAt, this.progressAt) : this.heardAt;
-    const routine = this.attempts.firstAt - this.idleMs - STANDING_PROBE_LATENESS_MS;
-    return (
-      Math.max(clock, this.attempts.count > 0 ? routine : clock) +
-      this.#options.budgetMs -
-      ownLatenessMs(this.#options.budgetMs)
-    );
+  #isUnproven(silence: Silence): boolean {
+    const { answers } = this.#record;
+    return isDoubtful(answers, this.#probed(silence)) && !answers.areBelieved;
   }
 
-  #nextProbeAt(now: Instant): Instant {
-    if (this.isUnproven && this.isOverdue)
-      return now + Math.max(PROBE_SPACING_MS, this.answers.askAgainAfterMs(now - this.heardAt));
-    const firstAt = this.attempts.count === 0 ? now : this.attempts.firstAt;
-    const { attemptsNeeded, outlastingNeeded } = this.#plan;
-    // Later ones could not be judged in time
-    const lastBy = this.#deadline() - this.timing.answerWindowMs;
-    return nextProbeAt(now, {
-      firstAt,
-      outageMs: this.#outageMs,
-      outlasting: outlastingNeeded,
-      attempts: attemptsNeeded,
-      lastBy,
-    });
-  }
-
-  #next(now: Instant): Instant {
-    if (this.state === "dead") return Number.POSITIVE_INFINITY;
-    const isHurried = now >= this.#deadline() && !this.isUnproven;
-    const poll = now + Math.min(isHurried ? 50 : 250, Math.max(50, this.#options.budgetMs / 20));
-    // Only frequent looks tell when the kernel sent
-    if (this.flow !== "idle") return this.#soonest(now, poll);
-    if (this.wantsNudge) return this.#soonest(now, now + PROBE_SPACING_MS);
-    const standingBy = this.#standingProbeBy();
-    if (this.attempts.count === 0 && !this.#counter.isAwaitingNudge)
-      return Math.max(now + 1, standingBy + this.timing.answerWindowMs);
-    // Questions from before the standing probe is due: a deaf peer's, of which only looks tell, or
-    // one that was asked early.
-    const early = this.#deafness > 0 ? poll : Math.max(standingBy, this.#nextNudgeAt);
-    // What is written meanwhile is to be seen
-    const nudge = Math.min(Math.max(now + 1, this.#nextNudgeAt), now + this.routineMs);
-    return this.#soonest(now, now < standingBy ? early : nudge);
-  }
-
-  #soonest(now: Instant, candidate: Instant): Instant {
-    let next = Math.min(candidate, this.#counter.nudgeDueAt(this.timing.answerWindowMs));
-    const windowEnd = this.attempts.lastAtLatest + this.timing.answerWindowMs;
-    if (this.attempts.count > 0 && windowEnd > now) next = Math.min(next, windowEnd);
-    const deadline = this.#deadline();
-    if (deadline > now) return Math.min(next, deadline);
-    const budgetEnd = deadline + ownLatenessMs(this.#options.budgetMs);
-    if (budgetEnd > now) next = Math.min(next, budgetEnd);
-    const hurried = this.attempts.lastAtLatest + this.timing.hurriedWindowMs;
-    return hurried > now ? Math.min(next, hurried) : next;
+  #probed({ flow, attempts }: Silence): Probed {
+    return { state: this.#state, flow, failedHere: attempts.areLocal };
   }
 }

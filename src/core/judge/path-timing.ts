@@ -1,8 +1,8 @@
 import type { TcpInfo } from "../tcp-info.ts";
 import type { Instant } from "../time/instant.ts";
 import type { Attempts } from "./attempts.ts";
-import type { Flow } from "./flow.ts";
 import { PROBE_SPACING_MS } from "./probe-plan.ts";
+import type { Flow } from "./reading.ts";
 import { baseRtoMs, UNCAPPED_RTO_MS } from "./retransmission-times.ts";
 
 /**

@@ -67,9 +67,7 @@ export const LARGEST_BUDGET_MS = 86_400_000;
  * Kernel timers fire up to 1/8 late, and the standing keepalive re-arms in steps of at most its
  * interval: measured 20-64 ms on 6.18.
  */
-const KERNEL_LATENESS_MS = 70;
-/** So much beyond an outage is certainly beyond. */
-const PAST_MS = 5;
+export const KEEPALIVE_LATENESS_MS = 70;
 const SMALLEST_OWN_LATENESS_MS = 30;
 const LARGEST_OWN_LATENESS_MS = 150;
 const LONG_WINDOWS = 1.6;
@@ -124,7 +122,7 @@ export function planProbes(input: ProbePlanInput): ProbePlan {
   // Probes on demand begin when the standing one is missed; long windows are also looked at later
   // (simulated up to a round trip of 2 s).
   const lateStartMs = answerWindowMs <= spacingMs ? 0 : LONG_WINDOWS * answerWindowMs - spacingMs;
-  const marginMs = answerWindowMs + KERNEL_LATENESS_MS + ownLatenessMs(budgetMs);
+  const marginMs = answerWindowMs + KEEPALIVE_LATENESS_MS + ownLatenessMs(budgetMs);
   const inFlight = attemptsNeededBy(loss, "in-flight", falseAlarmsPerYear, 0);
   const blocked = attemptsNeededBy(loss, "blocked", falseAlarmsPerYear, 0);
   const outlastsMs = firstAttemptBeyond(outageMs, input.rtoMs, input.rtoMaxMs);
@@ -202,37 +200,4 @@ export function outlastingNeededBy(loss: Belief): number {
  */
 export function outlastingNeededAtDeadline(loss: Belief, room: number): number {
   return Math.max(1, Math.min(room, loss.attemptsNeeded(ACCEPTED_AFTER_OUTAGE_AT_DEADLINE)));
-}
-
-/**
- * When the probes of a burst leave: evenly spread over what an outage may last, then as close as
- * answers can come; where time is short, from the start.
- */
-export interface Burst {
-  readonly firstAt: number;
-  readonly outageMs: number;
-  /** So many of them shall leave after the outage... */
-  readonly outlasting: number;
-  /** ...and the burst have at least so many in all. */
-  readonly attempts: number;
-  /** Later ones could not be judged in time. */
-  readonly lastBy: number;
-}
-
-/** When the next probe leaves, one leaving now. */
-export function nextProbeAt(
-  now: number,
-  { firstAt, outageMs, outlasting, attempts, lastBy }: Burst,
-): number {
-  const spacingMs = probeSpacingMs(outageMs);
-  const tailMs = (outlasting - 1) * spacingMs;
-  const lastAt = Math.min(
-    lastBy,
-    firstAt + Math.max(outageMs + tailMs, (attempts - 1) * spacingMs) + PAST_MS,
-  );
-  const tailAt = Math.max(lastAt - tailMs, Math.min(lastAt, firstAt + outageMs + PAST_MS));
-  const room = tailAt - firstAt;
-  const isTight = Math.floor(room / spacingMs) + outlasting < attempts;
-  if (isTight || now >= tailAt - PAST_MS) return now + spacingMs;
-  return now + Math.max(spacingMs, room / Math.max(1, Math.floor(room / spacingMs)));
 }

@@ -1,30 +1,5 @@
-import type { Instant } from "../time/instant.ts";
-import type { Attempts } from "./attempts.ts";
-import type { Flow } from "./flow.ts";
-import type { PathLoss } from "./path-loss.ts";
-import type { PathTiming } from "./path-timing.ts";
-import { outlastingNeededAtDeadline, type ProbePlan } from "./probe-plan.ts";
-
-/** With `atDeadline: "end"` so many unanswered attempts do where the budget is over. */
-const FEWEST_AT_DEADLINE = 2;
-
-/** What stayed unanswered, and what it is held against. */
-export interface Silence {
-  readonly now: Instant;
-  readonly flow: Flow;
-  readonly attempts: Attempts;
-  readonly timing: PathTiming;
-  readonly loss: PathLoss;
-  readonly plan: ProbePlan;
-  /** Attempts that loss does not explain. */
-  readonly needed: number;
-  readonly outageMs: number;
-  /** The kernel's backoff of what is in flight. */
-  readonly backoff: number;
-  readonly progressAt: Instant;
-  readonly deadline: Instant;
-  readonly isAnswerDue: boolean;
-}
+import { outlastingNeededAtDeadline } from "./probe-plan.ts";
+import type { Silence } from "./silence.ts";
 
 /** An answer should have come by now. */
 export function isMissed(
@@ -39,9 +14,12 @@ export function isMissed(
   return retransmits >= 2 || now - progressAt >= Math.max(2 * timing.rtoMs, 0.1 * budgetMs);
 }
 
-/** Neither the path's loss nor an outage that is to be survived explains so much silence. */
-export function isProven(it: Silence): boolean {
-  return it.attempts.settled >= it.needed && outlasting(it) >= it.plan.outlastingNeeded;
+/**
+ * Neither the path's loss nor an outage that is to be survived explains so much silence. `needed`:
+ * how many attempts the loss does not explain.
+ */
+export function isProven(it: Silence, needed: number): boolean {
+  return it.attempts.settled >= needed && outlasting(it) >= it.plan.outlastingNeeded;
 }
 
 /**
@@ -50,10 +28,11 @@ export function isProven(it: Silence): boolean {
  */
 export function isProvenAtDeadline(
   it: Silence,
+  needed: number,
   isToEnd: boolean,
   mustOutlastOutages: boolean,
 ): boolean {
-  const { attempts, timing, flow, needed, outageMs } = it;
+  const { attempts, timing, flow, outageMs } = it;
   if (attempts.settled < (isToEnd ? Math.min(FEWEST_AT_DEADLINE, needed) : needed)) return false;
   if (!mustOutlastOutages) return true;
   const settled = Math.max(
@@ -102,3 +81,6 @@ function outlasting({
     timing.settledBeyond(outageMs, flow, attempts, now, backoff),
   );
 }
+
+/** With `atDeadline: "end"` so many unanswered attempts do where the budget is over. */
+const FEWEST_AT_DEADLINE = 2;

@@ -1,54 +1,52 @@
 import type { TcpInfo } from "../tcp-info.ts";
 import type { Instant } from "../time/instant.ts";
 import type { PathLoss } from "./path-loss.ts";
+import type { Reading } from "./reading.ts";
 
 /**
- * Learns losses from the totals of data segments and retransmissions. What was not answered yet
- * says nothing (it may be lost for good), and what the peer reports to have got twice (RFC 3708)
- * was not lost: a tail loss probe that overtakes a delayed acknowledgment, say. That report comes
- * one round trip later, so every lesson waits for the next acknowledgment.
+ * Learns losses from the totals of data segments and retransmissions. Segments that are not
+ * answered yet say nothing, since they may be lost for good. A segment that the peer reports to
+ * have got twice (RFC 3708) was not lost: a tail loss probe overtook a delayed acknowledgment, say.
+ * That report comes one round trip later, so each loss is recorded with the next acknowledgment.
  */
 export class RetransmitLoss {
-  #segments = -1;
-  #retransmits = 0;
-  /** Totals up to which lessons were taken. */
-  #segmentsLearned = 0;
-  #retransmitsLearned = 0;
-  #duplicatesLearned = 0;
-  /** The lesson that waits. */
+  /** Totals up to which losses were learned. */
+  #segments = 0;
+  #retransmissions = 0;
+  #duplicates = 0;
+  /** Learned, and to be recorded with the next acknowledgment. */
   #sent = 0;
   #lost = 0;
   #from: Instant = 0;
   #to: Instant = 0;
 
-  observe(info: TcpInfo): void {
-    const isFirst = this.#segments < 0;
-    this.#segments = info.dataSegmentsOut ?? 0;
-    this.#retransmits = info.totalRetransmits ?? 0;
-    if (!isFirst) return;
-    // What was lost before the watch began (a SYN, say) tells of the time before.
-    this.#segmentsLearned = this.#segments;
-    this.#retransmitsLearned = this.#retransmits;
-    this.#duplicatesLearned = info.dsackDuplicates ?? 0;
+  /** What happened: the first reading. Losses before it (a SYN, say) tell of the time before. */
+  begin({ dataSegmentsOut = 0, totalRetransmits = 0, dsackDuplicates = 0 }: TcpInfo): void {
+    this.#segments = dataSegmentsOut;
+    this.#retransmissions = totalRetransmits;
+    this.#duplicates = dsackDuplicates;
   }
 
-  /** A loss was seen that is not taught yet. */
-  get hasLesson(): boolean {
-    return this.#lost > 0 || this.#retransmits > this.#retransmitsLearned;
+  /** A loss was seen that is not recorded yet. */
+  isWaiting({ totalRetransmits = 0 }: TcpInfo): boolean {
+    return this.#lost > 0 || totalRetransmits > this.#retransmissions;
   }
 
   /**
-   * The peer acknowledged something: all up to the previous reading is resolved. What was lost
-   * since then was lost between `from` and `to`; in an outage that tells nothing.
+   * What happened: the peer acknowledged something, so all up to the reading before is resolved.
+   * Segments lost since the last time were lost between `from` and `to`; in an outage they tell
+   * nothing of the path.
    */
-  teach(
+  acknowledged(
     loss: PathLoss,
-    { dsackDuplicates = 0 }: TcpInfo,
+    { info, since }: Reading,
     from: Instant,
     to: Instant,
     isOutage = false,
   ): void {
-    if (this.#segments <= this.#segmentsLearned) return;
+    const { dsackDuplicates = 0 } = info;
+    if (since.segmentsBefore <= this.#segments) return;
+
     const waiting = this.#lost - this.#needless(this.#lost, dsackDuplicates);
     if (this.#sent > 0)
       loss.record({
@@ -57,22 +55,20 @@ export class RetransmitLoss {
         from: this.#from,
         to: this.#to,
       });
-    const repeated = this.#retransmits - this.#retransmitsLearned;
-    this.#sent = this.#segments - this.#segmentsLearned;
+
+    const repeated = since.retransmissionsBefore - this.#retransmissions;
+    this.#sent = since.segmentsBefore - this.#segments;
     this.#lost = isOutage ? 0 : repeated - this.#needless(repeated, dsackDuplicates);
     this.#from = from;
     this.#to = to;
-    this.#segmentsLearned = this.#segments;
-    this.#retransmitsLearned = this.#retransmits;
+    this.#segments = since.segmentsBefore;
+    this.#retransmissions = since.retransmissionsBefore;
   }
 
-  /** How many of so many retransmissions the peer reports as needless; each report counts once. */
+  /** How many of `retransmissions` the peer reports as needless. Each report counts once. */
   #needless(retransmissions: number, dsackDuplicates: number): number {
-    const needless = Math.max(
-      0,
-      Math.min(retransmissions, dsackDuplicates - this.#duplicatesLearned),
-    );
-    this.#duplicatesLearned += needless;
+    const needless = Math.max(0, Math.min(retransmissions, dsackDuplicates - this.#duplicates));
+    this.#duplicates += needless;
     return needless;
   }
 }

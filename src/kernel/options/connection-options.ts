@@ -1,5 +1,5 @@
 import { givesUpAfterMs, LOOSEST_COUNT } from "../../core/judge/backstop.ts";
-import { type Flow, flowOf, heardAgeMs } from "../../core/judge/flow.ts";
+import { type Flow, flowOf, heardAgeMs } from "../../core/judge/reading.ts";
 import type { TcpInfo } from "../../core/tcp-info.ts";
 import { sampleTcpInfo } from "../tcp-info/tcp-info.ts";
 import type { AppliedKeepalive } from "./applied-keepalive.ts";

@@ -1,69 +1,48 @@
-import type { State } from "../../core/diagnosis.ts";
+import { CALM, type Judged } from "../../core/cause/diagnose.ts";
 import { Answers, ORDINARY_ANSWERS } from "../../core/judge/answers.ts";
-import { HEARD_SLACK_MS } from "../../core/judge/flow.ts";
+import type { Judgement } from "../../core/judge/judgement.ts";
 import { Liveness } from "../../core/judge/liveness.ts";
 import type { LossBelief } from "../../core/judge/loss-belief.ts";
 import { PathLoss } from "../../core/judge/path-loss.ts";
 import { answeredInGroup, type PeerGroup } from "../../core/judge/peer-groups.ts";
-import { SMALLEST_BUDGET_MS } from "../../core/judge/probe-plan.ts";
+import { HEARD_SLACK_MS } from "../../core/judge/reading.ts";
 import type { TcpInfo } from "../../core/tcp-info.ts";
 import type { Instant } from "../../core/time/instant.ts";
-import { ProbeSlots } from "../../core/time/probe-slots.ts";
-import { NUDGE_IDLE_MS } from "../../kernel/nudge.ts";
 import { resetOnClose } from "../../kernel/options/linger.ts";
 import { tcpInfoShelf } from "../../kernel/tcp-info/shelf.ts";
 import type { Applied } from "../applied.ts";
-import { engine } from "../engine.ts";
 import type { Membership } from "../membership.ts";
 import type { WatchSettings } from "../options.ts";
+import { appliedByKernel } from "./applied-by-kernel.ts";
+import { type Calm, calm, type Judging, nextCalmCheck } from "./mode.ts";
 import { Standing } from "./standing.ts";
 
 /**
- * Calm looks are late by up to this share of what the budget has beyond the smallest one, so that
- * one waking serves many: a waking costs as much as 40 looks (200 µs on 6.18). A verdict does not
- * wait for it: probes that outlast an outage of 0.4 budgets leave later, and their clock is the
- * kernel's first probe.
- */
-const LATE_SHARE = 1 / 8;
-const SMALLEST_LATENESS_MS = 80;
-const LARGEST_LATENESS_MS = 1000;
-
-/**
- * As a path turns out better than was believed, one look of so many has the plan of its probes made
- * anew.
- */
-const LOOKS_BY_PLAN = 8;
-
-const probeSlots = new ProbeSlots();
-
-/**
- * Reads the kernel's evidence of one connection, has it judged, and does what the judgement asks
- * for.
+ * Decides whether the *host* at the other end still answers, from the kernel's evidence alone, and
+ * does what the judgement asks for. (process-check.ts decides about the process behind it.)
  *
- * Most connections are idle and answer, most of the time. Such a one needs no judge: {@link
- * Liveness} is let go, and made anew from the last reading when something happens. It then knows
- * what it would have known.
+ * | mode   | holds                                  | a check                   | until                  |
+ * |--------|----------------------------------------|---------------------------|------------------------|
+ * | judged | a judge, and its last judgement        | decodes, judges, acts     | the judge is forgettable |
+ * | calm   | a {@link Calm}, shared by thousands | compares two readings' bytes | a reading is eventful |
+ *
+ * Most connections are calm most of the time: idle, and answering. The last reading stays on the
+ * shelf (kernel/tcp-info/shelf.ts), so a judge made from it knows what the one before it knew.
  */
 export class HostCheck {
   readonly fd: number;
+  #mode: Judging | Calm;
   #standing: Standing;
-  /** Where the last reading lies, -1 after the end. */
+  /** Where the last reading lies on the shelf; -1 after the end. */
   #place = -1;
-  #liveness: Liveness | null;
-  readonly #peer: PeerGroup;
-  /** What the connection believes of its path by losses of its own; `null` while it has none. */
-  #loss: LossBelief | null = null;
-  /** How the peer answers probes, as long as that is to be learned; `null`: each. */
-  #answers: Answers | null;
-  /** Silence before is not held against the peer: nobody asked, or this process stood still. */
+  #readAt: Instant;
+  /** Silence before is not held against the peer: nobody probed it, or this process stood still. */
   #grantedFrom: Instant;
-  #lookedAt: Instant;
-  /**
-   * With no judge: the kernel probes after such a silence, and the answer is missing after such a
-   * one.
-   */
-  #idleMs: number;
-  #routineMs = 0;
+  readonly #peer: PeerGroup;
+  /** What the connection believes of its path by losses of its own; `null`: it has none. */
+  #loss: LossBelief | null = null;
+  /** How the peer answers probes, as long as that is to be learned; `null`: it answers each. */
+  #answers: Answers | null;
 
   constructor(fd: number, settings: WatchSettings, membership: Membership, now: Instant) {
     this.fd = fd;
@@ -71,29 +50,23 @@ export class HostCheck {
     this.#answers = new Answers(membership);
     this.#standing = Standing.on(fd, settings);
     this.#grantedFrom = now;
-    this.#lookedAt = now;
-    this.#liveness = this.#newLiveness(now, Number.POSITIVE_INFINITY);
-    this.#idleMs = this.#liveness.idleMs;
-    this.#start();
+    this.#readAt = now;
+    this.#mode = this.#started(this.#newJudge(now, Number.POSITIVE_INFINITY));
     this.#place = tcpInfoShelf.enter();
   }
 
-  get state(): State {
-    return this.#liveness?.state ?? "alive";
+  /** What the last reading came to. */
+  get judged(): Judged {
+    return (this.#mode.kind === "judged" && this.#mode.judgement) || CALM;
   }
 
-  /** `null` while there is nothing to judge. */
-  get liveness(): Liveness | null {
-    return this.#liveness;
+  get isCalm(): boolean {
+    return this.#mode.kind === "calm";
   }
 
   get loss(): PathLoss {
-    return this.#liveness?.loss ?? new PathLoss(this.#peer, this.#loss);
-  }
-
-  /** The budget is over, and nothing is proven yet. */
-  get isOverdue(): boolean {
-    return this.#liveness?.isOverdue ?? false;
+    if (this.#mode.kind === "judged" && this.#mode.judgement) return this.#mode.judgement.loss;
+    return new PathLoss(this.#peer, this.#loss);
   }
 
   /** The last reading; `null` before the first one and after the end. */
@@ -106,10 +79,9 @@ export class HostCheck {
   }
 
   get heardAt(): Instant {
-    return (
-      this.#liveness?.heardAt ??
-      Math.max(this.#grantedFrom, this.#lookedAt - tcpInfoShelf.keptHeardAgeMs(this.#place))
-    );
+    if (this.#mode.kind === "judged" && this.#mode.judgement) return this.#mode.judgement.heardAt;
+    const heardAt = this.#readAt - tcpInfoShelf.keptHeardAgeMs(this.#place);
+    return Math.max(this.#grantedFrom, heardAt);
   }
 
   get hasRtoCap(): boolean {
@@ -117,98 +89,59 @@ export class HostCheck {
   }
 
   get applied(): Applied {
-    return this.#standing.describe((this.#liveness ?? this.#recalled()).plan);
+    const { judge } = this.#mode.kind === "judged" ? this.#mode : this.#recalled();
+    return appliedByKernel(this.#standing, judge.plan);
   }
 
   /**
-   * Takes a reading. Returns the instant at which to look again, `null` where {@link judge} is to
-   * see the reading.
+   * Takes a reading and does what it asks for. `stalledMs`: how long this process stood still since
+   * the last check. Returns when to check again, `null` when the kernel has ended the connection.
    */
-  look(now: Instant): Instant | null {
-    // No TCP socket any more: 'close' follows
+  check(now: Instant, stalledMs: number): Instant | null {
+    // No TCP socket any more: 'close' follows.
     if (!tcpInfoShelf.read(this.fd)) return Number.POSITIVE_INFINITY;
-    if (!this.#isCalm()) return null;
-    if (this.#isPlanDue() || this.#hasLearnedOfAnswers(now)) {
-      this.#liveness = this.#recalled(); // a judge that is there already asks for no early probe
-      return null;
-    }
+    const mode = this.#mode;
+    if (mode.kind === "judged") return this.#judge(now, stalledMs, mode, false);
+
+    const isEventful = !tcpInfoShelf.isUneventfulSince(this.#place);
+    if (isEventful || this.#isPlanDue(mode) || this.#hasLearnedOfAnswers(now))
+      return this.#judge(now, stalledMs, this.#recalled(), false);
+
     const heardAt = Math.max(this.#grantedFrom, now - tcpInfoShelf.takenHeardAgeMs());
-    const next = this.#nextCalmLook(now, heardAt);
-    if (next <= now) return null;
-    if (heardAt > this.heardAt + HEARD_SLACK_MS) this.#learnAnswers();
+    const next = this.#nextCalmCheck(now, heardAt, mode);
+    if (next <= now) return this.#judge(now, stalledMs, this.#recalled(), true);
+    if (heardAt > this.heardAt + HEARD_SLACK_MS) this.#learnLoss();
     this.#keep(now);
     return next;
   }
 
-  /**
-   * Judges the reading just taken. `stalledMs`: how long this process stood still since the last
-   * look. Returns the instant at which to look again, `null` when the kernel has ended the
-   * connection.
-   */
-  judge(now: Instant, stalledMs: number): Instant | null {
-    const isAskedEarly = this.#isCalm();
-    this.#liveness ??= this.#recalled();
-    const liveness = this.#liveness;
-    if (stalledMs > 0) liveness.stalled(now, stalledMs);
-    this.#keep(now);
-    const info = tcpInfoShelf.taken();
-    if (info.state === "CLOSE") return null;
-    const next = this.#observe(now, liveness, info, isAskedEarly);
-    return this.#forget() ? Math.max(now + 1, this.#nextCalmLook(now, this.heardAt)) : next;
-  }
-
-  /**
-   * From now on closing sends an RST: the verdict stays true, and no orphan retransmits for
-   * minutes.
-   */
+  /** Has closing send an RST: the verdict stays true, and no orphan retransmits for minutes. */
   resetOnClose(): void {
     resetOnClose(this.fd);
   }
 
   /**
-   * `isOpen`: whether the descriptor is still the connection's; what it does not bear now is put
-   * back later.
+   * Gives the program its options back. `isOpen`: whether the descriptor is still the connection's;
+   * options that the connection does not bear now are put back later.
    */
   restore(isOpen: () => boolean): void {
     this.#standing.restore(this.fd, isOpen);
   }
 
-  /** The kernel repeats as patiently as without a watch, and is judged by that. */
+  /** Has the kernel repeat as patiently as without a watch, and judges by that. */
   uncap(): void {
     this.#standing = this.#standing.uncap(this.fd);
-    this.#liveness?.capped(this.#standing.terms.rtoMaxMs);
+    if (this.#mode.kind === "judged") this.#mode.judge.capped(this.#standing.terms.rtoMaxMs);
   }
 
   /**
-   * From now on by other settings. What was read of the peer stays known; what is unanswered was
-   * not asked by them.
+   * Goes on by other settings. What was read of the peer stays known; attempts that are unanswered
+   * were made under the old ones.
    */
-  retune(settings: WatchSettings): void {
+  retune(settings: WatchSettings, now: Instant): void {
     this.#standing = this.#standing.again(this.fd, settings);
-    if (tcpInfoShelf.read(this.fd)) this.#keep(engine.now());
-    this.#liveness = this.#recalled(Number.POSITIVE_INFINITY);
-    this.#idleMs = this.#liveness.idleMs;
-    this.#start();
-  }
-
-  /** Where the kernel refuses the keepalive, the cap that was set before goes back. */
-  #start(): void {
-    try {
-      this.#standing = this.#standing.start(this.fd, this.#idleMs);
-    } catch (error) {
-      this.#standing.uncap(this.fd);
-      throw error;
-    }
-  }
-
-  /**
-   * Whether each probe is known to be answered since the reading just taken; until then the
-   * standing keepalive probes early.
-   */
-  #hasLearnedOfAnswers(now: Instant): boolean {
-    if (this.#answers === null) return false;
-    this.#answers.observe(now, tcpInfoShelf.taken(), false);
-    return this.#answers.areOrdinary;
+    if (tcpInfoShelf.read(this.fd)) this.#keep(now);
+    this.#mode = this.#started(this.#recalled(Number.POSITIVE_INFINITY));
   }
 
   /** The last reading is needed no more. */
@@ -218,104 +151,102 @@ export class HostCheck {
     this.#place = -1;
   }
 
+  /** Switches the keepalive on. Where the kernel refuses it, the cap that was set before goes back. */
+  #started(mode: Judging): Judging {
+    try {
+      this.#standing = this.#standing.start(this.fd, mode.judge.idleMs);
+      return mode;
+    } catch (error) {
+      this.#standing.uncap(this.fd);
+      throw error;
+    }
+  }
+
+  /** `isEarly`: the moment of the standing probe is crowded, so a probe leaves now. */
+  #judge(now: Instant, stalledMs: number, mode: Judging, isEarly: boolean): Instant | null {
+    const { judge } = mode;
+    this.#mode = mode;
+    if (stalledMs > 0) judge.stalled(now, stalledMs);
+    this.#keep(now);
+    const info = tcpInfoShelf.taken();
+    if (info.state === "CLOSE") return null;
+
+    const judgement = judge.observe(now, info);
+    mode.judgement = judgement;
+    this.#follow(judge, judgement);
+    if (judgement.wants.nudge || isEarly) {
+      if (this.#standing.isLeftToProgram) return now + judge.routineMs;
+      this.#standing = this.#standing.nudge(this.fd);
+      return judge.nudged(now);
+    }
+    if (!judgement.isForgettable) return judgement.lookAt;
+
+    this.#mode = this.#forget(judge, judgement);
+    return Math.max(now + 1, this.#nextCalmCheck(now, judgement.heardAt, this.#mode));
+  }
+
+  #follow(judge: Liveness, judgement: Judgement): void {
+    const { rtoMaxMs } = this.#standing.terms;
+    this.#standing = this.#standing.follow(this.fd, judgement);
+    if (this.#standing.terms.rtoMaxMs !== rtoMaxMs) judge.capped(this.#standing.terms.rtoMaxMs);
+  }
+
+  /** Keeps what the judge learned, and lets it go. */
+  #forget({ idleMs, routineMs }: Liveness, { loss, heardAt }: Judgement): Calm {
+    if (this.#answers?.areOrdinary) this.#answers = null;
+    this.#loss = loss.own?.isClean === false ? loss.own : null;
+    this.#grantedFrom = Math.max(this.#grantedFrom, heardAt);
+    return calm(idleMs, routineMs);
+  }
+
+  /** A judge that knows the last reading. `found`: how many unanswered attempts it is to find. */
+  #recalled(found: number = 0): Judging {
+    const mode = this.#newJudge(this.heardAt, found);
+    const { info } = this;
+    if (info) mode.judgement = mode.judge.observe(this.#readAt, info);
+    return mode;
+  }
+
+  #newJudge(since: Instant, found: number): Judging {
+    const loss = new PathLoss(this.#peer, this.#loss);
+    const answers = this.#answers ?? ORDINARY_ANSWERS;
+    const judge = new Liveness({ ...this.#standing.terms, loss, found, answers }, since);
+    return { kind: "judged", judge, judgement: null };
+  }
+
   #keep(now: Instant): void {
     tcpInfoShelf.keep(this.#place);
-    this.#lookedAt = now;
+    this.#readAt = now;
   }
 
-  /** No judge is needed, and none would see anything in the reading just taken. */
-  #isCalm(): boolean {
-    return this.#liveness === null && tcpInfoShelf.isUneventfulSince(this.#place);
-  }
-
-  #learnAnswers(): void {
+  /** Records in the peer's loss what was answered between two calm readings. */
+  #learnLoss(): void {
     const answered = tcpInfoShelf.answeredSince(this.#place);
     if (answered === 0) return;
     this.#loss?.record(answered, 0);
     answeredInGroup(this.#peer, answered);
   }
 
-  #isPlanDue(): boolean {
-    return (
-      (this.#loss !== null || this.#idleMs < this.#standing.terms.longestIdleMs) &&
-      Math.random() * LOOKS_BY_PLAN < 1
-    );
+  /** Finds in the reading just taken that the peer answers each probe; until then it is probed early. */
+  #hasLearnedOfAnswers(now: Instant): boolean {
+    if (this.#answers === null) return false;
+    this.#answers.observe(now, tcpInfoShelf.taken(), false);
+    return this.#answers.areOrdinary;
   }
 
-  /**
-   * When the standing probe must have been answered. Where too many are due with it, this one
-   * leaves on demand in any moment of the second from which on it can be had, a second later than
-   * the plan says if need be; `now` if that has come.
-   */
-  #nextCalmLook(now: Instant, heardAt: Instant): Instant {
-    const soonest = heardAt + NUDGE_IDLE_MS;
-    if (probeSlots.reserve(heardAt + this.#idleMs, engine.size, this.#idleMs)) {
-      this.#standing = this.#standing.keepIdle(this.fd, this.#idleMs, false);
-      return together(heardAt + this.#routineMs, this.#standing.terms.budgetMs);
-    }
-    if (now >= soonest) return now;
-    const idleMs = Math.max(this.#idleMs, 2 * NUDGE_IDLE_MS);
-    this.#standing = this.#standing.keepIdle(this.fd, idleMs, false);
-    return soonest + Math.floor(Math.random() * (idleMs - NUDGE_IDLE_MS));
+  /** As a path turns out better than was believed, one check of a few has the plan made anew. */
+  #isPlanDue({ idleMs }: Calm): boolean {
+    const isWorse = this.#loss !== null || idleMs < this.#standing.terms.longestIdleMs;
+    return isWorse && Math.random() * CHECKS_BY_PLAN < 1;
   }
 
-  /** Lets the judge go where a new one would know as much. */
-  #forget(): boolean {
-    const liveness = this.#liveness;
-    if (!liveness?.isForgettable) return false;
-    this.#idleMs = liveness.idleMs;
-    this.#routineMs = liveness.routineMs;
-    if (this.#answers?.areOrdinary) this.#answers = null;
-    this.#loss = liveness.loss.own?.isClean === false ? liveness.loss.own : null;
-    this.#grantedFrom = Math.max(this.#grantedFrom, liveness.heardAt);
-    this.#liveness = null;
-    return true;
-  }
-
-  /** `isAskedEarly`: the probe is to leave now. */
-  #observe(now: Instant, liveness: Liveness, info: TcpInfo, isAskedEarly: boolean): Instant {
-    const next = liveness.observe(now, info);
-    const { rtoMaxMs } = this.#standing.terms;
-    this.#standing = this.#standing
-      .followPath(this.fd, info)
-      .guardInFlight(this.fd, liveness.flow === "in-flight");
-    if (this.#standing.terms.rtoMaxMs !== rtoMaxMs) liveness.capped(this.#standing.terms.rtoMaxMs);
-    if (liveness.isProbeMissing || (liveness.isUnquestioned && !liveness.wantsNudge))
-      this.#standing = this.#standing.keepIdle(this.fd, liveness.idleMs, liveness.isProbeMissing);
-    // The kernel ends a closed window after so many probes, the sooner the tighter the cap, which
-    // serves nothing here.
-    if (liveness.isUnproven && (liveness.isOverdue || liveness.flow === "blocked"))
-      this.#standing = this.#standing.yield(this.fd, liveness.flow);
-    else if (this.#standing.yieldedIn !== null)
-      this.#standing = this.#standing.start(this.fd, liveness.idleMs);
-    if (!liveness.wantsNudge && !isAskedEarly) return next;
-    if (this.#standing.isLeftToProgram) return now + liveness.routineMs;
-    this.#standing = this.#standing.nudge(this.fd);
-    return liveness.nudged(now);
-  }
-
-  /** `found`: so many of the attempts that the last reading shows unanswered are found. */
-  #recalled(found: number = 0): Liveness {
-    const liveness = this.#newLiveness(this.heardAt, found);
-    const { info } = this;
-    if (info) liveness.observe(this.#lookedAt, info);
-    return liveness;
-  }
-
-  #newLiveness(since: Instant, found: number): Liveness {
-    const loss = new PathLoss(this.#peer, this.#loss);
-    return new Liveness(
-      { ...this.#standing.terms, loss, found, answers: this.#answers ?? ORDINARY_ANSWERS },
-      since,
-    );
+  /** Returns when to check again, and sets the standing keepalive accordingly. */
+  #nextCalmCheck(now: Instant, heardAt: Instant, mode: Calm): Instant {
+    const next = nextCalmCheck(now, heardAt, mode, this.#standing.terms.budgetMs);
+    if (next.at > now) this.#standing = this.#standing.keepIdle(this.fd, next.idleMs, false);
+    return next.at;
   }
 }
 
-/** Calm looks need not be exact: done together they wake the process less often. */
-function together(at: Instant, budgetMs: number): Instant {
-  const latenessMs = Math.min(
-    LARGEST_LATENESS_MS,
-    Math.max(SMALLEST_LATENESS_MS, Math.floor((budgetMs - SMALLEST_BUDGET_MS) * LATE_SHARE)),
-  );
-  return Math.ceil(at / latenessMs) * latenessMs;
-}
+/** One calm check in this many has the plan made anew. */
+const CHECKS_BY_PLAN = 8;

@@ -1,14 +1,6 @@
-import {
-  backstopProbes,
-  givesUpAfterMs,
-  inFlightUserTimeoutMs,
-  LOOSEST_COUNT,
-  rtoCapMs,
-} from "../../core/judge/backstop.ts";
-import type { Flow } from "../../core/judge/flow.ts";
-import type { ProbePlan } from "../../core/judge/probe-plan.ts";
-import { UNCAPPED_RTO_MS } from "../../core/judge/retransmission-times.ts";
-import { planOnShortPath } from "../../core/judge/short-path.ts";
+import { backstopProbes, LOOSEST_COUNT, rtoCapMs } from "../../core/judge/backstop.ts";
+import type { Judgement } from "../../core/judge/judgement.ts";
+import type { Flow } from "../../core/judge/reading.ts";
 import type { TcpInfo } from "../../core/tcp-info.ts";
 import { NUDGE_IDLE_MS, nudgeDescriptor, settledOptions } from "../../kernel/nudge.ts";
 import type { AppliedKeepalive } from "../../kernel/options/applied-keepalive.ts";
@@ -21,65 +13,19 @@ import {
 } from "../../kernel/options/connection-options.ts";
 import { applyKeepalive, isSameKeepalive } from "../../kernel/options/keepalive.ts";
 import { restoreOptions } from "../../kernel/options/late-restore.ts";
-import { readRetries } from "../../kernel/options/retries.ts";
-import { applyRtoMax, readRtoMax } from "../../kernel/options/rto-max.ts";
+import { applyRtoMax } from "../../kernel/options/rto-max.ts";
 import { applyUserTimeout } from "../../kernel/options/user-timeout.ts";
-import { sampleTcpInfo } from "../../kernel/tcp-info/tcp-info.ts";
-import type { Applied } from "../applied.ts";
 import type { WatchSettings } from "../options.ts";
 import { shareEqual } from "./share-equal.ts";
-
-const NO_CAP =
-  "no TCP_RTO_MAX_MS (Linux >= 6.15, and not while data is being repeated): a peer that dies behind a closed window is found after up to fifteen times the time it was blocked, later on a path that is long or loses";
-const UNCAPPED =
-  "the program ended its side, so the cap on backoff is taken off for the last data: a peer that dies behind a closed window is found after up to fifteen times the time it was blocked, later on a path that is long or loses";
-const REPORT =
-  'onDead "report" ends nothing, so the kernel must not either: its own patience stays, and with data in flight, or behind a closed window, a dead peer is found later';
-
-/**
- * With `onDead: "report"` the kernel probes so seldom by itself that it gives up after more than an
- * hour.
- */
-const REPORT_INTERVAL_MS = 30_000;
-
-/** The cap on backoff is set anew when it should differ by this factor. */
-const CAP_CHANGE = 1.2;
-
-/** What most connections have in common is kept once. */
-const sharedSaved: (saved: ConnectionOptions) => ConnectionOptions = shareEqual();
-const sharedKeepalive: (keepalive: AppliedKeepalive) => AppliedKeepalive = shareEqual();
-const sharedTerms: (terms: Terms) => Terms = shareEqual();
-const sharedStanding: (standing: Standing) => Standing = shareEqual();
-
-/** What the connection is held to. */
-interface Terms {
-  readonly budgetMs: number;
-  readonly falseAlarmsPerYear: number;
-  readonly atDeadline: "wait" | "end";
-  /** Nothing that we set may end the connection: `onDead: "report"`. */
-  readonly isReport: boolean;
-  readonly rtoMaxMs: number | null;
-  /** The cap was there and was taken off: {@link Standing.uncap}. */
-  readonly isUncapped: boolean;
-  /**
-   * The user timeout that is set while data is in flight with an open window; 0 where the kernel's
-   * own patience is enough.
-   */
-  readonly inFlightUserTimeoutMs: number;
-  readonly zeroWindowToleranceMs: number;
-  /** The backoff beyond which the kernel does not double its timeout. */
-  readonly lastBackoff: number;
-  /** Idle time on a path that is known to lose nothing: the plan of no other one has a longer. */
-  readonly longestIdleMs: number;
-}
+import { isRepeating, type Terms, termsFor, withCap } from "./terms.ts";
 
 /**
  * The kernel options that keep evidence fresh and stand in when this process cannot act: a
  * keepalive with short idle, loose count and no user timeout (with one set the count would protect
  * nothing: docs/internals/kernel.md#keepalive), and a cap on retransmission backoff.
  *
- * How they stand does not change: what sets an option of the connection `fd` returns how they stand
- * then. So thousands of connections share one.
+ * Immutable: a method that sets an option of the connection `fd` returns the new Standing. So
+ * thousands of connections share one object.
  */
 export class Standing {
   readonly terms: Terms;
@@ -87,7 +33,7 @@ export class Standing {
   readonly saved: ConnectionOptions;
   readonly keepalive: AppliedKeepalive;
   readonly hasUserTimeout: boolean;
-  /** What the connection was doing when {@link yield} took effect; `null`: it has not. */
+  /** What the connection was doing when {@link follow} took effect; `null`: it has not. */
   readonly yieldedIn: Flow | null;
 
   private constructor({
@@ -153,7 +99,7 @@ export class Standing {
    * none, only {@link nudge} probes on. Of a closed window the cap on backoff goes back, which
    * would have its probes used up soon.
    */
-  yield(fd: number, flow: Flow): Standing {
+  #yield(fd: number, flow: Flow): Standing {
     if (this.yieldedIn === flow) return this;
     const before = readOptions(fd);
     const ours = { ...before, keepalive: { ...this.keepalive, enabled: true } };
@@ -167,44 +113,16 @@ export class Standing {
     return this.yieldedIn !== null && this.saved.keepalive.enabled;
   }
 
-  /** `plan`: how soon a dead peer is found by what is believed of the path. */
-  describe(plan: ProbePlan): Applied {
-    const {
-      rtoMaxMs,
-      budgetMs,
-      inFlightUserTimeoutMs: timeoutMs,
-      falseAlarmsPerYear,
-      atDeadline,
-      isUncapped,
-      isReport,
-    } = this.terms;
-    const { idleMs, intervalMs, count } = this.keepalive;
-    const capMs = rtoMaxMs ?? this.saved.rtoMaxMs;
-    const givesUpMs =
-      capMs === null || timeoutMs > 0
-        ? timeoutMs
-        : givesUpAfterMs(capMs, readRetries().tcpRetries2);
-    const kept = (ms: number): number =>
-      atDeadline === "end" ? budgetMs : Math.max(budgetMs, Math.ceil(ms));
-    const detectWithinMs = {
-      idle: kept(plan.idleWithinMs),
-      inFlight: kept(plan.inFlightWithinMs),
-      closedWindow: plan.closedWindowWithinMs === null ? null : kept(plan.closedWindowWithinMs),
-    };
-    const overdue = Object.values(detectWithinMs).some((ms) => ms !== null && ms > budgetMs);
-    const notes = rtoMaxMs !== null ? [] : [isReport ? REPORT : isUncapped ? UNCAPPED : NO_CAP];
-    if (overdue) notes.push(isOver(budgetMs, detectWithinMs));
-    return {
-      level: "kernel",
-      keepalive: { idleMs, intervalMs, count },
-      userTimeoutMs: timeoutMs,
-      rtoMaxMs,
-      detectWithinMs,
-      overdue,
-      falseAlarmsPerYear,
-      backstopMs: { idle: idleMs + intervalMs * count, inFlight: givesUpMs },
-      notes,
-    };
+  /** Does what a judgement asks of the options, and follows the path that its reading shows. */
+  follow(fd: number, { info, flow, wants, isUnproven, isOverdue }: Judgement): Standing {
+    let next = this.#followPath(fd, info).guardInFlight(fd, flow === "in-flight");
+    if (wants.keepalive !== "leave")
+      next = next.keepIdle(fd, wants.idleMs, wants.keepalive === "again");
+
+    // The kernel ends a closed window after a number of probes, the sooner the tighter the cap,
+    // which serves nothing here.
+    if (isUnproven && (isOverdue || flow === "blocked")) return next.#yield(fd, flow);
+    return next.yieldedIn === null ? next : next.start(fd, wants.idleMs);
   }
 
   /**
@@ -245,7 +163,7 @@ export class Standing {
    * The cap on backoff follows what is learned of the path; not while anything is repeated (see
    * {@link applyCap}).
    */
-  followPath(fd: number, info: TcpInfo): Standing {
+  #followPath(fd: number, info: TcpInfo): Standing {
     const { rtoMaxMs, budgetMs, isReport, isUncapped } = this.terms;
     if (isReport || isUncapped || this.saved.rtoMaxMs === null || isRepeating(info)) return this;
     const wantedMs = rtoCapMs(budgetMs, info);
@@ -314,68 +232,16 @@ export class Standing {
 }
 
 /**
- * Sets the cap on backoff. With `onDead: "report"` the program's own patience stays, and so does
- * its user timeout while data is in flight.
+ * With `onDead: "report"` the kernel probes so seldom by itself that it gives up after more than an
+ * hour.
  */
-function termsFor(fd: number, settings: WatchSettings, saved: ConnectionOptions): Terms {
-  const {
-    detectWithinMs: budgetMs,
-    falseAlarmsPerYear,
-    atDeadline,
-    zeroWindowToleranceMs,
-  } = settings;
-  const isReport = settings.onDead === "report";
-  const retries2 = readRetries().tcpRetries2;
-  const rtoMaxMs = isReport ? null : applyCap(fd, budgetMs);
-  const terms: Terms = {
-    budgetMs,
-    falseAlarmsPerYear,
-    atDeadline,
-    isReport,
-    rtoMaxMs,
-    isUncapped: false,
-    inFlightUserTimeoutMs: saved.userTimeoutMs,
-    zeroWindowToleranceMs,
-    lastBackoff: retries2,
-    longestIdleMs: planOnShortPath({ budgetMs, falseAlarmsPerYear, rtoMaxMs }).idleMs,
-  };
-  return isReport ? terms : withCap(terms, rtoMaxMs);
-}
+const REPORT_INTERVAL_MS = 30_000;
 
-function withCap(terms: Terms, rtoMaxMs: number | null): Terms {
-  const { budgetMs, lastBackoff, zeroWindowToleranceMs } = terms;
-  return {
-    ...terms,
-    rtoMaxMs,
-    inFlightUserTimeoutMs: inFlightUserTimeoutMs(
-      budgetMs,
-      rtoMaxMs,
-      lastBackoff,
-      zeroWindowToleranceMs,
-    ),
-  };
-}
+/** The cap on backoff is set anew when it should differ by this factor. */
+const CAP_CHANGE = 1.2;
 
-/**
- * In the midst of retransmissions the cap stays that is in force: lowered then, it would end the
- * connection (see `bearable`). `null`: none.
- */
-function applyCap(fd: number, budgetMs: number): number | null {
-  const info = sampleTcpInfo(fd);
-  if (typeof info === "number") return applyRtoMax(fd, rtoCapMs(budgetMs));
-  if (!isRepeating(info)) return applyRtoMax(fd, rtoCapMs(budgetMs, info));
-  const inForceMs = readRtoMax(fd) ?? UNCAPPED_RTO_MS;
-  return inForceMs < UNCAPPED_RTO_MS ? inForceMs : null;
-}
-
-function isRepeating({ retransmits = 0 }: TcpInfo): boolean {
-  return retransmits > 0;
-}
-
-function isOver(
-  budgetMs: number,
-  { idle, inFlight, closedWindow }: Applied["detectWithinMs"],
-): string {
-  const behindWindow = closedWindow === null ? "" : `, ${closedWindow} ms behind a closed window`;
-  return `the attempts that prove death at the accepted false alarms do not fit into ${budgetMs} ms on this path: a dead peer is found within ${idle} ms idle, ${inFlight} ms in flight${behindWindow}; atDeadline: "end" keeps the budget and accepts more false alarms`;
-}
+/** What most connections have in common is kept once. */
+const sharedSaved: (saved: ConnectionOptions) => ConnectionOptions = shareEqual();
+const sharedKeepalive: (keepalive: AppliedKeepalive) => AppliedKeepalive = shareEqual();
+const sharedTerms: (terms: Terms) => Terms = shareEqual();
+const sharedStanding: (standing: Standing) => Standing = shareEqual();

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { ORDINARY_ANSWERS } from "../../../src/core/judge/answers.ts";
 import { AttemptCounter } from "../../../src/core/judge/attempt-counter.ts";
-import { flowOf } from "../../../src/core/judge/flow.ts";
+import { flowOf } from "../../../src/core/judge/reading.ts";
 import type { TcpInfo } from "../../../src/core/tcp-info.ts";
 
 const OUTAGE_MS = 2000;

@@ -1,6 +1,6 @@
 import { Answers } from "../../../src/core/judge/answers.ts";
 import { backstopProbes, LOOSEST_COUNT } from "../../../src/core/judge/backstop.ts";
-import type { Flow } from "../../../src/core/judge/flow.ts";
+import type { Flow } from "../../../src/core/judge/reading.ts";
 import { Liveness } from "../../../src/core/judge/liveness.ts";
 import type { LivenessOptions } from "../../../src/core/judge/liveness-options.ts";
 import { PathLoss } from "../../../src/core/judge/path-loss.ts";

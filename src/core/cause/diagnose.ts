@@ -1,0 +1,162 @@
+import type { Diagnosis, LocalPath, OtherConnections, State } from "../diagnosis.ts";
+import type { Judgement } from "../judge/judgement.ts";
+import type { TcpInfo } from "../tcp-info.ts";
+import { classify, type Finding } from "./classify.ts";
+import { classifyEnding } from "./classify-ending.ts";
+
+/** The part of a judgement that a diagnosis rests on. */
+export type Judged = Pick<
+  Judgement,
+  | "state"
+  | "flow"
+  | "unanswered"
+  | "firstUnansweredAt"
+  | "failedHere"
+  | "isHeardWithoutProgress"
+  | "isOverdue"
+  | "isRushed"
+  | "doubt"
+  | "refuted"
+>;
+
+/** What is known of a connection beside the judgement, when somebody asks for its diagnosis. */
+export interface Surroundings {
+  /** `address:port`, IPv6 in brackets. */
+  readonly local: string | null;
+  readonly remote: string | null;
+  readonly label: string | null;
+  /** The last reading. */
+  readonly info: TcpInfo | null;
+  /** Since the peer was last heard; `null` where nothing can tell. */
+  readonly silentForMs: number | null;
+  /** Now, as epoch milliseconds: a label for people. */
+  readonly wallClock: number;
+  readonly loss: { readonly ratio: number; readonly isNotable: boolean };
+  /** This host's means to reach the peer, where they were looked at. */
+  readonly localPath: LocalPath | null;
+  readonly others: OtherConnections | null;
+  /** Keepalive runs, so that silence means something. */
+  readonly isQuestioned: boolean;
+  /** TCP_RTO_MAX_MS caps the backoff of window probes. */
+  readonly hasRtoCap: boolean;
+  /** The process behind the peer was asked and did not answer, for this long. */
+  readonly processSilentForMs: number | null;
+  readonly heartbeatFailure: string | null;
+  /** This process stood still just now, for this long. */
+  readonly pausedForMs: number | null;
+}
+
+/** Returns the diagnosis of a connection that still exists. */
+export function diagnose(judged: Judged, around: Surroundings): Diagnosis {
+  const { state, flow, unanswered, failedHere, isHeardWithoutProgress, isRushed } = judged;
+  const { refuted, doubt } = judged;
+  const { loss, heartbeatFailure } = around;
+  const finding = classify({
+    state,
+    flow,
+    info: around.info,
+    localPath: around.localPath,
+    others: around.others,
+    silentForMs: around.silentForMs,
+    unansweredAttempts: unanswered,
+    areAttemptsLocal: failedHere,
+    lossRatio: loss.ratio,
+    isLossy: loss.isNotable,
+    refuted,
+    isHeardWithoutProgress,
+    isRushed,
+    isQuestioned: around.isQuestioned,
+    processSilentForMs: around.processSilentForMs,
+    pausedForMs: around.pausedForMs,
+    doubt,
+    hasRtoCap: around.hasRtoCap,
+  });
+  const heartbeat =
+    heartbeatFailure === null ? [] : [`the last heartbeat failed: ${heartbeatFailure}`];
+  return diagnosisOf(state, { ...finding, why: [...finding.why, ...heartbeat] }, judged, around);
+}
+
+/**
+ * Returns the diagnosis of a connection that the kernel or the program ended with `errorCode`;
+ * `null`: in order. `hasPeerEnded`: the peer's FIN was seen.
+ */
+export function diagnoseEnding(
+  {
+    errorCode,
+    hasPeerEnded,
+  }: { readonly errorCode: string | null; readonly hasPeerEnded: boolean },
+  judged: Judged,
+  around: Surroundings,
+): Diagnosis {
+  const { info, localPath, pausedForMs } = around;
+  const { state, ...finding } = classifyEnding({
+    errorCode,
+    hasPeerEnded,
+    info,
+    unansweredAttempts: judged.unanswered,
+    localPath,
+    pausedForMs,
+  });
+  return diagnosisOf(state, finding, judged, around, errorCode);
+}
+
+/** Puts a diagnosis together. */
+export function diagnosisOf(
+  state: State,
+  finding: Finding,
+  judged: Judged,
+  around: Surroundings,
+  errorCode: string | null = null,
+): Diagnosis {
+  const { silentForMs, wallClock, info, localPath, others, local, remote, label } = around;
+  return {
+    state,
+    ...finding,
+    overdue: judged.isOverdue,
+    silentForMs,
+    since: silentForMs === null ? null : Math.round(wallClock - silentForMs),
+    evidence: {
+      tcpInfo: info,
+      errorCode,
+      localPath,
+      unansweredAttempts: judged.unanswered,
+      lossRatio: around.loss.ratio,
+      others,
+    },
+    local,
+    remote,
+    label,
+  };
+}
+
+/** Nothing is unanswered. */
+export const CALM: Judged = {
+  state: "alive",
+  flow: "idle",
+  unanswered: 0,
+  firstUnansweredAt: 0,
+  failedHere: false,
+  isHeardWithoutProgress: false,
+  isOverdue: false,
+  isRushed: false,
+  doubt: null,
+  refuted: null,
+};
+
+/** Nothing is known beside the judgement. */
+export const UNKNOWN_SURROUNDINGS: Surroundings = {
+  local: null,
+  remote: null,
+  label: null,
+  info: null,
+  silentForMs: null,
+  wallClock: 0,
+  loss: { ratio: 0, isNotable: false },
+  localPath: null,
+  others: null,
+  isQuestioned: false,
+  hasRtoCap: false,
+  processSilentForMs: null,
+  heartbeatFailure: null,
+  pausedForMs: null,
+};

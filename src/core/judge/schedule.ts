@@ -1,0 +1,92 @@
+import type { Instant } from "../time/instant.ts";
+import { ownLatenessMs, PROBE_SPACING_MS, probeSpacingMs } from "./probe-plan.ts";
+import type { Silence } from "./silence.ts";
+
+/** What decides when to look again, beside the silence. */
+export interface Outlook {
+  readonly budgetMs: number;
+  readonly wantsNudge: boolean;
+  /** Silence after which the answer to the standing probe is missing. */
+  readonly routineMs: number;
+  /** When to look for the probe on demand that is under way; infinite: none is. */
+  readonly nudgeDueAt: Instant;
+  readonly nextNudgeAt: Instant;
+  /** What stays unanswered proves nothing, so nothing is gained by haste. */
+  readonly isUnproven: boolean;
+}
+
+/** Returns when to take the next reading: at the earliest instant that may bring news. */
+export function nextLookAt(silence: Silence, outlook: Outlook): Instant {
+  const { now, flow, attempts, timing, standingBy, deadline } = silence;
+  const { wantsNudge, nudgeDueAt, budgetMs } = outlook;
+  const isRoutine = flow === "idle" && !wantsNudge && attempts.count === 0 && nudgeDueAt === NEVER;
+  if (isRoutine) return Math.max(now + 1, standingBy + timing.answerWindowMs);
+
+  const windowEnd = attempts.count > 0 ? attempts.lastAtLatest + timing.answerWindowMs : NEVER;
+  const soonest = Math.min(nextEventAt(silence, outlook), nudgeDueAt, afterNow(now, windowEnd));
+  if (deadline > now) return Math.min(soonest, deadline);
+
+  const budgetEnd = deadline + ownLatenessMs(budgetMs);
+  const hurriedEnd = attempts.lastAtLatest + timing.hurriedWindowMs;
+  return Math.min(soonest, afterNow(now, budgetEnd), afterNow(now, hurriedEnd));
+}
+
+/** Returns when the kernel, the peer or this process may send something. */
+function nextEventAt(silence: Silence, outlook: Outlook): Instant {
+  const { now, flow, standingBy, deadline } = silence;
+  const { nextNudgeAt, isUnproven, budgetMs } = outlook;
+  const longestMs = now >= deadline && !isUnproven ? HURRIED_POLL_MS : LONGEST_POLL_MS;
+  const pollAt = now + Math.min(longestMs, Math.max(HURRIED_POLL_MS, budgetMs / 20));
+
+  // Only frequent readings tell when the kernel sent.
+  if (flow !== "idle") return pollAt;
+  if (outlook.wantsNudge) return now + PROBE_SPACING_MS;
+  // Something is unanswered before the standing probe is due: by a deaf peer, of which only
+  // readings tell, or after an early probe.
+  if (now < standingBy) return silence.isDeaf ? pollAt : Math.max(standingBy, nextNudgeAt);
+  // The program may write meanwhile, so a far probe is not waited for.
+  return Math.min(Math.max(now + 1, nextNudgeAt), now + outlook.routineMs);
+}
+
+function afterNow(now: Instant, at: Instant): Instant {
+  return at > now ? at : NEVER;
+}
+
+/**
+ * When the probes of a burst leave: evenly spread over what an outage may last, then as close as
+ * answers can come; where time is short, from the start.
+ */
+export interface Burst {
+  readonly firstAt: Instant;
+  readonly outageMs: number;
+  /** How many of them are to leave after the outage. */
+  readonly outlasting: number;
+  /** How many the burst is to have in all. */
+  readonly attempts: number;
+  /** Later ones could not be judged in time. */
+  readonly lastBy: Instant;
+}
+
+/** Returns when the next probe of the burst leaves, given that one leaves now. */
+export function nextProbeAt(now: Instant, burst: Burst): Instant {
+  const { firstAt, outageMs, outlasting, attempts, lastBy } = burst;
+  const spacingMs = probeSpacingMs(outageMs);
+  const tailMs = (outlasting - 1) * spacingMs;
+  const lastAt = Math.min(
+    lastBy,
+    firstAt + Math.max(outageMs + tailMs, (attempts - 1) * spacingMs) + PAST_MS,
+  );
+  const tailAt = Math.max(lastAt - tailMs, Math.min(lastAt, firstAt + outageMs + PAST_MS));
+  const room = tailAt - firstAt;
+  const isTight = Math.floor(room / spacingMs) + outlasting < attempts;
+
+  if (isTight || now >= tailAt - PAST_MS) return now + spacingMs;
+  return now + Math.max(spacingMs, room / Math.max(1, Math.floor(room / spacingMs)));
+}
+
+const NEVER = Number.POSITIVE_INFINITY;
+const HURRIED_POLL_MS = 50;
+const LONGEST_POLL_MS = 250;
+
+/** An attempt this long after the end of an outage is certainly beyond it. */
+const PAST_MS = 5;

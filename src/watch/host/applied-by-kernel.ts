@@ -1,0 +1,60 @@
+import { givesUpAfterMs } from "../../core/judge/backstop.ts";
+import type { ProbePlan } from "../../core/judge/probe-plan.ts";
+import { readRetries } from "../../kernel/options/retries.ts";
+import type { Applied } from "../applied.ts";
+import type { Standing } from "./standing.ts";
+
+/**
+ * Says what a watch got from the kernel. `plan`: how soon a dead peer is found by what is believed
+ * of the path.
+ */
+export function appliedByKernel({ terms, saved, keepalive }: Standing, plan: ProbePlan): Applied {
+  const { rtoMaxMs, budgetMs, inFlightUserTimeoutMs, falseAlarmsPerYear, atDeadline } = terms;
+  const { idleMs, intervalMs, count } = keepalive;
+  const capMs = rtoMaxMs ?? saved.rtoMaxMs;
+  const isKernelsOwn = capMs !== null && inFlightUserTimeoutMs === 0;
+  const givesUpMs = isKernelsOwn
+    ? givesUpAfterMs(capMs, readRetries().tcpRetries2)
+    : inFlightUserTimeoutMs;
+
+  const kept = (ms: number): number =>
+    atDeadline === "end" ? budgetMs : Math.max(budgetMs, Math.ceil(ms));
+  const { idleWithinMs, inFlightWithinMs, closedWindowWithinMs } = plan;
+  const detectWithinMs = {
+    idle: kept(idleWithinMs),
+    inFlight: kept(inFlightWithinMs),
+    closedWindow: closedWindowWithinMs === null ? null : kept(closedWindowWithinMs),
+  };
+  const overdue = Object.values(detectWithinMs).some((ms) => ms !== null && ms > budgetMs);
+
+  const notes = rtoMaxMs === null ? [whyNoCap(terms)] : [];
+  if (overdue) notes.push(whyOverdue(budgetMs, detectWithinMs));
+  return {
+    level: "kernel",
+    keepalive: { idleMs, intervalMs, count },
+    userTimeoutMs: inFlightUserTimeoutMs,
+    rtoMaxMs,
+    detectWithinMs,
+    overdue,
+    falseAlarmsPerYear,
+    backstopMs: { idle: idleMs + intervalMs * count, inFlight: givesUpMs },
+    notes,
+  };
+}
+
+function whyNoCap({ isReport, isUncapped }: Standing["terms"]): string {
+  if (isReport)
+    return 'onDead "report" ends nothing, so the kernel must not either: its own patience stays, and with data in flight, or behind a closed window, a dead peer is found later';
+  const why = isUncapped
+    ? "the program ended its side, so the cap on backoff is taken off for the last data"
+    : "no TCP_RTO_MAX_MS (Linux >= 6.15, and not while data is being repeated)";
+  return `${why}: a peer that dies behind a closed window is found after up to fifteen times the time it was blocked, later on a path that is long or loses`;
+}
+
+function whyOverdue(
+  budgetMs: number,
+  { idle, inFlight, closedWindow }: Applied["detectWithinMs"],
+): string {
+  const behindWindow = closedWindow === null ? "" : `, ${closedWindow} ms behind a closed window`;
+  return `the attempts that prove death at the accepted false alarms do not fit into ${budgetMs} ms on this path: a dead peer is found within ${idle} ms idle, ${inFlight} ms in flight${behindWindow}; atDeadline: "end" keeps the budget and accepts more false alarms`;
+}

@@ -1,0 +1,90 @@
+import { inFlightUserTimeoutMs, rtoCapMs } from "../../core/judge/backstop.ts";
+import { UNCAPPED_RTO_MS } from "../../core/judge/retransmission-times.ts";
+import { planOnShortPath } from "../../core/judge/short-path.ts";
+import type { TcpInfo } from "../../core/tcp-info.ts";
+import type { ConnectionOptions } from "../../kernel/options/connection-options.ts";
+import { readRetries } from "../../kernel/options/retries.ts";
+import { applyRtoMax, readRtoMax } from "../../kernel/options/rto-max.ts";
+import { sampleTcpInfo } from "../../kernel/tcp-info/tcp-info.ts";
+import type { WatchSettings } from "../options.ts";
+
+/** What the connection is held to. */
+export interface Terms {
+  readonly budgetMs: number;
+  readonly falseAlarmsPerYear: number;
+  readonly atDeadline: "wait" | "end";
+  /** Nothing that we set may end the connection: `onDead: "report"`. */
+  readonly isReport: boolean;
+  readonly rtoMaxMs: number | null;
+  /** The cap was there and was taken off: `Standing.uncap`. */
+  readonly isUncapped: boolean;
+  /**
+   * The user timeout that is set while data is in flight with an open window; 0 where the kernel's
+   * own patience is enough.
+   */
+  readonly inFlightUserTimeoutMs: number;
+  readonly zeroWindowToleranceMs: number;
+  /** The backoff beyond which the kernel does not double its timeout. */
+  readonly lastBackoff: number;
+  /** Idle time on a path that is known to lose nothing: the plan of no other one has a longer. */
+  readonly longestIdleMs: number;
+}
+
+/**
+ * Sets the cap on backoff. With `onDead: "report"` the program's own patience stays, and so does
+ * its user timeout while data is in flight.
+ */
+export function termsFor(fd: number, settings: WatchSettings, saved: ConnectionOptions): Terms {
+  const {
+    detectWithinMs: budgetMs,
+    falseAlarmsPerYear,
+    atDeadline,
+    zeroWindowToleranceMs,
+  } = settings;
+  const isReport = settings.onDead === "report";
+  const retries2 = readRetries().tcpRetries2;
+  const rtoMaxMs = isReport ? null : applyCap(fd, budgetMs);
+  const terms: Terms = {
+    budgetMs,
+    falseAlarmsPerYear,
+    atDeadline,
+    isReport,
+    rtoMaxMs,
+    isUncapped: false,
+    inFlightUserTimeoutMs: saved.userTimeoutMs,
+    zeroWindowToleranceMs,
+    lastBackoff: retries2,
+    longestIdleMs: planOnShortPath({ budgetMs, falseAlarmsPerYear, rtoMaxMs }).idleMs,
+  };
+  return isReport ? terms : withCap(terms, rtoMaxMs);
+}
+
+export function withCap(terms: Terms, rtoMaxMs: number | null): Terms {
+  const { budgetMs, lastBackoff, zeroWindowToleranceMs } = terms;
+  return {
+    ...terms,
+    rtoMaxMs,
+    inFlightUserTimeoutMs: inFlightUserTimeoutMs(
+      budgetMs,
+      rtoMaxMs,
+      lastBackoff,
+      zeroWindowToleranceMs,
+    ),
+  };
+}
+
+/**
+ * In the midst of retransmissions the cap stays that is in force: lowered then, it would end the
+ * connection (see `bearable`). `null`: none.
+ */
+function applyCap(fd: number, budgetMs: number): number | null {
+  const info = sampleTcpInfo(fd);
+  if (typeof info === "number") return applyRtoMax(fd, rtoCapMs(budgetMs));
+  if (!isRepeating(info)) return applyRtoMax(fd, rtoCapMs(budgetMs, info));
+  const inForceMs = readRtoMax(fd) ?? UNCAPPED_RTO_MS;
+  return inForceMs < UNCAPPED_RTO_MS ? inForceMs : null;
+}
+
+export function isRepeating({ retransmits = 0 }: TcpInfo): boolean {
+  return retransmits > 0;
+}

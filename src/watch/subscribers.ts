@@ -1,0 +1,74 @@
+import type { Socket } from "node:net";
+import type { Diagnosis, State } from "../core/diagnosis.ts";
+import type { HalfOpenError } from "../core/errors.ts";
+import type { Applied } from "./applied.ts";
+import { merge, type WatchSettings } from "./options.ts";
+
+/** Receives the news of a connection: a watcher, or the watch of a server for all of its own. */
+export interface Subscriber {
+  readonly settings: WatchSettings;
+  notify(event: WatchEvent, diagnosis: Diagnosis, connection: WatchRecord): void;
+  /** Nothing more will come: the connection cannot be watched, or not any longer. */
+  unwatched(error: HalfOpenError, connection: WatchRecord): void;
+}
+
+/** What a watch tells while it lasts; `close` is its end. */
+export const NEWS = ["suspect", "overdue", "alive", "dead"] as const;
+
+export type WatchEvent = (typeof NEWS)[number] | "close";
+
+/** One watched connection, as the watch of a server yields it to a program. */
+export interface WatchedConnection {
+  readonly socket: Socket;
+  readonly state: State;
+  readonly applied: Applied | null;
+  readonly rttMs: number | null;
+  readonly silentForMs: number | null;
+  diagnose(): Diagnosis;
+}
+
+/** The record of one connection, as its subscribers know it. */
+export interface WatchRecord extends WatchedConnection {
+  /** One of the watches ends; the last one leaves the socket as it was. */
+  leave(subscriber: Subscriber): void;
+}
+
+/** Several watches of one connection, to it as one. */
+class Several implements Subscriber {
+  readonly all: readonly Subscriber[];
+  readonly settings: WatchSettings;
+
+  constructor(all: readonly Subscriber[]) {
+    this.all = all;
+    this.settings = all.map((one) => one.settings).reduce(merge);
+  }
+
+  notify(event: WatchEvent, diagnosis: Diagnosis, connection: WatchRecord): void {
+    for (const one of this.all) one.notify(event, labelled(diagnosis, one.settings), connection);
+  }
+
+  unwatched(error: HalfOpenError, connection: WatchRecord): void {
+    for (const one of this.all) one.unwatched(error, connection);
+  }
+}
+
+export function withSubscriber(to: Subscriber, subscriber: Subscriber): Subscriber {
+  return new Several([...allOf(to), subscriber]);
+}
+
+/** `null` where nobody is left; `from` itself where `subscriber` was not among them. */
+export function withoutSubscriber(from: Subscriber, subscriber: Subscriber): Subscriber | null {
+  const all = allOf(from);
+  const left = all.filter((one) => one !== subscriber);
+  if (left.length === all.length) return from;
+  return left.length > 1 ? new Several(left) : (left[0] ?? null);
+}
+
+/** Each watch has a name of its own for the connection, or none. */
+export function labelled(diagnosis: Diagnosis, { label }: WatchSettings): Diagnosis {
+  return diagnosis.label === label ? diagnosis : { ...diagnosis, label };
+}
+
+function allOf(subscriber: Subscriber): readonly Subscriber[] {
+  return subscriber instanceof Several ? subscriber.all : [subscriber];
+}
