@@ -56,4 +56,4 @@ export class Membership {
 }
 
 /** Of all connections that this process watches. */
-const groups: PeerGroups = new PeerGroups();
+export const groups: PeerGroups = new PeerGroups();

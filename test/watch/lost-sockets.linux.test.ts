@@ -13,7 +13,7 @@ import {
 } from "../../src/index.ts";
 import { readRtoMax } from "../../src/kernel/options/rto-max.ts";
 import { descriptorOf } from "../../src/kernel/process/descriptor.ts";
-import { groups } from "../../src/watch/groups.ts";
+import { groups } from "../../src/watch/membership.ts";
 import { connectionOf } from "../../src/watch/socket-events.ts";
 import { loopbackPair, type Pair } from "./loopback.ts";
 

@@ -10,7 +10,7 @@ import { HalfOpenError, watch, watchServer } from "../../src/index.ts";
 import { openPort } from "../../src/kernel/port/open-port.ts";
 import type { SystemPort } from "../../src/kernel/port/port.ts";
 import { engine } from "../../src/watch/engine.ts";
-import { groups } from "../../src/watch/groups.ts";
+import { groups } from "../../src/watch/membership.ts";
 import { connectionOf } from "../../src/watch/socket-events.ts";
 import { loopbackPair, type Pair } from "./loopback.ts";
 

@@ -9,7 +9,7 @@ import {
   watch,
   watchServer,
 } from "../../src/index.ts";
-import { groups } from "../../src/watch/groups.ts";
+import { groups } from "../../src/watch/membership.ts";
 import { loopbackPair, type Pair } from "./loopback.ts";
 
 let pair: Pair | undefined;

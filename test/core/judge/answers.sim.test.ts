@@ -60,7 +60,7 @@ describe("a live peer that does not answer every probe", () => {
             ...cap,
           });
           expectAlive(outcome);
-          expect(outcome.liveness.loss.ratio).toBe(0);
+          expect(outcome.judgement.loss.ratio).toBe(0);
         },
       ),
       { numRuns: longOrShort(300, 60) },
@@ -99,20 +99,20 @@ describe("a live peer that does not answer every probe", () => {
       path: { rttMs: 5, isUp: (now) => now >= 100_000 },
       untilMs: 150_000,
     };
-    const { liveness, kernel } = watchModel(run);
-    expect(liveness.state).toBe("alive");
-    expect(liveness.answers.areOrdinary).toBe(true);
+    const { judgement, answers, kernel } = watchModel(run);
+    expect(judgement.state).toBe("alive");
+    expect(answers.areOrdinary).toBe(true);
     expect(kernel.probesSent).toBeLessThan(70);
   });
 
   it("costs few probes: a burst within the budget, then one in half a minute or rarer", () => {
-    const { kernel, liveness } = watchModel({
+    const { kernel, judgement } = watchModel({
       budgetMs: 5000,
       path: UP,
       untilMs: HOUR_MS,
       world: { answersProbes: false },
     });
-    expect(liveness).toMatchObject({ state: "suspect", isOverdue: true, isUnproven: true });
+    expect(judgement).toMatchObject({ state: "suspect", isOverdue: true, isUnproven: true });
     expect(kernel.probesSent).toBeLessThan(60);
   });
 });
@@ -120,16 +120,14 @@ describe("a live peer that does not answer every probe", () => {
 describe("a dead peer", () => {
   it("is not ended where it died before it had answered two probes: it is overdue, and unproven", () => {
     for (const at of [500, 1500]) {
-      const { deadAt, kernelEndedAt, liveness } = watchModel({
+      const { deadAt, kernelEndedAt, judgement } = watchModel({
         budgetMs: 5000,
         path: cutAt(at),
         untilMs: HOUR_MS,
       });
       expect([deadAt, kernelEndedAt]).toEqual([null, null]);
-      expect(liveness).toMatchObject({ state: "suspect", isOverdue: true, isUnproven: true });
-      expect(liveness.answers.doubt).toContain(
-        at === 500 ? "never answered" : "answered one so far",
-      );
+      expect(judgement).toMatchObject({ state: "suspect", isOverdue: true, isUnproven: true });
+      expect(judgement.doubt).toContain(at === 500 ? "never answered" : "answered one so far");
     }
   });
 
@@ -139,14 +137,14 @@ describe("a dead peer", () => {
       [500, 40_000],
       [1500, 100_000],
     ] as const) {
-      const { deadAt, liveness } = watchModel({
+      const { deadAt, judgement } = watchModel({
         budgetMs: 5000,
         path: cutAt(at),
         untilMs: HOUR_MS,
         writeAtMs: write,
       });
       expect((deadAt ?? Number.POSITIVE_INFINITY) - write).toBeLessThanOrEqual(5250);
-      expect(liveness.isUnproven).toBe(false);
+      expect(judgement.isUnproven).toBe(false);
     }
   });
 
@@ -157,10 +155,10 @@ describe("a dead peer", () => {
       untilMs: HOUR_MS,
       options: { atDeadline: "end" },
     } as const;
-    const { deadAt, liveness } = watchModel(run);
+    const { deadAt, judgement } = watchModel(run);
     expect(deadAt).toBeGreaterThanOrEqual(4900);
     expect(deadAt).toBeLessThanOrEqual(5250);
-    expect(liveness).toMatchObject({ isRushed: true, isUnproven: true });
+    expect(judgement).toMatchObject({ isRushed: true, isUnproven: true });
   });
 
   it("is found within the budget where another connection to the same address and port was answered, and only there", () => {
@@ -184,7 +182,7 @@ describe("a dead peer", () => {
 
   it("is found in the end where it had answered one in three seconds: by probes as far apart", () => {
     const world = { answersEveryMs: 3000 };
-    const { deadAt, liveness } = watchModel({
+    const { deadAt, judgement } = watchModel({
       budgetMs: 5000,
       path: cutAt(20_000),
       untilMs: HOUR_MS,
@@ -192,6 +190,6 @@ describe("a dead peer", () => {
     });
     expect(deadAt).toBeGreaterThan(20_000 + 5 * 3000);
     expect(deadAt).toBeLessThan(20_000 + 60_000);
-    expect(liveness.answers.doubt).toMatch(/only one in 3\.\d s/);
+    expect(judgement.doubt).toMatch(/only one in 3\.\d s/);
   });
 });

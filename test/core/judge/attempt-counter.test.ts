@@ -1,7 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { ORDINARY_ANSWERS } from "../../../src/core/judge/answers.ts";
 import { AttemptCounter } from "../../../src/core/judge/attempt-counter.ts";
-import { flowOf } from "../../../src/core/judge/reading.ts";
+import { PathTiming } from "../../../src/core/judge/path-timing.ts";
+import { Progress } from "../../../src/core/judge/progress.ts";
+import { type Reading, readingOf } from "../../../src/core/judge/reading.ts";
 import type { TcpInfo } from "../../../src/core/tcp-info.ts";
 
 const OUTAGE_MS = 2000;
@@ -9,24 +11,30 @@ const OUTAGE_MS = 2000;
 const STANDING_BY = 2070;
 const LAST_BACKOFF = 15;
 
+/** Its window probes are further apart than a peer's limit for answers. */
+const SLOW_PATH = new PathTiming(5000, null);
+SLOW_PATH.learn({ state: "ESTABLISHED", rttMs: 0.2, rtoMs: 700 });
+
 /**
  * Hands readings to a counter as the judge does; data in flight makes no progress since
  * `progressAt`.
  */
 class Readings {
-  readonly counter: AttemptCounter = new AttemptCounter(OUTAGE_MS, 0, ORDINARY_ANSWERS, 0);
+  readonly counter: AttemptCounter = new AttemptCounter(OUTAGE_MS, 0, ORDINARY_ANSWERS);
   progressAt = 0;
+  #last: Reading | number = 0;
 
   read(now: number, told: Partial<TcpInfo>): AttemptCounter {
-    const { counter } = this;
-    const info: TcpInfo = { state: "ESTABLISHED", probes: 0, ...told };
-    const flow = flowOf(info);
-    counter.seeNudge(now, info, flow);
-    if (flow === "idle") counter.seeProbes(now, info, STANDING_BY);
-    else if (flow === "blocked") counter.seeWindowProbes(now, info, LAST_BACKOFF, 0);
-    else counter.seeTransmissions(now, info, this.progressAt, 0);
-    counter.observed(now, info);
-    return counter;
+    const reading = readingOf(now, { state: "ESTABLISHED", probes: 0, ...told }, this.#last);
+    this.#last = reading;
+    this.counter.observe(reading, {
+      standingBy: STANDING_BY,
+      lastBackoff: LAST_BACKOFF,
+      unheard: 0,
+      timing: SLOW_PATH,
+      progress: new Progress(this.progressAt, 0),
+    });
+    return this.counter;
   }
 }
 

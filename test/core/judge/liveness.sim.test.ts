@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import type { State } from "../../../src/core/diagnosis.ts";
 import { ORDINARY_ANSWERS } from "../../../src/core/judge/answers.ts";
 import { Liveness } from "../../../src/core/judge/liveness.ts";
 import { OUTAGE_SHARE } from "../../../src/core/judge/probe-plan.ts";
@@ -38,7 +39,11 @@ describe("Liveness against a model of the kernel", () => {
         fc.integer({ min: 3000, max: 30_000 }),
         fc.boolean(),
         (budgetMs, rttMs, cut, isForgetful) => {
-          const { deadAt: found, liveness } = watchModel({
+          const {
+            deadAt: found,
+            liveness,
+            judgement,
+          } = watchModel({
             budgetMs,
             path: cutAt(cut, rttMs),
             untilMs: cut + 4 * budgetMs,
@@ -50,7 +55,7 @@ describe("Liveness against a model of the kernel", () => {
           // The clock starts at the last evidence, which may be heard one round trip after the cut;
           // a check is up to 20 ms late.
           expect((found ?? 0) - cut).toBeLessThanOrEqual(withinMs + rttMs + 60);
-          expect(liveness.isOverdue).toBe((found ?? 0) - liveness.heardAt > budgetMs);
+          expect(judgement.isOverdue).toBe((found ?? 0) - judgement.heardAt > budgetMs);
         },
       ),
       { numRuns: 1000 },
@@ -124,23 +129,24 @@ describe("Liveness against a model of the kernel", () => {
     });
     const liveness = new Liveness({ budgetMs: 5000, rtoMaxMs: 1000 }, 0);
     kernel.set({ idleMs: liveness.idleMs });
+    let judgement = liveness.observe(kernel.now, kernel.info());
     for (let next = 1; kernel.now < 4100; kernel.run(Math.min(next, 4100))) {
-      next = liveness.observe(kernel.now, kernel.info());
-      if (!liveness.wantsNudge) continue;
+      judgement = liveness.observe(kernel.now, kernel.info());
+      next = judgement.lookAt;
+      if (!judgement.wants.nudge) continue;
       kernel.nudge();
       next = liveness.nudged(kernel.now);
     }
     // A fourth was asked for, and nobody has looked yet whether it left.
-    expect(liveness.state).toBe("suspect");
-    expect(liveness.attempts.count).toBeGreaterThanOrEqual(3);
+    expect(judgement.state).toBe("suspect");
+    expect(judgement.unanswered).toBeGreaterThanOrEqual(3);
     // The path is back: a probe is answered. What the program writes then is lost, and only
     // afterwards somebody looks.
     kernel.nudge();
     kernel.run(4160);
     kernel.write();
     kernel.run(4360);
-    liveness.observe(kernel.now, kernel.info());
-    expect(liveness.state).toBe("alive");
+    expect(liveness.observe(kernel.now, kernel.info()).state).toBe("alive");
   });
 
   it("survives every outage shorter than its share of the budget, idle or in flight, with and without the cap on backoff", () => {
@@ -245,14 +251,16 @@ describe("Liveness against a model of the kernel", () => {
     kernel.set({ idleMs: liveness.idleMs });
     let looks = 0;
     let next = 2000;
-    for (; liveness.state !== "dead" && looks < 10_000; looks++) {
+    let state: State = "alive";
+    for (; state !== "dead" && looks < 10_000; looks++) {
       kernel.run(next);
-      next = liveness.observe(kernel.now, kernel.info());
-      if (looks > 0 && !liveness.wantsNudge) continue;
+      const judgement = liveness.observe(kernel.now, kernel.info());
+      ({ state, lookAt: next } = judgement);
+      if (looks > 0 && !judgement.wants.nudge) continue;
       kernel.nudge();
       next = liveness.nudged(kernel.now);
     }
-    expect(liveness.state).toBe("dead");
+    expect(state).toBe("dead");
     expect(looks / (kernel.now / 1000)).toBeLessThan(4);
   });
 

@@ -3,7 +3,9 @@ import { describe, expect, it } from "vitest";
 import { LossBelief, weightAmong } from "../../../src/core/judge/loss-belief.ts";
 import { PathLoss } from "../../../src/core/judge/path-loss.ts";
 import { PeerGroups } from "../../../src/core/judge/peer-groups.ts";
+import { readingOf } from "../../../src/core/judge/reading.ts";
 import { RetransmitLoss } from "../../../src/core/judge/retransmit-loss.ts";
+import type { TcpInfo } from "../../../src/core/tcp-info.ts";
 import { seededRandom } from "../../../src/testing/seeded-random.ts";
 
 /** One in a million hours, of a silence a second. */
@@ -246,24 +248,25 @@ describe("losses of data in flight", () => {
         learned.push({ attempts, lost }),
     };
     let [segments, again] = [first.segments, first.again];
-    const info = (dsackDuplicates: number) =>
-      ({
-        state: "ESTABLISHED",
-        dataSegmentsOut: segments,
-        totalRetransmits: again,
-        dsackDuplicates,
-      }) as const;
-    retransmits.observe(info(0));
+    const info = (dsackDuplicates: number): TcpInfo => ({
+      state: "ESTABLISHED",
+      dataSegmentsOut: segments,
+      totalRetransmits: again,
+      dsackDuplicates,
+    });
+    let last = readingOf(0, info(0), 0);
+    retransmits.begin(last.info);
     return {
-      retransmits,
+      isWaiting: () => retransmits.isWaiting(last.info),
       learned,
       sent(more: number, moreAgain: number): void {
         segments += more;
         again += moreAgain;
-        retransmits.observe(info(0));
+        last = readingOf(0, info(0), last);
       },
       acknowledged(dsackDuplicates = 0, isOutage = false): void {
-        retransmits.teach(loss as unknown as PathLoss, info(dsackDuplicates), 0, 0, isOutage);
+        const reading = readingOf(0, info(dsackDuplicates), last);
+        retransmits.acknowledged(loss as unknown as PathLoss, reading, 0, 0, isOutage);
       },
     };
   }
@@ -271,7 +274,7 @@ describe("losses of data in flight", () => {
   it("are learned with the acknowledgment after the one that resolves them", () => {
     const path = learner();
     path.sent(10, 2);
-    expect(path.retransmits.hasLesson).toBe(true);
+    expect(path.isWaiting()).toBe(true);
     path.acknowledged();
     expect(path.learned).toEqual([]);
     path.sent(1, 0);
@@ -283,7 +286,7 @@ describe("losses of data in flight", () => {
       { attempts: 10, lost: 2 },
       { attempts: 1, lost: 0 },
     ]);
-    expect(path.retransmits.hasLesson).toBe(false);
+    expect(path.isWaiting()).toBe(false);
   });
 
   it("are not what the peer reports to have got twice, at once or one round trip later", () => {
@@ -311,7 +314,7 @@ describe("losses of data in flight", () => {
 
   it("from before the first reading are not learned", () => {
     const path = learner({ segments: 500, again: 100 });
-    expect(path.retransmits.hasLesson).toBe(false);
+    expect(path.isWaiting()).toBe(false);
     path.sent(4, 0);
     path.acknowledged();
     path.sent(1, 0);

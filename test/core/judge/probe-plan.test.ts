@@ -5,7 +5,6 @@ import {
   attemptsNeededBy,
   DEFAULT_FALSE_ALARMS_PER_YEAR,
   LARGEST_BUDGET_MS,
-  nextProbeAt,
   OUTAGE_SHARE,
   outlastingNeededAtDeadline,
   outlastingNeededBy,
@@ -15,6 +14,7 @@ import {
   probeSpacingMs,
   SMALLEST_BUDGET_MS,
 } from "../../../src/core/judge/probe-plan.ts";
+import { nextProbeAt } from "../../../src/core/judge/schedule.ts";
 
 const LAN: ProbePlanInput = {
   budgetMs: 10_000,

@@ -4,15 +4,13 @@ import { Attempts } from "../../../src/core/judge/attempts.ts";
 import { PathLoss } from "../../../src/core/judge/path-loss.ts";
 import { PathTiming } from "../../../src/core/judge/path-timing.ts";
 import { planProbes } from "../../../src/core/judge/probe-plan.ts";
-import {
-  isLastWord,
-  isProven,
-  isProvenAtDeadline,
-  type Silence,
-} from "../../../src/core/judge/proof.ts";
+import { isLastWord, isProven, isProvenAtDeadline } from "../../../src/core/judge/proof.ts";
+import type { Silence } from "../../../src/core/judge/silence.ts";
 
 const BUDGET_MS = 10_000;
 const OUTAGE_MS = 4000;
+/** Attempts that prove death on an unknown path. */
+const NEEDED = 7;
 /** On a LAN the answer window is 200 ms. */
 const WINDOW_MS = 200;
 
@@ -42,10 +40,13 @@ function silence(at: readonly number[], lookMs: number, but: Partial<Silence> = 
     timing,
     loss,
     plan,
-    needed: plan.attemptsNeeded,
     outageMs: OUTAGE_MS,
     backoff: 0,
+    heardAt: 0,
     progressAt: 0,
+    standingBy: 0,
+    isDeaf: false,
+    isHeardWithoutProgress: false,
     deadline: 10_000,
     isAnswerDue: lookMs >= WINDOW_MS,
     ...but,
@@ -60,63 +61,65 @@ const SPREAD = [1000, 2000, 3000, 4000, 5000, 5600, 6200];
 
 describe("silence of an idle connection is proven", () => {
   it("when loss explains it no more, and no outage that is to be survived", () => {
-    const { needed, plan } = silence(SPREAD, WINDOW_MS);
-    expect({ needed, outlasting: plan.outlastingNeeded }).toEqual({ needed: 7, outlasting: 3 });
-    expect(isProven(silence(SPREAD, WINDOW_MS))).toBe(true);
+    const { plan } = silence(SPREAD, WINDOW_MS);
+    expect(plan).toMatchObject({ attemptsNeeded: NEEDED, outlastingNeeded: 3 });
+    expect(isProven(silence(SPREAD, WINDOW_MS), NEEDED)).toBe(true);
   });
 
   it("not while the answer to the last attempt may still come", () => {
-    expect(isProven(silence(SPREAD, WINDOW_MS - 1))).toBe(false);
+    expect(isProven(silence(SPREAD, WINDOW_MS - 1), NEEDED)).toBe(false);
   });
 
   it("not with one attempt less", () => {
-    expect(isProven(silence(SPREAD.toSpliced(1, 1), WINDOW_MS))).toBe(false);
+    expect(isProven(silence(SPREAD.toSpliced(1, 1), WINDOW_MS), NEEDED)).toBe(false);
   });
 
   it("not with as many attempts, of which one less outlasts an outage", () => {
-    expect(isProven(silence(SPREAD.with(4, 4999), WINDOW_MS))).toBe(false);
+    expect(isProven(silence(SPREAD.with(4, 4999), WINDOW_MS), NEEDED)).toBe(false);
   });
 });
 
 describe("where the budget is over", () => {
   it("fewer attempts need to outlast an outage", () => {
     const early = silence([1000, 1600, 2200, 2800, 3400, 5000, 5600], WINDOW_MS);
-    expect({ before: isProven(early), atDeadline: isProvenAtDeadline(early, false, true) }).toEqual(
-      { before: false, atDeadline: true },
-    );
+    expect({
+      before: isProven(early, NEEDED),
+      atDeadline: isProvenAtDeadline(early, NEEDED, false, true),
+    }).toEqual({ before: false, atDeadline: true });
   });
 
   it("loss is still no proof, unless the budget is to end the connection", () => {
     const few = silence([1000, 3000, 5000, 5600], WINDOW_MS);
     expect({
-      wait: isProvenAtDeadline(few, false, true),
-      end: isProvenAtDeadline(few, true, true),
+      wait: isProvenAtDeadline(few, NEEDED, false, true),
+      end: isProvenAtDeadline(few, NEEDED, true, true),
     }).toEqual({ wait: false, end: true });
-    expect(isProvenAtDeadline(silence([5000], WINDOW_MS), true, false)).toBe(false);
+    expect(isProvenAtDeadline(silence([5000], WINDOW_MS), NEEDED, true, false)).toBe(false);
   });
 
   it("an attempt must outlast an outage, unless that is not asked for", () => {
     const brief = silence([1000, 1600, 2200, 2800, 3400, 4000, 4600], WINDOW_MS);
-    expect(isProvenAtDeadline(brief, false, true)).toBe(false);
-    expect(isProvenAtDeadline(brief, false, false)).toBe(true);
-    expect(isProvenAtDeadline(brief, true, true)).toBe(false);
+    expect(isProvenAtDeadline(brief, NEEDED, false, true)).toBe(false);
+    expect(isProvenAtDeadline(brief, NEEDED, false, false)).toBe(true);
+    expect(isProvenAtDeadline(brief, NEEDED, true, true)).toBe(false);
   });
 
   it("no more attempts need to outlast an outage than there was room for", () => {
     // Loss is known, so that three would have to; the budget had room for one.
     const loss = new PathLoss();
     for (let i = 0; i < 20; i++) loss.record({ attempts: 10, lost: 1, from: 0, to: 0 });
-    const one = { loss, needed: 7 };
     expect(
       isProvenAtDeadline(
-        silence([1000, 1600, 2200, 2800, 3400, 4000, 5000], WINDOW_MS, { ...one, deadline: 5100 }),
+        silence([1000, 1600, 2200, 2800, 3400, 4000, 5000], WINDOW_MS, { loss, deadline: 5100 }),
+        NEEDED,
         false,
         true,
       ),
     ).toBe(true);
     expect(
       isProvenAtDeadline(
-        silence([1000, 1600, 2200, 2800, 3400, 4000, 5000], WINDOW_MS, { ...one, deadline: 9900 }),
+        silence([1000, 1600, 2200, 2800, 3400, 4000, 5000], WINDOW_MS, { loss, deadline: 9900 }),
+        NEEDED,
         false,
         true,
       ),
@@ -136,9 +139,9 @@ describe("where the budget is over", () => {
           }),
           lookMs,
         );
-        if (!isProven(it)) return;
+        if (!isProven(it, NEEDED)) return;
         proven++;
-        expect(isProvenAtDeadline(it, false, true)).toBe(true);
+        expect(isProvenAtDeadline(it, NEEDED, false, true)).toBe(true);
       }),
       { numRuns: 300 },
     );
@@ -154,16 +157,16 @@ describe("silence in flight", () => {
 
   it("is proven by the kernel's backoff where this process stood still meanwhile", () => {
     const it = silence(SENT, WINDOW_MS, { ...inFlight, plan });
-    expect(isProven(it)).toBe(true);
+    expect(isProven(it, NEEDED)).toBe(true);
     it.attempts.shift(9000, it.now);
-    expect(isProven(it)).toBe(true);
-    expect(isProven({ ...it, backoff: 3 })).toBe(false);
+    expect(isProven(it, NEEDED)).toBe(true);
+    expect(isProven({ ...it, backoff: 3 }, NEEDED)).toBe(false);
   });
 
   it("of an idle connection has no backoff to prove it", () => {
     const it = silence(SENT, WINDOW_MS, { ...inFlight, plan, flow: "idle" });
     it.attempts.shift(9000, it.now);
-    expect(isProven(it)).toBe(false);
+    expect(isProven(it, NEEDED)).toBe(false);
   });
 });
 

@@ -1,10 +1,11 @@
 import { Answers } from "../../../src/core/judge/answers.ts";
 import { backstopProbes, LOOSEST_COUNT } from "../../../src/core/judge/backstop.ts";
-import type { Flow } from "../../../src/core/judge/reading.ts";
+import type { Judgement } from "../../../src/core/judge/judgement.ts";
 import { Liveness } from "../../../src/core/judge/liveness.ts";
 import type { LivenessOptions } from "../../../src/core/judge/liveness-options.ts";
 import { PathLoss } from "../../../src/core/judge/path-loss.ts";
 import type { PeerGroup } from "../../../src/core/judge/peer-groups.ts";
+import type { Flow } from "../../../src/core/judge/reading.ts";
 import {
   KernelModel,
   MODEL_DEFAULTS,
@@ -49,6 +50,9 @@ export interface Outcome {
   /** When the kernel ended the connection by itself; `null` when it did not. */
   readonly kernelEndedAt: number | null;
   readonly liveness: Liveness;
+  /** The last one. */
+  readonly judgement: Judgement;
+  readonly answers: Answers;
   readonly kernel: KernelModel;
 }
 
@@ -70,6 +74,11 @@ export function watchModel(run: Run): Outcome {
     return new Liveness({ answers, ...settings, loss, found }, since);
   };
   let liveness = newLiveness(null, kernel.now, Number.POSITIVE_INFINITY);
+  let judgement: Judgement | null = null;
+  const outcome = (deadAt: number | null, kernelEndedAt: number | null): Outcome => {
+    judgement ??= liveness.observe(kernel.now, kernel.info());
+    return { deadAt, kernelEndedAt, liveness, judgement, answers, kernel };
+  };
   keepAlive(kernel, liveness, settings.budgetMs);
   let next = kernel.now + 1;
   let segmentsBefore = 0;
@@ -85,53 +94,54 @@ export function watchModel(run: Run): Outcome {
     }
     if (isToRetune && retune) next = Math.min(next, Math.max(kernel.now, retune.atMs));
     traffic.live(kernel, Math.min(next, untilMs));
-    if (kernel.state === "CLOSE")
-      return { deadAt: null, kernelEndedAt: kernel.now, liveness, kernel };
+    if (kernel.state === "CLOSE") return outcome(null, kernel.now);
     if (kernel.now < next) break;
     if (isToRetune && retune && kernel.now >= retune.atMs) {
       isToRetune = false;
       settings = settle(kernel, run, retune.budgetMs);
-      liveness = newLiveness(liveness.loss.own, liveness.heardAt, Number.POSITIVE_INFINITY);
+      const { loss, heardAt } = judgement ?? { loss: { own: null }, heardAt: kernel.now };
+      liveness = newLiveness(loss.own, heardAt, Number.POSITIVE_INFINITY);
       keepAlive(kernel, liveness, settings.budgetMs);
     }
     if (stalledMs > 0) liveness.stalled(kernel.now, stalledMs);
-    next = liveness.observe(kernel.now, kernel.info());
-    if (liveness.state === "dead")
-      return { deadAt: kernel.now, kernelEndedAt: null, liveness, kernel };
-    if (liveness.wantsNudge) {
+    judgement = liveness.observe(kernel.now, kernel.info());
+    const { wants, flow } = judgement;
+    if (judgement.state === "dead") return outcome(kernel.now, null);
+    next = judgement.lookAt;
+    if (wants.nudge) {
       kernel.nudge();
       next = liveness.nudged(kernel.now);
-    } else if (liveness.isUnquestioned && kernel.idleMs !== liveness.idleMs)
-      kernel.set({ idleMs: liveness.idleMs });
-    if (liveness.isUnproven && (liveness.isOverdue || liveness.flow === "blocked")) {
-      if (yieldedIn !== liveness.flow)
+    } else if (wants.keepalive !== "leave" && kernel.idleMs !== wants.idleMs)
+      kernel.set({ idleMs: wants.idleMs });
+    if (judgement.isUnproven && (judgement.isOverdue || flow === "blocked")) {
+      if (yieldedIn !== flow)
         kernel.set({
           ...YIELDED,
-          ...(liveness.flow === "blocked" ? { rtoMaxMs: MODEL_DEFAULTS.rtoMaxMs } : {}),
+          ...(flow === "blocked" ? { rtoMaxMs: MODEL_DEFAULTS.rtoMaxMs } : {}),
         });
-      yieldedIn = liveness.flow;
+      yieldedIn = flow;
     } else if (yieldedIn !== null) {
       keepAlive(kernel, liveness, settings.budgetMs);
       if (settings.rtoMaxMs !== null) kernel.set({ rtoMaxMs: settings.rtoMaxMs });
       yieldedIn = null;
     }
-    if (isForgetful && liveness.isForgettable) {
+    if (isForgetful && judgement.isForgettable) {
       const { dataSegmentsOut = 0 } = kernel.info();
       // As a watch does: what was sent between two calm readings was answered.
-      if (dataSegmentsOut > segmentsBefore && liveness.lastSuspicion === null)
-        liveness.loss.record({
+      if (dataSegmentsOut > segmentsBefore && judgement.refuted === null)
+        judgement.loss.record({
           attempts: dataSegmentsOut - segmentsBefore,
           lost: 0,
           from: kernel.now,
           to: kernel.now,
         });
       segmentsBefore = dataSegmentsOut;
-      liveness = newLiveness(liveness.loss.own, liveness.heardAt);
-      liveness.observe(kernel.now, kernel.info());
+      liveness = newLiveness(judgement.loss.own, judgement.heardAt);
+      judgement = liveness.observe(kernel.now, kernel.info());
     }
     next = Math.ceil((Math.max(kernel.now + 1, next) + 9) / 10) * 10 + lateBy();
   }
-  return { deadAt: null, kernelEndedAt: null, liveness, kernel };
+  return outcome(null, null);
 }
 
 /** What the program writes, and whether the peer reads it. */

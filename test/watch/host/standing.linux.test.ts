@@ -11,6 +11,7 @@ import { setKeepalive } from "../../../src/kernel/options/keepalive.ts";
 import { applyRtoMax } from "../../../src/kernel/options/rto-max.ts";
 import { setUserTimeout } from "../../../src/kernel/options/user-timeout.ts";
 import { descriptorOf } from "../../../src/kernel/process/descriptor.ts";
+import { appliedByKernel } from "../../../src/watch/host/applied-by-kernel.ts";
 import { Standing } from "../../../src/watch/host/standing.ts";
 import { settingsOf, type WatchOptions } from "../../../src/watch/options.ts";
 import { loopbackPair, type Pair } from "../loopback.ts";
@@ -194,9 +195,10 @@ describe("what is told of the standing options", () => {
   const plan = planOnShortPath({ budgetMs: BUDGET_MS, falseAlarmsPerYear: 0.01, rtoMaxMs: 2000 });
 
   it("is the keepalive in force, and when the kernel ends an idle connection by itself", () => {
-    const { keepalive, backstopMs, detectWithinMs, overdue } = standingOn()
-      .start(fd, IDLE_MS)
-      .describe(plan);
+    const { keepalive, backstopMs, detectWithinMs, overdue } = appliedByKernel(
+      standingOn().start(fd, IDLE_MS),
+      plan,
+    );
     const held = kernel().keepalive;
     expect(keepalive).toEqual({
       idleMs: held.idleMs,
@@ -209,14 +211,14 @@ describe("what is told of the standing options", () => {
 
   it("says where the proof does not fit into the budget, unless the budget is kept at all costs", () => {
     const late: ProbePlan = { ...plan, idleWithinMs: 12_345.6 };
-    const waiting = standingOn().describe(late);
+    const waiting = appliedByKernel(standingOn(), late);
     expect(waiting).toMatchObject({ overdue: true, detectWithinMs: { idle: 12_346 } });
     expect(waiting.notes).toContainEqual(expect.stringContaining("do not fit into 10000 ms"));
-    const window = standingOn().describe({ ...plan, closedWindowWithinMs: 10_420 });
+    const window = appliedByKernel(standingOn(), { ...plan, closedWindowWithinMs: 10_420 });
     expect(window.notes).toContainEqual(
       expect.stringContaining("10000 ms in flight, 10420 ms behind a closed window;"),
     );
-    expect(standingOn({ atDeadline: "end" }).describe(late)).toMatchObject({
+    expect(appliedByKernel(standingOn({ atDeadline: "end" }), late)).toMatchObject({
       overdue: false,
       detectWithinMs: { idle: BUDGET_MS },
     });
@@ -225,11 +227,11 @@ describe("what is told of the standing options", () => {
   it("says why there is no cap on backoff", ({ skip }) => {
     skip(!hasRtoMax, "no TCP_RTO_MAX_MS before Linux 6.15");
     const notes = {
-      capped: standingOn().describe(plan).notes,
-      reporting: standingOn({ onDead: "report" }).describe(plan).notes,
+      capped: appliedByKernel(standingOn(), plan).notes,
+      reporting: appliedByKernel(standingOn({ onDead: "report" }), plan).notes,
     };
     expect(notes).toEqual({ capped: [], reporting: [expect.stringContaining("ends nothing")] });
-    expect(standingOn().uncap(fd).describe(plan).notes).toEqual([
+    expect(appliedByKernel(standingOn().uncap(fd), plan).notes).toEqual([
       expect.stringContaining("ended its side"),
     ]);
   });
