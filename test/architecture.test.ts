@@ -80,7 +80,6 @@ const STILL_LONGER: ReadonlySet<string> = new Set([
   "core/judge/liveness.ts",
   "guard/actions.ts",
   "guard/engine.ts",
-  "heartbeat/frames/frame-heartbeat.ts",
   "lab/detector-curves.ts",
   "lab/faults.ts",
   "lab/network.ts",
