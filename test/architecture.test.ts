@@ -75,12 +75,10 @@ const LONGEST_FILE = 250;
 const STILL_LONGER: ReadonlySet<string> = new Set([
   "audit/audit.ts",
   "core/cause/classify.ts",
-  "core/forecast/plan.ts",
   "core/judge/attempt-counter.ts",
   "core/judge/liveness.ts",
   "guard/actions.ts",
   "guard/engine.ts",
-  "heartbeat/frames/frame-heartbeat.ts",
   "lab/detector-curves.ts",
   "lab/faults.ts",
   "lab/network.ts",

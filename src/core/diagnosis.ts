@@ -1,9 +1,9 @@
 import type { TcpInfo } from "./tcp-info.ts";
 
-/** `suspect` is not a verdict: one answer refutes it. `dead` is final for a connection. */
+/** `suspect` is no verdict: one answer refutes the suspicion. `dead` is final for a connection. */
 export type State = "alive" | "suspect" | "dead";
 
-/** What ails a connection, or does not. See docs/diagnosis.md for the evidence behind each. */
+/** The cause of a connection's state. docs/diagnosis.md names the evidence behind each. */
 export type Cause =
   | "healthy"
   | "quiet"
@@ -25,24 +25,25 @@ export type Cause =
 export type Certainty = "certain" | "high" | "medium";
 
 /**
- * Why a connection is held to be in its state. Plain data: survives JSON, a worker boundary, a log.
+ * The state of a connection and the reasons for it. Plain data: survives JSON, a worker boundary, a
+ * log.
  */
 export interface Diagnosis {
   readonly state: State;
   readonly cause: Cause;
   readonly certainty: Certainty;
   /**
-   * The budget (`detectWithinMs`) is over, and what stayed unanswered does not prove death yet; of
-   * a verdict: it fell after the budget.
+   * The budget (`detectWithinMs`) is over, and the unanswered attempts do not prove death yet. With
+   * the state `dead`: the verdict fell after the budget.
    */
   readonly overdue: boolean;
-  /** Milliseconds since the last evidence from the peer; `null` where nothing can tell. */
+  /** Milliseconds since the last evidence from the peer; `null` if not known. */
   readonly silentForMs: number | null;
-  /** When the last evidence came, as epoch milliseconds: a label for people. */
+  /** Time of the last evidence, as epoch milliseconds: a label for people. */
   readonly since: number | null;
   /** The evidence in words, strongest first. */
   readonly why: readonly string[];
-  /** What this connection cannot tell. */
+  /** Facts that this connection cannot show. */
   readonly unknown: readonly string[];
   readonly evidence: Evidence;
   /** `address:port`, IPv6 in brackets. */
@@ -51,22 +52,22 @@ export interface Diagnosis {
   readonly label: string | null;
 }
 
-/** The fields a diagnosis rests on. */
+/** The evidence that a diagnosis rests on. */
 export interface Evidence {
   readonly tcpInfo: TcpInfo | null;
-  /** The OS error code the socket ended with, if it did. */
+  /** The OS error code that ended the socket, if one did. */
   readonly errorCode: string | null;
-  /** Whether this host can still send to the peer, where it was looked at. */
+  /** This host's means to send to the peer; `null` if not checked. */
   readonly localPath: LocalPath | null;
   /** Unanswered attempts to reach the peer: keepalive probes, nudges, transmissions. */
   readonly unansweredAttempts: number;
   /** Share of attempts lost on this connection so far, 0 to 1. */
   readonly lossRatio: number;
-  /** Other watched connections, where several are watched. */
+  /** Other watched connections; `null` if there are none. */
   readonly others: OtherConnections | null;
 }
 
-/** This host's own means to reach the peer. Answers "is it us?" */
+/** This host's own means to reach the peer. Shows whether the fault is ours. */
 export interface LocalPath {
   /** `false`: the kernel has no route from our address to the peer. `null`: not known. */
   readonly hasRoute: boolean | null;
@@ -83,8 +84,8 @@ export interface LocalPath {
 
 /** Evidence shared between watched connections. */
 export interface OtherConnections {
-  /** Connections to the same peer address: how many are alive, how many silent. */
+  /** Numbers of alive and silent connections to the same peer address. */
   readonly samePeer: { readonly alive: number; readonly silent: number };
-  /** Connections to other peers over the same interface and next hop. */
+  /** Numbers of connections to other peers over the same interface and next hop. */
   readonly sameRoute: { readonly alive: number; readonly silent: number };
 }

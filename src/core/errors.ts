@@ -1,7 +1,7 @@
 import type { Cause, Diagnosis } from "./diagnosis.ts";
 import { printable } from "./printable.ts";
 
-/** Stable codes: programs branch on these, never on messages. */
+/** Stable codes: programs branch on codes, never on messages. */
 export type HalfOpenErrorCode =
   | "ERR_PEER_DEAD"
   | "ERR_OPTION_RANGE"
@@ -12,8 +12,8 @@ export type HalfOpenErrorCode =
   | "ERR_PERMISSION";
 
 /**
- * The base class of every error that halfopen throws or hands to a socket. The message says what,
- * which value, and what to do.
+ * The base class of every error that halfopen throws or hands to a socket. The message says what is
+ * wrong, which value, and what to do.
  */
 export class HalfOpenError extends Error {
   readonly code: HalfOpenErrorCode;
@@ -25,7 +25,7 @@ export class HalfOpenError extends Error {
   }
 }
 
-/** Causes that lie with this host. */
+/** Causes that lie on this host. */
 const LOCAL: ReadonlySet<Cause> = new Set([
   "local-link-down",
   "local-send-failure",
@@ -33,12 +33,12 @@ const LOCAL: ReadonlySet<Cause> = new Set([
   "closed-locally",
 ]);
 
-/** What a watched socket is destroyed with when its peer is found dead. */
+/** The error that a watched socket is destroyed with when its peer is found dead. */
 export class DeadPeerError extends HalfOpenError {
   readonly diagnosis: Diagnosis;
   /**
-   * The fault is this host's own (its link, its queue): nothing is known of the peer, and another
-   * peer is not reached any better.
+   * The fault is this host's own (its link, its queue). Nothing is known about the peer, and
+   * another peer cannot be reached any better.
    */
   readonly isLocal: boolean;
 
@@ -46,7 +46,8 @@ export class DeadPeerError extends HalfOpenError {
     const { cause, remote, why } = diagnosis;
     const isLocal = LOCAL.has(cause);
     const peer = remote ?? "(unknown)";
-    // An IPv6 scope is the name of an interface, and a reason may quote the peer.
+
+    // An IPv6 scope is the name of an interface, and a reason may quote the peer
     super(
       "ERR_PEER_DEAD",
       printable(

@@ -1,6 +1,6 @@
 /**
- * `halfopen/core`: the pure part. No I/O, clock, timer or Node built-in: instants and evidence come
- * in, verdicts and deadlines go out.
+ * `halfopen/core`: the pure part, without I/O, clock, timer or Node built-in. Instants and evidence
+ * come in, verdicts and deadlines go out.
  */
 export { type Case, classify, type Finding } from "./cause/classify.ts";
 export { classifyEnding } from "./cause/classify-ending.ts";

@@ -1,21 +1,21 @@
 /**
- * What a terminal or a log would obey instead of showing: control characters (C0, DEL, C1), format
- * characters (those that turn the direction of writing among them), lone surrogates, and separators
- * of lines. By the general categories of Unicode.
+ * Characters that a terminal or a log would obey instead of showing, by the general categories of
+ * Unicode: control characters (C0, DEL, C1), format characters (also those that turn the direction
+ * of writing), lone surrogates, and separators of lines.
  */
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u;
 const EVERY_UNPRINTABLE = new RegExp(UNPRINTABLE, "gu");
 
 /**
- * Makes text that others chose (names of processes and interfaces, errors of peers) fit to be shown
- * in one line: what is {@link UNPRINTABLE} becomes `\x1b` or `\u{202e}`. Nothing of it can clear a
- * screen, conceal what follows or forge a line.
+ * Makes text from others (names of processes and interfaces, errors of peers) fit for one line of
+ * output. Each {@link UNPRINTABLE} character becomes `\x1b` or `\u{202e}`, so the text cannot clear
+ * a screen, conceal the text behind it or forge a line.
  */
 export function printable(text: string): string {
   return UNPRINTABLE.test(text) ? text.replace(EVERY_UNPRINTABLE, escaped) : text;
 }
 
-/** A copy of plain data in which every text is {@link printable}. */
+/** Returns a copy of plain data in which every text is {@link printable}. */
 export function printableData<Data>(data: Data): Data {
   if (typeof data === "string") return printable(data) as Data;
   if (Array.isArray(data)) return data.map(printableData) as Data;
@@ -26,8 +26,8 @@ export function printableData<Data>(data: Data): Data {
 }
 
 /**
- * The same value in JSON without a control character: `JSON.stringify` leaves DEL, C1 and format
- * characters as they are.
+ * Returns JSON of the same value without control characters: `JSON.stringify` leaves DEL, C1 and
+ * format characters as they are.
  */
 export function printableJson(json: string): string {
   return UNPRINTABLE.test(json) ? json.replace(EVERY_UNPRINTABLE, inJson) : json;
@@ -39,7 +39,7 @@ function escaped(character: string): string {
   return code < 0x100 ? `\\x${digits.padStart(2, "0")}` : `\\u{${digits}}`;
 }
 
-/** Characters beyond 16 bits take two escapes in JSON. A bare newline there is indentation. */
+/** Characters beyond 16 bits take two escapes in JSON. A bare newline in JSON is indentation. */
 function inJson(character: string): string {
   if (character === "\n") return character;
   let text = "";

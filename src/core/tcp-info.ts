@@ -1,6 +1,6 @@
 /**
- * RFC 9293 section 3.3.2, spelled as Linux does; TIME_WAIT and the listening states never carry
- * data of a peer.
+ * The states of RFC 9293 section 3.3.2, in Linux's spelling. TIME_WAIT and the listening states
+ * never carry data of a peer.
  */
 export type TcpState =
   | "ESTABLISHED"
@@ -17,7 +17,8 @@ export type TcpState =
   | "NEW_SYN_RECV";
 
 /**
- * The handshake is over: only from then on is there a peer that was heard, is silent, or is dead.
+ * Returns whether the handshake is over. Only from then on is there a peer that was heard, is
+ * silent, or is dead.
  */
 export function isPastHandshake(state: TcpState): boolean {
   return (
@@ -26,8 +27,8 @@ export function isPastHandshake(state: TcpState): boolean {
 }
 
 /**
- * One reading of what the kernel knows of a connection, the same shape on every OS. A field that
- * the OS, or its version, does not tell is `undefined`: absence is never zero.
+ * One reading of the kernel's facts about a connection, in the same shape on every OS. A field that
+ * the OS, or its version, does not report is `undefined`: absence is never zero.
  */
 export interface TcpInfo {
   readonly state: TcpState;
@@ -36,15 +37,15 @@ export interface TcpInfo {
   /** Retransmission timeouts in a row for the data in flight now. */
   readonly retransmits?: number | undefined;
   /**
-   * Unanswered keepalive or window probes in a row. Linux shares one counter; it stays stale after
-   * keepalive is switched off until an ACK comes.
+   * Unanswered keepalive or window probes in a row. Linux has one counter for both. After keepalive
+   * is switched off, the counter stays stale until an ACK comes.
    */
   readonly probes?: number | undefined;
   /** Doublings of the retransmission or persist timer. */
   readonly backoff?: number | undefined;
   /**
-   * Present retransmission timeout in ms; already multiplied by the backoff while retransmitting,
-   * not while probing a closed window.
+   * Present retransmission timeout in ms. Includes the backoff while retransmitting, but not while
+   * probing a closed window.
    */
   readonly rtoMs?: number | undefined;
   readonly rttMs?: number | undefined;
@@ -55,13 +56,13 @@ export interface TcpInfo {
   /** Segments sent and not yet acknowledged. */
   readonly unackedSegments?: number | undefined;
   /**
-   * Of them, those sent again: 0 while {@link retransmits} is more than 0 where the last
-   * retransmission did not leave this host (measured on 6.18).
+   * Unacknowledged segments that were sent again. 0 while {@link retransmits} is more than 0: the
+   * last retransmission did not leave this host (measured on 6.18).
    */
   readonly retransmittedSegments?: number | undefined;
   /** Segments the peer acknowledged out of order. */
   readonly sackedSegments?: number | undefined;
-  /** Bytes written by the program and never sent so far. */
+  /** Bytes that the program has written and the kernel has not sent yet. */
   readonly notSentBytes?: number | undefined;
   /** Bytes in flight, on systems that count bytes instead of segments (Windows). */
   readonly bytesInFlight?: number | undefined;
@@ -70,7 +71,8 @@ export interface TcpInfo {
   /** Age in ms of the last new data from the peer. */
   readonly lastDataReceivedMs?: number | undefined;
   /**
-   * Age in ms of the last segment with an ACK flag; a peer that cannot hear us refreshes it too.
+   * Age in ms of the last segment with an ACK flag. A peer that cannot hear us refreshes this age
+   * too.
    */
   readonly lastAckReceivedMs?: number | undefined;
   /** Retransmitted segments over the connection's life. */
@@ -81,7 +83,7 @@ export interface TcpInfo {
   readonly segmentsIn?: number | undefined;
   readonly dataSegmentsIn?: number | undefined;
   readonly dataSegmentsOut?: number | undefined;
-  /** Segments known to have arrived, SACKed ones included. */
+  /** Segments known to have arrived, including SACKed ones. */
   readonly deliveredSegments?: number | undefined;
   readonly bytesRetransmitted?: number | undefined;
   /** The window the peer offers, in bytes. `undefined` before Linux 5.4. */

@@ -9,18 +9,20 @@ import { surface, type Watcher } from "../watch/watcher.ts";
 
 export interface ClientWatchOptions extends Omit<WatchOptions, "heartbeat"> {
   /**
-   * Tells whether the peer's process can be asked just now. While a command blocks on purpose, an
-   * answer cannot come, and only the host is judged. Default: what the adapter knows of its client.
+   * Returns whether the peer's process can answer a heartbeat now. While a command blocks on
+   * purpose, no answer can come, and only the host is judged. Default: what the adapter knows of
+   * its client.
    */
   readonly canAsk?: (() => boolean) | undefined;
 }
 
 /**
- * Tells of the socket a client has now and of each it gets later, with the function that asks the
- * peer's process over it.
+ * Calls `onSocket` for the client's present socket and for each later one. Returns the function
+ * that stops the following.
  */
 export type FollowSockets = (onSocket: OnSocket) => () => void;
 
+/** `heartbeat` proves over `socket` that the peer's process lives. */
 export type OnSocket = (socket: Socket, heartbeat: Heartbeat) => void;
 
 interface ClientWatchEvents {
@@ -29,7 +31,7 @@ interface ClientWatchEvents {
   alive: [diagnosis: Diagnosis, socket: Socket];
   dead: [diagnosis: Diagnosis, socket: Socket];
   close: [diagnosis: Diagnosis, socket: Socket];
-  /** A connection of the client that cannot be watched; it is left as it is. */
+  /** A connection of the client cannot be watched, and is left as it is. */
   unwatched: [error: HalfOpenError];
 }
 
@@ -43,11 +45,13 @@ export class ClientWatch extends EventEmitter<ClientWatchEvents> implements Disp
 
   constructor(follow: FollowSockets, { canAsk, signal, ...options }: ClientWatchOptions = {}) {
     super();
-    // Refused now, not at the first connection
+    // Bad options are refused now, not at the first connection
     settingsOf({ ...options, signal, heartbeat: () => undefined });
+
     this.#options = options;
     this.#signal = signal;
     this.#isClosed = signal?.aborted === true;
+
     const onSocket: OnSocket = (socket, heartbeat) =>
       this.#begin(socket, canAsk ? () => (canAsk() ? heartbeat() : undefined) : heartbeat);
     this.#stopFollowing = this.#isClosed ? () => {} : follow(onSocket);
@@ -59,10 +63,11 @@ export class ClientWatch extends EventEmitter<ClientWatchEvents> implements Disp
     return [...this.#watchers].at(-1) ?? null;
   }
 
-  /** Ends the watch and leaves the client's socket as it was. */
+  /** Ends the watch. The client's socket stays as it was before. */
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
+
     this.#signal?.removeEventListener("abort", this.#onAbort);
     this.#stopFollowing();
     for (const watcher of this.#watchers) watcher.close();
@@ -80,11 +85,12 @@ export class ClientWatch extends EventEmitter<ClientWatchEvents> implements Disp
     try {
       const watcher = watch(socket, { ...this.#options, heartbeat });
       this.#watchers.add(watcher);
+
       for (const event of NEWS)
-        watcher.on(event, (diagnosis) => this.#tell(event, diagnosis, socket));
+        watcher.on(event, (diagnosis) => this.#report(event, diagnosis, socket));
       watcher.on("close", (diagnosis) => {
         this.#watchers.delete(watcher);
-        this.#tell("close", diagnosis, socket);
+        this.#report("close", diagnosis, socket);
       });
       watcher.on("unwatched", (error) => {
         this.#watchers.delete(watcher);
@@ -96,7 +102,7 @@ export class ClientWatch extends EventEmitter<ClientWatchEvents> implements Disp
     }
   }
 
-  #tell(event: WatchEvent, diagnosis: Diagnosis, socket: Socket): void {
+  #report(event: WatchEvent, diagnosis: Diagnosis, socket: Socket): void {
     try {
       this.emit(event, diagnosis, socket);
     } catch (error) {

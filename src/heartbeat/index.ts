@@ -1,6 +1,6 @@
 /**
- * `halfopen/heartbeat`: proofs that the peer's process lives, for well-known clients. No client is
- * a dependency: types are structural.
+ * `halfopen/heartbeat`: proofs that the peer's process lives, for well-known clients and for
+ * protocols of your own. No client is a dependency: types are structural.
  */
 
 export { ClientWatch, type ClientWatchOptions } from "./client-watch.ts";
@@ -34,11 +34,8 @@ export {
   watchWsServer,
   wsPing,
 } from "./clients/ws.ts";
+export { FrameChannel } from "./frames/frame-channel.ts";
 export type { Frame, FrameCodec, FrameDecoder } from "./frames/frame-codec.ts";
-export {
-  FrameChannel,
-  type FrameHeartbeatOptions,
-  frameHeartbeat,
-} from "./frames/frame-heartbeat.ts";
+export { type FrameHeartbeatOptions, frameHeartbeat } from "./frames/frame-heartbeat.ts";
 export { type LengthPrefixedOptions, lengthPrefixed } from "./frames/length-prefixed.ts";
 export { type NewlineOptions, newline } from "./frames/newline.ts";

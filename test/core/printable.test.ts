@@ -3,7 +3,7 @@ import { DeadPeerError } from "../../src/core/errors.ts";
 import { ProcessProof } from "../../src/core/judge/process-proof.ts";
 import { printable, printableData, printableJson } from "../../src/core/printable.ts";
 
-/** By what they do to who looks at them. */
+/** Hostile texts, by what they do to a reader. */
 const HOSTILE = {
   "clears the screen and names the window": "\u001b[2J\u001b]0;pwn\u0007",
   "forges a line": "x\nDEAD sshd 1",
@@ -18,7 +18,7 @@ const HOSTILE = {
 } as const;
 const VISIBLE = "postgres: app [local] läuft 進程 🙂 \\x1b";
 
-describe("what others named", () => {
+describe("text from others", () => {
   it.each(Object.entries(HOSTILE))(
     "that %s is shown instead of obeyed, in words and in JSON",
     (_, text) => {
@@ -28,7 +28,7 @@ describe("what others named", () => {
     },
   );
 
-  it("is shown by its number", () => {
+  it("is shown by the numbers of its characters", () => {
     expect(printable("\u001b[2J\n\u009b\u202e\ud800\u{e0041}")).toBe(
       "\\x1b[2J\\x0a\\x9b\\u{202e}\\u{d800}\\u{e0041}",
     );
@@ -37,12 +37,12 @@ describe("what others named", () => {
     );
   });
 
-  it("is unchanged where every character is printable", () => {
+  it("is unchanged if every character is printable", () => {
     expect(printable(VISIBLE)).toBe(VISIBLE);
     expect(printableJson(JSON.stringify(VISIBLE))).toBe(JSON.stringify(VISIBLE));
   });
 
-  it("is made printable at any depth of data, and nothing else of it changes", () => {
+  it("is made printable at any depth of data, and nothing else in the data changes", () => {
     const data = {
       name: "a\nb",
       list: ["\u009b", 1, null, { deep: "\t" }],
@@ -66,7 +66,7 @@ describe("what others named", () => {
 describe("a peer's own words", () => {
   const text = Object.values(HOSTILE).join(" ");
 
-  it("in the failure of a heartbeat are printable, and not longer than a reader bears", () => {
+  it("in the failure of a heartbeat are printable and short", () => {
     const proof = new ProcessProof(5000, 0);
     proof.asked(0);
     proof.failed(1, text + "x".repeat(1e6));
@@ -74,7 +74,7 @@ describe("a peer's own words", () => {
     expect(proof.lastFailure?.length).toBeLessThan(2000);
   });
 
-  it("in a DeadPeerError act on no terminal", () => {
+  it("in a DeadPeerError are printable", () => {
     const evidence = {
       tcpInfo: null,
       errorCode: null,

@@ -38,7 +38,7 @@ async function pullCable(
   if (!reconnects) return;
   await network.plugCable();
   const back = await idle.hears("back", cutAt, 20_000);
-  // It works again, and is watched again: a second cut is found as well.
+  // The client works again and is watched again: a second cut is found as well
   await sleep(4000);
   const secondCutAt = monotonicMs();
   await network.pullCable();

@@ -47,7 +47,7 @@ function decoded<Message>(
   return frames;
 }
 
-/** Feeds the bytes and returns what was thrown. */
+/** Feeds the bytes and returns the error that was thrown. */
 function refusal<Message>(codec: FrameCodec<Message>, ...parts: Uint8Array[]): unknown {
   const decoder = codec.decoder();
   try {
@@ -62,7 +62,7 @@ function stripped(frames: readonly Frame<Uint8Array>[]): unknown[] {
   return frames.map((frame) => ("control" in frame ? frame : { message: [...frame.message] }));
 }
 
-describe("a codec gives back what was sent, however it is cut", () => {
+describe("a codec gives back the sent messages, however their bytes are cut", () => {
   const cuts = fc.array(fc.nat(), { maxLength: 20 });
 
   it("length-prefixed", () => {
@@ -101,7 +101,7 @@ describe("a hostile peer", () => {
   it.each([
     ["length-prefixed", lengthPrefixed({ maxFrameBytes: 1000 }) as FrameCodec<unknown>],
     ["newline", newline({ maxLineBytes: 1000 }) as FrameCodec<unknown>],
-  ])("can make a codec fail with ERR_PROTOCOL and nothing else (%s)", (_, codec) => {
+  ])("can make a codec fail with ERR_PROTOCOL only (%s)", (_, codec) => {
     fc.assert(
       fc.property(fc.array(fc.uint8Array({ maxLength: 400 }), { maxLength: 30 }), (parts) => {
         const error = refusal(codec, ...parts);
@@ -112,7 +112,7 @@ describe("a hostile peer", () => {
     );
   });
 
-  it("is refused at the header of a frame that is too long, before any of it is kept", () => {
+  it("is refused at the header of a frame that is too long, before any byte of the frame is kept", () => {
     const message = Buffer.from([0x7f, 0xff, 0xff, 0xff]);
     expect(String(refusal(lengthPrefixed({ maxFrameBytes: 5000 }), message))).toMatch(
       /a message of 2147483647 bytes, and 5000 are allowed/,
@@ -126,7 +126,7 @@ describe("a hostile peer", () => {
     ).toBeNull();
   });
 
-  it("is refused at the first byte of a line that is too long, also when it comes byte by byte", () => {
+  it("is refused at the first byte beyond the longest line, also when the line comes byte by byte", () => {
     const bytes = Array.from({ length: 1000 }, () => Buffer.from("a"));
     expect(refusal(newline({ maxLineBytes: 1000 }), ...bytes)).toBeNull();
     expect(String(refusal(newline({ maxLineBytes: 1000 }), ...bytes, Buffer.from("a")))).toMatch(
@@ -134,8 +134,8 @@ describe("a hostile peer", () => {
     );
   });
 
-  it("is told that a line is no UTF-8", () => {
-    expect(String(refusal(newline(), Buffer.from([0xff, 0x0a])))).toMatch(/no UTF-8/);
+  it("is refused for a line that is not UTF-8", () => {
+    expect(String(refusal(newline(), Buffer.from([0xff, 0x0a])))).toMatch(/not UTF-8/);
   });
 });
 

@@ -8,10 +8,10 @@ import { Folder, familyOf, listening, SERVERS } from "./servers.mjs";
 
 const BUDGET_MS = 2500;
 const GRACE_MS = 250;
-/** What the servers are told to give a transaction that is idle. */
+/** The timeout for an idle transaction in the configuration of the servers. */
 const SERVER_TIMEOUT_MS = 3000;
 
-/** A server of its own on the lab's right host; resolves with its process. */
+/** Starts a server on the lab's right host, and calls `use` with its process. */
 async function withServer(
   name: keyof typeof SERVERS,
   use: (network: Network, pid: number) => Promise<void>,
@@ -38,7 +38,7 @@ await describeWith(
   "the watch of a pg client",
   () => {
     it(
-      "leaves an idle transaction to the server's own timeout, and asks again after it",
+      "leaves an idle transaction to the server's own timeout, and sends heartbeats again after it",
       { timeout: 60_000 },
       () =>
         withServer("postgres", async (network) => {
@@ -62,7 +62,7 @@ await describeWith(
   "the watch of a mysql2 connection",
   () => {
     it(
-      "leaves an idle transaction to the server's own timeout, and asks again after it",
+      "leaves an idle transaction to the server's own timeout, and sends heartbeats again after it",
       { timeout: 60_000 },
       () =>
         withServer("mariadb", async (network) => {
@@ -86,7 +86,7 @@ await describeWith(
   "the watch of an amqplib connection",
   () => {
     it(
-      "does not blame the broker for a refusal of the client's own, and knows both APIs",
+      "does not suspect the broker for a refusal of the client's own, and works with both APIs",
       { timeout: 90_000 },
       () =>
         withServer("rabbitmq", async (network, pid) => {

@@ -13,11 +13,11 @@ import {
 } from "./redis.ts";
 
 const GRACE_MS = 250;
-/** While other tests run beside it. */
+/** Long enough while other tests run beside this one. */
 const BUSY_GRACE_MS = 1500;
 /**
- * Blocks for ever, in every spelling and by every way a client has; resolves with the answer of
- * BLPOP, wherever it stands.
+ * Commands that block for ever, in every spelling and by every way that a client has. Each resolves
+ * with the answer of BLPOP, at whatever place it stands.
  */
 const IOREDIS_BLOCKED: Record<string, (redis: Redis, key: string) => Promise<unknown>> = {
   blpop: (redis, key) => redis.blpop(key, 0),
@@ -46,7 +46,7 @@ const NODE_REDIS_BLOCKED: Record<string, (client: NodeRedis, key: string) => Pro
   "with other options": (client, key) => client.withTypeMapping({}).blPop(key, 0),
   asap: (client, key) => client.asap().blPop(key, 0),
 };
-/** Slow at the server. */
+/** A command that is slow at the server. */
 const SLEEP = ["DEBUG", "SLEEP", "6"] as const;
 /** Seven seconds; the bound is for servers on which time stands still within a script. */
 const SPIN = `redis.call('INCR', KEYS[1])
@@ -94,18 +94,18 @@ await describeWith(["redis-server"], "the watch of a Redis client", () => {
     },
   );
 
-  it.concurrent("lets a script of 7 s run once, and answer", { timeout: 60_000 }, async () => {
+  it.concurrent("lets a script of 7 s run once and answer", { timeout: 60_000 }, async () => {
     await using server = await RedisServer.start();
     using watched = await watchedIoredis(server.port, 5000);
     expect(await watched.client.eval(SPIN, 1, "runs")).toBe("done");
     expect(await watched.client.get("runs")).toBe("1");
     expect(watched.said).toEqual([]);
-    // And the rhythm goes on.
+    // The heartbeats go on
     server.process.kill("SIGSTOP");
     expect(await within(5000 + BUSY_GRACE_MS, watched.dead)).toBe("peer-hung");
   });
 
-  it.concurrent("lets a slow command of node-redis answer, also in a transaction and in a pipeline with an error", async () => {
+  it.concurrent("waits for a slow command of node-redis, also in a transaction and in a pipeline with an error", async () => {
     await using server = await RedisServer.start();
     using watched = await watchedNodeRedis(server.port);
     const { client } = watched;
@@ -126,7 +126,7 @@ await describeWith(["redis-server"], "the watch of a Redis client", () => {
     expect(watched.said).toEqual([]);
   });
 
-  it.concurrent("lets a slow command of ioredis answer that the client gave up", async () => {
+  it.concurrent("waits for a slow command of ioredis that the client gave up", async () => {
     await using server = await RedisServer.start();
     using watched = await watchedIoredis(server.port);
     watched.client.options.commandTimeout = 500;
@@ -136,7 +136,7 @@ await describeWith(["redis-server"], "the watch of a Redis client", () => {
     expect(watched.said).toEqual([]);
   });
 
-  it.concurrent("asks nothing between MULTI and EXEC: the replies are the program's own", async () => {
+  it.concurrent("sends no PING between MULTI and EXEC: the replies are the program's own", async () => {
     await using server = await RedisServer.start();
     using ioredis = await watchedIoredis(server.port);
     using byCall = await watchedIoredis(server.port);
@@ -168,7 +168,7 @@ await describeWith(["redis-server"], "the watch of a Redis client", () => {
     );
   });
 
-  it("begins without a transaction after a reconnect", async () => {
+  it("knows of no transaction after a reconnect", async () => {
     await using server = await RedisServer.start();
     await using other = server.plain();
     using ioredis = await watchedIoredis(server.port);
@@ -189,7 +189,7 @@ await describeWith(["redis-server"], "the watch of a Redis client", () => {
     expect(await within(REDIS_BUDGET_MS + GRACE_MS, verdicts)).toEqual(["peer-hung", "peer-hung"]);
   });
 
-  it.concurrent("asks nothing in the midst of what node-redis monitors", async () => {
+  it.concurrent("sends no PING while node-redis monitors", async () => {
     await using server = await RedisServer.start();
     using watched = await watchedNodeRedis(server.port);
     const lines: unknown[] = [];
@@ -199,7 +199,7 @@ await describeWith(["redis-server"], "the watch of a Redis client", () => {
     expect(watched.said).toEqual([]);
   });
 
-  it("finds a stopped server by the blocking command whose own timeout is over", async () => {
+  it("finds a stopped server by a blocking command whose own timeout is over", async () => {
     await using server = await RedisServer.start();
     using ioredis = await watchedIoredis(server.port);
     using nodeRedis = await watchedNodeRedis(server.port);
@@ -226,14 +226,14 @@ await describeWith(["redis-server"], "the watch of a Redis client", () => {
     isRunning = false;
   });
 
-  it.concurrent("waits for a blocking command as long as it may wait by its own timeout", async () => {
+  it.concurrent("waits for a blocking command as long as its own timeout allows", async () => {
     await using server = await RedisServer.start();
     using ioredis = await watchedIoredis(server.port);
     using nodeRedis = await watchedNodeRedis(server.port);
     const seconds = (3 * REDIS_BUDGET_MS) / 1000;
     const answers = [
       ioredis.client.blpop("jobs", seconds),
-      // The turn of the second comes with the answer to the first.
+      // The second command is next once the first is answered
       ioredis.client.blpop("jobs", seconds),
       nodeRedis.client.blPop("jobs", seconds),
       nodeRedis.client.blPop("jobs", seconds),
@@ -242,7 +242,7 @@ await describeWith(["redis-server"], "the watch of a Redis client", () => {
     for (const { said } of [ioredis, nodeRedis]) expect(said).toEqual([]);
   });
 
-  it("finds a stopped server while nobody waits for it", async () => {
+  it("finds a stopped server while the client waits for nothing", async () => {
     await using server = await RedisServer.start();
     using ioredis = await watchedIoredis(server.port);
     using nodeRedis = await watchedNodeRedis(server.port);

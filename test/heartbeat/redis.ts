@@ -8,7 +8,7 @@ import { type ClientWatch, watchIoredis, watchNodeRedis } from "../../src/heartb
 
 export const REDIS_BUDGET_MS = 2500;
 
-/** A port that nothing listens on now. */
+/** Returns a port that nothing listens on now. */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -18,7 +18,7 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
-/** A Redis server of the test's own. */
+/** A Redis server for one test. */
 export class RedisServer implements AsyncDisposable {
   readonly port: number;
   readonly process: ChildProcess;
@@ -41,7 +41,7 @@ export class RedisServer implements AsyncDisposable {
     return server;
   }
 
-  /** A client that nobody watches. */
+  /** Connects a client without a watch. */
   plain(): { readonly redis: Redis } & AsyncDisposable {
     const redis = new Redis(this.port, { retryStrategy: () => 50, maxRetriesPerRequest: null });
     redis.on("error", () => {});
@@ -55,12 +55,12 @@ export class RedisServer implements AsyncDisposable {
   }
 }
 
-/** A watched client and what its watch said. */
+/** A watched client, and the events of its watch. */
 export class Watched<Client> implements Disposable {
   readonly client: Client;
   readonly watch: ClientWatch;
   readonly said: string[] = [];
-  /** Settles when the peer is called dead, with the cause. */
+  /** Resolves with the cause when the peer is found dead. */
   readonly dead: Promise<string>;
   readonly #end: () => void;
 
@@ -114,7 +114,7 @@ export async function watchedNodeRedis(
   return watched;
 }
 
-/** `undefined` if `ms` pass first. */
+/** Resolves with `undefined` if `ms` pass first. */
 export async function within<Value>(ms: number, value: Promise<Value>): Promise<Value | undefined> {
   return Promise.race([value, sleep(ms, undefined, { ref: false })]);
 }

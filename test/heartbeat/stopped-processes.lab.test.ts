@@ -11,19 +11,19 @@ const AUTO = new URL("../../dist/auto/index.js", import.meta.url).pathname;
 const BLOCKS = ["timer", "immediate", "fs"] as const;
 const NAMES = CLIENTS.map(({ client }) => client);
 /**
- * What is sent behind a command that blocks on purpose is answered after it, so its server is not
- * asked.
+ * A PING behind a command that blocks on purpose is answered after the command, so this client gets
+ * no heartbeat.
  */
 const NEVER_ASKED = "ioredis-blocked";
 
-/** What nobody may say while every peer lives. */
+/** Returns the events that must not come while every peer lives. */
 function harm({ said }: ClientProcess): unknown[] {
   return said.filter(({ event }) => event === "dead" || event === "lost" || event === "failed");
 }
 
 const needs = Object.values(SERVERS).map(({ needs }) => needs);
 await describeWith(["root", "namespaces", ...needs], "every client at once", () => {
-  it("survives a stall of its own in any phase of the event loop, and finds a server that hangs only where it asks", {
+  it("survives a stall of its own in any phase of the event loop, and finds a hung server only by heartbeats", {
     timeout: 150_000,
   }, async () => {
     using folder = new Folder();
@@ -67,7 +67,7 @@ await describeWith(["root", "namespaces", ...needs], "every client at once", () 
       expect(
         harm(program).filter((one) => (one as { client: string }).client === NEVER_ASKED),
       ).toEqual([]);
-    // Their hosts live: who judges hosts only, and who asks nobody, leaves them alone.
+    // The servers' hosts live: a watch of hosts only, and one without heartbeats, end no connection
     for (const client of NAMES.filter((name) => name !== NEVER_ASKED))
       expect((await hostOnly.hears("suspect", stoppedAt, 0.1, client)).cause, client).toBe(
         "peer-hung",
@@ -77,7 +77,7 @@ await describeWith(["root", "namespaces", ...needs], "every client at once", () 
       expect(program.process.errors).toEqual([]);
     }
 
-    // And they do watch.
+    // Both find a dead host
     const cutAt = monotonicMs();
     await network.pullCable();
     for (const program of [hostOnly, plain])

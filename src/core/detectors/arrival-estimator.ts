@@ -2,13 +2,13 @@ import type { Instant } from "../time/instant.ts";
 
 /**
  * Chen's estimate of the next arrival: EA(l+1) = mean over the last n arrivals of (A_i - eta *
- * s_i), plus (l+1) * eta. Constant differences between the clocks cancel out; so do losses, because
- * every arrival carries its number.
+ * s_i), plus (l+1) * eta. Constant differences between the clocks cancel out. Losses do too,
+ * because every arrival carries its number.
  */
 export class ArrivalEstimator {
   readonly #intervalMs: number;
   readonly #offsets: Float64Array;
-  /** Offsets are kept relative to the first one: sums of small numbers lose no digits. */
+  /** Offsets are kept relative to the first offset: sums of small numbers lose no digits. */
   #origin: Instant;
   #count = 0;
   #at = 0;
@@ -24,24 +24,27 @@ export class ArrivalEstimator {
     const offset = now - sequence * this.#intervalMs;
     if (this.#count === 0) this.#origin = offset;
     const relative = offset - this.#origin;
+
     const { length } = this.#offsets;
     if (this.#count < length) this.#count++;
     else this.#sum -= this.#offsets[this.#at] as number;
     this.#offsets[this.#at] = relative;
     this.#sum += relative;
+
     this.#at++;
     if (this.#at === length) this.#wrap();
   }
 
   /**
-   * Expected arrival of this heartbeat; before the first arrival, counted from the construction.
+   * Returns the expected arrival of this heartbeat. Before the first arrival, the time counts from
+   * the construction.
    */
   expected(sequence: number): Instant {
     const mean = this.#count === 0 ? 0 : this.#sum / this.#count;
     return this.#origin + mean + sequence * this.#intervalMs;
   }
 
-  /** Once a round the sum is made anew, so that rounding errors do not pile up over months. */
+  /** Computes the sum anew once a round, so that rounding errors do not pile up over months. */
   #wrap(): void {
     this.#at = 0;
     let sum = 0;

@@ -1,7 +1,39 @@
 import type { Instant } from "../time/instant.ts";
-import { ArrivalEstimator } from "./arrival-estimator.ts";
 import { checkDuration, checkRange, checkSamples } from "./check-range.ts";
 import { EstimateDetector } from "./estimate-detector.ts";
+
+/**
+ * Bertier's detector (Bertier, Marin, Sens, DSN 2002): Chen's estimate with a margin that follows
+ * the error of the estimate as Jacobson's retransmission timer does. Meant for local networks, and
+ * eager: on a lossy path it errs at every lost heartbeat.
+ */
+export class BertierDetector extends EstimateDetector {
+  readonly #gamma: number;
+  readonly #beta: number;
+  readonly #phi: number;
+  #meanErrorMs = 0;
+  #variationMs: number;
+
+  /** @throws HalfOpenError `ERR_OPTION_RANGE` */
+  constructor(options: BertierOptions, now: Instant) {
+    const intervalMs = checkDuration("intervalMs", options.intervalMs);
+    // Before the first heartbeat the margin is one interval: a margin of 0 would err at once
+    super(intervalMs, intervalMs, [checkSamples("samples", options.samples ?? 1000)], now);
+    this.#gamma = checkRange("gamma", options.gamma ?? 0.1, 0, 1);
+    this.#beta = checkRange("beta", options.beta ?? 1, 0, 1000);
+    this.#phi = checkRange("phi", options.phi ?? 4, 0, 1000);
+    this.#variationMs = this.#phi > 0 ? intervalMs / this.#phi : 0;
+  }
+
+  protected override marginAfter(errorMs: number | null): number {
+    if (errorMs !== null) {
+      const surpriseMs = errorMs - this.#meanErrorMs;
+      this.#meanErrorMs += this.#gamma * surpriseMs;
+      this.#variationMs += this.#gamma * (Math.abs(surpriseMs) - this.#variationMs);
+    }
+    return this.#beta * this.#meanErrorMs + this.#phi * this.#variationMs;
+  }
+}
 
 export interface BertierOptions {
   /** Heartbeat interval eta in ms. */
@@ -14,48 +46,4 @@ export interface BertierOptions {
   readonly beta?: number;
   /** Weight of the variation of the error in the margin; default 4. */
   readonly phi?: number;
-}
-
-/**
- * Bertier's detector (Bertier, Marin, Sens, DSN 2002): Chen's estimate with a margin that follows
- * the error of the estimate as Jacobson's retransmission timer does. Meant for local networks and
- * eager: on a lossy path it errs at every lost heartbeat.
- */
-export class BertierDetector extends EstimateDetector {
-  readonly #gamma: number;
-  readonly #beta: number;
-  readonly #phi: number;
-  readonly #estimator: ArrivalEstimator;
-  #meanErrorMs = 0;
-  #variationMs: number;
-
-  /** @throws HalfOpenError `ERR_OPTION_RANGE` */
-  constructor(options: BertierOptions, now: Instant) {
-    const intervalMs = checkDuration("intervalMs", options.intervalMs);
-    // Before anything is learnt a heartbeat may be one interval late: a margin of 0 would err at
-    // once.
-    super(now + 2 * intervalMs);
-    this.#gamma = checkRange("gamma", options.gamma ?? 0.1, 0, 1);
-    this.#beta = checkRange("beta", options.beta ?? 1, 0, 1000);
-    this.#phi = checkRange("phi", options.phi ?? 4, 0, 1000);
-    this.#estimator = new ArrivalEstimator(
-      intervalMs,
-      checkSamples("samples", options.samples ?? 1000),
-      now,
-    );
-    this.#variationMs = this.#phi > 0 ? intervalMs / this.#phi : 0;
-  }
-
-  protected override deadlineAfter(sequence: number, now: Instant, isFirst: boolean): Instant {
-    if (!isFirst) this.#learnError(now - this.#estimator.expected(sequence));
-    this.#estimator.arrived(now, sequence);
-    const marginMs = this.#beta * this.#meanErrorMs + this.#phi * this.#variationMs;
-    return this.#estimator.expected(sequence + 1) + marginMs;
-  }
-
-  #learnError(errorMs: number): void {
-    const surpriseMs = errorMs - this.#meanErrorMs;
-    this.#meanErrorMs += this.#gamma * surpriseMs;
-    this.#variationMs += this.#gamma * (Math.abs(surpriseMs) - this.#variationMs);
-  }
 }

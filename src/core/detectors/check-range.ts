@@ -1,6 +1,6 @@
 import { HalfOpenError } from "../errors.ts";
 
-/** Refuses a number outside its range. @throws HalfOpenError `ERR_OPTION_RANGE` */
+/** Returns a number after checking its range. @throws HalfOpenError `ERR_OPTION_RANGE` */
 export function checkRange(name: string, value: number, smallest: number, largest: number): number {
   if (typeof value === "number" && value >= smallest && value <= largest) return value;
   throw new HalfOpenError(
@@ -9,12 +9,12 @@ export function checkRange(name: string, value: number, smallest: number, larges
   );
 }
 
-/** A duration: more than 0, at most one year. @throws HalfOpenError `ERR_OPTION_RANGE` */
+/** Checks a duration: more than 0, at most one year. @throws HalfOpenError `ERR_OPTION_RANGE` */
 export function checkDuration(name: string, valueMs: number): number {
   return checkRange(name, valueMs, 1e-6, 31_557_600_000);
 }
 
-/** A number of samples to remember. @throws HalfOpenError `ERR_OPTION_RANGE` */
+/** Checks a number of samples to remember. @throws HalfOpenError `ERR_OPTION_RANGE` */
 export function checkSamples(name: string, value: number): number {
   return Math.floor(checkRange(name, value, 1, 1_000_000));
 }

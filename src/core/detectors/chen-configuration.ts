@@ -1,9 +1,9 @@
 import { checkDuration, checkRange } from "./check-range.ts";
 import type { DelayLaw } from "./delay-law.ts";
 
-/** What a detector must keep; all in ms. */
+/** The quality that a detector must keep; all in ms. */
 export interface ChenRequirement {
-  /** T_D^U: longest detection time. For {@link configureNfdU} it counts from the mean delay on. */
+  /** T_D^U: longest detection time; for {@link configureNfdU}, counted from the mean delay on. */
   readonly detectWithinMs: number;
   /** T_MR^L: shortest mean time between mistakes. */
   readonly betweenMistakesMs: number;
@@ -12,13 +12,13 @@ export interface ChenRequirement {
 }
 
 export interface ChenConfiguration {
-  /** Heartbeat interval eta in ms: the largest, so the cheapest, that keeps the requirement. */
+  /** Heartbeat interval eta in ms: the largest and cheapest that keeps the requirement. */
   readonly intervalMs: number;
   /** Shift delta of NFD-S, or margin alpha of NFD-U and NFD-E, in ms. */
   readonly shiftMs: number;
 }
 
-/** A path of which only this is known. */
+/** A delay of which only the mean and the variance are known. */
 export interface DelayMoments {
   readonly meanMs: number;
   /** In ms squared. */
@@ -26,9 +26,9 @@ export interface DelayMoments {
 }
 
 /**
- * Chen's configuration procedures (Chen et al. 2002, sections 4 to 6; the reprint of May 2002, the
- * first print has errors). `null`: no interval from a 200th of the detection time on keeps the
- * requirement.
+ * Configures NFD-S by Chen's procedure (Chen et al. 2002, sections 4 to 6; the reprint of May 2002,
+ * as the first print has errors). Returns `null` when no interval from a 200th of the detection
+ * time on keeps the requirement.
  *
  * @throws HalfOpenError `ERR_OPTION_RANGE`
  */
@@ -51,8 +51,8 @@ export function configureNfdS(
 }
 
 /**
- * The same where only the mean and the variance of the delay are known: Cantelli's inequality
- * bounds its tail.
+ * Configures NFD-S when only the mean and the variance of the delay are known. Cantelli's
+ * inequality bounds the tail of the delay.
  */
 export function configureNfdSFromMoments(
   requirement: ChenRequirement,
@@ -66,8 +66,8 @@ export function configureNfdSFromMoments(
 }
 
 /**
- * For NFD-U and NFD-E: clocks may differ, so the mean delay is unknown and the detection time
- * counts from it on.
+ * Configures NFD-U and NFD-E. Clocks may differ, so the mean delay is unknown and the detection
+ * time counts from the mean delay on.
  */
 export function configureNfdU(
   requirement: ChenRequirement,
@@ -90,20 +90,20 @@ function searchByVariance(
   const logMissing = (ms: number): number =>
     Math.log((variance + lossRatio * ms ** 2) / (variance + ms ** 2));
   const largest = Math.min(arriving * requirement.mistakeMs, roomMs);
-  // The paper's f has no q_0 here: eta_max holds it already.
+  // The paper's f has no q_0 here: eta_max contains q_0 already.
   return search(requirement, roomMs, largest, logMissing, 0, detectWithinMs);
 }
 
-/** Pieces of the scan between two jumps of f. */
+/** Steps of the scan between two jumps of f. */
 const STEPS = 100;
-/** More heartbeats within a detection time than this are a stream of packets, no heartbeat. */
+/** More heartbeats than this within a detection time are a stream of packets, no heartbeat. */
 const MOST_HEARTBEATS = 200;
 
 /**
- * The largest interval with f(interval) >= the time between mistakes. f jumps wherever the room is
- * a whole number of intervals and is neither monotone nor continuous there, so a bisection over all
- * of it would miss the answer: each piece between two jumps is scanned from the top. In logarithms:
- * the products reach 1e6 and more.
+ * Returns the largest interval with f(interval) >= the time between mistakes. f jumps at each
+ * interval of which `roomMs` is a whole multiple, and is neither monotone nor continuous there. A
+ * bisection over the whole range would miss the answer, so each piece between two jumps is scanned
+ * from the top. In logarithms: the products reach 1e6 and more.
  */
 function search(
   requirement: ChenRequirement,
@@ -116,6 +116,7 @@ function search(
   const logDemand = Math.log(requirement.betweenMistakesMs);
   const isKept = (intervalMs: number): boolean =>
     logF(intervalMs, roomMs, logMissing) - logArriving >= logDemand;
+
   for (
     let heartbeats = Math.max(1, Math.ceil(roomMs / largest));
     heartbeats <= MOST_HEARTBEATS;
@@ -142,6 +143,7 @@ function largestKept(
       failed = at;
       continue;
     }
+
     let [kept, lost] = [at, step === 0 ? at : failed];
     for (let halving = 0; halving < 60 && lost - kept > 1e-12 * kept; halving++) {
       const middle = (kept + lost) / 2;

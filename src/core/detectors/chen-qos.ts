@@ -13,9 +13,9 @@ export interface ChenQosInput {
   readonly loss: LossLaw;
 }
 
-/** Times in ms; `Infinity` where mistakes do not happen. */
+/** Times in ms; `Infinity` if mistakes never happen. */
 export interface ChenQos {
-  /** T_D is at most this, and can come as close to it as you like. */
+  /** The supremum of T_D: the detection time comes arbitrarily close to this bound. */
   readonly detectionBoundMs: number;
   /** p_s: probability that a mistake begins at a freshness point. */
   readonly mistakeProbability: number;
@@ -29,14 +29,14 @@ export interface ChenQos {
 }
 
 /**
- * Even: Simpson's rule. u(x) is smooth but for the jumps of constant delays, which so many pieces
- * still hold to 0.1 %.
+ * Pieces of the integration; even, for Simpson's rule. u(x) is smooth except for the jumps of
+ * constant delays, which 1000 pieces still hold to 0.1 %.
  */
 const PIECES = 1000;
 
 /**
- * The exact quality of NFD-S (Chen et al. 2002, theorem 5) for independent delays; losses may come
- * in bursts, where the paper's product becomes a chain of two states.
+ * Computes the exact quality of NFD-S (Chen et al. 2002, theorem 5) for independent delays. Losses
+ * may come in bursts: the paper's product then becomes a chain of two states.
  */
 export function chenQos(input: ChenQosInput): ChenQos {
   const intervalMs = checkDuration("intervalMs", input.intervalMs);
@@ -44,8 +44,9 @@ export function chenQos(input: ChenQosInput): ChenQos {
   const { delay } = input;
   const chain = new LossChain(input.loss);
   const last = Math.ceil(shiftMs / intervalMs);
-  // Everything from heartbeat 0 on, whose freshness point is at `shiftMs`, is missing x after that
-  // point.
+
+  // The freshness point of heartbeat 0 is at `shiftMs`. At x after the point, the peer is suspected
+  // if heartbeat 0 and all later ones are missing.
   const missingAt = (x: number) =>
     Array.from({ length: last + 1 }, (_, j) => ({
       atMs: j * intervalMs,
@@ -53,10 +54,12 @@ export function chenQos(input: ChenQosInput): ChenQos {
     }));
   const suspectedAt = (x: number): number => silenceProbability(chain, missingAt(x));
   const before = { atMs: -intervalMs, lateness: delay.tail(shiftMs + intervalMs) };
+
   const mistakeProbability = silenceProbability(chain, missingAt(0), before);
   const suspectedMs = integrate(suspectedAt, intervalMs);
   const meanBetweenMistakesMs =
     mistakeProbability > 0 ? intervalMs / mistakeProbability : Number.POSITIVE_INFINITY;
+
   return {
     detectionBoundMs: shiftMs + intervalMs,
     mistakeProbability,
@@ -75,14 +78,16 @@ export interface FixedTimeoutQosInput {
 }
 
 /**
- * Mistakes an hour of a fixed timeout, whose clock starts when a heartbeat arrives: the mean over
- * that heartbeat's delay. Exact as long as heartbeats do not overtake one another.
+ * Computes the mistakes an hour of a fixed timeout. Its clock starts when a heartbeat arrives, so
+ * the result is the mean over that heartbeat's delay. Exact as long as heartbeats do not overtake
+ * one another.
  */
 export function fixedTimeoutMistakesPerHour(input: FixedTimeoutQosInput): number {
   const intervalMs = checkDuration("intervalMs", input.intervalMs);
   const timeoutMs = checkDuration("timeoutMs", input.timeoutMs);
   const { delay } = input;
   const chain = new LossChain(input.loss);
+
   const pieces = 400;
   let probability = 0;
   for (let piece = 0; piece < pieces; piece++) {
@@ -96,7 +101,8 @@ export function fixedTimeoutMistakesPerHour(input: FixedTimeoutQosInput): number
 }
 
 /**
- * Composite Simpson over [0, end). The end itself belongs to the next interval: a hair before it.
+ * Composite Simpson over [0, end). The end itself belongs to the next interval, so f is evaluated a
+ * hair before it.
  */
 function integrate(f: (x: number) => number, end: number): number {
   const step = end / PIECES;

@@ -2,8 +2,8 @@ import { checkDuration, checkRange } from "./check-range.ts";
 import { log10NormalTail, normalTailQuantile } from "./normal-tail.ts";
 
 /**
- * How long a heartbeat that is not lost takes. Pure: samples are drawn by handing {@link quantile}
- * a random number.
+ * The law of the delay of a heartbeat that is not lost. Pure: `quantile` of a random number draws a
+ * sample.
  */
 export interface DelayLaw {
   readonly meanMs: number;
@@ -15,7 +15,7 @@ export interface DelayLaw {
   quantile(p: number): number;
 }
 
-/** Always the same. */
+/** Every heartbeat takes `ms`. */
 export function constantDelay(ms: number): DelayLaw {
   checkRange("ms", ms, 0, 31_557_600_000);
   return { meanMs: ms, variance: 0, tail: (x) => (x < ms ? 1 : 0), quantile: () => ms };
@@ -32,7 +32,7 @@ export function uniformDelay(leastMs: number, mostMs: number): DelayLaw {
   };
 }
 
-/** A base that nothing undercuts, and an exponential tail with this mean. */
+/** A base, the smallest delay, and an exponential tail with this mean. */
 export function exponentialDelay(baseMs: number, tailMeanMs: number): DelayLaw {
   checkRange("baseMs", baseMs, 0, 31_557_600_000);
   checkDuration("tailMeanMs", tailMeanMs);
@@ -45,8 +45,8 @@ export function exponentialDelay(baseMs: number, tailMeanMs: number): DelayLaw {
 }
 
 /**
- * A base, and a log-normal tail with this median and this standard deviation of its logarithm: what
- * queues on a WAN look like.
+ * A base, and a log-normal tail with this median and this standard deviation of its logarithm. Like
+ * the queues on a WAN.
  */
 export function lognormalDelay(baseMs: number, medianMs: number, sigma: number): DelayLaw {
   checkRange("baseMs", baseMs, 0, 31_557_600_000);
@@ -63,8 +63,8 @@ export function lognormalDelay(baseMs: number, medianMs: number, sigma: number):
 }
 
 /**
- * A base, and a Pareto tail P(D - base > x) = (scale / (scale + x))^shape; the shape must exceed 2,
- * or there would be no variance.
+ * A base, and a Pareto tail P(D - base > x) = (scale / (scale + x))^shape. The shape must exceed 2:
+ * otherwise the variance is infinite.
  */
 export function paretoDelay(baseMs: number, scaleMs: number, shape: number): DelayLaw {
   checkRange("baseMs", baseMs, 0, 31_557_600_000);
@@ -80,8 +80,8 @@ export function paretoDelay(baseMs: number, scaleMs: number, shape: number): Del
 
 const STEPS = 4096;
 /**
- * Standard normal quantiles on a grid: a simulation draws millions. The grid's ends, where it is
- * steep, are computed.
+ * Standard normal quantiles on a grid, because a simulation draws millions. Near its ends the curve
+ * is steep: there the quantiles are computed.
  */
 const normalGrid: Float64Array = Float64Array.from({ length: STEPS + 1 }, (_, i) =>
   i === 0 || i === STEPS ? 0 : -normalTailQuantile(Math.log10(i / STEPS)),

@@ -2,7 +2,7 @@ import type { Instant } from "../time/instant.ts";
 
 /**
  * Chen's measures of a detector's quality over one observation of a live peer. Times in ms; `null`
- * where nothing happened yet.
+ * as long as nothing has happened.
  */
 export interface DetectorQosReport {
   readonly observedMs: number;
@@ -14,19 +14,18 @@ export interface DetectorQosReport {
   readonly meanBetweenMistakesMs: number | null;
   /** E(T_M): mean time until a mistake was corrected. */
   readonly meanMistakeMs: number | null;
-  /** P_A: share of the time in which a query would have been answered rightly, 0 to 1. */
+  /** P_A: share of the time in which the verdict was right, 0 to 1. */
   readonly queryAccuracy: number;
   /**
-   * T_D of the suspicion that stands now, counted from the last evidence before it; `null` while
-   * the peer is trusted.
+   * T_D of the present suspicion, counted from the last evidence before it; `null` while the peer
+   * is trusted.
    */
   readonly detectionMs: number | null;
 }
 
 /**
- * Counts a detector's quality at run time, at no more cost than two calls a suspicion. Whether a
- * suspicion is a mistake shows only when it is refuted: until then it is left out of the mistakes
- * and taken for a detection.
+ * Measures a detector's quality at run time, at the cost of two calls for each suspicion. Only a
+ * refuted suspicion is known to be a mistake: until then, the suspicion counts as a detection.
  */
 export class DetectorQos {
   #startedAt: Instant;
@@ -40,7 +39,7 @@ export class DetectorQos {
     this.#lastHeardAt = now;
   }
 
-  /** Forgets what was counted; the state stays. Call it when a detector has learnt its path. */
+  /** Clears the counts and keeps the state. Call this when a detector has learnt its path. */
   restart(now: Instant): void {
     this.#startedAt = now;
     this.#mistakes = 0;
@@ -48,14 +47,14 @@ export class DetectorQos {
     if (this.#suspectedAt !== null) this.#suspectedAt = now;
   }
 
-  /** Trust ended. `lastHeardAt` is the last evidence before. */
+  /** Records that trust ended. `lastHeardAt` is the last evidence before that. */
   suspected(at: Instant, lastHeardAt: Instant): void {
     if (this.#suspectedAt !== null) return;
     this.#suspectedAt = at;
     this.#lastHeardAt = lastHeardAt;
   }
 
-  /** Trust is back: the suspicion was a mistake. */
+  /** Records that trust is back: the suspicion was a mistake. */
   trusted(at: Instant): void {
     if (this.#suspectedAt === null) return;
     this.#mistakes++;

@@ -4,40 +4,41 @@ export type Verdict = "alive" | "suspect";
 
 /**
  * Turns the arrivals of numbered heartbeats into suspicion. Sans-I/O: instants come in, the next
- * deadline goes out; a detector holds no timer and reads no clock. Its construction counts as a
- * heartbeat heard: a peer that never sends one is suspected too.
+ * deadline goes out. A detector holds no timer and reads no clock. Its construction counts as a
+ * heartbeat heard, so a peer that never sends a heartbeat is suspected too.
  *
- * Heartbeats are numbered by their sender, by 1 each; lost ones leave a gap, late ones arrive out
- * of order. A detector serves one connection: a peer that starts to count anew gets a new detector.
+ * The sender numbers its heartbeats, each by 1 more. Lost heartbeats leave a gap, late ones arrive
+ * out of order. A detector serves one connection: a peer that starts to count anew gets a new
+ * detector.
  */
 export interface Detector {
   /**
-   * What happened: heartbeat number `sequence` arrived. A repeated or overtaken one never restores
-   * trust.
+   * Records that heartbeat number `sequence` arrived. A repeated or overtaken heartbeat never
+   * restores trust.
    */
   heard(now: Instant, sequence: number): void;
   /**
-   * What happened: this process stood still for `gapMs` until `now` and could not have heard
+   * Records that this process stood still for `gapMs` until `now`, and could not have heard
    * anything. The deadline moves by the gap.
    */
   stalled(now: Instant, gapMs: number): void;
   /**
-   * The instant at which suspicion begins unless a heartbeat comes first. It lies in the past while
-   * the peer is suspected.
+   * Returns the instant at which suspicion begins unless a heartbeat comes first. While the peer is
+   * suspected, the instant lies in the past.
    */
   nextDeadline(): Instant;
-  /** `suspect` from {@link nextDeadline} on. */
+  /** Returns `suspect` from {@link nextDeadline} on. */
   verdict(now: Instant): Verdict;
 }
 
 /**
- * A detector whose suspicion has degrees: the program may act at a lower level than the one that
- * gives the verdict.
+ * A detector whose suspicion has degrees: the program may act at a lower level than the level of
+ * the verdict.
  */
 export interface AccrualDetector extends Detector {
   /**
-   * Suspicion now: 0 after a heartbeat, grows without bound; n claims that a live peer is this
-   * silent with probability 10^-n.
+   * Returns the level of suspicion: 0 after a heartbeat, growing without bound. Level n claims that
+   * a live peer is silent for so long with probability 10^-n.
    */
   level(now: Instant): number;
 }

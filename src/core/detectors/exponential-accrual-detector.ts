@@ -4,17 +4,17 @@ import { type AccrualDetector, type Verdict, verdictAt } from "./detector.ts";
 import { IntervalWindow } from "./interval-window.ts";
 
 export interface ExponentialAccrualOptions {
-  /** Heartbeat interval in ms that is believed before two heartbeats were heard. */
+  /** Heartbeat interval in ms, assumed until two heartbeats have been heard. */
   readonly intervalMs: number;
-  /** Level at which the peer is suspected, 0.1 to 300; default 8, which is 18.4 mean intervals. */
+  /** Level at which the peer is suspected, 0.1 to 300; default 8: 18.4 mean intervals. */
   readonly threshold?: number;
   /** Intervals that the mean rests on; default 1000. */
   readonly samples?: number;
 }
 
 /**
- * Accrual over an exponential law, as Cassandra does it: level = elapsed / mean interval *
- * log10(e). Only the mean counts, so it needs no assumption on the deviation, and is late where
+ * Accrual over an exponential law, as in Cassandra: level = elapsed / mean interval * log10(e).
+ * Only the mean counts. So the detector assumes nothing about the deviation, and is late when
  * heartbeats are regular.
  */
 export class ExponentialAccrualDetector implements AccrualDetector {
@@ -33,7 +33,7 @@ export class ExponentialAccrualDetector implements AccrualDetector {
 
   heard(now: Instant, sequence: number): void {
     if (sequence <= this.#newest) return;
-    // Two heartbeats that were delivered together must not make the mean 0.
+    // Two heartbeats that were delivered together must not make the mean 0
     if (
       this.#newest !== Number.NEGATIVE_INFINITY &&
       now > this.#heardAt &&

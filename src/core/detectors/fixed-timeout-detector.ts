@@ -9,8 +9,8 @@ export interface FixedTimeoutOptions {
 
 /**
  * Suspects a peer after a fixed silence. The detection time depends on the delay of the last
- * heartbeat, which Chen's detectors avoid; on a path whose delay varies little it is nearly as good
- * as they are (docs/detectors.md).
+ * heartbeat, a dependence that Chen's detectors avoid. On a path whose delay varies little, a fixed
+ * timeout is nearly as good as these (docs/detectors.md).
  */
 export class FixedTimeoutDetector implements Detector {
   readonly #timeoutMs: number;

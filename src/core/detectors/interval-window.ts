@@ -1,5 +1,5 @@
 /**
- * Mean and standard deviation of the last so many intervals. Welford's update, forwards and
+ * Mean and standard deviation of the last `samples` intervals. Uses Welford's update, forwards and
  * backwards: E[x^2]-mean^2 would lose all digits.
  */
 export class IntervalWindow {
@@ -17,7 +17,7 @@ export class IntervalWindow {
     return this.#meanMs;
   }
 
-  /** Of the population, as the accrual detectors define it. */
+  /** Standard deviation of the population, as the accrual detectors define it. */
   get deviationMs(): number {
     return this.#count < 2 ? 0 : Math.sqrt(Math.max(0, this.#squares) / this.#count);
   }
@@ -25,6 +25,7 @@ export class IntervalWindow {
   add(intervalMs: number): void {
     const { length } = this.#intervals;
     const before = this.#meanMs;
+
     if (this.#count < length) {
       this.#count++;
       this.#meanMs += (intervalMs - before) / this.#count;
@@ -34,12 +35,13 @@ export class IntervalWindow {
       this.#meanMs += (intervalMs - oldest) / length;
       this.#squares += (intervalMs - oldest) * (intervalMs - this.#meanMs + oldest - before);
     }
+
     this.#intervals[this.#at] = intervalMs;
     this.#at++;
     if (this.#at === length) this.#wrap();
   }
 
-  /** Once a round both are computed anew, so that rounding errors do not pile up. */
+  /** Computes both anew once a round, so that rounding errors do not pile up. */
   #wrap(): void {
     this.#at = 0;
     let sum = 0;

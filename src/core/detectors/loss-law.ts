@@ -1,8 +1,8 @@
 import { checkDuration, checkRange } from "./check-range.ts";
 
 /**
- * Losses in bursts: a path that is good or in a burst, and changes at random (Gilbert 1960, Elliott
- * 1963), in continuous time. Shares and probabilities are 0 to 1.
+ * Losses in bursts: a path that is either good or in a burst, and changes at random (Gilbert 1960,
+ * Elliott 1963), in continuous time. Shares and probabilities are 0 to 1.
  */
 export interface GilbertElliott {
   /** Mean length of a burst in ms. */
@@ -15,13 +15,13 @@ export interface GilbertElliott {
   readonly lossBetween?: number;
 }
 
-/** Every packet alike with this probability, or in bursts. */
+/** Either the probability of each packet's loss, independent of the others, or losses in bursts. */
 export type LossLaw = number | GilbertElliott;
 
 /** A loss law as a chain of two states: 0 between bursts, 1 in a burst. */
 export class LossChain {
   readonly burstShare: number;
-  /** Rate a ms at which a burst ends, and at which one begins. */
+  /** Rates per ms at which a burst ends, and at which a burst begins. */
   readonly endRate: number;
   readonly beginRate: number;
   readonly lossBetween: number;
@@ -44,12 +44,12 @@ export class LossChain {
     }
   }
 
-  /** Loss over a long time. */
+  /** Share of packets lost over a long time. */
   get meanLoss(): number {
     return (1 - this.burstShare) * this.lossBetween + this.burstShare * this.lossInBurst;
   }
 
-  /** Probability to be in a burst `ms` after having been in one, and after having been in none. */
+  /** Returns the probability of a burst, `ms` after a burst and `ms` after none. */
   burstAfter(ms: number): { fromBurst: number; fromBetween: number } {
     const memory = Math.exp(-(this.endRate + this.beginRate) * ms);
     return {

@@ -1,6 +1,6 @@
 /**
- * log10 of the probability that a standard normal value exceeds z. Exact far out too, where the
- * probability itself is 0 in doubles.
+ * Returns log10 of the probability that a standard normal value exceeds z. Exact far out too, where
+ * the probability itself is 0 in doubles.
  */
 export function log10NormalTail(z: number): number {
   if (z < 0) return Math.log10(1 - 10 ** log10NormalTail(-z));
@@ -11,7 +11,7 @@ export function log10NormalTail(z: number): number {
   return (-(z * z) / 2 - Math.log(fraction * Math.sqrt(2 * Math.PI))) / Math.LN10;
 }
 
-/** The z that a standard normal value exceeds with probability 10^log10p. */
+/** Returns the z that a standard normal value exceeds with probability 10^log10p. */
 export function normalTailQuantile(log10p: number): number {
   if (log10p >= 0) return Number.NEGATIVE_INFINITY;
   const target = log10p;
@@ -25,8 +25,8 @@ export function normalTailQuantile(log10p: number): number {
 }
 
 /**
- * Probability between 0 and z: the series of the error function (Abramowitz and Stegun 26.2.11),
- * good to 1e-15 below z = 4.
+ * Returns the probability between 0 and z by the series of the error function (Abramowitz and
+ * Stegun 26.2.11), good to 1e-15 below z = 4.
  */
 function centralNormal(z: number): number {
   let term = z;

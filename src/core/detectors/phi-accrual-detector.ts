@@ -5,7 +5,7 @@ import { IntervalWindow } from "./interval-window.ts";
 import { logisticPhi, normalPhi, type PhiLaw } from "./phi-law.ts";
 
 export interface PhiAccrualOptions {
-  /** Heartbeat interval in ms that is believed before two heartbeats were heard. */
+  /** Heartbeat interval in ms, assumed until two heartbeats have been heard. */
   readonly intervalMs: number;
   /** Level at which the peer is suspected, 0.1 to 300; default 8. */
   readonly threshold?: number;
@@ -14,19 +14,20 @@ export interface PhiAccrualOptions {
   /** Intervals that mean and deviation rest on; default 1000. */
   readonly samples?: number;
   /**
-   * The deviation is taken to be at least this, in ms; default a tenth of the interval. Regular
-   * heartbeats would else allow no lateness.
+   * Floor of the deviation in ms; default a tenth of the interval. Without a floor, regular
+   * heartbeats would allow no lateness.
    */
   readonly leastDeviationMs?: number;
-  /** Pause in ms that is added to the mean interval before lateness counts; default 0. */
+  /** Pause in ms added to the mean interval before lateness counts; default 0. */
   readonly acceptablePauseMs?: number;
 }
 
 /**
- * The phi accrual detector (Hayashibara, Defago, Yared, Katayama, SRDS 2004). phi n claims that a
- * live peer is this silent with probability 10^-n. The claim holds only where intervals are normal
- * and nothing is lost: losses enter the deviation, and the same detection time then needs a
- * threshold of 25 to 130 (docs/detectors.md). The interval that ends a suspicion is not learnt.
+ * The phi accrual detector (Hayashibara, Defago, Yared, Katayama, SRDS 2004). A phi of n claims
+ * that a live peer is silent for so long with probability 10^-n. The claim holds only if intervals
+ * are normal and nothing is lost. Losses enter the deviation, and the same detection time then
+ * needs a threshold of 25 to 130 (docs/detectors.md). The interval that ends a suspicion does not
+ * enter the window.
  */
 export class PhiAccrualDetector implements AccrualDetector {
   readonly threshold: number;
@@ -56,7 +57,8 @@ export class PhiAccrualDetector implements AccrualDetector {
       31_557_600_000,
     );
     this.#window = new IntervalWindow(checkSamples("samples", options.samples ?? 1000));
-    // Two made-up samples a quarter around the interval, as Akka's detector starts.
+
+    // Two made-up samples, a quarter below and above the interval, as Akka's detector starts
     this.#window.add(0.75 * intervalMs);
     this.#window.add(1.25 * intervalMs);
     this.#heardAt = now;
@@ -95,7 +97,7 @@ export class PhiAccrualDetector implements AccrualDetector {
   }
 
   #deadlineFrom(heardAt: Instant): Instant {
-    // Below a phi of 0.3 the formula allows no silence at all; a heartbeat just heard is never
+    // Below a phi of 0.3 the formula allows no silence at all. A heartbeat just heard is never
     // late.
     const lateMs = this.#window.meanMs + this.#latenessAtThreshold * this.#deviationMs();
     return heardAt + this.#pauseMs + Math.max(0, lateMs);

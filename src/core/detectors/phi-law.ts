@@ -1,23 +1,23 @@
 import { log10NormalTail, normalTailQuantile } from "./normal-tail.ts";
 
-/** How phi follows from the lateness y = (elapsed - mean) / deviation, and back. */
+/** Converts the lateness y = (elapsed - mean) / deviation into phi, and back. */
 export interface PhiLaw {
   phi(lateness: number): number;
   latenessAt(phi: number): number;
 }
 
-/** The paper's: the tail of the normal law. */
+/** The paper's law: phi from the tail of the normal distribution. */
 export const normalPhi: PhiLaw = {
   phi: (lateness) => -log10NormalTail(lateness),
   latenessAt: (phi) => normalTailQuantile(-phi),
 };
 
 /**
- * The logistic approximation that Akka and Cassandra's successors use: cheap, and close up to a phi
- * of about 8.
+ * The logistic approximation in Akka and Cassandra's successors: cheap, and close up to a phi of
+ * about 8.
  */
 export const logisticPhi: PhiLaw = {
-  // log1p(exp(x)) overflows for large x, where it is x.
+  // For large x, log1p(exp(x)) is x, and exp(x) overflows
   phi: (lateness) => {
     const x = lateness * (1.5976 + 0.070566 * lateness * lateness);
     return (x > 700 ? x : Math.log1p(Math.exp(x))) / Math.LN10;
@@ -30,7 +30,7 @@ export const logisticPhi: PhiLaw = {
 };
 
 /**
- * Solves y (1.5976 + 0.070566 y^2) = x: the left side only grows, so Newton's method cannot stray.
+ * Solves y (1.5976 + 0.070566 y^2) = x. The left side only grows, so Newton's method cannot stray.
  */
 function cubicRoot(x: number): number {
   let y = x / 1.5976;

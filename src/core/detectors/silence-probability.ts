@@ -1,8 +1,8 @@
 import { LossChain, type LossLaw } from "./loss-law.ts";
 
 /**
- * One packet in a row of them: when it is sent, and the probability that it has not arrived in time
- * although it was not lost.
+ * One packet of a series. `atMs`: when it is sent. `lateness`: the probability that the packet, not
+ * lost, arrives too late.
  */
 export interface SentPacket {
   readonly atMs: number;
@@ -10,9 +10,9 @@ export interface SentPacket {
 }
 
 /**
- * Probability that every one of these packets, in order of their sending, is missing: lost or late.
- * With `received`, that this one was sent first and did arrive (its `lateness` says with which
- * probability not). Exact for independent delays (docs/internals/bounds.md#lower-bound).
+ * Returns the probability that all packets of `missing`, in order of sending, are lost or late.
+ * With `received`: the probability that this packet, sent first, also arrived in time. Exact for
+ * independent delays (docs/internals/bounds.md#lower-bound).
  */
 export function silenceProbability(
   loss: LossLaw | LossChain,
@@ -23,10 +23,12 @@ export function silenceProbability(
   let inBurst = chain.burstShare;
   let between = 1 - chain.burstShare;
   let atMs = received?.atMs ?? missing[0]?.atMs ?? 0;
+
   if (received) {
     inBurst *= (1 - chain.lossInBurst) * (1 - received.lateness);
     between *= (1 - chain.lossBetween) * (1 - received.lateness);
   }
+
   for (const packet of missing) {
     const { fromBurst, fromBetween } = chain.burstAfter(packet.atMs - atMs);
     const total = inBurst + between;

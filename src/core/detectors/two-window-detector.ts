@@ -1,7 +1,30 @@
 import type { Instant } from "../time/instant.ts";
-import { ArrivalEstimator } from "./arrival-estimator.ts";
 import { checkDuration, checkRange, checkSamples } from "./check-range.ts";
 import { EstimateDetector } from "./estimate-detector.ts";
+
+/**
+ * The two-window detector (Tomsic, Sens, Garcia, Arantes, Sopena, IPDPS 2015): NFD-E with the later
+ * of two estimates, for paths whose delay jumps.
+ */
+export class TwoWindowDetector extends EstimateDetector {
+  readonly #marginMs: number;
+
+  /** @throws HalfOpenError `ERR_OPTION_RANGE` */
+  constructor(options: TwoWindowOptions, now: Instant) {
+    const intervalMs = checkDuration("intervalMs", options.intervalMs);
+    const marginMs = checkRange("marginMs", options.marginMs, 0, 31_557_600_000);
+    const samples = [
+      checkSamples("shortSamples", options.shortSamples ?? 1),
+      checkSamples("longSamples", options.longSamples ?? 1000),
+    ];
+    super(intervalMs, marginMs, samples, now);
+    this.#marginMs = marginMs;
+  }
+
+  protected override marginAfter(): number {
+    return this.#marginMs;
+  }
+}
 
 export interface TwoWindowOptions {
   /** Heartbeat interval eta in ms. */
@@ -12,41 +35,4 @@ export interface TwoWindowOptions {
   readonly shortSamples?: number;
   /** Arrivals in the long window, which keeps the accuracy; default 1000. */
   readonly longSamples?: number;
-}
-
-/**
- * The two-window detector (Tomsic, Sens, Garcia, Arantes, Sopena, IPDPS 2015): NFD-E with the later
- * of two estimates, for paths whose delay jumps.
- */
-export class TwoWindowDetector extends EstimateDetector {
-  readonly #marginMs: number;
-  readonly #short: ArrivalEstimator;
-  readonly #long: ArrivalEstimator;
-
-  /** @throws HalfOpenError `ERR_OPTION_RANGE` */
-  constructor(options: TwoWindowOptions, now: Instant) {
-    const intervalMs = checkDuration("intervalMs", options.intervalMs);
-    const marginMs = checkRange("marginMs", options.marginMs, 0, 31_557_600_000);
-    super(now + intervalMs + marginMs);
-    this.#marginMs = marginMs;
-    this.#short = new ArrivalEstimator(
-      intervalMs,
-      checkSamples("shortSamples", options.shortSamples ?? 1),
-      now,
-    );
-    this.#long = new ArrivalEstimator(
-      intervalMs,
-      checkSamples("longSamples", options.longSamples ?? 1000),
-      now,
-    );
-  }
-
-  protected override deadlineAfter(sequence: number, now: Instant): Instant {
-    this.#short.arrived(now, sequence);
-    this.#long.arrived(now, sequence);
-    return (
-      Math.max(this.#short.expected(sequence + 1), this.#long.expected(sequence + 1)) +
-      this.#marginMs
-    );
-  }
 }

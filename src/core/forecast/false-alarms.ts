@@ -2,11 +2,11 @@ import { LossChain, type LossLaw } from "../detectors/loss-law.ts";
 import { silenceProbability } from "../detectors/silence-probability.ts";
 import type { KeepaliveTimers } from "./requirement.ts";
 
-const YEAR_MS = 31_557_600_000;
+export const YEAR_MS = 31_557_600_000;
 
 /**
- * A probe is answered when it and its answer arrive: losses of round trips out of losses of
- * packets. Both fall into the same burst.
+ * Converts the losses of packets into losses of round trips: a probe is answered when both the
+ * probe and its answer arrive. Both fall into the same burst.
  */
 export function roundTrips(loss: LossLaw): LossLaw {
   const both = (share: number): number => 1 - (1 - share) ** 2;
@@ -19,9 +19,9 @@ export function roundTrips(loss: LossLaw): LossLaw {
 }
 
 /**
- * Live idle connections that keepalive gives up in a year: every answered probe starts a cycle,
- * which ends wrongly when the next `count` probes stay unanswered. One that is given up is
- * connected anew.
+ * Computes how many live idle connections keepalive gives up in a year. Every answered probe starts
+ * a cycle, which ends wrongly when the next `count` probes stay unanswered. A connection that is
+ * given up is made anew.
  */
 export function keepaliveFalseAlarmsPerYear(
   { idleMs, intervalMs, count }: KeepaliveTimers,
@@ -34,9 +34,12 @@ export function keepaliveFalseAlarmsPerYear(
     atMs: cycleMs + i * intervalMs,
     lateness: 0,
   }));
+
   const answered = 1 - chain.meanLoss;
   if (answered <= 0) return Number.POSITIVE_INFINITY;
-  // silenceProbability counts the answered probe in; a cycle is given that it was answered.
+
+  // silenceProbability includes that the first probe is answered. In a cycle, the first probe has
+  // been answered
   const wrong = silenceProbability(chain, missing, { atMs: 0, lateness: 0 }) / answered;
   return (connections * wrong * YEAR_MS) / cycleMs;
 }

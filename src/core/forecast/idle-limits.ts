@@ -1,11 +1,11 @@
-/** How long well-known boxes in the path remember a silent TCP connection. */
+/** The time for which a well-known box on the path remembers a silent TCP connection. */
 export interface IdleLimit {
   readonly name: string;
   readonly limitMs: number;
   readonly source: string;
 }
 
-/** Defaults, as documented in 2025; most can be changed by whoever runs the box. */
+/** Defaults, as documented in 2025. The operator of a box can change most of them. */
 export const IDLE_LIMITS: readonly IdleLimit[] = [
   {
     name: "AWS Application Load Balancer",

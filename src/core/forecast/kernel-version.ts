@@ -3,16 +3,16 @@ import { HalfOpenError } from "../errors.ts";
 /** Major and minor number of a Linux release. */
 export type KernelVersion = readonly [number, number];
 
-/** tcp_syn_linear_timeouts. */
+/** The release that brought tcp_syn_linear_timeouts. */
 export const HAS_LINEAR_SYN_TIMEOUTS: KernelVersion = [6, 5];
-/** TCP_RTO_MAX_MS of one connection. */
+/** The release that brought TCP_RTO_MAX_MS, the cap of one connection. */
 export const HAS_CONNECTION_RTO_MAX: KernelVersion = [6, 15];
-/** Commit 9d9b1ee0b2d1: the user timeout counts behind a closed window too. */
+/** The release from which the user timeout counts behind a closed window too: 9d9b1ee0b2d1. */
 const HAS_ZERO_WINDOW_LIMIT: KernelVersion = [5, 11];
-/** The releases with long support that it was backported to. */
+/** The long-term releases that got a backport of 9d9b1ee0b2d1. */
 const BACKPORTED_TO = ["5.4", "5.10"];
 
-/** Reads `6.1`, or what uname says: `6.1.0-13-amd64`. */
+/** Reads `6.1`, or the release that uname reports: `6.1.0-13-amd64`. */
 export function parseKernel(text: string): KernelVersion {
   const [, major, minor] = /^(\d+)\.(\d+)/.exec(text) ?? [];
   if (major !== undefined && minor !== undefined) return [Number(major), Number(minor)];

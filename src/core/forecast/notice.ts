@@ -3,8 +3,8 @@ import { connectingLinux, idleLinux, inFlightLinux } from "./linux.ts";
 import type { SystemSettings, Timers } from "./prediction.ts";
 
 /**
- * What decides when the kernel of this end gives a silent peer up, for one connection as it stands.
- * Linux.
+ * The settings and the state that decide when this end's kernel gives a silent peer up, for one
+ * connection. Linux.
  */
 export interface NoticeSettings {
   readonly state: TcpState;
@@ -18,7 +18,7 @@ export interface NoticeSettings {
   readonly userTimeoutMs: number;
   /** Cap on retransmission backoff. */
   readonly rtoMaxMs: number;
-  /** Closed by its program: the kernel alone looks after it. */
+  /** Closed by its program, so the kernel alone holds the connection. */
   readonly isOrphan: boolean;
   readonly rttMs: number;
   /** The retransmission timeout without backoff. */
@@ -29,16 +29,16 @@ export interface NoticeSettings {
   };
 }
 
-/** From the peer's end to the error at this end, in ms; `null` = never. */
+/** Times from the peer's end to the error at this end, in ms; `null` = never. */
 export interface NoticeTimes {
   /** Nothing is sent: counted from the last segment of the peer. */
   readonly idle: number | null;
-  /** Data is sent that nobody acknowledges: counted from its sending. */
+  /** Data is sent that nobody acknowledges: counted from the sending. */
   readonly inFlight: number | null;
 }
 
 const NEVER: NoticeTimes = { idle: null, inFlight: null };
-/** Timeouts differ by ticks of 4 ms, so that 100,000 connections share a few hundred of them. */
+/** Timeouts differ by ticks of 4 ms, so 100,000 connections share a few hundred timeouts. */
 const MOST_REMEMBERED = 4096;
 const ROOM_FOR_MS = 2 ** 18;
 const ROOM_FOR_RETRIES = 2 ** 8;
@@ -65,8 +65,8 @@ export class NoticeForecast {
           inFlight: this.#inFlightMs(settings, system.retries2),
         };
       case "FIN_WAIT2": {
-        // Nothing more can be sent. An orphan is timed by tcp_fin_timeout, one that a program holds
-        // only by its keepalive.
+        // Nothing more can be sent. tcp_fin_timeout ends an orphan. Only keepalive ends a
+        // connection that a program holds.
         const ms = isOrphan ? system.finTimeoutMs : this.#idleMs(settings);
         return { idle: ms, inFlight: ms };
       }
@@ -84,7 +84,7 @@ export class NoticeForecast {
     }
   }
 
-  /** Remembers one: connections that share their options come in a row. */
+  /** Remembers the last result: connections that share their options come in a row. */
   #idleMs(settings: NoticeSettings): number | null {
     const { keepalive, userTimeoutMs } = settings;
     if (this.#lastIdle?.keepalive !== keepalive || this.#lastIdle.userTimeoutMs !== userTimeoutMs) {
@@ -97,10 +97,12 @@ export class NoticeForecast {
     const { rttMs, rtoMaxMs, userTimeoutMs } = settings;
     const rtoMs = Math.round(settings.rtoMs);
     const withRtt = 2 * rttMs;
+
     if (userTimeoutMs > 0)
       return Math.round(
         withRtt + inFlightLinux({ ...timersOf(settings), rttMs: 0, rtoMs }).typicalMs,
       );
+
     const key = (retries % ROOM_FOR_RETRIES) + ROOM_FOR_RETRIES * (rtoMs + ROOM_FOR_MS * rtoMaxMs);
     let chainMs = this.#chains.get(key);
     if (chainMs === undefined) {
@@ -116,14 +118,14 @@ export class NoticeForecast {
   }
 }
 
-/** Something is in flight in this state as long as it lasts. */
+/** The times of a state in which data or a SYN or FIN is in flight all the time. */
 function always(ms: number): NoticeTimes {
   return { idle: ms, inFlight: ms };
 }
 
 /**
- * The predictor's best case has the peer die as the first probe is due; silence until then comes on
- * top.
+ * In the predictor's best case the peer dies as the first probe is due. The silence until then is
+ * added.
  */
 function idleMs(settings: NoticeSettings): number | null {
   const { keepalive } = settings;

@@ -1,9 +1,9 @@
 import type { DetectionTime, Timers } from "./prediction.ts";
 
-/** From the kernels' sources and documents; not run here. */
+// Rules of macOS, FreeBSD and Windows, from the kernels' sources and documents. Not measured by us.
 
 /**
- * xnu and FreeBSD look at keepalive and persist timers every half second, at retransmissions every
+ * xnu and FreeBSD check keepalive and persist timers every half second, retransmissions every
  * 100 ms.
  */
 const SLOW_TICK_MS = 500;
@@ -11,18 +11,18 @@ const BSD_RETRANSMITS = 12;
 const BSD_LARGEST_RTO_MS = 64_000;
 const BSD_SLOP_MS = 200;
 const WINDOWS_RETRANSMITS = 5;
-/** MinRto of Windows can be tuned between 20 and 300 ms. */
+/** MinRto of Windows can be set between 20 and 300 ms. */
 const WINDOWS_RTO_MS = { best: 20, typical: 300, worst: 1000 };
 
 function keepaliveTime({ keepalive }: Timers, tickMs: number): DetectionTime | null {
   if (!keepalive) return null;
   const { idleMs, intervalMs, count } = keepalive;
-  const questioningMs = count * intervalMs;
+  const probingMs = count * intervalMs;
   const by = `keepalive: ${count} probes unanswered`;
   return {
-    bestMs: questioningMs,
-    typicalMs: idleMs / 2 + questioningMs,
-    worstMs: idleMs + questioningMs + tickMs,
+    bestMs: probingMs,
+    typicalMs: idleMs / 2 + probingMs,
+    worstMs: idleMs + probingMs + tickMs,
     by,
   };
 }
@@ -47,8 +47,8 @@ export function idleElsewhere(
 }
 
 /**
- * On macOS keepalive goes on while data is in flight; on Windows that is not documented, so nothing
- * is promised by it.
+ * Foretells the detection with data in flight. On macOS keepalive goes on meanwhile. On Windows
+ * that is not documented, so keepalive is left out.
  */
 export function inFlightElsewhere(
   timers: Timers,
@@ -72,6 +72,7 @@ export function inFlightElsewhere(
       by: "TcpMaxDataRetransmissions = 5",
     };
   }
+
   const kernel = retransmission(timers, `${BSD_RETRANSMITS} retransmissions`);
   if (userTimeoutMs > 0) {
     const by =
@@ -86,13 +87,14 @@ export function inFlightElsewhere(
     };
     return soonest(limited, kernel) ?? kernel;
   }
+
   if (platform === "freebsd") return kernel;
   return soonest(keepaliveTime(timers, SLOW_TICK_MS), kernel) ?? kernel;
 }
 
 /**
- * macOS keeps asking with keepalive behind a closed window; elsewhere nothing is documented, so
- * nothing is promised.
+ * Foretells the detection behind a closed window. macOS goes on with keepalive. Elsewhere nothing
+ * is documented, so nothing is promised: `null`.
  */
 export function zeroWindowDeadElsewhere(
   timers: Timers,

@@ -43,9 +43,9 @@ const LARGEST_MS = 0x7fff_ffff;
 const TICK_MS = 4;
 
 /**
- * Foretells how long given settings take to notice that a peer is gone, by what the connection is
- * doing; `null` is never. Linux's rules were measured (docs/predict.md), the other platforms' are
- * from their documents.
+ * Foretells how long given settings take to notice that a peer is gone, for each phase of a
+ * connection; `null` is never. Linux's rules were measured (docs/predict.md). Those of the other
+ * platforms are from their documents.
  *
  * @throws HalfOpenError `ERR_OPTION_RANGE`
  */
@@ -54,6 +54,7 @@ export function predict(settings: PredictSettings = {}): Prediction {
   const timers = timersOf(settings, platform);
   const { heartbeat } = settings;
   const beat = heartbeat ? heartbeatTime(heartbeat) : null;
+
   const isLinux = platform === "linux";
   const idle = isLinux ? idleLinux(timers) : idleElsewhere(timers, platform);
   const inFlight = isLinux ? inFlightLinux(timers) : inFlightElsewhere(timers, platform);
@@ -61,12 +62,13 @@ export function predict(settings: PredictSettings = {}): Prediction {
     ? zeroWindowDeadLinux(timers)
     : zeroWindowDeadElsewhere(timers, platform);
   const isKilledByKernel = isLinux && timers.userTimeoutMs > 0 && timers.limitsClosedWindow;
+
   return {
     platform,
     idle: sooner(idle, beat),
     inFlight: sooner(inFlight, beat),
     zeroWindowDead: sooner(zeroWindowDead, beat),
-    // A ping waits behind the closed window like all other data.
+    // A ping waits behind the closed window, like all other data
     zeroWindowAliveKilled: isKilledByKernel || beat !== null,
     halfClosed: idle,
     connecting: isLinux ? connectingLinux(timers) : connectingElsewhere(platform),
@@ -80,12 +82,14 @@ function timersOf(settings: PredictSettings, platform: Platform): Timers {
       "ERR_OPTION_RANGE",
       `platform must be ${Object.keys(SYSTEMS).join(", ")}, got ${String(platform)}`,
     );
+
   const kernel =
     platform === "linux" && settings.kernel !== undefined ? parseKernel(settings.kernel) : null;
   const isSince = (release: readonly [number, number]): boolean =>
     kernel === null || isAtLeast(kernel, release);
   const linear = isSince(HAS_LINEAR_SYN_TIMEOUTS) ? {} : { synLinearTimeouts: 0 };
   const system = { ...SYSTEMS[platform], ...linear, ...settings.system };
+
   const { keepalive = false } = settings;
   const rttMs = inRange("rttMs", settings.rttMs ?? 1, 0);
   const own =
@@ -101,15 +105,17 @@ function timersOf(settings: PredictSettings, platform: Platform): Timers {
     inRange("keepalive.intervalMs", own.intervalMs, 1);
     inRange("keepalive.count", own.count, 1);
   }
+
   if (settings.heartbeat) {
     inRange("heartbeat.intervalMs", settings.heartbeat.intervalMs, 1);
     inRange("heartbeat.timeoutMs", settings.heartbeat.timeoutMs, 1);
   }
+
   return {
     keepalive: own || null,
     userTimeoutMs: inRange("userTimeoutMs", settings.userTimeoutMs ?? 0, 0),
     rttMs,
-    // RFC 6298 with Linux's floor of 200 ms under the variance, counted in ticks: 204 ms on a LAN.
+    // RFC 6298 with Linux's floor of 200 ms under the variance, in ticks: 204 ms on a LAN
     rtoMs:
       Math.ceil((rttMs + 1) / TICK_MS) * TICK_MS +
       Math.max(200, 4 * inRange("jitterMs", settings.jitterMs ?? 0, 0)),

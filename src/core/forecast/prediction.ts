@@ -1,6 +1,6 @@
 /**
- * How long after the peer is gone it is noticed, in ms: with luck, on average, at worst. `by` names
- * the timer and why it is the one.
+ * The time in ms from the peer's end until this end notices: with luck, on average, at worst. `by`
+ * names the timer that decides, and why.
  */
 export interface DetectionTime {
   readonly bestMs: number;
@@ -11,7 +11,7 @@ export interface DetectionTime {
 
 export type Platform = "linux" | "darwin" | "freebsd" | "win32";
 
-/** What given settings will do. `null` is never. Times in ms. */
+/** The effects of given settings. `null` is never. Times in ms. */
 export interface Prediction {
   readonly platform: Platform;
   /** Nothing is sent, nothing is unacknowledged. */
@@ -20,7 +20,7 @@ export interface Prediction {
   readonly inFlight: DetectionTime | null;
   /** The peer closed its window, and then died. */
   readonly zeroWindowDead: DetectionTime | null;
-  /** A live peer that does not read for long enough is given up. */
+  /** True when a live peer that does not read for long enough is given up. */
   readonly zeroWindowAliveKilled: boolean;
   /** One end has closed, the other has not. */
   readonly halfClosed: DetectionTime | null;
@@ -30,8 +30,8 @@ export interface Prediction {
 }
 
 /**
- * The system's own settings, in force where a connection has none. Linux's names; other platforms
- * use what they have of it.
+ * The system's own settings, in force for a connection without settings of its own. Names are
+ * Linux's; other platforms use the settings that they have.
  */
 export interface SystemSettings {
   readonly keepaliveIdleMs: number;
@@ -40,9 +40,9 @@ export interface SystemSettings {
   /** tcp_retries2: retransmission timeouts before data in flight is given up. */
   readonly retries2: number;
   readonly synRetries: number;
-  /** tcp_syn_linear_timeouts, Linux 6.5 and later: 0 before. */
+  /** tcp_syn_linear_timeouts: SYN retransmissions before their gaps double; 0 before Linux 6.5. */
   readonly synLinearTimeouts: number;
-  /** The cap on backoff. */
+  /** Cap on retransmission backoff; from Linux 6.15 on it can be set. */
   readonly rtoMaxMs: number;
 }
 
@@ -50,28 +50,28 @@ export interface PredictSettings {
   /** Default `"linux"`. */
   readonly platform?: Platform;
   /**
-   * Linux release, as `"5.15"` or as uname gives it; default the newest that was measured, 6.18.
-   * Other platforms ignore it.
+   * Linux release, as `"5.15"` or as uname reports it; default the newest measured one, 6.18. Other
+   * platforms ignore this setting.
    */
   readonly kernel?: string;
-  /** SO_KEEPALIVE with these timers; `true` with the system's; default off. */
+  /** SO_KEEPALIVE with these timers, or with the system's (`true`); default off. */
   readonly keepalive?:
     | { readonly idleMs: number; readonly intervalMs: number; readonly count: number }
     | boolean;
-  /** TCP_USER_TIMEOUT and its like; 0 or absent: none. */
+  /** TCP_USER_TIMEOUT or its equivalent; 0 or absent: none. */
   readonly userTimeoutMs?: number;
   /** TCP_RTO_MAX_MS of the connection, Linux 6.15 and later. */
   readonly rtoMaxMs?: number;
-  /** A ping every `intervalMs`; the peer is given up when one stays unanswered for `timeoutMs`. */
+  /** A ping every `intervalMs`. A ping unanswered for `timeoutMs` gives the peer up. */
   readonly heartbeat?: { readonly intervalMs: number; readonly timeoutMs: number };
-  /** Round-trip time; default 1. */
+  /** Round-trip time in ms; default 1. */
   readonly rttMs?: number;
-  /** Mean deviation of the round-trip time; default 0. */
+  /** Mean deviation of the round-trip time in ms; default 0. */
   readonly jitterMs?: number;
   readonly system?: Partial<SystemSettings>;
 }
 
-/** The settings with every gap filled. */
+/** The settings with all defaults filled in. */
 export interface Timers {
   readonly keepalive: {
     readonly idleMs: number;

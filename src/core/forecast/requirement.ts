@@ -1,9 +1,9 @@
 import type { LossLaw } from "../detectors/loss-law.ts";
 import type { DetectionTime, Platform } from "./prediction.ts";
 
-/** What a plan has to keep. */
+/** The promises that a plan has to keep. */
 export interface Requirement {
-  /** Time in ms within which a dead peer is to be found, at worst. 1000 to 86400000. */
+  /** Longest time in ms until a dead peer is found. 1000 to 86400000. */
   readonly detectWithinMs: number;
   /** Round-trip time in ms; default 1. */
   readonly rttMs?: number;
@@ -11,9 +11,9 @@ export interface Requirement {
   readonly jitterMs?: number;
   /** Share of packets lost each way, 0 to below 1, or a law of bursts; default 0.01. */
   readonly loss?: LossLaw;
-  /** Connections that the promise is for together; default 1. */
+  /** Number of connections that the promise holds for together; default 1. */
   readonly connections?: number;
-  /** Live peers that may be given up, all connections together, a year; default 1. */
+  /** Live peers that may be given up in a year, on all connections together; default 1. */
   readonly falseAlarmsPerYear?: number;
   /** Default `"linux"`. */
   readonly platform?: Platform;
@@ -37,19 +37,19 @@ export interface PlatformPlan {
 
 export interface Plan {
   readonly feasible: boolean;
-  /** Why not, and what forbids it; `null` when feasible. */
+  /** The bound that forbids the plan; `null` when feasible. */
   readonly forbiddenBy: string | null;
   /**
-   * The shortest time that the same losses, connections and false alarms allow; `null` when
-   * feasible or when none does.
+   * The shortest time that the same losses, connections and false alarms allow; `null` when the
+   * plan is feasible, or when no time is long enough.
    */
   readonly nearestDetectWithinMs: number | null;
   readonly keepalive: KeepaliveTimers | null;
   readonly userTimeoutMs: number | null;
   readonly heartbeat: { readonly intervalMs: number; readonly timeoutMs: number } | null;
   /**
-   * What `watch` is to be given; it needs none of the other settings. `null` where its smallest
-   * budget is longer, or where the losses forbid it too.
+   * The option for `watch`, which needs none of the other settings. `null` when the smallest budget
+   * of `watch` is longer, or when the losses forbid `watch` too.
    */
   readonly watch: { readonly detectWithinMs: number } | null;
   readonly predicted: {
@@ -58,7 +58,7 @@ export interface Plan {
       readonly inFlight: DetectionTime | null;
     };
     readonly falseAlarmsPerYear: number | null;
-    /** Of all connections, probes and their answers, while idle. */
+    /** Probes and their answers on all connections together, while idle. */
     readonly packetsPerSecond: number | null;
     readonly bytesPerSecond: number | null;
   };

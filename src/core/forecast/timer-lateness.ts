@@ -1,5 +1,5 @@
 /**
- * Ticks a second that Linux distributions build with; which one a kernel has cannot be read without
+ * Ticks a second that Linux distributions build with. A kernel's own rate cannot be read without
  * privilege.
  */
 const TICK_RATES = [100, 250, 1000];
@@ -11,9 +11,9 @@ const FIRST_LEVEL = 63;
 const LEVEL_FACTOR = 8;
 
 /**
- * How late, in ms, a timer of the Linux kernel may fire at most: it is never early, and the coarser
- * the farther away it is set. Measured on 6.18 (HZ=250): below 256 ms 4 ms, below 2 s 32 ms, below
- * 16 s 256 ms, below 131 s 2 s.
+ * Returns by how many ms a timer of the Linux kernel may be late at most. A timer is never early,
+ * and is the coarser the farther away it is set. Measured on 6.18 (HZ=250): below 256 ms 4 ms,
+ * below 2 s 32 ms, below 16 s 256 ms, below 131 s 2 s.
  */
 export function timerLatenessMs(delayMs: number): number {
   return Math.max(...TICK_RATES.map((hz) => granularityMs(delayMs, hz)));

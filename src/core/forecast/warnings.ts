@@ -1,7 +1,7 @@
 import { IDLE_LIMITS } from "./idle-limits.ts";
 import type { Platform, PredictSettings, Timers } from "./prediction.ts";
 
-/** What people who choose these settings usually do not know. */
+/** Warns of facts that people who choose these settings usually do not know. */
 export function warningsOf(
   settings: PredictSettings,
   timers: Timers,
@@ -20,15 +20,15 @@ export function warningsOf(
     );
   if (!keepalive)
     warnings.push(
-      "a connection that is closed on one side only (FIN_WAIT2, CLOSE_WAIT) never ends by itself while a program holds it",
+      "a connection closed on one side only (FIN_WAIT2, CLOSE_WAIT) never ends by itself while a program holds it",
     );
   if (isLinux && settings.rtoMaxMs !== undefined && timers.rtoMaxMs !== settings.rtoMaxMs)
     warnings.push(
-      `Linux ${settings.kernel} has no TCP_RTO_MAX_MS, it came with 6.15: the cap of ${settings.rtoMaxMs / 1000} s is ignored`,
+      `Linux ${settings.kernel} has no TCP_RTO_MAX_MS, which came with 6.15: the cap of ${settings.rtoMaxMs / 1000} s is ignored`,
     );
   if (isLinux && userTimeoutMs > 0 && !timers.limitsClosedWindow)
     warnings.push(
-      `on Linux ${settings.kernel} the user timeout does not count behind a closed window; it does from 5.11, 5.10 and 5.4 on`,
+      `on Linux ${settings.kernel} the user timeout does not count behind a closed window; it does since 5.11, and in 5.10 and 5.4`,
     );
   if (isLinux && userTimeoutMs > 0 && timers.limitsClosedWindow)
     warnings.push(
@@ -59,8 +59,9 @@ export function warningsOf(
     warnings.push(`the rules of ${platform} are from its documents and were not measured by us`);
   if (platform === "freebsd" || platform === "win32")
     warnings.push(
-      `when ${platform} notices a peer that dies behind a closed window is not known to us: null there is not never`,
+      `we do not know when ${platform} notices a peer that dies behind a closed window: null means unknown there, not never`,
     );
+
   const silenceMs = keepalive ? keepalive.idleMs : Number.POSITIVE_INFINITY;
   const forgetting = IDLE_LIMITS.filter(
     ({ limitMs }) =>

@@ -9,8 +9,8 @@ const UNIT_MS: Readonly<Record<string, number>> = {
 const DURATION = /^(\d+(?:\.\d+)?)(ms|s|min|m|h|d)$/;
 
 /**
- * Reads `5s`, `500ms`, `1.5h`, `2m` into milliseconds; `null` for anything else. A bare number is
- * none: nobody remembers its unit.
+ * Reads `5s`, `500ms`, `1.5h`, `2m` into milliseconds. Returns `null` for anything else, also for a
+ * bare number: nobody remembers its unit.
  */
 export function durationMs(text: string): number | null {
   const [, amount = "", unit = ""] = DURATION.exec(text) ?? [];

@@ -1,5 +1,5 @@
 /**
- * Milliseconds on a monotonic clock whose origin means nothing. Deadlines are instants; wall-clock
- * time only labels events for people.
+ * Milliseconds on a monotonic clock whose origin means nothing. All deadlines are instants.
+ * Wall-clock time only labels events for people.
  */
 export type Instant = number;

@@ -1,13 +1,13 @@
 import type { Instant } from "./instant.ts";
 
 /**
- * A timer this late means that the event loop, the process or the machine stood still. Garbage
- * collection and busy loops stay far below.
+ * A timer that comes this late shows that the event loop, the process or the machine stood still.
+ * Garbage collection and busy loops stay far below.
  */
 export const STALL_MS = 250;
 /**
- * The wall clock moving this much further than the monotonic one betrays a suspend (or a step by
- * NTP, which is harmless to assume).
+ * A wall clock that moved this much further than the monotonic clock betrays a suspend. A step by
+ * NTP looks the same, and taking one for a suspend is harmless.
  */
 const SUSPEND_MS = 1000;
 
@@ -18,26 +18,26 @@ export interface Pause {
 }
 
 /**
- * Suspects this process first: notices that timers came late or that the machine slept, so that no
- * peer is blamed for it. Told of every tick; keeps the last pause and the sum of all.
+ * Suspects this process first: notices late timers and suspends of the machine, so that no peer is
+ * suspected for them. Takes every tick. Keeps the last pause and the sum of all stalls.
  */
 export class LocalHealth {
   lastPause: Pause | null = null;
   /**
-   * Milliseconds lost to stalls so far. Each connection compares it with the sum it saw last and
-   * moves its deadlines by the difference.
+   * Milliseconds lost to stalls so far. Each connection compares this sum with the sum at its last
+   * check, and moves its deadlines by the difference.
    */
   lostMs = 0;
   /**
-   * Ends of suspends so far: monotonic time stood still then, so deadlines need no move, but the
-   * first evidence after one is stale.
+   * Suspends that have ended so far. Monotonic time stood still during them, so deadlines need no
+   * move, but the first evidence after a suspend is stale.
    */
   suspends = 0;
   #wallOffset: number | null = null;
 
   /**
-   * How long this process stood still in the last pause, if that came after a peer was heard and
-   * not before `earliest`; else `null`.
+   * Returns the length of the last pause, if the pause came after the peer was heard and after
+   * `earliest`; otherwise `null`.
    */
   pausedSinceMs(heardAt: Instant, earliest: Instant): number | null {
     const pause = this.lastPause;
@@ -49,11 +49,13 @@ export class LocalHealth {
     const offset = wallClockMs - now;
     const slept = this.#wallOffset === null ? 0 : offset - this.#wallOffset;
     this.#wallOffset = offset;
+
     if (slept > SUSPEND_MS) {
       this.suspends++;
       this.lastPause = { at: now, gapMs: slept, kind: "suspend" };
       return this.lastPause;
     }
+
     const late = now - due;
     if (late < STALL_MS) return null;
     this.lostMs += late;

@@ -1,8 +1,8 @@
 import type { Instant } from "./instant.ts";
 
 /**
- * What the wheel keeps on an entry: links of the slot's list. One entry sits in one wheel at a
- * time.
+ * The fields that the wheel keeps on an entry: links of the slot's list. An entry is in one wheel
+ * at a time.
  */
 export interface WheelEntry {
   wheelNext: WheelEntry | null;
@@ -21,20 +21,20 @@ const WORD_BITS = 32;
 const WORDS = SLOTS / WORD_BITS;
 /** Ticks in one slot of each level. */
 const UNITS: readonly number[] = Array.from({ length: LEVELS }, (_, level) => SLOTS ** level);
-/** Farthest tick that the levels can hold; what lies beyond is re-examined there. */
+/** Farthest tick that the levels can hold. An entry beyond the horizon is due there already. */
 const HORIZON = SLOTS ** LEVELS - 1;
 
 /**
  * Holds any number of deadlines for one timer: insert, move and cancel cost a few pointer writes,
  * whatever the number of entries. A hierarchical timing wheel (Varghese and Lauck, SOSP 1987,
- * scheme 7). It owns no clock: {@link advance} is told the instant.
+ * scheme 7). The wheel owns no clock: {@link advance} takes the instant.
  *
  * Entries are due up to one tick late, never early.
  */
 export class TimerWheel<Entry extends WheelEntry> {
   readonly #tickMs: number;
   readonly #heads: (WheelEntry | null)[] = new Array<WheelEntry | null>(SLOTS * LEVELS).fill(null);
-  /** A bit a slot: which ones hold entries. */
+  /** One bit for each slot, set while the slot holds entries. */
   readonly #occupied: Int32Array = new Int32Array(LEVELS * WORDS);
   #tick: number;
   #size = 0;
@@ -48,15 +48,13 @@ export class TimerWheel<Entry extends WheelEntry> {
     return this.#size;
   }
 
-  /**
-   * Puts the entry at `at`, or moves it there. Past instants and `NaN` are due at the next tick.
-   */
+  /** Puts or moves the entry to `at`. Past instants and `NaN` are due at the next tick. */
   schedule(entry: Entry, at: Instant): void {
     const due = Math.ceil(at / this.#tickMs);
     const tick = due > this.#tick ? Math.min(due, this.#tick + HORIZON) : this.#tick + 1;
     if (entry.wheelSlot < 0) this.#size++;
     else if (tick >= entry.wheelTick) {
-      // Its old slot sends it on: a deadline that is put off, the common case, costs one write
+      // The old slot sends the entry on: putting off a deadline, the common case, costs one write
       entry.wheelTick = tick;
       return;
     } else this.#unlink(entry);
@@ -73,12 +71,14 @@ export class TimerWheel<Entry extends WheelEntry> {
 
   /**
    * Hands out every entry due until `now`, in tick order. The callback may schedule and cancel
-   * entries, itself included, and end the call by returning `false`: the next one goes on where
-   * this one stopped, so that what is due first waits longest. Tells whether it came to the end.
+   * entries, also the one it was given. It may end the call by returning `false`: the next call
+   * goes on from there, so that no entry waits longer than one that was due before it. Returns
+   * whether the call came to the end.
    */
   advance(now: Instant, onDue: (entry: Entry) => unknown): boolean {
     const target = Math.floor(now / this.#tickMs);
-    if (!this.#expire(onDue)) return false; // what an ended call left of its last tick
+    if (!this.#expire(onDue)) return false; // entries that an ended call left of its last tick
+
     while (this.#tick < target) {
       this.#tick = Math.min(target, this.#nextTick());
       for (let level = 1; level < LEVELS && this.#tick % (UNITS[level] ?? 1) === 0; level++)
@@ -89,8 +89,8 @@ export class TimerWheel<Entry extends WheelEntry> {
   }
 
   /**
-   * The earliest instant at which {@link advance} may have something to hand out; infinite when
-   * empty.
+   * Returns the earliest instant at which {@link advance} may hand out an entry; infinite when the
+   * wheel is empty.
    */
   nextDue(): Instant {
     return this.#size === 0 ? Number.POSITIVE_INFINITY : this.#nextTick() * this.#tickMs;
@@ -110,7 +110,7 @@ export class TimerWheel<Entry extends WheelEntry> {
     return true;
   }
 
-  /** Spreads the slot of a level that the present tick has reached over the levels below. */
+  /** Spreads the slot that the present tick has reached in a level over the levels below. */
   #cascade(level: number): void {
     const slot = slotOf(this.#tick, level);
     let entry = this.#heads[slot] ?? null;
@@ -123,7 +123,7 @@ export class TimerWheel<Entry extends WheelEntry> {
     }
   }
 
-  /** The next tick at which an entry may be due or a slot of a higher level must be spread. */
+  /** Returns the next tick at which an entry may be due or a slot of a higher level is spread. */
   #nextTick(): number {
     let next = Number.POSITIVE_INFINITY;
     for (let level = 0; level < LEVELS; level++) {
@@ -136,15 +136,15 @@ export class TimerWheel<Entry extends WheelEntry> {
   }
 
   /**
-   * Slots from `from` (exclusive) to the next occupied one, around the wheel; 0 when the level is
-   * empty.
+   * Returns the number of slots from `from` (exclusive) to the next occupied slot, around the
+   * wheel; 0 when the level is empty.
    */
   #distanceToOccupied(level: number, from: number): number {
     const first = (from + 1) & SLOT_MASK;
     for (let i = 0; i <= WORDS; i++) {
       const word = ((first >> 5) + i) & (WORDS - 1);
       let bits = this.#occupied[level * WORDS + word] ?? 0;
-      // Of the first word what lies behind `from`, and when the round comes back to it the rest.
+      // The first word counts from behind `from`. Its other bits count when the round is complete
       if (i === 0) bits &= -1 << (first & (WORD_BITS - 1));
       if (bits === 0) continue;
       const slot = word * WORD_BITS + (WORD_BITS - 1 - Math.clz32(bits & -bits));
@@ -185,15 +185,15 @@ export class TimerWheel<Entry extends WheelEntry> {
   }
 }
 
-/** The level whose slots are just fine enough for what is due in so many ticks. */
+/** Returns the finest level that reaches as far as `ticks`. */
 function levelOf(ticks: number): number {
   if (ticks < SLOTS) return 0;
   return Math.min(LEVELS - 1, Math.floor((31 - Math.clz32(ticks)) / SLOT_BITS));
 }
 
 /**
- * A shift takes the low 32 bits of its operand, and all levels lie within them: right for any tick
- * that a number can hold.
+ * Returns the slot of a tick. A shift takes the low 32 bits of its operand, and all levels lie
+ * within 32 bits: the result is right for any tick that a number can hold.
  */
 function slotOf(tick: number, level: number): number {
   return level * SLOTS + ((tick >>> (SLOT_BITS * level)) & SLOT_MASK);

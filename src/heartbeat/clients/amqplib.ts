@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import { ClientWatch, type ClientWatchOptions } from "../client-watch.ts";
 
-/** What is used of a connection of amqplib, of its promise API or its callback API. */
+/** The members of an amqplib connection (promise or callback API) that are used here. */
 export interface AmqpLike {
   createChannel(...args: never[]): unknown;
   on(event: "blocked" | "unblocked", listener: () => void): unknown;
@@ -25,9 +25,9 @@ interface Insides {
 }
 
 /**
- * AMQP's own heartbeats are never answered. Opening a channel is: the broker's process must act.
- * The channel is closed again. Returns `undefined` where the client has no channel left, and
- * refuses by itself.
+ * Opens a channel and closes it again. AMQP's own heartbeats are never answered; the opening of a
+ * channel is, by the broker's process. Returns `undefined` when the client has no channel left: the
+ * client itself would refuse the opening.
  */
 export function amqpPing(connection: AmqpLike): Promise<void> | undefined {
   const { freeChannels, channelMax } = (connection as Insides).connection ?? {};
@@ -40,11 +40,11 @@ export function amqpPing(connection: AmqpLike): Promise<void> | undefined {
 async function openAndClose(connection: AmqpLike): Promise<void> {
   const channel = await openChannel(connection);
   channel.on("error", () => {});
-  // Its opening was the answer.
+  // The opening was the proof. The end of the channel does not matter
   await channel.close(() => {});
 }
 
-/** The callback API calls back; the promise API takes no callback, and returns a promise. */
+/** The callback API calls back. The promise API ignores the callback and returns a promise. */
 function openChannel(connection: AmqpLike): Promise<Channel> {
   return new Promise((resolve, reject) => {
     const { createChannel } = connection as unknown as {
@@ -58,8 +58,8 @@ function openChannel(connection: AmqpLike): Promise<Channel> {
 }
 
 /**
- * Watches an amqplib connection. While the broker has blocked it (a memory or disk alarm) it reads
- * nothing, so only its host is judged.
+ * Watches an amqplib connection. A broker with a memory or disk alarm blocks the connection and
+ * reads nothing from it; while blocked, only the broker's host is judged.
  */
 export function watchAmqp(connection: AmqpLike, options?: ClientWatchOptions): ClientWatch {
   return new ClientWatch((onSocket) => {
@@ -72,8 +72,10 @@ export function watchAmqp(connection: AmqpLike, options?: ClientWatchOptions): C
     };
     connection.on("blocked", block);
     connection.on("unblocked", unblock);
+
     const { stream } = (connection as Insides).connection ?? {};
     if (stream) onSocket(stream, () => (isBlocked ? undefined : amqpPing(connection)));
+
     return () => {
       connection.off("blocked", block);
       connection.off("unblocked", unblock);

@@ -1,24 +1,21 @@
 import { ClientWatch, type ClientWatchOptions, type OnSocket } from "../client-watch.ts";
 import { socketOf, type WebSocketLike, wsPing } from "./ws.ts";
 
-/**
- * What is used of a socket of engine.io-client (6), or of one that an engine.io server (6)
- * accepted.
- */
+/** The members of an engine.io socket (6), client or server side, that are used here. */
 export interface EngineSocketLike {
   readonly transport: unknown;
   once(event: "open" | "upgrade", listener: () => void): unknown;
 }
 
-/** What is used of an engine.io server: `io.engine` of a socket.io server (4). */
+/** The members of an engine.io server that are used here: `io.engine` of socket.io (4). */
 export interface EngineServerLike {
   on(event: "connection", listener: (socket: EngineSocketLike) => void): unknown;
   off(event: "connection", listener: (socket: EngineSocketLike) => void): unknown;
 }
 
 /**
- * What is used of a socket of socket.io-client (4): its manager, which makes an engine for each
- * connection.
+ * The member of a socket of socket.io-client (4) that is used here: its manager, which makes an
+ * engine for each connection.
  */
 export interface SocketIoLike {
   readonly io: {
@@ -28,7 +25,7 @@ export interface SocketIoLike {
 }
 
 /**
- * The WebSocket of the package ws under an engine: `ws` at the client, `socket` at the server.
+ * Returns the WebSocket (package ws) under an engine: `ws` at the client, `socket` at the server.
  * Polling and other transports have none.
  */
 function webSocketOf({ transport }: EngineSocketLike): WebSocketLike | undefined {
@@ -40,26 +37,28 @@ function webSocketOf({ transport }: EngineSocketLike): WebSocketLike | undefined
 }
 
 /**
- * Begins when the engine has a WebSocket: now, when it opens, or when it has upgraded from polling.
+ * Calls `onSocket` once, as soon as the engine has a WebSocket: now, when the engine opens, or when
+ * it has upgraded from polling.
  */
 function follow(engine: EngineSocketLike, onSocket: OnSocket): void {
   let isFound = false;
-  const look = (): void => {
+  const find = (): void => {
     const ws = webSocketOf(engine);
     const socket = ws && socketOf(ws);
     if (isFound || !socket) return;
     isFound = true;
     onSocket(socket, () => wsPing(ws));
   };
-  look();
+
+  find();
   if (isFound) return;
-  engine.once("open", look);
-  engine.once("upgrade", look);
+  engine.once("open", find);
+  engine.once("upgrade", find);
 }
 
 /**
- * Watches one engine.io socket, client or server side, while it uses a WebSocket (package ws). Its
- * own ping, which by default takes up to 45 s, goes on beside.
+ * Watches one engine.io socket, client or server side, while it uses a WebSocket (package ws).
+ * engine.io's own ping, which by default takes up to 45 s, goes on beside.
  */
 export function watchEngineIo(socket: EngineSocketLike, options?: ClientWatchOptions): ClientWatch {
   return new ClientWatch((onSocket) => {
@@ -69,7 +68,7 @@ export function watchEngineIo(socket: EngineSocketLike, options?: ClientWatchOpt
 }
 
 /**
- * Watches every engine.io socket that a server accepts from now on; of a socket.io server pass
+ * Watches every engine.io socket that a server accepts from now on. For a socket.io server, pass
  * `io.engine`.
  */
 export function watchEngineIoServer(

@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 import { HalfOpenError } from "../../core/errors.ts";
 import { ClientWatch, type ClientWatchOptions } from "../client-watch.ts";
 
-/** What is used of a client of @grpc/grpc-js (1). */
+/** The member of a client of @grpc/grpc-js (1) that is used here. */
 export interface GrpcClientLike {
   getChannel(): object;
 }
@@ -14,7 +14,7 @@ interface Subchannel {
   removeConnectivityStateListener(listener: () => void): void;
 }
 
-/** A channel's use of a subchannel; other channels to the same target share it. */
+/** A channel's use of a subchannel. Other channels to the same target share the subchannel. */
 interface SubchannelUse {
   getRealSubchannel(): Subchannel;
 }
@@ -26,9 +26,11 @@ interface InternalChannel {
 }
 
 /**
- * Asks a gRPC server's process with an empty SETTINGS frame, which it must acknowledge at once (RFC
- * 9113, 6.5.3). A PING would be counted: servers on gRPC's C core, Go and Java end a connection
- * that pings more often than every 5 minutes (GOAWAY, too_many_pings; gRFC A8).
+ * Sends an empty SETTINGS frame, which the server's process must acknowledge at once (RFC 9113,
+ * 6.5.3). Not a PING: servers on gRPC's C core, Go and Java count them, and end a connection that
+ * pings more often than every 5 minutes (GOAWAY, too_many_pings; gRFC A8).
+ *
+ * Returns `undefined` while the session is connecting.
  */
 export function grpcPing(session: Http2Session): Promise<void> | undefined {
   if (session.connecting) return undefined;
@@ -39,8 +41,7 @@ export function grpcPing(session: Http2Session): Promise<void> | undefined {
 
 /**
  * Watches the connections of a gRPC client's channel: the present ones and all that follow, also
- * several at once (round_robin). Whatever `grpc.keepalive_time_ms` is, the channel's own pings go
- * on beside.
+ * several at once (round_robin). The channel's own pings (`grpc.keepalive_time_ms`) go on beside.
  *
  * @throws HalfOpenError `ERR_NOT_SUPPORTED` for a channel that is not of @grpc/grpc-js
  */
@@ -51,6 +52,7 @@ export function watchGrpc(client: GrpcClientLike, options?: ClientWatchOptions):
       "ERR_NOT_SUPPORTED",
       "the client has no channel of @grpc/grpc-js 1; pass a client made by that package",
     );
+
   return new ClientWatch(
     (onSocket) =>
       followChannel(channel, (session) =>
@@ -68,14 +70,15 @@ interface Follower {
 const followers = new WeakMap<InternalChannel, Set<Follower>>();
 
 /**
- * The channel keeps its subchannels private, so what adds and removes them is wrapped: once, by the
- * first who follows it, since watches of one channel may end in any order.
+ * The channel keeps its subchannels private, so the methods that add and remove them are wrapped.
+ * They are wrapped once, by the first watch: watches of one channel may end in any order.
  */
 function followersOf(channel: InternalChannel): Set<Follower> {
   const known = followers.get(channel);
   if (known) return known;
   const own = new Set<Follower>();
   followers.set(channel, own);
+
   const { addWrappedSubchannel, removeWrappedSubchannel } = channel;
   channel.addWrappedSubchannel = function addWatched(
     this: InternalChannel,
@@ -84,6 +87,7 @@ function followersOf(channel: InternalChannel): Set<Follower> {
     for (const follower of own) follower.begin(use);
     addWrappedSubchannel.call(this, use);
   };
+
   channel.removeWrappedSubchannel = function removeWatched(
     this: InternalChannel,
     use: SubchannelUse,
@@ -106,8 +110,10 @@ function followChannel(
       uses.delete(use);
     },
   };
+
   for (const use of channel.wrappedSubchannels) follower.begin(use);
   followersOf(channel).add(follower);
+
   return () => {
     followersOf(channel).delete(follower);
     for (const use of [...uses.keys()]) follower.end(use);
@@ -119,15 +125,16 @@ function followSubchannel(
   onSession: (session: Http2Session) => void,
 ): () => void {
   let newest: Http2Session | undefined;
-  const look = (): void => {
+  const find = (): void => {
     const session = subchannel.transport?.session;
     if (!session || session === newest || session.destroyed) return;
     newest = session;
     onSession(session);
   };
-  // The subchannel tells that it is ready before it has its transport.
-  const onState = (): void => queueMicrotask(look);
-  look();
+  // The subchannel reports that it is ready before it has its transport
+  const onState = (): void => queueMicrotask(find);
+
+  find();
   subchannel.addConnectivityStateListener(onState);
   return () => subchannel.removeConnectivityStateListener(onState);
 }

@@ -3,14 +3,14 @@ import type { Socket } from "node:net";
 import { ClientWatch, type ClientWatchOptions } from "../client-watch.ts";
 
 /**
- * Sends an HTTP/2 PING (RFC 9113, 6.7) and resolves with its answer; resolves at once while the
- * session is still connecting.
+ * Sends an HTTP/2 PING (RFC 9113, 6.7) and resolves with its round-trip time in ms. Returns
+ * `undefined` while the session is connecting.
  */
 export function http2Ping(session: Http2Session): Promise<number> | undefined {
   if (session.connecting) return undefined;
   return new Promise((resolve, reject) => {
-    // Node sends no eleventh ping while ten are out; the watch has one out at most. A destroyed
-    // session throws.
+    // Node sends no eleventh ping while ten are unanswered. The watch has one at most. A destroyed
+    // session throws, which rejects.
     session.ping((error, durationMs) => (error ? reject(error) : resolve(durationMs)));
   });
 }

@@ -2,7 +2,7 @@ import type { Socket } from "node:net";
 import { ClientWatch, type ClientWatchOptions } from "../client-watch.ts";
 import { type OwnCommand, RedisCommands } from "./redis-commands.ts";
 
-/** What is used of an ioredis client (5 and 6). */
+/** The members of an ioredis client (5 and 6) that are used here. */
 export interface IoredisLike {
   readonly status: string;
   readonly stream?: unknown;
@@ -20,7 +20,7 @@ interface Insides {
 }
 
 /**
- * Asks the Redis process by PING. Returns `undefined` while it cannot be asked: the client is not
+ * Sends PING to the Redis process. Returns `undefined`, without a PING, while the client is not
  * ready, waits for the answer to a command of its own, or is between MULTI and EXEC. A blocking
  * command whose own timeout is over stands for the PING.
  */
@@ -50,12 +50,13 @@ export function watchIoredis(redis: IoredisLike, options?: ClientWatchOptions): 
 const commandsOfClients = new WeakMap<IoredisLike, RedisCommands>();
 
 /**
- * Every command of the client, whatever it was called by, passes through its `sendCommand`, which
- * is wrapped once.
+ * Returns the commands of a client. Every command, whichever method made it, passes through the
+ * client's `sendCommand`, which is wrapped once.
  */
 function commandsOf(redis: IoredisLike): RedisCommands {
   const known = commandsOfClients.get(redis);
   if (known) return known;
+
   const insides = redis as IoredisLike & Insides;
   const { sendCommand } = insides;
   const own = new RedisCommands(
@@ -63,6 +64,7 @@ function commandsOf(redis: IoredisLike): RedisCommands {
     () => redis.ping(),
   );
   commandsOfClients.set(redis, own);
+
   insides.sendCommand = function sendWatched(
     this: Insides,
     command: OwnCommand,
@@ -71,6 +73,7 @@ function commandsOf(redis: IoredisLike): RedisCommands {
     own.sent(command, redis.status === "ready" && insides.commandQueue.length === 0);
     return sendCommand.call(this, command, ...more);
   };
+
   redis.on("connect", () => own.connected());
   return own;
 }

@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import { ClientWatch, type ClientWatchOptions } from "../client-watch.ts";
 
-/** What is used of an mqtt.js client (5). */
+/** The members of an mqtt.js client (5) that are used here. */
 export interface MqttLike {
   readonly connected: boolean;
   readonly stream: unknown;
@@ -12,7 +12,10 @@ export interface MqttLike {
   off(event: "packetreceive", listener: (packet: { cmd: string }) => void): unknown;
 }
 
-/** Sends PINGREQ (MQTT 5, 3.12) and resolves with the next PINGRESP. */
+/**
+ * Sends PINGREQ (MQTT 5, 3.12) and resolves with the next PINGRESP. Returns `undefined` while the
+ * client is not connected.
+ */
 export function mqttPing(client: MqttLike): Promise<void> | undefined {
   if (!client.connected) return undefined;
   return new Promise((resolve, reject) => {
@@ -29,6 +32,7 @@ export function mqttPing(client: MqttLike): Promise<void> | undefined {
       settle();
       reject(new Error("the connection closed before PINGRESP"));
     };
+
     client.on("packetreceive", onPacket);
     client.on("close", onClose);
     client.sendPing();

@@ -2,7 +2,8 @@ import type { Socket } from "node:net";
 import { ClientWatch, type ClientWatchOptions, type OnSocket } from "../client-watch.ts";
 
 /**
- * What is used of a mysql2 connection (3): the callback kind, or `.connection` of the promise kind.
+ * The members of a mysql2 connection (3) that are used here: the callback kind, or `.connection` of
+ * the promise kind.
  */
 export interface Mysql2Like {
   ping(callback: (error: Error | null) => void): unknown;
@@ -21,15 +22,15 @@ interface Insides {
   handlePacket?(packet?: Packet): void;
 }
 
-/** What is used of a mysql2 pool. */
+/** The members of a mysql2 pool that are used here. */
 export interface Mysql2PoolLike {
   on(event: "connection", listener: (connection: Mysql2Like) => void): unknown;
   off(event: "connection", listener: (connection: Mysql2Like) => void): unknown;
 }
 
 /**
- * Asks the server with COM_PING. Returns `undefined` while it cannot be asked: a command runs,
- * which may take long and is answered first, or a transaction is open, which a ping would keep from
+ * Sends COM_PING to the server. Returns `undefined` while a command runs, which may take long and
+ * is answered first. Also while a transaction is open: a ping would keep the transaction from its
  * `idle_transaction_timeout`.
  */
 export function mysql2Ping(connection: Mysql2Like): Promise<void> | undefined {
@@ -44,15 +45,17 @@ export function mysql2Ping(connection: Mysql2Like): Promise<void> | undefined {
 const transactions = new WeakMap<Mysql2Like, () => boolean>();
 
 /**
- * Tells whether the connection is in a transaction, by the last packet of each answer. The method
- * that takes packets is wrapped once.
+ * Returns the function that says whether the connection is in a transaction, by the last packet of
+ * each answer. The method that takes packets is wrapped once.
  */
 function transactionsOf(connection: Mysql2Like): () => boolean {
   const known = transactions.get(connection);
   if (known) return known;
+
   let isIn = false;
   const isInTransaction = (): boolean => isIn;
   transactions.set(connection, isInTransaction);
+
   const insides = connection as Insides;
   const { handlePacket } = insides;
   if (handlePacket)
@@ -77,8 +80,8 @@ const OK = 0x00;
 const EOF = 0xfe;
 
 /**
- * The server status of an OK or EOF packet (MySQL Client/Server Protocol, "Generic Response
- * Packets"); an error packet has none.
+ * Reads the server status of an OK or EOF packet (MySQL Client/Server Protocol, "Generic Response
+ * Packets"). `undefined` for other packets: an error packet has no status.
  */
 function isInTransactionAfter({ buffer, start, end }: Packet): boolean | undefined {
   let at = start + HEADER_BYTES;
@@ -90,7 +93,7 @@ function isInTransactionAfter({ buffer, start, end }: Packet): boolean | undefin
   return at + 2 <= end ? (buffer.readUInt16LE(at) & SERVER_STATUS_IN_TRANS) !== 0 : undefined;
 }
 
-/** Behind a length-encoded integer. */
+/** Returns the offset behind a length-encoded integer that begins at `at`. */
 function afterNumber(buffer: Buffer, at: number): number {
   const first = buffer[at] ?? 0;
   if (first < 0xfb) return at + 1;

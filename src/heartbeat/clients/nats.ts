@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import { ClientWatch, type ClientWatchOptions } from "../client-watch.ts";
 
-/** What is used of a NATS connection (@nats-io/transport-node 3, nats 2). */
+/** The members of a NATS connection (@nats-io/transport-node 3, nats 2) that are used here. */
 export interface NatsLike {
   rtt(): Promise<number>;
   isClosed(): boolean;
@@ -15,7 +15,10 @@ interface Insides {
   };
 }
 
-/** Sends PING and resolves with the server's PONG; resolves at once while the client reconnects. */
+/**
+ * Sends PING and resolves with the round-trip time in ms. Returns `undefined` while the client
+ * reconnects.
+ */
 export function natsPing(connection: NatsLike): Promise<number> | undefined {
   return (connection as Insides).protocol?.connected === false ? undefined : connection.rtt();
 }
@@ -29,13 +32,14 @@ export function watchNats(connection: NatsLike, options?: ClientWatchOptions): C
       if (socket && !socket.destroyed) onSocket(socket, () => natsPing(connection));
     };
     begin();
+
     const follow = async (): Promise<void> => {
       for await (const { type } of connection.status()) {
         if (!isFollowing) return;
         if (type === "reconnect") begin();
       }
     };
-    // Ends with the connection, which tells its own errors elsewhere.
+    // The loop ends with the connection, which reports its errors elsewhere
     follow().catch(() => {});
     return () => {
       isFollowing = false;

@@ -5,7 +5,7 @@ import { ClientWatch, type ClientWatchOptions } from "../client-watch.ts";
 import { type OwnCommand, RedisCommands } from "./redis-commands.ts";
 import { runAsNobody, runAsOpener } from "./sockets-opened-by.ts";
 
-/** What is used of a node-redis client (5 and 6). */
+/** The members of a node-redis client (5 and 6) that are used here. */
 export interface NodeRedisLike {
   readonly isOpen: boolean;
   readonly isReady: boolean;
@@ -13,7 +13,7 @@ export interface NodeRedisLike {
   ping(): Promise<unknown>;
 }
 
-/** Every command of a client passes through its queue, whatever it was called by. */
+/** Every command of a client, whichever method made it, passes through its queue. */
 interface Queue {
   isEmpty(): boolean;
   addCommand(args: readonly unknown[], options?: { readonly asap?: boolean }): Promise<unknown>;
@@ -21,7 +21,8 @@ interface Queue {
 }
 
 /**
- * What createClient returns inherits from the client proper, as do its variants with other options.
+ * The client proper. The object that createClient returns inherits from it, and so do the object's
+ * variants with other options.
  */
 interface Proper extends Pick<EventEmitter, "emit"> {
   readonly _self?: Proper;
@@ -30,10 +31,10 @@ interface Proper extends Pick<EventEmitter, "emit"> {
 }
 
 /**
- * Asks the Redis process by PING. Returns `undefined` while it cannot be asked: the client is not
+ * Sends PING to the Redis process. Returns `undefined`, without a PING, while the client is not
  * ready, waits for the answer to a command of its own, is between MULTI and EXEC, or monitors. A
  * blocking command whose own timeout is over stands for the PING. Before 5.11 the client hides its
- * commands, and is asked whenever it is ready.
+ * commands, so PING is sent whenever the client is ready.
  */
 export function nodeRedisPing(client: NodeRedisLike): Promise<unknown> | undefined {
   const commands = commandsOf(client);
@@ -43,7 +44,7 @@ export function nodeRedisPing(client: NodeRedisLike): Promise<unknown> | undefin
 
 /**
  * Watches a node-redis client through its reconnects. Call it before `client.connect()`: the client
- * keeps its socket private, so the watch learns of it when it is opened. Before 5.11 the client
+ * keeps its socket private, so the watch catches the socket as it is opened. Before 5.11 the client
  * also hides its commands: without `canAsk` only the host is judged.
  *
  * @throws HalfOpenError `ERR_NOT_SUPPORTED` for a client that is connected already
@@ -72,23 +73,25 @@ export function watchNodeRedis(client: NodeRedisLike, options?: ClientWatchOptio
 const followersOfClients = new WeakMap<NodeRedisLike, Set<(socket: Socket) => void>>();
 
 /**
- * The client's methods are wrapped once, by the first who follows it: watches of one client may end
- * in any order.
+ * Returns the followers of a client's sockets. The client's methods are wrapped once, by the first
+ * watch: watches of one client may end in any order.
  */
 function followersOf(client: NodeRedisLike): Set<(socket: Socket) => void> {
   const known = followersOfClients.get(client);
   if (known) return known;
   const own = new Set<(socket: Socket) => void>();
   followersOfClients.set(client, own);
+
   const { connect } = client;
   client.connect = function connectWatched(this: NodeRedisLike): Promise<unknown> {
-    const tell = (socket: Socket): void => {
+    const onSocket = (socket: Socket): void => {
       for (const follower of own) follower(socket);
     };
-    return runAsOpener(tell, () => connect.call(this));
+    return runAsOpener(onSocket, () => connect.call(this));
   };
-  // The program's listeners run within connect and within the reconnects; what they open is not the
-  // client's.
+
+  // The program's listeners run within connect and within the reconnects. The sockets that
+  // listeners open are not the client's.
   const proper = properOf(client);
   const { emit } = proper;
   proper.emit = function emitOutside(
@@ -107,7 +110,7 @@ function properOf(client: NodeRedisLike): Proper {
 
 const commandsOfClients = new WeakMap<Proper, RedisCommands | null>();
 
-/** `null` where the client hides its commands. Its queue's methods are wrapped once. */
+/** Returns `null` if the client hides its commands. Its queue's methods are wrapped once. */
 function commandsOf(client: NodeRedisLike): RedisCommands | null {
   const proper = properOf(client);
   const known = commandsOfClients.get(proper);
@@ -118,15 +121,12 @@ function commandsOf(client: NodeRedisLike): RedisCommands | null {
   return own;
 }
 
-/** Stands for a command that was sent unseen, or whose turn is not known. */
+/** Stands for a command that was sent unseen, or whose place in the order is not known. */
 const UNSEEN: OwnCommand = { name: "", args: [], promise: new Promise(() => {}) };
 
 function follow(queue: Queue, client: NodeRedisLike): RedisCommands {
   const { addCommand, monitor } = queue;
-  /**
-   * Unanswered commands: those answered in the order in which they were added, and those that were
-   * added in front of others.
-   */
+  // Unanswered commands: those added at the end of the queue, and those added in front of others
   const inOrder = new Set<OwnCommand>();
   const overtaking = new Set<OwnCommand>();
   const front = (): OwnCommand | undefined => {
@@ -134,6 +134,7 @@ function follow(queue: Queue, client: NodeRedisLike): RedisCommands {
     if (overtaking.size === 0 && first) return first;
     return queue.isEmpty() ? undefined : UNSEEN;
   };
+
   const own = new RedisCommands(front, () => client.ping());
   const track = (
     name: string,
@@ -143,14 +144,17 @@ function follow(queue: Queue, client: NodeRedisLike): RedisCommands {
   ): Promise<unknown> => {
     const isFirst = client.isReady && queue.isEmpty();
     const promise = add();
+
     const command = { name, args, promise };
     const unanswered = isOvertaking ? overtaking : inOrder;
     const settle = (): void => void unanswered.delete(command);
     unanswered.add(command);
     promise.then(settle, settle);
+
     own.sent(command, isFirst);
     return promise;
   };
+
   queue.addCommand = function addWatched(this: Queue, args, options): Promise<unknown> {
     return track(String(args[0]), args.slice(1), options?.asap === true, () =>
       addCommand.call(this, args, options),

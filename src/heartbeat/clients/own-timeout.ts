@@ -1,17 +1,13 @@
-/**
- * Commands whose last or first argument says for how many seconds the server may wait; where it
- * does at all, see {@link ownTimeoutMs}.
- */
+// Commands whose last or first argument, in seconds or ms, is how long the server may wait
 const LAST_SECONDS = new Set(["blpop", "brpop", "brpoplpush", "blmove", "bzpopmin", "bzpopmax"]);
 const FIRST_SECONDS = new Set(["blmpop", "bzmpop"]);
 const LAST_MS = new Set(["wait", "waitaof"]);
 const BLOCK_OPTION = new Set(["xread", "xreadgroup"]);
 
 /**
- * Returns within how many milliseconds a command of Redis is answered by what it says itself: 0 for
- * PING, the timeout of a blocking command that has one. `null` where nothing is promised: a timeout
- * of 0 (for ever), and every command that takes as long as its work does, such as EVAL, KEYS and
- * SORT.
+ * Returns the time in ms within which Redis promises to answer a command: 0 for PING, the command's
+ * own timeout for a blocking one. `null` when nothing is promised: a timeout of 0 waits for ever,
+ * and commands such as EVAL, KEYS and SORT take as long as their work does.
  */
 export function ownTimeoutMs(name: string, args: readonly unknown[]): number | null {
   const command = name.toLowerCase();
@@ -23,7 +19,10 @@ export function ownTimeoutMs(name: string, args: readonly unknown[]): number | n
   return null;
 }
 
-/** The options stand before STREAMS; what follows are keys and ids of any spelling. */
+/**
+ * Returns the index of an option, or the number of arguments. Options stand before STREAMS; keys
+ * and ids, of any spelling, stand behind.
+ */
 function optionAt(args: readonly unknown[], option: string): number {
   for (const [at, arg] of args.entries()) {
     const word = String(arg).toLowerCase();

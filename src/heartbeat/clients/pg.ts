@@ -1,13 +1,13 @@
 import type { Socket } from "node:net";
 import { ClientWatch, type ClientWatchOptions, type OnSocket } from "../client-watch.ts";
 
-/** What is used of a pg Client (8). */
+/** The members of a pg Client (8) that are used here. */
 export interface PgClientLike {
   query(text: string): Promise<unknown>;
   on(event: "end", listener: () => void): unknown;
 }
 
-/** PostgreSQL's ReadyForQuery: idle, in a transaction, in one that failed. */
+/** PostgreSQL's ReadyForQuery: idle, in a transaction, in a failed transaction. */
 interface ReadyForQuery {
   readonly status: "I" | "T" | "E";
 }
@@ -21,16 +21,16 @@ interface Insides {
   readonly _txStatus?: ReadyForQuery["status"] | null;
 }
 
-/** What is used of a pg Pool. */
+/** The members of a pg Pool that are used here. */
 export interface PgPoolLike {
   on(event: "connect", listener: (client: PgClientLike) => void): unknown;
   off(event: "connect", listener: (client: PgClientLike) => void): unknown;
 }
 
 /**
- * Asks the PostgreSQL process with an empty query. Returns `undefined` while it cannot be asked:
- * another query runs, which may take long and is answered first, or a transaction is open, which a
- * query would keep from `idle_in_transaction_session_timeout`.
+ * Sends an empty query to the PostgreSQL process. Returns `undefined` while another query runs,
+ * which may take long and is answered first. Also while a transaction is open: a query would keep
+ * the transaction from its `idle_in_transaction_session_timeout`.
  */
 export function pgPing(client: PgClientLike): Promise<unknown> | undefined {
   const isInTransaction = transactionsOf(client);
@@ -39,15 +39,17 @@ export function pgPing(client: PgClientLike): Promise<unknown> | undefined {
 
 const transactions = new WeakMap<PgClientLike, () => boolean>();
 
-/** Tells whether the client is in a transaction, by the server's own word. */
+/** Returns the function that says whether the client is in a transaction, as the server reports. */
 function transactionsOf(client: PgClientLike): () => boolean {
   const known = transactions.get(client);
   if (known) return known;
+
   const { connection, _txStatus } = client as Insides;
   let status = _txStatus ?? "I";
   connection?.on("readyForQuery", (message) => {
     status = message.status;
   });
+
   const isInTransaction = (): boolean => status !== "I";
   transactions.set(client, isInTransaction);
   return isInTransaction;
@@ -61,8 +63,8 @@ function follow(client: PgClientLike, onSocket: OnSocket): void {
 }
 
 /**
- * Watches a connected or connecting pg Client, also one that only LISTENs. A Client does not
- * reconnect; a Pool makes new ones.
+ * Watches a connected or connecting pg Client, also a Client that only LISTENs. A Client does not
+ * reconnect; a Pool makes new Clients.
  */
 export function watchPg(client: PgClientLike, options?: ClientWatchOptions): ClientWatch {
   return new ClientWatch((onSocket) => {

@@ -1,6 +1,6 @@
 import { ownTimeoutMs } from "./own-timeout.ts";
 
-/** A command of the client's own. */
+/** A command that the client sent for the program. */
 export interface OwnCommand {
   readonly name: string;
   readonly args: readonly unknown[];
@@ -9,32 +9,32 @@ export interface OwnCommand {
 }
 
 /**
- * Once one of these is answered, every reply belongs to the program: an answer to a question would
- * come among them.
+ * Commands after whose answer every reply belongs to the program. The answer to a PING would come
+ * among these replies.
  */
 const BEGINS = new Set(["multi", "monitor"]);
 const ENDS = new Set(["exec", "discard", "reset"]);
 
 /**
- * Decides when a Redis process can be asked. Redis answers in order, so a question behind a command
- * of the client's own is answered after it:
+ * Chooses the heartbeat of a Redis process. Redis answers in order, so a PING behind a command of
+ * the client's own is answered after that command:
  *
- * | the client | the process |
+ * | the client | the heartbeat |
  * |---|---|
- * | waits for nothing | is asked by PING |
- * | its answer is due: promised within a time that is over | need not: that answer proves it |
- * | waits for any other answer | is not asked, and only its host is judged |
- * | is between MULTI and EXEC, or monitors | is not asked: the replies are the program's own |
+ * | waits for nothing | is a PING |
+ * | waits for an answer that was promised within a time that is over | is that answer |
+ * | waits for any other answer | is skipped: only the host is judged |
+ * | is between MULTI and EXEC, or monitors | is skipped: the replies are the program's own |
  */
 export class RedisCommands {
   readonly #front: () => OwnCommand | undefined;
   readonly #ping: () => Promise<unknown>;
-  /** When it was a command's turn to be answered. */
+  /** The instant from which a command was the next to be answered. */
   readonly #turns: WeakMap<OwnCommand, number> = new WeakMap();
   #areRepliesTheirs = false;
 
   /**
-   * `front` tells of the command whose answer comes next, `undefined` where the client waits for
+   * `front` returns the command whose answer comes next; `undefined` when the client waits for
    * none.
    */
   constructor(front: () => OwnCommand | undefined, ping: () => Promise<unknown>) {
@@ -48,13 +48,14 @@ export class RedisCommands {
   }
 
   /**
-   * `isFirst`: nothing that is unanswered was sent before. A command that is sent again is told of
-   * again.
+   * Records that a command was sent. `isFirst`: no unanswered command was sent before it. A command
+   * that is sent again is recorded again.
    */
   sent(command: OwnCommand, isFirst: boolean): void {
     if (isFirst && ownTimeoutMs(command.name, command.args) !== null)
       this.#turns.set(command, performance.now());
     else this.#turns.delete(command);
+
     const name = command.name.toLowerCase();
     const end = (): void => {
       this.#areRepliesTheirs = false;
@@ -69,23 +70,25 @@ export class RedisCommands {
       );
   }
 
-  /** A heartbeat: `undefined` while the process cannot be asked. */
+  /** Returns the answer to the heartbeat; `undefined` when the heartbeat is skipped. */
   ask(): Promise<unknown> | undefined {
     if (this.#areRepliesTheirs) return undefined;
     const front = this.#front();
     if (front === undefined) return this.#ping();
+
     const timeoutMs = ownTimeoutMs(front.name, front.args);
     if (timeoutMs === null || performance.now() < this.#turnOf(front) + timeoutMs) return undefined;
-    // An error that the server answers is an answer. A command that the client gave up is still
-    // unanswered.
+
+    // An error from the server is an answer. A command that the client gave up stays at the front,
+    // still unanswered.
     return front.promise.catch((error: unknown) => {
       if (this.#front() === front) throw error;
     });
   }
 
   /**
-   * A command that came to the front unseen is held to have come there now: what it is given too
-   * much harms nobody.
+   * A command that came to the front unseen counts as having come there now. The extra time only
+   * delays the verdict.
    */
   #turnOf(front: OwnCommand): number {
     const turn = this.#turns.get(front) ?? performance.now();

@@ -3,16 +3,16 @@ import { subscribe } from "node:diagnostics_channel";
 import type { Socket } from "node:net";
 
 /**
- * Whose connection is being made: what a client opens later, in its own handlers and timers,
- * inherits it.
+ * The listener of the client that runs now. Handlers and timers that the client sets inherit the
+ * listener, so sockets that the client opens later are its own.
  */
 const openers = new AsyncLocalStorage<(socket: Socket) => void>();
 let isSubscribed = false;
 
 /**
- * Runs `connect` so that every socket opened by it, now or in reconnects that follow from it, is
- * told to `onSocket`: for clients that keep their socket private. The diagnostics channel tells of
- * `net.connect` on every Node line, of `tls.connect` since 22.
+ * Runs `connect` and calls `onSocket` for every socket that `connect` opens, now or in reconnects
+ * that follow from it. For clients that keep their socket private. The diagnostics channel reports
+ * `net.connect` on every Node line, `tls.connect` since 22.
  */
 export function runAsOpener<Result>(
   onSocket: (socket: Socket) => void,
@@ -28,8 +28,8 @@ export function runAsOpener<Result>(
 }
 
 /**
- * Runs what is not the client's own, as the program's listeners, so that the sockets it opens are
- * not told of as the client's.
+ * Runs code that is not the client's own, such as the program's listeners: the sockets that this
+ * code opens do not count as the client's.
  */
 export function runAsNobody<Result>(listeners: () => Result): Result {
   return openers.exit(listeners);

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { Socket } from "node:net";
 import { ClientWatch, type ClientWatchOptions } from "../client-watch.ts";
 
-/** What is used of a WebSocket of the package ws (8), client or server side. */
+/** The members of a WebSocket (package ws 8), client or server side, that are used here. */
 export interface WebSocketLike {
   readonly readyState: number;
   ping(data: Buffer, mask?: boolean, callback?: (error?: Error) => void): void;
@@ -10,7 +10,7 @@ export interface WebSocketLike {
   off(event: "pong" | "open" | "close", listener: (data: Buffer) => void): unknown;
 }
 
-/** What is used of a WebSocketServer. */
+/** The members of a WebSocketServer that are used here. */
 export interface WebSocketServerLike {
   on(event: "connection", listener: (ws: WebSocketLike) => void): unknown;
   off(event: "connection", listener: (ws: WebSocketLike) => void): unknown;
@@ -20,8 +20,8 @@ const OPEN = 1;
 const MARK_BYTES = 8;
 
 /**
- * Sends a WebSocket ping (RFC 6455, 5.5.2) and resolves with its own pong, told apart by what it
- * carries.
+ * Sends a WebSocket ping (RFC 6455, 5.5.2) and resolves with its pong, recognised by the random
+ * bytes that it carries. Returns `undefined` while the WebSocket is not open.
  */
 export function wsPing(ws: WebSocketLike): Promise<void> | undefined {
   if (ws.readyState !== OPEN) return undefined;
@@ -40,6 +40,7 @@ export function wsPing(ws: WebSocketLike): Promise<void> | undefined {
       settle();
       reject(new Error("the WebSocket closed before its pong"));
     };
+
     ws.on("pong", onPong);
     ws.on("close", onClose);
     ws.ping(mark, undefined, (error) => {
@@ -50,12 +51,12 @@ export function wsPing(ws: WebSocketLike): Promise<void> | undefined {
   });
 }
 
-/** The TCP or TLS socket under a WebSocket; `undefined` before it is open. */
+/** Returns the TCP or TLS socket under a WebSocket; `undefined` before it is open. */
 export function socketOf(ws: WebSocketLike): Socket | undefined {
   return (ws as { _socket?: Socket })._socket;
 }
 
-/** Watches one WebSocket, from before it is open or after. */
+/** Watches one WebSocket, passed before or after it opens. */
 export function watchWs(ws: WebSocketLike, options?: ClientWatchOptions): ClientWatch {
   return new ClientWatch((onSocket) => {
     const begin = (): void => {

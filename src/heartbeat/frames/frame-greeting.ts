@@ -9,19 +9,22 @@ interface VersionRange {
   readonly most: number;
 }
 
-/** What each end sends first. */
+/** The first frame that each end sends. */
 export const greeting: string = `HELLO halfopen ${textOf(SPOKEN)}`;
 
 /**
- * The highest version that both ends speak, from the peer's greeting; `null` when it is none.
- * @throws HalfOpenError `ERR_PROTOCOL` when there is none
+ * Returns the highest version that both ends speak, from the peer's greeting; `null` when `control`
+ * is no greeting.
+ * @throws HalfOpenError `ERR_PROTOCOL` when the two ends share no version
  */
 export function agreeOn(control: string, spoken: VersionRange = SPOKEN): number | null {
   const found = GREETING.exec(control);
   if (!found) return null;
+
   const theirs: VersionRange = { least: Number(found[1]), most: Number(found[2]) };
   const version = Math.min(spoken.most, theirs.most);
   if (version >= Math.max(spoken.least, theirs.least)) return version;
+
   throw new HalfOpenError(
     "ERR_PROTOCOL",
     `the peer's halfopen speaks versions ${textOf(theirs)} of the heartbeat frames and this one ${textOf(spoken)}: bring both ends to releases that share one`,

@@ -17,17 +17,14 @@ export interface LengthPrefixedOptions {
 }
 
 const HEADER_BYTES = 4;
-/**
- * The highest bit of the length marks a control frame; without it a frame is a plain big-endian
- * length and that many bytes.
- */
+/** The highest bit of the length marks a control frame. */
 const CONTROL_BIT = 0x8000_0000;
 const LARGEST = 0x7fff_ffff;
 const DEFAULT_BYTES = 1 << 20;
 
 /**
- * Frames of a 4-byte big-endian length and that many bytes: the commonest binary framing. Messages
- * are `Uint8Array`s (a `Buffer` comes out).
+ * Frames a message as a 4-byte big-endian length and the message's bytes: the commonest binary
+ * framing. Messages are `Uint8Array`s; received ones are `Buffer`s.
  * @throws HalfOpenError `ERR_OPTION_RANGE`
  */
 export function lengthPrefixed({
@@ -59,7 +56,7 @@ function frame(header: number, payload: Uint8Array): Buffer {
 class LengthPrefixedDecoder implements FrameDecoder<Uint8Array> {
   readonly #limit: number;
   readonly #header: Buffer = Buffer.alloc(HEADER_BYTES);
-  /** Bytes of the header, or of the payload once the header is whole, that have come. */
+  /** Bytes that have come: of the header, then, once the header is whole, of the payload. */
   #have = 0;
   #payload: Buffer | null = null;
   #isControl = false;
@@ -76,6 +73,7 @@ class LengthPrefixedDecoder implements FrameDecoder<Uint8Array> {
     for (let at = 0; at < bytes.length || this.#isComplete; ) {
       if (this.#payload === null) at += this.#take(bytes, at, this.#header);
       else at += this.#take(bytes, at, this.#payload);
+
       if (this.#payload === null && this.#have === HEADER_BYTES)
         this.#beginPayload(this.#header.readUInt32BE(0));
       if (this.#isComplete) yield this.#finish();
@@ -97,10 +95,12 @@ class LengthPrefixedDecoder implements FrameDecoder<Uint8Array> {
     this.#isControl = header >= CONTROL_BIT;
     const length = this.#isControl ? header - CONTROL_BIT : header;
     const limit = this.#isControl ? LONGEST_CONTROL : this.#limit;
+
     if (length > limit)
       throw brokenFrame(
         `the peer announced ${this.#isControl ? "a control frame" : "a message"} of ${length} bytes, and ${limit} are allowed: it does not use the same framing, or its maxFrameBytes is larger`,
       );
+
     this.#payload = Buffer.alloc(length);
     this.#have = 0;
   }

@@ -19,18 +19,18 @@ export interface NewlineOptions {
 
 const LINE_FEED = 0x0a;
 /**
- * DLE, "data link escape": a line that begins with one is a control frame, with two a message that
- * begins with one.
+ * DLE, "data link escape". A line that begins with one DLE is a control frame. A line that begins
+ * with two is a message that begins with one.
  */
 const ESCAPE = "\u0010";
-/** V8's longest string. */
+/** The length of V8's longest string. */
 const LARGEST = 536_870_888;
 const DEFAULT_BYTES = 1 << 16;
 const FIRST_BYTES = 256;
 
 /**
- * Lines of UTF-8 text, each ended by a line feed: JSON lines and the like. Messages are strings
- * without a line feed.
+ * Frames a message as a line of UTF-8 text, ended by a line feed: JSON lines and the like. Messages
+ * are strings without a line feed.
  * @throws HalfOpenError `ERR_OPTION_RANGE`
  */
 export function newline({ maxLineBytes = DEFAULT_BYTES }: NewlineOptions = {}): FrameCodec<string> {
@@ -40,7 +40,7 @@ export function newline({ maxLineBytes = DEFAULT_BYTES }: NewlineOptions = {}): 
       if (typeof message !== "string" || message.includes("\n") || toUSVString(message) !== message)
         throw new HalfOpenError(
           "ERR_OPTION_RANGE",
-          `a message must be a well-formed string without a line feed, got ${described(message)}; JSON.stringify makes one of anything`,
+          `a message must be a well-formed string without a line feed, got ${described(message)}; JSON.stringify turns any value into such a string`,
         );
       const bytes = Buffer.from(`${message.startsWith(ESCAPE) ? ESCAPE : ""}${message}\n`);
       if (bytes.length - 1 > limit) throw tooLongToSend(bytes.length - 1, "maxLineBytes", limit);
@@ -60,8 +60,8 @@ class NewlineDecoder implements FrameDecoder<string> {
   readonly #limit: number;
   readonly #utf8: TextDecoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   /**
-   * The line that has begun, and room for more. Grown by doubling: a peer that sends byte by byte
-   * makes us keep no more.
+   * The line that has begun, and free space. Grown by doubling, so a peer that sends byte by byte
+   * makes us keep no more than any other.
    */
   #line: Buffer = Buffer.alloc(FIRST_BYTES);
   #length = 0;
@@ -90,6 +90,7 @@ class NewlineDecoder implements FrameDecoder<string> {
       throw brokenFrame(
         `the peer sent a line longer than ${this.#limit} bytes: it does not use the same framing, or its maxLineBytes is larger`,
       );
+
     if (this.#length > this.#line.length) {
       const line = Buffer.alloc(
         Math.min(this.#limit, Math.max(this.#length, 2 * this.#line.length)),
@@ -97,6 +98,7 @@ class NewlineDecoder implements FrameDecoder<string> {
       this.#line.copy(line);
       this.#line = line;
     }
+
     this.#line.set(part, this.#length - part.length);
   }
 
@@ -112,7 +114,7 @@ class NewlineDecoder implements FrameDecoder<string> {
       return this.#utf8.decode(this.#line.subarray(0, this.#length));
     } catch {
       throw brokenFrame(
-        `the peer sent a line of ${this.#length} bytes that is no UTF-8: it does not use the same framing`,
+        `the peer sent a line of ${this.#length} bytes that is not UTF-8: it does not use the same framing`,
       );
     }
   }

@@ -1,25 +1,16 @@
+import type { SystemSettings } from "../../core/forecast/prediction.ts";
 import { readSysctl } from "../options/sysctl-linux.ts";
 
 /**
- * The system-wide settings that a connection without its own obeys. They belong to the network
- * namespace, not to the machine.
+ * The system-wide settings that a connection without its own obeys: those of a prediction, and two
+ * for orphans. They belong to the network namespace, not to the machine.
  */
-export interface SystemDefaults {
-  readonly keepaliveIdleMs: number;
-  readonly keepaliveIntervalMs: number;
-  readonly keepaliveCount: number;
-  /** Retransmission timeouts before data in flight is given up. */
-  readonly retries2: number;
-  readonly synRetries: number;
-  /** SYN retransmissions before their spacing doubles; 0 before Linux 6.5. */
-  readonly synLinearTimeouts: number;
+export interface SystemDefaults extends SystemSettings {
   /**
    * Timeouts before an orphan (closed by its program) is given up; 0 means 8 (tcp_timer.c,
    * tcp_orphan_retries).
    */
   readonly orphanRetries: number;
-  /** Cap on retransmission backoff; Linux >= 6.15 can change it. */
-  readonly rtoMaxMs: number;
   /** How long an orphan may stay in FIN_WAIT2. */
   readonly finTimeoutMs: number;
 }

@@ -24,13 +24,13 @@ const requirement = {
 };
 
 describe("Chen's published example", () => {
-  it("gives a heartbeat every 9.97 s where the delay is known to be exponential", () => {
+  it("gives a heartbeat every 9.97 s when the delay is known to be exponential", () => {
     const found = configureNfdS(requirement, 0.01, exponentialDelay(0, 20));
     expect(Math.floor((found?.intervalMs ?? 0) / 10) / 100).toBe(9.97);
     expect((found?.shiftMs ?? 0) / 1000).toBeCloseTo(20.02, 2);
   });
 
-  it("gives a heartbeat every 9.71 s where only mean and variance are known", () => {
+  it("gives a heartbeat every 9.71 s when only mean and variance are known", () => {
     const found = configureNfdSFromMoments(requirement, 0.01, { meanMs: 20, variance: 0.02e6 });
     expect((found?.intervalMs ?? 0) / 1000).toBeCloseTo(9.71, 2);
     expect((found?.shiftMs ?? 0) / 1000).toBeCloseTo(20.29, 2);
@@ -42,7 +42,7 @@ describe("Chen's published example", () => {
     expect((found?.shiftMs ?? 0) / 1000).toBeCloseTo(20.2834, 3);
   });
 
-  it("keeps the requirement by the exact formulas, and no longer interval does", () => {
+  it("keeps the requirement by the exact formulas, which no longer interval does", () => {
     const delay = exponentialDelay(0, 20);
     const found = configureNfdS(requirement, 0.01, delay);
     if (!found) throw new Error("no configuration");
@@ -59,7 +59,7 @@ describe("Chen's published example", () => {
     expect(longer.meanBetweenMistakesMs).toBeLessThan(requirement.betweenMistakesMs);
   });
 
-  it("is refused where nothing can keep it", () => {
+  it("is refused when no interval can keep the requirement", () => {
     expect(
       configureNfdS({ ...requirement, detectWithinMs: 15 }, 0.99, exponentialDelay(0, 20)),
     ).toBeNull();
@@ -73,7 +73,7 @@ describe("Chen's published example", () => {
 });
 
 describe("the exact quality of NFD-S", () => {
-  it("is that of a simulation of 2e7 periods: E(T_MR) 1106.8 s", () => {
+  it("agrees with a simulation of 2e7 periods: E(T_MR) 1106.8 s", () => {
     const qos = chenQos({
       intervalMs: 1000,
       shiftMs: 1050,
@@ -95,7 +95,7 @@ describe("the exact quality of NFD-S", () => {
 });
 
 describe("the lower bound", () => {
-  it("asks for as many attempts as the table of docs/internals/bounds.md#least-attempts", () => {
+  it("needs as many attempts as the table of docs/internals/bounds.md#least-attempts", () => {
     const table: [number, number[]][] = [
       [0.001, [1, 2, 2, 3]],
       [0.01, [2, 2, 3, 5]],

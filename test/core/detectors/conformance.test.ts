@@ -20,7 +20,7 @@ for (const [name, make] of Object.entries(everyDetector)) {
 describe("the conformance suite finds", () => {
   const fixed = (now: number): FixedTimeoutDetector =>
     new FixedTimeoutDetector({ timeoutMs: 250 }, now);
-  /** A detector with one method replaced. */
+  /** Makes a detector with one method replaced. */
   const flawed = (flaw: (inner: Detector) => Partial<Detector>) => (now: number) => {
     const inner = fixed(now);
     const plain: Detector = {
@@ -42,8 +42,7 @@ describe("the conformance suite finds", () => {
       );
     },
     "a detector that ignores stalls of its own process": flawed(() => ({ stalled: () => {} })),
-    "a detector that believes its clock to start at 0": () =>
-      new FixedTimeoutDetector({ timeoutMs: 250 }, 0),
+    "a detector whose clock starts at 0": () => new FixedTimeoutDetector({ timeoutMs: 250 }, 0),
   };
   for (const [name, make] of Object.entries(flaws)) {
     it(name, () => {

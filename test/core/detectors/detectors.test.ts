@@ -12,7 +12,7 @@ import { logisticPhi, normalPhi } from "../../../src/core/detectors/phi-law.ts";
 import { TwoWindowDetector } from "../../../src/core/detectors/two-window-detector.ts";
 
 describe("NFD-S", () => {
-  it("trusts until the freshness point of the heartbeat after the newest, whenever that one came", () => {
+  it("trusts until the freshness point after the newest heartbeat, whenever the heartbeat came", () => {
     const detector = new NfdSDetector({ intervalMs: 100, shiftMs: 30, epoch: 0 });
     detector.heard(229, 2);
     expect(detector.nextDeadline()).toBe(330);
@@ -23,7 +23,7 @@ describe("NFD-S", () => {
 });
 
 describe("NFD-E", () => {
-  it("expects the next heartbeat at the mean of the last arrivals, whatever was lost between", () => {
+  it("expects the next heartbeat at the mean of the last arrivals, whatever was lost in between", () => {
     const detector = new NfdEDetector({ intervalMs: 100, marginMs: 50, samples: 3 }, 0);
     detector.heard(1010, 10);
     detector.heard(1420, 14);
@@ -60,7 +60,7 @@ describe("Bertier", () => {
 });
 
 describe("phi", () => {
-  it("is the decimal exponent of the tail of the normal law, far out too", () => {
+  it("is the decimal exponent of the tail of the normal law, also far out", () => {
     expect(log10NormalTail(1.959963984540054)).toBeCloseTo(Math.log10(0.025), 12);
     expect(log10NormalTail(3.999999)).toBeCloseTo(log10NormalTail(4.000001), 5);
     expect(log10NormalTail(-1)).toBeCloseTo(Math.log10(0.8413447460685429), 12);
@@ -74,7 +74,7 @@ describe("phi", () => {
       expect(-log10NormalTail(z)).toBeCloseTo(phi, 5);
   });
 
-  it("and lateness are each other's inverse, for both laws", () => {
+  it("is the inverse of lateness, for both laws", () => {
     for (const phi of [0.1, 0.5, 1, 8, 12, 40, 133, 300]) {
       for (const law of [normalPhi, logisticPhi])
         expect(law.phi(law.latenessAt(phi))).toBeCloseTo(phi, 6);
@@ -82,7 +82,7 @@ describe("phi", () => {
     }
   });
 
-  it("of Akka's settings gives Akka's 4.6 s: 1 s interval, 3 s pause, deviation 100 ms, threshold 8", () => {
+  it("gives Akka's 4.6 s with Akka's settings: 1 s interval, 3 s pause, deviation 100 ms, threshold 8", () => {
     const options = {
       intervalMs: 1000,
       acceptablePauseMs: 3000,
@@ -97,7 +97,7 @@ describe("phi", () => {
 });
 
 describe("exponential accrual", () => {
-  it("at 8 is Cassandra's 18.42 mean intervals", () => {
+  it("takes Cassandra's 18.42 mean intervals to reach level 8", () => {
     const detector = new ExponentialAccrualDetector({ intervalMs: 1000 }, 0);
     for (let i = 1; i <= 50; i++) detector.heard(1000 * i, i);
     expect(detector.nextDeadline() - 50_000).toBeCloseTo(18_420.68, 1);
@@ -105,7 +105,7 @@ describe("exponential accrual", () => {
 });
 
 describe("the window of intervals", () => {
-  it("keeps mean and deviation of the last ones to twelve digits over a million, of any size", () => {
+  it("keeps the mean of the last intervals to twelve digits, and their deviation to six, over a million", () => {
     const window = new IntervalWindow(100);
     const last: number[] = [];
     for (let i = 0; i < 1_000_000; i++) {
@@ -122,7 +122,7 @@ describe("the window of intervals", () => {
 });
 
 describe("quality at run time", () => {
-  it("counts refuted suspicions as mistakes and the standing one as a detection", () => {
+  it("counts refuted suspicions as mistakes and the present suspicion as a detection", () => {
     const qos = new DetectorQos(0);
     qos.suspected(1000, 700);
     qos.trusted(1100);

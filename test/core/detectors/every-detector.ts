@@ -9,8 +9,8 @@ import { PhiAccrualDetector } from "../../../src/core/detectors/phi-accrual-dete
 import { TwoWindowDetector } from "../../../src/core/detectors/two-window-detector.ts";
 
 /**
- * Every detector of core for heartbeats every `intervalMs`, the first of which is sent one interval
- * after `now`.
+ * Makes every detector of core, for heartbeats every `intervalMs`. The first heartbeat is sent one
+ * interval after `now`.
  */
 export const everyDetector: Readonly<
   Record<string, (now: number, intervalMs: number) => Detector>

@@ -53,9 +53,9 @@ const MEASURED: readonly [string, Partial<NoticeSettings>, "idle" | "inFlight", 
   ["keepalive 2/1/3 in FIN_WAIT2", { ...keepalive(2, 1, 3), state: "FIN_WAIT2" }, "idle", 5060],
 ];
 
-describe("when a dead peer would be noticed", () => {
+describe("the time until a dead peer is noticed", () => {
   it.each(MEASURED)(
-    "%s, agrees with the measurement within 10 %% or 0.5 s",
+    "%s: agrees with the measurement within 10 %% or 0.5 s",
     (_, settings, traffic, measuredMs) => {
       const foretold = times(settings)[traffic] ?? Number.NaN;
       expect(Math.abs(foretold - measuredMs)).toBeLessThanOrEqual(Math.max(500, 0.1 * measuredMs));
@@ -66,7 +66,7 @@ describe("when a dead peer would be noticed", () => {
     for (const userTimeoutMs of [0, 3000]) expect(times({ ...off, userTimeoutMs }).idle).toBeNull();
   });
 
-  it("does not rest on keepalive where the kernel alone looks after a connection", () => {
+  it("does not rest on keepalive when the kernel alone holds a connection", () => {
     expect(times({ ...off, state: "FIN_WAIT2", isOrphan: true })).toEqual({
       idle: 60_000,
       inFlight: 60_000,
@@ -76,15 +76,15 @@ describe("when a dead peer would be noticed", () => {
     expect(orphan).toBeLessThan(120_000);
   });
 
-  it("is 131 s while connecting, and the user timeout where one is set", () => {
+  it("is 131 s while connecting, or the user timeout if one is set", () => {
     expect(times({ state: "SYN_SENT" })).toEqual({ idle: 131_000, inFlight: 131_000 });
     expect(times({ state: "SYN_SENT", userTimeoutMs: 5000 }).idle).toBe(5000);
   });
 
-  it("says nothing of sockets without a peer", () =>
+  it("is null for sockets without a peer", () =>
     expect(times({ state: "LISTEN" })).toEqual({ idle: null, inFlight: null }));
 
-  it("foretells the same for the thousandth connection as for the first", () => {
+  it("is the same for the thousandth connection as for the first", () => {
     const forecast = new NoticeForecast();
     for (let rtoMs = 200; rtoMs < 6000; rtoMs++) {
       const settings = { ...LAN, rtoMs, rttMs: rtoMs / 3, rtoMaxMs: 1000 + (rtoMs % 5) * 1000 };

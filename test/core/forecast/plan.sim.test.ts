@@ -11,8 +11,8 @@ const YEAR_MS = 31_557_600_000;
 const SEED = Number(process.env.HALFOPEN_SEED ?? 20_261_123);
 
 /**
- * How many live connections keepalive gives up in so many cycles over this path, and how long those
- * took.
+ * Simulates keepalive on a live connection over this path: counts how often the connection is given
+ * up in `cycles` cycles, and how long the cycles take.
  */
 function simulate(
   timers: KeepaliveTimers,
@@ -50,7 +50,7 @@ describe("a plan", () => {
       detectWithinMs: fc.integer({ min: 5000, max: 60_000 }),
       loss: fc.oneof(shares, bursts),
       connections: fc.integer({ min: 1, max: 1000 }),
-      // So many that a simulation of a year or two sees them.
+      // Enough false alarms to occur in a simulation of a year or two
       falseAlarmsPerYear: fc.integer({ min: 1000, max: 3_000_000 }),
     });
     let feasible = 0;
@@ -64,8 +64,8 @@ describe("a plan", () => {
           (requirement.falseAlarmsPerYear / requirement.connections) * (ms / YEAR_MS);
         const foretold =
           ((predicted.falseAlarmsPerYear ?? 0) / requirement.connections) * (ms / YEAR_MS);
-        // Six standard deviations of the count above what was promised, of which the plan foretells
-        // a part.
+        // At most six standard deviations of the count above the promise. The plan foretells no
+        // more than it promises
         expect(givenUp).toBeLessThanOrEqual(promised + 6 * Math.sqrt(promised) + 6);
         expect(foretold).toBeLessThanOrEqual(promised);
       }),
@@ -75,7 +75,7 @@ describe("a plan", () => {
     expect(feasible).toBeGreaterThan(40);
   });
 
-  it("foretells false alarms within a factor of two of the simulated ones, with and without bursts", () => {
+  it("foretells the simulated false alarms within a factor of two, with and without bursts", () => {
     const settings: [KeepaliveTimers, NonNullable<Requirement["loss"]>][] = [
       [{ idleMs: 1000, intervalMs: 1000, count: 2 }, 0.05],
       [{ idleMs: 2000, intervalMs: 1000, count: 3 }, 0.1],
@@ -112,7 +112,7 @@ describe("a plan", () => {
     }
   });
 
-  it("is found in time at worst wherever it is feasible, with the least traffic first", () => {
+  it("finds a dead peer in time if feasible, and prefers the least traffic", () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 2000, max: 600_000 }),
@@ -129,7 +129,7 @@ describe("a plan", () => {
     expect(lax.keepalive?.idleMs).toBeGreaterThan(60_000);
   });
 
-  it("says what forbids the impossible, and the nearest that is possible", () => {
+  it("names the bound that forbids an impossible requirement, and the nearest possible one", () => {
     const lossy = plan({ detectWithinMs: 3000, loss: 0.1, connections: 1000 });
     expect(lossy).toMatchObject({
       feasible: false,
@@ -141,10 +141,10 @@ describe("a plan", () => {
         .feasible,
     ).toBe(true);
     const bursty = plan({ detectWithinMs: 5000, loss: { meanBurstMs: 2000, burstShare: 0.05 } });
-    expect(bursty.forbiddenBy).toMatch(/no detector can tell sooner/);
+    expect(bursty.forbiddenBy).toMatch(/no detector can decide sooner/);
     const windows = plan({ detectWithinMs: 5000, loss: 0, platform: "win32" });
     expect(windows.forbiddenBy).toMatch(/10 probes/);
-    // Only what is the keepalive's own limit can watch do better.
+    // watch does better only where the keepalive's own limits forbid the plan
     expect(windows.watch).toEqual({ detectWithinMs: 5000 });
     for (const { watch } of [lossy, bursty]) expect(watch).toBeNull();
   });

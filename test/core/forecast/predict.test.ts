@@ -13,8 +13,8 @@ const ka = (idle: number, interval: number, count: number) => ({
 const retries = (retries2: number) => ({ system: { retries2 } });
 
 /**
- * Measured on Linux 6.18, HZ=250, over a LAN. Idle ones count from the last segment heard, which is
- * the worst phase.
+ * Measured on Linux 6.18, HZ=250, over a LAN. Idle times count from the last segment heard, which
+ * is the worst phase.
  */
 const MEASURED: readonly [
   string,
@@ -62,7 +62,7 @@ const MEASURED: readonly [
 
 describe("predict", () => {
   it.each(MEASURED)(
-    "agrees with what was measured: %s, %o, %s",
+    "agrees with the measurement: %s, %o, %s",
     (_, settings, situation, measured) => {
       const time = predict(settings)[situation] as DetectionTime;
       for (const ms of measured) {
@@ -72,7 +72,7 @@ describe("predict", () => {
     },
   );
 
-  it("says never where no packet is sent that could stay unanswered", () => {
+  it("says never when no packet is sent that could stay unanswered", () => {
     for (const settings of [{}, { userTimeoutMs: 5000 }])
       expect(predict(settings)).toMatchObject({ idle: null, halfClosed: null });
     expect(predict({ userTimeoutMs: 5000 }).warnings.join()).toMatch(
@@ -80,7 +80,7 @@ describe("predict", () => {
     );
   });
 
-  it("says who ends a live peer that does not read", () => {
+  it("says which settings end a live peer that does not read", () => {
     expect(predict({ keepalive: true }).zeroWindowAliveKilled).toBe(false);
     expect(predict({ userTimeoutMs: 5000 }).zeroWindowAliveKilled).toBe(true);
     expect(
@@ -93,7 +93,7 @@ describe("predict", () => {
     expect(predict({ kernel: "6.5.0-1-amd64" }).connecting?.typicalMs).toBe(131_000);
   });
 
-  // Measured on 6.18 against an address that answers nothing.
+  // Measured on 6.18 against an address that never answers
   it.each<[string, PredictSettings, number]>([
     ["1 retry", { system: { synRetries: 1 } }, 3080],
     ["2 retries", { system: { synRetries: 2 } }, 7140],
@@ -108,14 +108,14 @@ describe("predict", () => {
     ["user timeout 2.5 s", { userTimeoutMs: 2500 }, 2530],
     ["user timeout 9 s", { userTimeoutMs: 9000 }, 9020],
     ["user timeout 20 s", { userTimeoutMs: 20_000 }, 20_020],
-  ])("agrees with what connect() was measured to take: %s", (_, settings, measuredMs) => {
+  ])("agrees with the measured time of connect(): %s", (_, settings, measuredMs) => {
     const { bestMs, worstMs } = predict(settings).connecting as DetectionTime;
     expect(measuredMs).toBeGreaterThanOrEqual(bestMs * 0.95 - 100);
     expect(measuredMs).toBeLessThanOrEqual(worstMs * 1.05 + 100);
     expect(worstMs).toBeLessThan(1.3 * bestMs);
   });
 
-  it("knows what a kernel has not", () => {
+  it("knows which options a kernel does not have", () => {
     const capped = predict({ kernel: "6.12.48", rtoMaxMs: 1000 });
     expect(capped.inFlight).toEqual(predict().inFlight);
     expect(capped.warnings.join()).toMatch(/6.12.48 has no TCP_RTO_MAX_MS/);
@@ -135,11 +135,11 @@ describe("predict", () => {
     }
   });
 
-  it("does not call never what is not known", () => {
+  it("warns that null means unknown when nothing is known", () => {
     for (const platform of ["freebsd", "win32"] as const) {
       const { zeroWindowDead, warnings } = predict({ platform, keepalive: true });
       expect(zeroWindowDead).toBeNull();
-      expect(warnings.join()).toMatch(/null there is not never/);
+      expect(warnings.join()).toMatch(/null means unknown there, not never/);
     }
   });
 
@@ -157,7 +157,7 @@ describe("predict", () => {
     expect(said({ platform: "win32" })).toMatch(/not measured/);
   });
 
-  it("is monotonous: a longer timer is never noticed sooner", () => {
+  it("is monotonic: with a longer timer a dead peer is never noticed sooner", () => {
     const seconds = fc.integer({ min: 1, max: 5000 });
     fc.assert(
       fc.property(

@@ -2,10 +2,10 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { LocalHealth, STALL_MS } from "../../../src/core/time/local-health.ts";
 
-/** Where the wall clock stands when the monotonic one begins. */
+/** The wall clock at instant 0 of the monotonic clock. */
 const EPOCH = 1_700_000_000_000;
 
-/** A process whose first tick came in time. */
+/** Returns the health of a process whose first tick came in time. */
 function healthy(): LocalHealth {
   const health = new LocalHealth();
   health.tick(1000, 1000, EPOCH + 1000);
@@ -13,7 +13,7 @@ function healthy(): LocalHealth {
 }
 
 describe("a tick", () => {
-  it("betrays a stall when it comes 250 ms late, and none below", () => {
+  it("betrays a stall if it comes 250 ms late or more", () => {
     const health = healthy();
     expect(health.tick(2000, 2000 + STALL_MS - 1, EPOCH + 2249)).toBeNull();
     expect(health).toMatchObject({ lastPause: null, lostMs: 0 });
@@ -24,7 +24,7 @@ describe("a tick", () => {
     });
   });
 
-  it("betrays a suspend by the wall clock, of which monotonic time knows nothing", () => {
+  it("betrays a suspend by the wall clock alone", () => {
     const health = healthy();
     expect(health.tick(2000, 2000, EPOCH + 62_000)).toEqual({
       at: 2000,
@@ -32,11 +32,11 @@ describe("a tick", () => {
       kind: "suspend",
     });
     expect(health).toMatchObject({ suspends: 1, lostMs: 0 });
-    // Once: the clocks are as far apart from now on.
+    // Only once: from now on the distance between the clocks stays the same
     expect(health.tick(3000, 3000, EPOCH + 63_000)).toBeNull();
   });
 
-  it("takes no step of the wall clock by a second, or back, for a suspend", () => {
+  it("does not take a step of the wall clock by a second, or back, for a suspend", () => {
     const health = healthy();
     expect(health.tick(2000, 2000, EPOCH + 3000)).toBeNull();
     expect(health.tick(3000, 3000, EPOCH - 90_000)).toBeNull();
@@ -44,7 +44,7 @@ describe("a tick", () => {
     expect(health.suspends).toBe(0);
   });
 
-  it("betrays nothing when it is the first", () => {
+  it("betrays nothing if it is the first", () => {
     expect(new LocalHealth().tick(1000, 1000, EPOCH)).toBeNull();
   });
 });
@@ -70,14 +70,14 @@ describe("a pause excuses a silence", () => {
   paused.tick(5000, 5400, EPOCH + 5400);
 
   it.each([
-    ["that began before it", 5000, 0, 400],
-    ["but not one that began after it", 5400, 0, null],
-    ["but not when it is too long ago", 5000, 5400, null],
+    ["that began before the pause", 5000, 0, 400],
+    ["but not a silence that began after the pause", 5400, 0, null],
+    ["but not if the pause is too long ago", 5000, 5400, null],
   ])("%s", (_, heardAt, earliest, pausedMs) => {
     expect(paused.pausedSinceMs(heardAt, earliest)).toBe(pausedMs);
   });
 
-  it("and none where there was none", () => {
+  it("and without a pause nothing is excused", () => {
     expect(healthy().pausedSinceMs(0, 0)).toBeNull();
   });
 });

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { ProbeSlots } from "../../../src/core/time/probe-slots.ts";
 
 describe("ProbeSlots", () => {
-  it("lets a hundred probes leave together, and of many connections no more than chance explains", () => {
+  it("lets a hundred probes leave together, and more only as far as chance explains", () => {
     const few = new ProbeSlots();
     const taken = Array.from({ length: 150 }, () => few.reserve(5000, 150, 2000));
     expect(taken.filter(Boolean).length).toBe(100);
@@ -21,7 +21,7 @@ describe("ProbeSlots", () => {
     expect(slots.reserve(640 + 64 * 1024, 100, 2000)).toBe(true);
   });
 
-  it("spreads what draws another moment until it finds room", () => {
+  it("spreads probes that draw another moment until one has room", () => {
     const slots = new ProbeSlots();
     const counts = new Map<number, number>();
     for (let i = 0; i < 10_000; i++) {
@@ -31,7 +31,7 @@ describe("ProbeSlots", () => {
       const moment = Math.floor(at / 64);
       counts.set(moment, (counts.get(moment) ?? 0) + 1);
     }
-    // What a queue of the kernel holds
+    // A queue of the kernel holds 1000 packets
     expect(Math.max(...counts.values())).toBeLessThanOrEqual(1000);
   });
 });

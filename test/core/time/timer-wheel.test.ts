@@ -11,7 +11,7 @@ function alarm(at: number): Alarm {
 }
 
 describe("TimerWheel", () => {
-  it("hands out every entry no earlier than its instant and at most one tick late, whatever the steps", () => {
+  it("hands out every entry never early and at most one tick late, whatever the steps", () => {
     fc.assert(
       fc.property(
         fc.array(fc.integer({ min: 0, max: 5_000_000 }), { maxLength: 200 }),
@@ -56,7 +56,7 @@ describe("TimerWheel", () => {
     expect(seen).toEqual([c, c, b]);
   });
 
-  it("goes on where it was ended: whatever comes meanwhile, nothing that is due waits longer than what was due before it", () => {
+  it("goes on where a call was ended: no entry waits longer than one that was due before it", () => {
     fc.assert(
       fc.property(
         fc.array(fc.integer({ min: 0, max: 3000 }), { minLength: 1, maxLength: 200 }),
@@ -70,7 +70,7 @@ describe("TimerWheel", () => {
             let left = atATime;
             isDone = wheel.advance(now, (entry) => {
               if (entry.at < 3100) seen.push(entry.at);
-              wheel.schedule(alarm(now + 10), now + 10); // more comes than is taken
+              wheel.schedule(alarm(now + 10), now + 10); // more entries come than are handed out
               return --left > 0;
             });
           }
@@ -81,7 +81,7 @@ describe("TimerWheel", () => {
     );
   });
 
-  it("hands out a moved entry at its last deadline only, however often it was put off or brought forward", () => {
+  it("hands out a moved entry once, at its last deadline, however often it was moved", () => {
     fc.assert(
       fc.property(
         fc.array(fc.array(fc.integer({ min: 1, max: 3_000_000 }), { minLength: 1, maxLength: 6 }), {
@@ -109,7 +109,7 @@ describe("TimerWheel", () => {
     );
   });
 
-  it("tells an instant at or before the earliest deadline, so that one timer serves all", () => {
+  it("returns an instant at or before the earliest deadline, so that one timer serves all entries", () => {
     fc.assert(
       fc.property(
         fc.array(fc.integer({ min: 1, max: 100_000_000 }), { minLength: 1, maxLength: 20 }),
@@ -132,7 +132,7 @@ describe("TimerWheel", () => {
     );
   });
 
-  it("is empty for ever when nothing is scheduled", () => {
+  it("is never due when nothing is scheduled", () => {
     expect(new TimerWheel(10, 0).nextDue()).toBe(Number.POSITIVE_INFINITY);
   });
 });

@@ -14,7 +14,7 @@ async function serve(): Promise<{ server: ReturnType<typeof listen>; url: string
 }
 
 describe("the watch of an engine.io socket", () => {
-  it("begins once, with the upgrade to a WebSocket, on both sides", async () => {
+  it("begins once, with the upgrade to a WebSocket, at both ends", async () => {
     const { server, url } = await serve();
     const accepted = watchEngineIoServer(server);
     const socket = new Socket(url);
@@ -36,7 +36,7 @@ describe("the watch of an engine.io socket", () => {
     (server.httpServer as import("node:http").Server).close();
   });
 
-  it("leaves polling alone", async () => {
+  it("does not watch polling", async () => {
     const { server, url } = await serve();
     const socket = new Socket(url, { transports: ["polling"] });
     const watch = watchEngineIo(socket);

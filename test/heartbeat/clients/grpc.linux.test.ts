@@ -8,7 +8,7 @@ import { watchGrpc, watchHttp2 } from "../../../src/heartbeat/index.ts";
 import { describeWith } from "../../setup/requires.ts";
 import { SERVERS } from "../servers.mjs";
 
-/** Asks after one second of silence. */
+/** Sends a heartbeat after one second of silence. */
 const BUDGET_MS = 2500;
 const ENHANCE_YOUR_CALM = 11;
 
@@ -29,13 +29,13 @@ function ready(client: Client): Promise<void> {
 }
 
 describe("the watch of a gRPC client", () => {
-  it("refuses what is no client of @grpc/grpc-js", () => {
+  it("refuses an object that is no client of @grpc/grpc-js", () => {
     expect(() => watchGrpc({ getChannel: () => ({}) })).toThrow(
       expect.objectContaining({ code: "ERR_NOT_SUPPORTED" }),
     );
   });
 
-  it("sees every connection of its channel, and nothing more after its end", async () => {
+  it("sees every connection of its channel, and no more after its end", async () => {
     const first = await serve("127.0.0.1:0");
     const second = await serve(`127.0.0.2:${first.port}`);
     const target = `ipv4:127.0.0.1:${first.port},127.0.0.2:${first.port}`;
@@ -46,7 +46,7 @@ describe("the watch of a gRPC client", () => {
     const lost: (string | null)[] = [];
     watch.on("close", (diagnosis) => lost.push(diagnosis.remote));
     await ready(client);
-    await sleep(300); // the other of the two
+    await sleep(300); // the second connection
     second.server.forceShutdown();
     await expect.poll(() => lost).toEqual([`127.0.0.2:${first.port}`]);
     const again = await serve(`127.0.0.2:${first.port}`);
@@ -78,7 +78,7 @@ describe("the watch of a gRPC client", () => {
 });
 
 await describeWith([SERVERS["grpc-core"].needs], "a server on gRPC's C core", () => {
-  it("lets itself be asked by a watched channel as often as it takes, and ends who asks by PING", {
+  it("accepts any number of heartbeats from a watched channel, and ends a client that uses PING", {
     timeout: 20_000,
   }, async () => {
     const process = spawn(

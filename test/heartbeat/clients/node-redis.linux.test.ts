@@ -5,7 +5,7 @@ import { watchNodeRedis } from "../../../src/heartbeat/index.ts";
 import { describeWith } from "../../setup/requires.ts";
 import { type NodeRedis, nodeRedis, REDIS_BUDGET_MS, RedisServer } from "../redis.ts";
 
-/** A client of a Redis server, both gone with the end of `use`. */
+/** Runs `use` with a client of a Redis server, and ends both after it. */
 async function withClient(
   use: (client: NodeRedis, address: string) => Promise<void>,
 ): Promise<void> {
@@ -30,7 +30,7 @@ await describeWith(["redis-server"], "the watch of a node-redis client", () => {
       second.close();
     }));
 
-  it("asks nothing where the client hides its commands, as before 5.11, unless `canAsk` is given", () =>
+  it("sends no PING when the client hides its commands, as before 5.11, unless `canAsk` is given", () =>
     withClient(async (client) => {
       Object.assign(client, { _getQueue: undefined });
       const blind = watchNodeRedis(client, { detectWithinMs: REDIS_BUDGET_MS });
@@ -54,7 +54,7 @@ await describeWith(["redis-server"], "the watch of a node-redis client", () => {
       asking.close();
     }));
 
-  it("is not of what the program opens in the client's listeners", async () => {
+  it("ignores sockets that the program opens in the client's listeners", async () => {
     const other = createServer((socket) => socket.on("error", () => {}).resume()).listen(
       0,
       "127.0.0.1",

@@ -20,6 +20,6 @@ it.each([
   ["blpop", [], null],
   ["eval", ["return 1", 0], null],
   ["keys", ["*"], null],
-])("%s %j is answered within %s ms by its own say", (name, args, timeoutMs) => {
+])("%s %j promises an answer within %s ms", (name, args, timeoutMs) => {
   expect(ownTimeoutMs(name, args)).toBe(timeoutMs);
 });

@@ -3,11 +3,9 @@ import { connect, createServer, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, it } from "vitest";
 import type { HalfOpenError } from "../../../src/core/errors.ts";
+import type { FrameChannel } from "../../../src/heartbeat/frames/frame-channel.ts";
 import { agreeOn } from "../../../src/heartbeat/frames/frame-greeting.ts";
-import {
-  type FrameChannel,
-  frameHeartbeat,
-} from "../../../src/heartbeat/frames/frame-heartbeat.ts";
+import { frameHeartbeat } from "../../../src/heartbeat/frames/frame-heartbeat.ts";
 import { lengthPrefixed } from "../../../src/heartbeat/frames/length-prefixed.ts";
 import { newline } from "../../../src/heartbeat/frames/newline.ts";
 
@@ -33,7 +31,7 @@ async function channels(): Promise<[FrameChannel<string>, FrameChannel<string>]>
   return [frameHeartbeat(near, newline()), frameHeartbeat(far, newline())];
 }
 
-/** A channel whose peer is whatever the test makes of the other end. */
+/** A channel, and the raw socket at its other end, which the test drives. */
 async function againstRaw(
   helloWithinMs = 10_000,
 ): Promise<{ channel: FrameChannel<string>; raw: Socket; failure: Promise<HalfOpenError> }> {
@@ -47,7 +45,7 @@ async function againstRaw(
 const HELLO = "\u0010HELLO halfopen 1-1\n";
 
 describe("frameHeartbeat", () => {
-  it("carries messages both ways, and heartbeats between them that no program sees", async () => {
+  it("carries messages both ways, and heartbeats between them that the programs never see", async () => {
     const [near, far] = await channels();
     const [atNear, atFar]: [string[], string[]] = [[], []];
     near.on("data", (line) => atNear.push(line));
@@ -65,7 +63,7 @@ describe("frameHeartbeat", () => {
     expect({ near: near.version, far: far.version }).toEqual({ near: 1, far: 1 });
   });
 
-  it("keeps binary messages as they were, empty ones too", async () => {
+  it("delivers binary messages unchanged, also empty ones", async () => {
     const [near, far] = await sockets();
     const a = frameHeartbeat(near, lengthPrefixed());
     const b = frameHeartbeat(far, lengthPrefixed());
@@ -78,7 +76,7 @@ describe("frameHeartbeat", () => {
     expect(got).toEqual(sent);
   });
 
-  it("pauses the writer while the reader does not read, tells the peer, and loses nothing", async () => {
+  it("pauses the writer while the reader does not read, skips heartbeats meanwhile, and loses no message", async () => {
     const [near, far] = await channels();
     const line = "x".repeat(60_000);
     let written = 0;
@@ -89,14 +87,14 @@ describe("frameHeartbeat", () => {
       }
     };
     await near.heartbeat();
-    const writing = write(2000); // 120 MB: no system takes that unread
+    const writing = write(2000); // 120 MB: no system buffers as much
     await sleep(600);
     const stuckAt = written;
     await sleep(300);
     expect(written).toBe(stuckAt);
     expect(stuckAt).toBeLessThan(2000);
     expect(far.readableLength).toBeLessThan(100);
-    // Its process lives and does not read: whatever is asked now would wait behind what is unread.
+    // The peer's process lives but does not read: a ping would wait behind unread messages
     expect(near.heartbeat()).toBeUndefined();
     let received = 0;
     far.on("data", () => received++);
@@ -106,11 +104,11 @@ describe("frameHeartbeat", () => {
     expect(received).toBe(2000);
   });
 
-  it("excuses a peer whose program does not read, also from a question that is under way, and asks again when it reads", async () => {
+  it("expects no answer from a peer that does not read, not even to an open ping, and pings again once it reads", async () => {
     const [near, far] = await channels();
     await near.heartbeat();
     for (let i = 0; i < 40; i++) near.write(`unread ${i}`);
-    await expect(near.heartbeat()).resolves.toBeUndefined(); // answered, or settled by its PAUSE
+    await expect(near.heartbeat()).resolves.toBeUndefined(); // answered, or resolved by the PAUSE
     await sleep(400);
     expect(near.heartbeat()).toBeUndefined();
     const lines: string[] = [];
@@ -120,22 +118,22 @@ describe("frameHeartbeat", () => {
     expect(lines.length).toBe(40);
   });
 
-  it("answers a peer that asks and asks and does not read with one owed answer, not with a heap of them", async () => {
+  it("owes one answer, not a heap of them, to a peer that keeps pinging and does not read", async () => {
     const { channel, raw } = await againstRaw();
     raw.pause();
     raw.write(HELLO);
-    const questions = Buffer.from(
+    const pings = Buffer.from(
       Array.from({ length: 20_000 }, (_, i) => `\u0010PING ${i + 1}\n`).join(""),
     );
     channel.on("error", () => {});
     for (let round = 0; round < 50; round++)
-      if (!raw.write(questions)) await Promise.race([once(raw, "drain"), sleep(50)]);
+      if (!raw.write(pings)) await Promise.race([once(raw, "drain"), sleep(50)]);
     await sleep(200);
     const source = opened[0] as Socket;
     expect(source.writableLength).toBeLessThan(1_000_000);
   });
 
-  it("leaves what was received to be read after the peer has ended", async () => {
+  it("keeps received messages readable after the peer has ended", async () => {
     const [near, far] = await channels();
     for (let i = 0; i < 30; i++) near.write(`last ${i}`);
     near.end();
@@ -145,7 +143,7 @@ describe("frameHeartbeat", () => {
     expect(lines.length).toBe(30);
   });
 
-  it("rejects an open question when the stream closes, and one that is asked after", async () => {
+  it("rejects an open ping when the stream closes, and every later ping", async () => {
     const { channel, raw } = await againstRaw();
     raw.write(HELLO);
     const answer = channel.heartbeat();
@@ -166,7 +164,7 @@ describe("frameHeartbeat", () => {
     expect(near.destroyed).toBe(true);
   });
 
-  it("does not take a stall of its own for a silent peer", async () => {
+  it("does not take a stall of its own process for a silent peer", async () => {
     const { channel, raw, failure } = await againstRaw(300);
     let isFailed = false;
     void failure.then(() => {
@@ -215,10 +213,10 @@ describe("a peer that cannot be understood", () => {
       /inside a frame/,
     ],
     [
-      "answers what was not asked",
+      "answers a ping that was never sent",
       10_000,
       (raw: Socket) => raw.write(`${HELLO}\u0010PONG 7\n`),
-      /answered question 7, and 0 were asked/,
+      /answered ping 7, and 0 were sent/,
     ],
     [
       "sends an unknown control frame",
@@ -233,7 +231,7 @@ describe("a peer that cannot be understood", () => {
       /longer than 65536 bytes/,
     ],
   ])(
-    "%s: the stream ends with ERR_PROTOCOL, which says so",
+    "%s: the stream ends with ERR_PROTOCOL and the reason",
     async (_, helloWithinMs, act, message) => {
       const { channel, raw, failure } = await againstRaw(helloWithinMs);
       channel.resume();
@@ -245,7 +243,7 @@ describe("a peer that cannot be understood", () => {
     },
   );
 
-  it("gives the source the same error: who waits for the socket itself hears it too", async () => {
+  it("ends the source with the same error, for listeners of the socket itself", async () => {
     const [near, raw] = await sockets();
     const failed = once(near, "error");
     const channel = frameHeartbeat(near, newline()).on("error", () => {});
@@ -254,7 +252,7 @@ describe("a peer that cannot be understood", () => {
     expect(channel.destroyed).toBe(true);
   });
 
-  it("counts the time for the greeting from the connection, however long that takes", async () => {
+  it("counts the time for the greeting from the connection, however long connecting takes", async () => {
     const server = createServer((far) => opened.push(frameHeartbeat(far, newline()))).listen(
       0,
       "127.0.0.1",
@@ -273,7 +271,7 @@ describe("a peer that cannot be understood", () => {
     expect(channel.version).toBe(1);
   });
 
-  it("shares the highest version of both ranges", () => {
+  it("agrees on the highest version that both ranges share", () => {
     expect(agreeOn("HELLO halfopen 1-4", { least: 2, most: 3 })).toBe(3);
     expect(agreeOn("HELLO halfopen 2-2", { least: 1, most: 3 })).toBe(2);
     expect(() => agreeOn("HELLO halfopen 4-5", { least: 1, most: 3 })).toThrow(
@@ -283,11 +281,11 @@ describe("a peer that cannot be understood", () => {
   });
 });
 
-describe("what cannot be", () => {
-  it("is refused with what and why", async () => {
+describe("misuse", () => {
+  it("is refused with the argument and the reason", async () => {
     const [near] = await sockets();
     expect(() => frameHeartbeat({} as never, newline())).toThrow(
-      /a net.Socket or another Duplex is needed, got object/,
+      /source must be a net.Socket or another Duplex, got object/,
     );
     expect(() => frameHeartbeat(near, {} as never)).toThrow(/codec has no encodeMessage\(\)/);
     expect(() => frameHeartbeat(near, newline(), { helloWithinMs: 5 })).toThrow(
@@ -299,14 +297,14 @@ describe("what cannot be", () => {
     );
   });
 
-  it("a message that is none fails its write and ends the stream with ERR_OPTION_RANGE", async () => {
+  it("with a bad message fails the write and ends the stream with ERR_OPTION_RANGE", async () => {
     const [near] = await channels();
     const failed = once(near, "error");
     near.write("two\nlines");
     expect((await failed)[0]).toMatchObject({ code: "ERR_OPTION_RANGE" });
   });
 
-  it("a codec that throws from a control frame ends the stream, not the process", async () => {
+  it("with a codec that throws for a control frame ends the stream, not the process", async () => {
     const [near] = await sockets();
     const broken = {
       ...newline(),
