@@ -1,4 +1,4 @@
-import type { Fault } from "./faults.ts";
+import type { Fault } from "./fault.ts";
 import { agrees, predictedFor, watchWithinMs } from "./predicted.ts";
 import type { LabCell } from "./report.ts";
 import type { CellPlan, Track } from "./track.ts";

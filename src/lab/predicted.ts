@@ -7,7 +7,7 @@ import {
   type ProbePlan,
 } from "../core/judge/probe-plan.ts";
 import { planOnShortPath } from "../core/judge/short-path.ts";
-import type { Fault } from "./faults.ts";
+import type { Fault } from "./fault.ts";
 import { keepaliveFor, type Mechanism } from "./mechanisms.ts";
 import type { Traffic } from "./subject-messages.ts";
 

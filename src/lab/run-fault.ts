@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import type { Fault } from "./faults.ts";
+import type { Fault } from "./fault.ts";
 import { judge } from "./judge.ts";
 import { DIST, type LabProcess } from "./lab-machine.ts";
 import type { LabCell } from "./report.ts";

@@ -1,5 +1,6 @@
 import { availableParallelism, release } from "node:os";
-import { FAULTS, type Fault } from "./faults.ts";
+import type { Fault } from "./fault.ts";
+import { FAULTS } from "./faults.ts";
 import { isInstalled } from "./installed.ts";
 import { notRun } from "./judge.ts";
 import { MECHANISMS, type Mechanism } from "./mechanisms.ts";

@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
-import { FAULTS, type Fault } from "../../src/lab/faults.ts";
+import type { Fault } from "../../src/lab/fault.ts";
+import { FAULTS } from "../../src/lab/faults.ts";
 import { runFault } from "../../src/lab/run-fault.ts";
 import { runLab } from "../../src/lab/run-lab.ts";
 import type { CellPlan } from "../../src/lab/track.ts";

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { labTable } from "../../src/cli/lab-table.ts";
-import { FAULTS, type Fault } from "../../src/lab/faults.ts";
+import type { Fault } from "../../src/lab/fault.ts";
+import { FAULTS } from "../../src/lab/faults.ts";
 import { agrees, predictedFor } from "../../src/lab/predicted.ts";
 import { everyCell } from "./report-of.ts";
 

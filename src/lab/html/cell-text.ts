@@ -1,4 +1,4 @@
-import type { Effect } from "../faults.ts";
+import type { Effect } from "../fault.ts";
 import type { LabCell } from "../report.ts";
 
 /** `killed`: a live peer was given up, or the connection ended before the fault struck. */

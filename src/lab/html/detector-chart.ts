@@ -1,4 +1,5 @@
-import type { Curve, Scenario } from "../detector-curves.ts";
+import type { Curve } from "../curve.ts";
+import type { Scenario } from "../scenario.ts";
 import { chartLegend, chartStyle, type LineChart, lineChart, type Series } from "./line-chart.ts";
 
 /** Mistakes against detection time as a chart, and its legend. */

@@ -1,5 +1,7 @@
-import type { Curve, Scenario } from "../detector-curves.ts";
-import { type Effect, FAULTS } from "../faults.ts";
+import type { Curve } from "../curve.ts";
+import type { Scenario } from "../scenario.ts";
+import type { Effect } from "../fault.ts";
+import { FAULTS } from "../faults.ts";
 import { MECHANISM_NOTES } from "../mechanisms.ts";
 import type { LabReport } from "../report.ts";
 import { secondsText, variantText } from "./cell-text.ts";

@@ -1,4 +1,4 @@
-import type { Fault } from "../faults.ts";
+import type { Fault } from "../fault.ts";
 import type { Mechanism } from "../mechanisms.ts";
 import type { LabCell, LabReport } from "../report.ts";
 import { type Outcome, outcomeOf, outcomeText, secondsText, variantText } from "./cell-text.ts";
