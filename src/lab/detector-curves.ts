@@ -22,9 +22,7 @@ export function detectorCurves(scenario: Scenario, effort: CurveEffort): Curve[]
     ([name, settings]): Curve => ({
       name,
       isBound: false,
-      points: countable(
-        settings.map((setting) => measure(scenario, setting, heartbeats, seed)),
-      ),
+      points: countable(settings.map((setting) => measure(scenario, setting, heartbeats, seed))),
     }),
   );
 

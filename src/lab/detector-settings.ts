@@ -16,7 +16,10 @@ export interface DetectorSetting {
 }
 
 /** Returns `steps` settings of every detector, by its name; Bertier's has one only. */
-export function detectorSettings(scenario: Scenario, steps: number): Record<string, DetectorSetting[]> {
+export function detectorSettings(
+  scenario: Scenario,
+  steps: number,
+): Record<string, DetectorSetting[]> {
   const { intervalMs, delay } = scenario;
   const by = (make: (detectionMs: number, now: number) => Detector): DetectorSetting[] =>
     targetsMs(scenario, steps).map((detectionMs) => ({

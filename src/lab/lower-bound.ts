@@ -13,8 +13,8 @@ const BOUND_STEPS = 280;
  * are counted. A detector may wait longer after one heartbeat than after another and so mix two
  * times, hence the convex hull.
  *
- * In TCP and on real paths earlier arrivals hint at later ones, so a detector with a memory can do better.
- * There the curve is a yardstick only.
+ * In TCP and on real paths earlier arrivals hint at later ones, so a detector with a memory can do
+ * better. There the curve is a yardstick only.
  */
 export function lowerBound(scenario: Scenario, heartbeats: number, seed: number): Curve {
   const { intervalMs, delay, loss } = scenario;

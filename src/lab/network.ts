@@ -34,7 +34,9 @@ export class Network {
     return plan[host][family === 4 ? 0 : 1];
   }
 
-  /** Starts a program on a host; `unprivileged` takes every capability from it, as users have none. */
+  /**
+   * Starts a program on a host; `unprivileged` takes every capability from it, as users have none.
+   */
   spawn(
     host: Place,
     argv: readonly string[],
@@ -144,10 +146,7 @@ export class Network {
       "net.ipv6.conf.default.accept_dad": 0,
     });
     if (this.variant === "switch")
-      await this.#namespaces.ip("mid", [
-        "link add name switch type bridge",
-        "link set switch up",
-      ]);
+      await this.#namespaces.ip("mid", ["link add name switch type bridge", "link set switch up"]);
 
     for (const host of ["left", "right"] as const) await this.#connect(host);
     for (const host of ["left", "right"] as const) await this.#configure(host);
@@ -223,8 +222,8 @@ export class Network {
 }
 
 /**
- * `switch`: two hosts and a bridge. `router`: a router between two networks. `wire`: a cable in user
- * space with delay and loss.
+ * `switch`: two hosts and a bridge. `router`: a router between two networks. `wire`: a cable in
+ * user space with delay and loss.
  */
 export type Variant = "switch" | "router" | "wire";
 export type Host = Exclude<Place, "mid">;

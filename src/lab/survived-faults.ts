@@ -10,7 +10,7 @@ const LOSSY = {
   "in-flight": ["healthy", "lossy-path", "path-silent"],
 } as const;
 
-/** Faults that the peer survives: no connection may be ended. */
+/** Faults during which the peer stays alive: no connection may be ended. */
 export const SURVIVED_FAULTS: readonly Fault[] = [
   {
     id: "peer-stopped",
