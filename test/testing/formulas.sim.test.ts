@@ -49,7 +49,7 @@ function draw(seed: number, isBursty: boolean): Draw {
         lossInBurst: 0.7 + 0.3 * random(),
       }
     : 0.01 + 0.15 * random();
-  // Enough mistakes to count, and few enough to tell apart: one freshness point covers one or two
+  // Enough mistakes to count, and few enough to keep apart: one freshness point covers one or two
   // losses.
   const shiftMs = delay.meanMs + intervalMs * (0.1 + 1.2 * random());
   return { intervalMs, shiftMs, delay, loss };
