@@ -1,8 +1,8 @@
 // A client that notices within 5 seconds that its server is gone, and connects again for as long as
 // it takes.
 //   node examples/client.mjs [HOST] [PORT]        with examples/server.mjs at the other end
-// Run the server on another machine and pull its cable: on one machine there is no cable, and a
-// killed server says goodbye.
+// Run the server on another machine and pull its cable. On one machine there is no cable, and the
+// kernel of a killed server closes the connection properly.
 import { connect } from "node:net";
 import { watch } from "halfopen";
 
@@ -12,7 +12,7 @@ let failures = 0;
 function open() {
   const socket = connect({ host, port: Number(port) });
 
-  // It may begin before the connection is there. Nothing else in this program knows of it.
+  // The watch may begin before the connection exists. The rest of the program needs no change.
   watch(socket, { detectWithinMs: 5000, label: "server" });
 
   socket.on("connect", () => {
@@ -21,10 +21,10 @@ function open() {
     socket.write("hello\n");
   });
   socket.on("data", (data) => console.log("answer", data.toString().trim()));
-  // A dead server, a refused connection, a reset: all come here first ...
+  // A dead server, a refused connection and a reset all come here first.
   socket.on("error", (error) => console.log("lost", error.message));
-  // ... and then here. Wait longer after each failure, and by chance, so that many clients do not
-  // come back at once.
+  // Every end comes here. Wait longer after each failure, and for a random time, so that many
+  // clients do not come back at once.
   socket.on("close", () =>
     setTimeout(open, Math.min(500 * 2 ** failures++, 30_000) * (0.5 + Math.random() / 2)),
   );

@@ -1,7 +1,7 @@
-// A heartbeat for a protocol of one's own: finds also a server whose machine answers and whose
+// A heartbeat for a protocol of one's own. It also finds a server whose machine answers while its
 // program hangs.
 //   node examples/heartbeat.mjs [HOST] [PORT]     with examples/server.mjs at the other end
-// Try it: stop the server with `kill -STOP PID`. Its machine still acknowledges everything; only
+// Try it: stop the server with `kill -STOP PID`. Its machine still acknowledges everything, so only
 // the heartbeat notices.
 import { connect } from "node:net";
 import { watch } from "halfopen";
@@ -9,8 +9,8 @@ import { watch } from "halfopen";
 const [host = "127.0.0.1", port = "7000"] = process.argv.slice(2);
 
 /**
- * Asks the server's program, and resolves when it answered. halfopen calls it only when nothing was
- * heard for a while.
+ * Pings the server's program, and resolves with its answer. halfopen calls the function only when
+ * nothing was heard for a while.
  */
 function pingOver(socket) {
   return () =>
@@ -23,11 +23,11 @@ function pingOver(socket) {
 function open() {
   const socket = connect({ host, port: Number(port) }, () => console.log("connected"));
   const w = watch(socket, { detectWithinMs: 5000, heartbeat: pingOver(socket) });
-  // Not a verdict yet: the first question stayed unanswered.
+  // No verdict yet: the first attempt stayed unanswered.
   w.on("suspect", ({ cause }) => console.log("suspect", cause));
-  // It was a false suspicion.
+  // The suspicion was refuted: something was heard again.
   w.on("alive", () => console.log("alive again"));
-  // The verdict, with the reasons in words. The socket gets it as its "error" right after.
+  // The verdict, with its reasons in words. The socket emits it as its "error" right after.
   w.on("dead", ({ cause, why }) => console.log("dead", cause, why.join("; ")));
   socket.resume(); // a socket that nobody reads would fill up
   socket.on("error", (error) => console.log("lost", error.message));

@@ -7,12 +7,12 @@ import pg from "pg";
 const [connectionString = "postgres://postgres@127.0.0.1/postgres"] = process.argv.slice(2);
 const pool = new pg.Pool({ connectionString, connectionTimeoutMillis: 3000 });
 
-// A connection that lay idle in the pool ended. The pool removes it by itself; without this
-// listener the program would end.
+// An idle connection of the pool ended. The pool removes it by itself, but without this listener
+// the program would crash.
 pool.on("error", (error) => console.log("lost", error.message));
 
-// All connections, those to come included. A query may take as long as it wants: a slow server is
-// not a dead one.
+// Watches all connections, future ones included. A query may take as long as it needs, because a
+// slow server is not a dead one.
 watchPgPool(pool, { detectWithinMs: 5000 }).on("dead", ({ remote, cause }) =>
   console.log("dead", remote, cause),
 );
@@ -24,7 +24,7 @@ for (;;) {
     console.log("connected");
     await pool.query("select pg_sleep(8)");
   } catch (error) {
-    // The server may have carried it out or not. Repeat only what may be done twice.
+    // The server may have run the query or not. Repeat only queries that may run twice.
     console.log("failed", error.message);
     await new Promise((resolve) => setTimeout(resolve, 1000));
   }

@@ -7,18 +7,18 @@ import { watchServer } from "halfopen";
 const server = createServer((socket) => {
   const name = `${socket.remoteAddress}:${socket.remotePort}`;
   console.log("connected", name);
-  // A tiny protocol: every line that comes is answered with "pong".
+  // A tiny protocol: the answer to every line is "pong".
   socket
     .setEncoding("utf8")
     .on("data", (text) => socket.write("pong\n".repeat(text.split("\n").length - 1)));
-  // Without an "error" listener any error of a socket would end the whole program. Here a dead
-  // client comes too.
+  // Without an "error" listener any error of a socket would crash the program. A dead client comes
+  // here too.
   socket.on("error", (error) => console.log("lost", name, error.message));
-  // The one place to give back what belongs to this client: it runs for every kind of end.
+  // The one place to free the resources of this client: it runs for every kind of end.
   socket.on("close", () => console.log("closed", name));
 });
 
-// One call for all clients, those to come included.
+// One call watches all clients, future ones included.
 watchServer(server, { detectWithinMs: 5000 });
 
 server.listen(Number(process.argv[2] ?? 7000), () =>

@@ -10,8 +10,8 @@ const [url = "ws://127.0.0.1:8080"] = process.argv.slice(2);
 function open() {
   // The timeout bounds the connecting; the watch bounds everything after it.
   const ws = new WebSocket(url, { handshakeTimeout: 5000 });
-  // ws hides the errors of its socket: a dead server is a plain "close" below, and the reason is
-  // told here.
+  // ws hides the errors of its socket: a dead server is a plain "close" below, and the reason comes
+  // here.
   watchWs(ws, { detectWithinMs: 5000 }).on("dead", ({ cause, why }) =>
     console.log("dead", cause, why.join("; ")),
   );

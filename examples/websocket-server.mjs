@@ -10,14 +10,14 @@ wss.on("connection", (ws, { socket: { remoteAddress, remotePort } }) => {
   const name = `${remoteAddress}:${remotePort}`;
   console.log("connected", name);
   ws.on("message", (data) => ws.send(data));
-  // A client that breaks the protocol
+  // Comes for a client that breaks the protocol.
   ws.on("error", (error) => console.log("broken", name, error.message));
   ws.on("close", () => console.log("closed", name));
 });
 
-// Asks with WebSocket pings, which every browser answers by itself, and only clients that were
+// Sends WebSocket pings, which every browser answers by itself, and only to clients that were
 // silent. ws hides the errors of its sockets: a dead client is a plain "close" above, and the
-// reason is told here.
+// reason comes here.
 watchWsServer(wss, { detectWithinMs: 5000 }).on("dead", ({ remote, cause }) =>
   console.log("dead", remote, cause),
 );

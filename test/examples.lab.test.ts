@@ -8,11 +8,11 @@ import { describeWith } from "./setup/requires.ts";
 
 const EXAMPLES = new URL("../examples/", import.meta.url).pathname;
 const BUDGET_MS = 5000;
-/** Timers of a loaded machine. */
+/** Lateness of the timers of a loaded machine. */
 const GRACE_MS = 500;
 const names = readdirSync(EXAMPLES).filter((name) => name.endsWith(".mjs"));
 
-/** One running example and what it said when. */
+/** A running example, and the lines it wrote with their instants. */
 class Example {
   readonly #lines: { readonly at: number; readonly line: string }[] = [];
   readonly process: LabProcess;
@@ -25,7 +25,7 @@ class Example {
     process.onLine((line) => this.#lines.push({ at: performance.now(), line }));
   }
 
-  /** When it first said so at or after an instant. */
+  /** Resolves with the time from `from` to the first line since then that matches `what`. */
   async says(what: RegExp, from: number, withinMs: number): Promise<number> {
     for (const end = performance.now() + withinMs; performance.now() < end; await sleep(20)) {
       const found = this.#lines.find(({ at, line }) => at >= from && what.test(line));
@@ -39,7 +39,7 @@ class Example {
 }
 
 describe("the examples", () => {
-  it("are short, and each is in their README", () => {
+  it("are short, and their README links to each", () => {
     const readme = readFileSync(`${EXAMPLES}README.md`, "utf8");
     expect(names.length).toBeGreaterThan(6);
     for (const name of names) {
@@ -52,7 +52,7 @@ describe("the examples", () => {
 
 const needs = ["root", "namespaces", SERVERS.redis.needs, SERVERS.postgres.needs];
 await describeWith(needs, "the examples, in a network", () => {
-  it("notice a stopped program and a pulled cable within the budget, and come back when it is plugged in", {
+  it("notice a stopped program and a pulled cable within the budget, and reconnect when the cable is plugged in", {
     timeout: 90_000,
   }, async () => {
     using redisFolder = new Folder();
@@ -92,7 +92,7 @@ await describeWith(needs, "the examples, in a network", () => {
     ).toEqual(names.sort());
     await Promise.all(all.map((example) => example.says(/^connected/, 0, 15_000)));
 
-    // Its machine goes on answering: only the heartbeat can tell.
+    // The machine of a stopped program still answers, so only the heartbeat can notice.
     const stoppedAt = performance.now();
     await stoppable.process.signal("SIGSTOP");
     expect(await clients.heartbeat.says(/^dead peer-hung/, stoppedAt, 8000)).toBeLessThan(

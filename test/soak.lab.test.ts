@@ -9,9 +9,9 @@ import { lengthName, longOrShort } from "./setup/run-length.ts";
 
 const BENCH = new URL("../bench/run.mjs", import.meta.url).pathname;
 /**
- * The paths lose packets before and between the outages, and then more attempts are asked for than
- * the budget holds rather than a live peer be ended
- * (docs/when-it-fires.md#the-budget-and-the-rate). What it comes to without is in
+ * Detection takes longer than the budget here, because the paths lose packets before and between
+ * the outages. Then more attempts are needed than fit into the budget, rather than that a live peer
+ * is killed (docs/when-it-fires.md#the-budget-and-the-rate). The times without such loss are in
  * bench/RESULTS.md#detection-time-under-load.
  */
 const LATE_BUDGETS = 3;
@@ -62,10 +62,10 @@ await describeWith(
         .result as Soak;
       expect(soak.outages).toBeGreaterThan(0);
       expect(soak.churned).toBeGreaterThan((90 * SETTINGS.soakMs) / 1000);
-      expect(soak.suspicions, "an outage makes everybody suspect").toBeGreaterThan(0);
+      expect(soak.suspicions, "an outage makes every peer suspect").toBeGreaterThan(0);
       expect(soak).toMatchObject({ falseAlarms: [], problems: [], unhandled: 0, missing: 0 });
-      // Who was silent lately keeps what was learned of its path; a connection that is kept after
-      // its end would come to more.
+      // Connections that were silent lately keep the loss of their path. Connections kept after
+      // their end would take more.
       expect(soak.heapGrowth).toBeLessThan(1.1);
       expect(soak.ownTime.p99Ms).toBeLessThan(5);
       expect({ found: soak.found, answered: soak.answered }).toEqual({

@@ -3,8 +3,10 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { cpus, release } from "node:os";
 import { parseArgs } from "node:util";
-import { boundAt, detectorCurves, SCENARIOS } from "../../dist/lab/detector-curves.js";
+import { detectorCurves } from "../../dist/lab/detector-curves.js";
 import { detectorSvg } from "../../dist/lab/html/detector-chart.js";
+import { boundAt } from "../../dist/lab/lower-bound.js";
+import { SCENARIOS } from "../../dist/lab/scenario.js";
 import { recordedScenario } from "./trace.mjs";
 
 const { values } = parseArgs({

@@ -3,14 +3,16 @@ import { type Server, Socket } from "node:net";
 import { Server as TlsServer } from "node:tls";
 import { HalfOpenError } from "../core/errors.ts";
 
-/** How a socket came about. */
+/** `client`: the program opened the socket. `server`: the program, or its parent, accepted it. */
 export type Side = "client" | "server";
 
 /**
  * Calls `onSocket` for every TCP and TLS socket that this program opens or accepts from now on, on
- * every Node line: the diagnostics channels tell of accepted ones everywhere, of outgoing ones
- * completely since Node 22. On Node 20 `net.client.socket` misses `new Socket().connect()` (pg) and
- * `tls.connect()`, so there connect() itself is wrapped.
+ * every Node line.
+ *
+ * The diagnostics channels announce accepted sockets on every line, and all outgoing ones since
+ * Node 22. On Node 20 `net.client.socket` misses `new Socket().connect()` (pg) and `tls.connect()`,
+ * so connect() itself is wrapped there.
  *
  * @throws HalfOpenError `ERR_NOT_SUPPORTED` under Bun
  */
@@ -23,11 +25,13 @@ export function adoptSockets(
       "ERR_NOT_SUPPORTED",
       "Bun's diagnostics channels do not tell of its sockets (1.4): call watch() in the program",
     );
+
   if (Number.parseInt(process.versions.node, 10) >= 22)
     subscribe("net.client.socket", (message) =>
       onSocket((message as { socket: Socket }).socket, "client"),
     );
   else wrapConnect(onSocket);
+
   if (options.servers) {
     adoptAccepted(onSocket);
     if (process.send) adoptReceived(onSocket);
@@ -44,8 +48,8 @@ function wrapConnect(onSocket: (socket: Socket, side: Side) => void): void {
 }
 
 /**
- * A TLS server's raw socket has no handlers of the program; its TLSSocket has, and comes when the
- * handshake is done.
+ * Adopts accepted sockets. A TLS server's raw socket has no handlers of the program. Its TLSSocket
+ * has them, and exists once the handshake is done.
  */
 function adoptAccepted(onSocket: (socket: Socket, side: Side) => void): void {
   const known = new WeakSet<Server>();
@@ -61,8 +65,8 @@ function adoptAccepted(onSocket: (socket: Socket, side: Side) => void): void {
 }
 
 /**
- * What the parent process accepted and sent (`subprocess.send(message, socket)`): no channel tells
- * of it. A listener for 'message' would keep the process alive.
+ * Adopts sockets that the parent process accepted and sent (`subprocess.send(message, socket)`). No
+ * channel announces them, and a listener for 'message' would keep the process alive.
  */
 function adoptReceived(onSocket: (socket: Socket, side: Side) => void): void {
   const { emit } = process;

@@ -2,11 +2,11 @@ import { HalfOpenError } from "../core/errors.ts";
 import { durationMs } from "../core/time/duration.ts";
 import { PeerList } from "./peer-list.ts";
 
-/** What `halfopen/auto` was told by environment variables. */
+/** Options of `halfopen/auto`, from environment variables. */
 export interface AutoOptions {
   readonly detectWithinMs: number;
   readonly onDead: "reset" | "destroy" | "report";
-  /** Only these peers; `null`: all. */
+  /** The only peers that are watched; `null`: all. */
   readonly allow: PeerList | null;
   readonly deny: PeerList;
   readonly watchesServers: boolean;
@@ -14,13 +14,12 @@ export interface AutoOptions {
   readonly logsJson: boolean;
 }
 
-const DEFAULT_BUDGET_MS = 10_000;
-
 /**
  * Reads HALFOPEN_DETECT_WITHIN, HALFOPEN_ON_DEAD, HALFOPEN_ALLOW, HALFOPEN_DENY, HALFOPEN_SERVER,
  * HALFOPEN_LOOPBACK, HALFOPEN_LOG.
- * @throws HalfOpenError `ERR_OPTION_RANGE`: a program that is to be watched must not run unwatched
- * for a typing error
+ *
+ * @throws HalfOpenError `ERR_OPTION_RANGE`, because a typing error must not leave a program
+ *   unwatched
  */
 export function autoOptionsOf(env: NodeJS.ProcessEnv): AutoOptions {
   return {
@@ -34,17 +33,20 @@ export function autoOptionsOf(env: NodeJS.ProcessEnv): AutoOptions {
   };
 }
 
+const DEFAULT_BUDGET_MS = 10_000;
+
 function budgetOf(text: string | undefined): number {
   if (!text) return DEFAULT_BUDGET_MS;
   const ms = durationMs(text);
   if (ms !== null) return ms;
+
   throw new HalfOpenError(
     "ERR_OPTION_RANGE",
     `HALFOPEN_DETECT_WITHIN takes a duration with its unit (10s, 2500ms), got ${JSON.stringify(text)}`,
   );
 }
 
-/** The first of the words is the default. */
+/** Returns a variable that must be one of `words`; the first word is the default. */
 function oneOf<const Word extends string>(
   env: NodeJS.ProcessEnv,
   name: string,
@@ -54,6 +56,7 @@ function oneOf<const Word extends string>(
   if (!text) return words[0];
   const word = words.find((one) => one === text);
   if (word) return word;
+
   throw new HalfOpenError(
     "ERR_OPTION_RANGE",
     `${name} must be ${words.join(" or ")}, got ${JSON.stringify(text)}`,

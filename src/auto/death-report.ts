@@ -1,18 +1,14 @@
 import type { Diagnosis } from "../core/diagnosis.ts";
 import { printable, printableJson } from "../core/printable.ts";
 
-/**
- * Deaths worth a line: a peer that resets or closes is everyday life, and the program hears of it
- * anyway.
- */
-const EVERYDAY = new Set<Diagnosis["cause"]>(["peer-reset", "closed-by-peer", "closed-locally"]);
-
-/** One line on standard error; with JSON the whole diagnosis. */
+/** Writes one line about a death to standard error; as JSON the line holds the whole diagnosis. */
 export function reportDeath(diagnosis: Diagnosis, onDead: string, logsJson: boolean): void {
   if (EVERYDAY.has(diagnosis.cause)) return;
+
   const { remote, cause, certainty, why, silentForMs } = diagnosis;
   const silence = silentForMs === null ? "" : ` after ${Math.round(silentForMs)} ms of silence`;
   const text = `halfopen: ${remote ?? "a peer"} is dead${silence} (${cause}, ${certainty}): ${why.join("; ")}; ${onDead === "report" ? "left alone" : "connection ended"}`;
+
   const line = logsJson
     ? printableJson(
         JSON.stringify({
@@ -25,3 +21,6 @@ export function reportDeath(diagnosis: Diagnosis, onDead: string, logsJson: bool
     : printable(text);
   process.stderr.write(`${line}\n`);
 }
+
+/** Causes without a line: peers reset and close every day, and the program notices by itself. */
+const EVERYDAY = new Set<Diagnosis["cause"]>(["peer-reset", "closed-by-peer", "closed-locally"]);

@@ -1,7 +1,6 @@
 /**
- * `node --import halfopen/auto app.js`: watches every TCP and TLS socket of a program whose code is
- * not changed, those it opens and those it accepts. Settings come from the environment; see
- * docs/auto.md, also for what it costs.
+ * `node --import halfopen/auto app.js`: watches every TCP and TLS socket that an unchanged program
+ * opens or accepts. Settings come from the environment. See docs/auto.md, also for the cost.
  */
 import type { Socket } from "node:net";
 import { HalfOpenError } from "../core/errors.ts";
@@ -15,31 +14,32 @@ const options = autoOptionsOf(process.env);
 const { detectWithinMs, onDead, logsJson } = options;
 
 function adopt(socket: Socket, side: Side): void {
-  // Its address is known when it is connected; only then can it be told whether it is to be
-  // watched.
+  // The address decides whether a socket is watched, and is known once the socket is connected.
   if (socket.pending) socket.once("connect", () => begin(socket, side));
   else begin(socket, side);
 }
 
 function begin(socket: Socket, side: Side): void {
   const { remoteAddress: address } = socket;
-  if (address === undefined || socket.destroyed) return; // a pipe, or over already
+  if (address === undefined || socket.destroyed) return; // a pipe, or already closed
   if (!options.watchesLoopback && isLoopback(address)) return;
+
   const host = (socket as Socket & { _host?: string | null })._host ?? undefined;
-  // A server's rules are about its own port: the peer's is an arbitrary one.
+  // The rules of a server are about its own port, because the port of its peer is arbitrary.
   const peer = {
     host,
     address: address.replace(/^::ffff:/, ""),
     port: side === "client" ? socket.remotePort : socket.localPort,
   };
   if (options.deny.has(peer) || (options.allow && !options.allow.has(peer))) return;
+
   try {
     watch(socket, { detectWithinMs, onDead }).on("dead", (diagnosis) =>
       reportDeath(diagnosis, onDead, logsJson),
     );
   } catch (error) {
-    // What cannot be watched (TLS over a stream, say) is left as it is; its socket underneath is
-    // watched by itself.
+    // A socket that cannot be watched is left alone. With TLS over a stream, for example, the
+    // socket underneath is watched by itself.
     if (!(error instanceof HalfOpenError)) throw error;
   }
 }
@@ -49,7 +49,7 @@ function isLoopback(address: string): boolean {
 }
 
 adoptSockets(adopt, { servers: options.watchesServers });
-// Refuses a budget that cannot be kept now, at the start, and not at the first connection.
+// Refuses an impossible budget at the start, before the first connection.
 if (detectWithinMs < SMALLEST_BUDGET_MS || detectWithinMs > LARGEST_BUDGET_MS)
   throw new HalfOpenError(
     "ERR_OPTION_RANGE",

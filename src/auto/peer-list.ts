@@ -2,8 +2,8 @@ import { BlockList, isIP } from "node:net";
 import { HalfOpenError } from "../core/errors.ts";
 
 /**
- * What of a connection a list is held against: the name it was opened by, where there is one, its
- * address and its port.
+ * The parts of a connection that a list is matched against. `host` is the name that the program
+ * opened the connection with, if any.
  */
 export interface PeerName {
   readonly host: string | undefined;
@@ -17,8 +17,8 @@ interface Rule {
 }
 
 /**
- * A comma list of `host`, `host:port`, `:port`, `10.0.0.0/8`, `[fd00::1]:443`: names as the program
- * wrote them, not looked up.
+ * A comma list of `host`, `host:port`, `:port`, `10.0.0.0/8` or `[fd00::1]:443`. Names are compared
+ * as the program wrote them and never resolved.
  */
 export class PeerList {
   readonly #rules: readonly Rule[];
@@ -38,11 +38,12 @@ export class PeerList {
 
 function ruleOf(word: string, name: string): Rule {
   const bracketed = /^\[([^\]]+)\](?::(\d+))?$/.exec(word);
-  // Two colons or more without brackets are an IPv6 address.
+  // A word with two colons or more, without brackets, is an IPv6 address.
   const plain =
     word.split(":").length > 2 ? [word, word, undefined] : /^([^:]*)(?::(\d+))?$/.exec(word);
   const [, host, portText] = bracketed ?? plain ?? [];
   const port = portText === undefined ? null : Number(portText);
+
   if (
     host === undefined ||
     (host === "" && port === null) ||
@@ -61,12 +62,14 @@ function hostMatcher(host: string, name: string): Rule["matchesHost"] {
   const family = isIP(network);
   if (prefix === undefined && family === 0)
     return (peer) => peer.host?.toLowerCase() === host.toLowerCase();
+
   const bits = prefix === undefined ? (family === 6 ? 128 : 32) : Number(prefix);
   if (family === 0 || !Number.isInteger(bits) || bits < 0 || bits > (family === 6 ? 128 : 32))
     throw new HalfOpenError(
       "ERR_OPTION_RANGE",
       `${name} takes subnets as 10.0.0.0/8 or fd00::/8, got ${JSON.stringify(host)}`,
     );
+
   const list = new BlockList();
   list.addSubnet(network, bits, family === 6 ? "ipv6" : "ipv4");
   return ({ address = "" }) => {

@@ -1,9 +1,10 @@
 import { constants } from "node:fs";
 import { access, stat, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
-import { detectorCurves, SCENARIOS } from "../lab/detector-curves.ts";
+import { detectorCurves } from "../lab/detector-curves.ts";
 import { labPage } from "../lab/html/lab-page.ts";
 import type { LabReport } from "../lab/report.ts";
+import { SCENARIOS } from "../lab/scenario.ts";
 import { UsageError } from "./command.ts";
 
 /**

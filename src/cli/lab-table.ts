@@ -1,4 +1,5 @@
-import { FAULTS, type Fault } from "../lab/faults.ts";
+import type { Fault } from "../lab/fault.ts";
+import { FAULTS } from "../lab/faults.ts";
 import { MECHANISMS, type Mechanism } from "../lab/mechanisms.ts";
 import type { LabCell, LabReport } from "../lab/report.ts";
 import type { Traffic } from "../lab/subject-messages.ts";

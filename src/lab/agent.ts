@@ -3,19 +3,21 @@ import { createInterface } from "node:readline";
 import type { AgentEvent, AgentReply, AgentRequest } from "./messages.ts";
 
 /**
- * The inside of a world: process 1 of its own pid, network and mount namespaces. It does what the
- * outside asks over standard input and ends with it; the kernel then ends every process and network
- * in here. It holds no logic of its own.
+ * The inside of a world: process 1 of its own pid, network and mount namespaces.
+ *
+ * Carries out the requests that come over standard input, and ends when standard input ends. The
+ * kernel then ends every process and network in here. Holds no logic of its own.
  */
 const children = new Map<number, ChildProcess>();
 
 function main(): void {
-  // A private /run keeps `ip netns` names in here; the mount namespace takes it along when it goes.
+  // A private /run keeps the names of `ip netns` in here, and goes with the mount namespace.
   const mounted = spawnSync("mount", ["-t", "tmpfs", "halfopen-lab", "/run"]);
   if (mounted.status !== 0) {
     process.stderr.write(`the lab's private /run could not be mounted: ${mounted.stderr}\n`);
     process.exit(1);
   }
+
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => process.exit(0));
   createInterface({ input: process.stdin })
     .on("line", (line) => void serve(JSON.parse(line) as AgentRequest))
@@ -59,7 +61,7 @@ function exec(argv: readonly string[], input: string | undefined): Promise<Agent
     child.stderr.on("data", (chunk) => out.push(String(chunk)));
     child.on("error", (error) => resolve({ code: 127, output: error.message }));
     child.on("close", (code) => resolve({ code: code ?? 1, output: out.join("") }));
-    child.stdin.on("error", () => {}); // a command that reads nothing may be gone before its input
+    child.stdin.on("error", () => {}); // a command may end without reading its input
     child.stdin.end(input ?? "");
   });
 }
@@ -72,6 +74,7 @@ function start(argv: readonly string[], env: Readonly<Record<string, string>> = 
   });
   const pid = child.pid ?? -1;
   children.set(pid, child);
+
   createInterface({ input: child.stdout }).on("line", (line) => tell({ event: "line", pid, line }));
   createInterface({ input: child.stderr }).on("line", (line) =>
     tell({ event: "error-line", pid, line }),

@@ -1,6 +1,6 @@
 /**
- * A self-signed P-256 certificate for the lab's own namespaces, made with `openssl req -x509`; it
- * secures nothing and is trusted nowhere else.
+ * A self-signed P-256 certificate for the lab's own namespaces, made with `openssl req -x509`. The
+ * certificate secures nothing and is trusted nowhere else.
  */
 export const LAB_CERTIFICATE = `-----BEGIN CERTIFICATE-----
 MIIBlTCCATugAwIBAgIUEA6o6cLK4jBvkjijLAtnkHK/eOYwCgYIKoZIzj0EAwIw

@@ -2,8 +2,8 @@ import { accessSync, constants } from "node:fs";
 import { delimiter, isAbsolute, join } from "node:path";
 
 /**
- * Whether a program can be run; where an ordinary user has no /usr/sbin in PATH, it is looked for
- * there too.
+ * Returns whether a program can be run. Searches /usr/sbin and /sbin too, which ordinary users may
+ * not have in PATH.
  */
 export function isInstalled(command: string): boolean {
   if (isAbsolute(command)) return isExecutable(command);

@@ -1,10 +1,7 @@
-import type { Fault } from "./faults.ts";
+import type { Fault } from "./fault.ts";
 import { agrees, predictedFor, watchWithinMs } from "./predicted.ts";
 import type { LabCell } from "./report.ts";
 import type { CellPlan, Track } from "./track.ts";
-
-/** Beyond the budget, for timers and the two cores of a small machine. */
-const GRACE_MS = 250;
 
 export interface Observation {
   readonly struckAt: number;
@@ -14,7 +11,7 @@ export interface Observation {
 
 /**
  * Compares what happened to one connection with what had to happen. Only halfopen is held to a
- * promise; the others are measured.
+ * promise; the other mechanisms are measured.
  */
 export function judge(
   fault: Fault,
@@ -26,8 +23,10 @@ export function judge(
   const detectedMs = foundAt === null ? null : Math.round(foundAt - struckAt);
   const isFound = detectedMs !== null;
   const falseAlarm = fault.effect === "lives" && isFound;
+
   const predicted = predictedFor(fault, plan.mechanism, plan.traffic, budgetMs);
   const problem = plan.mechanism === "watch" ? problemOf(fault, track, detectedMs, budgetMs) : null;
+
   return {
     ...emptyCell(fault, plan),
     detectedMs,
@@ -42,7 +41,7 @@ export function judge(
   };
 }
 
-/** What becomes of the cells of a fault that could not be run: none may pass as kept. */
+/** Returns the cells of a fault that could not be run. None of them may pass as kept. */
 export function notRun(fault: Fault, plans: readonly CellPlan[], error: unknown): LabCell[] {
   const problem = `could not be run: ${error instanceof Error ? error.message : String(error)}`;
   return plans.map((plan) => ({
@@ -73,6 +72,10 @@ function emptyCell(fault: Fault, { mechanism, traffic, family, tls }: CellPlan):
   };
 }
 
+/** Lateness allowed beyond the budget, for timers and the two cores of a small machine. */
+const GRACE_MS = 250;
+
+/** Returns the broken promise in words; `null` when every promise was kept. */
 function problemOf(
   fault: Fault,
   track: Track,
@@ -86,9 +89,10 @@ function problemOf(
     const limitMs =
       (fault.tellsWithinMs ?? watchWithinMs(budgetMs)) + (fault.tellsWithinMs ? 0 : GRACE_MS);
     if (detectedMs === null) return "never found";
-    if (detectedMs < 0) return `given up ${-detectedMs} ms before the fault`;
+    if (detectedMs < 0) return `ended ${-detectedMs} ms before the fault`;
     if (detectedMs > limitMs) return `found after ${detectedMs} ms, later than ${limitMs} ms`;
   }
+
   const expected = fault.causes[track.plan.traffic];
   return cause !== undefined && expected.includes(cause)
     ? null

@@ -18,9 +18,9 @@ export const MECHANISM_NOTES: Readonly<Record<Mechanism, string>> = {
   none: "a plain socket",
   "system-keepalive": "SO_KEEPALIVE with the system's timers (2 h idle)",
   keepalive: "keepalive of this connection, sized for the budget",
-  "keepalive+user-timeout": "the same, and TCP_USER_TIMEOUT of one budget",
+  "keepalive+user-timeout": "the same keepalive, and TCP_USER_TIMEOUT of one budget",
   heartbeat:
-    "the common recipe: ping every quarter budget, end the socket when the last answer is three quarters old",
+    "the common recipe: ping every quarter budget, end the socket when the last answer is three quarters of a budget old",
   watch: "halfopen",
 };
 
@@ -35,8 +35,8 @@ export interface SubjectTimers {
 }
 
 /**
- * The keepalive that fits a budget: two unanswered probes a second apart at the end of it, or what
- * comes nearest.
+ * Returns the keepalive that fits a budget: up to three probes a second apart, the answer time of
+ * the last one over at the end of the budget. Rounds the budget down to whole seconds.
  */
 export function keepaliveFor(budgetMs: number): {
   idleMs: number;
@@ -49,8 +49,8 @@ export function keepaliveFor(budgetMs: number): {
 }
 
 /**
- * Sets up a connected socket as a program would that relies on this mechanism. `watch` is not among
- * them: the subject does it.
+ * Sets up a connected socket as a program that relies on this mechanism would. `watch` is missing
+ * here because the subject calls it itself.
  */
 export function applyMechanism(
   mechanism: Exclude<Mechanism, "watch">,
@@ -64,7 +64,7 @@ export function applyMechanism(
   if (mechanism === "heartbeat") beat(socket, budgetMs);
 }
 
-/** Any settings, to hold the predictor to its word. */
+/** Sets any timers on a connected socket, to compare the predictor with the kernel. */
 export function applyTimers(
   { keepalive, userTimeoutMs, rtoMaxMs }: SubjectTimers,
   socket: Socket,
@@ -75,14 +75,15 @@ export function applyTimers(
 }
 
 /**
- * A thousand programs do it so: an answer that this process was too busy to read counts as no
- * answer.
+ * Sends pings, and ends the socket when the last answer is too old. As in a thousand programs, an
+ * answer that this process was too busy to read counts as no answer.
  */
 function beat(socket: Socket, budgetMs: number): void {
   let answeredAt = performance.now();
   socket.on("data", (data) => {
     if (data.includes("pong")) answeredAt = performance.now();
   });
+
   const timer = setInterval(() => {
     if (performance.now() - answeredAt > 0.75 * budgetMs) {
       socket.destroy(
@@ -92,5 +93,6 @@ function beat(socket: Socket, budgetMs: number): void {
     }
     socket.write("ping\n");
   }, budgetMs / 4);
+
   socket.on("close", () => clearInterval(timer));
 }

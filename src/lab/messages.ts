@@ -1,6 +1,6 @@
 /**
- * What the outside of a world asks its agent for: one JSON object a line. Arguments are lists,
- * never shell text.
+ * A request from outside a world to its agent: one JSON object a line. Arguments are lists, never
+ * shell text.
  */
 export type AgentRequest = { readonly id: number } & (
   | { readonly do: "exec"; readonly argv: readonly string[]; readonly input?: string }

@@ -1,4 +1,7 @@
-/** What the peer does with a connection is chosen by the port; TLS is a fixed step above. */
+/**
+ * Behaviour of the peer on a connection. The port chooses it; the TLS port lies `TLS_PORT_OFFSET`
+ * above the plain one.
+ */
 export type PeerRole = "sink" | "talker" | "deaf";
 
 export const PEER_PORTS: Readonly<Record<PeerRole, number>> = {

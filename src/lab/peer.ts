@@ -4,18 +4,20 @@ import { LAB_CERTIFICATE, LAB_KEY } from "./certificate.ts";
 import { PEER_PORTS, type PeerRole, TLS_PORT_OFFSET } from "./peer-ports.ts";
 
 /** The other end: one process that plays every role, plain and TLS, over IPv4 and IPv6. */
+
+/** Pause between the writes of a `talker`. */
 const TICK_MS = 500;
 
 const roles: Record<PeerRole, (socket: Socket) => void> = {
-  /** Reads everything and answers the naive heartbeat's pings. */
+  /** Reads everything and answers the pings of the heartbeat recipe. */
   sink: (socket) => answerPings(socket),
-  /** The same, and talks by itself. */
+  /** Acts as a sink, and also writes unprompted. */
   talker: (socket) => {
     answerPings(socket);
     const tick = setInterval(() => socket.write("tick\n"), TICK_MS);
     socket.on("close", () => clearInterval(tick));
   },
-  /** Alive, and never reads: its window closes. */
+  /** Lives but never reads, so its window closes. */
   deaf: (socket) => void socket.pause(),
 };
 
@@ -31,10 +33,12 @@ for (const [role, port] of Object.entries(PEER_PORTS) as [PeerRole, number][]) {
     socket.on("error", () => {});
     roles[role](socket);
   };
+
   const servers = [
     createTcpServer({ pauseOnConnect: role === "deaf" }, serve),
     createTlsServer({ cert: LAB_CERTIFICATE, key: LAB_KEY }, serve),
   ];
+
   for (const [index, server] of servers.entries()) {
     waiting++;
     server.listen(

@@ -7,17 +7,9 @@ import {
   type ProbePlan,
 } from "../core/judge/probe-plan.ts";
 import { planOnShortPath } from "../core/judge/short-path.ts";
-import type { Fault } from "./faults.ts";
+import type { Fault } from "./fault.ts";
 import { keepaliveFor, type Mechanism } from "./mechanisms.ts";
 import type { Traffic } from "./subject-messages.ts";
-
-/** A measured time may lie outside the predicted ones by this share and this much. */
-const TOLERANCE = { share: 0.05, ms: 100 };
-/**
- * Timers of the kernel and of the event loop, on top of the time within which `watch` finds a dead
- * peer.
- */
-const LATENESS_MS = 120;
 
 export interface PredictedMs {
   readonly best: number;
@@ -25,8 +17,8 @@ export interface PredictedMs {
 }
 
 /**
- * What the predictor says of a cell; `null` where nothing is to be timed: the peer is not silent,
- * or was given up before the fault.
+ * Returns the predicted detection times of a cell, or `null` when there is nothing to time: the
+ * peer is not silent, or the connection ends before the fault.
  */
 export function predictedFor(
   fault: Fault,
@@ -38,6 +30,7 @@ export function predictedFor(
   const isKilledBefore =
     isBlocked && (mechanism === "heartbeat" || mechanism === "keepalive+user-timeout");
   if (fault.effect !== "cuts" || isKilledBefore) return null;
+
   const time =
     mechanism === "watch"
       ? predictWatch(budgetMs)
@@ -45,7 +38,7 @@ export function predictedFor(
   return time ? { best: Math.round(time.bestMs), worst: Math.round(time.worstMs) } : "never";
 }
 
-/** Returns how `watch` with its default settings probes on a short path that loses nothing. */
+/** Returns the probe plan of `watch` with default settings, on a short path without loss. */
 export function watchPlan(budgetMs: number): ProbePlan {
   return planOnShortPath({
     budgetMs,
@@ -55,19 +48,23 @@ export function watchPlan(budgetMs: number): ProbePlan {
 }
 
 /**
- * Returns the time, in ms, within which `watch` finds a dead peer on a short path that loses
- * nothing: the budget, or longer where the proof does not fit into it.
+ * Returns the time in ms within which `watch` finds a dead peer on a short path without loss: the
+ * budget, or longer when the proof does not fit into the budget.
  */
 export function watchWithinMs(budgetMs: number): number {
   const plan = watchPlan(budgetMs);
-  // Where each wait but the closed window's fits, the end of the budget hurries that one.
+  // The wait behind a closed window is left out: when the others fit, the end of the budget hurries
+  // that proof.
   return Math.ceil(Math.max(budgetMs, plan.idleWithinMs, plan.inFlightWithinMs));
 }
 
+/** Lateness of the timers of the kernel and of the event loop, on top of {@link watchWithinMs}. */
+const LATENESS_MS = 120;
+
 /**
- * Predicts `watch` on a path without loss: never before an outage that it promises to survive could
- * have healed, never after {@link watchWithinMs}. The same for idle connections, data in flight,
- * and, with TCP_RTO_MAX_MS, behind a closed window.
+ * Predicts `watch` on a path without loss: never before an outage that must be survived could have
+ * healed, and never after {@link watchWithinMs}. The prediction holds for idle connections, for
+ * data in flight and, with TCP_RTO_MAX_MS, behind a closed window.
  */
 function predictWatch(budgetMs: number): DetectionTime {
   return {
@@ -101,8 +98,8 @@ function settingsOf(
 }
 
 /**
- * It looks at every ping whether the last answer is older than three pings: the third or the fourth
- * unanswered one tells.
+ * Predicts the heartbeat recipe. The recipe checks at every ping whether the last answer is older
+ * than three pings, so the third or fourth unanswered ping decides.
  */
 function recipe(budgetMs: number): DetectionTime {
   return {
@@ -113,13 +110,20 @@ function recipe(budgetMs: number): DetectionTime {
   };
 }
 
-/** Whether what was measured agrees; `null` for `detectedMs` means not within the observation. */
+/** Widens the predicted times: a measured time may lie outside by this share and these ms. */
+const TOLERANCE = { share: 0.05, ms: 100 };
+
+/**
+ * Returns whether a measured time agrees with the prediction. `detectedMs` is `null` when nothing
+ * was detected within the observation.
+ */
 export function agrees(
   predicted: PredictedMs | "never",
   detectedMs: number | null,
   observedMs: number,
 ): boolean {
   if (predicted === "never") return detectedMs === null;
+
   const { best, worst } = predicted;
   const earliest = best * (1 - TOLERANCE.share) - TOLERANCE.ms;
   const latest = worst * (1 + TOLERANCE.share) + TOLERANCE.ms;

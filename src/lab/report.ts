@@ -3,7 +3,7 @@ import type { Mechanism } from "./mechanisms.ts";
 import type { Traffic } from "./subject-messages.ts";
 
 /**
- * One connection under one fault. Times in ms after the strike; `null` = not within the
+ * One connection under one fault. Times are ms after the strike; `null` means not within the
  * observation, or not predicted.
  */
 export interface LabCell {
@@ -16,22 +16,22 @@ export interface LabCell {
   /** Share of round trips lost, 0 to 1. */
   readonly lossRatio: number;
   readonly detectedMs: number | null;
-  /** `null`: never, or nothing that is to be timed. */
+  /** `null`: never, or nothing to time. */
   readonly predictedMs: { readonly best: number; readonly worst: number } | null;
   /**
-   * Whether what was measured lies within the prediction, widened by 5 % and 100 ms, or was rightly
-   * never; `null` where nothing is to be timed.
+   * True when the measured time lies within the prediction, widened by 5 % and 100 ms, and when
+   * "never" was predicted and came true. `null` when there is nothing to time.
    */
   readonly isAsPredicted: boolean | null;
-  /** The error code that the program saw. */
+  /** Error code that the program saw. */
   readonly error: string | null;
   readonly diagnosis: Diagnosis | null;
-  /** A live peer was given up. */
+  /** A connection to a live peer was ended. */
   readonly falseAlarm: boolean;
   readonly ok: boolean;
-  /** Why not, in words. */
+  /** The broken promise in words; `null` when `ok`. */
   readonly problem: string | null;
-  /** How long the cell was observed. */
+  /** Length of the observation. */
   readonly observedMs: number;
 }
 
@@ -40,7 +40,7 @@ export interface SkippedFault {
   readonly why: string;
 }
 
-/** What `halfopen lab --json` prints. */
+/** Output of `halfopen lab --json`. */
 export interface LabReport {
   readonly environment: {
     readonly kernel: string;
@@ -59,8 +59,9 @@ export interface LabReport {
     readonly cells: number;
     readonly ok: number;
     readonly failed: number;
-    /** Cells with a prediction, and those of them that it was right for. */
+    /** Cells with a prediction. */
     readonly predicted: number;
+    /** Cells whose prediction came true. */
     readonly asPredicted: number;
   };
 }

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import type { Fault } from "./faults.ts";
+import type { Fault } from "./fault.ts";
 import { judge } from "./judge.ts";
 import { DIST, type LabProcess } from "./lab-machine.ts";
 import type { LabCell } from "./report.ts";
@@ -13,25 +13,29 @@ export interface FaultRun {
   readonly cells: readonly CellPlan[];
   readonly budgetMs: number;
   readonly isQuick: boolean;
-  /** How long a cut is observed: what is not found by then counts as never. */
+  /** Length of the observation of a cut. A peer that is not found by then counts as never found. */
   readonly observeMs: number;
-  /** For the subject, HALFOPEN_MASK among others. */
+  /** Environment of the subject, for HALFOPEN_MASK and others. */
   readonly env?: Readonly<Record<string, string>>;
 }
 
+/** The strike comes at a random instant within this time after the warm-up. */
 const PHASE_MS = 2000;
 /**
- * Connections are opened over such a time, each at a random instant: what they keep routine of must
- * not be in step.
+ * Connections open at random instants within this time, so that their probes are not synchronised.
  */
 const OPENING_MS = 1000;
-/** A peer is known to answer probes after two, each after a second of silence and 1/8 late. */
+/**
+ * Time for two probes, each after a second of silence and 1/8 late. A peer is known to answer
+ * probes once it has answered two.
+ */
 const WARM_UP_MS = OPENING_MS + 2400;
 const CONNECT_WITHIN_MS = 15_000;
 
-/** Builds the fault's network, lets its connections run, strikes, and tells what each one found. */
+/** Builds the fault's network, lets its connections run, strikes, and returns what each found. */
 export async function runFault(world: World, run: FaultRun): Promise<LabCell[]> {
   const { fault, budgetMs, isQuick } = run;
+
   const network = await world.network(fault.network);
   const peer = await network.spawn("right", [process.execPath, program("peer.js")]);
   await said(peer, "ready");
@@ -39,6 +43,7 @@ export async function runFault(world: World, run: FaultRun): Promise<LabCell[]> 
     unprivileged: true,
     env: { ...run.env },
   });
+
   const tracks = follow(subject, run.cells);
   const connections = run.cells.map((plan, index): SubjectConnection => {
     const { mechanism, traffic, tls } = plan;
@@ -57,13 +62,14 @@ export async function runFault(world: World, run: FaultRun): Promise<LabCell[]> 
   });
   await command(subject, { do: "open", connections });
   await settled(tracks, subject);
-  // A random phase: the age of the last evidence when the fault strikes is what detection time
-  // varies with.
+  // A random phase, because detection time varies with the age of the last evidence at the strike.
   await sleep((fault.warmUpMs ?? WARM_UP_MS) + Math.random() * PHASE_MS);
+
   // Taken before the strike is carried out, so that detection times never look too good.
   const struckAt = monotonicMs();
   const stage = { network, subject, peer, budgetMs, isQuick };
   const striking = fault.strike(stage);
+
   const lastsMs =
     fault.effect === "lives" ? (fault.lastsMs?.(stage) ?? run.observeMs) : run.observeMs;
   const until = struckAt + lastsMs;
@@ -72,6 +78,7 @@ export async function runFault(world: World, run: FaultRun): Promise<LabCell[]> 
     !(fault.effect !== "lives" && tracks.every(({ closedAt }) => closedAt !== null))
   )
     await sleep(50);
+
   await striking;
   const observedMs = monotonicMs() - struckAt;
   await command(subject, { do: "diagnose" });
@@ -80,6 +87,7 @@ export async function runFault(world: World, run: FaultRun): Promise<LabCell[]> 
     await process.signal("SIGKILL");
     await process.signal("SIGCONT");
   }
+
   return tracks.map((track) => judge(fault, track, { struckAt, budgetMs, observedMs }));
 }
 
@@ -102,6 +110,7 @@ function follow(subject: LabProcess, plans: readonly CellPlan[]): Track[] {
       diagnosis: null,
     }),
   );
+
   subject.onLine((line) => {
     const event = JSON.parse(line) as SubjectEvent;
     const track = tracks[Number(event.id)];
@@ -111,7 +120,7 @@ function follow(subject: LabProcess, plans: readonly CellPlan[]): Track[] {
     else if (event.event === "error") track.error ??= event.code;
     else if ("diagnosis" in event) {
       if (event.event === "dead") track.deadAt ??= event.at;
-      // The verdict stays; what is said while alive gives way to what is said later.
+      // A verdict stays. A diagnosis made while alive gives way to a later one.
       if (track.deadAt === null || event.event === "dead") track.diagnosis = event.diagnosis;
     }
   });
@@ -124,7 +133,7 @@ async function settled(tracks: readonly Track[], subject: LabProcess): Promise<v
     if (monotonicMs() > until) {
       const lost = tracks.filter(({ connectedAt }) => connectedAt === null);
       throw new Error(
-        `${lost.length} of ${tracks.length} lab connections did not come about (${lost[0]?.error ?? "no error"}): ${subject.errors.join(" ")}`,
+        `${lost.length} of ${tracks.length} lab connections could not be opened (${lost[0]?.error ?? "no error"}): ${subject.errors.join(" ")}`,
       );
     }
     await sleep(20);

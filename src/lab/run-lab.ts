@@ -1,5 +1,6 @@
 import { availableParallelism, release } from "node:os";
-import { FAULTS, type Fault } from "./faults.ts";
+import type { Fault } from "./fault.ts";
+import { FAULTS } from "./faults.ts";
 import { isInstalled } from "./installed.ts";
 import { notRun } from "./judge.ts";
 import { MECHANISMS, type Mechanism } from "./mechanisms.ts";
@@ -10,18 +11,16 @@ import type { CellPlan } from "./track.ts";
 import { World } from "./world.ts";
 
 export interface LabOptions {
-  /** Ids of {@link FAULTS}; default all. */
+  /** Ids of {@link FAULTS}; default: all. */
   readonly faults?: readonly string[] | undefined;
   readonly mechanisms?: readonly Mechanism[] | undefined;
   readonly traffics?: readonly Traffic[] | undefined;
   readonly detectWithinMs?: number | undefined;
-  /** Shorter observations, and IPv6 and TLS for `watch` only in their plain combination. */
+  /** Shortens observations. Runs only `watch` over IPv6 and over TLS, and not over both at once. */
   readonly isQuick?: boolean | undefined;
-  /**
-   * How long a cut is observed. Default: two budgets and two seconds when quick, else six budgets.
-   */
+  /** Length of the observation of a cut. Default: six budgets; quick: two budgets and 2 s. */
   readonly observeMs?: number | undefined;
-  /** Faults that run side by side. */
+  /** Number of faults that run side by side. */
   readonly sideBySide?: number | undefined;
   /** Environment of the watched program. */
   readonly env?: Readonly<Record<string, string>> | undefined;
@@ -29,17 +28,22 @@ export interface LabOptions {
 }
 
 const DEFAULT_BUDGET_MS = 5000;
-/** A network costs two Node processes; more at once would measure this machine's load. */
+/**
+ * Default of `sideBySide`. A network costs two Node processes, so more networks at once would
+ * measure the load of this machine.
+ */
 const SIDE_BY_SIDE = 12;
 
 /**
- * Runs faults x mechanisms in networks of their own. @throws NoWorldError where namespaces are not
- * allowed
+ * Runs every fault with every mechanism, each fault in a network of its own.
+ *
+ * @throws NoWorldError where namespaces are not allowed
  */
 export async function runLab(options: LabOptions = {}): Promise<LabReport> {
   const started = performance.now();
   const startedAt = new Date().toISOString();
   const budgetMs = options.detectWithinMs ?? DEFAULT_BUDGET_MS;
+
   const chosen = FAULTS.filter(({ id }) => options.faults?.includes(id) ?? true);
   const skipped: SkippedFault[] = [];
   const runnable = chosen.filter((fault) => {
@@ -51,8 +55,10 @@ export async function runLab(options: LabOptions = {}): Promise<LabReport> {
       });
     return missing.length === 0;
   });
+
   const cells = await runAll(runnable, budgetMs, options);
   const ok = cells.filter((cell) => cell.ok).length;
+
   return {
     environment: {
       kernel: release(),
@@ -83,10 +89,12 @@ async function runAll(
   options: LabOptions,
 ): Promise<LabCell[]> {
   await using world = await World.open();
-  // The longest first, so that the short ones fill the gaps.
+
+  // The longest fault first, so that short ones fill the gaps.
   const queue = faults
     .map((fault, index) => ({ fault, index }))
     .sort((a, b) => durationOf(b.fault, budgetMs) - durationOf(a.fault, budgetMs));
+
   const results: LabCell[][] = faults.map(() => []);
   let done = 0;
   const worker = async (): Promise<void> => {
@@ -102,6 +110,7 @@ async function runAll(
       options.onProgress?.(++done, faults.length, fault.id);
     }
   };
+
   await Promise.all(Array.from({ length: options.sideBySide ?? SIDE_BY_SIDE }, worker));
   return results.flat();
 }
@@ -111,12 +120,13 @@ function durationOf(fault: Fault, budgetMs: number): number {
 }
 
 /**
- * Every mechanism over IPv4 and plain TCP; `watch` over IPv6 and TLS as well, and in every
- * combination when there is time.
+ * Plans the connections of a fault. Quick: every mechanism over IPv4 and plain TCP, `watch` also
+ * over IPv6 and over TLS. Otherwise every mechanism in all four combinations.
  */
 function planCells(fault: Fault, options: LabOptions): CellPlan[] {
   const mechanisms = options.mechanisms ?? MECHANISMS;
   const traffics = fault.traffics.filter((traffic) => options.traffics?.includes(traffic) ?? true);
+
   const cells: CellPlan[] = [];
   for (const traffic of traffics) {
     for (const mechanism of mechanisms) {

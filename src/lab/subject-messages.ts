@@ -13,20 +13,21 @@ export interface SubjectConnection {
   readonly tls: boolean;
   readonly budgetMs: number;
   readonly zeroWindowToleranceMs?: number;
-  /** Instead of the mechanism's own. */
+  /** Timers to set in place of the mechanism's own. */
   readonly timers?: SubjectTimers;
-  /** Opened so long after the command. */
+  /** Time from the command to the opening. */
   readonly afterMs?: number;
 }
 
+/** A command to the watched program. */
 export type SubjectCommand =
   | { readonly do: "open"; readonly connections: readonly SubjectConnection[] }
   | { readonly do: "block"; readonly ms: number }
-  /** A few bytes on every connection. */
+  /** Writes a few bytes on every connection. */
   | { readonly do: "say" }
   | { readonly do: "diagnose" };
 
-/** `at` is CLOCK_MONOTONIC in ms. */
+/** An event of one connection. `at` is CLOCK_MONOTONIC in ms. */
 export type SubjectEvent = { readonly id: string; readonly at: number } & (
   | { readonly event: "connected" | "closed" }
   | { readonly event: "error"; readonly code: string }

@@ -8,18 +8,17 @@ import { PEER_PORTS, TLS_PORT_OFFSET } from "./peer-ports.ts";
 import type { SubjectCommand, SubjectConnection, SubjectEvent } from "./subject-messages.ts";
 
 /**
- * The watched program: opens the connections it is told to and reports, with instants, what it
- * learns of them.
+ * The watched program. Opens connections on command, and reports what happens to each and when.
  */
-const WRITE_EVERY_MS = 100;
-/** Fills a closed window's buffers within a second. */
-const BULK = "x".repeat(65_536);
+const sockets = new Set<Socket>();
+const watchers = new Map<string, ReturnType<typeof watch>>();
 
 function open(it: SubjectConnection): void {
   const port = PEER_PORTS[it.role] + (it.tls ? TLS_PORT_OFFSET : 0);
   const socket: Socket = it.tls
     ? connectTls({ host: it.host, port, ca: LAB_CERTIFICATE, checkServerIdentity: () => undefined })
     : connect({ host: it.host, port });
+
   socket.on("error", (error: NodeJS.ErrnoException) =>
     tell({ id: it.id, event: "error", code: error.code ?? error.message }),
   );
@@ -29,6 +28,7 @@ function open(it: SubjectConnection): void {
   });
   socket.resume();
   sockets.add(socket);
+
   if (it.mechanism === "watch") {
     const w = watch(socket, {
       detectWithinMs: it.budgetMs,
@@ -40,6 +40,7 @@ function open(it: SubjectConnection): void {
     w.on("close", (diagnosis) => tell({ id: it.id, event: "end", diagnosis }));
     watchers.set(it.id, w);
   }
+
   socket.once(it.tls ? "secureConnect" : "connect", () => {
     if (it.timers) applyTimers(it.timers, socket);
     else if (it.mechanism !== "watch") applyMechanism(it.mechanism, socket, it.budgetMs);
@@ -48,12 +49,13 @@ function open(it: SubjectConnection): void {
   });
 }
 
-const sockets = new Set<Socket>();
-const watchers = new Map<string, ReturnType<typeof watch>>();
+const WRITE_EVERY_MS = 100;
+/** Fills the buffers of a closed window within a second. */
+const BULK = "x".repeat(65_536);
 
 function talk(socket: Socket, isBulk: boolean): void {
   const timer = setInterval(() => {
-    // A program that respects back-pressure: it stops where the peer does not read.
+    // Respects back-pressure, as a good program does: stops writing while the peer does not read.
     if (isBulk && socket.writableLength > 8 * BULK.length) return;
     socket.write(isBulk ? BULK : "data\n");
   }, WRITE_EVERY_MS);
@@ -69,7 +71,7 @@ function obey(command: SubjectCommand): void {
     for (const [id, w] of watchers) tell({ id, event: "now", diagnosis: w.diagnosis });
 }
 
-/** Holds the event loop, as a program does that parses something huge. */
+/** Blocks the event loop, as a program that parses something huge does. */
 function block(ms: number): void {
   const until = performance.now() + ms;
   while (performance.now() < until);
@@ -82,7 +84,7 @@ function tell(
       : never
     : never,
 ): void {
-  // CLOCK_MONOTONIC, which all processes of a machine share.
+  // CLOCK_MONOTONIC is the same for all processes of a machine.
   process.stdout.write(
     `${JSON.stringify({ ...event, at: Number(process.hrtime.bigint() / 1000n) / 1000 })}\n`,
   );

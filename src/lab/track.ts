@@ -2,7 +2,7 @@ import type { Diagnosis } from "../core/diagnosis.ts";
 import type { Mechanism } from "./mechanisms.ts";
 import type { Traffic } from "./subject-messages.ts";
 
-/** What one connection of the lab is to be. */
+/** The plan of one connection of the lab. */
 export interface CellPlan {
   readonly mechanism: Mechanism;
   readonly traffic: Traffic;
@@ -10,7 +10,7 @@ export interface CellPlan {
   readonly tls: boolean;
 }
 
-/** What became of one connection. */
+/** The record of one connection. Instants are CLOCK_MONOTONIC in ms. */
 export interface Track {
   readonly plan: CellPlan;
   connectedAt: number | null;

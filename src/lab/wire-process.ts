@@ -2,8 +2,8 @@ import { createInterface } from "node:readline";
 import { openWire, type WireSettings } from "./wire.ts";
 
 /**
- * `wire-process LEFT RIGHT SETTINGS`: joins two interfaces of this namespace. A JSON line of
- * further settings is answered by its counts.
+ * `wire-process LEFT RIGHT SETTINGS`: joins two interfaces of this namespace by a wire. Takes
+ * further settings as JSON lines, and answers each with the counts of the wire.
  */
 const [, , left = "", right = "", settings = "{}"] = process.argv;
 const wire = openWire(left, right, JSON.parse(settings) as WireSettings);

@@ -6,49 +6,33 @@ import type { SystemPort } from "../kernel/port/port.ts";
 import { LossProcess } from "../testing/loss-process.ts";
 import { seededRandom } from "../testing/seeded-random.ts";
 
-const AF_PACKET = 17;
-const SOCK_RAW = 3;
-const ETH_P_ALL_BE = 0x0300;
-const SIOCGIFINDEX = 0x8933;
-const SOL_PACKET = 263;
-/**
- * Frames come and go with a virtio header that carries unfinished checksums and segmentation
- * offload along (packet(7)).
- */
-const PACKET_VNET_HDR = 15;
-const PACKET_STATISTICS = 6;
-const PACKET_IGNORE_OUTGOING = 23;
-const ON = new Uint8Array([1, 0, 0, 0]);
-/** A frame of segmentation offload is up to 64 KB. */
-const FRAME_BYTES = 70_000;
-
-/**
- * One-way delay in ms, its uniform jitter in ms (order is kept), and what is lost each way: a share
- * of the packets, or bursts.
- */
+/** Delay and loss of a wire. A setting that is left out keeps its value, at first 0. */
 export interface WireSettings {
+  /** One-way delay. */
   readonly delayMs?: number;
+  /** Uniform jitter of the delay, to both sides; the order of packets is kept. */
   readonly jitterMs?: number;
-  /** Left to right. */
+  /** Loss from left to right: a share of the packets, or bursts. */
   readonly lossOut?: LossLaw;
-  /** Right to left. */
+  /** Loss from right to left. */
   readonly lossIn?: LossLaw;
+  /** Default 1; only the first one counts. */
   readonly seed?: number;
 }
 
-/** One way of a cable. */
+/** Packets that went one way through the wire. */
 export interface WireCount {
   readonly passed: number;
-  /** By the loss that was asked for. */
+  /** Lost on purpose, by the loss law. */
   readonly lost: number;
   /**
-   * Of the lost: right behind another that was lost. With independent loss as large a share of the
-   * lost as the lost are of all.
+   * Packets in `lost` that came right behind another lost one. With independent loss their share of
+   * the lost equals the share of the lost among all.
    */
   readonly lostInARow: number;
   /**
-   * Lost against our will: the kernel's queue in front of us was full, or the interface behind us
-   * took nothing.
+   * Lost by accident: the kernel's queue in front of the wire was full, or the interface behind the
+   * wire refused the packet.
    */
   readonly spilt: number;
 }
@@ -60,14 +44,14 @@ export interface WireCounts {
 
 export interface Wire {
   set(settings: WireSettings): void;
-  /** Since it was opened. */
+  /** Returns the counts since the wire was opened. */
   counts(): WireCounts;
 }
 
 /**
- * A cable with delay, jitter and loss between two interfaces, in user space: AF_PACKET opens in a
- * user namespace too, where TUN and netem may not. Order is kept, so that jitter does not look like
- * reordering. Reads block on the thread pool, one a side.
+ * Opens a cable with delay, jitter and loss between two interfaces, in user space: AF_PACKET opens
+ * in a user namespace too, where TUN and netem may not. The order of packets is kept, so that
+ * jitter does not look like reordering. Reads block on the thread pool, one for each side.
  */
 export function openWire(left: string, right: string, settings: WireSettings): Wire {
   const port = openPort();
@@ -76,22 +60,41 @@ export function openWire(left: string, right: string, settings: WireSettings): W
       "ERR_NOT_SUPPORTED",
       "the lab's wire needs a native back-end; see capabilities()",
     );
+
   const random = seededRandom(settings.seed ?? 1);
   const [a, b] = [openInterface(port, left), openInterface(port, right)];
   const [out, back] = [new Way(port, a, b, random), new Way(port, b, a, random)];
+
   let now: WireSettings = {};
   const set = (changed: WireSettings): void => {
     now = { ...now, ...changed };
     out.set(now, now.lossOut ?? 0);
     back.set(now, now.lossIn ?? 0);
   };
+
   set(settings);
   out.forward();
   back.forward();
   return { set, counts: () => ({ out: out.count(), in: back.count() }) };
 }
 
-/** One direction. */
+const AF_PACKET = 17;
+const SOCK_RAW = 3;
+const ETH_P_ALL_BE = 0x0300;
+const SIOCGIFINDEX = 0x8933;
+const SOL_PACKET = 263;
+/**
+ * Frames come and go with a virtio header, which carries unfinished checksums and segmentation
+ * offload (packet(7)).
+ */
+const PACKET_VNET_HDR = 15;
+const PACKET_STATISTICS = 6;
+const PACKET_IGNORE_OUTGOING = 23;
+const ON = new Uint8Array([1, 0, 0, 0]);
+/** A frame of segmentation offload is up to 64 KB. */
+const FRAME_BYTES = 70_000;
+
+/** One direction of the wire. */
 class Way {
   readonly #port: SystemPort;
   readonly #from: number;
@@ -117,14 +120,14 @@ class Way {
   set({ delayMs = 0, jitterMs = 0 }: WireSettings, loss: LossLaw): void {
     this.#delayMs = delayMs;
     this.#jitterMs = jitterMs;
-    // A burst goes on while its law stays.
+    // A burst that is under way goes on as long as its law stays the same.
     if (JSON.stringify(loss) === JSON.stringify(this.#law)) return;
     this.#law = loss;
     this.#loss = new LossProcess(loss, this.#random);
   }
 
   count(): WireCount {
-    // struct tpacket_stats: packets, drops. The kernel counts from the last call on.
+    // struct tpacket_stats: packets, drops. The kernel counts since the last call.
     const statistics = new Uint8Array(8);
     checked(
       this.#port.getsockopt(this.#from, SOL_PACKET, PACKET_STATISTICS, statistics),
@@ -156,11 +159,13 @@ class Way {
       this.#send(frame);
       return;
     }
+
     const now = performance.now();
     this.#lastLeavesAt = Math.max(
       this.#lastLeavesAt,
       now + this.#delayMs + (this.#random() * 2 - 1) * this.#jitterMs,
     );
+
     const kept = frame.slice();
     setTimeout(() => this.#send(kept), Math.max(0, this.#lastLeavesAt - now));
   }
@@ -173,12 +178,15 @@ class Way {
 
 function openInterface(port: SystemPort, name: string): number {
   const fd = checked(port.socket(AF_PACKET, SOCK_RAW, ETH_P_ALL_BE), "AF_PACKET socket");
+
   const request = new Uint8Array(40);
   request.set(new TextEncoder().encode(name).subarray(0, 15));
   checked(port.ioctl(fd, SIOCGIFINDEX, request), `interface ${name}`);
   const index = new DataView(request.buffer).getInt32(16, true);
+
   checked(port.setsockopt(fd, SOL_PACKET, PACKET_VNET_HDR, ON), "PACKET_VNET_HDR");
   checked(port.setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, ON), "PACKET_IGNORE_OUTGOING");
+
   const address = new Uint8Array(20);
   const view = new DataView(address.buffer);
   view.setUint16(0, AF_PACKET, true);

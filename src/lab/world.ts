@@ -6,20 +6,15 @@ import { DIST, type LabMachine, type LabProcess } from "./lab-machine.ts";
 import type { AgentEvent, AgentReply, AgentRequest } from "./messages.ts";
 import { Network, type NetworkOptions } from "./network.ts";
 
-type WithoutId<Request> = Request extends unknown ? Omit<Request, "id"> : never;
-
-/** Why no world can be made here, and what would allow it. */
-export class NoWorldError extends Error {}
-
 /**
- * A machine of its own: pid, network and mount namespaces (and a user namespace where this is not
- * root), in which networks are built and programs run. Everything in it ends with {@link
- * World.close}, and equally when this process is killed.
+ * A machine of its own: pid, network and mount namespaces, and a user namespace when this process
+ * is not root. Networks are built and programs run inside. Everything inside ends with {@link
+ * World.close}, and also when this process is killed.
  */
 export class World implements AsyncDisposable, LabMachine {
   readonly #agent: ChildProcess;
   readonly #events: EventEmitter = new EventEmitter();
-  /** Events that came before their first listener. */
+  /** Arguments of events that came before their first listener. */
   readonly #unheard: Map<string, unknown[][]> = new Map();
   readonly #waiting: Map<number, (reply: AgentReply) => void> = new Map();
   #lastId = 0;
@@ -31,15 +26,16 @@ export class World implements AsyncDisposable, LabMachine {
     this.#events.setMaxListeners(0);
   }
 
-  /** @throws NoWorldError when the system does not allow namespaces */
+  /** Opens a world. @throws NoWorldError when the system does not allow namespaces */
   static async open(): Promise<World> {
     const asUser = process.getuid?.() === 0 ? [] : ["--user", "--map-root-user"];
-    // --kill-child: when unshare dies, process 1 in there gets SIGKILL, and with it everything.
+    // --kill-child: when unshare dies, process 1 inside gets SIGKILL, and everything dies with it.
     const namespaces = ["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"];
     const script = fileURLToPath(new URL("agent.js", DIST));
     const agent = spawn("unshare", [...asUser, ...namespaces, process.execPath, script], {
       stdio: ["pipe", "pipe", "pipe"],
     });
+
     const world = new World(agent);
     const complaints: string[] = [];
     agent.stderr?.on("data", (chunk) => complaints.push(String(chunk)));
@@ -47,6 +43,7 @@ export class World implements AsyncDisposable, LabMachine {
     agent.on("exit", () => world.#onEnd());
     if (agent.stdout)
       createInterface({ input: agent.stdout }).on("line", (line) => world.#onMessage(line));
+
     const failed = Promise.race([once(agent, "error"), once(agent, "close")]);
     const ready = once(world.#events, "ready").then(() => true);
     if (
@@ -59,6 +56,7 @@ export class World implements AsyncDisposable, LabMachine {
       ])
     )
       return world;
+
     throw new NoWorldError(
       `no namespaces here: ${complaints.join("").trim() || "unshare (util-linux) is missing"}. ${HOW_TO_ALLOW}`,
     );
@@ -68,7 +66,7 @@ export class World implements AsyncDisposable, LabMachine {
     return Network.build(this, this.#networks++, options);
   }
 
-  /** Runs a command to its end and returns its output. @throws Error when it fails */
+  /** Runs a command to its end and returns its output. @throws Error when the command fails */
   async exec(argv: readonly string[], input?: string): Promise<string> {
     const { code, output = "" } = await this.#ask({
       do: "exec",
@@ -84,6 +82,7 @@ export class World implements AsyncDisposable, LabMachine {
     env: Readonly<Record<string, string>> = {},
   ): Promise<LabProcess> {
     const { pid = -1 } = await this.#ask({ do: "spawn", argv, env });
+
     const errors: string[] = [];
     this.#hear(`error-line ${pid}`, (line) => errors.push(line));
     return {
@@ -108,7 +107,7 @@ export class World implements AsyncDisposable, LabMachine {
     return this.close();
   }
 
-  /** Nobody will answer any more: whoever waits must learn it. */
+  /** Fails every request that still waits, because no reply can come any more. */
   #onEnd(): void {
     this.#isClosed = true;
     for (const reply of this.#waiting.values()) reply({ error: "the lab's world ended" });
@@ -137,7 +136,7 @@ export class World implements AsyncDisposable, LabMachine {
     else this.#say(`${message.event} ${message.pid}`, message.line);
   }
 
-  /** Keeps what nobody listens to yet: a program may end before whoever started it is told. */
+  /** Emits an event, or keeps it for its first listener: a program may end before one is there. */
   #say(event: string, ...told: unknown[]): void {
     if (this.#events.emit(event, ...told)) return;
     this.#unheard.set(event, [...(this.#unheard.get(event) ?? []), told]);
@@ -151,5 +150,10 @@ export class World implements AsyncDisposable, LabMachine {
   }
 }
 
+/** No world can be made here. The message says why, and what would allow one. */
+export class NoWorldError extends Error {}
+
 const HOW_TO_ALLOW =
-  "As root it works where CAP_SYS_ADMIN is kept; as a user the system must allow user namespaces (sysctl kernel.unprivileged_userns_clone=1, kernel.apparmor_restrict_unprivileged_userns=0)";
+  "Root needs CAP_SYS_ADMIN; other users need user namespaces allowed (sysctl kernel.unprivileged_userns_clone=1, kernel.apparmor_restrict_unprivileged_userns=0)";
+
+type WithoutId<Request> = Request extends unknown ? Omit<Request, "id"> : never;

@@ -1,26 +1,9 @@
 import type { AccrualDetector, Detector } from "../core/detectors/detector.ts";
+import { type DetectorUnderTest, FedDetector } from "./detector-under-test.ts";
 import { seededRandom } from "./seeded-random.ts";
 
-export interface DetectorUnderTest {
-  /**
-   * Makes a fresh detector at this instant. The first heartbeat, number 0, is sent `intervalMs`
-   * after it.
-   */
-  readonly make: (now: number) => Detector;
-  readonly intervalMs: number;
-  /** Default 1. */
-  readonly seed?: number;
-}
-
-/** One promise that every detector keeps. */
-export interface ConformanceCheck {
-  readonly name: string;
-  /** @throws Error that says what was broken */
-  run(): void;
-}
-
 /**
- * What every {@link Detector} has to keep, as plain functions for any test runner:
+ * Checks every promise of {@link Detector}, as plain functions for any test runner:
  *
  * ```ts
  * const make = (now) => new MyDetector(now);
@@ -38,89 +21,60 @@ export function detectorConformance(subject: DetectorUnderTest): readonly Confor
       run: () => trustsRegularHeartbeats(subject),
     },
     {
-      name: "suspects a peer that falls silent, and goes on doing so",
+      name: "suspects a peer that falls silent, and keeps suspecting it",
       run: () => suspectsSilence(subject),
     },
     { name: "is suspicious exactly from its deadline on", run: () => keepsItsDeadline(subject) },
     { name: "trusts again when heartbeats come again", run: () => trustsAgain(subject) },
     {
-      name: "learns nothing of life from repeated or overtaken heartbeats",
+      name: "takes no sign of life from repeated or overtaken heartbeats",
       run: () => ignoresOldHeartbeats(subject),
     },
     {
-      name: "moves its deadline by the gap in which its own process stood still",
+      name: "moves its deadline by the time that its own process stood still",
       run: () => movesByStalls(subject),
     },
-    { name: "does not change by being asked", run: () => isUnchangedByQuestions(subject) },
+    {
+      name: "keeps its deadline when its verdict is read",
+      run: () => isUnchangedByReading(subject),
+    },
     { name: "does not depend on the origin of the clock", run: () => ignoresTheOrigin(subject) },
     {
       name: "keeps a finite deadline whatever heartbeats are lost or late",
       run: () => staysFinite(subject),
     },
     {
-      name: "grows in suspicion with silence and reaches its threshold at the deadline, if it has levels",
+      name: "raises its level with silence, up to the threshold at the deadline, if it has levels",
       run: () => levelsGrow(subject),
     },
   ];
 }
 
-/**
- * Regular heartbeats with a lateness of up to 2 % of the interval: without any, a detector that
- * learns the lateness allows none.
- */
-class Feed {
-  readonly detector: Detector;
-  readonly #subject: DetectorUnderTest;
-  readonly #start: number;
-  readonly #random: () => number;
-  now: number;
-  sequence = -1;
-
-  constructor(subject: DetectorUnderTest, start = 1000) {
-    this.#subject = subject;
-    this.#start = start;
-    this.#random = seededRandom(subject.seed ?? 1);
-    this.now = start;
-    this.detector = subject.make(start);
-  }
-
-  /** The next heartbeat arrives, `lateMs` behind its time. */
-  beat(lateMs = 0): void {
-    this.sequence++;
-    const { intervalMs } = this.#subject;
-    const due = this.#start + (this.sequence + 1) * intervalMs;
-    this.now = Math.max(this.now, due + lateMs + 0.02 * intervalMs * this.#random());
-    this.detector.heard(this.now, this.sequence);
-  }
-
-  beats(count: number): this {
-    for (let i = 0; i < count; i++) this.beat();
-    return this;
-  }
-
-  lose(count: number): void {
-    this.sequence += count;
-  }
+/** One promise that every detector has to keep. */
+export interface ConformanceCheck {
+  readonly name: string;
+  /** @throws Error that names the broken promise */
+  run(): void;
 }
 
 function suspectsNothingHeard(subject: DetectorUnderTest): void {
-  const { detector, now } = new Feed(subject);
+  const { detector, now } = new FedDetector(subject);
   check(detector.verdict(now) === "alive", "it suspects a peer at its very start");
   check(Number.isFinite(detector.nextDeadline()), "it has no deadline before the first heartbeat");
   check(
     detector.verdict(detector.nextDeadline()) === "suspect",
-    "it does not suspect at its deadline",
+    "it still trusts the peer at its deadline",
   );
 }
 
 function trustsRegularHeartbeats(subject: DetectorUnderTest): void {
-  const feed = new Feed(subject).beats(100);
+  const feed = new FedDetector(subject).beats(100);
   for (let i = 0; i < 5000; i++) {
     const deadline = feed.detector.nextDeadline();
     feed.beat();
     check(
       feed.now < deadline,
-      `heartbeat ${feed.sequence} came at ${feed.now}, in time, yet behind the deadline ${deadline}`,
+      `heartbeat ${feed.sequence} came in time, at ${feed.now}, but the deadline was ${deadline}`,
     );
     check(
       feed.detector.verdict(feed.now) === "alive",
@@ -130,7 +84,7 @@ function trustsRegularHeartbeats(subject: DetectorUnderTest): void {
 }
 
 function suspectsSilence(subject: DetectorUnderTest): void {
-  const { detector } = new Feed(subject).beats(200);
+  const { detector } = new FedDetector(subject).beats(200);
   const deadline = detector.nextDeadline();
   check(Number.isFinite(deadline), "its deadline is not finite");
   for (let after = 1; after < 1e9; after *= 10) {
@@ -142,7 +96,7 @@ function suspectsSilence(subject: DetectorUnderTest): void {
 }
 
 function keepsItsDeadline(subject: DetectorUnderTest): void {
-  const feed = new Feed(subject);
+  const feed = new FedDetector(subject);
   for (let i = 0; i < 300; i++) {
     feed.beat();
     const deadline = feed.detector.nextDeadline();
@@ -159,65 +113,67 @@ function keepsItsDeadline(subject: DetectorUnderTest): void {
 }
 
 function trustsAgain(subject: DetectorUnderTest): void {
-  const feed = new Feed(subject).beats(200);
+  const feed = new FedDetector(subject).beats(200);
   feed.lose(Math.ceil((feed.detector.nextDeadline() - feed.now) / subject.intervalMs) + 20);
   const silentUntil = feed.now + (feed.detector.nextDeadline() - feed.now) * 2;
-  check(feed.detector.verdict(silentUntil) === "suspect", "it does not suspect a silent peer");
-  // It may take a few heartbeats to believe the path again.
+  check(feed.detector.verdict(silentUntil) === "suspect", "it trusts a silent peer");
+
+  // A detector may need a few heartbeats to trust the path again.
   feed.beats(20);
   check(
     feed.detector.verdict(feed.now) === "alive",
-    "20 regular heartbeats after a silence it still suspects the peer",
+    "it still suspects the peer 20 regular heartbeats after a silence",
   );
 }
 
 function ignoresOldHeartbeats(subject: DetectorUnderTest): void {
-  const feed = new Feed(subject).beats(200);
+  const feed = new FedDetector(subject).beats(200);
   const deadline = feed.detector.nextDeadline();
   for (const sequence of [feed.sequence, feed.sequence - 1, feed.sequence - 100, 0])
     feed.detector.heard(deadline + 1, sequence);
   check(
     feed.detector.verdict(deadline + 1) === "suspect",
-    "an old heartbeat, arriving late, restored trust",
+    "an old heartbeat that arrived late restored trust",
   );
 }
 
 function movesByStalls(subject: DetectorUnderTest): void {
-  const feed = new Feed(subject).beats(200);
+  const feed = new FedDetector(subject).beats(200);
   const deadline = feed.detector.nextDeadline();
   const gapMs = 3 * (deadline - feed.now);
   feed.detector.stalled(feed.now + gapMs, gapMs);
   near(feed.detector.nextDeadline(), deadline + gapMs, `a stall of ${gapMs} ms moved the deadline`);
 }
 
-function isUnchangedByQuestions(subject: DetectorUnderTest): void {
-  const [asked, quiet] = [new Feed(subject), new Feed(subject)];
+function isUnchangedByReading(subject: DetectorUnderTest): void {
+  const [read, unread] = [new FedDetector(subject), new FedDetector(subject)];
   for (let i = 0; i < 300; i++) {
-    asked.beat();
-    quiet.beat();
-    for (const at of [asked.now, asked.now + subject.intervalMs, asked.now + 1e6])
-      asked.detector.verdict(at);
+    read.beat();
+    unread.beat();
+    for (const at of [read.now, read.now + subject.intervalMs, read.now + 1e6])
+      read.detector.verdict(at);
+
     check(
-      asked.detector.nextDeadline() === quiet.detector.nextDeadline(),
-      `heartbeat ${i}: asking for the verdict changed the deadline`,
+      read.detector.nextDeadline() === unread.detector.nextDeadline(),
+      `heartbeat ${i}: reading the verdict changed the deadline`,
     );
   }
 }
 
 function ignoresTheOrigin(subject: DetectorUnderTest): void {
-  const [near0, far] = [new Feed(subject, 0), new Feed(subject, 1e9)];
+  const [near0, far] = [new FedDetector(subject, 0), new FedDetector(subject, 1e9)];
   near0.beats(500);
   far.beats(500);
   near(
     far.detector.nextDeadline() - 1e9,
     near0.detector.nextDeadline(),
-    "10^9 ms later the same heartbeats gave the deadline",
+    "10^9 ms later the same heartbeats moved the deadline",
   );
 }
 
 function staysFinite(subject: DetectorUnderTest): void {
   const random = seededRandom(subject.seed ?? 1);
-  const feed = new Feed(subject);
+  const feed = new FedDetector(subject);
   for (let i = 0; i < 3000; i++) {
     const dice = random();
     if (dice < 0.1) feed.lose(Math.floor(random() * 20));
@@ -228,10 +184,12 @@ function staysFinite(subject: DetectorUnderTest): void {
 }
 
 function levelsGrow(subject: DetectorUnderTest): void {
-  const { detector, now } = new Feed(subject).beats(200);
+  const { detector, now } = new FedDetector(subject).beats(200);
   if (!hasLevels(detector)) return;
+
   const deadline = detector.nextDeadline();
-  near(detector.level(deadline), detector.threshold, "at the deadline the level is");
+  near(detector.level(deadline), detector.threshold, "at the deadline the level came");
+
   let before = -1;
   for (let share = 0; share <= 3; share += 0.1) {
     const level = detector.level(now + share * (deadline - now));

@@ -2,8 +2,8 @@ import { checkRange } from "../core/detectors/check-range.ts";
 import type { DelayLaw } from "../core/detectors/delay-law.ts";
 
 /**
- * Times in which something is wrong: they begin at random (a Poisson process) and last as long as a
- * law says.
+ * Law of times in which something is wrong. Episodes begin at random (a Poisson process), and their
+ * lengths are drawn from `length`.
  */
 export interface EpisodeLaw {
   readonly perHour: number;
@@ -11,8 +11,8 @@ export interface EpisodeLaw {
 }
 
 /**
- * A drawn sequence of episodes that do not overlap. May be asked for any instant, forwards at no
- * cost.
+ * A drawn sequence of episodes that do not overlap. Takes any instant; instants that only move
+ * forwards cost nothing.
  */
 export class Episodes {
   readonly #law: EpisodeLaw;
@@ -28,7 +28,7 @@ export class Episodes {
     this.#random = random;
   }
 
-  /** When the episode that covers this instant ends; the instant itself if none does. */
+  /** Returns the end of the episode that covers `at`, or `at` itself when none covers it. */
   endOf(at: number): number {
     this.#draw(at);
     while (this.#at > 0 && (this.#begins[this.#at] ?? Number.POSITIVE_INFINITY) > at) this.#at--;
@@ -39,7 +39,7 @@ export class Episodes {
     return at >= begin && at < end ? end : at;
   }
 
-  /** The first begin after `from`, when there is one up to `until`. */
+  /** Returns the first begin of an episode after `from` and up to `until`, or `null`. */
   beginBetween(from: number, until: number): number | null {
     this.endOf(until);
     let found: number | null = null;

@@ -6,38 +6,38 @@ import { seededRandom } from "./seeded-random.ts";
 import { TcpDelivery } from "./tcp-delivery.ts";
 
 export interface HeartbeatStreamOptions extends PathLaw {
-  /** Distance of two heartbeats at the sender, in ms. */
+  /** Time between two heartbeats at the sender, in ms. */
   readonly intervalMs: number;
   /** The same seed gives the same stream. */
   readonly seed: number;
-  /** Times in which the sender stands still; what was due is sent when they end. */
+  /** Times in which the sender stands still. Heartbeats due meanwhile are sent at the end. */
   readonly senderStalls?: EpisodeLaw;
   /**
-   * `"datagram"` (default): what is lost is lost, and heartbeats may overtake. `"tcp"`: loss
-   * becomes delay (see `TcpDelivery`); both directions alike.
+   * `"datagram"` (default): a lost heartbeat never arrives, and heartbeats may overtake each other.
+   * `"tcp"`: loss becomes delay (see `TcpDelivery`), with the same law both ways.
    */
   readonly transport?: "datagram" | "tcp";
-  /** See `TcpDelivery`. */
+  /** Cap on the retransmission backoff in ms, for `"tcp"`; default 120000. */
   readonly rtoMaxMs?: number;
 }
 
 /**
- * The arrivals of regular heartbeats, in the order of time. Makes nothing: {@link next} overwrites
- * what the fields say.
+ * The arrivals of regular heartbeats, in the order of time. Allocates nothing for an arrival:
+ * {@link next} overwrites the fields.
  */
 export class HeartbeatStream implements ArrivalStream {
-  /** What arrived last. */
+  /** Number of the heartbeat that arrived last; -1 before the first. */
   sequence = -1;
   sentAt = 0;
   arrivedAt = 0;
-  /** How many were sent, lost ones included. */
+  /** Heartbeats sent so far, lost ones included. */
   sent = 0;
   readonly #intervalMs: number;
   readonly #path: Path;
   readonly #tcp: TcpDelivery | null;
   readonly #stalls: Episodes | null;
   #nextSendAt: number;
-  /** On their way: a ring, sorted by arrival. */
+  /** Heartbeats on their way: a ring, sorted by arrival. */
   #capacity = 64;
   #arrivals: Float64Array = new Float64Array(64);
   #sendings: Float64Array = new Float64Array(64);
@@ -65,20 +65,22 @@ export class HeartbeatStream implements ArrivalStream {
 
   /** Moves to the next arrival. */
   next(): void {
-    // Nothing sent later can arrive before its own sending: what arrives until then may be
-    // delivered.
+    // A heartbeat that is sent later cannot arrive before its sending, so arrivals up to the next
+    // sending are final.
     while (this.#size === 0 || (this.#arrivals[this.#head] as number) > this.#nextSendAt)
       this.#send();
+
     const { sequence } = this;
     this.arrivedAt = this.#arrivals[this.#head] as number;
     this.sentAt = this.#sendings[this.#head] as number;
     this.sequence = this.#sequences[this.#head] as number;
     if (sequence === this.sequence) throw new Error("a heartbeat arrives once");
+
     this.#head = (this.#head + 1) & (this.#capacity - 1);
     this.#size--;
   }
 
-  /** When this heartbeat is or was sent. */
+  /** Returns the instant at which a heartbeat is sent. */
   #sendingOf(sequence: number): number {
     const dueAt = sequence * this.#intervalMs;
     return this.#stalls === null ? dueAt : this.#stalls.endOf(dueAt);
@@ -95,6 +97,7 @@ export class HeartbeatStream implements ArrivalStream {
 
   #insert(arrivesAt: number, sentAt: number, sequence: number): void {
     if (this.#size === this.#capacity) this.#grow();
+
     const mask = this.#capacity - 1;
     let at = (this.#head + this.#size) & mask;
     for (let behind = this.#size; behind > 0; behind--) {
@@ -105,6 +108,7 @@ export class HeartbeatStream implements ArrivalStream {
       this.#sequences[at] = this.#sequences[before] as number;
       at = before;
     }
+
     this.#arrivals[at] = arrivesAt;
     this.#sendings[at] = sentAt;
     this.#sequences[at] = sequence;

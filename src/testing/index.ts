@@ -9,11 +9,8 @@ export {
 export type { AccrualDetector, Detector, Verdict } from "../core/detectors/detector.ts";
 export type { DetectorQosReport } from "../core/detectors/detector-qos.ts";
 export type { GilbertElliott, LossLaw } from "../core/detectors/loss-law.ts";
-export {
-  type ConformanceCheck,
-  type DetectorUnderTest,
-  detectorConformance,
-} from "./detector-conformance.ts";
+export { type ConformanceCheck, detectorConformance } from "./detector-conformance.ts";
+export type { DetectorUnderTest } from "./detector-under-test.ts";
 export type { EpisodeLaw } from "./episodes.ts";
 export { HeartbeatStream, type HeartbeatStreamOptions } from "./heartbeat-stream.ts";
 export type { PathLaw } from "./path.ts";

@@ -1,8 +1,8 @@
 import { LossChain, type LossLaw } from "../core/detectors/loss-law.ts";
 
 /**
- * Draws which packets are lost. The instants it is asked for should not go backwards: a burst has
- * no memory of what it was.
+ * Draws which packets are lost. The instants should not go backwards, because the process keeps no
+ * record of earlier bursts.
  */
 export class LossProcess {
   readonly #chain: LossChain;
@@ -18,6 +18,7 @@ export class LossProcess {
     this.#isInBurst = !this.#isSteady && random() < this.#chain.burstShare;
   }
 
+  /** Draws whether a packet sent at `at` is lost. Each call draws anew. */
   isLost(at: number): boolean {
     const chain = this.#chain;
     if (this.#isSteady) return chain.lossBetween > 0 && this.#random() < chain.lossBetween;

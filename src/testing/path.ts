@@ -5,15 +5,15 @@ import { LossProcess } from "./loss-process.ts";
 
 /** One direction of a path. */
 export interface PathLaw {
-  /** One-way delay of what is not lost. */
+  /** One-way delay of a packet that arrives. */
   readonly delay: DelayLaw;
   /** Default 0. */
   readonly loss?: LossLaw;
-  /** Times in which everything is lost; default none. */
+  /** Times in which everything is lost; default: none. */
   readonly outages?: EpisodeLaw;
 }
 
-/** A path with the dice that a seed rolls. */
+/** One direction of a path, with the random numbers that decide loss and delay. */
 export class Path {
   readonly delay: DelayLaw;
   readonly #random: () => number;
@@ -27,12 +27,13 @@ export class Path {
     this.#outages = law.outages ? new Episodes(law.outages, random) : null;
   }
 
-  /** Whether what is sent now never arrives. */
+  /** Draws whether a packet sent at `at` is lost. */
   isLost(at: number): boolean {
     if (this.#outages !== null && this.#outages.endOf(at) > at) return true;
     return this.#loss.isLost(at);
   }
 
+  /** Draws the delay of a packet. */
   delayMs(): number {
     return this.delay.quantile(this.#random());
   }

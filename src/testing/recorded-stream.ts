@@ -1,6 +1,6 @@
 import { HalfOpenError } from "../core/errors.ts";
 
-/** Arrivals in the order of time; {@link next} overwrites what the fields say. */
+/** Arrivals in the order of time; {@link next} overwrites the fields. */
 export interface ArrivalStream {
   /** Number of the heartbeat that arrived last. */
   readonly sequence: number;
@@ -12,12 +12,12 @@ export interface ArrivalStream {
 
 export interface RecordedHeartbeat {
   readonly sequence: number;
-  /** On the clock that made the arrivals, or any other that runs as fast. */
+  /** On the clock of the arrivals, or on any other that runs at the same rate. */
   readonly sentAt: number;
   readonly arrivedAt: number;
 }
 
-/** Heartbeats as they were recorded on a real path, for `simulateDetector`. */
+/** Heartbeats that were recorded on a real path, for `simulateDetector`. */
 export class RecordedStream implements ArrivalStream {
   sequence = -1;
   sentAt = 0;
@@ -26,8 +26,9 @@ export class RecordedStream implements ArrivalStream {
   #at = 0;
 
   /**
-   * They may come in any order; each number once. @throws HalfOpenError `ERR_OPTION_RANGE` if there
-   * are none
+   * Takes heartbeats in any order, each number once.
+   *
+   * @throws HalfOpenError `ERR_OPTION_RANGE` for an empty recording
    */
   constructor(heartbeats: readonly RecordedHeartbeat[]) {
     if (heartbeats.length === 0)
@@ -45,14 +46,15 @@ export class RecordedStream implements ArrivalStream {
     return this.#arrivals.reduce((most, { sequence }) => Math.max(most, sequence), 0);
   }
 
-  /** @throws HalfOpenError `ERR_OPTION_RANGE` behind the last one */
+  /** Moves to the next arrival. @throws HalfOpenError `ERR_OPTION_RANGE` after the last one */
   next(): void {
     const arrival = this.#arrivals[this.#at++];
     if (!arrival)
       throw new HalfOpenError(
         "ERR_OPTION_RANGE",
-        `the recording holds ${this.#arrivals.length} heartbeats, and one more was asked for`,
+        `the recording holds ${this.#arrivals.length} heartbeats; stop calling next() after the last one`,
       );
+
     this.sequence = arrival.sequence;
     this.sentAt = arrival.sentAt;
     this.arrivedAt = arrival.arrivedAt;

@@ -1,4 +1,4 @@
-/** Numbers from 0 to 1 that a seed repeats (Mulberry32): a run can be made again. */
+/** Returns a generator of numbers from 0 to 1 (Mulberry32). The same seed repeats the numbers. */
 export function seededRandom(seed: number): () => number {
   let state = seed | 0;
   return () => {

@@ -5,11 +5,11 @@ import { HeartbeatStream, type HeartbeatStreamOptions } from "./heartbeat-stream
 import { type RecordedHeartbeat, RecordedStream } from "./recorded-stream.ts";
 import { seededRandom } from "./seeded-random.ts";
 
-/** A path that was recorded instead of drawn. */
+/** A path that was recorded, not drawn. */
 export interface RecordedPath {
   readonly intervalMs: number;
   readonly recorded: readonly RecordedHeartbeat[];
-  /** Only for what is drawn still: the stalls of the monitor. */
+  /** Decides the stalls of the monitor, which are drawn here too. */
   readonly seed: number;
 }
 
@@ -18,13 +18,13 @@ export type SimulationOptions = SimulationRun & (HeartbeatStreamOptions | Record
 export interface SimulationRun {
   /** Makes the detector under test at the start of the stream. */
   readonly detector: (now: number) => Detector;
-  /** Heartbeats that are sent; what the detector does before `warmUp` of them does not count. */
+  /** Number of heartbeats sent. Mistakes within the first `warmUp` of them do not count. */
   readonly heartbeats: number;
-  /** Default 2000, or a tenth of the heartbeats if that is less. */
+  /** Default 2000, or a tenth of `heartbeats` if less. */
   readonly warmUp?: number;
   /**
-   * Times in which the monitoring process stands still: it hears what came meanwhile when they end,
-   * after `stalled` was called.
+   * Times in which the monitoring process stands still. At the end the detector gets `stalled`, and
+   * then the heartbeats that came meanwhile.
    */
   readonly monitorStalls?: EpisodeLaw;
 }
@@ -32,11 +32,11 @@ export interface SimulationRun {
 export interface SimulationReport {
   /** Heartbeats that arrived after the warm-up. */
   readonly received: number;
-  /** On the live peer. */
+  /** Quality of service of the detector: all its suspicions are mistakes, since the peer lives. */
   readonly qos: DetectorQosReport;
   /**
-   * Detection time had the peer crashed right after it sent a heartbeat, the worst moment to crash;
-   * over all heartbeats that arrived.
+   * Detection time of a peer that crashes right after sending a heartbeat, the worst moment to
+   * crash. Taken over all heartbeats that arrived after the warm-up.
    */
   readonly detection: {
     readonly meanMs: number;
@@ -47,8 +47,8 @@ export interface SimulationReport {
 }
 
 /**
- * Runs a detector against a live peer behind a bad path, in virtual time: some millions of
- * heartbeats a second.
+ * Runs a detector against a live peer behind a bad path, in virtual time. Simulates more than a
+ * million heartbeats a second.
  */
 export function simulateDetector(options: SimulationOptions): SimulationReport {
   const stream = openStream(options);
@@ -56,24 +56,28 @@ export function simulateDetector(options: SimulationOptions): SimulationReport {
     stream instanceof RecordedStream
       ? Math.min(options.heartbeats, stream.lastSequence)
       : options.heartbeats;
+
   const warmUp = options.warmUp ?? Math.min(2000, heartbeats / 10);
   const run = new Run(options, warmUp);
   do {
     stream.next();
     run.arrived(stream.arrivedAt, stream.sequence, stream.sentAt);
   } while (stream.sequence < heartbeats);
+
   return run.report(stream.arrivedAt);
 }
 
-/** The arrivals on a drawn or on a recorded path. */
+/** Opens the arrivals of a drawn or a recorded path. */
 export function openStream(
   path: HeartbeatStreamOptions | RecordedPath,
 ): HeartbeatStream | RecordedStream {
   return "recorded" in path ? new RecordedStream(path.recorded) : new HeartbeatStream(path);
 }
 
+/** Detection times kept for the quantiles. */
 const MOST_SAMPLES = 65_536;
 
+/** One simulation: the detector, and the record of its verdicts. */
 class Run {
   readonly #detector: Detector;
   readonly #qos: DetectorQos = new DetectorQos(0);
@@ -84,7 +88,7 @@ class Run {
   #isWarm = false;
   #isTrusted = true;
   #heardAt = 0;
-  #lookedAt = 0;
+  #checkedAt = 0;
   #newest = -1;
   #sentAt = 0;
   #received = 0;
@@ -104,7 +108,8 @@ class Run {
   arrived(arrivedAt: number, sequence: number, sentAt: number): void {
     const detector = this.#detector;
     const now = this.#stalls === null ? arrivedAt : this.#stallUntil(this.#stalls, arrivedAt);
-    if (now > this.#lookedAt) this.#settle(now);
+    if (now > this.#checkedAt) this.#settle(now);
+
     if (sequence > this.#newest) {
       if (this.#isWarm) this.#sampleDetection(detector.nextDeadline());
       this.#newest = sequence;
@@ -114,9 +119,10 @@ class Run {
       this.#isWarm = true;
       this.#qos.restart(now);
     }
+
     detector.heard(now, sequence);
     this.#heardAt = now;
-    this.#lookedAt = now;
+    this.#checkedAt = now;
     if (this.#isWarm) this.#received++;
   }
 
@@ -137,39 +143,40 @@ class Run {
   }
 
   /**
-   * What the detector said from the last look until now. All that arrived in the instant of the
-   * last look is heard by then: as in a real event loop no verdict falls between two heartbeats
-   * that were read together.
+   * Records the verdicts from the last check until now. By now every heartbeat that arrived in the
+   * instant of the last check is heard. As in a real event loop, no verdict falls between two
+   * heartbeats that were read together.
    */
   #settle(now: number): void {
     const deadline = this.#detector.nextDeadline();
-    if (!this.#isTrusted && deadline > this.#lookedAt) {
+    if (!this.#isTrusted && deadline > this.#checkedAt) {
       this.#isTrusted = true;
-      this.#qos.trusted(this.#lookedAt);
+      this.#qos.trusted(this.#checkedAt);
     }
     if (this.#isTrusted && deadline <= now) {
       this.#isTrusted = false;
-      this.#qos.suspected(Math.max(deadline, this.#lookedAt), this.#heardAt);
+      this.#qos.suspected(Math.max(deadline, this.#checkedAt), this.#heardAt);
     }
   }
 
   /**
-   * The process may have stood still since it last looked: no verdict falls meanwhile, and
-   * deadlines move.
+   * Applies the stalls of this process since the last check, and returns the instant at which the
+   * arrival is heard. No verdict falls during a stall, and the deadline moves by its length.
    */
   #stallUntil(stalls: Episodes, arrivedAt: number): number {
-    const begin = stalls.beginBetween(this.#lookedAt, arrivedAt);
-    if (begin === null) return Math.max(arrivedAt, this.#lookedAt);
+    const begin = stalls.beginBetween(this.#checkedAt, arrivedAt);
+    if (begin === null) return Math.max(arrivedAt, this.#checkedAt);
+
     this.#settle(begin);
     const end = stalls.endOf(begin);
     this.#detector.stalled(end, end - begin);
-    this.#lookedAt = end;
+    this.#checkedAt = end;
     return this.#stallUntil(stalls, arrivedAt);
   }
 
   /**
-   * What was the deadline before the next heartbeat came would have stood for ever, had the peer
-   * crashed after the newest one.
+   * Samples the detection time of a crash right after the newest heartbeat. The deadline just
+   * before the next heartbeat comes is the one that would then have stood for ever.
    */
   #sampleDetection(deadline: number): void {
     const detectionMs = Math.max(0, deadline - this.#sentAt);

@@ -1,7 +1,7 @@
 /**
- * A clock that moves when told. What is scheduled runs in the order of its instants, and in the
- * order of scheduling within one, so a test that takes a day of virtual time takes no time at all
- * and ends the same way every time.
+ * A clock that moves only by calls. Actions run in the order of their instants, and within one
+ * instant in the order of scheduling. So a test of a day of virtual time takes no time, and ends
+ * the same way every time.
  *
  * ```ts
  * const clock = new VirtualClock();
@@ -24,14 +24,14 @@ export class VirtualClock {
     return this.#now;
   }
 
-  /** Number of things that are still to run. */
+  /** Number of actions that are still scheduled, cancelled ones included. */
   get pending(): number {
     return this.#heap.length;
   }
 
   /**
-   * Runs `action` when the clock reaches `at`, which is now if it lies in the past. Returns a
-   * function that takes it back.
+   * Runs `action` when the clock reaches `at`; an instant in the past means now. Returns a function
+   * that cancels the action.
    */
   schedule(at: number, action: () => void): () => void {
     const entry: Entry = { at: Math.max(at, this.#now), order: this.#order++, action };
@@ -41,12 +41,12 @@ export class VirtualClock {
     };
   }
 
-  /** Lets so much time pass. */
+  /** Moves the clock by `ms`, and runs the actions due until then. */
   advance(ms: number): void {
     this.runUntil(this.#now + ms);
   }
 
-  /** Lets time pass until this instant. */
+  /** Moves the clock to `at`, and runs the actions due until then. */
   runUntil(at: number): void {
     for (let next = this.#heap[0]; next && next.at <= at; next = this.#heap[0]) {
       this.#pop();

@@ -6,19 +6,17 @@ export interface VirtualLinkOptions extends PathLaw {
   /** The same seed loses the same messages. */
   readonly seed: number;
   /**
-   * `"datagram"` (default): a lost message never arrives, and messages may overtake. `"stream"`: as
-   * on TCP a lost message is repeated after R, 3R, 7R, ... with R = 204 ms + two mean delays, and
-   * whatever was sent behind it waits.
+   * `"datagram"` (default): a lost message never arrives, and messages may overtake each other.
+   *
+   * `"stream"`: as on TCP, a lost message is repeated after R, 3R, 7R, ... with R = 204 ms + two
+   * mean delays, and every message behind it waits.
    */
   readonly mode?: "datagram" | "stream";
 }
 
-const RTO_FLOOR_MS = 204;
-const RTO_MAX_MS = 120_000;
-
 /**
- * One direction of a connection on a {@link VirtualClock}, for tests of protocols and of what
- * watches them. It can be cut and healed like a cable.
+ * One direction of a connection on a {@link VirtualClock}, for tests of protocols and of their
+ * watchers. Can be cut and healed like a cable.
  *
  * ```ts
  * const clock = new VirtualClock();
@@ -36,7 +34,7 @@ export class VirtualLink<Message> {
   readonly #rtoMs: number;
   #isCut = false;
   #arrivedAt = 0;
-  /** Behind a lost message of a stream. */
+  /** The lost message of a stream and those behind it. */
   readonly #waiting: Message[] = [];
   #isRepeating = false;
 
@@ -62,17 +60,18 @@ export class VirtualLink<Message> {
     }
   }
 
-  /** From now on everything sent is lost. What is on its way arrives. */
+  /** Loses every message sent from now on. Messages on their way still arrive. */
   cut(): void {
     this.#isCut = true;
   }
 
+  /** Ends a cut. */
   heal(): void {
     this.#isCut = false;
   }
 
   #isLost(): boolean {
-    // The dice roll for a cut link too: cutting must not change what is lost afterwards.
+    // Drawn for a cut link too, so that a cut does not change which later messages are lost.
     const isLost = this.#path.isLost(this.#clock.now);
     return this.#isCut || isLost;
   }
@@ -96,3 +95,7 @@ export class VirtualLink<Message> {
     });
   }
 }
+
+/** As in `TcpDelivery`. */
+const RTO_FLOOR_MS = 204;
+const RTO_MAX_MS = 120_000;

@@ -5,7 +5,7 @@ import { HalfOpenError } from "../../src/core/errors.ts";
 const peer = (host: string | undefined, address: string, port: number) => ({ host, address, port });
 
 describe("the environment of halfopen/auto", () => {
-  it("is not needed", () => {
+  it("may be empty: every option has a default", () => {
     expect(autoOptionsOf({})).toMatchObject({
       detectWithinMs: 10_000,
       onDead: "reset",
@@ -16,7 +16,7 @@ describe("the environment of halfopen/auto", () => {
     });
   });
 
-  it("is read", () => {
+  it("sets the options", () => {
     const env = {
       HALFOPEN_DETECT_WITHIN: "2500ms",
       HALFOPEN_ON_DEAD: "report",
@@ -33,7 +33,7 @@ describe("the environment of halfopen/auto", () => {
     });
   });
 
-  it("names peers by host, host and port, port, address and subnet", () => {
+  it("matches peers by host, host and port, port, address and subnet", () => {
     const { deny } = autoOptionsOf({
       HALFOPEN_DENY: "db.internal, cache:6379, :443, 10.0.0.0/8, [fd00::1]:80, ::1",
     });
@@ -57,7 +57,7 @@ describe("the environment of halfopen/auto", () => {
     { HALFOPEN_ALLOW: "10.0.0.0/99" },
     { HALFOPEN_DENY: "host:99999" },
     { HALFOPEN_DENY: "name/8" },
-  ])("is refused with the variable's name: %j", (env) => {
+  ])("is refused with the name of the wrong variable: %j", (env) => {
     const [name = ""] = Object.keys(env);
     expect(() => autoOptionsOf(env)).toThrow(HalfOpenError);
     expect(() => autoOptionsOf(env)).toThrow(name);

@@ -20,7 +20,7 @@ await describeWith(
     );
 
     it.concurrent.each(cases)(
-      "loses a dead $server within the budget on $line, and says so on standard error",
+      "loses the connection to a dead $server within the budget on $line, and reports it on standard error",
       { timeout: 90_000 },
       async ({ server, line }) => {
         using folder = new Folder();

@@ -1,6 +1,6 @@
 /**
- * What `service.mjs` uses and is used by: an HTTP service on port 8081 and, for each line on
- * standard input, a long poll of the host given.
+ * The neighbour of `service.mjs`: an HTTP service on port 8081 that `service.mjs` uses and, for
+ * each line on standard input, a long poll of the given host.
  */
 import http from "node:http";
 import { createInterface } from "node:readline";

@@ -31,7 +31,7 @@ it.each([
     });
     client.destroy();
     child.disconnect();
-    const [code] = await once(child, "exit"); // nothing of ours keeps it alive
+    const [code] = await once(child, "exit"); // halfopen keeps no process alive
     expect(code).toBe(0);
     accepting.close();
   },

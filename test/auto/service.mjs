@@ -1,9 +1,10 @@
 /**
- * A service as people write them, which knows nothing of halfopen: it serves HTTP on port 8080 and
- * uses Redis, PostgreSQL and another HTTP service on port 8081 of the host given, each again and
- * again. On standard output it says, one JSON object a line, with CLOCK_MONOTONIC in ms and of
- * whom: `answered`, `failed` (a request, or its connection) and `caller-gone` (a long poll on its
- * own port ended).
+ * A service as people write them, without halfopen. Serves HTTP on port 8080, and uses Redis,
+ * PostgreSQL and an HTTP service on port 8081 of the given host, each again and again.
+ *
+ * Writes one JSON object a line to standard output, with CLOCK_MONOTONIC in ms and the name of the
+ * other side: `answered`, `failed` (a request or its connection) or `caller-gone` (a long poll on
+ * port 8080 ended).
  */
 import http from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -21,8 +22,7 @@ function say(event, more) {
 
 const redis = new Redis({ host });
 redis.on("error", () => {});
-// ioredis repeats a request over its next connection: what it tells is that the connection was
-// lost.
+// ioredis repeats a request over its next connection, so only the end of the connection shows.
 redis.on("close", () => say("failed", { of: "redis" }));
 
 const pool = new pg.Pool({ host, user: "postgres", max: 1 });

@@ -19,7 +19,7 @@ interface Said {
   readonly at: number;
 }
 
-/** A service with all it uses and one who uses it, the cable between them at hand. */
+/** A service, the servers that it uses, a caller that uses it, and the cable between them. */
 class Scene {
   readonly said: Said[] = [];
   exit: string | null = null;
@@ -66,7 +66,7 @@ class Scene {
     return new Scene(network, neighbour, service);
   }
 
-  /** Everything answers, and a long poll waits. */
+  /** Resolves once every server has answered anew and a long poll waits. */
   async works(withinMs: number): Promise<void> {
     const since = monotonicMs();
     await this.#until(
@@ -81,7 +81,7 @@ class Scene {
     await this.#until(() => this.#polls > polls, withinMs);
   }
 
-  /** Pulls the cable; returns when it did. */
+  /** Pulls the cable after 4 s, and returns the instant. */
   async pull(): Promise<number> {
     await sleep(4000);
     const at = monotonicMs();
@@ -93,7 +93,7 @@ class Scene {
     await this.#network.plugCable();
   }
 
-  /** How long after `at` each was first lost, in ms. */
+  /** Returns the time from `at` to the first loss of each connection, in ms; NaN for none. */
   lostAfter(at: number): Record<string, number> {
     const lost = this.said.filter((it) => it.event !== "answered" && it.at > at);
     return Object.fromEntries(
@@ -116,9 +116,9 @@ class Scene {
 
 await describeWith(
   ["root", "namespaces", "redis-server", SERVERS.postgres.needs],
-  "an unmodified service, its cable pulled",
+  "an unmodified service whose cable is pulled",
   () => {
-    it.concurrent("under halfopen/auto loses each connection within the budget, twice, and works again each time", {
+    it.concurrent("loses each connection within the budget under halfopen/auto, twice, and works again each time", {
       timeout: 90_000,
     }, async () => {
       using folder = new Folder();
@@ -131,21 +131,25 @@ await describeWith(
         const reportsBefore = scene.service.errors.length;
         const pulledAt = await scene.pull();
         await sleep(BUDGET_MS + 500);
+
         const lost = scene.lostAfter(pulledAt);
         console.log(`round ${round}: lost after ${JSON.stringify(lost)} ms`);
         for (const ms of Object.values(lost)) expect(ms).toBeLessThanOrEqual(BUDGET_MS + 250);
         const reports = scene.service.errors.slice(reportsBefore).map((text) => JSON.parse(text));
         expect(reports.map(({ event }) => event)).toEqual(reports.map(() => "dead"));
         remotes.push(reports.map(({ diagnosis }) => diagnosis.remote));
+
         await scene.plug();
       }
       await scene.works(15_000);
       expect(scene.exit).toBe(null);
-      // Nobody else was called dead, and each of the four once a round.
+      // Each of the four connections was declared dead once a round, and no other.
       expect(remotes.map((round) => round.length)).toEqual([4, 4]);
     });
 
-    it.concurrent("alone goes on waiting for every one of them", { timeout: 60_000 }, async () => {
+    it.concurrent("keeps waiting for every one of them without halfopen", {
+      timeout: 60_000,
+    }, async () => {
       using folder = new Folder();
       await using world = await World.open();
       const scene = await Scene.open(world, folder.path, [], {});

@@ -20,8 +20,8 @@ interface Report {
 }
 
 /**
- * Exit code 1 says that something was found, which is what these tests are about: the shell turns
- * it into 0.
+ * Runs `audit` and returns its report. Exit code 1 means that a problem was found, as these tests
+ * want; the shell turns 1 into 0.
  */
 async function report(
   network: Network,
@@ -45,7 +45,9 @@ async function start(network: Network, setups: readonly Setup[]): Promise<Watche
   return startWatchedProgram(network, connections);
 }
 
-/** The subject opens its connections in order, so that its descriptors rise with their ids. */
+/**
+ * Sorts by descriptor: the subject opens its connections in order, so descriptors rise with ids.
+ */
 function inOrder({ connections }: Report): AuditedConnection[] {
   return connections.filter(({ fd }) => fd !== null).sort((a, b) => (a.fd ?? 0) - (b.fd ?? 0));
 }
@@ -105,7 +107,7 @@ const TIMED: readonly (Setup & { readonly name: string })[] = [
 const CELLS = TIMED.flatMap((cell) =>
   ([4, 6] as const).map((family) => ({ ...cell, name: `${cell.name}, IPv${family}`, family })),
 );
-/** No mechanism that acts within the observation: the audit must say so. */
+/** Settings of which none acts within the observation, as the audit must say. */
 const PATIENT: readonly (Setup & { readonly name: string; readonly idleMs: number | null })[] = [
   { name: "nothing", mechanism: "none", traffic: "idle", idleMs: null },
   {
@@ -124,7 +126,7 @@ const PATIENT: readonly (Setup & { readonly name: string; readonly idleMs: numbe
 ];
 
 await describeWith(["namespaces"], "audit", () => {
-  it("foretells when each connection notices that its peer is gone, within 10 % or 0.5 s", {
+  it("predicts when each connection notices that its peer is gone, within 10 % or 0.5 s", {
     timeout: 90_000,
   }, async () => {
     await using world = await World.open();
@@ -134,6 +136,7 @@ await describeWith(["namespaces"], "audit", () => {
       network,
       setups.map(({ name: _, ...setup }) => setup),
     );
+
     const deaths: Death[] = [];
     const watching = await network.spawn("left", [
       ...HALFOPEN,
@@ -147,6 +150,7 @@ await describeWith(["namespaces"], "audit", () => {
     await sleep(2500);
     const foretold = inOrder(await report(network, []));
     expect(foretold.map(({ settingsFrom }) => settingsFrom)).toEqual(setups.map(() => "read"));
+
     const cutAt = monotonicMs();
     await network.pullCable();
     const silence = inOrder(await report(network, []));
@@ -158,7 +162,7 @@ await describeWith(["namespaces"], "audit", () => {
       const tookMs = (await closedAt(program, index)) - sinceMs;
       const saidMs = (traffic === "idle" ? noticeMs.idle : noticeMs.inFlight) ?? Number.NaN;
       console.log(
-        `audit: ${name}, ${traffic}: foretold ${Math.round(saidMs)} ms, measured ${Math.round(tookMs)} ms`,
+        `audit: ${name}, ${traffic}: predicted ${Math.round(saidMs)} ms, measured ${Math.round(tookMs)} ms`,
       );
       expect(Math.abs(tookMs - saidMs), name).toBeLessThanOrEqual(Math.max(500, 0.1 * saidMs));
       expect(silence[index]?.local).toBe(local);
@@ -166,6 +170,7 @@ await describeWith(["namespaces"], "audit", () => {
     for (const [index, { name, idleMs }] of PATIENT.entries()) {
       expect(foretold[CELLS.length + index]?.noticeMs.idle, name).toBe(idleMs);
     }
+
     const left = await report(network, []);
     expect(left.connections.length).toBe(PATIENT.length);
     expect(left.summary.neverNotice).toBe(2);
@@ -174,14 +179,15 @@ await describeWith(["namespaces"], "audit", () => {
       .slice(0, CELLS.length)
       .filter((_, index) => CELLS[index]?.traffic === "idle")
       .map(({ local }) => local);
-    // Post-mortems by the kernel's own events: what keepalive gave up, with its last evidence.
+    // Post-mortems from the kernel's own events: connections that keepalive ended, with their last
+    // evidence.
     const mourned = deaths.filter(
       ({ local, diagnosis }) => idleLocals.includes(local) && diagnosis.state === "dead",
     );
     expect(mourned.length).toBeGreaterThanOrEqual(idleLocals.length / 2);
   });
 
-  it("asks quiet connections with --nudge, finds the dead ones, ends none and changes nothing", {
+  it("probes quiet connections with --nudge, finds the dead ones, ends none and changes no setting", {
     timeout: 60_000,
   }, async () => {
     await using world = await World.open();
@@ -195,20 +201,23 @@ await describeWith(["namespaces"], "audit", () => {
       connections.map(({ diagnosis }) => `${diagnosis?.state} ${diagnosis?.cause}`);
     const before = await report(network, []);
     expect(states(await report(network, ["--nudge"]))).toEqual(["alive healthy", "alive healthy"]);
+
     await network.pullCable();
     await sleep(1200);
     const dead = await report(network, ["--nudge", "--detect-within", "3s"]);
     expect(states(dead)).toEqual(["dead path-silent", "dead path-silent"]);
     expect(dead.summary.dead).toBe(2);
     expect(dead.connections.map(({ state }) => state)).toEqual(["ESTABLISHED", "ESTABLISHED"]);
+
     await network.plugCable();
     await sleep(200);
     const after = await report(network, ["--nudge"]);
     expect(states(after)).toEqual(["alive healthy", "alive healthy"]);
     const settings = (it: Report) =>
       it.connections.map(({ keepalive, userTimeoutMs }) => ({ keepalive, userTimeoutMs }));
-    // A count is loosened for good only while more probes are unanswered than it allows
-    // (docs/internals/kernel.md#options-set-in-the-middle): here as many were.
+    // A count stays loosened only if more probes were unanswered than it allows
+    // (docs/internals/kernel.md#options-set-in-the-middle). Here as many were unanswered as
+    // allowed.
     const loosened = settings(after).map(({ keepalive, ...rest }) => ({
       ...rest,
       keepalive: keepalive?.enabled ? { ...keepalive, count: 4 } : keepalive,
@@ -216,7 +225,7 @@ await describeWith(["namespaces"], "audit", () => {
     expect(loosened).toEqual(settings(before));
   });
 
-  it("sees other network namespaces with --all-namespaces, and says what a user without privileges cannot see", {
+  it("lists other network namespaces with --all-namespaces, and names what an unprivileged user cannot see", {
     timeout: 60_000,
   }, async () => {
     await using world = await World.open();
@@ -238,7 +247,7 @@ await describeWith(["namespaces"], "audit", () => {
       "--reuid=65534",
       "--clear-groups",
     ];
-    if (process.getuid?.() !== 0) return; // a user namespace of one user has no other
+    if (process.getuid?.() !== 0) return; // a user namespace of one user has no other user
     const seen = await report(network, [], user);
     expect(
       seen.connections.map(({ keepalive, pid, settingsFrom }) => ({
@@ -251,7 +260,7 @@ await describeWith(["namespaces"], "audit", () => {
     expect(seen.connections[0]?.diagnosis?.unknown.join()).toMatch(/assumed/);
   });
 
-  it("tells who depends on the system's keepalive times, and system set changes them for those", {
+  it("counts the connections that depend on the system's keepalive times, and `system set` changes them", {
     timeout: 60_000,
   }, async () => {
     await using world = await World.open();

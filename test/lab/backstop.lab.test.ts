@@ -16,8 +16,8 @@ interface Setting {
 }
 
 /**
- * The connections that the watched host still holds, as its kernel sees them: the process itself
- * says nothing any more.
+ * Counts the connections that the kernel of the watched host still holds. The process itself is
+ * stopped and reports none.
  */
 async function openConnections(network: Network): Promise<number> {
   const listing = await network.run("left", ["cat", "/proc/net/tcp"]);
@@ -27,8 +27,8 @@ async function openConnections(network: Network): Promise<number> {
 }
 
 /**
- * Stops the watching process for good around a cut, and returns how long the kernel then takes to
- * end the connection.
+ * Stops the watching process for good around a cut, and returns the time in ms from the cut until
+ * the kernel ends the connection.
  */
 async function endedByKernelAfter(setting: Setting, giveUpMs: number): Promise<number> {
   await using world = await World.open();
@@ -44,9 +44,8 @@ async function endedByKernelAfter(setting: Setting, giveUpMs: number): Promise<n
   if (setting.traffic === "idle") await subject.signal("SIGSTOP");
   const cutAt = monotonicMs();
   await network.pullCable("right");
-  // In flight: what was written after the cut is unacknowledged, and the user timeout, where there
-  // is one, is on from the next look on: at most 1 s of silence, an answer window and the rounding
-  // later.
+  // In flight: data written after the cut stays unacknowledged. The next check sets the user
+  // timeout, where there is one: at most 1 s of silence, an answer window and the rounding later.
   if (setting.traffic === "in-flight") {
     await sleep(1500);
     await subject.signal("SIGSTOP");
@@ -60,7 +59,7 @@ async function endedByKernelAfter(setting: Setting, giveUpMs: number): Promise<n
 
 await describeWith(
   ["namespaces"],
-  "the watching process is stopped for good, and the kernel",
+  "when the watching process is stopped for good, the kernel",
   () => {
     it.concurrent("ends an idle connection after idle + interval x count", {
       timeout: 90_000,
@@ -70,13 +69,13 @@ await describeWith(
       console.log(
         `backstop: idle connection, budget ${budgetMs} ms, ended ${Math.round(tookMs)} ms after the cut`,
       );
-      // docs/when-it-fires.md: never before two budgets, so that it cannot end a live connection;
-      // at the latest idle 1 s + 40 probes of 1 s + 1/8.
+      // docs/when-it-fires.md: never before two budgets, so that the kernel cannot end a live
+      // connection. At the latest after 1 s idle and 40 probes of 1 s, all 1/8 late.
       expect(tookMs).toBeGreaterThan(2 * budgetMs);
       expect(tookMs).toBeLessThan(1.125 * 41_000 + 500);
     });
 
-    it.concurrent("ends data in flight when the capped backoff has run out", {
+    it.concurrent("ends a connection with data in flight when the capped backoff runs out", {
       timeout: 60_000,
     }, async () => {
       const budgetMs = 3000;
@@ -88,7 +87,7 @@ await describeWith(
       expect(tookMs).toBeLessThan(1.125 * 15_000 + 1000);
     });
 
-    it.concurrent("ends data in flight by the user timeout where the kernel has no cap on backoff", {
+    it.concurrent("ends a connection with data in flight by the user timeout when it has no cap on backoff", {
       timeout: 90_000,
     }, async () => {
       const setting = {

@@ -8,9 +8,9 @@ import { problemsOf } from "./problems.ts";
 const CUTS = FAULTS.filter(({ effect }) => effect === "cuts").map(({ id }) => id);
 
 /**
- * What one cell may differ from another by the phase of its traffic alone: a reboot is told by the
- * answer to the next segment, which is a write (each 100 ms) or the retransmission of a lost one
- * (after at least 200 ms).
+ * Difference between two cells that the phase of their traffic alone can make. The answer to the
+ * next segment reveals a reboot. That segment is a write (each 100 ms) or the retransmission of a
+ * lost one (after at least 200 ms).
  */
 const PHASE_OF_TRAFFIC_MS = 300;
 
@@ -19,59 +19,64 @@ function median(values: readonly number[]): number {
   return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
 }
 
-await describeWith(["namespaces", "nft", "conntrack"], "the cable is pulled, and watch", () => {
-  it.each([5000, 2500])(
-    "finds every peer that is gone without a word within %d ms, or the time the proof takes, plus 250, and says why",
-    { timeout: 90_000 },
-    async (budgetMs) => {
-      const report = await runLab({
-        faults: CUTS,
-        mechanisms: ["watch"],
-        detectWithinMs: budgetMs,
-      });
-      expect(report.skipped).toEqual([]);
-      expect(problemsOf(report.cells)).toEqual([]);
-      expect(report.summary.asPredicted, "cells as predicted").toBe(report.summary.predicted);
-      // Every fault in both traffics where it has both, IPv4 and IPv6, plain and TLS.
-      expect(report.cells.length).toBe(
-        4 *
-          FAULTS.filter(({ effect }) => effect === "cuts").reduce(
-            (sum, { traffics }) => sum + traffics.length,
-            0,
-          ),
-      );
-      const idle = median(
-        report.cells
-          .filter(({ traffic }) => traffic === "idle")
-          .map(({ detectedMs }) => detectedMs ?? Number.POSITIVE_INFINITY),
-      );
-      console.log(
-        `budget ${budgetMs} ms: median detection of an idle connection ${idle} ms (${(idle / budgetMs).toFixed(2)} of the budget)`,
-      );
-      // A cut comes anywhere between two probes: half their distance sooner than the latest, in the
-      // median. The faults' dozen of phases leaves that a seventh of the distance uncertain.
-      const { idleMs } = watchPlan(budgetMs);
-      expect(idle).toBeLessThanOrEqual(watchWithinMs(budgetMs) + (2.5 / 7 - 0.5) * idleMs);
-    },
-  );
+await describeWith(
+  ["namespaces", "nft", "conntrack"],
+  "when the peer is cut off or ends, watch",
+  () => {
+    it.each([5000, 2500])(
+      "finds every peer that is gone without a word within %d ms, or the time the proof takes, plus 250 ms, and diagnoses it",
+      { timeout: 90_000 },
+      async (budgetMs) => {
+        const report = await runLab({
+          faults: CUTS,
+          mechanisms: ["watch"],
+          detectWithinMs: budgetMs,
+        });
+        expect(report.skipped).toEqual([]);
+        expect(problemsOf(report.cells)).toEqual([]);
+        expect(report.summary.asPredicted, "cells as predicted").toBe(report.summary.predicted);
+        // Every fault with each of its traffics, over IPv4 and IPv6, plain and TLS.
+        expect(report.cells.length).toBe(
+          4 *
+            FAULTS.filter(({ effect }) => effect === "cuts").reduce(
+              (sum, { traffics }) => sum + traffics.length,
+              0,
+            ),
+        );
+        const idle = median(
+          report.cells
+            .filter(({ traffic }) => traffic === "idle")
+            .map(({ detectedMs }) => detectedMs ?? Number.POSITIVE_INFINITY),
+        );
+        console.log(
+          `budget ${budgetMs} ms: median detection of an idle connection ${idle} ms (${(idle / budgetMs).toFixed(2)} of the budget)`,
+        );
+        // A cut comes anywhere between two probes. So the median is half the probe distance sooner
+        // than the latest detection. The dozen phases of the faults leave a seventh of the distance
+        // uncertain.
+        const { idleMs } = watchPlan(budgetMs);
+        expect(idle).toBeLessThanOrEqual(watchWithinMs(budgetMs) + (2.5 / 7 - 0.5) * idleMs);
+      },
+    );
 
-  it("hears of a reboot and of a killed process from the kernel, as soon as a plain socket does", {
-    timeout: 60_000,
-  }, async () => {
-    const report = await runLab({
-      faults: ["peer-rebooted", "peer-killed"],
-      mechanisms: ["none", "watch"],
-      traffics: ["in-flight"],
+    it("reports a reboot and a killed process as soon as a plain socket does", {
+      timeout: 60_000,
+    }, async () => {
+      const report = await runLab({
+        faults: ["peer-rebooted", "peer-killed"],
+        mechanisms: ["none", "watch"],
+        traffics: ["in-flight"],
+      });
+      expect(problemsOf(report.cells)).toEqual([]);
+      for (const id of ["peer-rebooted", "peer-killed"]) {
+        const times = (mechanism: string): number[] =>
+          report.cells
+            .filter((cell) => cell.fault === id && cell.mechanism === mechanism)
+            .map(({ detectedMs }) => detectedMs ?? Number.POSITIVE_INFINITY);
+        expect(Math.max(...times("watch"))).toBeLessThanOrEqual(
+          Math.max(...times("none")) + PHASE_OF_TRAFFIC_MS,
+        );
+      }
     });
-    expect(problemsOf(report.cells)).toEqual([]);
-    for (const id of ["peer-rebooted", "peer-killed"]) {
-      const times = (mechanism: string): number[] =>
-        report.cells
-          .filter((cell) => cell.fault === id && cell.mechanism === mechanism)
-          .map(({ detectedMs }) => detectedMs ?? Number.POSITIVE_INFINITY);
-      expect(Math.max(...times("watch"))).toBeLessThanOrEqual(
-        Math.max(...times("none")) + PHASE_OF_TRAFFIC_MS,
-      );
-    }
-  });
-});
+  },
+);

@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
-import { FAULTS, type Fault } from "../../src/lab/faults.ts";
+import type { Fault } from "../../src/lab/fault.ts";
+import { FAULTS } from "../../src/lab/faults.ts";
 import { runFault } from "../../src/lab/run-fault.ts";
 import { runLab } from "../../src/lab/run-lab.ts";
 import type { CellPlan } from "../../src/lab/track.ts";
@@ -27,7 +28,7 @@ function fault(id: string): Fault {
 }
 
 /**
- * Runs connections of one fault in a world of their own and returns the false alarms among them.
+ * Runs connections under one fault in a world of their own, and returns their false alarms.
  */
 async function falseAlarms(
   what: Fault,
@@ -50,8 +51,8 @@ async function falseAlarms(
     );
 }
 
-await describeWith(["namespaces"], "watch gives nobody up who lives", () => {
-  it.concurrent("of a peer that stops, does not read or has an outage, and of itself standing still", {
+await describeWith(["namespaces"], "watch declares no live peer dead", () => {
+  it.concurrent("when the peer stops, does not read or has an outage, or when the watching process stands still", {
     timeout: 90_000,
   }, async () => {
     const faults = [
@@ -67,7 +68,7 @@ await describeWith(["namespaces"], "watch gives nobody up who lives", () => {
   });
 
   const lossMs = longOrShort(120_000, 45_000);
-  it.concurrent(`while 10 % of round trips are lost for ${lossMs / 1000} s on 50 connections (${lengthName})`, {
+  it.concurrent(`when 10 % of round trips are lost for ${lossMs / 1000} s on 50 connections (${lengthName})`, {
     timeout: lossMs + 60_000,
   }, async () => {
     const lossy = { ...fault("random-loss-10"), lastsMs: () => lossMs };
@@ -77,7 +78,7 @@ await describeWith(["namespaces"], "watch gives nobody up who lives", () => {
   });
 
   const idleMs = longOrShort(600_000, 60_000);
-  it.concurrent(`of 200 idle connections in ${idleMs / 1000} s (${lengthName})`, {
+  it.concurrent(`on 200 idle connections in ${idleMs / 1000} s (${lengthName})`, {
     timeout: idleMs + 60_000,
   }, async () => {
     const calm: Fault = {

@@ -4,8 +4,8 @@ import { describeWith } from "../setup/requires.ts";
 import { lengthName, longOrShort } from "../setup/run-length.ts";
 
 /**
- * Under 3 % is the promise, measured over a minute; a short run on a shared machine may see V8
- * compile and others' load.
+ * The promise is less than 3 %, measured over a minute. A short run on a shared machine also
+ * measures the compilation by V8 and the load of others.
  */
 const MOST_PERCENT = longOrShort(3, 10);
 const LASTING = longOrShort({ settling: 20, seconds: 60 }, { settling: 8, seconds: 8 });

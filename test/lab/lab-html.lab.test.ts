@@ -13,7 +13,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const MAIN = new URL("../../dist/cli/main.js", import.meta.url).pathname;
 
 await describeWith(["namespaces"], "halfopen lab --html", () => {
-  it("writes the page of what it measured", { timeout: 90_000 }, async () => {
+  it("writes a page of its measurements", { timeout: 90_000 }, async () => {
     const file = join(folder, "lab.html");
     const options = ["--quick", "--faults", "peer-killed", "--mechanisms", "watch"];
     const { stdout } = await run(process.execPath, [MAIN, "lab", ...options, "--html", file]);

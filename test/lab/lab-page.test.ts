@@ -3,10 +3,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { boundAt, detectorCurves, SCENARIOS } from "../../src/lab/detector-curves.ts";
+import { detectorCurves } from "../../src/lab/detector-curves.ts";
 import { FAULTS } from "../../src/lab/faults.ts";
 import { labPage } from "../../src/lab/html/lab-page.ts";
+import { boundAt } from "../../src/lab/lower-bound.ts";
 import { MECHANISMS } from "../../src/lab/mechanisms.ts";
+import { SCENARIOS } from "../../src/lab/scenario.ts";
 import { Chromium } from "../setup/chromium.ts";
 import { describeWith } from "../setup/requires.ts";
 import { everyCell, HOSTILE } from "./report-of.ts";
@@ -19,14 +21,14 @@ const simulated = SCENARIOS.map((scenario) => ({
 const page = labPage(report, simulated);
 
 describe("the page of a lab report", () => {
-  it("holds every fault and mechanism, what was broken and what was left out", () => {
+  it("lists every fault and mechanism, the broken promises and the faults left out", () => {
     for (const { title } of FAULTS) expect(page).toContain(title.replaceAll("'", "&#39;"));
     for (const mechanism of MECHANISMS) expect(page).toContain(`>${mechanism}<`);
     expect(page).toContain(`${report.summary.ok} of ${report.summary.cells}`);
     expect(page).toContain("left out: nat-forgets");
   });
 
-  it("counts the measured times that lie in the predicted span, and the live peers given up", () => {
+  it("counts the measured times within the predicted span, and the live peers given up", () => {
     const judged = report.cells.filter(({ detectedMs }) => detectedMs !== null);
     const inside = judged.filter(({ mechanism }) => mechanism !== "heartbeat").length;
     expect(inside).toBeLessThan(judged.length);
@@ -38,7 +40,7 @@ describe("the page of a lab report", () => {
     expect(page).toContain(`<b>${killed}</b>live peers given up by watch`);
   });
 
-  it("loads nothing, runs nothing, and shows hostile text as text", () => {
+  it("loads nothing, runs no script, and shows hostile text as text", () => {
     expect(page).not.toContain(HOSTILE);
     expect(page).not.toMatch(/<script|<img|<link|<iframe|@import|url\(/);
     expect(
@@ -46,7 +48,7 @@ describe("the page of a lab report", () => {
     ).toBeNull();
   });
 
-  it("draws a line for every detector and for the bound, which none undercuts by more than chance", () => {
+  it("draws every detector and the bound, and no detector undercuts the bound by more than chance", () => {
     for (const { curves } of simulated) {
       const [bound, ...detectors] = curves;
       if (!bound) throw new Error("no curves");
@@ -57,7 +59,7 @@ describe("the page of a lab report", () => {
       for (const { name, points } of detectors) {
         for (const { detectionMs, mistakesPerHour, mistakes } of points) {
           const least = boundAt(bound, detectionMs) ?? 0;
-          // Losses come in bursts of some five heartbeats: four deviations of such a count.
+          // Four standard deviations of a count of losses in bursts of about five heartbeats.
           expect(mistakesPerHour, `${name} at ${detectionMs} ms`).toBeGreaterThan(
             least * (1 - Math.min(0.9, 4 * Math.sqrt(5 / mistakes))),
           );
@@ -112,7 +114,7 @@ await describeWith(["chromium"], "the page of a lab report in a browser", () => 
     expect(await browser.evaluate<string>(back)).not.toBe(light);
   });
 
-  it("asks the network for nothing but itself, and logs nothing", () => {
+  it("requests nothing but itself from the network, and logs nothing", () => {
     const asked = browser.events
       .filter(({ method }) => method === "Network.requestWillBeSent")
       .map(({ params }) => (params.request as { url: string }).url);
@@ -126,7 +128,7 @@ await describeWith(["chromium"], "the page of a lab report in a browser", () => 
   });
 });
 
-/** Run in the page: what overflows, and how small text gets (SVG text scales with its chart). */
+/** Runs in the page: finds elements that overflow, and the smallest text. SVG text scales. */
 const MEASURE = `(() => {
   const width = document.documentElement.clientWidth;
   const shown = [...document.body.querySelectorAll("*")].filter((element) => element.getClientRects().length > 0);
@@ -139,7 +141,9 @@ const MEASURE = `(() => {
   return { scrollWidth: document.documentElement.scrollWidth, outside, faults: document.querySelectorAll(".fault").length, smallest: Math.min(...sizes) };
 })()`;
 
-/** Run in the page: texts whose contrast against the nearest painted background is too low. */
+/**
+ * Runs in the page: finds texts with too little contrast against the nearest painted background.
+ */
 const LOW_CONTRAST = `(() => {
   const rgb = (text) => text.match(/[\\d.]+/g).map(Number);
   const light = (text) => { const [r, g, b] = rgb(text).map((v) => (v / 255 <= 0.04045 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4)); return 0.2126 * r + 0.7152 * g + 0.0722 * b; };

@@ -5,14 +5,15 @@ import { describeWith } from "../setup/requires.ts";
 import { lengthName, longOrShort } from "../setup/run-length.ts";
 import { startWatchedProgram } from "./watched-program.ts";
 
-/** What is promised to be survived, less what pulling and plugging take. */
+/** The longest outage that must be survived, in budgets. */
 const OUTAGE_SHARE = 0.4;
+/** Time that pulling and plugging take. */
 const PLUGGING_MS = 500;
-/** Until each has been asked again, whatever its idle time. */
+/** Time until every connection was probed again, whatever its idle time. */
 const HEALED_BUDGETS = 0.7;
 /**
- * From about 165 s on, the probes of an outage are more than the kernel counts (127); they take 5
- * and 9 minutes, at the same time.
+ * From a budget of about 165 s on, an outage has more probes than the kernel counts (127). The two
+ * runs take 5 and 9 minutes, side by side.
  */
 const BUDGETS_MS = longOrShort([165_000, 300_000], [20_000]);
 const CONNECTIONS = 40;
@@ -24,8 +25,8 @@ await describeWith(["namespaces"], `an outage of ${OUTAGE_SHARE} budgets (${leng
     async (budgetMs) => {
       await using world = await World.open();
       const network = await world.network();
-      // In every phase of the idle time: some are asked just before the cable goes, some right
-      // behind.
+      // In every phase of the idle time: some connections are probed just before the cable is
+      // pulled, some right after.
       const connections = Array.from({ length: CONNECTIONS }, (_, i) => ({
         id: `${i}`,
         traffic: i % 4 === 3 ? ("in-flight" as const) : ("idle" as const),
@@ -44,7 +45,7 @@ await describeWith(["namespaces"], `an outage of ${OUTAGE_SHARE} budgets (${leng
       expect(
         ends.map((it) => `${it.id}: ${it.event}; ${"diagnosis" in it ? it.diagnosis.why : ""}`),
       ).toEqual([]);
-      // Most were suspected, and heard again.
+      // Most connections became suspect and were refuted.
       const heardAgain = subject.events.filter(({ event }) => event === "alive").length;
       console.log(`${budgetMs} ms: ${heardAgain} suspicions refuted`);
       expect(heardAgain).toBeGreaterThan(CONNECTIONS / 4);

@@ -3,7 +3,7 @@ import { measureLoss } from "../../bench/loss/measure.mjs";
 import { quantilesOf } from "../../bench/loss/tables.mjs";
 import { describeWith } from "../setup/requires.ts";
 
-/** Satellites, overfull uplinks, GPRS. */
+/** Satellites, congested uplinks, GPRS. */
 const CASES = [
   { detectWithinMs: 2500, delayMs: 750 },
   { detectWithinMs: 2500, delayMs: 1000 },
@@ -11,14 +11,14 @@ const CASES = [
   { detectWithinMs: 5000, delayMs: 1000 },
 ] as const;
 const CALM_MS = 25_000;
-/** In flight up to eight transmissions prove it, up to two round trips apart. */
+/** With data in flight the proof takes up to eight transmissions, up to two round trips apart. */
 const FIND_WITHIN_MS = 60_000;
 /**
- * Later than promised by the kernel's timers, earlier by one of the eight transmissions: a tail
- * loss probe that sends new data is not counted.
+ * Allowed shares of the promised time. Later: the kernel's timers are late. Earlier: by one of the
+ * eight transmissions, because a tail loss probe that sends new data is not counted.
  */
 const FORETOLD = { latest: 1.1, earliest: 0.8 };
-/** Assumed of a path before anything was seen of it. */
+/** Loss assumed of a path without evidence. */
 const PRIOR_LOSS = 0.01;
 
 type Run = Awaited<ReturnType<typeof measureLoss>>;
@@ -45,18 +45,18 @@ await describeWith(
       ({ index, ...one }) => {
         const run = (): Run => runs[index] as Run;
 
-        it("live for 25 s, and learn of no loss", () => {
+        it("live for 25 s, and their paths seem to lose nothing", () => {
           const { falseAlarms, unjudged, learned, suspicions, refuted } = run();
           console.log(
             `${one.detectWithinMs} ms, ${2 * one.delayMs} ms: ${suspicions} suspicions, ${refuted} refuted, ${learned?.max} lost`,
           );
           expect(falseAlarms).toEqual([]);
           expect(unjudged).toEqual([]);
-          // An answer that is on its way is late, not lost.
+          // An answer on its way is late and not lost.
           expect(learned?.max).toBeLessThanOrEqual(PRIOR_LOSS);
         });
 
-        it("are found dead all the same, with data in flight when `applied` foretells", () => {
+        it("are found dead once cut, with data in flight at the time that `applied` predicts", () => {
           const { cut, found, detection, promisedMs, inFlight } = run();
           console.log(
             `found ${found} of ${cut} after ${quantilesOf(detection)}, promised idle ${promisedMs?.max} ms`,

@@ -9,7 +9,7 @@ const SILENT_CUTS = FAULTS.filter(
   ({ effect, needs, id }) => effect === "cuts" && !needs && id !== "dead-behind-closed-window",
 ).map(({ id }) => id);
 
-await describeWith(["namespaces"], "on a system that has less, watch", () => {
+await describeWith(["namespaces"], "on an older system or without a native back-end, watch", () => {
   it.concurrent("finds every silent cut without TCP_RTO_MAX_MS (Linux before 6.15): idle within the budget, in flight by the sixth timeout", {
     timeout: 60_000,
   }, async () => {
@@ -19,14 +19,14 @@ await describeWith(["namespaces"], "on a system that has less, watch", () => {
       isQuick: true,
       env: { HALFOPEN_MASK: "rto-max" },
     });
-    // Without a cap the sixth transmission leaves 3.4 s after the first, or 6.7 s where the tail
-    // loss probe was not seen.
+    // Without a cap the sixth transmission leaves 3.4 s after the first, or 6.7 s if the tail loss
+    // probe was not seen.
     const isBySixth = ({ traffic, detectedMs }: LabCell): boolean =>
       traffic === "in-flight" && (detectedMs ?? Number.POSITIVE_INFINITY) < 9000;
     expect(problemsOf(report.cells.filter((cell) => !isBySixth(cell)))).toEqual([]);
   });
 
-  it.concurrent("finds a cable pulled, idle and in flight, from a TCP_INFO of 104 bytes, as the oldest kernels have", {
+  it.concurrent("finds a pulled cable, idle and in flight, with a TCP_INFO of 104 bytes, as on the oldest kernels", {
     timeout: 60_000,
   }, async () => {
     const faults = [
@@ -45,7 +45,7 @@ await describeWith(["namespaces"], "on a system that has less, watch", () => {
     expect(problemsOf(report.cells)).toEqual([]);
   });
 
-  it.concurrent("finds a peer dead behind a closed window without TCP_RTO_MAX_MS by the fourth probe, each twice as late as the one before, and says so", {
+  it.concurrent("finds a dead peer behind a closed window without TCP_RTO_MAX_MS by the fourth probe of a doubling backoff, and reports the missing cap", {
     timeout: 180_000,
   }, async () => {
     const report = await runLab({
@@ -57,15 +57,15 @@ await describeWith(["namespaces"], "on a system that has less, watch", () => {
     });
     for (const { detectedMs, diagnosis } of report.cells) {
       console.log(`closed window without the cap: found after ${detectedMs} ms`);
-      // The window is closed for up to 8 s when the fault strikes. The next probe is as long away
-      // at most, and an eighth; three more double it.
+      // The window has been closed for up to 8 s when the fault strikes. The next probe leaves
+      // after at most that time and an eighth; three more probes double the wait.
       expect(detectedMs ?? Number.POSITIVE_INFINITY).toBeLessThan((1 + 2 + 4 + 8) * 1.125 * 8000);
       expect(diagnosis?.cause).toBe("path-silent");
       expect(diagnosis?.unknown.join()).toMatch(/TCP_RTO_MAX_MS/);
     }
   });
 
-  it.concurrent("finds an idle cut by the kernel's keepalive alone where no native back-end can be had", {
+  it.concurrent("finds an idle cut by the kernel's keepalive alone when there is no native back-end", {
     timeout: 60_000,
   }, async () => {
     const report = await runLab({

@@ -15,7 +15,7 @@ async function localPort(subject: WatchedProgram, id: string): Promise<string> {
 
 await describeWith(
   ["namespaces", "nft", "conntrack"],
-  "several connections to one peer tell more than one",
+  "several connections to one peer distinguish",
   () => {
     it.concurrent("a flow that the NAT forgot, from a peer that died", {
       timeout: 40_000,

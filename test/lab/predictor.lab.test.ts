@@ -13,7 +13,7 @@ import { longOrShort } from "../setup/run-length.ts";
 import { startWatchedProgram } from "./watched-program.ts";
 
 const SEED = Number(process.env.HALFOPEN_SEED ?? longOrShort(Date.now() % 1_000_000, 20_261_123));
-/** Cells whose worst case lies within this are run. */
+/** Only cells whose worst case lies within this time are run. */
 const OBSERVED_MS = 32_000;
 const CELLS_EACH = 24;
 
@@ -29,7 +29,7 @@ function whole(random: () => number, smallest: number, largest: number): number 
 }
 
 /**
- * Settings as people choose them and as nobody would: each of the three mechanisms there or not.
+ * Draws settings, usual and odd ones; each of the three mechanisms is there or not.
  */
 function randomTimers(random: () => number): SubjectTimers {
   const keepalive = {
@@ -44,12 +44,12 @@ function randomTimers(random: () => number): SubjectTimers {
   };
 }
 
-/** As many cells as asked for, of those that are over within the observation. */
+/** Draws `count` cells whose worst case lies within the observation. */
 function draw(random: () => number, fault: Faulty, traffic: Traffic, count: number): Cell[] {
   const cells: Cell[] = [];
   while (cells.length < count) {
     const timers = randomTimers(random);
-    // A user timeout would end the live peer behind its closed window before the cable is pulled.
+    // A user timeout would end the connection behind a closed window before the cable is pulled.
     if (fault === "blocked" && timers.userTimeoutMs !== undefined) continue;
     const prediction = predict(timers);
     const predicted =
@@ -80,7 +80,7 @@ function draw(random: () => number, fault: Faulty, traffic: Traffic, count: numb
   return cells;
 }
 
-/** Runs cells side by side under one fault and returns those that the predictor was wrong about. */
+/** Runs cells side by side under one fault, and returns those with a wrong prediction. */
 async function refuted(fault: Faulty, cells: readonly Cell[]): Promise<string[]> {
   await using world = await World.open();
   const network = await world.network();

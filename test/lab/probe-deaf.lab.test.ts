@@ -7,12 +7,13 @@ import { startWatchedProgram, type WatchedProgram } from "./watched-program.ts";
 
 /**
  * RFC 9293, 3.8.4: "an implementation must not interpret failure to respond to any specific probe
- * as a dead connection" (MUST-26). Some stacks answer none, some firewalls let none through.
+ * as a dead connection" (MUST-26). Some stacks answer no probe, and some firewalls let none
+ * through.
  */
 const BUDGET_MS = 5000;
 const LATE_MS = 250;
 const LIVES_MS = 6 * BUDGET_MS;
-/** Longer than a budget: in between only probes could tell. */
+/** Longer than a budget, so that only probes could be evidence in between. */
 const SAY_EVERY_MS = 1.3 * BUDGET_MS;
 const NEVER_ANSWERED = /never answered.*keepalive|keepalive.*never answered/i;
 const CONNECTIONS = ([4, 6] as const).map((family) => ({
@@ -49,7 +50,7 @@ async function expectItSaysSo(subject: WatchedProgram): Promise<void> {
 }
 
 await describeWith(["namespaces", "nft"], "a peer that gets or answers no keepalive probe", () => {
-  it.concurrent("lives, longer than the kernel's own count would let it, and it is told that it never answered one", {
+  it.concurrent("is not declared dead, not even beyond the kernel's own count, and the diagnosis says that it never answered", {
     timeout: 120_000,
   }, async () => {
     await using world = await World.open();
@@ -62,7 +63,7 @@ await describeWith(["namespaces", "nft"], "a peer that gets or answers no keepal
     await expectItSaysSo(subject);
   });
 
-  it.concurrent("lives while it acknowledges data now and then, and is found dead once it does not", {
+  it.concurrent("is not declared dead while it acknowledges data now and then, but once it stops", {
     timeout: 90_000,
   }, async () => {
     await using world = await World.open();
@@ -76,7 +77,7 @@ await describeWith(["namespaces", "nft"], "a peer that gets or answers no keepal
     expect(deathsOf(subject)).toEqual([]);
     await expectItSaysSo(subject);
 
-    // The retransmissions of data are evidence with any peer.
+    // Unanswered retransmissions of data are evidence against any peer.
     await network.pullCable();
     const cutAt = performance.now();
     await subject.send({ do: "say" });
@@ -85,7 +86,9 @@ await describeWith(["namespaces", "nft"], "a peer that gets or answers no keepal
     expect(performance.now() - cutAt).toBeLessThanOrEqual(BUDGET_MS + LATE_MS);
   });
 
-  it.concurrent("lives where it answers one in ten seconds", { timeout: 60_000 }, async () => {
+  it.concurrent("is not declared dead when it answers one probe in ten seconds", {
+    timeout: 60_000,
+  }, async () => {
     await using world = await World.open();
     const network = await world.network();
     await network.limitProbeAnswers(10_000);

@@ -1,6 +1,6 @@
 import type { LabCell } from "../../src/lab/report.ts";
 
-/** The broken promises among cells, in words. */
+/** Returns the broken promises among cells, in words. */
 export function problemsOf(cells: readonly LabCell[]): string[] {
   return cells
     .filter(({ ok }) => !ok)

@@ -3,7 +3,7 @@ import { FAULTS } from "../../src/lab/faults.ts";
 import { MECHANISMS } from "../../src/lab/mechanisms.ts";
 import type { LabCell, LabReport } from "../../src/lab/report.ts";
 
-/** What a diagnosis may hold came over a wire. */
+/** A text as it may come over a wire into a diagnosis. */
 export const HOSTILE = `</style><script>alert(1)</script><img src="http://evil.example/x.png" onerror='alert(2)'> & "quotes"`;
 
 const diagnosis: Diagnosis = {
@@ -29,8 +29,8 @@ const diagnosis: Diagnosis = {
 };
 
 /**
- * A report of every fault and mechanism without running any: watch notices, the others late, never,
- * or wrongly.
+ * Returns a report of every fault and mechanism without a run. Watch notices, and the other
+ * mechanisms are late, never notice, or kill a live peer.
  */
 export function everyCell(): LabReport {
   const cells = FAULTS.flatMap((fault) =>

@@ -5,8 +5,8 @@ import { describeWith } from "../setup/requires.ts";
 import { lengthName, longOrShort } from "../setup/run-length.ts";
 
 /**
- * `peers`: how many addresses the 300 connections go to. Where each has its own, none learns of its
- * path from another to the same peer.
+ * `peers`: number of addresses that the 300 connections go to. With 300 addresses no connection
+ * learns the loss of its path from another one to the same peer.
  */
 const CASES = [
   { detectWithinMs: 2500, loss: 0.01, peers: 1 },
@@ -18,19 +18,17 @@ const CASES = [
 ] as const;
 const CONNECTIONS = 300;
 const FIND_WITHIN_MS = 60_000;
-/** A path that was clean for a while and then loses is the hard case. */
+/** The hard case is a path that is clean for a while and then begins to lose. */
 const LENGTH = longOrShort({ warmUpMs: 60_000, forMs: 250_000 }, { warmUpMs: 5000, forMs: 20_000 });
-/**
- * Lost packets that a run must have seen for its shares to say something, and how many standard
- * deviations off chance they may be.
- */
+/** Lost packets that a run needs for meaningful shares. */
 const ENOUGH_LOST = 50;
+/** Standard deviations by which a share may differ from its expectation. */
 const DEVIATIONS = 5;
 
 type Case = (typeof CASES)[number];
 type Run = Awaited<ReturnType<typeof measureLoss>>;
 
-/** THE EXPECTED BOUND: a peer that goes behind this loss is found so soon at the latest. */
+/** THE EXPECTED BOUND: the latest detection of a peer that goes behind this loss. */
 function detectionBoundMs(_: Case): number {
   return FIND_WITHIN_MS;
 }
@@ -59,7 +57,7 @@ await describeWith(
       ({ index, ...one }) => {
         const run = (): Run => runs[index] as Run;
 
-        it("call no live peer dead", () => {
+        it("declare no live peer dead", () => {
           const { falseAlarms, unjudged, suspicions, refuted } = run();
           const told = falseAlarms.map(
             ({ afterLossMs, cause, certainty, attempts, lossRatio }) =>
@@ -67,12 +65,12 @@ await describeWith(
           );
           expect(told).toEqual([]);
           expect(unjudged).toEqual([]);
-          // It was no calm time.
+          // The test is hard enough only if some peers became suspect.
           expect(suspicions).toBeGreaterThan(0);
           console.log(`${nameOf(one)}: ${suspicions} suspicions, ${refuted} refuted`);
         });
 
-        it("find every peer that goes", () => {
+        it("find every peer that is cut off", () => {
           const { cut, found, detection, late, overdue } = run();
           console.log(
             `${nameOf(one)}: found after ${quantilesOf(detection)}; ${late} late, ${overdue} said so`,
@@ -81,14 +79,14 @@ await describeWith(
           expect(detection?.max).toBeLessThanOrEqual(detectionBoundMs(one));
         });
 
-        it("are joined by a wire that loses what it was told to and nothing else", () => {
+        it("run over a wire that loses the configured share and nothing else", () => {
           const { clean, lossy } = run().wire;
           expect(clean).toMatchObject({ out: { lost: 0, spilt: 0 }, in: { lost: 0, spilt: 0 } });
           for (const { passed, lost, lostInARow, spilt } of [lossy.out, lossy.in]) {
             expect(spilt).toBe(0);
             expect(lost).toBeGreaterThan(ENOUGH_LOST);
             expectShare(lost, passed + lost, one.loss);
-            // Each packet for itself: a loss right behind a loss is as frequent as any.
+            // Losses are independent: a loss right behind a loss is as frequent as any other.
             expectShare(lostInARow, lost, one.loss);
           }
         });

@@ -9,7 +9,7 @@ const LATE_MS = 250;
 const SENDS_FOR_MS = 15_000;
 
 await describeWith(["namespaces"], "a peer whose data leaves no moment to probe it", () => {
-  it("is found dead within the budget, though it was never seen to answer a probe, and it is said that it was not", {
+  it("is found dead within the budget although it was never seen to answer a probe, and the diagnosis says so", {
     timeout: 60_000,
   }, async () => {
     await using world = await World.open();

@@ -11,7 +11,7 @@ export interface WatchedProgram {
   readonly process: LabProcess;
   readonly events: readonly SubjectEvent[];
   send(command: SubjectCommand): Promise<void>;
-  /** The first event, past or to come, that fits. */
+  /** Resolves with the first event of this kind and id, past or future. */
   event<Kind extends SubjectEvent["event"]>(
     kind: Kind,
     id: string,

@@ -11,14 +11,14 @@ import { describeWith } from "../setup/requires.ts";
 
 const MAIN = new URL("../../dist/cli/main.js", import.meta.url).pathname;
 
-/** Living processes that were started with this word in their environment. */
+/** Returns the live processes that were started with this word in their environment. */
 function processesMarked(mark: string): string[] {
   return readdirSync("/proc").filter((pid) => {
     if (!/^\d+$/.test(pid)) return false;
     try {
       return readFileSync(`/proc/${pid}/environ`, "latin1").includes(mark);
     } catch {
-      return false; // gone meanwhile, a zombie, or not ours to read
+      return false; // ended meanwhile, a zombie, or not readable for us
     }
   });
 }

@@ -49,7 +49,7 @@ function draw(seed: number, isBursty: boolean): Draw {
         lossInBurst: 0.7 + 0.3 * random(),
       }
     : 0.01 + 0.15 * random();
-  // Enough mistakes to count, few enough to tell apart: one freshness point covers one or two
+  // Enough mistakes to count, and few enough to keep apart: one freshness point covers one or two
   // losses.
   const shiftMs = delay.meanMs + intervalMs * (0.1 + 1.2 * random());
   return { intervalMs, shiftMs, delay, loss };
@@ -68,8 +68,8 @@ describe(`the exact formulas agree with the simulation (seed ${firstSeed}, ${len
         const exact = chenQos(parameters);
         const detector = (): NfdSDetector => new NfdSDetector({ intervalMs, shiftMs, epoch: 0 });
         const { qos, detection } = simulateDetector({ ...parameters, seed, heartbeats, detector });
-        // Mistakes come in clusters where losses do: the interval is that of a Poisson count
-        // widened by the burst's length in heartbeats.
+        // Mistakes cluster as losses do. So the interval is that of a Poisson count, widened by the
+        // length of a burst in heartbeats.
         const cluster =
           typeof parameters.loss === "number" ? 1 : 1 + parameters.loss.meanBurstMs / intervalMs;
         const expected = (exact.mistakesPerHour * qos.observedMs) / 3_600_000;
@@ -99,8 +99,8 @@ describe(`the exact formulas agree with the simulation (seed ${firstSeed}, ${len
 });
 
 /**
- * Ten settings, as a planner would choose them: the prediction must hold for detectors that
- * estimate too.
+ * Ten settings as a planner would choose them. The prediction must hold for detectors that
+ * estimate, too.
  */
 const settings: {
   name: string;
@@ -219,7 +219,7 @@ describe("predicted and simulated false alarms agree within a factor of 2", () =
   }
 });
 
-it("a stall of the monitor itself is no false alarm", () => {
+it("a stall of the monitor itself causes no false alarm", () => {
   const intervalMs = 100;
   const monitorStalls = { perHour: 60, length: constantDelay(2000) };
   const detector = (now: number): NfdEDetector =>
@@ -235,7 +235,7 @@ it("a stall of the monitor itself is no false alarm", () => {
   expect(qos.mistakes).toBe(0);
 });
 
-it("a stall of the sender is a false alarm for every timeout below it", () => {
+it("a stall of the sender causes a false alarm for every timeout shorter than the stall", () => {
   const intervalMs = 100;
   const senderStalls = { perHour: 20, length: constantDelay(1000) };
   const run = (marginMs: number): number =>

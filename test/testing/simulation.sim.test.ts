@@ -38,8 +38,8 @@ function longestGaps(
 
 describe("heartbeats inside a TCP connection", () => {
   it("are late as often as measured on Linux 6.18, within a factor of 5", () => {
-    // docs/internals/bounds.md#heartbeats-inside-tcp: share of heartbeats every 100 ms before which
-    // the peer hears nothing for longer than the limit.
+    // docs/internals/bounds.md#heartbeats-inside-tcp: share of heartbeats, one every 100 ms, that
+    // come after a silence longer than the limit.
     const limits = [150, 250, 450];
     const measured: [number, (number | null)[]][] = [
       [0.01, [1.0e-2, 6.7e-5, null]],
@@ -63,9 +63,9 @@ describe("heartbeats inside a TCP connection", () => {
     }
   });
 
-  it("fall silent for up to 1.65 to 2.5 times an outage, as measured", () => {
-    // docs/internals/bounds.md#heartbeats-inside-tcp: an outage of 0.3, 1, 2, 4 s made 0.75, 1.58,
-    // 3.25, 6.64 s of silence.
+  it("fall silent for 1.65 to 2.5 times the length of an outage, as measured", () => {
+    // docs/internals/bounds.md#heartbeats-inside-tcp: outages of 0.3, 1, 2 and 4 s made silences of
+    // 0.75, 1.58, 3.25 and 6.64 s.
     for (const [outageMs, measuredMs] of [
       [300, 750],
       [1000, 1580],
@@ -92,7 +92,7 @@ describe("heartbeats inside a TCP connection", () => {
     }
   });
 
-  it("arrive in order, each once, whatever is lost", () => {
+  it("arrive in order and once each, whatever is lost", () => {
     const loss = { meanBurstMs: 300, burstShare: 0.1, lossBetween: 0.05 };
     const stream = new HeartbeatStream({
       intervalMs: 50,
@@ -103,7 +103,7 @@ describe("heartbeats inside a TCP connection", () => {
     });
     for (let i = 0, before = 0; i < 500_000; i++) {
       stream.next();
-      // Three expectations a heartbeat would take seconds.
+      // Three calls of expect() for each heartbeat would take seconds.
       if (stream.sequence !== i || stream.arrivedAt < before || stream.arrivedAt <= stream.sentAt)
         expect.fail(
           `heartbeat ${stream.sequence}, sent at ${stream.sentAt}, arrived as number ${i} at ${stream.arrivedAt}, behind ${before}`,
@@ -113,8 +113,8 @@ describe("heartbeats inside a TCP connection", () => {
   });
 });
 
-describe("the dice", () => {
-  it("lose as much as the law says, in bursts as long as it says", () => {
+describe("random losses and delays", () => {
+  it("lose as much as the law says, in bursts of the length that the law says", () => {
     const process = new LossProcess(
       { meanBurstMs: 500, burstShare: 0.02, lossBetween: 0 },
       seededRandom(1),
@@ -133,7 +133,7 @@ describe("the dice", () => {
     expect((lost * 10) / bursts).toBeLessThan(540);
   });
 
-  it("draw delays by their law: mean, variance, tail", () => {
+  it("follow the mean, variance and tail of their delay law", () => {
     const laws = {
       exponential: exponentialDelay(10, 5),
       uniform: uniformDelay(3, 9),
@@ -159,7 +159,7 @@ describe("the dice", () => {
     }
   });
 
-  it("repeat with their seed and differ with another", () => {
+  it("repeat with the same seed and differ with another", () => {
     const run = (seed: number) =>
       simulateDetector({
         intervalMs: 100,
@@ -197,7 +197,7 @@ describe("a recording", () => {
   const detector = (now: number): NfdEDetector =>
     new NfdEDetector({ intervalMs: 100, marginMs: 60 }, now);
 
-  it("of a drawn path is judged exactly as the drawn path", () => {
+  it("of a drawn path gives exactly the report of the drawn path", () => {
     const heartbeats = 20_000;
     const stream = new HeartbeatStream(path);
     const recorded: RecordedHeartbeat[] = [];
@@ -222,7 +222,7 @@ describe("a recording", () => {
     ).toEqual(drawn);
   });
 
-  it("ends where it ends, and must not be empty", () => {
+  it("refuses to go past its last heartbeat, and to be empty", () => {
     const recorded = [{ sequence: 7, sentAt: 700, arrivedAt: 720 }];
     const stream = new RecordedStream(recorded);
     stream.next();

@@ -5,7 +5,7 @@ import { VirtualClock } from "../../src/testing/virtual-clock.ts";
 import { VirtualLink } from "../../src/testing/virtual-link.ts";
 
 describe("the virtual clock", () => {
-  it("runs what is due in the order of time, then of scheduling, and shows each its instant", () => {
+  it("runs due actions in the order of time, then of scheduling, and shows each its own instant", () => {
     const clock = new VirtualClock(100);
     const random = seededRandom(4);
     const ran: { at: number; order: number; now: number }[] = [];
@@ -20,7 +20,7 @@ describe("the virtual clock", () => {
     expect(clock.now).toBe(149);
   });
 
-  it("runs what is scheduled while it runs, but not what was taken back or lies beyond", () => {
+  it("runs actions scheduled meanwhile, but none that is cancelled or due later", () => {
     const clock = new VirtualClock();
     const ran: string[] = [];
     const takeBack = clock.schedule(20, () => ran.push("taken back"));
@@ -37,7 +37,7 @@ describe("the virtual clock", () => {
 });
 
 describe("the virtual link", () => {
-  it("delivers a stream whole and in order through loss and a cut", () => {
+  it("delivers a stream complete and in order through loss and a cut", () => {
     const clock = new VirtualClock();
     const got: number[] = [];
     const link = new VirtualLink<number>(
@@ -55,7 +55,7 @@ describe("the virtual link", () => {
     expect(got).toEqual(Array.from({ length: 500 }, (_, n) => n));
   });
 
-  it("loses datagrams as often as the law says and all of them while cut", () => {
+  it("loses as many datagrams as the law says, and all of them while cut", () => {
     const clock = new VirtualClock();
     let got = 0;
     const link = new VirtualLink<null>(

@@ -1,10 +1,11 @@
-import type { Effect } from "../faults.ts";
+import type { Effect } from "../fault.ts";
 import type { LabCell } from "../report.ts";
 
-/** `killed`: a live peer was given up, or the connection ended before the fault struck. */
+/**
+ * Fate of a connection. `killed`: ended although the peer lived, or before the fault struck.
+ */
 export type Outcome = "noticed" | "missed" | "lives" | "killed";
 
-/** What became of a connection. */
 export function outcomeOf(cell: LabCell, effect: Effect): Outcome {
   if (cell.falseAlarm || (cell.detectedMs ?? 0) < 0) return "killed";
   if (effect === "lives") return "lives";
@@ -20,7 +21,7 @@ export function secondsText(ms: number): string {
     : `${Math.floor(min / 60)} h ${min % 60} min`;
 }
 
-/** `IPv6, TLS`: what tells the cells of one mechanism apart. */
+/** Returns the differences between the cells of one mechanism, such as `IPv6, TLS`. */
 export function variantText(cell: LabCell): string {
   return [`IPv${cell.family}`, cell.tls ? "TLS" : "", cell.privileged ? "privileged" : ""]
     .filter((word) => word !== "")
@@ -36,7 +37,7 @@ export function outcomeText(cell: LabCell, outcome: Outcome): string {
   return outcome === "killed" ? `killed a live peer: ${text}` : text;
 }
 
-/** Only for what came too late to be drawn. */
+/** Returns the prediction for a cell, when it lies too late to be drawn. */
 function predictionText({ predictedMs, isAsPredicted, observedMs }: LabCell): string {
   if (predictedMs === null && isAsPredicted !== null) return " (predicted: never)";
   if (predictedMs === null || predictedMs.best < observedMs) return "";

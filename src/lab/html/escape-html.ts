@@ -1,3 +1,11 @@
+/**
+ * Makes text safe for an element or a quoted attribute, because a report may hold text that came
+ * over a wire.
+ */
+export function escapeHtml(text: string): string {
+  return text.replace(/[&<>"']/g, (sign) => ENTITIES[sign] ?? sign);
+}
+
 const ENTITIES: Readonly<Record<string, string>> = {
   "&": "&amp;",
   "<": "&lt;",
@@ -5,10 +13,3 @@ const ENTITIES: Readonly<Record<string, string>> = {
   '"': "&quot;",
   "'": "&#39;",
 };
-
-/**
- * Text that may stand in an element or a quoted attribute: what a report holds came over a wire.
- */
-export function escapeHtml(text: string): string {
-  return text.replace(/[&<>"']/g, (sign) => ENTITIES[sign] ?? sign);
-}

@@ -1,7 +1,9 @@
-import type { Curve, Scenario } from "../detector-curves.ts";
-import { type Effect, FAULTS } from "../faults.ts";
+import type { Curve } from "../curve.ts";
+import type { Effect } from "../fault.ts";
+import { FAULTS } from "../faults.ts";
 import { MECHANISM_NOTES } from "../mechanisms.ts";
 import type { LabReport } from "../report.ts";
+import type { Scenario } from "../scenario.ts";
 import { secondsText, variantText } from "./cell-text.ts";
 import { detectorChart } from "./detector-chart.ts";
 import { escapeHtml } from "./escape-html.ts";
@@ -16,23 +18,9 @@ export interface SimulatedCurves {
   readonly curves: readonly Curve[];
 }
 
-const GROUPS: readonly (readonly [Effect, string, string])[] = [
-  [
-    "cuts",
-    "The peer is gone without a word",
-    "A dot is a connection that was given up; it belongs in front of the dashed line, the budget.",
-  ],
-  [
-    "tells",
-    "The peer's kernel tells",
-    "Nothing has to be found out here: the news only has to arrive.",
-  ],
-  ["lives", "The peer lives", "Nobody may be given up. A red block is a false alarm."],
-];
-
 /**
- * A report of the lab as one page: no script, nothing loaded, light and dark, as wide as a phone or
- * a desk.
+ * Renders a report of the lab as one page: no script, nothing loaded, light and dark, for phones
+ * and desktops.
  */
 export function labPage(report: LabReport, simulated: readonly SimulatedCurves[]): string {
   const title = `halfopen lab: ${report.summary.ok} of ${report.summary.cells} connections as promised`;
@@ -64,6 +52,7 @@ function figures(report: LabReport): string {
   const judged = report.cells
     .map(({ isAsPredicted }) => isAsPredicted)
     .filter((verdict) => verdict !== null);
+
   const entries: [string, string][] = [
     [`${report.summary.ok} / ${report.summary.cells}`, "connections as promised"],
     [String(watched.filter(({ falseAlarm }) => falseAlarm).length), "live peers given up by watch"],
@@ -75,6 +64,7 @@ function figures(report: LabReport): string {
       "slowest detection by watch of a peer that was cut off",
     ]);
   }
+
   entries.push(
     judged.length > 0
       ? [
@@ -100,6 +90,7 @@ function problems(report: LabReport): string {
       (cell) =>
         `not as predicted: ${cell.fault}, ${cell.traffic}, ${cell.mechanism}, ${variantText(cell)}`,
     );
+
   const items = [...broken, ...unforeseen, ...skipped];
   return items.length === 0
     ? ""
@@ -110,6 +101,7 @@ function noticed(report: LabReport): string {
   const chart = noticedChart(report);
   if (chart.series.length === 0)
     return '<p class="soft">No fault of this report cut a peer off.</p>';
+
   const notes = mechanismsOf(report.cells).map(
     (mechanism) =>
       `<li class="c${colourOf(mechanism)}"><b>${mechanism}</b>: ${escapeHtml(MECHANISM_NOTES[mechanism])}</li>`,
@@ -117,17 +109,33 @@ function noticed(report: LabReport): string {
   return `<figure>${lineChart(chart)}${chartLegend(chart.series)}<figcaption>${escapeHtml(chart.title)}.</figcaption><details><summary>the mechanisms</summary><ul>${notes.join("")}</ul></details></figure>`;
 }
 
+const GROUPS: readonly (readonly [Effect, string, string])[] = [
+  [
+    "cuts",
+    "The peer is gone without a word",
+    "Each dot is a connection that was ended. It belongs left of the dashed line, the budget.",
+  ],
+  [
+    "tells",
+    "The peer's kernel reports the end",
+    "Nothing has to be detected here: the report only has to arrive.",
+  ],
+  ["lives", "The peer lives", "No connection may be ended. A red block is a false alarm."],
+];
+
 function faultGroup([effect, title, note]: (typeof GROUPS)[number], report: LabReport): string {
   const faults = FAULTS.filter(
     (fault) => fault.effect === effect && report.cells.some((cell) => cell.fault === fault.id),
   );
   if (faults.length === 0) return "";
+
   const key = [
-    ['<i class="dot" style="left:50%"></i>', "given up"],
+    ['<i class="dot" style="left:50%"></i>', "ended"],
     ['<i class="predicted" style="left:25%;width:50%"></i>', "predicted span"],
     ['<i class="missed" style="width:100%"></i>', "observed, not noticed"],
     ['<i class="budget" style="left:50%"></i>', "budget"],
   ].map(([mark, text]) => `<span><span class="track">${mark}</span>${text}</span>`);
+
   const legend = effect === "cuts" ? `<p class="key">${key.join("")}</p>` : "";
   return `<h2>${title}</h2><p class="soft">${note}</p>${legend}${faults.map((fault) => faultSection(fault, report)).join("\n")}`;
 }

@@ -6,12 +6,12 @@ export interface Series {
   readonly colour: number;
   readonly points: readonly { readonly x: number; readonly y: number; readonly note?: string }[];
   readonly isDashed?: boolean;
-  /** Holds its value until the next point. */
+  /** The line holds its value until the next point. */
   readonly isStepped?: boolean;
 }
 
 export interface LineChart {
-  /** What the chart shows, for those who do not see it. */
+  /** Text of the chart for screen readers. */
   readonly title: string;
   readonly xLabel: string;
   readonly yLabel: string;
@@ -25,8 +25,8 @@ const [WIDTH, HEIGHT] = [520, 340];
 const [LEFT, RIGHT, TOP, BOTTOM] = [66, 26, 14, 44];
 
 /**
- * A line chart as SVG. Colours are the classes c0 to c9 of {@link chartStyle}; a legend stands
- * beside it, see {@link chartLegend}.
+ * Draws a line chart as SVG. The colours are the classes c0 to c9 of {@link chartStyle}. The legend
+ * is separate: {@link chartLegend}.
  */
 export function lineChart(chart: LineChart): string {
   const points = chart.series.flatMap(({ points: its }) => its);
@@ -48,7 +48,7 @@ ${chart.series.map((series) => line(series, x, y)).join("\n")}
 </svg>`;
 }
 
-/** Names and colours of the lines, as HTML. */
+/** Renders the names and colours of the lines as HTML. */
 export function chartLegend(series: readonly Series[]): string {
   const entries = series.map(
     ({ name, colour, isDashed }) =>
@@ -58,8 +58,8 @@ export function chartLegend(series: readonly Series[]): string {
 }
 
 /**
- * The colours of lines in the light and in the dark (Okabe and Ito's, which the colour-blind tell
- * apart, shifted for contrast).
+ * Style of charts, light and dark. The colours are those of Okabe and Ito, which colour-blind
+ * people can distinguish, shifted for contrast.
  */
 export const chartStyle: string = `
 :root { --c0:#5f6b76; --c1:#a84c12; --c2:#0072b2; --c3:#00805c; --c4:#a3437f; --c5:#8a6d00; --c6:#2b68ad; --c7:#6b4fbb; --c8:#c22f2f; --c9:#7a5230; --ink:#1b2026; --faint:#d5dbe1; --soft:#5c6873; }
@@ -77,6 +77,7 @@ interface Scale {
 function scale(values: readonly number[], from: number, to: number, isLogarithmic: boolean): Scale {
   const used = isLogarithmic ? values.filter((value) => value > 0) : [...values, 0];
   const [least, most] = [Math.min(...used), Math.max(...used)];
+
   if (isLogarithmic) {
     const low = Math.floor(Math.log10(least));
     const high = Math.max(low + 1, Math.ceil(Math.log10(most)));
@@ -87,6 +88,7 @@ function scale(values: readonly number[], from: number, to: number, isLogarithmi
         from + ((to - from) * (Math.log10(Math.max(value, 10 ** low)) - low)) / (high - low),
     };
   }
+
   const step = niceStep((most - least || 1) / 6);
   const end = Math.ceil(most / step) * step || step;
   const ticks = Array.from({ length: Math.round(end / step) + 1 }, (_, i) => i * step);

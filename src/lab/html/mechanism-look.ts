@@ -1,6 +1,6 @@
 import { MECHANISMS, type Mechanism } from "../mechanisms.ts";
 
-/** The same colour for a mechanism in every chart. `watch` is 3. */
+/** Returns the number of a mechanism's colour, the same in every chart. */
 export function colourOf(mechanism: Mechanism): number {
   const order: readonly Mechanism[] = [
     "none",
@@ -13,7 +13,7 @@ export function colourOf(mechanism: Mechanism): number {
   return Math.max(0, order.indexOf(mechanism)) % 9;
 }
 
-/** The mechanisms that a report holds, in the lab's order. */
+/** Returns the mechanisms that occur in a report, in the lab's order. */
 export function mechanismsOf(cells: readonly { readonly mechanism: Mechanism }[]): Mechanism[] {
   return MECHANISMS.filter((mechanism) => cells.some((cell) => cell.mechanism === mechanism));
 }

@@ -4,8 +4,8 @@ import type { LineChart, Series } from "./line-chart.ts";
 import { colourOf, mechanismsOf } from "./mechanism-look.ts";
 
 /**
- * Share of the connections with a peer that was gone without a word, that each mechanism had
- * noticed by then.
+ * Charts, for each mechanism, the share of connections whose dead peer was noticed, over the time
+ * since the fault. Only faults after which the peer is gone without a word count.
  */
 export function noticedChart(report: LabReport): LineChart {
   const cuts = new Set(FAULTS.filter(({ effect }) => effect === "cuts").map(({ id }) => id));
@@ -13,6 +13,7 @@ export function noticedChart(report: LabReport): LineChart {
     ({ fault, falseAlarm, detectedMs }) => cuts.has(fault) && !falseAlarm && (detectedMs ?? 0) >= 0,
   );
   const endMs = Math.max(0, ...cells.map(({ observedMs }) => observedMs));
+
   const series = mechanismsOf(cells).map((mechanism): Series => {
     const own = cells.filter((cell) => cell.mechanism === mechanism);
     const times = own
@@ -28,6 +29,7 @@ export function noticedChart(report: LabReport): LineChart {
       points: ends,
     };
   });
+
   return {
     title:
       "Share of connections with a dead peer that each mechanism had noticed, over the time since the fault",

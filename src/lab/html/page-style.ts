@@ -1,6 +1,6 @@
 import { chartStyle } from "./line-chart.ts";
 
-/** Everything that the page looks like; it loads nothing. */
+/** The whole style of the page; it loads nothing. */
 export const pageStyle: string = `${chartStyle}
 :root { color-scheme: light dark; --back: #ffffff; --card: #f5f7f9; --bad: #b3261e; --good: #1a7f4b; --band: rgba(90,110,130,.28); }
 @media (prefers-color-scheme: dark) { :root { --back: #12161a; --card: #1b2127; --bad: #ff8a80; --good: #5fd39a; --band: rgba(160,180,200,.28); } }

@@ -1,11 +1,11 @@
-import type { Fault } from "../faults.ts";
+import type { Fault } from "../fault.ts";
 import type { Mechanism } from "../mechanisms.ts";
 import type { LabCell, LabReport } from "../report.ts";
 import { type Outcome, outcomeOf, outcomeText, secondsText, variantText } from "./cell-text.ts";
 import { escapeHtml } from "./escape-html.ts";
 import { colourOf, mechanismsOf } from "./mechanism-look.ts";
 
-/** One fault: a row for each traffic and mechanism, on the time since the strike. */
+/** Renders one fault: a row for each traffic and mechanism, over the time since the strike. */
 export function faultSection(fault: Fault, report: LabReport): string {
   const cells = report.cells.filter((cell) => cell.fault === fault.id);
   const endMs = Math.max(report.detectWithinMs * 1.2, ...cells.map(({ observedMs }) => observedMs));
@@ -16,6 +16,7 @@ export function faultSection(fault: Fault, report: LabReport): string {
       (group) =>
         `<h4>${group.traffic === "idle" ? "idle connection" : "data in flight"}</h4>${rows(fault, group.cells, report.detectWithinMs, endMs)}`,
     );
+
   const broken = cells.filter(({ ok }) => !ok).length;
   const mark = broken > 0 ? `<b class="bad">${broken} not as promised</b>` : "";
   return `<section class="fault" id="${escapeHtml(fault.id)}"><h3>${escapeHtml(fault.title)} ${mark}</h3>${groups.join("")}${axis(report.detectWithinMs, endMs)}${diagnoses(cells)}</section>`;
@@ -44,6 +45,7 @@ function row(
 ): string {
   const isCut = fault.effect !== "lives";
   const text = [...new Set(summaries(fault, cells))].join("; ");
+
   const outcomes = cells.map((cell) => outcomeOf(cell, fault.effect));
   const isBad = cells.some(({ ok }) => !ok) || outcomes.includes("killed");
   const track = `${isCut ? budgetMark(budgetMs, endMs) : ""}${predictions(cells, endMs)}${cells.map((cell, i) => dot(cell, outcomes[i] as Outcome, endMs)).join("")}`;
@@ -51,14 +53,15 @@ function row(
 }
 
 /**
- * Several cells of one mechanism (IPv4, IPv6, TLS) in one line: the range where all were noticed,
- * else each outcome.
+ * Describes the cells of one mechanism (IPv4, IPv6, TLS) in one line: the range of the noticed
+ * ones, and the outcome of each other.
  */
 function summaries(fault: Fault, cells: readonly LabCell[]): string[] {
   const noticed = cells.filter((cell) => outcomeOf(cell, fault.effect) === "noticed");
   const times = noticed.map(({ detectedMs }) => detectedMs ?? 0);
   const [least, most] = [Math.min(...times), Math.max(...times)];
   const errors = [...new Set(noticed.map(({ error }) => error ?? "closed"))].join(" or ");
+
   const range =
     least === most ? secondsText(least) : `${secondsText(least)} to ${secondsText(most)}`;
   const others = cells
@@ -80,7 +83,7 @@ function predictions(cells: readonly LabCell[], endMs: number): string {
   for (const { predictedMs } of cells) {
     if (predictedMs === null) continue;
     const { best, worst } = predictedMs;
-    if (best > endMs) continue; // the text says it
+    if (best > endMs) continue; // the text holds this prediction
     const width = percent(Math.min(worst, endMs) - Math.min(best, endMs), endMs);
     const title = `predicted: ${secondsText(best)} to ${secondsText(worst)}`;
     spans.set(
@@ -101,13 +104,14 @@ function dot(cell: LabCell, outcome: Outcome, endMs: number): string {
 function axis(budgetMs: number, endMs: number): string {
   const steps = [1, 2, 5, 10, 20, 60, 120, 300, 600].map((s) => s * 1000);
   const step = steps.find((ms) => endMs / ms <= 6) ?? endMs / 5;
+
   const ticks = [];
   for (let at = 0; at <= endMs; at += step)
     ticks.push(`<i style="left:${percent(at, endMs)}">${at / 1000} s</i>`);
   return `<div class="axis" title="budget ${secondsText(budgetMs)}">${ticks.join("")}</div>`;
 }
 
-/** What watch said, in words; equal diagnoses once. */
+/** Lists the diagnoses of watch; equal ones once. */
 function diagnoses(cells: readonly LabCell[]): string {
   const texts = new Set<string>();
   for (const { mechanism, diagnosis } of cells) {
@@ -116,10 +120,10 @@ function diagnoses(cells: readonly LabCell[]): string {
     texts.add(`<li><b>${diagnosis.cause}</b> (${diagnosis.certainty}): ${why}</li>`);
   }
   if (texts.size === 0) return "";
-  return `<details><summary>what watch said</summary><ul>${[...texts].join("")}</ul></details>`;
+  return `<details><summary>diagnoses of watch</summary><ul>${[...texts].join("")}</ul></details>`;
 }
 
-/** Two connections that differ by 40 ms of silence were told the same. */
+/** Removes durations, so that diagnoses that differ only by 40 ms of silence are equal. */
 function withoutNumbers(text: string): string {
   return text.replace(/\d+(\.\d+)? (m?s)\b/g, "… $2");
 }
