@@ -44,16 +44,21 @@ export function receive(port: SystemPort, fd: number, into: Uint8Array): number 
 }
 
 /**
- * Receives the answer to one request: its first message, or the errno that it ends with, which is 0
- * for an acknowledgement.
+ * Sends one request and receives its answer in `into`. The kernel answers inside send(), so nothing
+ * waits. Returns the first message, or the errno that the answer ends with: 0 for an
+ * acknowledgement.
  */
-export function receiveAnswer(
+export function request(
   port: SystemPort,
   fd: number,
-  into: Uint8Array,
+  bytes: Uint8Array,
   sequence: number,
+  into: Uint8Array,
 ): Message | { readonly errno: number } {
-  // An older answer can only be left over from a question that failed half way; skip it.
+  const sent = port.send(fd, bytes, 0);
+  if (sent < 0) return { errno: -sent };
+
+  // An answer to an older request can only be left over from one that failed half way; skip it.
   for (let tries = 0; tries < MOST_TRIES; tries++) {
     const length = receive(port, fd, into);
     if (length < 0) return { errno: -length };

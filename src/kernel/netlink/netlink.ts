@@ -4,7 +4,7 @@ import {
   HEADER_BYTES,
   NLM_F_REQUEST,
   openNetlink,
-  receiveAnswer,
+  request,
   writeHeader,
 } from "./netlink-message.ts";
 
@@ -51,10 +51,10 @@ export class Netlink {
   }
 
   ask(type: number, header: Uint8Array, attributes: readonly NetlinkAttribute[]): NetlinkAnswer {
-    const sent = this.#port.send(this.#fd, encode(type, ++this.#sequence, header, attributes), 0);
-    if (sent < 0) return { errno: -sent };
-    const answer = receiveAnswer(this.#port, this.#fd, answerBuffer, this.#sequence);
+    const bytes = encode(type, ++this.#sequence, header, attributes);
+    const answer = request(this.#port, this.#fd, bytes, this.#sequence, answerBuffer);
     if ("errno" in answer) return answer;
+
     return {
       type: answer.type,
       payload: new DataView(answerBuffer.buffer, answer.start, answer.end - answer.start),

@@ -1,3 +1,5 @@
+import { align } from "./netlink-message.ts";
+
 /**
  * struct inet_diag_msg and its attributes as sock_diag sends them (include/uapi/linux/inet_diag.h).
  * What comes from the kernel is trusted no further than its lengths: every read stays inside the
@@ -51,7 +53,7 @@ export function findAttributes(
       found.infoAt = at + 4;
       found.infoBytes = payloadBytes;
     }
-    at += (length + 3) & ~3;
+    at += align(length);
   }
   return true;
 }

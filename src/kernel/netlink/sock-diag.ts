@@ -4,7 +4,7 @@ import {
   NETLINK_SOCK_DIAG,
   openNetlink,
   receive,
-  receiveAnswer,
+  request,
   walkMessages,
 } from "./netlink-message.ts";
 import type { SockDiagId } from "./sock-diag-id.ts";
@@ -66,9 +66,9 @@ export class SockDiag {
    * that what is kept need not be copied. After an error the socket may have answers under way:
    * close it.
    */
-  dump(request: DumpRequest, onSocket: OnSocket, room?: (bytes: number) => Buffer): DumpOutcome {
+  dump(wanted: DumpRequest, onSocket: OnSocket, room?: (bytes: number) => Buffer): DumpOutcome {
     const sequence = ++this.#sequence;
-    const sent = this.#port.send(this.#fd, dumpRequest(request, sequence), 0);
+    const sent = this.#port.send(this.#fd, dumpRequest(wanted, sequence), 0);
     if (sent < 0) return { errno: -sent, isInterrupted: false };
     let isInterrupted = false;
     for (;;) {
@@ -87,9 +87,8 @@ export class SockDiag {
   /** Asks for exactly this socket. Returns 0, or the errno; ENOENT (2) when it is gone. */
   lookup(id: SockDiagId, onSocket: OnSocket): number {
     const sequence = ++this.#sequence;
-    const sent = this.#port.send(this.#fd, lookupRequest(id, sequence), 0);
-    if (sent < 0) return -sent;
-    const answer = receiveAnswer(this.#port, this.#fd, this.#buffer, sequence);
+    const bytes = lookupRequest(id, sequence);
+    const answer = request(this.#port, this.#fd, bytes, sequence, this.#buffer);
     if ("errno" in answer) return answer.errno === 0 ? EPROTO : answer.errno;
     if (answer.type !== SOCK_DIAG_BY_FAMILY) return EPROTO;
     onSocket(this.#buffer, answer.start, answer.end);
@@ -102,9 +101,8 @@ export class SockDiag {
    */
   destroy(id: SockDiagId): number {
     const sequence = ++this.#sequence;
-    const sent = this.#port.send(this.#fd, destroyRequest(id, sequence), 0);
-    if (sent < 0) return -sent;
-    const answer = receiveAnswer(this.#port, this.#fd, this.#buffer, sequence);
+    const bytes = destroyRequest(id, sequence);
+    const answer = request(this.#port, this.#fd, bytes, sequence, this.#buffer);
     return "errno" in answer ? answer.errno : EPROTO;
   }
 
