@@ -4,6 +4,7 @@ import { lookUpLink } from "../../../src/kernel/netlink/link.ts";
 import { lookUpNeighbor } from "../../../src/kernel/netlink/neighbor.ts";
 import { attributesOf, Netlink } from "../../../src/kernel/netlink/netlink.ts";
 import { lookUpRoute } from "../../../src/kernel/netlink/route.ts";
+import { EAGAIN, ENETUNREACH } from "../../../src/kernel/port/errno-linux.ts";
 import type { SystemPort } from "../../../src/kernel/port/port.ts";
 
 const HEADER_BYTES = 16;
@@ -32,7 +33,7 @@ function answering(...answers: (Uint8Array | number)[]): Netlink {
     send: (_fd, data) => data.length,
     poll: unused,
     recv: (_fd, into) => {
-      const answer = answers.shift() ?? -11;
+      const answer = answers.shift() ?? -EAGAIN;
       if (typeof answer === "number") return answer;
       into.set(answer);
       return answer.length;
@@ -89,9 +90,11 @@ describe("netlink", () => {
   });
 
   it("tells the errno of a refusal, and of a socket that gives nothing", () => {
-    const refusal = new Uint8Array(new Int32Array([-101]).buffer);
-    expect(answering(message(2, refusal)).ask(26, new Uint8Array(12), [])).toEqual({ errno: 101 });
-    expect(answering().ask(26, new Uint8Array(12), [])).toEqual({ errno: 11 });
+    const refusal = new Uint8Array(new Int32Array([-ENETUNREACH]).buffer);
+    expect(answering(message(2, refusal)).ask(26, new Uint8Array(12), [])).toEqual({
+      errno: ENETUNREACH,
+    });
+    expect(answering().ask(26, new Uint8Array(12), [])).toEqual({ errno: EAGAIN });
   });
 
   it("reads attributes up to the first that does not fit", () => {
