@@ -5,8 +5,13 @@ import { readFileSync } from "node:fs";
  * `null` where the kernel has none, or /proc is hidden.
  */
 export function readSysctl(path: string): number | null {
+  return readSysctlFile(`/proc/sys/${path}`);
+}
+
+/** Reads the number in a file of the kernel's; `null` without one. */
+export function readSysctlFile(file: string): number | null {
   try {
-    const text = readFileSync(`/proc/sys/${path}`, "utf8").trim();
+    const text = readFileSync(file, "utf8").trim();
     return /^-?\d+$/.test(text) ? Number(text) : null;
   } catch {
     return null;

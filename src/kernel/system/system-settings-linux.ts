@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { HalfOpenError } from "../../core/errors.ts";
+import { readSysctlFile } from "../options/sysctl-linux.ts";
 import type {
   SystemChange,
   SystemSetting,
@@ -70,8 +71,8 @@ export function linuxSettings(directory: string, persistentDirectory: string): S
 function readAll(directory: string): SystemSettings {
   const read = (setting: SystemSetting): number | null => {
     const { file, unitMs } = SYSCTLS[setting];
-    const text = attemptRead(join(directory, file))?.trim() ?? "";
-    return /^\d+$/.test(text) ? Number(text) * unitMs : null;
+    const units = readSysctlFile(join(directory, file));
+    return units === null ? null : units * unitMs;
   };
   return {
     idleMs: read("idleMs"),
