@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 
 /**
- * A system-wide number of this thread's network namespace, `net/ipv4/tcp_retries2` for example;
- * `null` where the kernel has none, or /proc is hidden.
+ * Reads a system-wide number of this thread's network namespace, `net/ipv4/tcp_retries2` for
+ * example; `null` where the kernel has none, or /proc is hidden.
  */
 export function readSysctl(path: string): number | null {
   return readSysctlFile(`/proc/sys/${path}`);
