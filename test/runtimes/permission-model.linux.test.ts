@@ -46,14 +46,17 @@ await describeWith(
       },
     );
 
-    it.each(Object.keys(LINES))("with permission for native addons it has every feature (Node %s)", async (line) => {
-      expect(await told(line, "--allow-addons")).toEqual({
-        level: "kernel",
-        cause: "peer-reset",
-        backEnd: "koffi",
-        why: null,
-      });
-    });
+    it.each(Object.keys(LINES))(
+      "with permission for native addons it has every feature (Node %s)",
+      async (line) => {
+        expect(await told(line, "--allow-addons")).toEqual({
+          level: "kernel",
+          cause: "peer-reset",
+          backEnd: "koffi",
+          why: null,
+        });
+      },
+    );
 
     it("permission for node:ffi is enough instead (Node 26)", async () => {
       expect(await told("26", "--allow-ffi")).toEqual({

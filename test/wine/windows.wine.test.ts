@@ -248,7 +248,9 @@ await describeWith(
       await subject.signal("SIGKILL");
     });
 
-    it("shows and changes the system-wide values in the registry", { timeout: 60_000 }, async () => {
+    it("shows and changes the system-wide values in the registry", {
+      timeout: 60_000,
+    }, async () => {
       const { settings } = JSON.parse(await windows.run(windows.halfopen("system", "--json"))) as {
         settings: object;
       };
