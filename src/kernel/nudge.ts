@@ -20,11 +20,11 @@ import { readTcpInfo } from "./tcp-info/tcp-info.ts";
 
 /** The round-trip evidence of one keepalive probe sent on demand. */
 export interface NudgeResult {
-  /** The peer's host answered. */
+  /** True when the peer's host answered. */
   readonly answered: boolean;
   /** Time until the answer, in ms, exact to the few ms between two readings; `null` without one. */
   readonly rttMs: number | null;
-  /** A probe left this host's TCP. */
+  /** True when a probe left this host's TCP. */
   readonly sent: boolean;
   /** The outcome in words, or why nothing could be sent. */
   readonly why: string;

@@ -2,7 +2,7 @@ import { align } from "./netlink-message.ts";
 
 /**
  * struct inet_diag_msg and its attributes as sock_diag sends them (include/uapi/linux/inet_diag.h).
- * No length of the kernel's is trusted: every read stays inside the bytes of the message.
+ * No length from the kernel is trusted: every read stays inside the bytes of the message.
  */
 export const INET_DIAG_MESSAGE_BYTES = 72;
 
