@@ -11,13 +11,13 @@ import { probeWin32TcpInfo } from "./tcp-info/tcp-info-win32.ts";
 
 export interface Capability {
   readonly available: boolean;
-  /** Why not, and what is lost; `null` when available. */
+  /** Why the feature is missing, and what is lost without it; `null` when available. */
   readonly why: string | null;
 }
 
 /**
- * What works on this OS, this Node and with these permissions. Found out by trying, on a socket of
- * our own that is never connected.
+ * The features that work on this OS, with this Node and these permissions. Each is tried on a
+ * socket of our own that is never connected.
  */
 export interface Capabilities {
   readonly platform: NodeJS.Platform;
@@ -30,8 +30,8 @@ export interface Capabilities {
   readonly tcpInfo: Capability & { readonly bytes: number | null };
   readonly nudge: Capability;
   /**
-   * The cap on retransmission backoff, without which a peer that dies behind a closed window is
-   * found late.
+   * The cap on retransmission backoff. Without it a peer that dies behind a closed window is found
+   * late.
    */
   readonly rtoMax: Capability;
   /** Route, link and neighbour of a peer. */
@@ -42,7 +42,7 @@ const AVAILABLE: Capability = { available: true, why: null };
 const isLinux = process.platform === "linux";
 const SOCK_STREAM = 1;
 
-/** Never throws, also where nothing works. */
+/** Returns which features work here. Never throws, even where none does. */
 export function capabilities(): Capabilities {
   const port = openSocketPort();
   const socket = port ? port.socket(platform.addressFamily.inet, SOCK_STREAM, 0) : -1;
@@ -71,20 +71,23 @@ function missing(lost: string): Capability {
   return { available: false, why: `no native back-end (${whyNoSocketPort()}): ${lost}` };
 }
 
-/** A Linux that tells less than any kernel does. `null` where nothing stands against it. */
+/**
+ * Returns the reason where this Linux passes on less of TCP_INFO than a judgement needs, which no
+ * real kernel does; else `null`.
+ */
 function withoutEvidence(lost: string): Capability | null {
   const why = isLinux ? whyNoKernelEvidence() : null;
   return why === null ? null : { available: false, why: `${why}: ${lost}` };
 }
 
-/** What other systems have not at all. `null` where nothing stands against it. */
+/** Returns the reason where a feature of Linux alone is missing; else `null`. */
 function ofLinux(port: SocketPort | null, lost: string): Capability | null {
   if (!isLinux) return { available: false, why: `only Linux has it: ${lost}` };
   return port ? null : missing(lost);
 }
 
 function userTimeout(port: SocketPort | null, socket: number): Capability {
-  const lost = "dead peers with data in flight are found when the system gives up only";
+  const lost = "dead peers with data in flight are found only when the system gives up";
   const tried = platform.userTimeout.map(({ option }) => has(port, socket, option, lost));
   return tried.find(({ available }) => available) ?? tried[0] ?? missing(lost);
 }
@@ -99,7 +102,7 @@ function has(port: SocketPort | null, socket: number, option: number, lost: stri
 
 function rtoMax(port: SocketPort | null, socket: number): Capability {
   const lost =
-    "a peer that dies behind a closed window is found after up to fifteen times the time it was blocked, later on a path that is long or loses";
+    "a peer that dies behind a closed window is found after up to fifteen times the time it was blocked, later still on a long or lossy path";
   if (port && isMasked("rto-max"))
     return { available: false, why: `hidden by HALFOPEN_MASK: ${lost}` };
   return ofLinux(port, lost) ?? has(port, socket, TCP_RTO_MAX_MS, `Linux >= 6.15 has it; ${lost}`);
@@ -123,7 +126,7 @@ function tcpInfo(port: SocketPort | null, socket: number): Capability & { bytes:
 }
 
 function localPath(): Capability {
-  const lost = "a broken route or link of our own cannot be told from a silent path";
+  const lost = "a broken route or link of this host looks like a silent path";
   const port = openPort();
   if (!port)
     return isLinux

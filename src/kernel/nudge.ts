@@ -20,37 +20,34 @@ import { readTcpInfo } from "./tcp-info/tcp-info.ts";
 
 /** The round-trip evidence of one keepalive probe sent on demand. */
 export interface NudgeResult {
-  /** The peer's host answered. */
+  /** True when the peer's host answered. */
   readonly answered: boolean;
-  /**
-   * Time until the answer was seen, in ms, to the few ms at which it is looked for; `null` without
-   * one.
-   */
+  /** Time until the answer, in ms, exact to the few ms between two readings; `null` without one. */
   readonly rttMs: number | null;
-  /** A probe left this host's TCP. */
+  /** True when a probe left this host's TCP. */
   readonly sent: boolean;
-  /** In words: what happened, or why nothing could be sent. */
+  /** The outcome in words, or why nothing could be sent. */
   readonly why: string;
   readonly tcpInfo: TcpInfo;
 }
 
 /**
- * The kernel fires the probe only on a connection that heard nothing for TCP_KEEPIDLE, and that
- * cannot be less: so much a nudge leaves there.
+ * The idle time that a nudge sets, the least that TCP_KEEPIDLE takes. The kernel sends the probe
+ * only on a connection that heard nothing for that long.
  */
 export const NUDGE_IDLE_MS = 1000;
 const LOOK_EVERY_MS = 5;
 
 const running = new WeakMap<object, Promise<NudgeResult>>();
-/** What is asked now: what the connection had, and what it has meanwhile. */
+/** The options of each connection that is being nudged: its own, and those it has meanwhile. */
 const asked = new Map<
   number,
   { readonly own: ConnectionOptions; readonly meanwhile: ConnectionOptions }
 >();
 
 /**
- * What a connection has but for what is there for a while only: a nudge under way, or what it could
- * bear so far of what it is to have again.
+ * Returns a connection's options without what is there only for a while: the keepalive of a nudge
+ * under way, and options that stand in until the connection bears its own again.
  */
 export function settledOptions(fd: number): ConnectionOptions {
   const now = ownOptions(fd);
@@ -71,7 +68,7 @@ export function nudgeDescriptor(fd: number): void {
 /**
  * Sends a keepalive probe now and waits up to `timeoutMs` (default 1000, 10 to 60000) for the
  * answer of the peer's host. Changes no protocol, needs no privilege, restores the keepalive
- * options. Resolves also without an answer; one probe may be lost.
+ * options. Resolves without an answer too: one probe may be lost.
  *
  * @throws HalfOpenError `ERR_OPTION_RANGE`, `ERR_NOT_SUPPORTED`, `ERR_NOT_CONNECTED`, as a
  * rejection
@@ -87,14 +84,16 @@ export async function nudge(
       `timeoutMs must be a number of milliseconds from 10 to 60000, got ${String(timeoutMs)}`,
     );
   }
+
   const real = realSocketOf(socket);
   if (!openPort())
     throw new HalfOpenError(
       "ERR_NOT_SUPPORTED",
-      `a probe on demand is not to be had here: ${whyNoPort()}. Use a heartbeat`,
+      `nudge() is not available here: ${whyNoPort()}; use a heartbeat`,
     );
-  // Two nudges of one socket would restore each other's options: the second takes the first one's
-  // answer.
+
+  // Two nudges of one socket would restore each other's options, so the second one shares the
+  // result of the first.
   const started = running.get(real) ?? ask(real, timeoutMs).finally(() => running.delete(real));
   running.set(real, started);
   return started;
@@ -107,12 +106,13 @@ async function ask(socket: object, timeoutMs: number): Promise<NudgeResult> {
   if (obstacle)
     return { answered: false, rttMs: null, sent: false, why: obstacle, tcpInfo: before };
   if (readUserTimeout(fd) !== 0) {
-    // With a user timeout the count protects nothing: a nudge on a long-silent connection would end
-    // it (docs/internals/kernel.md#nudge).
+    // A user timeout replaces the count: a nudge could end a connection that was silent for long
+    // (docs/internals/kernel.md#nudge).
     const why =
       "a user timeout is set: a probe on a silent connection could end it; nothing was sent";
     return { answered: false, rttMs: null, sent: false, why, tcpInfo: before };
   }
+
   const own = ownOptions(fd);
   const startedAt = performance.now();
   const keepalive = {
@@ -123,17 +123,19 @@ async function ask(socket: object, timeoutMs: number): Promise<NudgeResult> {
   };
   const meanwhile = applyOptions(fd, readOptions(fd), { ...own, keepalive });
   asked.set(fd, { own, meanwhile });
-  // Switching keepalive on starts its timer from now; only setting the idle time counts the silence
+
+  // Switching keepalive on starts its timer from now. Only setting the idle time counts the silence
   // so far.
   nudgeDescriptor(fd);
   const result = await listen(socket, startedAt, timeoutMs);
   asked.delete(fd);
+
   const isOpen = (): boolean => isDescriptorOf(socket, fd);
   try {
-    // What somebody changed meanwhile is theirs.
+    // Options that somebody else changed meanwhile stay.
     if (isOpen() && isSameOptions(readOptions(fd), meanwhile)) restoreOptions(fd, own, isOpen);
   } catch (error) {
-    // The socket closed meanwhile: there is nothing left to restore
+    // The socket closed meanwhile, so there is nothing to restore.
     if (!(error instanceof HalfOpenError)) throw error;
   }
   return result;
@@ -151,6 +153,7 @@ async function listen(socket: object, startedAt: number, timeoutMs: number): Pro
   let info = readTcpInfo(socket);
   const probes = info.probes ?? 0;
   let sent = false;
+
   while (performance.now() - startedAt < timeoutMs) {
     await sleep(LOOK_EVERY_MS);
     try {
@@ -166,8 +169,9 @@ async function listen(socket: object, startedAt: number, timeoutMs: number): Pro
     }
     const elapsedMs = performance.now() - startedAt;
     sent ||= (info.probes ?? 0) > probes;
-    // The peer had been silent for longer than that before, so whatever is younger is an answer,
-    // also when this process looks late.
+
+    // The peer had been silent for NUDGE_IDLE_MS, so a younger acknowledgment is an answer, even
+    // when this process reads it late.
     if ((info.lastAckReceivedMs ?? Number.POSITIVE_INFINITY) < elapsedMs + NUDGE_IDLE_MS / 2) {
       const rttMs = Math.max(0, elapsedMs - (info.lastAckReceivedMs ?? 0));
       return {
@@ -179,18 +183,20 @@ async function listen(socket: object, startedAt: number, timeoutMs: number): Pro
       };
     }
   }
+
   const why = sent
     ? `no answer within ${timeoutMs} ms; the probe or its answer may have been lost`
-    : "no probe left: the kernel's timer did not fire";
+    : "no probe was sent: the kernel's timer did not fire";
   return { answered: false, rttMs: null, sent, why, tcpInfo: info };
 }
 
 function obstacleTo(info: TcpInfo): string | null {
   const flow = flowOf(info);
   if (flow === "in-flight")
-    return "data is in flight: its retransmissions are the question, no probe can be sent beside them";
+    return "data is in flight: its retransmissions serve as probes, and the kernel sends no other";
   if (flow === "blocked")
     return "the peer's window is closed: the kernel sends window probes of its own";
+
   const age = Math.min(
     info.lastAckReceivedMs ?? Number.POSITIVE_INFINITY,
     info.lastDataReceivedMs ?? Number.POSITIVE_INFINITY,

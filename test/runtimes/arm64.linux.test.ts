@@ -16,7 +16,7 @@ await describeWith(
   ["qemu-aarch64", LIBRARIES, "node for arm64"],
   "Linux arm64 (Node for arm64 under qemu-user)",
   () => {
-    it("does what the platform table says of it", { timeout: 90_000 }, async () => {
+    it("does what the platform table promises", { timeout: 90_000 }, async () => {
       const folder = mkdtempSync(join(tmpdir(), "halfopen-arm64-"));
       try {
         await foreignApp(folder, "linux-arm64");
@@ -24,7 +24,7 @@ await describeWith(
           await nodeRelease(22, "arm64"),
           join(folder, "scripts/platform-conformance.mjs"),
         ];
-        // Rejects when something is broken
+        // Rejects when a capability is broken.
         const { stdout } = await promisify(execFile)("qemu-aarch64", ["-L", LIBRARIES, ...program]);
         const report = JSON.parse(stdout.trim().split("\n").at(-1) ?? "") as {
           results: Record<string, string>;

@@ -24,17 +24,17 @@ await describeWith(["namespaces", "bun", "deno"], "another runtime", () => {
   async function linesOf(command: readonly string[], program: string): Promise<string[]> {
     const [file = "", ...args] = command;
     const options = { env: { ...process.env, ...env }, cwd: ROOT };
-    // Rejects for another exit code than 0
+    // Rejects for any exit code but 0.
     const { stdout } = await promisify(execFile)(file, [...args, join(ROOT, program)], options);
     return stdout.trim().split("\n");
   }
 
-  /** The last line of a program, in JSON. */
+  /** Returns the last line of a program, parsed as JSON. */
   async function told(command: readonly string[], program: string): Promise<unknown> {
     return JSON.parse((await linesOf(command, program)).at(-1) ?? "");
   }
 
-  it.concurrent.each(RUNTIMES)("does what the platform table says of it: %s", async (name) => {
+  it.concurrent.each(RUNTIMES)("does what the platform table promises: %s", async (name) => {
     const lines = await linesOf(await otherRuntime(name), "scripts/platform-conformance.mjs").catch(
       ({ stdout }) => [stdout],
     );
@@ -76,7 +76,7 @@ await describeWith(["namespaces", "bun", "deno"], "another runtime", () => {
     },
   );
 
-  it("under Deno without permissions is imported, says which one it lacks, and watches at a lower level", async () => {
+  it("under Deno without permissions loads, names the missing permission and watches at a lower level", async () => {
     const program = "test/runtimes/peer-resets.mjs";
     expect(
       await told(await otherRuntime("deno", ["--allow-net", "--allow-import"]), program),
@@ -94,7 +94,7 @@ await describeWith(["namespaces", "bun", "deno"], "another runtime", () => {
     });
   });
 
-  it("runs an unchanged program under halfopen/auto (Deno), or stops it at its start (Bun)", async () => {
+  it("runs an unchanged program under halfopen/auto (Deno), or refuses at the start (Bun)", async () => {
     const auto = `--preload=${ROOT}dist/auto/index.js`;
     const program = "test/runtimes/unwatched.mjs";
     const [deno, bun] = await Promise.all([
@@ -109,9 +109,9 @@ await describeWith(["namespaces", "bun", "deno"], "another runtime", () => {
     });
   });
 
-  it("of an older version is told from one that gives descriptors", () => {
+  it("of a version that gives no descriptors is recognised", () => {
     expect(whyNoDescriptors({ node: "24.3.0", bun: "1.3.14" }, "linux")).toBe(
-      "bun 1.3.14 does not tell the descriptor of a connection; bun 1.4 does",
+      "bun 1.3.14 does not give the descriptor of a connection; bun 1.4 does",
     );
     expect(whyNoDescriptors({ node: "26.3.0", deno: "2.7.14" }, "linux")).toMatch(/deno 2\.8 does/);
     for (const versions of [

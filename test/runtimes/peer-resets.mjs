@@ -1,5 +1,5 @@
-// A watched connection whose peer resets it, with whatever this runtime allows. Ends with one line
-// of JSON.
+// Watches a connection that its peer resets, with the features that this runtime allows. Ends with
+// one line of JSON.
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
 import { capabilities, watch } from "halfopen";

@@ -6,7 +6,7 @@ import { describeWith } from "../setup/requires.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
 const PROGRAM = `${ROOT}test/runtimes/peer-resets.mjs`;
-/** How each line switches the permission model on, and lets a program use the network. */
+/** The options with which each line switches the permission model on and allows the network. */
 const LINES: Readonly<Record<string, readonly string[]>> = {
   "20.19.0": ["--experimental-permission"],
   22: ["--permission"],
@@ -22,7 +22,7 @@ async function told(line: string, ...allowed: string[]): Promise<unknown> {
     ...allowed,
     PROGRAM,
   ];
-  // Rejects for another exit code than 0
+  // Rejects for any exit code but 0.
   const { stdout } = await promisify(execFile)(await nodeRelease(line), args);
   return JSON.parse(stdout);
 }
@@ -32,7 +32,7 @@ await describeWith(
   "under Node's permission model",
   () => {
     it.each(Object.keys(LINES))(
-      "without leave for native addons it says so, and watches at a lower level (Node %s)",
+      "without permission for native addons it says so and watches at a lower level (Node %s)",
       async (line) => {
         const why = expect.stringMatching(
           /permission model forbids native addons; start Node with --allow-addons/,
@@ -46,16 +46,19 @@ await describeWith(
       },
     );
 
-    it.each(Object.keys(LINES))("with it, it has all (Node %s)", async (line) => {
-      expect(await told(line, "--allow-addons")).toEqual({
-        level: "kernel",
-        cause: "peer-reset",
-        backEnd: "koffi",
-        why: null,
-      });
-    });
+    it.each(Object.keys(LINES))(
+      "with permission for native addons it has every feature (Node %s)",
+      async (line) => {
+        expect(await told(line, "--allow-addons")).toEqual({
+          level: "kernel",
+          cause: "peer-reset",
+          backEnd: "koffi",
+          why: null,
+        });
+      },
+    );
 
-    it("takes leave for Node's own node:ffi instead (Node 26)", async () => {
+    it("permission for node:ffi is enough instead (Node 26)", async () => {
       expect(await told("26", "--allow-ffi")).toEqual({
         level: "kernel",
         cause: "peer-reset",

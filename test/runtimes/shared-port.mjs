@@ -1,6 +1,6 @@
-// Several workers that serve one port, each watching what it accepts: `node shared-port.mjs
-// cluster|threads|processes`. Threads and processes of their own need `reusePort` (Node 23.1). The
-// peers' programs never answer the heartbeat. Ends with one line of JSON.
+// Several workers serve one port, and each watches the connections that it accepts: `node
+// shared-port.mjs cluster|threads|processes`. Threads and separate processes need `reusePort` (Node
+// 23.1). The peers' programs never answer the heartbeat. Ends with one line of JSON.
 import { fork } from "node:child_process";
 import cluster from "node:cluster";
 import { once } from "node:events";

@@ -1,5 +1,5 @@
-// Worker threads that watch connections and end in every way, some while this thread watches one
-// too. Ends with one line of JSON.
+// Starts Worker threads that watch connections and end in every way, while this thread watches a
+// connection too. Ends with one line of JSON.
 import { once } from "node:events";
 import { readdirSync } from "node:fs";
 import { connect, createServer } from "node:net";
@@ -24,7 +24,7 @@ async function inThread({ port, end }) {
   const all = [];
   for (let i = 0; i < CONNECTIONS; i++) all.push(await opened(port));
   const [{ socket, w }] = all;
-  // Still out when the thread ends.
+  // Still unanswered when the thread ends.
   nudge(socket);
   parentPort.postMessage(`${w.applied.level}, ${readTcpInfo(socket).state}`);
   if (end === "exits") process.exit(0);
@@ -32,7 +32,7 @@ async function inThread({ port, end }) {
   if (end === "closes") for (const { socket } of all) socket.destroy();
 }
 
-/** What a thread said before its end. */
+/** Resolves at a thread's end with its last message. */
 function ended(port, end, round) {
   const thread = new Worker(new URL(import.meta.url), { workerData: { port, end } });
   let said = "";
@@ -43,7 +43,7 @@ function ended(port, end, round) {
     said = message;
     if (end === "is terminated") thread.terminate();
   });
-  // While it loads, connects or watches.
+  // The delay ends the thread while it loads, connects or watches.
   if (end === "is terminated early") setTimeout(() => thread.terminate(), 40 * round);
   return new Promise((resolve) => thread.on("exit", () => resolve(said)));
 }
@@ -64,7 +64,7 @@ async function inMain(rounds) {
     const said = await Promise.all(ENDS.map(async (end) => [end, await ended(port, end, round)]));
     for (const [end, what] of said) seen[end].add(what);
   }
-  // The ends of this thread's server close when it gets to it.
+  // This thread's server closes its sockets only when its event loop runs.
   for (let i = 0; i < 100 && descriptors() > before; i++) await sleep(20);
   const { state } = w;
   const leaked = descriptors() - before;

@@ -1,5 +1,5 @@
-// A program that watches nothing itself. Ends with one line of JSON: whether somebody switched
-// keepalive on for its connection.
+// A program that watches nothing itself. Ends with one line of JSON, which says whether keepalive
+// was switched on for its connection.
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";

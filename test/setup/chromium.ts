@@ -6,7 +6,7 @@ import type { Readable, Writable } from "node:stream";
 
 type Answer = Readonly<Record<string, unknown>>;
 
-/** A headless Chromium that is asked over a pipe (Chrome DevTools Protocol): it opens no port. */
+/** A headless Chromium, driven over a pipe (Chrome DevTools Protocol). It opens no port. */
 export class Chromium {
   readonly events: { readonly method: string; readonly params: Answer }[] = [];
   readonly #process: ChildProcess;
@@ -45,7 +45,7 @@ export class Chromium {
       .on("data", (text: string) => this.#read(text));
   }
 
-  /** @throws Error with what the browser objects to */
+  /** Sends one command and returns its result. @throws Error with the browser's message */
   async ask(method: string, params: Answer = {}): Promise<Answer> {
     const id = ++this.#id;
     const message = {

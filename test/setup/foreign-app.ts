@@ -3,12 +3,13 @@ import { join } from "node:path";
 import { npmPackage } from "./npm-package.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
-/** With what halfopen depends on wherever it runs. */
+/** The parts of the package that run on every platform, and what they depend on. */
 const PARTS = ["dist", "package.json", "scripts/platform-conformance.mjs", "node_modules/yaml"];
 
 /**
- * Puts the built halfopen with another platform's koffi into a folder, where a foreign Node runs
- * it. @throws without the registry
+ * Copies the built halfopen, with the koffi of another platform, into a folder for a foreign Node.
+ *
+ * @throws without the registry
  */
 export async function foreignApp(
   folder: string,

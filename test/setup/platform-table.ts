@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 
-/** The cells of the platform table in a document: capability -> column -> cell. */
+/** Returns the cells of the platform table in a document: capability -> column -> cell. */
 export function platformTable(document: string): Record<string, Record<string, string>> {
   const text = readFileSync(new URL(`../../${document}`, import.meta.url), "utf8");
   const [head = "", ...lines] = text

@@ -6,10 +6,7 @@ import { nodeRelease } from "./node-release.ts";
 import { type OtherRuntime, otherRuntime } from "./other-runtimes.ts";
 import { nodeForWindows } from "./wine.ts";
 
-/**
- * What a test may need and a machine may lack. Each tells why it is missing, or `null` when it is
- * there.
- */
+/** Needs of tests that a machine may lack. Each probe returns why, or `null` when it is there. */
 const PROBES = {
   root: async () => (process.getuid?.() === 0 ? null : "this is not root"),
   namespaces: async () => {
@@ -63,8 +60,8 @@ export type Need = keyof typeof PROBES | (string & {});
 const INSTALLED_BY = "scripts/setup-test-machine.sh installs it";
 
 /**
- * A suite that needs what not every machine has. Where something is missing it is skipped under a
- * name that says what and why; with HALFOPEN_REQUIRE_ALL=1 it fails instead.
+ * Describes a suite with needs that not every machine meets. Where one is missing, the suite is
+ * skipped under a name that gives the need and the reason; with HALFOPEN_REQUIRE_ALL=1 it fails.
  */
 export async function describeWith(
   needs: readonly Need[],

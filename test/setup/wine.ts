@@ -10,22 +10,20 @@ const run = promisify(execFile);
 const ROOT = new URL("../../", import.meta.url).pathname;
 const NODE_LINE = 20;
 
-/** A Windows of its own (a Wine prefix) with Node and the built halfopen in it. */
+/** A Windows for one suite (a Wine prefix) with Node and the built halfopen in it. */
 export interface Windows {
   readonly env: Readonly<Record<string, string>>;
-  /** What starts a program of test/wine under Node for Windows. */
+  /** Returns the command for a program of test/wine under Node for Windows. */
   command(program: string, ...args: string[]): string[];
-  /** What starts scripts/platform-conformance.mjs. */
+  /** Returns the command for scripts/platform-conformance.mjs. */
   conformance(): string[];
-  /** What starts the command line. */
+  /** Returns the command for halfopen's command line. */
   halfopen(...args: string[]): string[];
-  /**
-   * Runs such a command outside of any network of the lab; rejects for another exit code than 0.
-   */
+  /** Runs a command outside every network of the lab; rejects for any exit code but 0. */
   run(command: readonly string[]): Promise<string>;
   /**
-   * Ends its server, which would hold sockets in the network where it was started, and waits for
-   * that.
+   * Ends the Wine server and waits for its end. The server would hold sockets in the network where
+   * it was started.
    */
   stop(): Promise<void>;
   remove(): Promise<void>;
@@ -44,7 +42,7 @@ export async function openWindows(): Promise<Windows> {
   const env = { WINEPREFIX: join(folder, "prefix"), WINEDEBUG: "-all", DISPLAY: "" };
   const inside = { env: { ...process.env, ...env } };
   await run("wine", ["wineboot", "-i"], inside);
-  // Node refuses to run on what Wine shows otherwise.
+  // By default Wine shows a version of Windows on which Node refuses to run.
   await run("wine", ["winecfg", "-v", "win10"], inside);
   const stop = async (): Promise<void> =>
     void (await run(serverProgram(), ["-k", "-w"], inside).catch(() => {}));
@@ -72,7 +70,7 @@ export async function openWindows(): Promise<Windows> {
   };
 }
 
-/** Debian keeps it beside the libraries. */
+/** Returns the path of the Wine server. Debian keeps it beside the libraries. */
 function serverProgram(): string {
   return (
     ["/usr/lib/wine/wineserver64", "/usr/lib/wine/wineserver"].find((path) => existsSync(path)) ??

@@ -1,5 +1,5 @@
-// Runs under Node for Windows. One connection for each order in argv, or one server; tells in JSON
-// lines what becomes of it.
+// Runs under Node for Windows. Opens one connection or server for each order in argv, and reports
+// its events as lines of JSON.
 import "./stdio.mjs";
 import { writeSync } from "node:fs";
 import { connect, createServer } from "node:net";
@@ -50,7 +50,7 @@ function serve({ name, serve: at, tls, watch: options }) {
   server.listen(at, () => tell({ name, event: "listening" }));
 }
 
-/** The peer answers. */
+/** Resolves when the peer answers. */
 function ping(socket) {
   return new Promise((resolve) => {
     socket.once("data", resolve);

@@ -1,5 +1,5 @@
-// Runs under Node for Windows. Opens many connections of many kinds and sets the keepalive of every
-// other one.
+// Runs under Node for Windows. Opens connections over IPv4, IPv6 and both, and sets the keepalive
+// of every other socket.
 import "./stdio.mjs";
 import { writeSync } from "node:fs";
 import { connect, createServer } from "node:net";
@@ -45,7 +45,7 @@ for (let i = 0; i < COUNT; i++) {
     [dual, "127.0.0.1"],
   ][i % 3];
   sockets.push(await open(server.address().port, host));
-  // Values are reused: what closes here is somebody else's a moment later.
+  // Handle values are reused: the value of a socket closed here is another's a moment later.
   if (i % 5 === 4)
     await new Promise((resolve) =>
       sockets

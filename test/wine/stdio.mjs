@@ -1,5 +1,5 @@
-// Node for Windows does not know what Wine's pipes are, and its first look at process.stdout or
-// stderr throws EBADF; net.Socket looks at them whenever a socket is destroyed.
+// Replaces process.stdout and process.stderr. Node for Windows does not recognise Wine's pipes, so
+// the first access to either stream throws EBADF; net.Socket reads them when a socket is destroyed.
 import { writeSync } from "node:fs";
 import { Writable } from "node:stream";
 

@@ -11,17 +11,17 @@ import { describeWith } from "../setup/requires.ts";
 import { openWindows, type Windows } from "../setup/wine.ts";
 
 const SERVER_PORT = 7300;
-/** As on Windows, where it is fixed; Wine leaves it to its host, whose default is 9. */
+/** The fixed count of Windows. Wine leaves the count to its host, whose default is 9. */
 const COUNT = 10;
 /**
- * What Wine has not and Windows has: option numbers and structs are tested in
+ * Capabilities of Windows that Wine lacks. Their option numbers and structs are tested in
  * test/kernel/port/platform.test.ts.
  */
 const OF_THE_TABLE = ["userTimeout", "tcpInfo"];
 /**
  * The host's timer wheel is late by up to 1/8 of a delay
- * (docs/internals/kernel.md#timers-are-late): 1.5 s of the 12 s and more that are waited here, and
- * Wine's own.
+ * (docs/internals/kernel.md#timers-are-late): 1.5 s of the 12 s and more that this test waits.
+ * Wine's own lateness comes on top.
  */
 const LATE_MS = 1500;
 
@@ -71,7 +71,7 @@ await describeWith(
       await windows?.remove();
     });
 
-    it("does what the platform table says of it", { timeout: 60_000 }, async () => {
+    it("does what the platform table promises", { timeout: 60_000 }, async () => {
       const subject = await network.spawn("left", windows.conformance(), {
         env: { ...windows.env },
       });
@@ -87,7 +87,7 @@ await describeWith(
       }
     });
 
-    it("finds the SOCKET of each connection, IPv4 and IPv6, among many and reused ones", {
+    it("finds the SOCKET of each connection, IPv4 and IPv6, among many and among reused values", {
       timeout: 60_000,
     }, async () => {
       const subject = await network.spawn("left", windows.command("handles.mjs"), {
@@ -108,7 +108,7 @@ await describeWith(
       const wanted = { enabled: true, idleMs: 77_000, intervalMs: 5000, count: COUNT };
       for (const applied of set.applied as unknown[]) expect(applied).toEqual(wanted);
       expect(set.asked).toEqual(wanted);
-      // The host's kernel says whose keepalive runs: theirs, and nobody else's.
+      // The host's kernel shows which keepalives run: those of the chosen sockets, and no others.
       const lines = (await network.run("left", ["ss", "-tnoH", "state", "established"])).split(
         "\n",
       );
@@ -119,7 +119,7 @@ await describeWith(
             line.includes(`:${remote} `) &&
             line.includes("timer:(keepalive,1min"),
         );
-      // The last socket was closed meanwhile; its two ends are gone.
+      // The last socket was closed meanwhile, so its two ends are gone.
       expect(set.chosen.filter((ends) => !timerOf(ends)).length).toBeLessThanOrEqual(2);
       expect(set.chosen.length).toBeGreaterThan(25);
       expect(set.others.filter(timerOf)).toEqual([]);
@@ -130,7 +130,7 @@ await describeWith(
         nudge: false,
         backEnd: "koffi",
       });
-      // Wine 8 has neither; where it has them one day, the calls must work too.
+      // Wine 8 has neither. Once a later Wine has them, the calls must work too.
       expect(set.tcpInfo).toBe(tcpInfo.available ? null : "ERR_NOT_SUPPORTED");
       expect(set.userTimeout).toBe(userTimeout.available ? null : "ERR_NOT_SUPPORTED");
       await subject.signal("SIGKILL");
@@ -197,7 +197,7 @@ await describeWith(
           `${client}.on("error", () => {}).resume()`,
         ]);
       await until("all connected", () => told("connected") === orders.length, 30_000);
-      // Long enough for the shorter keepalive to have asked and been answered.
+      // Long enough for the shorter keepalive to have sent a probe that was answered.
       await sleep(4500);
       const cutAt = performance.now();
       await network.pullCable();
@@ -209,8 +209,8 @@ await describeWith(
         expect(beat.diagnosis).toMatchObject({ state: "dead" });
       }
 
-      // Every keepalive found it the idle time and ten intervals after it last heard the peer,
-      // which was before the cut.
+      // Every keepalive ends its connection the idle time and ten intervals after it last heard the
+      // peer, which was before the cut.
       for (const [name, idleMs, intervalMs] of [
         ["3000/1000", 3000, 1000],
         ["5500/3000", 5500, 3000],
@@ -225,7 +225,7 @@ await describeWith(
         expect(after(error)).toBeLessThan(idleMs + COUNT * intervalMs + LATE_MS);
         const sent = await until("a later send", () => of(name, "sent"), 2000);
         expect(sent.code).not.toBeNull();
-        // Wine hands whole seconds to its host, rounded up.
+        // Wine rounds up to whole seconds for its host.
         const seen = { idleS: Math.ceil(idleMs / 1000), spacingS: intervalMs / 1000 };
         expect(probesOf(packets, of(name, "connected")?.localPort as number)).toEqual(seen);
       }
@@ -240,7 +240,7 @@ await describeWith(
         level: "keepalive",
         detectWithinMs: { idle: 15_000, inFlight: null },
       });
-      // A budget that this system cannot keep is told, with the one it keeps.
+      // A budget that this system cannot keep is reported with the one that it keeps.
       expect(of("too soon", "watched")?.applied).toMatchObject({
         detectWithinMs: { idle: 11_000 },
       });
@@ -248,7 +248,9 @@ await describeWith(
       await subject.signal("SIGKILL");
     });
 
-    it("shows and changes the system-wide values: the registry", { timeout: 60_000 }, async () => {
+    it("shows and changes the system-wide values in the registry", {
+      timeout: 60_000,
+    }, async () => {
       const { settings } = JSON.parse(await windows.run(windows.halfopen("system", "--json"))) as {
         settings: object;
       };
@@ -283,7 +285,7 @@ await describeWith(
       ).rejects.toMatchObject({ code: 3 });
     });
 
-    it("says what of the command line is Linux' alone and what works here, with exit code 3", {
+    it("refuses the commands of Linux with exit code 3, and names one that works here", {
       timeout: 120_000,
     }, async () => {
       const within = ["--detect-within", "5s"];
@@ -306,8 +308,8 @@ await describeWith(
 );
 
 /**
- * Seconds of silence before the first probe of a connection, and between unanswered ones at the
- * median.
+ * Returns the seconds of silence before the first probe of a connection, and the median between
+ * unanswered probes.
  */
 function probesOf(packets: readonly string[], port: number): { idleS: number; spacingS: number } {
   const times = packets

@@ -1,8 +1,8 @@
 import { isIPv4, isIPv6 } from "node:net";
 
 /**
- * An address as the kernel takes it: 4 or 16 bytes. IPv4 inside IPv6 (::ffff:a.b.c.d) is IPv4.
- * `null` for what is no address.
+ * Returns an address as the kernel takes it: 4 or 16 bytes. IPv4 inside IPv6 (::ffff:a.b.c.d) is
+ * IPv4. `null` for text that is no address.
  */
 export function addressBytes(text: string): Uint8Array | null {
   const address = text.replace(/%.*$/, "").replace(/^::ffff:(?=\d+\.)/i, "");
@@ -29,7 +29,7 @@ function groups(part: string): number[] {
   });
 }
 
-/** The text of 4 or 16 bytes; IPv6 without abbreviation beyond leading zeros. */
+/** Returns the text of 4 or 16 bytes; IPv6 with one run of zero groups written as `::`. */
 export function addressText(bytes: Uint8Array): string {
   if (bytes.length === 4) return `${bytes[0]}.${bytes[1]}.${bytes[2]}.${bytes[3]}`;
   const parts: string[] = [];
@@ -41,7 +41,7 @@ export function addressText(bytes: Uint8Array): string {
     .replace(/:{3,}/, "::");
 }
 
-/** `address:port`, IPv6 in brackets (RFC 3986, section 3.2.2). */
+/** Returns `address:port`, IPv6 in brackets (RFC 3986, section 3.2.2). */
 export function endpointText(address: string, port: number): string {
   return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
 }

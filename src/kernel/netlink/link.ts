@@ -12,10 +12,11 @@ const utf8 = new TextDecoder();
 
 export interface Link {
   readonly name: string;
-  /** Administratively up, running, and with a carrier where the device tells. */
+  /** Administratively up, running, and with a carrier where the device reports one. */
   readonly isUp: boolean;
 }
 
+/** Returns a network interface by its index; `null` where the kernel gives none. */
 export function lookUpLink(netlink: Netlink, index: number): Link | null {
   const header = new Uint8Array(IFINFOMSG_BYTES);
   new DataView(header.buffer).setInt32(4, index, true);
@@ -26,6 +27,7 @@ export function lookUpLink(netlink: Netlink, index: number): Link | null {
     answer.payload.byteLength < IFINFOMSG_BYTES
   )
     return null;
+
   const flags = answer.payload.getUint32(8, true);
   const found = attributesOf(answer.payload, IFINFOMSG_BYTES);
   const carrier = found.get(IFLA_CARRIER);

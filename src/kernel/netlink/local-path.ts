@@ -17,8 +17,8 @@ const NOTHING_KNOWN: LocalPath = {
 };
 
 /**
- * Looks whether this host itself can still reach the peer: route, link, source address, next hop.
- * Sends nothing; some 50 µs. What cannot be found out is `null`.
+ * Examines whether this host itself can still reach the peer: route, link, source address, next
+ * hop. Sends nothing and takes some 50 µs. A fact that cannot be found out is `null`.
  */
 export function examineLocalPath(localAddress: string, remoteAddress: string): LocalPath {
   const port = openPort();
@@ -26,8 +26,9 @@ export function examineLocalPath(localAddress: string, remoteAddress: string): L
   const destination = addressBytes(remoteAddress);
   if (!port || !source || !destination || source.length !== destination.length)
     return NOTHING_KNOWN;
-  // Opened for each look: a socket that is kept would stay open when a Worker thread ends, and is
-  // of one network namespace.
+
+  // Opened each time: a kept socket would stay open when a Worker thread ends, and belongs to one
+  // network namespace.
   const netlink = Netlink.open(port, NETLINK_ROUTE);
   if (!netlink) return NOTHING_KNOWN;
   try {
@@ -40,11 +41,12 @@ export function examineLocalPath(localAddress: string, remoteAddress: string): L
 function pathOf(netlink: Netlink, source: Uint8Array, destination: Uint8Array): LocalPath {
   const own = lookUpRoute(netlink, source, null);
   const hasSourceAddress = own === undefined ? null : own?.isLocal === true;
-  // A source address that is gone makes the kernel refuse the whole question, so ask without it
-  // then.
+  // The kernel refuses every look-up from a source address that is gone, so such an address is left
+  // out.
   const route = lookUpRoute(netlink, destination, hasSourceAddress === false ? null : source);
   if (!route)
     return { ...NOTHING_KNOWN, hasRoute: route === null ? false : null, hasSourceAddress };
+
   const { interfaceIndex, gateway } = route;
   const link = interfaceIndex === null ? null : lookUpLink(netlink, interfaceIndex);
   return {

@@ -18,8 +18,8 @@ const STATES: readonly (readonly [number, string])[] = [
 ];
 
 /**
- * The ARP or neighbour-discovery state of an address on a link; `null` without an entry (or before
- * Linux 5.0, which cannot be asked for one).
+ * Returns the ARP or neighbour-discovery state of an address on a link; `null` without an entry, or
+ * before Linux 5.0, which cannot look up a single entry.
  */
 export function lookUpNeighbor(
   netlink: Netlink,

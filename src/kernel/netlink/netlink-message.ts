@@ -2,8 +2,8 @@ import { EAGAIN, EBADMSG } from "../port/errno-linux.ts";
 import type { SystemPort } from "../port/port.ts";
 
 /**
- * The framing that all families of netlink share: include/uapi/linux/netlink.h. In host byte order;
- * what runs Linux here is little endian.
+ * The framing that all families of netlink share: include/uapi/linux/netlink.h. In host byte order:
+ * both supported architectures are little endian.
  */
 export const HEADER_BYTES = 16;
 export const NLM_F_REQUEST = 1;
@@ -16,7 +16,7 @@ const NLMSG_ERROR = 2;
 const NLMSG_DONE = 3;
 const MOST_TRIES = 8;
 
-/** What became of one datagram: whether the answer ends with it, and with which errno. */
+/** The outcome of one datagram: whether the answer ends with it, and with which errno. */
 export interface Step {
   readonly isEnd: boolean;
   readonly errno: number;
@@ -31,32 +31,38 @@ export interface Message {
 }
 
 /**
- * Returns a descriptor, or -errno: a sandbox may refuse netlink. It belongs to the network
+ * Returns a descriptor, or -errno: a sandbox may refuse netlink. The socket belongs to the network
  * namespace of this thread.
  */
 export function openNetlink(port: SystemPort, protocol: number): number {
   return port.socket(AF_NETLINK, SOCK_RAW_CLOEXEC, protocol);
 }
 
-/** Returns the bytes of the next datagram, or -errno; EAGAIN where there is none. Never waits. */
+/** Returns the length of the next datagram, or -errno; EAGAIN where there is none. Never waits. */
 export function receive(port: SystemPort, fd: number, into: Uint8Array): number {
   return port.recv(fd, into, MSG_DONTWAIT);
 }
 
 /**
- * Receives the answer to one request: its first message, or the errno that it ends with, which is 0
- * for an acknowledgement.
+ * Sends one request and receives its answer in `into`. The kernel answers inside send(), so nothing
+ * waits. Returns the first message, or the errno that the answer ends with: 0 for an
+ * acknowledgement.
  */
-export function receiveAnswer(
+export function request(
   port: SystemPort,
   fd: number,
-  into: Uint8Array,
+  bytes: Uint8Array,
   sequence: number,
+  into: Uint8Array,
 ): Message | { readonly errno: number } {
-  // An older answer can only be left over from a question that failed half way; skip it.
+  const sent = port.send(fd, bytes, 0);
+  if (sent < 0) return { errno: -sent };
+
+  // An answer to an older request can only be left over from one that failed half way; skip it.
   for (let tries = 0; tries < MOST_TRIES; tries++) {
     const length = receive(port, fd, into);
     if (length < 0) return { errno: -length };
+
     const messages: Message[] = [];
     const { isEnd, errno } = walkMessages(into, length, sequence, (start, end, type) =>
       messages.push({ type, start, end }),
@@ -88,8 +94,8 @@ export function align(length: number): number {
 }
 
 /**
- * Walks the messages of one datagram, which lies aligned to words; what belongs to another request
- * is skipped, and no length is believed unchecked.
+ * Walks the messages of one datagram, which lies aligned to words. Skips those of other requests,
+ * and checks every length.
  */
 export function walkMessages(
   bytes: Uint8Array,
@@ -100,10 +106,12 @@ export function walkMessages(
   const limit = Math.min(length, bytes.length);
   const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2);
   let at = 0;
+
   while (at + HEADER_BYTES <= limit) {
     const first = at >> 2;
     const size = words[first] as number;
     if (size < HEADER_BYTES || at + size > limit) return { isEnd: true, errno: EBADMSG };
+
     if (words[first + 2] === sequence) {
       const kind = words[first + 1] as number;
       const type = kind & 0xffff;

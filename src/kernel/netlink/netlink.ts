@@ -4,18 +4,18 @@ import {
   HEADER_BYTES,
   NLM_F_REQUEST,
   openNetlink,
-  receiveAnswer,
+  request,
   writeHeader,
 } from "./netlink-message.ts";
 
 const ATTRIBUTE_BYTES = 4;
 
-/** One for all questions of this thread: an outage may make thousands ask at once. */
+/** One buffer for all requests of this thread: an outage may cause thousands at once. */
 const answerBuffer = new Uint8Array(16_384);
 
 /**
- * A kernel's answer to one request, until the next one: its payload behind the netlink header, or
- * the errno it refused with.
+ * The kernel's answer to one request: the payload behind the netlink header, or the errno of the
+ * refusal. The payload is valid until the next request.
  */
 export type NetlinkAnswer =
   | { readonly type: number; readonly payload: DataView }
@@ -27,9 +27,8 @@ export interface NetlinkAttribute {
 }
 
 /**
- * A netlink socket for single questions. The kernel answers inside send(), so the answer is there
- * when recv() looks: no waiting, some 10 µs a question. Everything that comes back is checked
- * against its bounds.
+ * A netlink socket for single requests, each of which takes some 10 µs. Everything that comes back
+ * is checked against its bounds.
  */
 export class Netlink {
   readonly #port: SystemPort;
@@ -50,11 +49,12 @@ export class Netlink {
     return fd < 0 ? null : new Netlink(port, fd);
   }
 
+  /** Sends one request: a type, the fixed header of its family, and attributes. */
   ask(type: number, header: Uint8Array, attributes: readonly NetlinkAttribute[]): NetlinkAnswer {
-    const sent = this.#port.send(this.#fd, encode(type, ++this.#sequence, header, attributes), 0);
-    if (sent < 0) return { errno: -sent };
-    const answer = receiveAnswer(this.#port, this.#fd, answerBuffer, this.#sequence);
+    const bytes = encode(type, ++this.#sequence, header, attributes);
+    const answer = request(this.#port, this.#fd, bytes, this.#sequence, answerBuffer);
     if ("errno" in answer) return answer;
+
     return {
       type: answer.type,
       payload: new DataView(answerBuffer.buffer, answer.start, answer.end - answer.start),
@@ -66,7 +66,7 @@ export class Netlink {
   }
 }
 
-/** The attributes behind a fixed header, by type. Stops at the first one that does not fit. */
+/** Returns the attributes behind a fixed header, by type. Stops at the first that does not fit. */
 export function attributesOf(payload: DataView, offset: number): Map<number, DataView> {
   const found = new Map<number, DataView>();
   let at = offset;
@@ -98,9 +98,11 @@ function encode(
     HEADER_BYTES + align(header.length),
   );
   const bytes = new Uint8Array(size);
+
   const view = new DataView(bytes.buffer);
   writeHeader(bytes, type, NLM_F_REQUEST, sequence);
   bytes.set(header, HEADER_BYTES);
+
   let at = HEADER_BYTES + align(header.length);
   for (const { type: attribute, value } of attributes) {
     view.setUint16(at, ATTRIBUTE_BYTES + value.length, true);
@@ -108,5 +110,6 @@ function encode(
     bytes.set(value, at + ATTRIBUTE_BYTES);
     at += align(ATTRIBUTE_BYTES + value.length);
   }
+
   return bytes;
 }

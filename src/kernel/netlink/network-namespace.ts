@@ -9,9 +9,9 @@ const NAMED = "/run/netns";
 
 /** A network namespace of this machine, as a container or `ip netns` makes them. */
 export interface NetworkNamespace {
-  /** Its inode number, the kernel's own name for it. */
+  /** The inode number, the kernel's own name for the namespace. */
   readonly inode: number;
-  /** What leads to it; opened when it is entered. */
+  /** The path that leads to the namespace, opened when it is entered. */
   readonly path: string;
   /** The name under /run/netns; else `null`. */
   readonly name: string | null;
@@ -23,8 +23,8 @@ export function ownNamespace(): NetworkNamespace {
 }
 
 /**
- * Every namespace in which a process lives that we may look at, and every named one; the own one
- * first.
+ * Lists our own namespace first, then every named one and every one that holds a process we may
+ * see.
  */
 export function listNamespaces(): NetworkNamespace[] {
   const own = ownNamespace();
@@ -32,12 +32,14 @@ export function listNamespaces(): NetworkNamespace[] {
   const add = (inode: number | null, path: string, name: string | null): void => {
     if (inode !== null && !found.has(inode)) found.set(inode, { inode, path, name, isOwn: false });
   };
+
   for (const name of entriesOf(NAMED))
     add(
       attempt(() => statSync(`${NAMED}/${name}`).ino),
       `${NAMED}/${name}`,
       name,
     );
+
   for (const pid of entriesOf("/proc")) {
     if (!/^\d+$/.test(pid)) continue;
     const path = `/proc/${pid}/ns/net`;
@@ -51,9 +53,9 @@ export function listNamespaces(): NetworkNamespace[] {
 }
 
 /**
- * Runs `work` with this thread inside another network namespace, and comes back. Synchronous for
- * that reason: a namespace is the thread's, and an `await` would let others run in it. Sockets
- * opened inside stay there; /proc/sys/net shows its values meanwhile.
+ * Runs `work` with this thread inside another network namespace, and comes back. Synchronous,
+ * because a namespace belongs to the thread and an `await` would let other code run inside it.
+ * Sockets opened inside stay there. /proc/sys/net shows the values of that namespace meanwhile.
  *
  * @throws HalfOpenError `ERR_PERMISSION` without CAP_SYS_ADMIN, `ERR_NOT_SUPPORTED` when the
  * namespace is gone
@@ -71,7 +73,7 @@ export function insideNamespace<T>(
       return work();
     } finally {
       const back = port.setns(own, CLONE_NEWNET);
-      // Nothing this process does from here on would be where its user thinks it is.
+      // From here on the process would act in a namespace that its user does not expect.
       if (back < 0) process.abort();
     }
   } finally {
@@ -91,6 +93,7 @@ function enter(port: SystemPort, namespace: NetworkNamespace): void {
       { cause },
     );
   }
+
   const result = port.setns(fd, CLONE_NEWNET);
   closeSync(fd);
   if (result >= 0) return;
@@ -115,7 +118,7 @@ function entriesOf(directory: string): string[] {
   return attempt(() => readdirSync(directory)) ?? [];
 }
 
-/** Processes end and permissions are missing while we look: such entries are left out. */
+/** Returns `null` where a process has ended or permission is missing: such entries are left out. */
 function attempt<T>(look: () => T): T | null {
   try {
     return look();

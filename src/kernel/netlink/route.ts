@@ -20,7 +20,10 @@ export interface Route {
   readonly isLocal: boolean;
 }
 
-/** The route that a packet takes now; `null`: the kernel has none; `undefined`: it did not say. */
+/**
+ * Returns the route that a packet takes now; `null` where the kernel has none, `undefined` where it
+ * did not say.
+ */
 export function lookUpRoute(
   netlink: Netlink,
   destination: Uint8Array,
@@ -32,9 +35,11 @@ export function lookUpRoute(
   header[2] = source ? source.length * 8 : 0;
   const attributes = [{ type: RTA_DST, value: destination }];
   if (source) attributes.push({ type: RTA_SRC, value: source });
+
   const answer = netlink.ask(RTM_GETROUTE, header, attributes);
   if ("errno" in answer) return NO_ROUTE.has(answer.errno) ? null : undefined;
   if (answer.type !== RTM_NEWROUTE || answer.payload.byteLength < RTMSG_BYTES) return undefined;
+
   const type = answer.payload.getUint8(7);
   if (UNROUTABLE.has(type)) return null;
   const found = attributesOf(answer.payload, RTMSG_BYTES);

@@ -11,28 +11,16 @@ import {
 import type { OnSocket } from "./sock-diag.ts";
 import { SOCK_DIAG_BY_FAMILY } from "./sock-diag-request.ts";
 
-const SOL_NETLINK = 270;
-const NETLINK_ADD_MEMBERSHIP = 1;
-/** include/uapi/linux/sock_diag.h: SKNLGRP_INET_TCP_DESTROY, SKNLGRP_INET6_TCP_DESTROY. */
-const GROUPS = [1, 3];
-const SO_RCVBUF = 8;
-const RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024;
-const BUFFER_BYTES = 65_536;
-/** struct sockaddr_nl: family, and zeros for an address of the kernel's choice. */
-const SOCKADDR_NL: Uint8Array = Uint8Array.of(AF_NETLINK, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
-/** The kernel's own messages carry no request's number. */
-const UNASKED = 0;
-
 /**
- * Tells of every TCP socket of this network namespace that the kernel frees, with its last
- * TCP_INFO: a post-mortem without polling. The event comes when the socket is freed, which is after
- * its program closed it. Loading the kernel's module for it needs CAP_NET_ADMIN.
+ * Reports every TCP socket of this network namespace that the kernel frees, with its last TCP_INFO:
+ * a post-mortem without polling. The event comes when the socket is freed, which is after its
+ * program closed it. Loading the kernel module for these events needs CAP_NET_ADMIN.
  */
 export class SockDiagEvents {
   readonly #port: SystemPort;
   readonly #fd: number;
   readonly #buffer: Buffer = Buffer.alloc(BUFFER_BYTES);
-  /** Events came faster than they were fetched, and some are lost. */
+  /** True when events came faster than they were fetched, so that some are lost. */
   hasMissed = false;
 
   private constructor(port: SystemPort, fd: number) {
@@ -40,19 +28,22 @@ export class SockDiagEvents {
     this.#fd = fd;
   }
 
-  /** A negative number is -errno: EPERM without privilege. */
+  /** Returns -errno on failure: EPERM without privilege. */
   static open(port: SystemPort): SockDiagEvents | number {
     const fd = openNetlink(port, NETLINK_SOCK_DIAG);
     if (fd < 0) return fd;
-    // A larger buffer than a user may have is cut to what is allowed, silently.
+
+    // The kernel silently cuts the buffer to the size that this user may have.
     port.setsockopt(fd, SOL_SOCKET, SO_RCVBUF, int(RECEIVE_BUFFER_BYTES));
-    // Unbound it has the kernel's own address, 0, and the sender's address is left out of every
-    // broadcast (af_netlink.c).
+
+    // An unbound socket has the kernel's own address, 0, and a broadcast leaves out the address of
+    // its sender (af_netlink.c).
     const bound = port.bind(fd, SOCKADDR_NL);
     if (bound < 0) {
       port.close(fd);
       return bound;
     }
+
     for (const group of GROUPS) {
       const result = port.setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, int(group));
       if (result >= 0) continue;
@@ -62,7 +53,7 @@ export class SockDiagEvents {
     return new SockDiagEvents(port, fd);
   }
 
-  /** Tells of all that came since the last time. Never blocks. Returns 0, or the errno. */
+  /** Reports all events since the last call. Never blocks. Returns 0, or the errno. */
   fetch(onSocket: OnSocket): number {
     for (;;) {
       const length = receive(this.#port, this.#fd, this.#buffer);
@@ -80,6 +71,18 @@ export class SockDiagEvents {
     this.#port.close(this.#fd);
   }
 }
+
+const SOL_NETLINK = 270;
+const NETLINK_ADD_MEMBERSHIP = 1;
+/** include/uapi/linux/sock_diag.h: SKNLGRP_INET_TCP_DESTROY, SKNLGRP_INET6_TCP_DESTROY. */
+const GROUPS = [1, 3];
+const SO_RCVBUF = 8;
+const RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024;
+const BUFFER_BYTES = 65_536;
+/** struct sockaddr_nl: family, and zeros for an address of the kernel's choice. */
+const SOCKADDR_NL: Uint8Array = Uint8Array.of(AF_NETLINK, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+/** The sequence number of the kernel's own messages, which answer no request. */
+const UNASKED = 0;
 
 function int(value: number): Uint8Array {
   return new Uint8Array(Int32Array.of(value).buffer);

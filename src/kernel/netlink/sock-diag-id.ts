@@ -18,7 +18,7 @@ const COOKIE = 40;
  * The identity of one socket as sock_diag knows it: addresses, ports, interface and cookie. The
  * cookie is unique for the life of the machine's boot, so an identity never means a later
  * connection that got the same addresses. The family is that of the message: an IPv4 connection of
- * a dual-stack listener is AF_INET6 with a mapped address, and must be asked for as such.
+ * a dual-stack listener is AF_INET6 with a mapped address, and is found only as that.
  */
 export class SockDiagId {
   readonly family: Family;
@@ -40,12 +40,12 @@ export class SockDiagId {
     return this.bytes.readUInt32LE(COOKIE + 4);
   }
 
-  /** Equal exactly for the same socket. */
+  /** Two identities have the same cookie exactly when they mean the same socket. */
   get cookie(): bigint {
     return this.bytes.readBigUInt64LE(COOKIE);
   }
 
-  /** The cookie as SO_COOKIE tells it. */
+  /** The cookie in the form that SO_COOKIE returns. */
   get cookieBytes(): Uint8Array {
     return this.bytes.subarray(COOKIE, COOKIE + COOKIE_BYTES);
   }
@@ -67,14 +67,14 @@ export class SockDiagId {
   }
 }
 
-/** The text of an address field; an IPv4 address mapped into IPv6 is written as IPv4. */
+/** Returns the text of an address field; an IPv4 address mapped into IPv6 is written as IPv4. */
 export function formatIp(bytes: Uint8Array, offset: number, family: Family): string {
   if (family === AF_INET) return ipv4Text(bytes, offset);
   if (isMapped(bytes, offset)) return ipv4Text(bytes, offset + 12);
   return addressText(bytes.subarray(offset, offset + 16));
 }
 
-/** Without a view of the four bytes: an audit writes 200,000 addresses. */
+/** Makes no view of the four bytes, since an audit writes 200,000 addresses. */
 function ipv4Text(bytes: Uint8Array, at: number): string {
   return `${bytes[at]}.${bytes[at + 1]}.${bytes[at + 2]}.${bytes[at + 3]}`;
 }

@@ -1,7 +1,8 @@
+import { align } from "./netlink-message.ts";
+
 /**
  * struct inet_diag_msg and its attributes as sock_diag sends them (include/uapi/linux/inet_diag.h).
- * What comes from the kernel is trusted no further than its lengths: every read stays inside the
- * bytes of the message.
+ * No length from the kernel is trusted: every read stays inside the bytes of the message.
  */
 export const INET_DIAG_MESSAGE_BYTES = 72;
 
@@ -19,8 +20,8 @@ const INFO = 2;
 const SHORTEST_INFO_BYTES = 104;
 
 /**
- * Where the TCP_INFO of one message lies; 0 where it has none. Reused from message to message: a
- * dump has 100,000 of them.
+ * The place of the TCP_INFO in one message; 0 where the message has none. The object is reused from
+ * message to message, since a dump may have 100,000.
  */
 export interface Attributes {
   infoAt: number;
@@ -28,8 +29,8 @@ export interface Attributes {
 }
 
 /**
- * Finds the attributes of the message at the bytes [start, end). `false`: it is too short or its
- * attributes overrun it.
+ * Finds the attributes of the message at the bytes [start, end). Returns `false` for a message that
+ * is too short or that its attributes overrun.
  */
 export function findAttributes(
   words: Uint32Array,
@@ -40,18 +41,20 @@ export function findAttributes(
   found.infoAt = 0;
   found.infoBytes = 0;
   if (end > words.byteLength || end - start < INET_DIAG_MESSAGE_BYTES) return false;
+
   let at = start + INET_DIAG_MESSAGE_BYTES;
   while (at + 4 <= end) {
     // struct nlattr: length u16, type u16; aligned to words.
     const header = words[at >> 2] as number;
     const length = header & 0xffff;
     if (length < 4 || at + length > end) return false;
+
     const payloadBytes = length - 4;
     if (header >>> 16 === INFO && payloadBytes >= SHORTEST_INFO_BYTES) {
       found.infoAt = at + 4;
       found.infoBytes = payloadBytes;
     }
-    at += (length + 3) & ~3;
+    at += align(length);
   }
   return true;
 }

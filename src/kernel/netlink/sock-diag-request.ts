@@ -18,31 +18,32 @@ const INET_DIAG_REQ_BYTECODE = 1;
 const IPPROTO_TCP = 6;
 
 /**
- * Attributes a dump can ask for, as bits of `idiag_ext`: bit n-1 asks for attribute n.
+ * The attribute that a dump requests, as a bit of `idiag_ext`: bit n-1 requests attribute n.
  * INET_DIAG_INFO is 2.
  */
 const EXT_INFO = 1 << 1;
 
-/** Without a cookie the kernel would take whatever connection has these addresses now. */
+/** With this cookie the kernel would take whatever connection has these addresses now. */
 const ANY_COOKIE = 0xffffffff;
 
 export interface DumpRequest {
   readonly family: Family;
-  /** Bit n asks for TCP state n (include/net/tcp_states.h). */
+  /** Bit n selects TCP state n (include/net/tcp_states.h). */
   readonly states: number;
-  /** Asks for TCP_INFO of each socket. */
+  /** Requests TCP_INFO of each socket. */
   readonly withInfo: boolean;
   /** Byte code that the kernel runs over each socket, see sock-diag-filter.ts; empty = all. */
   readonly filter: Uint8Array;
 }
 
-/** Asks for every TCP socket of one family in this network namespace. */
+/** Requests every TCP socket of one family in this network namespace. */
 export function dumpRequest(request: DumpRequest, sequence: number): Buffer {
   const { filter } = request;
   const attributeBytes = filter.length === 0 ? 0 : 4 + filter.length;
   const bytes = Buffer.alloc(HEADER_BYTES + REQUEST_BYTES + attributeBytes);
   writeHeader(bytes, SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST | NLM_F_DUMP, sequence);
   writeTarget(bytes, request.family, request.states, request.withInfo);
+
   if (attributeBytes > 0) {
     bytes.writeUInt16LE(attributeBytes, HEADER_BYTES + REQUEST_BYTES);
     bytes.writeUInt16LE(INET_DIAG_REQ_BYTECODE, HEADER_BYTES + REQUEST_BYTES + 2);
@@ -52,7 +53,7 @@ export function dumpRequest(request: DumpRequest, sequence: number): Buffer {
 }
 
 /**
- * Asks for exactly this connection; the kernel answers ENOENT when it is gone, also if its
+ * Requests exactly this connection. The kernel answers ENOENT when it is gone, even if its
  * addresses are in use again.
  */
 export function lookupRequest(id: SockDiagId, sequence: number): Buffer {
@@ -60,8 +61,8 @@ export function lookupRequest(id: SockDiagId, sequence: number): Buffer {
 }
 
 /**
- * Asks the kernel to abort exactly this connection: its owner gets ECONNABORTED, the peer an RST.
- * Needs CAP_NET_ADMIN. A LISTEN socket would be shut down as readily, so the caller filters states
+ * Requests that the kernel abort exactly this connection: its owner gets ECONNABORTED, the peer an
+ * RST. Needs CAP_NET_ADMIN. The kernel shuts a LISTEN socket down too, so the caller filters states
  * (measured on 6.18).
  */
 export function destroyRequest(id: SockDiagId, sequence: number): Buffer {

@@ -9,7 +9,7 @@ import { applyRtoMax, readRtoMax } from "./rto-max.ts";
 import { applyUserTimeout, readUserTimeout } from "./user-timeout.ts";
 
 /**
- * The settings of a connection that decide when its kernel notices a dead peer. sock_diag tells
+ * The settings of a connection that decide when its kernel notices a dead peer. sock_diag reports
  * none of them.
  */
 export interface ConnectionOptions {
@@ -21,12 +21,13 @@ export interface ConnectionOptions {
 }
 
 /**
- * `deciding`: of a keepalive that is off the times decide nothing; they are not read, and told as
- * 0. `without-keepalive`: likewise, where it is known to be off.
+ * Selects what is read. `deciding` skips the times of a keepalive that is off, since they decide
+ * nothing; they are reported as 0. `without-keepalive` does the same without reading the switch,
+ * where keepalive is known to be off.
  */
 export type OptionsWanted = "all" | "deciding" | "without-keepalive";
 
-/** A keepalive that is off, where its times were not asked for. */
+/** A keepalive that is off and whose times were not read. */
 export const KEEPALIVE_OFF: AppliedKeepalive = {
   enabled: false,
   idleMs: 0,
@@ -34,27 +35,28 @@ export const KEEPALIVE_OFF: AppliedKeepalive = {
   count: 0,
 };
 
-/** Reads them from a descriptor of the connection. @throws HalfOpenError `ERR_SOCKET_OPTION` */
+/** Reads the options of a connection from its descriptor. @throws `ERR_SOCKET_OPTION` */
 export function readOptions(fd: number, wanted: OptionsWanted = "all"): ConnectionOptions {
   const isRead = wanted === "all" || (wanted === "deciding" && isKeepaliveOn(fd));
   const keepalive = isRead ? readKeepalive(fd) : KEEPALIVE_OFF;
   return { keepalive, userTimeoutMs: readUserTimeout(fd), rtoMaxMs: readRtoMax(fd) };
 }
 
-/** With fewer probes left than this a keepalive can no more tell an outage from a death. */
+/** Fewest probes left with which a keepalive still distinguishes an outage from a death. */
 const FEWEST_LEFT = 3;
 const LONGEST_JIFFY_MS = 10;
-/** The most that the kernel's options take. */
+/** The largest values that the kernel's options take. */
 export const LARGEST_INTERVAL_MS = 32_767_000;
 export const LARGEST_TIMEOUT_MS = 2_147_483_647;
 
 /**
- * What of `wanted` a connection that has `before` can be given now without being ended by it. The
- * kernel measures each limit against what has gone unanswered so far, and ends the connection at
- * its next timer, without asking once more, if that is as much (tcp_timer.c); only an
- * acknowledgment takes it back. So what is used up comes on top of a count and of a user timeout,
- * and a cap on backoff, from which the kernel reckons its patience, is not lowered in the midst of
- * retransmissions.
+ * Returns the part of `wanted` that a connection with the options `before` survives now.
+ *
+ * The kernel measures each limit against what has gone unanswered so far. Once the limit is
+ * reached, it ends the connection at the next timer without another probe (tcp_timer.c). Only an
+ * acknowledgment clears what is used up. So what is used up is added to a count and to a user
+ * timeout. A cap on backoff, from which the kernel computes its patience, is not lowered amid
+ * retransmissions. docs/internals/kernel.md#options-set-in-the-middle has the table.
  */
 export function bearable(
   wanted: ConnectionOptions,
@@ -68,8 +70,9 @@ export function bearable(
     isBackingOff && wanted.rtoMaxMs !== null
       ? Math.max(wanted.rtoMaxMs, before.rtoMaxMs ?? 0)
       : wanted.rtoMaxMs;
+
   return {
-    // With data in flight or waiting the counter counts something else, and keepalive does not run.
+    // With data in flight or waiting `probes` counts something else, and keepalive does not run.
     keepalive:
       flow === "idle" && wanted.keepalive.enabled
         ? withProbesOnTop(wanted.keepalive, probes)
@@ -80,14 +83,15 @@ export function bearable(
 }
 
 /**
- * The kernel counts to {@link LOOSEST_COUNT}: where that leaves less than the own count, the probes
- * that are left take as long.
+ * Adds the unanswered `probes` to the count. The kernel counts to {@link LOOSEST_COUNT} at most:
+ * where fewer probes are left than wanted, they are spread over the same time.
  */
 function withProbesOnTop(keepalive: AppliedKeepalive, probes: number): AppliedKeepalive {
   if (probes === 0) return keepalive;
   const left = LOOSEST_COUNT - probes;
   if (keepalive.count <= left) return { ...keepalive, count: keepalive.count + probes };
   if (left < FEWEST_LEFT) return { ...keepalive, enabled: false };
+
   const intervalMs = Math.min(
     LARGEST_INTERVAL_MS,
     1000 * Math.ceil((keepalive.intervalMs * keepalive.count) / left / 1000),
@@ -105,8 +109,9 @@ function bearableTimeoutMs(
   const usedMs = unansweredForMs(wanted, flow, info);
   if (usedMs === 0) return userTimeoutMs;
   if (userTimeoutMs > 0) return Math.min(LARGEST_TIMEOUT_MS, Math.ceil(userTimeoutMs + usedMs));
-  // Without one the kernel's own patience counts. Where that is over before it sends again, only
-  // the one that was there keeps the connection.
+
+  // Without a user timeout the kernel's own patience decides. Where that ends before the kernel
+  // sends again, only the user timeout that is already set keeps the connection.
   const sendsAgainAfterMs = (heardAgeMs(info) ?? 0) + (info.rtoMs ?? 0);
   const isSpent =
     flow === "in-flight" &&
@@ -115,22 +120,24 @@ function bearableTimeoutMs(
   return isSpent ? before : 0;
 }
 
-/** What decides when a silent connection is ended by its user timeout. */
+/** The options that decide when a user timeout ends a silent connection. */
 type TimedBy = Pick<ConnectionOptions, "userTimeoutMs"> &
   Partial<Pick<ConnectionOptions, "keepalive">>;
 
 /**
- * For how long, at most, the kernel's clock has run that it compares with a user timeout; 0 where
- * that cannot end the connection.
+ * Returns the longest time that may have run on the clock that the kernel compares with a user
+ * timeout; 0 where a user timeout cannot end the connection.
  */
 function unansweredForMs({ keepalive, userTimeoutMs }: TimedBy, flow: Flow, info: TcpInfo): number {
   const { probes = 0, retransmits = 0, rtoMs = 0, lastDataSentMs = 0 } = info;
   const silentMs = heardAgeMs(info) ?? 0;
+
   if (flow === "blocked") return Math.max(silentMs, lastDataSentMs);
   if (flow === "in-flight")
     return retransmits === 0 ? 0 : Math.max(silentMs, retransmits * rtoMs + lastDataSentMs);
   if (!keepalive?.enabled) return 0;
-  // After a long silence a probe leaves at once: it may be lost, and the next tick would end a live
+
+  // After a long silence a probe leaves at once. If it is lost, the next tick would end a live
   // connection (docs/internals/kernel.md#nudge).
   const isAskedNow = silentMs >= keepalive.idleMs && 2 * silentMs >= userTimeoutMs;
   return probes > 0 || isAskedNow ? silentMs : 0;
@@ -144,15 +151,16 @@ export function isSameOptions(a: ConnectionOptions, b: ConnectionOptions): boole
   );
 }
 
-/** The kernel rounds a cap up to jiffies. */
+/** Caps less than a jiffy apart are the same: the kernel rounds a cap up to jiffies. */
 function isSameCap(a: number | null, b: number | null): boolean {
   return a === b || (a !== null && b !== null && Math.abs(a - b) < LONGEST_JIFFY_MS);
 }
 
 /**
- * Brings a connection from `before` to what is wanted, as far as it bears it, in an order that
- * re-arms the timer last, and reads back: where that is not what was wanted, the rest can be had
- * when the peer was heard. Everything that halfopen sets on a connection goes through here.
+ * Brings a connection from `before` to as much of `wanted` as it bears, and returns the options
+ * read back. The order of setting re-arms the timer last. Where the result is not all of `wanted`,
+ * the rest can be set once the peer was heard. Everything that halfopen sets on a connection goes
+ * through here.
  *
  * @throws HalfOpenError `ERR_SOCKET_OPTION`
  */
@@ -169,15 +177,16 @@ export function applyOptions(
   return readOptions(fd);
 }
 
-/** Whether a connection that has `before` can be given all that is wanted. */
+/** Returns whether a connection with the options `before` bears all of `wanted` now. */
 export function bears(fd: number, before: ConnectionOptions, wanted: ConnectionOptions): boolean {
   const info = sampleTcpInfo(fd);
   return typeof info === "number" || isSameOptions(bearable(wanted, before, info), wanted);
 }
 
 /**
- * Sets a user timeout on a connection whose data is in flight, from now on. @throws HalfOpenError
- * `ERR_SOCKET_OPTION`
+ * Sets a user timeout, counted from now, on a connection whose data is in flight.
+ *
+ * @throws HalfOpenError `ERR_SOCKET_OPTION`
  */
 export function applyTimeoutInFlight(fd: number, userTimeoutMs: number): void {
   const info = sampleTcpInfo(fd);
@@ -187,9 +196,10 @@ export function applyTimeoutInFlight(fd: number, userTimeoutMs: number): void {
 }
 
 /**
- * Options with which the kernel ends nothing for want of answers to our probes: the program's own
- * keepalive, and where it has none the loosest, which probes on demand only. Of a closed window the
- * cap on backoff goes back, which would have its probes used up soon.
+ * Returns options with which the kernel does not end a connection because our probes stay
+ * unanswered: the program's own keepalive, or, where it has none, the loosest, which probes on
+ * demand only. Behind a closed window the program's own cap on backoff returns too, since with ours
+ * the kernel would soon have used up its window probes.
  */
 export function patientWith(
   own: ConnectionOptions,

@@ -22,8 +22,8 @@ export function encodeKeepaliveVals({ enabled, idleMs, intervalMs }: KeepaliveVa
 }
 
 /**
- * Returns 0, or -WSAGetLastError(). Windows cannot be asked what it holds then: what it took is
- * remembered by the caller.
+ * Sets keepalive by ioctl. Returns 0, or -WSAGetLastError(). Windows does not report what it then
+ * holds, so the caller remembers the values.
  */
 export function applyKeepaliveVals(socket: number, vals: KeepaliveVals): number {
   const result =

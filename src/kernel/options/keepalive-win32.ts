@@ -7,12 +7,12 @@ import type { AppliedKeepalive } from "./applied-keepalive.ts";
 import { applyKeepaliveVals, FIXED_COUNT } from "./keepalive-vals.ts";
 
 const { solSocket, soKeepalive, idle, interval, count } = PLATFORMS.win32;
-/** Windows cannot be asked for what SIO_KEEPALIVE_VALS set, so what it took is remembered. */
+/** Windows does not report what SIO_KEEPALIVE_VALS set, so what it accepted is remembered. */
 const taken = new WeakMap<Socket, AppliedKeepalive>();
 
 /**
- * Milliseconds by SIO_KEEPALIVE_VALS; the count too where Windows has TCP_KEEPCNT (10 1703), else
- * it stays 10.
+ * Sets the times in ms by SIO_KEEPALIVE_VALS, and the count where Windows has TCP_KEEPCNT (10 1703
+ * and later); else the count stays 10.
  */
 export function applyWin32Keepalive(
   fd: number,
@@ -26,27 +26,32 @@ export function applyWin32Keepalive(
       `SIO_KEEPALIVE_VALS of the socket could not be set to ${wanted.idleMs} ms, ${wanted.intervalMs} ms: Winsock error ${-result}; is the socket still open?`,
     );
   }
+
   const hasCount = writeInt(fd, IPPROTO_TCP, count.option, count.name, wanted.count);
   taken.set(socket, { ...wanted, count: hasCount ? wanted.count : FIXED_COUNT });
   return readWin32Keepalive(fd, socket);
 }
 
 /**
- * @throws HalfOpenError `ERR_NOT_SUPPORTED` where nobody set the timers through us and this Windows
- * (before 10 1709) cannot be asked
+ * Returns the keepalive that was set through us, or the one that Windows reports.
+ *
+ * @throws HalfOpenError `ERR_NOT_SUPPORTED` where nobody set the times through us and this Windows
+ * (before 10 1709) does not report them
  */
 export function readWin32Keepalive(fd: number, socket: Socket): AppliedKeepalive {
   const enabled = (readInt(fd, solSocket, soKeepalive, "SO_KEEPALIVE") ?? 0) !== 0;
   const known = taken.get(socket);
   if (known) return { ...known, enabled };
+
   const idleS = readInt(fd, IPPROTO_TCP, idle.option, idle.name);
   const intervalS = readInt(fd, IPPROTO_TCP, interval.option, interval.name);
   if (idleS === null || intervalS === null) {
     throw new HalfOpenError(
       "ERR_NOT_SUPPORTED",
-      "this Windows does not tell the keepalive timers of a connection (10 1709 and later do); set them with setKeepalive first",
+      "this Windows does not report the keepalive times of a connection (10 1709 and later do); set them with setKeepalive first",
     );
   }
+
   const probes = readInt(fd, IPPROTO_TCP, count.option, count.name) ?? FIXED_COUNT;
   return {
     enabled,

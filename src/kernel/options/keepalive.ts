@@ -40,6 +40,7 @@ export function setKeepalive(
 ): AppliedKeepalive {
   const fd = descriptorOf(socket);
   if (settings === false) return switchOff(fd, socket);
+
   checkTime("idleMs", settings?.idleMs, idle.largestMs);
   checkTime("intervalMs", settings.intervalMs, interval.largestMs);
   if (!Number.isInteger(settings.count) || settings.count < 1 || settings.count > count.largest) {
@@ -48,20 +49,23 @@ export function setKeepalive(
       `count must be a whole number from 1 to ${count.largest}, got ${settings.count}`,
     );
   }
+
   const wanted = { ...settings, enabled: true };
   return isWin32
     ? applyWin32Keepalive(fd, realSocketOf(socket), wanted)
     : applyKeepalive(fd, wanted);
 }
 
-/** Only the switch: the timers stay as they are, for whoever switches it on again. */
+/** Leaves the times as they are, for whoever switches keepalive on again. */
 function switchOff(fd: number, socket: unknown): AppliedKeepalive {
   writeInt(fd, solSocket, soKeepalive, "SO_KEEPALIVE", 0);
   return getKeepalive(socket);
 }
 
 /**
- * Reads a connection's keepalive. @throws HalfOpenError `ERR_NOT_SUPPORTED`, `ERR_NOT_CONNECTED`
+ * Reads a connection's keepalive.
+ *
+ * @throws HalfOpenError `ERR_NOT_SUPPORTED`, `ERR_NOT_CONNECTED`
  */
 export function getKeepalive(socket: unknown): AppliedKeepalive {
   const fd = descriptorOf(socket);
@@ -69,8 +73,8 @@ export function getKeepalive(socket: unknown): AppliedKeepalive {
 }
 
 /**
- * Sets and reads back. Idle comes late in the order because it re-arms a running timer and the
- * others do not: docs/internals/kernel.md#options-set-in-the-middle.
+ * Sets keepalive and reads it back. Idle comes late in the order because it re-arms a running timer
+ * and the others do not: docs/internals/kernel.md#options-set-in-the-middle.
  */
 export function applyKeepalive(fd: number, wanted: AppliedKeepalive): AppliedKeepalive {
   writeInt(

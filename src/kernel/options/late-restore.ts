@@ -7,11 +7,11 @@ import {
   readOptions,
 } from "./connection-options.ts";
 
-/** What a connection did not bear when its options were to be put back. */
+/** Options that a connection did not bear when they were to be put back. */
 interface Debt {
   readonly fd: number;
   readonly isOpen: () => boolean;
-  /** What it has meanwhile: whoever changed that since knows better. */
+  /** The options it has meanwhile. Whoever has changed them since knows better. */
   readonly meanwhile: ConnectionOptions;
   readonly own: ConnectionOptions;
 }
@@ -21,22 +21,23 @@ const debts = new Set<Debt>();
 let timer: NodeJS.Timeout | null = null;
 
 /**
- * What the program has on a connection: as the kernel tells it, or where that is what a connection
- * in doubt could bear, what is still to be put back.
+ * Returns the options that the program has on a connection: those that the kernel holds, or, where
+ * a connection in doubt could not bear all of its own, those that are still to be put back.
  */
 export function ownOptions(fd: number): ConnectionOptions {
   const now = readOptions(fd);
   for (const debt of debts) {
     if (debt.fd !== fd) continue;
-    debts.delete(debt); // whoever asks puts it back, or its socket is gone
+    debts.delete(debt); // the caller puts the options back, or the socket is gone
     if (debt.isOpen() && isSameOptions(now, debt.meanwhile)) return debt.own;
   }
   return now;
 }
 
 /**
- * Puts a connection's own options back: what it bears now at once, the rest when its peer was
- * heard. `isOpen`: whether the descriptor is still the connection's. Keeps no process alive.
+ * Puts a connection's own options back: those that it bears now at once, the rest once its peer was
+ * heard. `isOpen` returns whether the descriptor is still the connection's. The timer keeps no
+ * process alive.
  *
  * @throws HalfOpenError `ERR_SOCKET_OPTION`
  */

@@ -5,7 +5,7 @@ import { requirePort } from "../port/socket-option.ts";
 const RESET = new Uint8Array([1, 0, 0, 0, 0, 0, 0, 0]);
 
 /**
- * Makes the coming close() send an RST and drop what is unsent, instead of leaving an orphan that
+ * Makes the coming close() send an RST and drop unsent data, instead of leaving an orphan that
  * retransmits.
  */
 export function resetOnClose(fd: number): void {

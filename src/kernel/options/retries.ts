@@ -1,8 +1,8 @@
 import { readSysctl } from "./sysctl-linux.ts";
 
 /**
- * The system-wide settings that decide what a connection without its own does. Read once: they
- * change with an administrator's hand only.
+ * The system-wide settings that a connection without its own obeys. They are read once, since only
+ * an administrator changes them.
  */
 export interface Retries {
   /** Retransmission timeouts before the kernel gives up data in flight. */

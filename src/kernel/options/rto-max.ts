@@ -3,9 +3,9 @@ import { IPPROTO_TCP, TCP_RTO_MAX_MS } from "../port/platform-linux.ts";
 import { readInt, writeInt } from "../port/socket-option.ts";
 
 /**
- * Caps the retransmission and window-probe backoff in ms; `null` where the kernel (Linux < 6.15)
- * cannot. Returns what the kernel holds: it rounds up to jiffies (1234 became 1236, measured on
- * 6.18). Does not re-arm a running timer.
+ * Caps the backoff of retransmissions and window probes, in ms. Returns the cap that the kernel
+ * holds, rounded up to jiffies (1234 became 1236, measured on 6.18); `null` where the kernel has no
+ * cap (Linux < 6.15). Does not re-arm a running timer.
  */
 export function applyRtoMax(fd: number, ms: number): number | null {
   if (isMasked("rto-max")) return null;

@@ -10,9 +10,9 @@ const descriptor = new Uint8Array(8);
 const view = new DataView(descriptor.buffer);
 
 /**
- * Whether the kernel holds an error of a socket (Linux) that its program was not told of. It stays
- * there. tcp_poll (net/ipv4/tcp.c) tells POLLERR when sk_err is set, and also for the error queue,
- * so the caller looks at the connection's state too.
+ * Returns whether a socket has an error that its program has not read (Linux). The error stays
+ * pending. tcp_poll (net/ipv4/tcp.c) reports POLLERR when sk_err is set, and also for the error
+ * queue, so the caller checks the connection's state too.
  */
 export function hasSocketError(fd: number): boolean {
   view.setInt32(0, fd, true);
@@ -21,7 +21,10 @@ export function hasSocketError(fd: number): boolean {
   return port !== null && port.poll(descriptor) > 0 && (view.getInt16(6, true) & POLLERR) !== 0;
 }
 
-/** Takes that error's name, `null` without one: who reads the socket then sees an orderly end. */
+/**
+ * Removes the pending error and returns its name; `null` without one. A program that reads the
+ * socket afterwards sees an orderly end.
+ */
 export function takeSocketError(fd: number): string | null {
   const errno = readInt(fd, SOL_SOCKET, SO_ERROR, "SO_ERROR") ?? 0;
   return errno === 0 ? null : errnoName(errno);

@@ -7,9 +7,10 @@ import { descriptorOf } from "../process/descriptor.ts";
 const LARGEST_MS = Math.max(...platform.userTimeout.map((option) => option.largestMs));
 
 /**
- * Sets the user timeout (RFC 5482) in ms, 0 to 2147483647; systems that count seconds (macOS,
+ * Sets the user timeout (RFC 5482) in ms, 0 to 2147483647. Systems that count seconds (macOS,
  * FreeBSD) round up; 0 leaves the kernel's own patience (tcp_retries2). Returns what the kernel
- * holds then. Beware: it also ends a live peer that keeps its window closed for so long.
+ * then holds. Beware: it also ends the connection to a live peer whose window stays closed for that
+ * long.
  *
  * @throws HalfOpenError `ERR_OPTION_RANGE`, `ERR_NOT_SUPPORTED`, `ERR_NOT_CONNECTED`,
  * `ERR_SOCKET_OPTION`
@@ -26,8 +27,9 @@ export function setUserTimeout(socket: unknown, ms: number): number {
 }
 
 /**
- * Reads the user timeout in ms; 0 = none. @throws HalfOpenError `ERR_NOT_SUPPORTED`,
- * `ERR_NOT_CONNECTED`
+ * Reads the user timeout in ms; 0 = none.
+ *
+ * @throws HalfOpenError `ERR_NOT_SUPPORTED`, `ERR_NOT_CONNECTED`
  */
 export function getUserTimeout(socket: unknown): number {
   return readUserTimeout(descriptorOf(socket));
@@ -39,7 +41,7 @@ export function applyUserTimeout(fd: number, ms: number): number {
   const names = platform.userTimeout.map(({ name }) => name).join(", ");
   throw new HalfOpenError(
     "ERR_NOT_SUPPORTED",
-    `this system does not know ${names}; a heartbeat bounds data in flight there`,
+    `this system has no ${names}; use a heartbeat to bound data in flight`,
   );
 }
 

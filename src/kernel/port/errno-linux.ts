@@ -18,12 +18,12 @@ export const ENETUNREACH = 101;
 export const ENOBUFS = 105;
 export const EHOSTUNREACH = 113;
 
-/** An errno by its name: `ECONNRESET`. */
+/** Returns an errno by its name: `ECONNRESET`. */
 export function errnoName(errno: number): string {
   return getSystemErrorMap().get(-errno)?.[0] ?? `errno ${errno}`;
 }
 
-/** An errno as people know it: `EPERM, operation not permitted`. */
+/** Returns an errno as people know it: `EPERM, operation not permitted`. */
 export function errnoText(errno: number): string {
   const known = getSystemErrorMap().get(-errno);
   return known ? `${known[0]}, ${known[1]}` : `errno ${errno}`;

@@ -13,7 +13,7 @@ interface Koffi {
 /** errno is read only after -1: after a success it still shows an older failure. */
 type Checked = (result: number) => number;
 
-/** libc of Linux through koffi. @throws when koffi cannot be loaded */
+/** Opens libc of Linux through koffi. @throws when koffi cannot be loaded */
 export function openKoffiPort(): SystemPort {
   const { libc, checked } = openLibc();
   const declared = {
@@ -22,8 +22,8 @@ export function openKoffiPort(): SystemPort {
     send: libc.func("long send(int, const uint8_t *, size_t, int)"),
     recv: libc.func("long recv(int, _Out_ uint8_t *, size_t, int)"),
     poll: libc.func("int poll(_Inout_ uint8_t *, unsigned long, int)"),
-    // Variadic in C, with the same registers on Linux; declared as such, koffi looks at every
-    // argument's type again: 0.6 µs a call.
+    // Variadic in C, with the same registers on Linux. If it were declared variadic, koffi would
+    // check the type of every argument again: 0.6 µs a call.
     syscall: libc.func("long syscall(long, int, int, unsigned int)"),
     readlinkat: libc.func("long readlinkat(int, const uint8_t *, _Out_ uint8_t *, size_t)"),
     setns: libc.func("int setns(int, int)"),
@@ -48,7 +48,7 @@ export function openKoffiPort(): SystemPort {
   };
 }
 
-/** The C library of macOS and FreeBSD through koffi. @throws when koffi cannot be loaded */
+/** Opens the C library of macOS or FreeBSD through koffi. @throws when koffi cannot be loaded */
 export function openBsdPort(): SocketPort {
   const { libc, checked } = openLibc();
   return socketPort(libc, checked);

@@ -1,28 +1,28 @@
 import { createRequire } from "node:module";
 
 /**
- * What to load, and from where: each place is tried only when nothing is found at the ones before
- * it.
+ * The places from which koffi is loaded. Each one is tried only when nothing is found at those
+ * before it.
  */
 const PLACES: readonly ((here: NodeJS.Require) => readonly [NodeJS.Require, string])[] = [
-  // What the package carries (scripts/vendor-koffi.mjs).
+  // The copy that the package carries (scripts/vendor-koffi.mjs).
   (here) => [here, here.resolve("#koffi")],
-  // The same, for a program that halfopen was bundled into and that still has the package beside
-  // it.
+  // The same copy, for a program that bundles halfopen and still has the package beside it.
   (here) => {
     const installed = createRequire(here.resolve("halfopen/package.json"));
     return [installed, installed.resolve("#koffi")];
   },
-  // The program's own.
+  // The program's own koffi.
   (here) => [here, here.resolve("koffi")],
 ];
 
 /**
- * koffi, a CommonJS module with a native part: loaded on first use only. @throws when it cannot be
- * loaded
+ * Loads koffi, a CommonJS module with a native part. Called on first use only.
+ *
+ * @throws when koffi cannot be loaded
  */
 export function loadKoffi(): unknown {
-  // A bundle in CommonJS format has no import.meta.url; it is the program that was started, or lies
+  // A bundle in CommonJS format has no import.meta.url. It is the program that was started, or lies
   // near it.
   const here = createRequire(import.meta.url ?? process.argv[1] ?? process.execPath);
   try {
@@ -45,7 +45,7 @@ function found(here: NodeJS.Require): readonly [NodeJS.Require, string] {
     }
   }
   throw new Error(
-    "koffi is not found: neither the package halfopen nor koffi is installed where this program looks",
+    "koffi is not found: neither the package halfopen nor koffi is installed where this program can load it",
   );
 }
 
@@ -57,8 +57,8 @@ interface PermissionModels {
 }
 
 /**
- * What to start the runtime with, `null` where that is not why. Looked at after a failure only: not
- * every Node that has the model knows the scope.
+ * Returns what the runtime must be started with; `null` where no permission is missing. Called only
+ * after a failure: not every Node that has the permission model knows this scope.
  */
 function missingPermission(): string | null {
   const { process, Deno } = globalThis as unknown as PermissionModels;

@@ -1,5 +1,5 @@
 /**
- * `HALFOPEN_MASK` hides what this system has, to prove what happens where it is missing: a comma
+ * `HALFOPEN_MASK` hides features of this system, to prove what happens without them. It is a comma
  * list of `ffi` (no native back-end), `koffi` or `node:ffi` (not that one), `rto-max` (no
  * TCP_RTO_MAX_MS, Linux < 6.15), `tcp-info=BYTES` (a shorter struct tcp_info, older kernels). For
  * diagnosis only.
@@ -20,7 +20,7 @@ export function isMasked(feature: "ffi" | "koffi" | "node:ffi" | "rto-max"): boo
   return masks.includes(feature);
 }
 
-/** The longest struct tcp_info that may be seen. */
+/** Returns how many bytes of struct tcp_info may be read. */
 export function maskedTcpInfoBytes(): number {
   const mask = masks.find((word) => word.startsWith("tcp-info="));
   const bytes = mask ? Number(mask.slice("tcp-info=".length)) : Number.NaN;

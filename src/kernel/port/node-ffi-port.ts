@@ -34,18 +34,22 @@ const DEFINITIONS = {
 } as const satisfies Record<string, Signature>;
 
 /**
- * Node's own foreign-function interface (26.1 and later, experimental: loading it prints a
- * warning). @throws where Node has none, or a permission forbids it
+ * Opens libc of Linux through Node's own foreign-function interface (26.1 and later, experimental:
+ * loading it prints a warning).
+ *
+ * @throws where Node has none, or a permission forbids it
  */
 export function openNodeFfiPort(): SystemPort {
   const ffi = process.getBuiltinModule("node:ffi" as "node:fs") as unknown as NodeFfi | undefined;
   if (!ffi) throw new Error(`Node ${process.versions.node} has no node:ffi`);
   const libc = ffi.dlopen(null, DEFINITIONS).functions as Record<keyof typeof DEFINITIONS, Native>;
-  // errno of this thread, at a place that does not move: asking for the place again would overwrite
-  // it.
+
+  // The address of this thread's errno, which does not move. Fetching the address again would
+  // overwrite errno.
   const errno = libc.__errno_location() as bigint;
   const checked = (result: number | bigint): number =>
     Number(result) === -1 ? -ffi.getInt32(errno, 0) : Number(result);
+
   const length = new Uint32Array(1);
   const size = (data: Uint8Array): bigint => BigInt(data.length);
   return {

@@ -13,15 +13,15 @@ let port: SystemPort | null | undefined;
 let why: string | null = null;
 
 /**
- * The port to Linux, opened on first use; `null` on other systems (see open-socket-port.ts) and
- * where no native back-end works. Never throws.
+ * Returns the port to Linux, opened on first use; `null` on other systems (see open-socket-port.ts)
+ * and where no native back-end works. Never throws.
  */
 export function openPort(): SystemPort | null {
   if (port === undefined) port = open();
   return port;
 }
 
-/** Why there is no port, in words; `null` when there is one. */
+/** Returns in words why there is no port; `null` when there is one. */
 export function whyNoPort(): string | null {
   openPort();
   return why;
@@ -33,12 +33,13 @@ function open(): SystemPort | null {
     return null;
   }
   if (process.platform !== "linux") {
-    why = `it is of Linux only, and this is ${process.platform}`;
+    why = `only Linux has it, and this is ${process.platform}`;
     return null;
   }
   why = whyNoDescriptors();
   if (why !== null) return null;
-  // koffi first: measured on Node 26 it takes half the time of node:ffi, which is experimental and
+
+  // koffi comes first: measured on Node 26, it takes half the time. node:ffi is experimental, and
   // prints a warning when loaded.
   const failures: string[] = [];
   for (const [name, openBackEnd] of Object.entries(BACK_ENDS)) {
@@ -53,7 +54,7 @@ function open(): SystemPort | null {
   return null;
 }
 
-/** A module that is not found lists who asked for it, on further lines. */
+/** The error for a module that is not found lists its requirers on further lines. */
 function firstLine(error: unknown): string {
   return (error instanceof Error ? error.message : String(error)).split("\n")[0] ?? "";
 }

@@ -5,7 +5,7 @@ import { whyNoDescriptors } from "./runtime.ts";
 import type { SocketPort } from "./socket-port.ts";
 import { openWinsockPort, type WinsockPort } from "./winsock-port.ts";
 
-/** Where Linux is not: its own port offers far more (see port.ts). */
+/** Systems other than Linux, whose own port offers far more (see port.ts). */
 const BACK_ENDS: Readonly<Record<string, () => SocketPort>> = {
   win32: openWinsockPort,
   darwin: openBsdPort,
@@ -16,20 +16,20 @@ let port: SocketPort | null | undefined;
 let why: string | null = null;
 
 /**
- * The port for options of one socket, on every OS of the table in platform.ts; `null` where no
- * native back-end works. Never throws.
+ * Returns the port for options of one socket, on every OS of the table in platform.ts; `null` where
+ * no native back-end works. Never throws.
  */
 export function openSocketPort(): SocketPort | null {
   if (port === undefined) port = Object.hasOwn(BACK_ENDS, process.platform) ? open() : openPort();
   return port;
 }
 
-/** Why there is none, in words; `null` when there is one. */
+/** Returns in words why there is no such port; `null` when there is one. */
 export function whyNoSocketPort(): string | null {
   return openSocketPort() ? null : (why ?? whyNoPort());
 }
 
-/** The port of Windows, `null` elsewhere or without koffi. */
+/** Returns the port of Windows; `null` elsewhere or without koffi. */
 export function openedWinsock(): WinsockPort | null {
   const opened = process.platform === "win32" ? openSocketPort() : null;
   return opened as WinsockPort | null;

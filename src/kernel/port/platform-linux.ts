@@ -1,20 +1,17 @@
+// Numbers that only Linux has, or that code for Linux alone uses. platform.ts has the rest.
+
 /** The same number on every OS. */
 export const IPPROTO_TCP = 6;
-/**
- * include/uapi/asm-generic/socket.h. The cookie (Linux >= 4.12): 64 bits that no other socket of
- * this boot has.
- */
+/** include/uapi/asm-generic/socket.h */
 export const SOL_SOCKET = 1;
+/** 64 bits that no other socket of this boot has. Linux >= 4.12. */
 export const SO_COOKIE = 57;
 export const COOKIE_BYTES = 8;
 export const SO_ERROR = 4;
 export const SO_PROTOCOL = 38;
 /** include/uapi/linux/in.h */
 export const IPPROTO_MPTCP = 262;
-/**
- * What only Linux has, or what code for Linux alone sets; the rest is in platform.ts. Seconds, 1 to
- * 32767.
- */
+/** Seconds, 1 to 32767. Here for code that runs on Linux alone; platform.ts has all systems. */
 export const TCP_KEEPIDLE = 4;
 /** Milliseconds, 1000 to 120000. Linux >= 6.15. */
 export const TCP_RTO_MAX_MS = 44;

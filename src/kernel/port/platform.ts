@@ -1,4 +1,4 @@
-/** An option of level IPPROTO_TCP, and how many ms one of its units is. */
+/** An option of level IPPROTO_TCP, and the milliseconds in one of its units. */
 interface TimeOption {
   readonly name: string;
   readonly option: number;
@@ -8,21 +8,21 @@ interface TimeOption {
 }
 
 /**
- * What one OS calls the options of a TCP socket. Numbers from its own headers; `null` where it has
- * no such thing.
+ * The options of a TCP socket on one OS. Names and numbers are from its own headers; `null` where
+ * it has no such option.
  */
 export interface PlatformTable {
   readonly solSocket: number;
   readonly soKeepalive: number;
   readonly soLinger: number;
-  /** The "protocol not available" of this OS: an option that its version does not know. */
+  /** The errno for an option that this version of the OS lacks: "protocol not available". */
   readonly unknownOption: number;
   readonly idle: TimeOption;
   readonly interval: TimeOption;
   readonly count: { readonly name: string; readonly option: number; readonly largest: number };
   /**
-   * Bounds data in flight; the newest first, older versions know the later ones. docs/platforms.md:
-   * how differently each OS counts it.
+   * Options that bound data in flight. The newest comes first; older versions have only later ones.
+   * Each OS counts the time differently (docs/platforms.md).
    */
   readonly userTimeout: readonly TimeOption[];
   readonly tcpInfo: { readonly name: string; readonly option: number } | null;
@@ -49,7 +49,7 @@ const time = (
   largestMs,
 });
 
-/** The one place that knows what differs between systems; everything else asks this table. */
+/** The one place that knows how systems differ. All other code reads this table. */
 export const PLATFORMS: Readonly<Record<PlatformName, PlatformTable>> = {
   // include/uapi/asm-generic/socket.h and linux/tcp.h; the same on x86_64 and arm64.
   linux: {
@@ -73,7 +73,7 @@ export const PLATFORMS: Readonly<Record<PlatformName, PlatformTable>> = {
     idle: time("TCP_KEEPALIVE", 0x10),
     interval: time("TCP_KEEPINTVL", 0x101),
     count: { name: "TCP_KEEPCNT", option: 0x102, largest: 127 },
-    // Seconds, unlike TCP_USER_TIMEOUT; counted from the first retransmission, and looked at only
+    // Seconds, unlike TCP_USER_TIMEOUT. Counted from the first retransmission, and checked only
     // when a retransmission is due.
     userTimeout: [time("TCP_RXT_CONNDROPTIME", 0x80)],
     tcpInfo: { name: "TCP_CONNECTION_INFO", option: 0x106 },
@@ -103,15 +103,15 @@ export const PLATFORMS: Readonly<Record<PlatformName, PlatformTable>> = {
     interval: time("TCP_KEEPINTVL", 17),
     count: { name: "TCP_KEEPCNT", option: 16, largest: 255 },
     userTimeout: [time("TCP_MAXRTMS", 14, 1, 0x7fff_ffff), time("TCP_MAXRT", 5)],
-    // No option but an ioctl: SIO_TCP_INFO.
+    // An ioctl, SIO_TCP_INFO, in place of an option.
     tcpInfo: null,
     addressFamily: { inet: 2, inet6: 23 },
   },
 };
 
 /**
- * Where nothing is known of a system, nothing is done natively; the table is then Linux's, and
- * never used.
+ * The table of this system. On an unknown system nothing is done natively: the table is then that
+ * of Linux, and never used.
  */
 export const platform: PlatformTable = tableOf(process.platform) ?? PLATFORMS.linux;
 

@@ -1,7 +1,8 @@
 import type { SocketPort } from "./socket-port.ts";
 
 /**
- * The few calls through which halfopen talks to Linux. Two back-ends fill it: node:ffi and koffi.
+ * The few calls through which halfopen reaches Linux. Two back-ends implement them: node:ffi and
+ * koffi.
  */
 export interface SystemPort extends SocketPort {
   bind(fd: number, address: Uint8Array): number;
@@ -9,16 +10,13 @@ export interface SystemPort extends SocketPort {
   connect(fd: number, address: Uint8Array): number;
   send(fd: number, data: Uint8Array, flags: number): number;
   recv(fd: number, into: Uint8Array, flags: number): number;
-  /**
-   * `poll(2)` of one `struct pollfd`, without waiting. Returns how many have something to tell: 0
-   * or 1.
-   */
+  /** `poll(2)` of one `struct pollfd`, without waiting. Returns 1 when it has an event, else 0. */
   poll(descriptor: Uint8Array): number;
   pidfdOpen(pid: number, flags: number): number;
   pidfdGetfd(pidfd: number, targetFd: number, flags: number): number;
   /**
-   * Reads a link; `name`, ended by a zero byte, is relative to the opened folder. What does not fit
-   * is cut off.
+   * Reads a link. `name`, ended by a zero byte, is relative to the opened folder. A target that
+   * does not fit is cut off.
    */
   readlinkat(folder: number, name: Uint8Array, into: Uint8Array): number;
   setns(fd: number, nsType: number): number;

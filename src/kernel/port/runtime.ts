@@ -1,10 +1,10 @@
 /**
- * The first versions with a way to the descriptor of a connection, found by trying; those before
- * are Bun 1.3.14 and Deno 2.7.14.
+ * The first versions that give access to the descriptor of a connection, found by trying. The
+ * versions before them, Bun 1.3.14 and Deno 2.7.14, do not.
  */
 const TELLS_DESCRIPTORS = { bun: [1, 4], deno: [2, 8] } as const;
 
-/** Why a runtime other than Node gives no descriptors, in words; `null` when it does. */
+/** Returns in words why a runtime other than Node gives no descriptors; `null` when it does. */
 export function whyNoDescriptors(
   versions: Readonly<Record<string, string | undefined>> = process.versions,
   platform: NodeJS.Platform = process.platform,
@@ -15,7 +15,7 @@ export function whyNoDescriptors(
     if (platform !== "linux") return `${name} ${version} was never run on ${platform}`;
     const [ownMajor = 0, ownMinor = 0] = version.split(".").map(Number);
     if (ownMajor < major || (ownMajor === major && ownMinor < minor))
-      return `${name} ${version} does not tell the descriptor of a connection; ${name} ${major}.${minor} does`;
+      return `${name} ${version} does not give the descriptor of a connection; ${name} ${major}.${minor} does`;
   }
   return null;
 }

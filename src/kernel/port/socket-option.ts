@@ -7,7 +7,9 @@ const value = new Uint8Array(4);
 const view = new DataView(value.buffer);
 
 /**
- * The port, where a missing one is the caller's error. @throws HalfOpenError `ERR_NOT_SUPPORTED`
+ * Returns the port; a missing one is the caller's error.
+ *
+ * @throws HalfOpenError `ERR_NOT_SUPPORTED`
  */
 export function requirePort(): SocketPort {
   const port = openSocketPort();
@@ -19,8 +21,9 @@ export function requirePort(): SocketPort {
 }
 
 /**
- * Reads an integer option; `null` where the kernel does not know it. @throws HalfOpenError
- * `ERR_SOCKET_OPTION`
+ * Reads an integer option; `null` where the kernel lacks it.
+ *
+ * @throws HalfOpenError `ERR_SOCKET_OPTION`
  */
 export function readInt(fd: number, level: number, option: number, name: string): number | null {
   const result = requirePort().getsockopt(fd, level, option, value);
@@ -30,8 +33,9 @@ export function readInt(fd: number, level: number, option: number, name: string)
 }
 
 /**
- * Sets an integer option. Returns `false` where the kernel does not know it. @throws HalfOpenError
- * `ERR_SOCKET_OPTION`
+ * Sets an integer option. Returns `false` where the kernel lacks it.
+ *
+ * @throws HalfOpenError `ERR_SOCKET_OPTION`
  */
 export function writeInt(
   fd: number,

@@ -1,8 +1,7 @@
 /**
  * The calls that every OS has for one socket. They never throw for an OS error: a negative result
- * is -errno (on Windows:
- * -WSAGetLastError()). Every call is synchronous and takes microseconds. On Windows a descriptor is
- * a SOCKET, a handle value.
+ * is -errno (-WSAGetLastError() on Windows). Every call is synchronous and takes microseconds. On
+ * Windows a descriptor is a SOCKET, a handle value.
  */
 export interface SocketPort {
   readonly backEnd: "node:ffi" | "koffi";
@@ -10,7 +9,7 @@ export interface SocketPort {
   getsockopt(fd: number, level: number, option: number, value: Uint8Array): number;
   setsockopt(fd: number, level: number, option: number, value: Uint8Array): number;
   /**
-   * `argument` is read and written in place. Returns the bytes written where the OS tells
+   * Reads and writes `argument` in place. Returns the bytes written where the OS reports them
    * (Windows), else 0.
    */
   ioctl(fd: number, request: number, argument: Uint8Array): number;

@@ -2,7 +2,7 @@ import { loadKoffi } from "./load-koffi.ts";
 import type { SocketPort } from "./socket-port.ts";
 
 /**
- * What Windows needs beside the usual: Node hides the SOCKET there, so it is found by its
+ * The calls that Windows needs besides: Node hides the SOCKET there, so it is found by its
  * addresses.
  */
 export interface WinsockPort extends SocketPort {
@@ -19,8 +19,9 @@ interface Library {
 }
 
 /**
- * ws2_32.dll through koffi. SOCKET is a handle value and fits a double. @throws when koffi cannot
- * be loaded
+ * Opens ws2_32.dll through koffi. A SOCKET is a handle value and fits a double.
+ *
+ * @throws when koffi cannot be loaded
  */
 export function openWinsockPort(): WinsockPort {
   const koffi = loadKoffi() as { load(path: string): Library };

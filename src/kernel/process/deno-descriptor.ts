@@ -4,18 +4,18 @@ import { SO_COOKIE, SOL_SOCKET } from "../port/platform-linux.ts";
 import type { SystemPort } from "../port/port.ts";
 
 /**
- * What Deno's handle of a connection has in the place of Node's `fd`: a duplicate of the
- * descriptor, to be sent to another process.
+ * Deno's handle of a connection. Where Node has `fd`, it gives a duplicate of the descriptor, meant
+ * to be sent to another process.
  */
 export interface DenoHandle {
   fdForIpc?(): number;
-  /** The connection's, on a TLS handle. */
+  /** The connection's handle, on a TLS handle. */
   readonly _parent?: DenoHandle | null;
 }
 
 /**
- * The search upwards ends behind this many closed descriptors: the lowest free number is always
- * taken first.
+ * The search upwards ends after this many closed descriptors in a row: the kernel always takes the
+ * lowest free number first.
  */
 const GAP = 1024;
 
@@ -24,15 +24,16 @@ const cookie = new BigUint64Array(1);
 const cookieBytes = new Uint8Array(cookie.buffer);
 
 /**
- * The descriptor of a connection under Deno on Linux: the one that means the same socket as the
- * duplicate, which is closed at once. It is the connection's as long as its net.Socket has the
- * handle. -1 on every other runtime, and before the connection exists.
+ * Returns the descriptor of a connection under Deno on Linux: the one that means the same socket as
+ * the duplicate, which is closed at once. It stays the connection's as long as its net.Socket has
+ * the handle. Returns -1 on every other runtime, and before the connection exists.
  */
 export function denoDescriptorOf(handle: DenoHandle): number {
   const stream = handle.fdForIpc ? handle : handle._parent;
   if (!stream?.fdForIpc) return -1;
   const found = known.get(stream);
   if (found !== undefined) return found;
+
   const port = openPort();
   const duplicate = port ? stream.fdForIpc() : -1;
   if (!port || duplicate < 0) return -1;
@@ -48,6 +49,7 @@ export function denoDescriptorOf(handle: DenoHandle): number {
 function originalOf(port: SystemPort, duplicate: number): number {
   const wanted = cookieOf(port, duplicate);
   if (typeof wanted !== "bigint") return -1;
+
   // A new connection has one of the last numbers before its duplicate.
   for (let descriptor = duplicate - 1; descriptor >= 0; descriptor--)
     if (cookieOf(port, descriptor) === wanted) return descriptor;
@@ -59,7 +61,7 @@ function originalOf(port: SystemPort, duplicate: number): number {
   return -1;
 }
 
-/** The negative errno where there is none. */
+/** Returns the cookie of a socket; -errno where the descriptor has none. */
 function cookieOf(port: SystemPort, descriptor: number): bigint | number {
   const result = port.getsockopt(descriptor, SOL_SOCKET, SO_COOKIE, cookieBytes);
   return result < 0 ? result : (cookie[0] ?? 0n);

@@ -1,21 +1,10 @@
 import { closeSync, openSync, readdirSync, readFileSync, statSync } from "node:fs";
 import type { SystemPort } from "../port/port.ts";
 
-const SOCKET_LINK: Uint8Array = new TextEncoder().encode("socket:[");
-const EPOLL_LINK: Uint8Array = new TextEncoder().encode("anon_inode:[eventpoll]");
-export const NO_DESCRIPTOR = -1;
-const CLOSING_BRACKET = 0x5d;
-const DIGIT_0 = 0x30;
-/** "2147483647" and the byte that ends it. */
-const NAME_BYTES = 11;
-/** Of a longer target only the beginning is told: it is no socket. */
-const TARGET_BYTES = 32;
-
 /**
- * What the descriptors of a process are, as the links of /proc/PID/fd tell. They are read relative
- * to the opened folder and as bytes:
- * 2.9 µs a descriptor on 6.18, of which the kernel takes 2.4; `readlinkSync()` with a path from the
- * root takes 4.6.
+ * The targets of a process's descriptors, as the links in /proc/PID/fd name them. Links are read
+ * relative to the opened folder and as bytes. On 6.18 this takes 2.9 µs a descriptor, 2.4 of them
+ * in the kernel; `readlinkSync()` with a path from the root takes 4.6.
  */
 export class DescriptorLinks {
   readonly #port: SystemPort;
@@ -29,8 +18,8 @@ export class DescriptorLinks {
   }
 
   /**
-   * `hidden`: another user's process, without CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH; `gone`: it
-   * ended.
+   * Returns `hidden` for another user's process, without CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH;
+   * `gone` for one that has ended.
    */
   static open(port: SystemPort, pid: number): DescriptorLinks | "hidden" | "gone" {
     try {
@@ -40,15 +29,13 @@ export class DescriptorLinks {
     }
   }
 
-  /**
-   * The inode of the socket behind a descriptor; 0 for what is no socket, -1 for what is no
-   * descriptor.
-   */
+  /** Returns the inode of the socket behind `fd`; 0 for no socket, -1 for no descriptor. */
   socketInode(fd: number): number {
     const target = this.#target;
     const length = this.#read(fd);
     if (length < 0) return NO_DESCRIPTOR;
     if (!this.#begins(length, SOCKET_LINK)) return 0;
+
     let inode = 0;
     for (let i = SOCKET_LINK.length; i < length && target[i] !== CLOSING_BRACKET; i++)
       inode = 10 * inode + (target[i] as number) - DIGIT_0;
@@ -83,7 +70,17 @@ export class DescriptorLinks {
   }
 }
 
-/** The descriptors of a process in order; none when it ended or is hidden. */
+const SOCKET_LINK: Uint8Array = new TextEncoder().encode("socket:[");
+const EPOLL_LINK: Uint8Array = new TextEncoder().encode("anon_inode:[eventpoll]");
+export const NO_DESCRIPTOR = -1;
+const CLOSING_BRACKET = 0x5d;
+const DIGIT_0 = 0x30;
+/** The longest name, "2147483647", and the byte that ends it. */
+const NAME_BYTES = 11;
+/** A longer target is cut: it is no socket. */
+const TARGET_BYTES = 32;
+
+/** Lists the descriptors of a process in order; none when it has ended or is hidden. */
 export function listDescriptors(pid: number): number[] {
   try {
     return readdirSync(folderOf(pid)).map(Number);
@@ -93,8 +90,8 @@ export function listDescriptors(pid: number): number[] {
 }
 
 /**
- * How many descriptors a process has: the size of /proc/PID/fd since Linux 6.2 (fs/proc/fd.c), 0
- * before and where it cannot be seen.
+ * Counts the descriptors of a process: the size of /proc/PID/fd since Linux 6.2 (fs/proc/fd.c).
+ * Returns 0 on older kernels and where the folder cannot be seen.
  */
 export function countDescriptors(pid: number): number {
   try {
@@ -104,7 +101,7 @@ export function countDescriptors(pid: number): number {
   }
 }
 
-/** Every descriptor of a process is below this number; 0 when it is not told. */
+/** Returns a number that every descriptor of a process is below; 0 when it is not known. */
 export function descriptorLimit(pid: number): number {
   try {
     return Number(

@@ -10,9 +10,9 @@ interface Handle extends DenoHandle {
 }
 
 /**
- * The net.Socket behind what a caller has. An http2 session shows its socket through a proxy that
- * refuses `destroy`, but binds other methods to the real socket, and `off` returns what it is bound
- * to.
+ * Returns the net.Socket behind what a caller has. An http2 session shows its socket through a
+ * proxy that refuses `destroy`. The proxy binds other methods to the real socket, and `off` returns
+ * the socket it is bound to.
  *
  * @throws HalfOpenError `ERR_NOT_SUPPORTED`
  */
@@ -27,7 +27,8 @@ export function realSocketOf(candidate: unknown): Socket {
 }
 
 /**
- * The descriptor of a connected TCP socket.
+ * Returns the descriptor of a connected TCP socket.
+ *
  * @throws HalfOpenError `ERR_NOT_SUPPORTED` for what is no TCP socket, `ERR_NOT_CONNECTED` for one
  * without a connection
  */
@@ -43,9 +44,10 @@ export function descriptorOf(candidate: unknown): number {
   if (isPipe(socket)) {
     throw new HalfOpenError(
       "ERR_NOT_SUPPORTED",
-      "this is a Unix-domain socket or pipe, not TCP; its peer is on this host and its death is told at once",
+      "this is a Unix-domain socket or pipe, not TCP; its peer is on this host, and the system reports its end at once",
     );
   }
+
   const fd = descriptorBehind(handle);
   if (fd >= 0) return fd;
   if (socket.connecting)
@@ -53,6 +55,7 @@ export function descriptorOf(candidate: unknown): number {
       "ERR_NOT_CONNECTED",
       "the socket is still connecting; wait for 'connect'",
     );
+
   const winsock = openedWinsock();
   const found = winsock ? socketHandleOf(winsock, socket) : -1;
   if (found >= 0) return found;
@@ -62,7 +65,7 @@ export function descriptorOf(candidate: unknown): number {
   );
 }
 
-/** Whether it is, or is about to connect to, a Unix-domain socket or a named pipe. */
+/** Returns whether a socket is, or is about to connect to, a Unix-domain socket or a named pipe. */
 export function isPipe(socket: Socket): boolean {
   return handleOf(socket)?.constructor.name === "Pipe";
 }
@@ -71,7 +74,7 @@ function handleOf(socket: Socket): Handle | null | undefined {
   return (socket as unknown as { _handle?: Handle | null })._handle;
 }
 
-/** The descriptor that a runtime's handle stands for, -1 where it does not tell. */
+/** Returns the descriptor behind a runtime's handle; -1 where the handle does not show it. */
 export function descriptorBehind(handle: { readonly fd?: number } & DenoHandle): number {
   return handle.fd ?? denoDescriptorOf(handle);
 }

@@ -1,22 +1,11 @@
 import { readFileSync } from "node:fs";
 
-const FIRST_LINE = new TextEncoder().encode("\ntfd:");
-const INODE_BYTES = "ino:".length;
-const NEWLINE = 0x0a;
 /**
- * No word before "ino:" has one, but for the digits of numbers in base 16, which have none either.
- */
-const LETTER_I = 0x69;
-const SPACE = 0x20;
-const DIGIT_0 = 0x30;
-const DIGIT_9 = 0x39;
-const LETTER_A = 0x61;
-
-/**
- * Tells of every descriptor that an epoll instance watches, with the inode of what it was when it
- * was added; fs/eventpoll.c, ep_show_fdinfo(). One read for all connections of an event loop, 1.5
- * µs each on 6.18, where the link of a descriptor takes 3 to 10. A descriptor may have been given
- * to something else since: whoever acts on it looks again. While the kernel writes, the loop waits.
+ * Calls `onTarget` for every descriptor that an epoll instance watches, with the inode that the
+ * descriptor had when it was added (fs/eventpoll.c, ep_show_fdinfo()). One read serves all
+ * connections of an event loop: 1.5 µs each on 6.18, where the link of a descriptor takes 3 to 10.
+ * A descriptor may have been reused since, so whoever acts on it checks it first. The watched event
+ * loop waits while the kernel writes.
  */
 export function epollTargets(
   pid: number,
@@ -29,10 +18,12 @@ export function epollTargets(
   } catch {
     return; // closed meanwhile, or hidden
   }
+
   // "tfd: %8d events: %8x data: %16llx  pos:%lli ino:%lx sdev:%x": read byte by byte, since a call
   // for each word costs more than the words.
   let at = text.indexOf(FIRST_LINE);
   if (at < 0) return;
+
   while (at < text.length) {
     at += FIRST_LINE.length;
     while (text[at] === SPACE) at++;
@@ -44,11 +35,21 @@ export function epollTargets(
     )
       fd = 10 * fd + digit - DIGIT_0;
     while (at < text.length && text[at] !== NEWLINE && text[at] !== LETTER_I) at++;
-    if (text[at] !== LETTER_I) return; // a kernel before 4.13 does not tell the inode
+    if (text[at] !== LETTER_I) return; // a kernel before 4.13 does not give the inode
     onTarget(fd, hexadecimal(text, at + INODE_BYTES));
     while (at < text.length && text[at] !== NEWLINE) at++;
   }
 }
+
+const FIRST_LINE = new TextEncoder().encode("\ntfd:");
+const INODE_BYTES = "ino:".length;
+const NEWLINE = 0x0a;
+/** The first letter of "ino:". No word before it has this letter, nor has a hexadecimal number. */
+const LETTER_I = 0x69;
+const SPACE = 0x20;
+const DIGIT_0 = 0x30;
+const DIGIT_9 = 0x39;
+const LETTER_A = 0x61;
 
 function hexadecimal(text: Buffer, start: number): number {
   let value = 0;

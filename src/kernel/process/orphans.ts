@@ -1,5 +1,14 @@
 import type { SystemPort } from "../port/port.ts";
 
+/**
+ * Makes this process, in place of process 1, the parent of its descendants whose own parents have
+ * ended (prctl(2), PR_SET_CHILD_SUBREAPER, Linux >= 3.4). So no daemon leaves the tree. The caller
+ * then has to bury them, see {@link buryOrphans}. Returns 0 or the errno.
+ */
+export function adoptOrphans(port: SystemPort): number {
+  return Math.max(0, -port.prctl(PR_SET_CHILD_SUBREAPER, 1));
+}
+
 const PR_SET_CHILD_SUBREAPER = 36;
 const [P_ALL, P_PID] = [0, 1];
 const [WNOHANG, WEXITED, WNOWAIT] = [1, 4, 0x0100_0000];
@@ -8,18 +17,9 @@ const SIGINFO_BYTES = 128;
 const SI_PID = 16;
 
 /**
- * From now on a process whose parents have ended is given to this process instead of process 1, if
- * it descends from it (prctl(2), PR_SET_CHILD_SUBREAPER, Linux >= 3.4), so that no daemon leaves
- * the tree. They are to be buried, see {@link buryOrphans}. Returns 0 or the errno.
- */
-export function adoptOrphans(port: SystemPort): number {
-  return Math.max(0, -port.prctl(PR_SET_CHILD_SUBREAPER, 1));
-}
-
-/**
- * Asks every adopted child that has ended how it ended: until then it stays a zombie. Never the
- * `program` that Node has started: Node waits for that one itself, and what another had fetched it
- * would wait for in vain. When `program` has ended the rest waits, as it does for us.
+ * Fetches the exit status of every adopted child that has ended; until then the child stays a
+ * zombie. Never fetches that of `program`, which Node started: Node waits for that status itself,
+ * and would wait in vain. Stops at `program` once it has ended, and leaves the rest.
  */
 export function buryOrphans(port: SystemPort, program: number): void {
   const info = Buffer.alloc(SIGINFO_BYTES);

@@ -4,7 +4,7 @@ import type { SystemPort } from "../port/port.ts";
 
 /**
  * Another process, held by a descriptor that never means a later process with the same number
- * (pidfd_open, Linux >= 5.3). Through it its sockets can be duplicated (pidfd_getfd, >= 5.6): by
+ * (pidfd_open, Linux >= 5.3). It gives duplicates of the process's sockets (pidfd_getfd, >= 5.6) to
  * the same user, or with CAP_SYS_PTRACE.
  */
 export class ForeignProcess {
@@ -20,7 +20,7 @@ export class ForeignProcess {
   }
 
   /**
-   * A negative number is -errno: ESRCH when the process is gone, ENOSYS on old kernels and in some
+   * Returns -errno on failure: ESRCH when the process is gone, ENOSYS on old kernels and in some
    * sandboxes.
    */
   static open(port: SystemPort, pid: number): ForeignProcess | number {
@@ -30,9 +30,9 @@ export class ForeignProcess {
 
   /**
    * Runs `work` with a duplicate of the process's descriptor `fd`, if that is the socket with this
-   * cookie: descriptors are reused between looking and acting. Synchronous, and closed at once: as
-   * long as we hold the duplicate, the process's own close() sends no FIN (measured on 6.18).
-   * Options set on the duplicate are the socket's own; file flags must never be touched.
+   * cookie: the descriptor may have been reused since it was found. Synchronous, and the duplicate
+   * is closed at once: while we hold it, the process's own close() sends no FIN (measured on 6.18).
+   * Options set on the duplicate are the socket's own. File flags must never be touched.
    *
    * Returns what `work` returned, or -errno: EPERM, ENOSYS, ESRCH; EBADF also when the descriptor
    * is another socket by now.

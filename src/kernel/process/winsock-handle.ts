@@ -3,14 +3,14 @@ import type { WinsockPort } from "../port/winsock-port.ts";
 import { isSockaddrOf, SOCKADDR_BYTES } from "./winsock-address.ts";
 
 /**
- * Handle values are multiples of 4 and reused low first (Windows Internals, "Handles"); 16 times
- * the sockets a process of ours was seen with.
+ * The last value tried: room for 16 times the sockets that a process of ours was seen with. Handle
+ * values are multiples of 4, and low ones are reused first (Windows Internals, "Handles").
  */
 const LAST_HANDLE = 1 << 20;
 const STEP = 4;
 /**
- * A walk ends when this many values behind the last known socket held none: a big process has its
- * handles close together.
+ * The walk ends when this many values behind the last known socket held no socket: the handles of a
+ * big process lie close together.
  */
 const GAP = 1 << 15;
 
@@ -19,9 +19,9 @@ const sockaddr = new Uint8Array(SOCKADDR_BYTES);
 let lastFound = 0;
 
 /**
- * The SOCKET of a connected net.Socket, which Node does not tell on Windows: handle values are
- * walked until one has this local and this remote address. -1 when there is none. A known one is
- * confirmed by both ends again, since a value may have been reused.
+ * Returns the SOCKET of a connected net.Socket, which Node does not show on Windows. Handle values
+ * are walked until one has this local and this remote address; -1 when none has. A known handle is
+ * confirmed by both addresses again, since its value may have been reused.
  */
 export function socketHandleOf(port: WinsockPort, socket: Socket): number {
   const known = found.get(socket);
@@ -31,11 +31,12 @@ export function socketHandleOf(port: WinsockPort, socket: Socket): number {
   return handle;
 }
 
-/** New handles lie right behind or below the last one: look there first, then everywhere. */
+/** Tries the values right behind the last handle first: new handles lie there, or below it. */
 function walk(port: WinsockPort, socket: Socket): number {
   let isSilentSince = 0;
   for (let handle = lastFound + STEP; handle <= lastFound + 64 * STEP; handle += STEP)
     if (isSocketOf(port, handle, socket)) return keep(handle);
+
   for (let handle = STEP; handle <= LAST_HANDLE; handle += STEP) {
     if (port.getsockname(handle, sockaddr) < 0) {
       if (handle > lastFound && handle - isSilentSince > GAP) return -1;

@@ -16,7 +16,7 @@ export interface SystemDefaults extends SystemSettings {
 }
 
 /**
- * Of this thread's network namespace; what is hidden has the kernel's own default
+ * Reads the settings of this thread's network namespace. A hidden one has the kernel's own default
  * (include/net/tcp.h).
  */
 export function readSystemDefaults(): SystemDefaults {

@@ -7,8 +7,8 @@ import type {
 } from "./system-settings-store.ts";
 
 /**
- * bsd/netinet/tcp_timer.c. Times in ms, unlike the socket options, which are seconds. From the
- * sources, not run here.
+ * bsd/netinet/tcp_timer.c. Times in ms, unlike the socket options, which are seconds. Read in the
+ * source, not run.
  */
 const NAMES: Readonly<Record<Exclude<SystemSetting, "dataRetries">, string>> = {
   idleMs: "net.inet.tcp.keepidle",

@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { HalfOpenError } from "../../core/errors.ts";
+import { readSysctlFile } from "../options/sysctl-linux.ts";
 import type {
   SystemChange,
   SystemSetting,
@@ -10,13 +11,13 @@ import type {
 
 interface Sysctl {
   readonly file: string;
-  /** How many ms one of the kernel's units is; 1 for counts. */
+  /** Milliseconds in one of the kernel's units; 1 for counts. */
   readonly unitMs: number;
   readonly most: number;
 }
 
 /**
- * net/ipv4/sysctl_net_ipv4.c; the limits of the keepalive ones are those of the socket options
+ * net/ipv4/sysctl_net_ipv4.c. The limits of the keepalive sysctls are those of the socket options
  * (include/net/tcp.h).
  */
 const SYSCTLS: Readonly<Record<SystemSetting, Sysctl>> = {
@@ -28,8 +29,8 @@ const SYSCTLS: Readonly<Record<SystemSetting, Sysctl>> = {
 const PERSISTENT = "90-halfopen.conf";
 
 /**
- * `directory` holds the sysctls of this network namespace, `persistentDirectory` what is applied at
- * boot (sysctl.d(5)).
+ * Returns the settings of Linux. `directory` holds the sysctls of this network namespace,
+ * `persistentDirectory` the files that are applied at boot (sysctl.d(5)).
  */
 export function linuxSettings(directory: string, persistentDirectory: string): SystemSettingsStore {
   return {
@@ -70,8 +71,8 @@ export function linuxSettings(directory: string, persistentDirectory: string): S
 function readAll(directory: string): SystemSettings {
   const read = (setting: SystemSetting): number | null => {
     const { file, unitMs } = SYSCTLS[setting];
-    const text = attemptRead(join(directory, file))?.trim() ?? "";
-    return /^\d+$/.test(text) ? Number(text) * unitMs : null;
+    const units = readSysctlFile(join(directory, file));
+    return units === null ? null : units * unitMs;
   };
   return {
     idleMs: read("idleMs"),
@@ -98,8 +99,8 @@ function entriesOf(change: SystemChange): [SystemSetting, number][] {
 
 /**
  * Sets `name`, in place of the value that an earlier change made persistent. All other lines stay,
- * whoever wrote them. Returns what undoes it, for sed: numbers and our own names, so that nothing
- * of the file gets into the command.
+ * whoever wrote them. Returns the sed expression that undoes the change. It consists of numbers and
+ * our own names, so nothing of the file gets into the command.
  */
 function setLine(lines: string[], name: string, value: number): string {
   const isOurs = new RegExp(`^\\s*${name.replaceAll(".", "\\.")}\\s*=\\s*(\\d+)\\s*$`);

@@ -1,6 +1,6 @@
 /**
- * The system-wide numbers that decide for connections without settings of their own. Times in ms;
- * `null` = this system has no such setting.
+ * The system-wide settings that connections without their own obey. Times in ms; `null` = this
+ * system has no such setting.
  */
 export interface SystemSettings {
   /** Silence before the first keepalive probe. */
@@ -15,11 +15,11 @@ export interface SystemSettings {
 export type SystemSetting = keyof SystemSettings;
 export type SystemChange = Partial<Readonly<Record<SystemSetting, number>>>;
 
-/** Where a system keeps them. One implementation a platform, the same for all commands. */
+/** The place where a system keeps these settings. Each platform has one implementation. */
 export interface SystemSettingsStore {
   /** The system's own name of each setting; `null` where it cannot be set. */
   readonly names: Readonly<Record<SystemSetting, string | null>>;
-  /** What the system does that the numbers do not say. */
+  /** Facts about the system that the numbers do not show. */
   readonly notes: readonly string[];
   read(): SystemSettings;
   /**
@@ -28,8 +28,8 @@ export interface SystemSettingsStore {
    */
   write(change: SystemChange): void;
   /**
-   * Makes the change outlive a restart, and returns the command that takes that back; `null` where
-   * undoing the change does. @throws HalfOpenError
+   * Makes the change outlive a restart, and returns the command that undoes this; `null` where
+   * setting the old values again does. @throws HalfOpenError
    */
   persist(change: SystemChange): string | null;
 }

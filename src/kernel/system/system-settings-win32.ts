@@ -9,7 +9,7 @@ import type {
 
 const KEY = "HKLM\\SYSTEM\\CurrentControlSet\\Services\\Tcpip\\Parameters";
 /**
- * Values of the registry, all REG_DWORD, times in ms. What is absent has the default beside it
+ * Values of the registry, all REG_DWORD, times in ms. An absent value has the default beside it
  * (Microsoft, "TCP/IP registry values").
  */
 const VALUES: Readonly<
@@ -44,14 +44,14 @@ export function win32Settings(run: RunProgram): SystemSettingsStore {
     write(change) {
       for (const args of additions(change)) addValue(run, args);
     },
-    // The registry is persistent by itself: to set the values that were is all there is to undo.
+    // The registry is persistent by itself: setting the old values again undoes a change.
     persist: () => null,
   };
 }
 
 /**
- * `reg query` prints `    KeepAliveTime    REG_DWORD    0x493e0`, and ends with exit code 1 for a
- * value that is not there.
+ * Reads one value. `reg query` prints `    KeepAliveTime    REG_DWORD    0x493e0`, and ends with
+ * exit code 1 for a value that is not there.
  */
 function readValue(run: RunProgram, setting: keyof typeof VALUES): number {
   const { name, otherwise } = VALUES[setting];

@@ -3,14 +3,14 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { addressBytes, addressText, endpointText } from "../../../src/kernel/netlink/ip-address.ts";
 
-/** As Node itself spells it. */
+/** Returns an address as Node itself spells it. */
 function canonical(text: string): string {
   return new SocketAddress({ address: text, family: isIPv4(text) ? "ipv4" : "ipv6" }).address;
 }
 
 describe("an address", () => {
-  it("comes back from its text as the bytes it was", () => {
-    // Zeros are what the text leaves out, so there must be many.
+  it("keeps its bytes when written as text and read again", () => {
+    // Many zeros, since the text leaves them out.
     const group = fc.oneof(
       fc.constant([0, 0]),
       fc.tuple(fc.integer({ min: 0, max: 255 }), fc.integer({ min: 0, max: 255 })),
@@ -20,8 +20,8 @@ describe("an address", () => {
         const bytes = Uint8Array.from(groups.flat());
         const text = addressText(bytes);
         expect(isIPv6(text)).toBe(true);
-        // The kernel's ::ffff:a.b.c.d is IPv4 to everybody here, and is only ever spelt with dots
-        // by Node.
+        // The kernel's ::ffff:a.b.c.d counts as IPv4 everywhere here. Only Node spells it with
+        // dots.
         expect(addressBytes(text)).toEqual(bytes);
       }),
       { numRuns: 1000 },
@@ -52,13 +52,13 @@ describe("an address", () => {
   ])("%s is %j", (text, bytes) => expect([...(addressBytes(text) ?? [])]).toEqual(bytes));
 
   it.each(["", "localhost", "1.2.3", "1.2.3.4.5", "::1::", "12345::", "%eth0", "::ffff:"])(
-    "%j is none",
+    "%j is no address",
     (text) => {
       expect(addressBytes(text)).toBeNull();
     },
   );
 
-  it("is written with its port so that the two can be told apart", () => {
+  it("is written with its port so that both can be read back", () => {
     expect(endpointText("10.0.0.1", 80)).toBe("10.0.0.1:80");
     expect(endpointText("::1", 80)).toBe("[::1]:80");
   });

@@ -1,6 +1,6 @@
 /**
- * Runs inside a host of the lab: answers each line `LOCAL REMOTE` with what the kernel there says
- * of the path, `touch REMOTE` after a try to connect.
+ * Runs inside a host of the lab. Answers each line `LOCAL REMOTE` with the path that the kernel
+ * there reports, and `touch REMOTE` after an attempt to connect.
  */
 import { connect } from "node:net";
 import { createInterface } from "node:readline";
@@ -12,7 +12,7 @@ const { examineLocalPath } = await import(
 for await (const line of createInterface({ input: process.stdin })) {
   const [first, second] = line.split(" ");
   if (first === "touch") {
-    // Whether it succeeds is no matter: the kernel has asked for the neighbour.
+    // The outcome does not matter: the kernel has looked up the neighbour.
     await new Promise((resolve) =>
       connect({ host: second, port: 9, timeout: 300 }).on("error", resolve).on("timeout", resolve),
     );

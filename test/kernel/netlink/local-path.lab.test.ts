@@ -11,10 +11,7 @@ let world: World;
 
 interface Look {
   readonly network: Network;
-  /**
-   * What the left host's kernel says of its path to the right host. The same program and netlink
-   * socket answer every time.
-   */
+  /** Returns the left host's path to the right host, as the same program finds it every time. */
   path(family: 4 | 6): Promise<LocalPath>;
   touch(family: 4 | 6): Promise<unknown>;
 }
@@ -44,7 +41,7 @@ await describeWith(["namespaces"], "the local path, as an unprivileged program s
   afterAll(() => world.close());
 
   it.concurrent.each(FAMILIES)(
-    "is whole between two hosts on a switch, and knows the neighbour (IPv%d)",
+    "is whole between two hosts on a switch, and shows the neighbour's state (IPv%d)",
     async (family) => {
       const { path, touch } = await lookFrom("switch");
       const whole = {
@@ -72,7 +69,7 @@ await describeWith(["namespaces"], "the local path, as an unprivileged program s
   });
 
   it.concurrent.each(FAMILIES)(
-    "is whole on this side when the peer's cable is pulled, but the neighbour is not found (IPv%d)",
+    "is whole on our side when the peer's cable is pulled, but the neighbour is not found (IPv%d)",
     async (family) => {
       const { network, path, touch } = await lookFrom("switch");
       await network.pullCable("right");
@@ -100,8 +97,8 @@ await describeWith(["namespaces"], "the local path, as an unprivileged program s
   it.concurrent.each(FAMILIES)("has no route when our link is set down (IPv%d)", async (family) => {
     const { network, path } = await lookFrom("switch");
     await network.linkDown("left");
-    // IPv4 addresses stay on a link that is down, IPv6 addresses go with it (Linux:
-    // keep_addr_on_down = 0).
+    // IPv4 addresses stay on a link that is down. Linux removes IPv6 addresses from it
+    // (keep_addr_on_down = 0).
     expect(await path(family)).toMatchObject({ hasRoute: false, hasSourceAddress: family === 4 });
   });
 

@@ -4,15 +4,16 @@ import { lookUpLink } from "../../../src/kernel/netlink/link.ts";
 import { lookUpNeighbor } from "../../../src/kernel/netlink/neighbor.ts";
 import { attributesOf, Netlink } from "../../../src/kernel/netlink/netlink.ts";
 import { lookUpRoute } from "../../../src/kernel/netlink/route.ts";
+import { EAGAIN, ENETUNREACH } from "../../../src/kernel/port/errno-linux.ts";
 import type { SystemPort } from "../../../src/kernel/port/port.ts";
 
 const HEADER_BYTES = 16;
 const ADDRESS = Uint8Array.of(10, 0, 0, 1);
 
-/** A kernel that answers whatever it is asked with the bytes given. */
+/** A kernel that answers every request with the bytes given. */
 function answering(...answers: (Uint8Array | number)[]): Netlink {
   const unused = (): never => {
-    throw new Error("nothing else is asked of the port here");
+    throw new Error("this test uses no other call of the port");
   };
   const port: SystemPort = {
     backEnd: "koffi",
@@ -32,7 +33,7 @@ function answering(...answers: (Uint8Array | number)[]): Netlink {
     send: (_fd, data) => data.length,
     poll: unused,
     recv: (_fd, into) => {
-      const answer = answers.shift() ?? -11;
+      const answer = answers.shift() ?? -EAGAIN;
       if (typeof answer === "number") return answer;
       into.set(answer);
       return answer.length;
@@ -43,7 +44,7 @@ function answering(...answers: (Uint8Array | number)[]): Netlink {
   return netlink;
 }
 
-/** A message with a header that is right, so that what lies behind it is looked at. */
+/** A message with a valid header, so that its payload is read. */
 function message(type: number, payload: Uint8Array, sequence = 1): Uint8Array {
   const bytes = new Uint8Array(HEADER_BYTES + payload.length);
   const view = new DataView(bytes.buffer);
@@ -55,7 +56,7 @@ function message(type: number, payload: Uint8Array, sequence = 1): Uint8Array {
 }
 
 describe("netlink", () => {
-  it("ignores garbage and never reads beyond it", () => {
+  it("survives garbage and never reads beyond it", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
         const answer = answering(bytes).ask(1, new Uint8Array(4), []);
@@ -65,7 +66,7 @@ describe("netlink", () => {
     );
   });
 
-  it("finds nothing dangerous in a payload of garbage: route, link, neighbour", () => {
+  it("survives a payload of garbage for a route, a link and a neighbour", () => {
     const types = fc.constantFrom(24, 16, 28, 2);
     fc.assert(
       fc.property(types, fc.uint8Array({ maxLength: 120 }), (type, payload) => {
@@ -79,7 +80,7 @@ describe("netlink", () => {
     );
   });
 
-  it("skips the answer to an older question", () => {
+  it("skips the answer to an older request", () => {
     const answer = answering(message(24, Uint8Array.of(1), 99), message(24, Uint8Array.of(2))).ask(
       26,
       new Uint8Array(12),
@@ -88,13 +89,15 @@ describe("netlink", () => {
     expect("payload" in answer && answer.payload.getUint8(0)).toBe(2);
   });
 
-  it("tells the errno of a refusal, and of a socket that gives nothing", () => {
-    const refusal = new Uint8Array(new Int32Array([-101]).buffer);
-    expect(answering(message(2, refusal)).ask(26, new Uint8Array(12), [])).toEqual({ errno: 101 });
-    expect(answering().ask(26, new Uint8Array(12), [])).toEqual({ errno: 11 });
+  it("returns the errno of a refusal, and of a socket that has no answer", () => {
+    const refusal = new Uint8Array(new Int32Array([-ENETUNREACH]).buffer);
+    expect(answering(message(2, refusal)).ask(26, new Uint8Array(12), [])).toEqual({
+      errno: ENETUNREACH,
+    });
+    expect(answering().ask(26, new Uint8Array(12), [])).toEqual({ errno: EAGAIN });
   });
 
-  it("reads attributes up to the first that does not fit", () => {
+  it("reads attributes up to the first one that does not fit", () => {
     const whole = [8, 0, 1, 0, 7, 7, 7, 7, 5, 0, 2, 0, 9, 0, 0, 0];
     const found = (bytes: readonly number[]): number[] => [
       ...attributesOf(new DataView(Uint8Array.from(bytes).buffer), 0).keys(),

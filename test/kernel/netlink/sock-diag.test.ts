@@ -44,7 +44,7 @@ function nothingFound() {
 }
 
 describe("sock_diag requests", () => {
-  it("ask for all sockets of a family, with TCP_INFO and a filter, in the kernel's layout", () => {
+  it("list all sockets of a family, with TCP_INFO and a filter, in the kernel's layout", () => {
     const bytes = dumpRequest(
       {
         family: AF_INET6,
@@ -89,12 +89,12 @@ describe("sock_diag requests", () => {
     expect(id).toMatchObject({ localPort: 0x0102, remotePort: 0x0304 });
   });
 
-  it("refuse to destroy a socket whose cookie is not known, since any connection with the same addresses would do", () => {
+  it("refuse to destroy a socket without its cookie, which could hit a later connection", () => {
     const identity = new Uint8Array(48).fill(0xff, 40);
     expect(() => destroyRequest(new SockDiagId(AF_INET, identity), 1)).toThrow(/cookie/);
   });
 
-  it("write IPv4 inside IPv6 as people do", () => {
+  it("show IPv4 inside IPv6 as IPv4", () => {
     const identity = new Uint8Array(48);
     identity.set([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 0, 0, 1], 4);
     identity.set([0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2], 20);
@@ -120,7 +120,7 @@ describe("sock_diag answers", () => {
     expect(walkMessages(refused, refused.length, 5, () => {})).toEqual({ isEnd: true, errno: 1 });
   });
 
-  it("of another request are skipped", () => {
+  it("to another request are skipped", () => {
     const foreign = Buffer.concat([
       netlinkMessage(SOCK_DIAG_BY_FAMILY, 4, Buffer.alloc(72)),
       netlinkMessage(3, 4, int32(0)),
@@ -130,7 +130,7 @@ describe("sock_diag answers", () => {
     expect(seen).toBe(0);
   });
 
-  it("that lie about their length are refused and never read beyond what came", () => {
+  it("with a false length are refused and never read beyond the bytes received", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 600 }), fc.nat(700), (noise, length) => {
         const bytes = Buffer.from(noise);
@@ -142,7 +142,7 @@ describe("sock_diag answers", () => {
     );
   });
 
-  it("survive any flip of any byte of a true answer", () => {
+  it("with any bytes changed are read within bounds", () => {
     const info = Buffer.alloc(280, 7);
     const entry = netlinkMessage(
       SOCK_DIAG_BY_FAMILY,
@@ -180,12 +180,12 @@ describe("sock_diag answers", () => {
   });
 });
 
-/** Aligned, as what comes from the kernel is. */
+/** Returns the bytes aligned to words, as the kernel's are. */
 function wordsOf(bytes: Uint8Array): Uint32Array {
   return new Uint32Array(Uint8Array.from(bytes).buffer, 0, bytes.length >> 2);
 }
 
-/** What inet_diag_bc_run() and inet_diag_bc_audit() of the kernel do, for ports and hosts. */
+/** Runs byte code as inet_diag_bc_run() of the kernel does, for ports and hosts. */
 function runByteCode(
   code: Buffer,
   socket: { localPort: number; remotePort: number; remote: readonly number[] },
@@ -214,7 +214,7 @@ function hasPrefix(address: readonly number[], prefix: Uint8Array, bits: number)
   return true;
 }
 
-/** Every `no` must land on the chain of `yes`, or one op beyond the end. */
+/** As inet_diag_bc_audit() demands: every `no` lands on the chain of `yes`, or one op past the end. */
 function passesAudit(code: Buffer): boolean {
   const chain = new Set<number>([code.length, code.length + 4]);
   for (let at = 0; at < code.length; at += code[at + 1] ?? 4) chain.add(at);
@@ -261,7 +261,7 @@ describe("the byte code of a filter", () => {
     );
   });
 
-  it("is left away where there is nothing to ask, or too much", () => {
+  it("is empty for a filter without conditions, and for one with too many", () => {
     expect(compileFilter([]).length).toBe(0);
     expect(compileFilter([[]]).length).toBe(0);
     expect(

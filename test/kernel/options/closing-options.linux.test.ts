@@ -12,7 +12,7 @@ import { loopbackPair, type Pair } from "../../watch/loopback.ts";
 
 const hasRtoMax = capabilities().rtoMax.available;
 
-/** Rounded up to jiffies: 1 to 10 ms, by the kernel's build. */
+/** The kernel rounds up to jiffies, which are 1 to 10 ms long. */
 const LONGEST_TICK_MS = 10;
 
 function isHeldAs(wantedMs: number, heldMs: number | null): boolean {
@@ -23,7 +23,7 @@ let pair: Pair;
 afterEach(() => pair.dispose());
 
 describe(`the cap on backoff (TCP_RTO_MAX_MS, which this kernel ${hasRtoMax ? "has" : "lacks"})`, () => {
-  it("is set and read back as the kernel holds it, in its own ticks; null where it has none", async () => {
+  it("is set and read back as the kernel holds it, rounded up to its ticks; null without the option", async () => {
     pair = await loopbackPair();
     const fd = descriptorOf(pair.client);
     for (const ms of [1000, 1234, 119_999]) {
@@ -34,24 +34,21 @@ describe(`the cap on backoff (TCP_RTO_MAX_MS, which this kernel ${hasRtoMax ? "h
     }
   });
 
-  it.each([0, 999, 120_001, -1])(
-    "is refused aloud at %d ms, which no budget asks for",
-    async (ms) => {
-      pair = await loopbackPair();
-      const fd = descriptorOf(pair.client);
-      const before = readRtoMax(fd);
-      let code: string | null = null;
-      try {
-        applyRtoMax(fd, ms);
-      } catch (error) {
-        code = error instanceof HalfOpenError ? error.code : String(error);
-      }
-      expect(code).toBe(hasRtoMax ? "ERR_SOCKET_OPTION" : null);
-      expect(readRtoMax(fd)).toBe(before);
-    },
-  );
+  it.each([0, 999, 120_001, -1])("is refused at %d ms, which no budget needs", async (ms) => {
+    pair = await loopbackPair();
+    const fd = descriptorOf(pair.client);
+    const before = readRtoMax(fd);
+    let code: string | null = null;
+    try {
+      applyRtoMax(fd, ms);
+    } catch (error) {
+      code = error instanceof HalfOpenError ? error.code : String(error);
+    }
+    expect(code).toBe(hasRtoMax ? "ERR_SOCKET_OPTION" : null);
+    expect(readRtoMax(fd)).toBe(before);
+  });
 
-  it("lies for every budget within what the kernel takes", async () => {
+  it("of every budget lies within what the kernel takes", async () => {
     pair = await loopbackPair();
     const fd = descriptorOf(pair.client);
     for (
@@ -68,7 +65,7 @@ describe(`the cap on backoff (TCP_RTO_MAX_MS, which this kernel ${hasRtoMax ? "h
 });
 
 describe("closing with a reset", () => {
-  /** The peer's view, after an end that left 8 MB unsent behind a window that is closed. */
+  /** Returns the peer's state after a close that left 8 MB unsent behind a closed window. */
   async function peerStateAfterClosing(prepare: (fd: number) => void): Promise<string> {
     pair = await loopbackPair();
     const { client, accepted } = pair;
@@ -81,7 +78,7 @@ describe("closing with a reset", () => {
     return readTcpInfo(accepted).state;
   }
 
-  it("tells the peer at once", async () => {
+  it("reaches the peer at once", async () => {
     pair = await loopbackPair();
     const { client, accepted } = pair;
     const failed = once(accepted.resume(), "error");
@@ -91,7 +88,7 @@ describe("closing with a reset", () => {
     expect(error.code).toBe("ECONNRESET");
   });
 
-  it("drops what is unsent, where an ordinary close leaves an orphan that goes on sending", async () => {
+  it("drops unsent data, while an ordinary close leaves an orphan that goes on sending", async () => {
     expect(await peerStateAfterClosing(resetOnClose)).toBe("CLOSE");
     await pair.dispose();
     expect(await peerStateAfterClosing(() => {})).toBe("ESTABLISHED");

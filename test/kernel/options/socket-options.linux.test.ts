@@ -46,7 +46,7 @@ describe("keepalive", () => {
     expect(setKeepalive(socket, false).enabled).toBe(false);
   });
 
-  it("rounds fractions of a second up, and says so", async () => {
+  it("rounds fractions of a second up and returns the rounded times", async () => {
     expect(setKeepalive(await client(), { idleMs: 5500, intervalMs: 1001, count: 2 })).toEqual({
       enabled: true,
       idleMs: 6000,
@@ -65,7 +65,7 @@ describe("keepalive", () => {
     { idleMs: 1000, intervalMs: 1000, count: 1.5 },
     { idleMs: "1s", intervalMs: 1000, count: 1 },
     null,
-  ])("refuses %j, and leaves the socket alone", async (settings) => {
+  ])("refuses %j and leaves the socket as it was", async (settings) => {
     const socket = await client();
     const before = getKeepalive(socket);
     expect(codeOf(() => setKeepalive(socket, settings as never))).toBe("ERR_OPTION_RANGE");
@@ -87,7 +87,7 @@ describe("the user timeout", () => {
   });
 });
 
-describe("the descriptor is found", () => {
+describe("the descriptor", () => {
   async function tlsPort(): Promise<number> {
     const server = createTlsServer({ cert: LAB_CERTIFICATE, key: LAB_KEY }, (socket) =>
       socket.on("error", () => {}).resume(),
@@ -98,7 +98,7 @@ describe("the descriptor is found", () => {
     return (server.address() as AddressInfo).port;
   }
 
-  it("of a TLS socket, and of TLS over a socket", async () => {
+  it("is found for a TLS socket, and for TLS over a socket", async () => {
     const port = await tlsPort();
     const direct = connectTls({ port, host: "127.0.0.1", rejectUnauthorized: false });
     ends.push(() => direct.destroy());
@@ -113,7 +113,7 @@ describe("the descriptor is found", () => {
     expect(getKeepalive(under).idleMs).toBe(3000);
   });
 
-  it("of an http2 session's socket", async () => {
+  it("is found for the socket of an http2 session", async () => {
     const server = createHttp2Server();
     server.listen(0, "127.0.0.1");
     await once(server, "listening");
@@ -126,7 +126,7 @@ describe("the descriptor is found", () => {
     expect(readTcpInfo(session.socket).state).toBe("ESTABLISHED");
   });
 
-  it("not of what has none", async () => {
+  it("is refused for a closed socket and for anything but a socket", async () => {
     const socket = await client();
     socket.destroy();
     expect(codeOf(() => readTcpInfo(socket))).toBe("ERR_NOT_CONNECTED");
@@ -136,7 +136,7 @@ describe("the descriptor is found", () => {
 });
 
 describe("a nudge", () => {
-  it("is answered by a silent peer within milliseconds, and leaves the options as they were", async () => {
+  it("is answered by a silent peer within milliseconds and leaves the options as they were", async () => {
     const socket = await client();
     await sleep(1100);
     const before = getKeepalive(socket);
@@ -146,7 +146,7 @@ describe("a nudge", () => {
     expect(getKeepalive(socket)).toEqual(before);
   });
 
-  it.each([300, 800, 1200])("is answered too when this process looks %d ms late", async (ms) => {
+  it.each([300, 800, 1200])("is answered even when this process reads %d ms late", async (ms) => {
     const socket = await client();
     await sleep(1100);
     const asking = nudge(socket);
@@ -169,7 +169,7 @@ describe("a nudge", () => {
     });
   });
 
-  it.each([0, 9, 60_001, Number.NaN])("refuses to wait %s ms", async (timeoutMs) => {
+  it.each([0, 9, 60_001, Number.NaN])("refuses a timeout of %s ms", async (timeoutMs) => {
     await expect(nudge(await client(), { timeoutMs })).rejects.toMatchObject({
       code: "ERR_OPTION_RANGE",
     });

@@ -5,7 +5,7 @@ import { expect, it } from "vitest";
 const run = promisify(execFile);
 const INDEX = new URL("../../../dist/index.js", import.meta.url).href;
 
-/** What a program is told, and can do, on a system that lacks what is masked. */
+/** Prints what a program finds out, and can do, on a system without the masked features. */
 const PROGRAM = `
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
@@ -42,7 +42,7 @@ async function under(mask: string, afterMs = 0): Promise<any> {
   );
 }
 
-it.concurrent("nothing masked: everything is there, and nothing says otherwise", async () => {
+it.concurrent("with nothing masked every feature is available", async () => {
   const told = await under("");
   expect(told).toMatchObject({
     level: "kernel",
@@ -55,7 +55,7 @@ it.concurrent("nothing masked: everything is there, and nothing says otherwise",
     expect(told.capabilities[name]).toMatchObject({ available: true, why: null });
 });
 
-it.concurrent("without a native back-end a socket is watched at the lower level, and each loss is told", async () => {
+it.concurrent("without a native back-end a socket is watched at the lower level, and each loss is reported", async () => {
   const told = await under("ffi");
   expect(told).toMatchObject({
     state: "alive",
@@ -76,13 +76,13 @@ it.concurrent("without a native back-end a socket is watched at the lower level,
     });
 });
 
-it.concurrent("a back-end that is missing is named together with the other one's trouble", async () => {
+it.concurrent("a missing back-end is reported together with the failure of the other one", async () => {
   const { capabilities } = await under("koffi,node:ffi");
   expect(capabilities.backEnd).toBeNull();
   expect(capabilities.tcpInfo.why).toMatch(/koffi.*node:ffi/);
 });
 
-it.concurrent("without TCP_RTO_MAX_MS no cap is claimed, and what that costs is said", async () => {
+it.concurrent("without TCP_RTO_MAX_MS no cap is claimed, and its cost is reported", async () => {
   const told = await under("rto-max");
   expect(told).toMatchObject({ level: "kernel", rtoMaxMs: null, tcpInfo: null });
   expect(told.notes.join()).toMatch(/TCP_RTO_MAX_MS/);
@@ -92,14 +92,14 @@ it.concurrent("without TCP_RTO_MAX_MS no cap is claimed, and what that costs is 
   });
 });
 
-it.concurrent("a TCP_INFO of 104 bytes tells less, and still enough", async () => {
+it.concurrent("a TCP_INFO of 104 bytes has fewer fields, and still enough", async () => {
   const [whole, short] = await Promise.all([under(""), under("tcp-info=104")]);
   expect(short).toMatchObject({ level: "kernel", tcpInfo: null, nudge: null });
   expect(short.fields).toBeGreaterThan(10);
   expect(short.fields).toBeLessThan(whole.fields);
 });
 
-it.concurrent("a TCP_INFO too short to judge by, as under qemu-user, is none: no live peer looks silent", async () => {
+it.concurrent("a TCP_INFO too short for a judgement, as under qemu-user, is not used: no live peer looks silent", async () => {
   const told = await under("tcp-info=4", 4000);
   expect(told).toMatchObject({
     level: "keepalive",

@@ -7,14 +7,14 @@ import { decodeDarwinTcpInfo } from "../../../src/kernel/tcp-info/codec-darwin.t
 import { decodeFreebsdTcpInfo } from "../../../src/kernel/tcp-info/codec-freebsd.ts";
 import { decodeWin32TcpInfo, TCP_INFO_BYTES } from "../../../src/kernel/tcp-info/codec-win32.ts";
 
-/** A struct made by hand: offset -> value, by width. */
+/** Makes a struct by hand: offset -> value, by width. */
 function struct(
   bytes: number,
   u8: Record<number, number>,
   u32: Record<number, number>,
   u64: Record<number, bigint> = {},
 ): DataView {
-  // What nobody set must not look like a value.
+  // A byte that is not set must not look like a value.
   const view = new DataView(new Uint8Array(bytes).fill(0xee).buffer);
   for (const [at, value] of Object.entries(u8)) view.setUint8(Number(at), value);
   for (const [at, value] of Object.entries(u32)) view.setUint32(Number(at), value, true);
@@ -42,14 +42,14 @@ describe("the table of platforms", () => {
     expect(numbers(PLATFORMS.win32)).toEqual([3, 17, 16, "14/1", "5/1000"]);
   });
 
-  it("knows nothing of other systems", () => {
+  it("has no entry for other systems", () => {
     expect(tableOf("sunos")).toBeNull();
     expect(tableOf("toString")).toBeNull();
   });
 });
 
 describe("Windows", () => {
-  it("is told struct tcp_keepalive in ms", () => {
+  it("takes struct tcp_keepalive in ms", () => {
     const bytes = encodeKeepaliveVals({ enabled: true, idleMs: 5500, intervalMs: 3000 });
     expect([...bytes]).toEqual([1, 0, 0, 0, 0x7c, 0x15, 0, 0, 0xb8, 0x0b, 0, 0]);
     expect([...encodeKeepaliveVals({ enabled: false, idleMs: 1, intervalMs: 2 })]).toEqual([
@@ -57,7 +57,7 @@ describe("Windows", () => {
     ]);
   });
 
-  it("tells TCP_INFO_v0, v1 and v2, whose beginning is the same", () => {
+  it("gives TCP_INFO_v0, v1 and v2, which begin with the same fields", () => {
     const view = struct(
       152,
       { 16: 1 },
@@ -79,7 +79,7 @@ describe("Windows", () => {
     expect(decodeWin32TcpInfo(view, 0).state).toBe("CLOSE");
   });
 
-  it("knows a SOCKET by address and port, IPv4 inside IPv6 included", () => {
+  it("has its SOCKET recognised by address and port, IPv4 inside IPv6 included", () => {
     const inet = Uint8Array.of(2, 0, 0x1f, 0x90, 10, 0, 0, 7);
     expect(isSockaddrOf(inet, "10.0.0.7", 8080)).toBe(true);
     expect(isSockaddrOf(inet, "10.0.0.8", 8080)).toBe(false);
@@ -97,7 +97,7 @@ describe("Windows", () => {
 });
 
 describe("macOS and FreeBSD", () => {
-  it("macOS tells struct tcp_connection_info in ms", () => {
+  it("macOS gives struct tcp_connection_info in ms", () => {
     const view = struct(
       112,
       { 0: 4 },
@@ -122,7 +122,7 @@ describe("macOS and FreeBSD", () => {
     expect(decodeWin32TcpInfo(struct(152, {}, { 0: 5 }), 88).state).toBe("FIN_WAIT1");
   });
 
-  it("FreeBSD tells struct tcp_info in microseconds, and leaves unacked, probes and last_ack_recv empty", () => {
+  it("FreeBSD gives struct tcp_info in microseconds, and leaves unacked, probes and last_ack_recv empty", () => {
     const view = struct(
       240,
       { 0: 4, 3: 9 },
@@ -140,7 +140,7 @@ describe("macOS and FreeBSD", () => {
     });
   });
 
-  it("no codec throws or invents, however short the struct", () => {
+  it("no codec throws or invents a value, however short the struct", () => {
     const view = struct(240, {}, {});
     for (const decode of [decodeDarwinTcpInfo, decodeFreebsdTcpInfo, decodeWin32TcpInfo])
       for (let length = 0; length < 8; length++)
@@ -159,7 +159,7 @@ describe("a keepalive that is alone", () => {
     seconds: { fixedCount: null, stepMs: 1000 },
   };
 
-  it("keeps every budget that the system's units and count allow, and survives an outage of 0.4 of it", () => {
+  it("keeps every budget that the system's units and count allow, and survives an outage of 0.4 budgets", () => {
     for (const [name, budgets] of [
       ["windows", [2000, 2500, 5000, 10_000, 60_000]],
       ["wine", [12_000, 15_000, 60_000]],
@@ -175,7 +175,7 @@ describe("a keepalive that is alone", () => {
       }
   });
 
-  it("takes the shortest there is for a budget that cannot be kept", () => {
+  it("takes the shortest times for a budget that cannot be kept", () => {
     expect(keepaliveAlone(5000, means.wine)).toEqual({ idleMs: 1000, intervalMs: 1000, count: 10 });
   });
 });

@@ -1,7 +1,7 @@
 /**
- * What every back-end of the port must do, run as a program on the Node that has it: `node
- * port.conformance.mjs BACK-END`, with HALFOPEN_MASK hiding the other one. It speaks to the real
- * kernel on descriptors of its own, and prints one line a promise.
+ * The promises that every back-end of the port must keep. Runs on the Node that has the back-end,
+ * as `node port.conformance.mjs BACK-END`, while HALFOPEN_MASK hides the other one. Calls the real
+ * kernel with descriptors of its own, and prints one line for each promise.
  */
 import { spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
@@ -15,9 +15,10 @@ if (!port) throw new Error(whyNoPort());
 
 const [AF_INET, SOCK_STREAM, AF_NETLINK, SOCK_RAW] = [2, 1, 16, 3];
 const [SOL_SOCKET, SO_KEEPALIVE, IPPROTO_TCP, TCP_KEEPIDLE, TCP_INFO] = [1, 9, 6, 4, 11];
-const [EBADF, EINVAL, ENOPROTOOPT, EAGAIN, ECONNREFUSED, SIOCOUTQ, MSG_DONTWAIT] = [
-  9, 22, 92, 11, 111, 0x5411, 0x40,
+const [ENOENT, EBADF, EAGAIN, EFAULT, EINVAL, ENOPROTOOPT, ECONNREFUSED] = [
+  2, 9, 11, 14, 22, 92, 111,
 ];
+const [SIOCOUTQ, MSG_DONTWAIT] = [0x5411, 0x40];
 
 function check(promise, isKept) {
   console.log(`${isKept ? "ok" : "BROKEN"} ${promise}`);
@@ -31,7 +32,7 @@ function int(value) {
 check(`is the back-end asked for (${port.backEnd})`, port.backEnd === wanted);
 const fd = port.socket(AF_INET, SOCK_STREAM, 0);
 check("opens a socket", fd > 2);
-check("tells an unknown family by its errno", port.socket(12_345, SOCK_STREAM, 0) < 0);
+check("reports an unknown family by its errno", port.socket(12_345, SOCK_STREAM, 0) < 0);
 check(
   "sets and reads back",
   port.setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, int(1)) === 0 &&
@@ -72,7 +73,7 @@ const nowhere = new Uint8Array([AF_INET, 0, 0, 1, 127, 0, 0, 1, 0, 0, 0, 0, 0, 0
 check("-ECONNREFUSED where nobody listens", port.connect(fd, nowhere) === -ECONNREFUSED);
 const polled = new Uint8Array([fd, 0, 0, 0, 0, 0, 0, 0]);
 check(
-  "polls, and tells a hang-up in the struct it was given",
+  "polls, and reports a hang-up in the struct that it was given",
   port.poll(polled) === 1 && (polled[6] & 0x10) !== 0,
 );
 const netlink = port.socket(AF_NETLINK, SOCK_RAW, 0);
@@ -112,13 +113,13 @@ check(
 );
 check(
   "-ENOENT for a link that is not there",
-  port.readlinkat(folder, new TextEncoder().encode("987654\0"), link) === -2,
+  port.readlinkat(folder, new TextEncoder().encode("987654\0"), link) === -ENOENT,
 );
 closeSync(folder);
 check("-EINVAL or -EBADF for a namespace that is none", port.setns(fd, 0) < 0);
 const [PR_GET_CHILD_SUBREAPER, WNOHANG, ECHILD] = [37, 1, 10];
 check("prctl takes a number", port.prctl(36, 1) === 0 && port.prctl(36, 0) === 0);
-check("-EFAULT where prctl cannot write", port.prctl(PR_GET_CHILD_SUBREAPER, 0) === -14);
+check("-EFAULT where prctl cannot write", port.prctl(PR_GET_CHILD_SUBREAPER, 0) === -EFAULT);
 check(
   "-ECHILD where there is no child",
   port.waitid(0, 0, new Uint8Array(128), WNOHANG | 4) === -ECHILD,
@@ -126,9 +127,9 @@ check(
 const child = spawn("true");
 const told = new Uint8Array(128);
 const giveUpAt = Date.now() + 10_000;
-// Told, and left for Node to wait for.
+// WNOWAIT (0x0100_0000) leaves the child for Node to wait for.
 while (told[16] === 0 && Date.now() < giveUpAt) port.waitid(0, 0, told, WNOHANG | 4 | 0x0100_0000);
-check("tells of a child that has ended", new Int32Array(told.buffer)[4] === child.pid);
+check("reports a child that has ended", new Int32Array(told.buffer)[4] === child.pid);
 check(
   "closes",
   [fd, netlink, pidfd, copy].every((one) => port.close(one) === 0) && port.close(fd) === -EBADF,

@@ -6,11 +6,11 @@ import type { SystemPort } from "../../../src/kernel/port/port.ts";
 import { DescriptorLinks, descriptorLimit } from "../../../src/kernel/process/descriptor-links.ts";
 import { epollTargets } from "../../../src/kernel/process/epoll-targets.ts";
 
-it("lists what the event loop of a process watches, each with the inode of its link", async () => {
+it("lists the descriptors that the event loop of a process watches, each with its inode", async () => {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
-  // Node registers what it watches as its loop polls: between two immediates it does so, before a
-  // timer it need not.
+  // Node registers descriptors when its loop polls. It polls between two immediates, but need not
+  // poll before a timer.
   for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => setImmediate(resolve));
   const links = DescriptorLinks.open(openPort() as SystemPort, process.pid) as DescriptorLinks;
   const inodes = new Map<number, number>();
@@ -25,9 +25,9 @@ it("lists what the event loop of a process watches, each with the inode of its l
   server.close();
 });
 
-it("reports nothing for a descriptor that is no epoll instance, or a process that does not exist", () => {
+it("reports nothing for a descriptor that is no epoll instance and for a process that does not exist", () => {
   const none = (): never => {
-    throw new Error("nothing watches here");
+    throw new Error("no descriptor is watched here");
   };
   epollTargets(process.pid, 0, none);
   epollTargets(process.pid, 987_654, none);

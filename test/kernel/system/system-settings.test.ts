@@ -28,8 +28,8 @@ const DEFAULTS = {
   tcp_retries2: "15",
 };
 
-describe("Linux' settings", () => {
-  it("are read in ms, and unknown where the kernel has none", () => {
+describe("the settings of Linux", () => {
+  it("are read in ms, as null where the kernel has none", () => {
     expect(linuxWith(DEFAULTS).store.read()).toEqual({
       idleMs: 7_200_000,
       intervalMs: 75_000,
@@ -44,7 +44,7 @@ describe("Linux' settings", () => {
     });
   });
 
-  it("are written in the kernel's units, all or none", () => {
+  it("are written in the kernel's units, all of them or none", () => {
     const { store, sysctls } = linuxWith(DEFAULTS);
     store.write({ idleMs: 60_000, count: 3 });
     expect(readFileSync(join(sysctls, "tcp_keepalive_time"), "utf8")).toBe("60\n");
@@ -62,7 +62,7 @@ describe("Linux' settings", () => {
     expect(store.read()).toMatchObject({ idleMs: 60_000, count: 3 });
   });
 
-  it("outlive a restart in a file of sysctl.d that later changes complete, and each of them can be undone by itself", () => {
+  it("outlive a restart in one file of sysctl.d, where each change can be undone by itself", () => {
     const { store, persistent } = linuxWith(DEFAULTS);
     const path = join(persistent, "90-halfopen.conf");
     const undo = (command: string | null): unknown =>
@@ -83,7 +83,7 @@ describe("Linux' settings", () => {
     expect(existsSync(path)).toBe(false);
   });
 
-  it("leave what others wrote into that file, and obey the last of several values", () => {
+  it("leave the lines of others in that file, and change the last of several values", () => {
     const { store, persistent } = linuxWith(DEFAULTS);
     const path = join(persistent, "90-halfopen.conf");
     const own =
@@ -98,7 +98,7 @@ describe("Linux' settings", () => {
     expect(readFileSync(path, "utf8")).toBe(own);
   });
 
-  it("say what is missing when they may not be written", () => {
+  it("throw a HalfOpenError when they may not be written", () => {
     const store = linuxSettings("/proc/self/nothing-here", "/proc/self/nothing-here");
     expect(() => store.write({ count: 3 })).toThrow(
       expect.objectContaining({ code: expect.stringMatching(/ERR_PERMISSION|ERR_NOT_SUPPORTED/) }),
@@ -138,8 +138,8 @@ describe("the Windows registry", () => {
       `add ${KEY} /v KeepAliveTime /t REG_DWORD /d 60000 /f`,
       `add ${KEY} /v TcpMaxDataRetransmissions /t REG_DWORD /d 6 /f`,
     ]);
-    // The registry keeps it anyhow. To delete the value would also take away what an earlier change
-    // had set.
+    // The registry is persistent by itself. Deleting the value would also remove what an earlier
+    // change had set.
     expect(store.persist({ idleMs: 60_000 })).toBe(null);
     expect(calls.length).toBe(2);
     expect(() => store.write({ count: 3 })).toThrow(
@@ -147,7 +147,7 @@ describe("the Windows registry", () => {
     );
   });
 
-  it("asks for an elevated prompt when it may not be written", () => {
+  it("throws ERR_PERMISSION when it may not be written", () => {
     const store = systemSettings("win32", () => {
       throw new Error("ERROR: Access is denied.");
     });
@@ -157,7 +157,7 @@ describe("the Windows registry", () => {
   });
 });
 
-describe("macOS' sysctls", () => {
+describe("the sysctls of macOS", () => {
   it("are in ms already", () => {
     const values: Record<string, string> = {
       "net.inet.tcp.keepidle": "7200000",
@@ -187,7 +187,7 @@ describe("macOS' sysctls", () => {
   });
 });
 
-it("other systems are told that they are not known", () => {
+it("refuses the settings of a system that halfopen does not know", () => {
   expect(() => systemSettings("aix", () => "")).toThrow(
     expect.objectContaining({ code: "ERR_NOT_SUPPORTED" }),
   );
