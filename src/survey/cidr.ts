@@ -67,6 +67,6 @@ function isMapped(address: Uint8Array): boolean {
 function refused(text: string, hint: string): HalfOpenError {
   return new HalfOpenError(
     "ERR_OPTION_RANGE",
-    `${JSON.stringify(text)} is not a range of addresses: ${hint}`,
+    `${JSON.stringify(text)} is no range of addresses: ${hint}`,
   );
 }
