@@ -3,9 +3,10 @@ import type { NoticeTimes } from "../core/forecast/notice.ts";
 import type { TcpState } from "../core/tcp-info.ts";
 import type { SettingsSource } from "./effective-options.ts";
 
-export type Verdict = Pick<Diagnosis, "state" | "cause">;
-
-/** What a table tells of a connection. Plain data; times in ms, `null` = never or unknown. */
+/**
+ * One connection in outline, as a table shows it. Plain data; times in ms, `null` = never or
+ * unknown.
+ */
 export interface ConnectionOutline {
   readonly local: string;
   readonly remote: string;
@@ -13,17 +14,20 @@ export interface ConnectionOutline {
   readonly pid: number | null;
   readonly process: string | null;
   readonly userId: number;
-  /** The network namespace it lives in; `null` = ours. */
+  /** The network namespace of the connection; `null` = ours. */
   readonly namespace: string | null;
   readonly settingsFrom: SettingsSource;
   readonly lastHeardMs: number | null;
   /** Segments that the peer has not acknowledged. */
   readonly unacked: number;
   readonly noticeMs: NoticeTimes;
-  readonly diagnosis: Verdict | null;
+  readonly diagnosis: BriefDiagnosis | null;
 }
 
-/** One connection as an audit tells of it. */
+/** A diagnosis without its evidence. */
+export type BriefDiagnosis = Pick<Diagnosis, "state" | "cause">;
+
+/** One connection with everything that an audit reports about it. */
 export interface AuditedConnection extends ConnectionOutline {
   readonly fd: number | null;
   readonly keepalive: {
@@ -37,15 +41,15 @@ export interface AuditedConnection extends ConnectionOutline {
   readonly diagnosis: Diagnosis | null;
 }
 
-/** Which of an audit's connections deserve what. */
+/** Counts of an audit's connections, by what is wrong with them. */
 export interface AuditSummary {
   readonly connections: number;
-  /** Idle, their peer could vanish and nobody here would ever learn. */
+  /** Connections that, while idle, would never notice that their peer vanished. */
   readonly neverNotice: number;
   readonly dead: number;
   readonly suspect: number;
-  /** CLOSE_WAIT or FIN_WAIT2 that nobody ends. */
+  /** Connections left in CLOSE_WAIT or FIN_WAIT2 that no program closes. */
   readonly neverClosed: number;
-  /** Settings that could not be read. */
+  /** Connections whose settings could not be read. */
   readonly assumed: number;
 }

@@ -1,29 +1,20 @@
-/** How a connection endangers, least first. */
-export const DANGERS = ["in-order", "never-notices", "leak", "suspect", "dead"] as const;
-export type Danger = (typeof DANGERS)[number];
+import { DANGERS, type Danger } from "./danger.ts";
 
 /**
- * The times are compared in steps of 10 ms, which the table shows; what is longer than 62 days
- * counts as that.
- */
-const STEP_MS = 10;
-const TIME_BITS = 29;
-const LONGEST = 2 ** TIME_BITS - 1;
-
-/**
- * Puts rows in order, most dangerous first; within one danger the connection that would notice last
- * comes first, then the order of the kernel. Rows and dangers are packed into numbers of 64 bits,
- * which V8 sorts without calling back: 1 ms instead of 25 for 20,000 rows.
+ * Sorts rows, the most dangerous first. Within one danger the connection that would notice a dead
+ * peer last comes first, then the kernel's order decides. Rows and dangers are packed into numbers
+ * of 64 bits, which V8 sorts without calling back: 1 ms instead of 25 for 20,000 rows.
  */
 export class DangerOrder {
   readonly #keys: BigUint64Array;
   /**
-   * The same memory. Lower half: the row; upper half: 2^32 - 1 less the danger, because sorting
-   * goes up. Little endian.
+   * The same memory, little endian. The lower half of a key is the row. The upper half is
+   * 2^32 - 1 less the danger, because sorting goes up.
    */
   readonly #halves: Uint32Array;
   #size = 0;
 
+  /** `most`: the largest number of rows that will be added. */
   constructor(most: number) {
     this.#keys = new BigUint64Array(most);
     this.#halves = new Uint32Array(this.#keys.buffer);
@@ -38,9 +29,17 @@ export class DangerOrder {
     this.#size++;
   }
 
-  /** The rows that were added, in order. */
+  /** Returns the rows that were added, in order. */
   sorted(): Uint32Array {
     this.#keys.subarray(0, this.#size).sort();
     return Uint32Array.from({ length: this.#size }, (_, i) => this.#halves[2 * i] as number);
   }
 }
+
+/**
+ * Times are compared in steps of 10 ms, the precision of the table that shows them. Times longer
+ * than 62 days count as 62 days.
+ */
+const STEP_MS = 10;
+const TIME_BITS = 29;
+const LONGEST = 2 ** TIME_BITS - 1;

@@ -5,19 +5,20 @@ import type { ConnectionRow } from "../survey/connection-row.ts";
 import type { OwnerTable } from "./owners/owner-table.ts";
 
 /**
- * Where the settings of a connection come from: `read` exactly, `seen` by its timers, or `assumed`
- * to be the system's.
+ * The source of a connection's settings: `read` from the socket, `seen` by its timers, or `assumed`
+ * to be the system's defaults.
  */
 export type SettingsSource = "read" | "seen" | "assumed";
 
+/** Settings that a connection obeys, and their source. */
 export interface EffectiveOptions {
   readonly options: ConnectionOptions;
   readonly source: SettingsSource;
-  /** What could not be read and what is taken instead; `null` when all was read. */
+  /** A sentence: what could not be read, and what is assumed instead; `null` = all was read. */
   readonly unknown: string | null;
 }
 
-/** The options that a connection obeys, as well as they can be known. */
+/** Returns the options that a connection obeys, as well as they can be known. */
 export function effectiveOptions(
   row: ConnectionRow,
   owners: OwnerTable | null,
@@ -25,6 +26,7 @@ export function effectiveOptions(
 ): EffectiveOptions {
   const exact = owners?.optionsOf(row.index);
   if (exact) return { options: exact, source: "read", unknown: null };
+
   const options = assumedOptions(defaults, row.timer === "keepalive");
   const why = whyNotRead(row, owners);
   if (row.isSeenWithoutKeepalive) {
@@ -34,6 +36,7 @@ export function effectiveOptions(
       unknown: `keepalive is off (no timer runs), its other settings are not known: ${why}`,
     };
   }
+
   const on =
     row.timer === "keepalive" ? "keepalive is on, its times" : "its keepalive and user timeout";
   return {
@@ -51,8 +54,8 @@ function whyNotRead(row: ConnectionRow, owners: OwnerTable | null): string {
 }
 
 /**
- * What must be assumed where the options cannot be read: the system's defaults. A keepalive timer
- * seen by sock_diag proves that keepalive is on.
+ * Stands in for options that cannot be read: the system's defaults. A keepalive timer that
+ * sock_diag shows proves that keepalive is on.
  */
 function assumedOptions(defaults: SystemDefaults, isKeepaliveSeen: boolean): ConnectionOptions {
   return {

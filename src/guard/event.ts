@@ -4,7 +4,7 @@ import type { ConnectionOptions } from "../kernel/options/connection-options.ts"
 
 export type GuardAction = "set" | "destroy" | "hold" | "would-set" | "would-destroy" | "error";
 
-/** Which connection an entry of the log is about. */
+/** The connection that an entry of the log is about. */
 export interface NamedConnection {
   readonly local: string;
   readonly remote: string;
@@ -13,10 +13,7 @@ export interface NamedConnection {
   readonly process: string | null;
 }
 
-/**
- * One thing that a guard did, would have done, or could not do. One line of its JSON log, with the
- * evidence.
- */
+/** One action that a guard took, would have taken, or failed at: a line of its JSON log. */
 export interface GuardEvent {
   /** ISO 8601, wall clock. */
   readonly time: string;
@@ -26,6 +23,7 @@ export interface GuardEvent {
   /** The connection's settings before and after; `null` where none were read or changed. */
   readonly before: ConnectionOptions | null;
   readonly after: ConnectionOptions | null;
+  /** The evidence; `null` for an action that needs none. */
   readonly diagnosis: Diagnosis | null;
   /** Why, in words. */
   readonly reason: string;

@@ -9,21 +9,11 @@ import {
   LARGEST_TIMEOUT_MS,
 } from "../kernel/options/connection-options.ts";
 
-/** In a hold the kernel probes no more often than this... */
-const SHORTEST_INTERVAL_MS = 5000;
-/** ...and so often in twice the longest hold. */
-const KERNEL_PROBES = 50;
 /**
- * The guard itself asks after so long at the soonest, and after this share of what the hold has
- * lasted: a hold of a week then takes 70 probes.
- */
-const SOONEST_ASK_MS = 5000;
-const ASK_SHARE = 1 / 6;
-
-/**
- * One connection that is not ended while most peers are silent. The kernel counts each probe that
- * is not answered, to 127 and no further, and ends the connection then; so it must be asked seldom
- * for the hold to outlast, and yet often enough to be found back when the path is.
+ * The schedule of probes on one connection that is not ended while most peers are silent. The
+ * kernel counts unanswered probes and ends the connection after 127. So probes must be rare enough
+ * for the connection to outlast the hold, yet frequent enough to find the peer soon after the path
+ * is back.
  */
 export class Hold {
   readonly #since: Instant;
@@ -35,22 +25,30 @@ export class Hold {
   }
 
   /**
-   * Whether the peer is to be asked now, and notes it. In flight the kernel asks, at most as long
-   * after an outage as it lasted.
+   * Returns whether a probe must leave now, and takes it for sent. With data in flight the kernel
+   * itself sends again, at the latest as long after an outage as the outage lasted.
    */
   asks(now: Instant, info: TcpInfo): boolean {
     if (flowOf(info) !== "idle" || (info.probes ?? 0) >= MOST_ASKED) return false;
+
     if (now - this.#askedAt < Math.max(SOONEST_ASK_MS, ASK_SHARE * (now - this.#since)))
       return false;
+
     this.#askedAt = now;
     return true;
   }
 }
 
+/** The guard sends a probe no sooner than this after the last one... */
+const SOONEST_ASK_MS = 5000;
+
+/** ...nor before this share of the hold's length so far. A hold of a week then takes 70 probes. */
+const ASK_SHARE = 1 / 6;
+
 /**
- * Options with which the kernel ends nothing for twice as long as a hold may last, also when nobody
- * comes back to take them off. Data in flight has the kernel's own patience again; where that is
- * shorter, a user timeout as long.
+ * Returns options with which the kernel ends nothing for twice the longest hold, even if no guard
+ * comes back to remove them. Data in flight gets the kernel's own patience back; where that is
+ * shorter than twice the hold, a user timeout of that length.
  */
 export function patientFor(
   holdAtMostMs: number,
@@ -63,6 +61,7 @@ export function patientFor(
     SHORTEST_INTERVAL_MS,
     1000 * Math.ceil(outlastMs / KERNEL_PROBES / 1000),
   );
+
   return {
     keepalive: {
       ...before.keepalive,
@@ -74,3 +73,9 @@ export function patientFor(
     rtoMaxMs: before.rtoMaxMs === null ? null : UNCAPPED_RTO_MS,
   };
 }
+
+/** In a hold the kernel probes no more often than this... */
+const SHORTEST_INTERVAL_MS = 5000;
+
+/** ...and this many times in twice the longest hold. */
+const KERNEL_PROBES = 50;

@@ -17,23 +17,10 @@ import { type Owner, OwnerMap, processName } from "../survey/owners.ts";
 import type { Guarded } from "./guarded.ts";
 import type { Decide, GuardWorld, Tuned } from "./world.ts";
 
-/**
- * `disconnect`: through a duplicate of the owner's descriptor, for the same user. `destroy`:
- * SOCK_DESTROY, which needs CAP_NET_ADMIN, and where it is refused the other way.
- */
-export type Ending = "destroy" | "disconnect";
-
-export interface LinuxGuardWorldOptions {
-  readonly port: SystemPort;
-  readonly ending: Ending;
-  /** Which processes to look through for owners; default all. */
-  readonly pids?: () => number[];
-}
-
-/** The kernel as a guard sees it. */
+/** The kernel as a guard sees and changes it. */
 export class LinuxGuardWorld implements GuardWorld {
   readonly #port: SystemPort;
-  readonly #ending: Ending;
+  readonly #endMethod: EndMethod;
   readonly #pids: (() => number[]) | undefined;
   readonly #owners: OwnerMap = new OwnerMap();
   readonly #names: Map<number, string | null> = new Map();
@@ -44,11 +31,11 @@ export class LinuxGuardWorld implements GuardWorld {
 
   constructor(options: LinuxGuardWorldOptions) {
     this.#port = options.port;
-    this.#ending = options.ending;
+    this.#endMethod = options.ending;
     this.#pids = options.pids;
   }
 
-  /** The namespaces that the next survey's rows refer to. */
+  /** Takes the namespaces that the rows of the next survey refer to. */
   enter(namespaces: readonly NetworkNamespace[]): void {
     this.#namespaces = namespaces;
   }
@@ -71,11 +58,13 @@ export class LinuxGuardWorld implements GuardWorld {
   look(connection: Guarded): TcpInfo | null {
     const diag = this.#diagOf(connection.namespaceIndex);
     if (!diag) return null;
+
     this.#reading.truncate(0);
     const errno = diag.lookup(connection.id, (bytes, start, end) =>
       this.#reading.add(bytes, start, end, 0),
     );
     if (errno !== 0 || this.#reading.size === 0) return null;
+
     const row = this.#reading.row(0);
     return row.cookieKey === connection.key ? row.tcpInfo : null;
   }
@@ -99,9 +88,10 @@ export class LinuxGuardWorld implements GuardWorld {
   }
 
   end(connection: Guarded): number {
-    if (this.#ending === "disconnect") return this.#disconnect(connection);
+    if (this.#endMethod === "disconnect") return this.#disconnect(connection);
     const errno = this.#diagOf(connection.namespaceIndex)?.destroy(connection.id) ?? ENOENT;
-    // Without CAP_NET_ADMIN, or CONFIG_INET_DIAG_DESTROY, one's own programs can still be reached.
+    // Without CAP_NET_ADMIN or CONFIG_INET_DIAG_DESTROY the user's own programs can still be
+    // reached.
     return (errno === EPERM || errno === EOPNOTSUPP) && this.#disconnect(connection) === 0
       ? 0
       : errno;
@@ -132,8 +122,8 @@ export class LinuxGuardWorld implements GuardWorld {
   }
 
   /**
-   * Kernels 6.4 to 6.6 refuse while a thread is blocked in the socket; there the kernel's own timer
-   * is made to end it.
+   * Kernels 6.4 to 6.6 refuse to disconnect while a thread is blocked in the socket. There a user
+   * timeout of 1 ms makes the kernel's own timer end the connection.
    */
   #disconnectDescriptor(fd: number): number {
     const result = disconnect(this.#port, fd);
@@ -144,18 +134,20 @@ export class LinuxGuardWorld implements GuardWorld {
   }
 
   /**
-   * Runs `work` on a duplicate of the connection's descriptor. A number is the errno; 0 never is.
+   * Runs `work` on a duplicate of the connection's descriptor. Returns the result of `work`, or an
+   * errno, which is never 0.
    */
   #reach<T extends object>(connection: Guarded, work: (fd: number) => T): T | number {
     const owner: Owner | null = this.#owners.ownerOf(connection.inode);
     if (!owner) return ESRCH;
     const process = ForeignProcess.open(this.#port, owner.pid);
     if (typeof process === "number") return -process;
+
     try {
       const result = process.withSocket(owner.fd, connection.id.cookieBytes, work);
       return typeof result === "number" ? -result : result;
     } catch (error) {
-      // An option was refused: the connection ended under us.
+      // The kernel refused an option: the connection ended meanwhile.
       if (error instanceof HalfOpenError) return EIO;
       throw error;
     } finally {
@@ -172,7 +164,7 @@ export class LinuxGuardWorld implements GuardWorld {
     return diag;
   }
 
-  /** `null`: the namespace is gone, or may not be entered. */
+  /** Returns `null` when the namespace is gone or may not be entered. */
   #inside<T>(namespaceIndex: number, work: () => T): T | null {
     const namespace = this.#namespaces[namespaceIndex];
     if (!namespace) return null;
@@ -183,4 +175,18 @@ export class LinuxGuardWorld implements GuardWorld {
       throw error;
     }
   }
+}
+
+/**
+ * The way to end a connection. `disconnect`: through a duplicate of the owner's descriptor, which
+ * the same user may do. `destroy`: by SOCK_DESTROY, which needs CAP_NET_ADMIN; where the kernel
+ * refuses it, by `disconnect`.
+ */
+export type EndMethod = "destroy" | "disconnect";
+
+export interface LinuxGuardWorldOptions {
+  readonly port: SystemPort;
+  readonly ending: EndMethod;
+  /** The processes that are searched for owners; default: all. */
+  readonly pids?: () => number[];
 }

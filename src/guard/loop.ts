@@ -4,33 +4,14 @@ import { HANGING_STATES, takeSurvey } from "../survey/survey.ts";
 import type { GuardEngine } from "./engine.ts";
 import type { LinuxGuardWorld } from "./linux-world.ts";
 
-/** A timer that comes later than this says that this process, or the machine, stood still. */
-const STALL_MS = 500;
-
-/** Who is stopped tries for half a second to give everything back. */
-const STOP_TRIES = 6;
-const STOP_AGAIN_MS = 100;
-
-export interface GuardLoopOptions {
-  readonly port: SystemPort;
-  readonly world: LinuxGuardWorld;
-  readonly engine: GuardEngine;
-  /** Between two surveys, ms. */
-  readonly sweepMs: number;
-  /** What could not be seen; said once each. */
-  readonly onProblem: (problem: string) => void;
-  /** After each survey. */
-  readonly onSurvey?: () => void;
-}
-
 /**
- * Gives a guard its clock: a survey every `sweepMs`, and in between a look at whatever is due. One
- * timer for all.
+ * Gives a guard its clock: a survey every `sweepMs`, and the checks that are due in between. One
+ * timer serves all.
  */
 export class GuardLoop {
   /** Surveys taken since the start. */
   surveys = 0;
-  /** What the last survey cost this thread, ms. */
+  /** The time that the last survey took of this thread, ms. */
   lastSurveyMs = 0;
   readonly #options: GuardLoopOptions;
   readonly #problems: Set<string> = new Set();
@@ -43,8 +24,9 @@ export class GuardLoop {
   }
 
   /**
-   * The first survey is taken at once. @throws HalfOpenError when this machine's sockets cannot be
-   * listed at all
+   * Takes the first survey at once, and the others by a timer.
+   *
+   * @throws HalfOpenError when this machine's sockets cannot be listed at all
    */
   start(): void {
     this.#surveyAt = performance.now();
@@ -52,10 +34,14 @@ export class GuardLoop {
     this.#arm();
   }
 
-  /** See {@link GuardEngine.stop}. Takes no longer than answers that are under way. */
+  /**
+   * Gives settings back, see {@link GuardEngine.stop}. Tries again for half a second, so that
+   * answers that are under way arrive.
+   */
   async stop(keepsSettings = false): Promise<void> {
     if (this.#timer) clearTimeout(this.#timer);
     this.#timer = null;
+
     const { engine, world } = this.#options;
     for (let tries = 1; !engine.stop(keepsSettings) && tries < STOP_TRIES; tries++)
       await sleep(STOP_AGAIN_MS);
@@ -66,11 +52,12 @@ export class GuardLoop {
     const now = performance.now();
     const lateMs = now - this.#expectedAt;
     if (lateMs > STALL_MS) this.#options.engine.stalled(now, lateMs);
+
     if (now >= this.#surveyAt) {
       try {
         this.#survey();
       } catch (error) {
-        this.#tell((error as Error).message);
+        this.#report((error as Error).message);
       }
     }
     this.#arm();
@@ -80,6 +67,7 @@ export class GuardLoop {
     const { port, world, engine, sweepMs, onSurvey } = this.#options;
     const startedAt = performance.now();
     this.#surveyAt = startedAt + sweepMs;
+
     const states = [...HANGING_STATES, "LISTEN"] as const;
     const { table, namespaces, problems } = takeSurvey(port, {
       states,
@@ -87,11 +75,13 @@ export class GuardLoop {
       filter: [],
       allNamespaces: false,
     });
+
     world.enter(namespaces);
     engine.survey(table, startedAt);
+
     this.surveys++;
     this.lastSurveyMs = performance.now() - startedAt;
-    for (const problem of problems) this.#tell(problem);
+    for (const problem of problems) this.#report(problem);
     onSurvey?.();
   }
 
@@ -101,9 +91,28 @@ export class GuardLoop {
     this.#timer = setTimeout(() => this.#onTimer(), this.#expectedAt - performance.now());
   }
 
-  #tell(problem: string): void {
+  #report(problem: string): void {
     if (this.#problems.has(problem)) return;
     this.#problems.add(problem);
     this.#options.onProblem(problem);
   }
 }
+
+export interface GuardLoopOptions {
+  readonly port: SystemPort;
+  readonly world: LinuxGuardWorld;
+  readonly engine: GuardEngine;
+  /** The time between two surveys, ms. */
+  readonly sweepMs: number;
+  /** Called with parts of the machine that could not be seen, once for each. */
+  readonly onProblem: (problem: string) => void;
+  /** Called after each survey. */
+  readonly onSurvey?: () => void;
+}
+
+/** A timer later than this shows that this process, or the machine, stood still. */
+const STALL_MS = 500;
+
+/** A guard that is stopped tries for half a second to give everything back. */
+const STOP_TRIES = 6;
+const STOP_AGAIN_MS = 100;

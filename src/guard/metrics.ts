@@ -1,16 +1,7 @@
 import type { GuardCounts } from "./engine.ts";
 import type { GuardAction, GuardEvent } from "./event.ts";
 
-const ACTIONS: readonly GuardAction[] = [
-  "set",
-  "destroy",
-  "hold",
-  "would-set",
-  "would-destroy",
-  "error",
-];
-
-/** What a guard has done since its start, as Prometheus reads it (text format 0.0.4). */
+/** Counts the actions of a guard since its start, for Prometheus (text format 0.0.4). */
 export class GuardMetrics {
   readonly #actions: Map<GuardAction, number> = new Map(ACTIONS.map((action) => [action, 0]));
 
@@ -23,24 +14,24 @@ export class GuardMetrics {
       .map(([action, count]) => `halfopen_guard_actions_total{action="${action}"} ${count}\n`)
       .join("");
     return [
-      `${head("halfopen_guard_actions_total", "counter", "What was done, would have been done, or failed.")}${actions}`,
+      `${head("halfopen_guard_actions_total", "counter", "Actions taken, actions that would have been taken, and errors.")}${actions}`,
       metric(
         "halfopen_guard_sockets",
         "gauge",
-        "Sockets in care, listeners among them.",
+        "Guarded sockets, including listeners.",
         counts.guarded,
       ),
       metric(
         "halfopen_guard_in_doubt",
         "gauge",
-        "Connections that are looked at closely.",
+        "Connections in doubt, which are checked one by one.",
         counts.inDoubt,
       ),
       metric("halfopen_guard_peers", "gauge", "Distinct peers.", counts.peers),
       metric(
         "halfopen_guard_silent_peers",
         "gauge",
-        "Peers of which nothing is heard.",
+        "Peers that are silent on all of their connections.",
         counts.silentPeers,
       ),
       metric(
@@ -53,7 +44,7 @@ export class GuardMetrics {
       metric(
         "halfopen_guard_survey_seconds",
         "gauge",
-        "What the last survey cost.",
+        "Duration of the last survey.",
         surveys.lastMs / 1000,
       ),
     ].join("");
@@ -67,3 +58,12 @@ function metric(name: string, type: "counter" | "gauge", help: string, value: nu
 function head(name: string, type: "counter" | "gauge", help: string): string {
   return `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n`;
 }
+
+const ACTIONS: readonly GuardAction[] = [
+  "set",
+  "destroy",
+  "hold",
+  "would-set",
+  "would-destroy",
+  "error",
+];

@@ -1,17 +1,12 @@
 import { readFileSync } from "node:fs";
 import { listPids } from "../survey/owners.ts";
 
-interface Process {
-  readonly parent: number;
-  /** In clock ticks since boot: with the pid it names one process for ever. */
-  readonly startedAt: number;
-}
-
 /**
- * All that came from a process. Who was once seen in the tree stays, also when its parent ends and
- * another adopts it.
+ * All processes that descend from one. A process once seen in the tree stays a member, also when
+ * its parent ends and another process adopts it.
  */
 export class ProcessTree {
+  /** When each member started, by pid. */
   readonly #members: Map<number, number> = new Map();
   readonly #root: number;
 
@@ -19,13 +14,14 @@ export class ProcessTree {
     this.#root = root;
   }
 
-  /** The members that live now, the process itself not among them. */
+  /** Returns the pids of the living members, without the root itself. */
   pids(): number[] {
     const processes = new Map<number, Process>();
     for (const pid of listPids()) {
       const process = readProcess(pid);
       if (process) processes.set(pid, process);
     }
+
     for (const [pid, startedAt] of this.#members)
       if (processes.get(pid)?.startedAt !== startedAt) this.#members.delete(pid);
     for (const [pid, { startedAt }] of processes)
@@ -34,8 +30,8 @@ export class ProcessTree {
   }
 
   #isOurs(pid: number, processes: ReadonlyMap<number, Process>): boolean {
-    // A pid counter that wraps can make a child older than its parent in number, never in time, so
-    // this walk ends at process 1 or 0.
+    // The walk ends at process 1 or 0: parents can have a higher pid, after the counter wrapped,
+    // but never a later start.
     if (pid === this.#root) return false;
     for (let at = pid; at > 0; at = processes.get(at)?.parent ?? 0)
       if (at === this.#root || this.#members.has(at)) return true;
@@ -43,9 +39,15 @@ export class ProcessTree {
   }
 }
 
+interface Process {
+  readonly parent: number;
+  /** In clock ticks since boot. Pid and start together name one process for ever. */
+  readonly startedAt: number;
+}
+
 /**
- * /proc/PID/stat, proc(5): the name in parentheses may hold anything, so fields are counted from
- * its end.
+ * Reads /proc/PID/stat, see proc(5). The name in parentheses may hold anything, so fields are
+ * counted from its end.
  */
 function readProcess(pid: number): Process | null {
   let text: string;

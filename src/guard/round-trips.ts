@@ -2,29 +2,18 @@ import type { Lesson } from "../core/judge/loss-belief.ts";
 import { answeredInGroup, type PeerGroup, recordInGroup } from "../core/judge/peer-groups.ts";
 import type { ConnectionRow } from "../survey/connection-row.ts";
 
-/** When a segment was lost between two surveys nobody knows. */
-const UNDATED: Pick<Lesson, "from" | "to"> = {
-  from: Number.NEGATIVE_INFINITY,
-  to: Number.POSITIVE_INFINITY,
-};
-
-/** The kernel's totals at one survey. 32 bits that wrap. */
-interface Totals {
-  readonly segments: number;
-  readonly retransmits: number;
-  readonly duplicates: number;
-}
-
 /**
- * What the surveys see of one connection's round trips, as lessons on its path's loss. Writing: by
- * the kernel's totals, since a loss is mended between two surveys. Idle: an answer to a probe at
- * the first try; tries that failed are counted where they are doubted.
+ * Derives the loss of a path from the surveys of one connection over it. While the connection
+ * writes, from the kernel's totals: a lost segment is repaired between two surveys, so only totals
+ * show it. While it is idle, from probes answered at the first try; failed tries are counted while
+ * the connection is in doubt.
  */
 export class RoundTrips {
+  /** Totals that the path's loss was already learned from. */
   #learned: Totals;
   /**
-   * Of the last survey: only when the peer is heard again are they resolved, since what was just
-   * repeated may be lost for good.
+   * Totals at the last survey that heard the peer. Learned from only when the peer is heard again:
+   * until then the newest retransmissions may be lost for good.
    */
   #seen: Totals;
 
@@ -33,14 +22,15 @@ export class RoundTrips {
     this.#learned = this.#seen;
   }
 
-  /** Retransmissions in all at the last survey that heard the peer. */
+  /** Total retransmissions at the last survey that heard the peer. */
   get repeated(): number {
     return this.#seen.retransmits;
   }
 
-  /** The peer was heard since the last survey. */
+  /** Records a survey that heard the peer since the last one. */
   teach(group: PeerGroup, row: ConnectionRow): void {
     if (row.retransmits > 0) return;
+
     const { segments, retransmits, duplicates } = this.#seen;
     const sent = (segments - this.#learned.segments) | 0;
     if (sent > 0) {
@@ -49,11 +39,25 @@ export class RoundTrips {
       const lost = Math.min(sent, Math.max(0, repeated - needless));
       recordInGroup(group, { attempts: sent, lost, ...UNDATED });
     }
+
     this.#learned = this.#seen;
     if (row.dataSegmentsOut !== segments) this.#seen = totalsOf(row);
     else if (sent === 0 && row.isLastHeardAnswer) answeredInGroup(group, 1);
   }
 }
+
+/** The kernel's totals at one survey. 32 bits that wrap. */
+interface Totals {
+  readonly segments: number;
+  readonly retransmits: number;
+  readonly duplicates: number;
+}
+
+/** The instant of a loss between two surveys is unknown. */
+const UNDATED: Pick<Lesson, "from" | "to"> = {
+  from: Number.NEGATIVE_INFINITY,
+  to: Number.POSITIVE_INFINITY,
+};
 
 function totalsOf(row: ConnectionRow): Totals {
   return {

@@ -5,39 +5,36 @@ import { Cidr } from "../survey/cidr.ts";
 import { type ConnectionFilter, matchesOwner, matchesRow } from "../survey/connection-filter.ts";
 import type { ConnectionRow } from "../survey/connection-row.ts";
 
-/** Which connections a guard keeps inside which budget. The first rule that matches decides. */
+/** Selects connections, and sets the budget that a guard keeps them in. The first match decides. */
 export interface GuardRule {
   readonly name: string;
   readonly match: ConnectionFilter;
-  /** How soon a dead peer must be found, ms. */
+  /** The time within which a dead peer must be found, ms. */
   readonly detectWithinMs: number;
-  /** `false`: settings only, nothing is ended. */
+  /** `false`: the guard changes settings only and ends nothing. */
   readonly endsDead: boolean;
   /**
-   * Ends also whose peer was never seen to answer keepalive probes, so that its silence proves
-   * nothing. Default `false`.
+   * Ends connections also when their peer was never seen to answer keepalive probes, so that its
+   * silence proves nothing. Default `false`.
    */
   readonly endsUnproven?: boolean;
-  /** Listening sockets too, so that what they accept later is born with the settings. */
+  /** Covers listening sockets too, so that connections inherit the settings when accepted. */
   readonly includesListeners: boolean;
-  /** A peer on this very host needs no guard: its death is told at once. */
+  /** Covers peers on this host too. They need no guard: the kernel reports their death at once. */
   readonly includesLoopback: boolean;
 }
 
-/**
- * The standing settings under which the evidence of a connection stays fresh enough for its budget.
- */
+/** Standing settings that keep the evidence of a connection fresh enough for its budget. */
 export interface Standing {
   readonly idleMs: number;
   readonly intervalMs: number;
   readonly count: number;
-  /** `null`: better left alone. */
+  /** `null`: the cap is better left as it is. */
   readonly rtoMaxMs: number | null;
   readonly budgetMs: number;
 }
 
-const LOOPBACK = [Cidr.parse("127.0.0.0/8"), Cidr.parse("::1")];
-
+/** Returns the first rule that covers the socket, or `null`. */
 export function ruleFor(
   rules: readonly GuardRule[],
   row: ConnectionRow,
@@ -53,7 +50,10 @@ export function ruleFor(
   return null;
 }
 
-/** `idleMs` is what the liveness machine of this budget expects of the kernel. */
+/**
+ * Returns the standing settings of a budget. `idleMs`: the idle time that the verdict of this
+ * budget plans with.
+ */
 export function standingFor(budgetMs: number, idleMs: number, retries2: number): Standing {
   return {
     idleMs,
@@ -64,8 +64,8 @@ export function standingFor(budgetMs: number, idleMs: number, retries2: number):
 }
 
 /**
- * No cap where an administrator lowered tcp_retries2 so far that the kernel would then give up
- * before two budgets: `null`.
+ * Returns `null` where a cap would make the kernel give up before two budgets, because an
+ * administrator lowered tcp_retries2.
  */
 function capThatHolds(budgetMs: number, retries2: number): number | null {
   const capMs = rtoCapMs(budgetMs);
@@ -73,11 +73,11 @@ function capThatHolds(budgetMs: number, retries2: number): number | null {
 }
 
 /**
- * The settings a connection should have, or `null` when it needs none of ours. It only ever
- * tightens the keepalive and the cap: what the program set tighter itself stays. A user timeout of
- * the program's is loosened where the keepalive becomes ours: it ends a silent connection by its
- * length alone, however many probes the count allows (docs/internals/kernel.md#keepalive), and
- * before the keepalive was ours it may never have done so.
+ * Returns the settings that a connection should have, or `null` when it needs none of ours. Only
+ * tightens the keepalive and the cap: tighter ones of the program stay. Where the keepalive becomes
+ * ours, a user timeout of the program is loosened. It ends a silent connection by its length alone,
+ * however many probes the count allows (docs/internals/kernel.md#keepalive), and without our
+ * keepalive it might never have done so.
  */
 export function tighten(before: ConnectionOptions, standing: Standing): ConnectionOptions | null {
   const keepalive = tightenKeepalive(before, standing);
@@ -87,6 +87,7 @@ export function tighten(before: ConnectionOptions, standing: Standing): Connecti
       ? before.rtoMaxMs
       : Math.min(before.rtoMaxMs, rtoMaxMs);
   if (keepalive === before.keepalive && capMs === before.rtoMaxMs) return null;
+
   const isOurs = keepalive !== before.keepalive && before.userTimeoutMs > 0;
   const givesUpMs = keepalive.idleMs + keepalive.intervalMs * keepalive.count;
   return {
@@ -105,12 +106,14 @@ function tightenKeepalive(before: ConnectionOptions, standing: Standing): Applie
       intervalMs: standing.intervalMs,
       count: standing.count,
     };
+
   const isFresh = own.idleMs <= standing.idleMs && own.intervalMs <= standing.intervalMs;
   if (
     isFresh &&
     (own.idleMs + own.intervalMs * own.count <= standing.budgetMs || own.count >= standing.count)
   )
     return own;
+
   return {
     enabled: true,
     idleMs: Math.min(own.idleMs, standing.idleMs),
@@ -119,11 +122,26 @@ function tightenKeepalive(before: ConnectionOptions, standing: Standing): Applie
   };
 }
 
+/**
+ * True when the kernel gives up sooner under these settings than under the standing ones. Such a
+ * connection, with tighter settings of its program's own, has no probe to spare for a nudge.
+ */
+export function isTighter(
+  { keepalive, userTimeoutMs }: ConnectionOptions,
+  { idleMs, intervalMs, count }: Standing,
+): boolean {
+  return (
+    keepalive.count < count || (userTimeoutMs > 0 && userTimeoutMs < idleMs + intervalMs * count)
+  );
+}
+
+const LOOPBACK = [Cidr.parse("127.0.0.0/8"), Cidr.parse("::1")];
+
 function isLoopback(row: ConnectionRow): boolean {
   return LOOPBACK.some((range) => range.contains(row.remoteBytes));
 }
 
-/** A rule that names remote ends says nothing of listeners. */
+/** False for a rule that names remote ends: listeners have none. */
 function isListenerMeant({ match, includesListeners }: GuardRule): boolean {
   return includesListeners && match.remotePorts.length === 0 && match.peers.length === 0;
 }

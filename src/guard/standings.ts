@@ -3,14 +3,14 @@ import type { Instant } from "../core/time/instant.ts";
 import { type Standing, standingFor } from "./rule.ts";
 
 /**
- * The standing settings of each budget in each network namespace: most connections have few of them
- * in common.
+ * Keeps the standing settings of each budget in each network namespace: most connections share a
+ * few of them.
  */
 export class Standings {
   readonly #retries2: (namespaceIndex: number) => number;
   readonly #known: Map<string, Standing> = new Map();
 
-  /** `retries2`: tcp_retries2 of a namespace. */
+  /** `retries2` returns tcp_retries2 of a namespace. */
   constructor(retries2: (namespaceIndex: number) => number) {
     this.#retries2 = retries2;
   }

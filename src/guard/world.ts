@@ -5,9 +5,29 @@ import type { ConnectionTable } from "../survey/connection-table.ts";
 import type { Guarded } from "./guarded.ts";
 
 /**
- * What became of an attempt to change a connection. `errno` 0: it worked, or there was nothing to
- * do.
+ * The machine that a guard sees and changes: the kernel, or a model of it in tests. No method
+ * throws.
  */
+export interface GuardWorld {
+  /** Returns the owner of a socket; `null` when no visible process holds it. */
+  ownerOf(inode: number): { readonly pid: number; readonly process: string | null } | null;
+  /** Searches the owners of a survey's sockets. Called before {@link ownerOf} for new sockets. */
+  learnOwners(table: ConnectionTable): void;
+  /** Takes a fresh reading of exactly this connection; `null` when the connection is gone. */
+  look(connection: Guarded): TcpInfo | null;
+  /** Reads the settings and, unless `isDry`, changes them. */
+  tune(connection: Guarded, decide: Decide, isDry: boolean): Tuned;
+  /** Sends a keepalive probe now. Returns 0 or the errno. */
+  nudge(connection: Guarded): number;
+  /** Ends exactly this connection. Returns 0 or the errno; ENOENT: the connection is gone. */
+  end(connection: Guarded): number;
+  /** Examines whether this host itself can still reach the peer; `null` when unknown. */
+  examinePath(connection: Guarded): LocalPath | null;
+  /** Returns tcp_retries2 of a network namespace. */
+  retries2(namespaceIndex: number): number;
+}
+
+/** The result of changing a connection. `errno` 0: it worked, or there was nothing to do. */
 export interface Tuned {
   readonly errno: number;
   readonly before: ConnectionOptions | null;
@@ -15,28 +35,5 @@ export interface Tuned {
   readonly after: ConnectionOptions | null;
 }
 
-/** Says what the settings should be, or `null` to leave them. */
+/** Returns the settings that a connection should have, or `null` to leave them as they are. */
 export type Decide = (before: ConnectionOptions) => ConnectionOptions | null;
-
-/**
- * What a guard can see and do. The real one speaks to the kernel; tests put a model in its place.
- * Nothing here throws.
- */
-export interface GuardWorld {
-  /** Whose a socket is; `null` when nobody we may look at holds it. */
-  ownerOf(inode: number): { readonly pid: number; readonly process: string | null } | null;
-  /** Called before new sockets of a survey are asked about. */
-  learnOwners(table: ConnectionTable): void;
-  /** A fresh reading of exactly this connection; `null` when it is gone. */
-  look(connection: Guarded): TcpInfo | null;
-  /** Reads the settings and, unless `isDry`, changes them. */
-  tune(connection: Guarded, decide: Decide, isDry: boolean): Tuned;
-  /** Sends a keepalive probe now. Returns 0 or the errno. */
-  nudge(connection: Guarded): number;
-  /** Ends exactly this connection. Returns 0 or the errno; ENOENT when it is gone already. */
-  end(connection: Guarded): number;
-  /** Whether this host itself can still reach the peer; `null` when that is not known. */
-  examinePath(connection: Guarded): LocalPath | null;
-  /** tcp_retries2 where the connection lives. */
-  retries2(namespaceIndex: number): number;
-}

@@ -15,26 +15,32 @@ export class Cidr {
     this.#prefixLength = prefixLength;
   }
 
-  /** @throws HalfOpenError `ERR_OPTION_RANGE` */
+  /** Reads a range as users write it. @throws HalfOpenError `ERR_OPTION_RANGE` */
   static parse(text: string): Cidr {
     const [host = "", prefix, ...rest] = text.split("/");
-    const address = addressBytes(host.replace(/^\[(.*)\]$/, "$1"));
+    const address = addressBytes(host.replace(/^\[(.*)\]$/, "$1")); // IPv6 in brackets
     if (!address || rest.length > 0)
       throw refused(text, "write an address or a range, such as 10.0.0.0/8 or fd00::/8");
+
     const most = address.length * 8;
     if (prefix === undefined) return new Cidr(text, address, most);
+
     const prefixLength = /^\d{1,3}$/.test(prefix) ? Number(prefix) : Number.NaN;
     if (!(prefixLength <= most))
-      throw refused(text, `the prefix length is a number from 0 to ${most}`);
+      throw refused(text, `the prefix length must be a number from 0 to ${most}`);
     return new Cidr(text, address, prefixLength);
   }
 
-  /** `address` has 4 bytes, or 16; IPv4 inside IPv6 counts as IPv4. */
+  /**
+   * Returns whether the range holds `address`, which has 4 or 16 bytes. An IPv4 address inside IPv6
+   * counts as IPv4.
+   */
   contains(address: Uint8Array): boolean {
     const own = this.#address;
     const offset = address.length - own.length;
     if (offset < 0 || (offset > 0 && !isMapped(address))) return false;
     if (offset === 0 && own.length === 16 && isMapped(address) && !isMapped(own)) return false;
+
     const whole = this.#prefixLength >> 3;
     for (let i = 0; i < whole; i++) if (address[offset + i] !== own[i]) return false;
     const bits = this.#prefixLength & 7;
@@ -43,7 +49,7 @@ export class Cidr {
     return ((address[offset + whole] ?? 0) & mask) === ((own[whole] ?? 0) & mask);
   }
 
-  /** The same question in the kernel's terms. */
+  /** The range as a condition that the kernel checks while it lists sockets. */
   get condition(): HostCondition {
     return {
       family: this.#address.length === 4 ? AF_INET : AF_INET6,

@@ -4,8 +4,8 @@ import type { Cidr } from "./cidr.ts";
 import type { ConnectionRow } from "./connection-row.ts";
 
 /**
- * Which connections somebody means. Every list is "one of"; an empty one asks for nothing; all that
- * are given must match.
+ * Selects connections. Each list means "one of", an empty list matches everything, and all lists
+ * must match.
  */
 export interface ConnectionFilter {
   readonly pids: readonly number[];
@@ -31,7 +31,7 @@ export const MATCH_ALL: ConnectionFilter = {
   userIds: [],
 };
 
-/** What of the filter the kernel can decide while it lists. */
+/** Returns the part of the filter that the kernel can check while it lists sockets. */
 export function kernelConditions(filter: ConnectionFilter): Condition[][] {
   return [
     filter.ports.flatMap((port) => [{ localPort: port }, { remotePort: port }]),
@@ -41,7 +41,7 @@ export function kernelConditions(filter: ConnectionFilter): Condition[][] {
   ];
 }
 
-/** Decides all that the row itself tells; whose it is follows in {@link matchesOwner}. */
+/** Checks everything that the row itself shows. {@link matchesOwner} checks the owner. */
 export function matchesRow(filter: ConnectionFilter, row: ConnectionRow): boolean {
   const { ports, localPorts, remotePorts, peers, states, userIds } = filter;
   if (states.length > 0 && !states.includes(row.state)) return false;
@@ -53,10 +53,12 @@ export function matchesRow(filter: ConnectionFilter, row: ConnectionRow): boolea
   return peers.length === 0 || peers.some((peer) => peer.contains(row.remoteBytes));
 }
 
+/** True when the owner decides too, so that owners must be searched. */
 export function needsOwner(filter: ConnectionFilter): boolean {
   return filter.pids.length > 0 || filter.processes.length > 0;
 }
 
+/** Checks the owner: its pid, and the process's name. `null` matches no list that is not empty. */
 export function matchesOwner(
   filter: ConnectionFilter,
   pid: number | null,

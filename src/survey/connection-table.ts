@@ -1,37 +1,19 @@
 import { type Attributes, findAttributes } from "../kernel/netlink/sock-diag-message.ts";
 import { ConnectionRow, ZERO_INFO_BYTES } from "./connection-row.ts";
 
-const BLOCK_BYTES = 1 << 20;
-/**
- * Numbers a row: its block, where its message begins there; where in the message TCP_INFO lies, and
- * the namespace.
- */
-const COLUMNS = 4;
-/** Rows; many tables hold a single one. */
-const FIRST_CAPACITY = 64;
-
-/**
- * The same memory twice: a word is read several times as fast as four bytes, before the loop around
- * it is compiled.
- */
-interface Block {
-  readonly bytes: Buffer;
-  readonly words: Uint32Array;
-}
-
 /**
  * The sockets of one survey as the kernel wrote them: 420 bytes a socket and no object, decoded
- * when somebody looks. 100,000 sockets take 43 MB; as objects with all their fields they would take
- * ten times that. The kernel writes straight into the table, see {@link room}.
+ * when a row is read. 100,000 sockets take 43 MB, a tenth of what objects with all their fields
+ * would take. The kernel writes straight into the table, see {@link room}.
  */
 export class ConnectionTable {
   readonly #blocks: Block[] = [];
-  /** What is taken of the last block. */
+  /** Bytes in use of the last block. */
   #filled = 0;
   #rows: Uint32Array = new Uint32Array(FIRST_CAPACITY * COLUMNS);
   #size = 0;
   readonly #found: Attributes = { infoAt: 0, infoBytes: 0 };
-  /** Messages that broke their own lengths and were left out. */
+  /** Messages left out because they contradict their own lengths. */
   malformed = 0;
 
   get size(): number {
@@ -39,20 +21,24 @@ export class ConnectionTable {
   }
 
   /**
-   * Memory for the next messages, aligned to words. What {@link add} takes from it stays where it
-   * is; the rest is given out again.
+   * Returns memory for the next messages, aligned to words. Messages that {@link add} takes stay in
+   * place, and the rest of the memory is returned again by the next call.
    */
   room(bytes: number): Buffer {
     const block = this.#blockFor(bytes);
     return block.bytes.subarray(this.#filled, this.#filled + bytes);
   }
 
-  /** Takes one inet_diag_msg with its attributes; from elsewhere than {@link room} as a copy. */
+  /**
+   * Takes one inet_diag_msg with its attributes. A message outside the memory of {@link room} is
+   * copied.
+   */
   add(bytes: Buffer, start: number, end: number, namespaceIndex: number): void {
     if (end > bytes.length) {
       this.malformed++;
       return;
     }
+
     const last = this.#blocks.at(-1);
     const isOurs = last !== undefined && bytes.buffer === last.bytes.buffer;
     if (isOurs) this.#take(last, bytes.byteOffset + start, bytes.byteOffset + end, namespaceIndex);
@@ -63,7 +49,7 @@ export class ConnectionTable {
     }
   }
 
-  /** A view of row `index`; pass a view to reuse it, for loops over many rows. */
+  /** Returns a view of row `index`. Loops over many rows pass a view to reuse. */
   row(index: number, view: ConnectionRow = new ConnectionRow()): ConnectionRow {
     if (index < 0 || index >= this.#size) throw new RangeError(`row ${index} of ${this.#size}`);
     const at = index * COLUMNS;
@@ -80,15 +66,13 @@ export class ConnectionTable {
     return view;
   }
 
-  /** All rows in turn, in one view that moves on. */
+  /** Yields all rows in turn, in one view that moves on. */
   *rows(): Generator<ConnectionRow> {
     const view = new ConnectionRow();
     for (let index = 0; index < this.#size; index++) yield this.row(index, view);
   }
 
-  /**
-   * Forgets the rows from `size` on, and keeps no memory for them: a listing that is begun anew.
-   */
+  /** Drops the rows from `size` on with their memory, for a listing that starts over. */
   truncate(size: number): void {
     if (size >= this.#size) return;
     this.#blocks.length = (this.#rows[size * COLUMNS] as number) + 1;
@@ -102,6 +86,7 @@ export class ConnectionTable {
       this.malformed++;
       return;
     }
+
     if ((this.#size + 1) * COLUMNS > this.#rows.length) this.#grow();
     const at = this.#size++ * COLUMNS;
     const rows = this.#rows;
@@ -109,12 +94,13 @@ export class ConnectionTable {
     rows[at + 1] = start;
     rows[at + 2] = found.infoBytes === 0 ? 0 : ((found.infoAt - start) << 16) | found.infoBytes;
     rows[at + 3] = namespaceIndex;
+
     this.#filled = (end + 3) & ~3;
   }
 
   /**
-   * The last block, or a new one if it has not so much room. Its first bytes stay 0: see {@link
-   * ConnectionRow.moveTo}.
+   * Returns the last block, or a new one when the last block has less than `bytes` left. The first
+   * bytes of a block stay 0: see {@link ConnectionRow.moveTo}.
    */
   #blockFor(bytes: number): Block {
     const last = this.#blocks.at(-1);
@@ -131,4 +117,24 @@ export class ConnectionTable {
     rows.set(this.#rows);
     this.#rows = rows;
   }
+}
+
+const BLOCK_BYTES = 1 << 20;
+
+/** Rows; many tables hold a single one. */
+const FIRST_CAPACITY = 64;
+
+/**
+ * Numbers a row: the block, the start of the message in the block, the place of TCP_INFO in the
+ * message (see {@link ConnectionRow.moveTo}), and the namespace.
+ */
+const COLUMNS = 4;
+
+/**
+ * The same memory twice. Reading a word is several times as fast as reading four bytes, until the
+ * loop around it is compiled.
+ */
+interface Block {
+  readonly bytes: Buffer;
+  readonly words: Uint32Array;
 }

@@ -1,26 +1,14 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 
-/** Who holds a socket: a process and the descriptor it holds it by. */
+/** A process and the descriptor by which it holds a socket. */
 export interface Owner {
   readonly pid: number;
   readonly fd: number;
 }
 
-const SOCKET_LINK = "socket:[";
 /**
- * A descriptor fits into 31 bits, a pid into 22 (PID_MAX_LIMIT), so one number holds both exactly.
- */
-const PID_UNIT = 2 ** 31;
-
-interface KnownProcess {
-  /** By descriptor: the inode of the socket it was when last looked at, 0 for what is no socket. */
-  readonly inodes: Map<number, number>;
-  round: number;
-}
-
-/**
- * Finds which process holds a socket, from /proc/PID/fd. A full look costs 4 to 6 µs a descriptor
- * (measured), so what is known is kept: a descriptor is looked at again only when it is new or its
+ * Finds the process that holds a socket, from /proc/PID/fd. Reading a descriptor's link costs 4 to
+ * 6 µs (measured), so results are kept: a link is read again only when the descriptor is new or its
  * socket has left the survey.
  */
 export class OwnerMap {
@@ -28,14 +16,14 @@ export class OwnerMap {
   readonly #processes = new Map<number, KnownProcess>();
   #round = 0;
   /**
-   * Processes whose descriptors we may not list: other users' without CAP_SYS_PTRACE and
-   * CAP_DAC_READ_SEARCH.
+   * The number of processes whose descriptors we may not list: those of other users, without
+   * CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH.
    */
   hidden = 0;
 
   /**
-   * The first process found that holds the socket; after a fork there may be more. `null`: none
-   * that we may look at.
+   * Returns the first process found that holds the socket; after a fork there may be more. `null`
+   * when no visible process holds it.
    */
   ownerOf(inode: number): Owner | null {
     const packed = inode === 0 ? undefined : this.#owners.get(inode);
@@ -44,8 +32,8 @@ export class OwnerMap {
   }
 
   /**
-   * Looks at the processes (default: all). `isLive` tells which inodes the survey still has;
-   * without it nothing known is trusted.
+   * Reads the descriptors of the processes (default: all). `isLive` is true for the inodes that the
+   * survey still has; without it every link is read again.
    */
   refresh(
     pids: readonly number[] = listPids(),
@@ -54,12 +42,14 @@ export class OwnerMap {
     this.#round++;
     this.#owners.clear();
     this.hidden = 0;
-    for (const pid of pids) this.#look(pid, isLive);
+
+    for (const pid of pids) this.#searchProcess(pid, isLive);
+
     for (const [pid, known] of this.#processes)
       if (known.round !== this.#round) this.#processes.delete(pid);
   }
 
-  #look(pid: number, isLive: (inode: number) => boolean): void {
+  #searchProcess(pid: number, isLive: (inode: number) => boolean): void {
     const directory = `/proc/${pid}/fd`;
     let names: string[];
     try {
@@ -68,8 +58,10 @@ export class OwnerMap {
       if ((error as NodeJS.ErrnoException).code === "EACCES") this.hidden++;
       return;
     }
+
     const before = this.#processes.get(pid)?.inodes;
     const inodes = new Map<number, number>();
+
     for (const name of names) {
       const fd = Number(name);
       const known = before?.get(fd);
@@ -80,11 +72,14 @@ export class OwnerMap {
       inodes.set(fd, inode);
       if (inode !== 0 && !this.#owners.has(inode)) this.#owners.set(inode, pid * PID_UNIT + fd);
     }
+
     this.#processes.set(pid, { inodes, round: this.#round });
   }
 }
 
-/** The processes of this machine, lowest first: the parent of a fork comes before its children. */
+/**
+ * Lists the processes of this machine, lowest pid first: a parent mostly comes before its children.
+ */
 export function listPids(): number[] {
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
@@ -93,8 +88,8 @@ export function listPids(): number[] {
 }
 
 /**
- * The short name of a process (15 bytes at most, the kernel's limit), which it may choose freely;
- * `null` when it is gone.
+ * Returns the short name of a process, at most 15 bytes (the kernel's limit). The process chooses
+ * it freely. `null` when the process is gone.
  */
 export function processName(pid: number): string | null {
   try {
@@ -104,6 +99,14 @@ export function processName(pid: number): string | null {
   }
 }
 
+interface KnownProcess {
+  /** By descriptor: the inode of its socket when the link was last read, 0 for anything else. */
+  readonly inodes: Map<number, number>;
+  /** The refresh that last found the process. */
+  round: number;
+}
+
+/** 0 when the descriptor is no socket. */
 function socketInode(path: string): number {
   let link: string;
   try {
@@ -114,3 +117,8 @@ function socketInode(path: string): number {
   if (!link.startsWith(SOCKET_LINK)) return 0;
   return Number(link.slice(SOCKET_LINK.length, -1));
 }
+
+const SOCKET_LINK = "socket:[";
+
+/** Packs pid and descriptor into one exact number: 22 bits (PID_MAX_LIMIT) and 31 bits. */
+const PID_UNIT = 2 ** 31;

@@ -15,19 +15,13 @@ import { tcpStateBit } from "../kernel/tcp-info/state-linux.ts";
 import { ConnectionTable } from "./connection-table.ts";
 import { RecentCookies } from "./recent-cookies.ts";
 
-const FAMILIES: readonly Family[] = [AF_INET, AF_INET6];
-/**
- * An interrupted dump is begun anew this often; then what there is must do, and the survey says so.
- */
-const MOST_RESTARTS = 4;
-
-/** What a survey looks for. */
+/** The sockets that a survey lists. */
 export interface SurveyRequest {
   readonly states: readonly TcpState[];
   readonly withInfo: boolean;
   /**
-   * All groups must match, one condition of each; see {@link compileFilter}. A hint to the kernel:
-   * callers filter again.
+   * In every group one condition must match; see {@link compileFilter}. A hint to the kernel, which
+   * may ignore it: callers filter again.
    */
   readonly filter: readonly (readonly Condition[])[];
   readonly allNamespaces: boolean;
@@ -36,17 +30,17 @@ export interface SurveyRequest {
 export interface Survey {
   readonly table: ConnectionTable;
   /**
-   * By the index that each row carries. Of several surveys with one list, an index means the same
-   * namespace in all of them.
+   * By the index that each row carries. An index means the same namespace in all surveys that share
+   * a `known` list.
    */
   readonly namespaces: readonly NetworkNamespace[];
-  /** What could not be seen, in words. */
+  /** Sentences about parts of the machine that could not be seen. */
   readonly problems: readonly string[];
 }
 
 /**
- * States in which a dead peer can leave a connection hanging. The others end by themselves, or have
- * no peer.
+ * States in which a connection can hang on a dead peer. In the other states it ends by itself, or
+ * has no peer.
  */
 export const HANGING_STATES: readonly TcpState[] = [
   "ESTABLISHED",
@@ -60,9 +54,9 @@ export const HANGING_STATES: readonly TcpState[] = [
 
 /**
  * Lists the machine's TCP sockets. Blocks for about 2 µs a socket.
- * `known` is the list of namespaces of earlier surveys; it grows.
+ * `known` holds the namespaces of earlier surveys; new ones are added to it.
  *
- * @throws HalfOpenError `ERR_NOT_SUPPORTED`, `ERR_PERMISSION` when not even the own namespace can
+ * @throws HalfOpenError `ERR_NOT_SUPPORTED`, `ERR_PERMISSION` when not even our own namespace can
  * be seen
  */
 export function takeSurvey(
@@ -72,6 +66,7 @@ export function takeSurvey(
 ): Survey {
   const table = new ConnectionTable();
   const problems: string[] = [];
+
   for (const namespace of request.allNamespaces ? listNamespaces() : [ownNamespace()]) {
     const index = indexOf(namespace, known);
     try {
@@ -81,14 +76,15 @@ export function takeSurvey(
       problems.push(error.message);
     }
   }
+
   if (table.malformed > 0)
-    problems.push(`${table.malformed} answers of the kernel were malformed and left out`);
+    problems.push(`${table.malformed} malformed answers of the kernel were left out`);
   return { table, namespaces: [...known], problems };
 }
 
 /**
- * The process that led to a namespace may have ended while another one still lives in it: the
- * newest way in counts.
+ * Returns the index of a namespace in `known`, and stores the newest process that leads into it: an
+ * earlier one may have ended while the namespace lives on.
  */
 function indexOf(namespace: NetworkNamespace, known: NetworkNamespace[]): number {
   const index = known.findIndex(({ inode }) => inode === namespace.inode);
@@ -97,6 +93,7 @@ function indexOf(namespace: NetworkNamespace, known: NetworkNamespace[]): number
   return index;
 }
 
+/** Lists both families of the namespace that this thread is in. */
 function surveyHere(
   port: SystemPort,
   request: SurveyRequest,
@@ -112,58 +109,79 @@ function surveyHere(
       withInfo: request.withInfo,
       filter: compileFilter(request.filter),
     };
-    const into = (bytes: Buffer, start: number, end: number): void =>
+    const addRow = (bytes: Buffer, start: number, end: number): void =>
       table.add(bytes, start, end, index);
-    let errno = dumpWithRestarts(port, wanted, table, into, problems);
-    // An old kernel may not know an op of the filter; whoever asked filters again anyhow.
+
+    let errno = dumpWithRestarts(port, wanted, table, addRow, problems);
+    // An old kernel may not know an op of the filter. Without a filter it lists more, and callers
+    // filter again anyhow.
     if (errno === EINVAL && wanted.filter.length > 0) {
-      errno = dumpWithRestarts(port, { ...wanted, filter: Buffer.alloc(0) }, table, into, problems);
+      errno = dumpWithRestarts(
+        port,
+        { ...wanted, filter: Buffer.alloc(0) },
+        table,
+        addRow,
+        problems,
+      );
     }
+
     if (errno === ENOENT && family === AF_INET6) continue; // a kernel without IPv6
     if (errno !== 0)
       throw new HalfOpenError(
         "ERR_NOT_SUPPORTED",
-        `the kernel did not list its TCP sockets (sock_diag): errno ${errno}`,
+        `the kernel did not list its TCP sockets (sock_diag): ${errnoText(errno)}`,
       );
   }
 }
 
+/** Lists one family. Returns 0, or the errno with which the kernel refused. */
 function dumpWithRestarts(
   port: SystemPort,
   wanted: Parameters<SockDiag["dump"]>[0],
   table: ConnectionTable,
-  into: Parameters<SockDiag["dump"]>[1],
+  addRow: Parameters<SockDiag["dump"]>[1],
   problems: string[],
 ): number {
   const before = table.size;
   for (let restarts = 0; ; restarts++) {
-    // A fresh socket each time: an abandoned dump would leave its answers in the old one.
+    // A fresh socket each time: the old one still holds answers of the abandoned dump.
     const diag = SockDiag.open(port);
     if (typeof diag === "number")
       throw new HalfOpenError(
         "ERR_NOT_SUPPORTED",
         `the system refuses netlink: ${errnoText(-diag)}`,
       );
+
     const recent = new RecentCookies();
     const outcome = diag.dump(
       wanted,
       (bytes, start, end) => {
-        if (!recent.isRepeated(bytes, start, end)) into(bytes, start, end);
+        if (!recent.isRepeated(bytes, start, end)) addRow(bytes, start, end);
       },
       (bytes) => table.room(bytes),
     );
     diag.close();
+
     if (outcome.errno !== 0) {
       table.truncate(before);
       return outcome.errno;
     }
     if (!outcome.isInterrupted) return 0;
+
     if (restarts === MOST_RESTARTS) {
       problems.push(
-        "the kernel's socket table changed under every listing: single connections may be missing or listed twice",
+        "the kernel's socket table changed during every listing: single connections may be missing or listed twice",
       );
       return 0;
     }
     table.truncate(before);
   }
 }
+
+const FAMILIES: readonly Family[] = [AF_INET, AF_INET6];
+
+/**
+ * An interrupted dump is repeated this often. Then the survey keeps the last one and reports a
+ * problem.
+ */
+const MOST_RESTARTS = 4;

@@ -1,13 +1,14 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { DANGERS, DangerOrder } from "../../src/audit/danger-order.ts";
+import { DANGERS } from "../../src/audit/danger.ts";
+import { DangerOrder } from "../../src/audit/danger-order.ts";
 
 const entry = fc.record({
   danger: fc.constantFrom(...DANGERS),
   noticeMs: fc.option(fc.nat(5_000_000_000).map((ms) => 10 * Math.round(ms / 10))),
 });
 
-it("puts the more dangerous first, then who would notice later or never, then the order they came in", () => {
+it("sorts by danger first, then by the time to notice a death, then by the order of adding", () => {
   fc.assert(
     fc.property(fc.array(entry, { maxLength: 200 }), (entries) => {
       const order = new DangerOrder(entries.length);
@@ -24,7 +25,7 @@ it("puts the more dangerous first, then who would notice later or never, then th
   );
 });
 
-it("keeps rows and dangers apart at their limits", () => {
+it("keeps rows and dangers apart at their largest values", () => {
   const order = new DangerOrder(3);
   order.add(0xffff_ffff, "in-order", 0);
   order.add(7, "dead", null);

@@ -38,7 +38,7 @@ function verdict(socket: DiagSocket, frame: Partial<VerdictFrame> = {}) {
 const silent = (ms: number) => ({ lastAckReceivedMs: ms, lastDataReceivedMs: ms });
 
 describe("the verdict from one reading", () => {
-  it("of a connection that was heard is alive", () => {
+  it("is alive for a connection that was heard", () => {
     expect(verdict({ info: silent(500) })).toMatchObject({
       state: "alive",
       cause: "healthy",
@@ -48,7 +48,7 @@ describe("the verdict from one reading", () => {
     });
   });
 
-  it("of a quiet one without keepalive is quiet, however long: nobody asked", () => {
+  it("is quiet for any length of silence without keepalive, because no attempt was made", () => {
     const keepalive = { enabled: false, idleMs: 7_200_000, intervalMs: 75_000 };
     expect(verdict({ info: silent(4e9) }, { keepalive })).toMatchObject({
       state: "alive",
@@ -56,15 +56,15 @@ describe("the verdict from one reading", () => {
     });
   });
 
-  it("does not believe probes that are left over from before keepalive was switched off", () => {
+  it("ignores a count of probes that is left over from before keepalive was switched off", () => {
     expect(verdict({ timer: 0, info: { ...silent(9e6), probes: 9 } })).toMatchObject({
       state: "alive",
     });
   });
 
-  it("of unanswered probes is dead only when the questions, not the silence, lasted the budget", () => {
-    // 60 s of silence are the routine of this keepalive; two probes a second apart may be a short
-    // outage.
+  it("is dead only when the unanswered probes, not the silence, lasted the budget", () => {
+    // 60 s of silence are routine for this keepalive. Two unanswered probes a second apart may be a
+    // short outage.
     expect(
       verdict({ timer: KEEPALIVE_TIMER, info: { ...silent(62_000), probes: 2 } })?.state,
     ).not.toBe("dead");
@@ -72,7 +72,7 @@ describe("the verdict from one reading", () => {
     expect(dead).toMatchObject({ state: "dead", cause: "path-silent", silentForMs: 72_500 });
   });
 
-  it("is not dead where keepalive's times are only assumed: how long it was asked is not known", () => {
+  it("is at most suspect where keepalive's times are assumed, because the time of the probes is unknown", () => {
     const frame = { isKeepaliveRead: false, unknown: "assumed" };
     const found = verdict(
       { timer: KEEPALIVE_TIMER, info: { ...silent(72_500), probes: 12 } },
@@ -82,7 +82,7 @@ describe("the verdict from one reading", () => {
     expect(found?.unknown).toContain("assumed");
   });
 
-  it("of data in flight follows the retransmissions", () => {
+  it("follows the retransmissions of data in flight", () => {
     const info = {
       ...silent(14_000),
       unacked: 1,
@@ -112,21 +112,21 @@ describe("the verdict from one reading", () => {
       state: "suspect",
       cause: "local-send-failure",
     });
-    // The same counters and the last one has left: ICMP took the backoff back.
+    // The same counters, but the last retransmission has left: ICMP took the backoff back.
     const reported = { ...info, retransmitted: 1 };
     expect(verdict({ timer: RETRANSMIT_TIMER, sendQueue: 5, info: reported })).toMatchObject({
       cause: "unreachable",
     });
   });
 
-  it("names what nobody closes, and for how long only as far as the kernel tells", () => {
+  it("reports a connection that no program closes, and its age only as far as the kernel shows it", () => {
     for (const state of [CLOSE_WAIT, FIN_WAIT2]) {
       expect(verdict({ state, info: silent(120_000) })).toMatchObject({
         cause: "never-closed",
         certainty: "certain",
         why: [expect.stringMatching(/ for 120\.0 s at least$/)],
       });
-      // An hour of silence, and then one end closed, perhaps just now; or its peer answers
+      // An hour of silence, and then one end closed, perhaps just now. Or the peer answers
       // keepalive.
       expect(
         verdict({ state, info: { lastDataReceivedMs: 3_600_000, lastAckReceivedMs: 900 } }),
@@ -141,8 +141,8 @@ describe("the verdict from one reading", () => {
     }
   });
 
-  describe("of a connection that is not made yet", () => {
-    // What the kernel tells then: ages since the machine was started, and a window of 0.
+  describe("for a connection that is not made yet", () => {
+    // The kernel then reports the machine's uptime as the ages, and a window of 0.
     const UPTIME = silent(3_121_000);
     const syn = (retransmits: number, expiresMs: number): DiagSocket => ({
       state: SYN_SENT,
@@ -152,7 +152,7 @@ describe("the verdict from one reading", () => {
       info: { ...UPTIME, unacked: 1, retransmits, sendWindowBytes: 0, rtoUs: 1_000_000 },
     });
 
-    it("is none on a peer: nobody was heard, nobody is alive behind a closed window", () => {
+    it("says nothing about a peer: none was heard, and none is behind the closed window", () => {
       expect(verdict(syn(0, 700))).toMatchObject({
         state: "alive",
         cause: "connecting",
@@ -171,7 +171,7 @@ describe("the verdict from one reading", () => {
       expect(verdict({ ...syn(1, 400), state: SYN_RECV })).toMatchObject({ cause: "connecting" });
     });
 
-    it("says since when it is unanswered, how often the SYN was repeated, and when the kernel gives up", () => {
+    it("says when the first SYN left, how often the SYN was repeated, and when the kernel gives up", () => {
       expect(verdict(syn(0, 700))?.why).toEqual([
         "the connection is not made yet: no answer to our SYN",
         "the first SYN left 0.3 s ago",
@@ -188,12 +188,11 @@ describe("the verdict from one reading", () => {
       expect(verdict(syn(2, 1000), old)?.why.slice(1)).toEqual(["the first SYN left 6.0 s ago"]);
     });
 
-    it("tells nothing of a listener", () =>
-      expect(verdict({ state: LISTEN, info: UPTIME })).toBe(null));
+    it("is none for a listener", () => expect(verdict({ state: LISTEN, info: UPTIME })).toBe(null));
   });
 
   it.each([FIN_WAIT1, LAST_ACK, CLOSING])(
-    "of our own end in flight (state %i) follows its retransmissions",
+    "follows the retransmissions of our own FIN in flight (state %i)",
     (state) => {
       const end = { state, sendQueue: 1, timer: RETRANSMIT_TIMER };
       expect(
@@ -217,7 +216,7 @@ describe("the verdict from one reading", () => {
     },
   );
 
-  it("of a window that closed on what was sent does not speak of 0 bytes", () => {
+  it("does not speak of 0 bytes when the window closed on data already sent", () => {
     const info = { ...silent(100), unacked: 1, sendWindowBytes: 0, notSentBytes: 0 };
     const found = verdict({ timer: RETRANSMIT_TIMER, sendQueue: 5, info });
     expect(found).toMatchObject({ cause: "peer-not-reading" });

@@ -6,7 +6,7 @@ import { seededRandom } from "../../src/testing/seeded-random.ts";
 import { KernelModel, type Path } from "../core/judge/kernel-model.ts";
 import { ModelWorld } from "./model-world.ts";
 
-/** A path between two instants that are out, or cut for good. */
+/** A path that is out between two instants. */
 function outOf(from: number, until: number, rttMs = 1): Path {
   return { rttMs, isUp: (now) => now < from || now >= until };
 }
@@ -21,7 +21,7 @@ function kernel(path: Path, rtoMaxMs = 1000): KernelModel {
 }
 
 describe("the guard", () => {
-  it("ends a cut connection within budget + 250 ms, idle or writing, at any phase of its survey", () => {
+  it("ends a cut connection within budget + 250 ms, idle or writing, at any phase of the surveys", () => {
     const cuts = fc.integer({ min: 4000, max: 9000 });
     const writes = fc.constantFrom(null, 100, 700, 1500);
     fc.assert(
@@ -39,7 +39,8 @@ describe("the guard", () => {
           );
           world.run(cut + budgetMs + 1500);
           const late = (world.endedAt.get(key) ?? Number.POSITIVE_INFINITY) - cut;
-          // Who writes seldom asks late: data that enters flight starts a clock of its own.
+          // A connection that writes seldom is found later: data that enters flight starts a new
+          // clock.
           expect(late).toBeLessThanOrEqual(budgetMs + 250 + 3 * rttMs + 0.8 * (writeEveryMs ?? 0));
           expect(world.actionsOf("destroy").map(({ diagnosis }) => diagnosis?.cause)).toEqual([
             "path-silent",
@@ -50,7 +51,7 @@ describe("the guard", () => {
     );
   });
 
-  it("ends a cut connection with data in flight within the budget where the kernel has no cap on backoff, the smallest one excepted", () => {
+  it("ends a cut connection with data in flight within the budget on a kernel without a cap on backoff, except within the smallest budget", () => {
     const cuts = fc.integer({ min: 4000, max: 9000 });
     fc.assert(
       fc.property(
@@ -66,7 +67,7 @@ describe("the guard", () => {
           );
           world.run(cut + budgetMs + 4000);
           const late = (world.endedAt.get(key) ?? Number.POSITIVE_INFINITY) - cut;
-          // Six attempts prove it; a guard does not know of the tail loss probe, and without a cap
+          // Six attempts are proof. A guard does not know of the tail loss probe, and without a cap
           // the sixth timeout comes after 6.7 s.
           expect(late).toBeLessThanOrEqual(
             Math.max(budgetMs + 250 + writeEveryMs / 4, 7000 + writeEveryMs),
@@ -78,7 +79,7 @@ describe("the guard", () => {
     );
   });
 
-  it("ends no connection that lost less than 0.4 of its budget to an outage, with and without a cap on backoff", () => {
+  it("ends no connection after an outage of less than 0.4 of the budget, with or without a cap on backoff", () => {
     fc.assert(
       fc.property(
         fc.constantFrom(SMALLEST_GUARD_BUDGET_MS, 10_000),
@@ -101,7 +102,7 @@ describe("the guard", () => {
     ["with", true],
     ["without", false],
   ])(
-    "ends none of 300 live connections in 10 minutes that lose every tenth round trip, %s a cap on backoff",
+    "ends none of 300 live connections that lose every tenth round trip for 10 minutes, %s a cap on backoff",
     (_with, hasRtoCap) => {
       const world = new ModelWorld({ budgetMs: 5000, hasRtoCap });
       const rtoMaxMs = hasRtoCap ? 1000 : 120_000;
@@ -117,7 +118,7 @@ describe("the guard", () => {
   it.each([
     ["idle", null],
     ["writing", 400],
-  ])("knows what a path loses by the %s connections over it", (_traffic, writeEveryMs) => {
+  ])("learns the loss of a path from the %s connections over it", (_traffic, writeEveryMs) => {
     for (const lossRatio of [0.02, 0.1, 0.2]) {
       const world = new ModelWorld({ budgetMs: 5000 });
       for (let i = 0; i < 100; i++)
@@ -125,7 +126,7 @@ describe("the guard", () => {
       world.add(kernel(outOf(120_000, Number.POSITIVE_INFINITY)), [10, 0, 0, 2], writeEveryMs);
       world.run(150_000);
       const [event] = world.actionsOf("destroy");
-      // Of the last 200 round trips
+      // The ratio covers the last 200 round trips.
       expect(event?.diagnosis?.evidence.lossRatio).toBeGreaterThan(0.25 * lossRatio);
       expect(event?.diagnosis?.evidence.lossRatio).toBeLessThan(0.03 + 2 * lossRatio);
     }
@@ -146,7 +147,7 @@ describe("the guard", () => {
     for (const { options } of world.connections.values()) expect(options.userTimeoutMs).toBe(0);
   });
 
-  it("finds a peer that was dead before the guard came, and blames no silence from before", () => {
+  it("finds a peer that was dead before the guard started, and counts no earlier silence against a peer", () => {
     const world = new ModelWorld({ budgetMs: 5000, endsUnproven: true });
     const dead = kernel(outOf(1000, Number.POSITIVE_INFINITY));
     const quiet = kernel(outOf(0, 0));
@@ -160,7 +161,7 @@ describe("the guard", () => {
     expect((world.endedAt.get(key) ?? 0) - 3_600_000).toBeGreaterThanOrEqual(5000);
   });
 
-  it("ends nobody whose peer was never seen to answer probes, says so, and lets its kernel end nothing either", () => {
+  it("ends no connection whose peer never answered a probe, says so, and keeps the kernel from ending it", () => {
     const world = new ModelWorld({ budgetMs: 5000 });
     const dead = kernel(outOf(1000, Number.POSITIVE_INFINITY));
     dead.run(3_600_000);
@@ -179,7 +180,7 @@ describe("the guard", () => {
     expect(held?.diagnosis?.unknown[0]).toContain("never answered");
   });
 
-  it("ends whose peer was dead before it came where another connection to the same port was answered", () => {
+  it("ends a connection that was dead before the guard started if the peer's port answers on another connection", () => {
     const world = new ModelWorld({ budgetMs: 5000 });
     const dead = kernel(outOf(1000, Number.POSITIVE_INFINITY));
     dead.run(3_600_000);
@@ -190,7 +191,7 @@ describe("the guard", () => {
     expect([...world.endedAt.keys()]).toEqual([key]);
   });
 
-  it("holds its hand when most peers fall silent at once, and goes on when they are back", () => {
+  it("ends nothing while most peers are silent at once, and goes on when they are back", () => {
     const world = new ModelWorld({ budgetMs: 5000 });
     for (let i = 0; i < 20; i++)
       world.add(kernel(outOf(10_000, 60_000)), [10, 0, 0, i], i % 2 ? 300 : null);
@@ -204,7 +205,7 @@ describe("the guard", () => {
     for (const { options } of world.connections.values()) expect(options.keepalive.count).toBe(40);
   });
 
-  it("holds for ten minutes, and the kernel ends nothing meanwhile: probes are rare, and every connection lives on when the path is back", () => {
+  it("holds for ten minutes with rare probes: the kernel ends nothing, and every connection survives the outage", () => {
     const world = new ModelWorld({
       budgetMs: 5000,
       brake: { ...DEFAULT_BRAKE, holdAtMostMs: 900_000 },
@@ -224,7 +225,7 @@ describe("the guard", () => {
   });
 
   it.each(["stops", "has its rules read again"])(
-    "ends nothing when it %s in a hold, and programs have what they had in the end",
+    "ends nothing when it %s in a hold, and in the end programs have their own settings",
     (how) => {
       const own = { enabled: true, idleMs: 60_000, intervalMs: 1000, count: 5 };
       const world = new ModelWorld({ budgetMs: 5000 });
@@ -245,7 +246,7 @@ describe("the guard", () => {
       const after = [...world.connections.values()].map(({ options }) => options);
       for (const [i, { keepalive, userTimeoutMs, rtoMaxMs }] of before.entries()) {
         expect(after[i]).toMatchObject({ userTimeoutMs, rtoMaxMs });
-        // Nobody is there to lower a count that was raised for the probes of the hold.
+        // No guard is left to lower the count that was raised for the probes of the hold.
         if (how === "stops" && keepalive.enabled)
           expect(after[i]?.keepalive).toMatchObject({
             ...keepalive,
@@ -256,7 +257,7 @@ describe("the guard", () => {
     },
   );
 
-  it("does not take its own user timeout for the program's when its rules are read again", () => {
+  it("does not mistake its own user timeout for the program's when its rules are read again", () => {
     const world = new ModelWorld({ budgetMs: 5000, hasRtoCap: false });
     const key = world.add(kernel(outOf(10_000, 13_000), 120_000), [10, 0, 0, 2], 300);
     world.run(12_500);
@@ -266,7 +267,7 @@ describe("the guard", () => {
     expect(world.connections.get(key)?.options.userTimeoutMs).toBe(0);
   });
 
-  it("without a brake, as for one program, ends all of them in time", () => {
+  it("without a brake, as for one program, ends all dead connections in time", () => {
     const world = new ModelWorld({ budgetMs: 5000, brake: NO_BRAKE });
     for (let i = 0; i < 20; i++)
       world.add(kernel(outOf(10_000, 60_000)), [10, 0, 0, i], i % 2 ? 300 : null);
@@ -276,7 +277,7 @@ describe("the guard", () => {
     expect(world.actionsOf("hold")).toEqual([]);
   });
 
-  it("ends the one that died among many that live", () => {
+  it("ends the few that died among many that live", () => {
     const world = new ModelWorld({ budgetMs: 5000 });
     for (let i = 0; i < 20; i++)
       world.add(kernel(outOf(i < 3 ? 10_000 : 0, i < 3 ? Number.POSITIVE_INFINITY : 0)), [
@@ -291,7 +292,7 @@ describe("the guard", () => {
     expect(event?.diagnosis?.evidence.others?.sameRoute.alive).toBeGreaterThan(0);
   });
 
-  it("says what it would do, and touches nothing, unless it is told to apply", () => {
+  it("says what it would do and changes nothing without `apply`", () => {
     const world = new ModelWorld({ budgetMs: 5000, apply: false });
     world.add(kernel(outOf(10_000, Number.POSITIVE_INFINITY)), [10, 0, 0, 2], 300);
     world.run(20_000);

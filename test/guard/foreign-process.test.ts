@@ -8,7 +8,7 @@ const EPERM = 1;
 const ENOSYS = 38;
 const COOKIE = Uint8Array.from([1, 2, 3, 4, 5, 6, 7, 8]);
 
-/** A kernel that gives these answers, and counts what is open. */
+/** A kernel that returns these results and tracks the open descriptors. */
 class AnsweringPort {
   readonly open: Set<number> = new Set();
   readonly #answers: { pidfd?: number; getfd?: number; cookie?: Uint8Array };
@@ -61,7 +61,7 @@ describe("another process's socket", () => {
       -EBADF,
     ],
     ["the descriptor was closed", { getfd: -EBADF }, -EBADF],
-    ["the process ended between the look and the act", { getfd: -ESRCH }, -ESRCH],
+    ["the process ended after the connection was found", { getfd: -ESRCH }, -ESRCH],
     ["the process was gone already", { pidfd: -ESRCH }, -ESRCH],
     ["it is not permitted", { getfd: -EPERM }, -EPERM],
     ["a sandbox knows no pidfd_getfd", { getfd: -ENOSYS }, -ENOSYS],

@@ -24,15 +24,15 @@ interface Scene {
   readonly outageMs: number;
   readonly holdAtMostMs: number;
   readonly hasRtoCap: boolean;
-  /** So many of the connections write all the time. */
+  /** The number of connections that write all the time. */
   readonly writers: number;
-  /** What else they do, each at its own phase. */
+  /** How often the others write, ms, and by it also the round-trip time. */
   readonly phases: readonly number[];
-  /** What befalls the guard in the outage, evenly spread. */
+  /** Events of the guard during the outage, evenly spread. */
   readonly events: readonly ("reload" | "stop" | "kill")[];
 }
 
-/** Of many peers, all of which are cut off and come back. */
+/** Runs a guard with many peers, all of which are cut off and come back. */
 function worldAfter(scene: Scene): { world: ModelWorld; own: ConnectionOptions[] } {
   const { budgetMs, outageMs, holdAtMostMs, hasRtoCap, writers, phases, events } = scene;
   const brake = { ...DEFAULT_BRAKE, holdAtMostMs };
@@ -53,15 +53,15 @@ function worldAfter(scene: Scene): { world: ModelWorld; own: ConnectionOptions[]
     world.program(key, OWN[i % OWN.length] as Partial<ConnectionOptions>);
   }
   const own = [...world.connections.values()].map(({ options }) => options);
-  // Who was not held yet has the kernel's backstop, of two budgets.
+  // A connection that is not held yet has only the kernel's backstop, of two budgets.
   const befalls = events.slice(0, Math.max(0, Math.floor(outageMs / (1.5 * budgetMs)) - 1));
   befalls.forEach((event, i) => {
     world.run(CUT_MS + (outageMs * (i + 1)) / (befalls.length + 1));
     if (event === "reload") world.engine.reload(world.rules);
     else world.restart(event === "kill");
   });
-  // In flight the kernel sends again at most as long after an outage as that lasted, and two
-  // minutes.
+  // With data in flight the kernel sends again at most two minutes later, and at most as long after
+  // an outage as the outage lasted.
   world.run(until + 240_000);
   return { world, own };
 }
@@ -79,7 +79,7 @@ const scenes = fc.record({
 });
 
 describe("a hold", () => {
-  it("ends nobody who comes back, neither by the guard nor by the kernel, whatever befalls the guard meanwhile; programs have what they had", () => {
+  it("ends no connection that comes back, by guard or kernel, even if the guard is reloaded, stopped or killed; programs get their settings back", () => {
     fc.assert(
       fc.property(scenes, (scene) => {
         const { world, own } = worldAfter(scene);
@@ -87,7 +87,7 @@ describe("a hold", () => {
         expect(world.kernelEndedAt.size).toBe(0);
         expect(world.engine.counts).toMatchObject({ guarded: PEERS, isHolding: false });
         world.engine.stop();
-        world.runAlone(world.now + 300); // a probe may be under way
+        world.runAlone(world.now + 300); // an answer may be under way
         world.engine.stop();
         expect([...world.connections.values()].map(({ options }) => options)).toEqual(
           own.map((options) => (scene.hasRtoCap ? options : { ...options, rtoMaxMs: null })),
@@ -97,7 +97,7 @@ describe("a hold", () => {
     );
   }, 300_000);
 
-  it("that runs out right after the peers are back ends nobody", () => {
+  it("that runs out right after the peers are back ends no connection", () => {
     for (const before of [500, 3000, 9000, 20_000]) {
       const holdAtMostMs = 300_000;
       const scene = {
@@ -113,7 +113,7 @@ describe("a hold", () => {
     }
   });
 
-  it("ends those who stay away a budget after the longest hold, and in flight by the next retransmission", () => {
+  it("ends dead connections a budget after the longest hold, and those with data in flight by the next retransmission", () => {
     const holdAtMostMs = 300_000;
     const scene = {
       budgetMs: 5000,
@@ -134,7 +134,7 @@ describe("a hold", () => {
     expect(latest).toBeLessThan(holdAtMostMs + 2 * 5000 + 120_000 + 2000);
   });
 
-  it("is found over soon: within a sixth of what it lasted, and no less than 6 s", () => {
+  it("ends within a sixth of the outage's length, or within 6 s, after the peers are back", () => {
     for (const outageMs of [20_000, 120_000, 3_600_000]) {
       const scene = {
         budgetMs: 5000,
@@ -159,7 +159,7 @@ describe("a hold", () => {
   }, 60_000);
 });
 
-describe("what a program has set itself", () => {
+describe("the settings of a program", () => {
   const lossy = (share: number): Path => {
     let state = 1;
     return {
@@ -180,20 +180,17 @@ describe("what a program has set itself", () => {
         keepalive: { enabled: true, idleMs: 60_000, intervalMs: 10_000, count: 6 },
       },
     ],
-  ])(
-    "%s: the guard's own keepalive does not make it a death by a few lost probes",
-    (_what, own) => {
-      const world = new ModelWorld({ budgetMs: 5000 });
-      for (let i = 0; i < 20; i++)
-        world.program(world.add(new KernelModel(lossy(0.05), { keepalive: false })), own);
-      world.run(600_000);
-      expect(world.kernelEndedAt.size).toBe(0);
-      world.engine.stop();
-      for (const { options } of world.connections.values()) expect(options).toMatchObject(own);
-    },
-  );
+  ])("%s: a few lost probes of the guard's keepalive do not end the connection", (_what, own) => {
+    const world = new ModelWorld({ budgetMs: 5000 });
+    for (let i = 0; i < 20; i++)
+      world.program(world.add(new KernelModel(lossy(0.05), { keepalive: false })), own);
+    world.run(600_000);
+    expect(world.kernelEndedAt.size).toBe(0);
+    world.engine.stop();
+    for (const { options } of world.connections.values()) expect(options).toMatchObject(own);
+  });
 
-  it("a tight keepalive: the guard's probes do not use up its count", () => {
+  it("a tight keepalive: the guard's probes do not use up the count", () => {
     const keepalive = { enabled: true, idleMs: 1000, intervalMs: 1000, count: 4 };
     const path: Path = { rttMs: 1, isUp: (now) => now % 20_000 < 16_800 };
     const world = new ModelWorld({ budgetMs: 10_000 });

@@ -17,8 +17,8 @@ const EBADF = 9;
 const ENOSYS = 38;
 
 /**
- * Holds two connections. `swap` closes the first and gives its descriptor to the second; `tell`
- * says whether that one is untouched.
+ * A program with two connections. `swap` closes the first and gives its descriptor to the second;
+ * `tell` prints whether the second is untouched.
  */
 const HOLDER = `
 import os, socket, sys
@@ -35,7 +35,7 @@ for line in sys.stdin:
 
 const port = openPort() as SystemPort;
 
-/** A program with a connection that a guard has looked up, and may now act on. */
+/** A running program with a connection that a guard has found and may act on. */
 class Found {
   readonly connection: Guarded;
   readonly #lines: AsyncIterator<string>;
@@ -70,7 +70,7 @@ class Found {
       includesLoopback: true,
     };
     const owner = { pid: holder.pid as number, process: "python3" };
-    // Other people's sockets of this machine may have the same ports at other addresses.
+    // Other sockets of this machine may have the same ports at other addresses.
     let index = -1;
     for (const { local, remote, index: at } of table.rows())
       if (local === `127.0.0.1:${localPort}` && remote === `127.0.0.1:${remotePort}`) index = at;
@@ -84,7 +84,7 @@ class Found {
     return new Found(holder, lines, Number((await lines.next()).value), at);
   }
 
-  /** Acts without privilege. */
+  /** Returns a world that acts without privilege. */
   world(changes: Partial<SystemPort> = {}): LinuxGuardWorld {
     const world = new LinuxGuardWorld({
       port: { ...port, ...changes },
@@ -109,7 +109,7 @@ class Found {
   }
 }
 
-/** Everything that a guard does to a connection, with what came of it. */
+/** Does everything that a guard does to a connection. Returns the errnos. */
 function actOn(
   world: LinuxGuardWorld,
   { connection }: Found,
@@ -125,7 +125,7 @@ function actOn(
 }
 
 describe.runIf(process.platform === "linux")(
-  "between looking a connection up and acting on it",
+  "between finding a connection and acting on it",
   () => {
     let server: Server;
     let found: Found;
@@ -143,14 +143,14 @@ describe.runIf(process.platform === "linux")(
       server.close();
     });
 
-    it("its descriptor may become another connection: that one is not touched", async () => {
+    it("its descriptor may become another connection, which is not touched", async () => {
       const world = found.world();
       expect(await found.ask("swap")).toBe("swapped");
       expect(actOn(world, found)).toEqual({ tune: EBADF, nudge: EBADF, end: EBADF });
       expect(await found.ask("tell")).toBe("True 0");
     });
 
-    it("its process may end", async () => {
+    it("its process may end, which is reported as ESRCH", async () => {
       const world = found.world();
       await found.exit();
       expect(actOn(world, found)).toEqual({ tune: ESRCH, nudge: ESRCH, end: ESRCH });
@@ -161,12 +161,12 @@ describe.runIf(process.platform === "linux")(
       ["a sandbox knows no pidfd_open", { pidfdOpen: () => -ENOSYS }, ENOSYS],
       ["pidfd_getfd is not permitted", { pidfdGetfd: () => -EPERM }, EPERM],
       ["a sandbox knows no pidfd_getfd", { pidfdGetfd: () => -ENOSYS }, ENOSYS],
-    ])("%s: told, and nothing is touched", async (_what, changes, errno) => {
+    ])("%s: the errno is returned, and nothing is touched", async (_what, changes, errno) => {
       expect(actOn(found.world(changes), found)).toEqual({ tune: errno, nudge: errno, end: errno });
       expect(await found.ask("first")).toBe("0");
     });
 
-    it("nothing may come between: the right one is set, asked and ended", async () => {
+    it("nothing may change: then the right connection is set, probed and ended", async () => {
       const world = found.world();
       const tuned = world.tune(
         found.connection,

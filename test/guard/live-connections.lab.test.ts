@@ -16,7 +16,7 @@ const WATCHED_MS = longOrShort(600_000, 60_000);
 const SAMPLES = 6;
 const SETTLE_MS = 30_000;
 const TOLERANCE_MS = 60_000;
-/** Each way, so that every tenth round trip is lost: 1 - 0.9487 x 0.9487. */
+/** Loss each way, so that every tenth round trip is lost: 1 - 0.9487 x 0.9487. */
 const LOSS = 0.0513;
 
 /** Port 7000 reads all; port 7001 accepts and never reads, so that its window closes. */
@@ -26,7 +26,7 @@ const lost = (error) => console.log("lost " + error.code);
 net.createServer((s) => s.on("error", lost).resume()).listen(7000, () => {
   net.createServer({ pauseOnConnect: true }, (s) => s.on("error", lost)).listen(7001, () => console.log("ready"));
 });`;
-/** Every third writes, every twentieth to the one that does not read; the others are idle. */
+/** Every third connection writes; every twentieth to the port that does not read. The rest idle. */
 const CLIENT = `
 const net = require("net");
 const [address, count] = process.argv.slice(1);
@@ -44,14 +44,14 @@ for (let i = 0; i < Number(count); i++) {
 
 interface Sample {
   readonly established: number;
-  /** Connections whose kernel probes a closed window, with data waiting. */
+  /** Connections with waiting data whose kernel probes a closed window. */
   readonly closedWindows: number;
-  /** Segments with data that were sent, and sent again, by those that write. */
+  /** Data segments that the writing connections sent, and retransmitted. */
   readonly sent: number;
   readonly resent: number;
 }
 
-/** What ss, which is not of our making, sees of the clients. */
+/** Reads the clients' connections with ss, so that the result does not depend on our code. */
 async function sample(network: Network): Promise<Sample> {
   const text = await network.run("left", [
     "ss",
@@ -115,18 +115,18 @@ await describeWith(["namespaces", "ss"], `connections that live (${lengthName})`
       samples.push(await sample(network));
     }
 
-    // What the test is about was there all the time.
+    // The conditions of the test held all the time: closed windows and loss.
     expect(samples.map(({ closedWindows }) => closedWindows)).toEqual(Array(SAMPLES).fill(BLOCKED));
     const { sent, resent } = samples.at(-1) as Sample;
     const share = (resent - before.resent) / (sent - before.sent);
     console.log(
-      `${sent - before.sent} segments with data, of which ${(100 * share).toFixed(1)} % again; ${BLOCKED} closed windows`,
+      `${sent - before.sent} segments with data, of which ${(100 * share).toFixed(1)} % retransmissions; ${BLOCKED} closed windows`,
     );
     expect(share).toBeGreaterThan(0.07);
-    // A busy machine delays the wire, and what comes late is sent again too
+    // A busy machine delays the wire, and late segments are retransmitted too.
     expect(share).toBeLessThan(0.2);
 
-    // And nothing came of it.
+    // And no connection was harmed.
     expect(samples.map(({ established }) => established)).toEqual(Array(SAMPLES).fill(CONNECTIONS));
     const set = events.filter(
       ({ action, connection }) => action === "set" && connection.state !== "LISTEN",
@@ -145,8 +145,9 @@ await describeWith(["namespaces", "ss"], `connections that live (${lengthName})`
 });
 
 /**
- * What the kernel has for each connection at the end, read anew. @throws Error when one of them
- * would never notice a death (exit code 1)
+ * Audits the connections at the end.
+ *
+ * @throws Error when one of them would never notice a death (exit code 1)
  */
 async function auditOf(network: Network): Promise<AuditedConnection[]> {
   const text = await network.run("left", [

@@ -27,7 +27,7 @@ export interface ModelConnection {
   readonly kernel: KernelModel;
   readonly remote: readonly number[];
   options: ConnectionOptions;
-  /** Writes a segment this often; `null` = never. */
+  /** The time between two written segments; `null` = never writes. */
   readonly writeEveryMs: number | null;
 }
 
@@ -45,7 +45,7 @@ export class ModelWorld implements GuardWorld {
   readonly #hasRtoCap: boolean;
   readonly #apply: boolean;
   readonly #brake: BrakeSettings;
-  /** Outlasts a guard, as its file does. */
+  /** Outlives a guard, as its file does. */
   readonly #memory: GuardMemory = new GuardMemory();
 
   constructor(options: {
@@ -92,7 +92,7 @@ export class ModelWorld implements GuardWorld {
     );
   }
 
-  /** The guard is stopped, or killed, and another one starts. */
+  /** Stops or kills the guard and starts another one. */
   restart(isKilled: boolean): void {
     if (!isKilled) this.engine.stop();
     this.engine = this.#newGuard();
@@ -117,7 +117,7 @@ export class ModelWorld implements GuardWorld {
     this.#set(connection);
   }
 
-  /** Time passes, and no guard runs. */
+  /** Lets time pass without a guard. */
   runAlone(untilMs: number): void {
     this.now = untilMs;
     this.#live();

@@ -15,16 +15,16 @@ import { Scene } from "./programs/scene.ts";
 const HALFOPEN = [process.execPath, fileURLToPath(new URL("../cli/main.js", DIST))];
 const BUDGET_MS = 5000;
 const SLACK_MS = 500;
-/** A verdict before this would not have outlasted an outage that is promised to be survived. */
+/** The longest outage that a connection is promised to survive. No verdict may come earlier. */
 const SOONEST_MS = 0.4 * BUDGET_MS;
 const WITHOUT_MS = longOrShort(60_000, 15_000);
 /**
- * redis-cli, idle, is the only one that learns by itself: it sets a keepalive of 15 s, 5 s, 3
- * probes (redis-cli.c, cliConnect).
+ * The only program that notices a death by itself: an idle redis-cli sets a keepalive of 15 s, 5 s,
+ * 3 probes (redis-cli.c, cliConnect).
  */
 const LEARNS_ALONE = /^redis-cli, idle/;
 const ALONE_MS = 30_000;
-/** From the last connection to the pull: surveys have seen all peers answer two probes by then. */
+/** The time before the cable is pulled, in which surveys see each peer answer two probes. */
 const SETTLE_MS = 7000;
 
 await describeWith(NEEDED, "programs that nobody changed", () => {
@@ -48,7 +48,9 @@ await describeWith(NEEDED, "programs that nobody changed", () => {
     expect(wrong).toEqual([]);
   }
 
-  it("learn in time under exec, as ordinary users, children too", { timeout: 90_000 }, async () => {
+  it("get their errors in time under exec, as ordinary users, child processes too", {
+    timeout: 90_000,
+  }, async () => {
     const scene = await Scene.open(world, folder, [
       ...HALFOPEN,
       "exec",
@@ -65,7 +67,7 @@ await describeWith(NEEDED, "programs that nobody changed", () => {
     ).toEqual(Array(8).fill("7"));
   });
 
-  it("learn in time under guard --apply, and its log has the evidence", {
+  it("get their errors in time under guard --apply, whose log has the evidence", {
     timeout: 90_000,
   }, async () => {
     const scene = await Scene.open(world, folder);
@@ -93,7 +95,7 @@ await describeWith(NEEDED, "programs that nobody changed", () => {
     expect(await exit).toBe(0);
   });
 
-  it(`do not learn by themselves within ${WITHOUT_MS} ms`, {
+  it(`do not notice the cut by themselves within ${WITHOUT_MS} ms`, {
     timeout: WITHOUT_MS + 60_000,
   }, async () => {
     const scene = await Scene.open(world, folder);

@@ -19,7 +19,7 @@ const row = ({ segments, repeated = 0, duplicates = 0, retransmits = 0 }: Seen):
     isLastHeardAnswer: true,
   }) as ConnectionRow;
 
-/** What is learned from surveys that each heard the peer anew. */
+/** Returns the loss learned from surveys each of which heard the peer. */
 function lossAfter(surveys: readonly Seen[]): number {
   const group = new PeerGroups().join("10.0.0.1", "10.0.0.2");
   const [first = { segments: 0 }, ...later] = surveys;
@@ -28,7 +28,7 @@ function lossAfter(surveys: readonly Seen[]): number {
   return group.loss.ratio;
 }
 
-/** The share, and the one lost attempt that always stays in the belief. */
+/** Allows for the one lost attempt that always stays in the belief. */
 function expectShare(ratio: number, share: number): void {
   expect(ratio).toBeGreaterThan(0.9 * share);
   expect(ratio).toBeLessThan(1.2 * share);
@@ -38,12 +38,12 @@ const every = (count: number, at: (i: number) => Seen): Seen[] =>
   Array.from({ length: count }, (_, i) => at(i));
 
 describe("the loss of a path, seen by surveys of a connection", () => {
-  it("is the share of segments sent again, however many go between two surveys", () => {
+  it("is the share of retransmitted segments, for few or many segments between two surveys", () => {
     expectShare(lossAfter(every(200, (i) => ({ segments: 10 * i, repeated: i }))), 0.1);
     expectShare(lossAfter(every(200, (i) => ({ segments: 1000 * i, repeated: 100 * i }))), 0.1);
   });
 
-  it("is the same where counters wrap", () => {
+  it("stays right when the counters wrap", () => {
     const start = 2 ** 32 - 500;
     expectShare(
       lossAfter(every(200, (i) => ({ segments: start + 10 * i, repeated: start + i }))),
@@ -51,14 +51,14 @@ describe("the loss of a path, seen by surveys of a connection", () => {
     );
   });
 
-  it("is nothing where the peer reports each repetition as needless, or all is answered at the first try", () => {
+  it("is zero when the peer reports each retransmission as needless, or answers every first try", () => {
     expect(
       lossAfter(every(200, (i) => ({ segments: 10 * i, repeated: i, duplicates: i }))),
     ).toBeLessThan(0.011);
     expect(lossAfter(every(200, () => ({ segments: 5 })))).toBeLessThan(0.011);
   });
 
-  it("is not taken from what may be lost for good: the last survey's, or while it is being sent again", () => {
+  it("ignores segments that may be lost for good: those of the last survey, and those being retransmitted", () => {
     const calm = every(100, (i) => ({ segments: 10 * i }));
     expect(lossAfter([...calm, { segments: 1010, repeated: 9 }])).toBeLessThan(0.011);
     expect(

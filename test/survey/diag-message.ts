@@ -1,4 +1,4 @@
-/** A socket as a test wants sock_diag to tell of it; numbers are the kernel's own. */
+/** A socket that sock_diag is to report; numbers are the kernel's own. */
 export interface DiagSocket {
   readonly state?: number;
   readonly timer?: number;
@@ -8,13 +8,13 @@ export interface DiagSocket {
   readonly sendQueue?: number;
   readonly inode?: number;
   readonly cookie?: number;
-  /** `null`: no TCP_INFO, as of a TIME_WAIT socket. */
+  /** `null`: no TCP_INFO, as for a TIME_WAIT socket. */
   readonly info?: DiagInfo | null;
 }
 
 export interface DiagInfo {
   readonly retransmits?: number;
-  /** Segments sent again and out now; default 1 after a retransmission. */
+  /** Retransmitted segments that are in flight; default 1 after a retransmission. */
   readonly retransmitted?: number;
   readonly probes?: number;
   readonly backoff?: number;
@@ -29,7 +29,8 @@ export interface DiagInfo {
 }
 
 /**
- * struct inet_diag_msg and INET_DIAG_INFO, laid out as include/uapi/linux/inet_diag.h and tcp.h do.
+ * Builds struct inet_diag_msg and INET_DIAG_INFO, laid out as in include/uapi/linux/inet_diag.h and
+ * tcp.h.
  */
 export function diagMessage(socket: DiagSocket = {}): Buffer {
   const message = Buffer.alloc(72);
@@ -72,7 +73,7 @@ function infoAttribute(state: number, info: DiagInfo): Buffer {
   return bytes;
 }
 
-/** A netlink message around a payload. */
+/** Builds a netlink message around a payload. */
 export function netlinkMessage(
   type: number,
   sequence: number,

@@ -16,7 +16,7 @@ const STATES: readonly TcpState[] = [
   "LISTEN",
 ];
 
-/** A socket as a test wants sock_diag to tell of it. */
+/** A socket that a survey is to list. */
 export interface ListedSocket {
   readonly cookie: number;
   readonly state?: TcpState;
@@ -29,7 +29,7 @@ export interface ListedSocket {
   readonly info?: TcpInfo | null;
 }
 
-/** The table of a survey that found these sockets. */
+/** Returns the table of a survey that found these sockets. */
 export function tableOf(sockets: Iterable<ListedSocket>): ConnectionTable {
   const table = new ConnectionTable();
   for (const socket of sockets) {
@@ -39,7 +39,7 @@ export function tableOf(sockets: Iterable<ListedSocket>): ConnectionTable {
   return table;
 }
 
-/** inet_diag_msg and INET_DIAG_INFO, as the kernel lays them out. */
+/** Builds inet_diag_msg and INET_DIAG_INFO, as the kernel lays them out. */
 export function messageOf(socket: ListedSocket): Buffer {
   const message = Buffer.alloc(72);
   message[0] = AF_INET;

@@ -15,8 +15,8 @@ const INTERRUPTED = 0x10;
 const EAGAIN = 11;
 
 /**
- * A kernel that answers each dump with the datagrams of the next script, and with silence when they
- * have run out.
+ * Returns a kernel that answers each dump with the datagrams of the next script, and then with
+ * silence.
  */
 function kernelThatAnswers(
   scripts: readonly (readonly Buffer[])[],
@@ -79,14 +79,14 @@ function cookiesOf(table: ConnectionTable): number[] {
   return Array.from(table.rows(), ({ cookieKey }) => cookieKey);
 }
 
-/** Bytes of all buffers that are still in use. */
+/** Returns the bytes of all buffers that are still in use. */
 function bufferBytes(): number {
   setFlagsFromString("--expose-gc");
   (runInNewContext("gc") as () => void)();
   return process.memoryUsage().arrayBuffers;
 }
 
-/** Reads everything that a row can tell. */
+/** Reads every field of every row. */
 function readAll(table: ConnectionTable): void {
   for (const row of table.rows()) {
     void [
@@ -124,7 +124,7 @@ describe("a survey", () => {
     expect(kernel.open).toBe(0);
   });
 
-  it("takes once what the kernel repeats because a hash bucket grew while it was listed", () => {
+  it("takes a socket once that the kernel repeats because a hash bucket grew during the listing", () => {
     const kernel = kernelThatAnswers([
       [Buffer.concat([entry(1), entry(2)]), Buffer.concat([entry(1), entry(2), entry(3)]), done],
       [done],
@@ -132,7 +132,7 @@ describe("a survey", () => {
     expect(cookiesOf(takeSurvey(kernel, REQUEST).table)).toEqual([1, 2, 3]);
   });
 
-  it("begins anew when the kernel says that its table changed, and keeps nothing of the abandoned listing", () => {
+  it("starts over when the kernel says that its table changed, and keeps nothing of the abandoned listing", () => {
     const interrupted = [Buffer.concat([entry(1, INTERRUPTED), entry(9)]), done];
     const kernel = kernelThatAnswers([interrupted, [entry(1), done], [done]]);
     const { table, problems } = takeSurvey(kernel, REQUEST);
@@ -140,7 +140,7 @@ describe("a survey", () => {
     expect({ dumps: kernel.dumps, problems }).toEqual({ dumps: 3, problems: [] });
   });
 
-  it("gives up beginning anew after a few times and says so", () => {
+  it("stops starting over after a few times, keeps the last listing and reports the problem", () => {
     const kernel = kernelThatAnswers([[entry(1, INTERRUPTED), done]]);
     const { table, problems } = takeSurvey(kernel, REQUEST);
     expect(table.size).toBe(2); // one a family
@@ -148,19 +148,19 @@ describe("a survey", () => {
     expect(kernel.dumps).toBe(10);
   });
 
-  it("reports what the kernel refuses, and goes without IPv6 where there is none", () => {
+  it("throws when the kernel refuses, but does without IPv6 on a kernel that has none", () => {
     expect(() => takeSurvey(kernelThatAnswers([[refusal(1)]]), REQUEST)).toThrow(HalfOpenError);
     const { table } = takeSurvey(kernelThatAnswers([[entry(1), done], [refusal(2)]]), REQUEST);
     expect(table.size).toBe(1);
   });
 
-  it("asks again without the filter when an old kernel does not know it", () => {
+  it("lists again without the filter when an old kernel does not know it", () => {
     const kernel = kernelThatAnswers([[refusal(22)], [entry(1), done], [refusal(22)], [done]]);
     expect(takeSurvey(kernel, { ...REQUEST, filter: [[{ localPort: 1 }]] }).table.size).toBe(1);
     expect(kernel.dumps).toBe(4);
   });
 
-  it("is never led beyond its bytes, into a throw or into a loop by an answer that lies, is cut short or is noise", () => {
+  it("survives answers that lie, are cut short or are noise: no read beyond the bytes, no crash, no endless loop", () => {
     const truth = Buffer.concat([entry(1), entry(2), entry(3)]);
     const flips = fc.array(fc.tuple(fc.nat(truth.length - 1), fc.integer({ min: 0, max: 255 })), {
       maxLength: 8,
@@ -182,7 +182,7 @@ describe("a survey", () => {
           try {
             readAll(takeSurvey(kernel, REQUEST).table);
           } catch (error) {
-            // A refusal is told as one; anything else is our own mistake.
+            // A refusal is a HalfOpenError; anything else is our own mistake.
             expect(error).toBeInstanceOf(HalfOpenError);
           }
           expect(kernel.open).toBe(0);
@@ -195,7 +195,7 @@ describe("a survey", () => {
 });
 
 describe("the table of a survey", () => {
-  it("holds 100,000 sockets in 42 MB, and gives each back as it came", () => {
+  it("holds 100,000 sockets in 42 MB and returns each unchanged", () => {
     const before = bufferBytes();
     const table = new ConnectionTable();
     const bytes = diagMessage({
@@ -211,14 +211,14 @@ describe("the table of a survey", () => {
       namespaceIndex: 98_766 % 7,
       unackedSegments: 3,
     });
-    // The kernel's ages are 32 bits of ms and wrap after 49 days: then the peer seems heard lately,
-    // which condemns nobody.
+    // The kernel's ages are 32 bits of ms and wrap after 49 days. Then the peer seems heard lately,
+    // which is no evidence against it.
     expect(row.heardAgeMs).toBe(4_294_967_290);
     expect(table.row(5).cookieKey).toBe(6);
     expect(bufferBytes() - before).toBeLessThan(42e6);
   });
 
-  it("reads zeros for a socket without TCP_INFO, whatever its neighbours have", () => {
+  it("reads zeros for a socket without TCP_INFO, even between sockets that have it", () => {
     const table = new ConnectionTable();
     const [withInfo, without] = [
       diagMessage({ info: { unacked: 3 } }),
@@ -243,7 +243,7 @@ describe("the table of a survey", () => {
     }
   });
 
-  it("takes little more than a block for a single reading, as a guard makes one every other second", () => {
+  it("takes little more than one block of memory for a single row, as a guard needs for each reading", () => {
     const message = diagMessage({ cookie: 1 });
     const before = bufferBytes();
     const table = new ConnectionTable();
@@ -252,7 +252,7 @@ describe("the table of a survey", () => {
     expect(table.size).toBe(1);
   });
 
-  it("takes messages from any place in memory", () => {
+  it("takes messages from any address in memory", () => {
     const message = diagMessage({ cookie: 5, inode: 123_456, info: { probes: 4 } });
     for (const offset of [0, 1, 2, 3]) {
       const table = new ConnectionTable();

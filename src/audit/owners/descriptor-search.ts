@@ -19,51 +19,28 @@ import { ConnectionRow } from "../../survey/connection-row.ts";
 import type { ConnectionTable } from "../../survey/connection-table.ts";
 import type { OwnerTable } from "./owner-table.ts";
 
-/** What is looked for, and where it is entered. */
-export interface OwnersWanted {
-  readonly table: ConnectionTable;
-  /** The row of a socket by its inode. */
-  readonly rows: ReadonlyMap<number, number>;
-  readonly owners: OwnerTable;
-  readonly wanted: OptionsWanted;
-}
-
 /**
- * From so many descriptors on a process is asked what its event loops watch, and its descriptors
- * are tried rather than listed.
- */
-const MANY = 2000;
-/**
- * Trying a number that is no descriptor costs a quarter of what a descriptor costs: in a table as
- * sparse as this, listing is cheaper.
- */
-const SPARSE = 4;
-/** Event loops are made early in a process's life. */
-const EPOLL_BELOW = 64;
-const NO_ROW = -1;
-
-/** Why a process could not be searched, or `null` when it could, or ended meanwhile. */
-export type Hidden = "hidden" | null;
-
-/**
- * Searches the descriptors of one process and reads the options of the sockets it finds. `below`:
- * every number below is tried; `null`: the descriptors are listed.
+ * Searches the descriptors of one process, enters the process as the owner of the sockets it finds,
+ * and reads their options. `below`: every number below it is tried as a descriptor; `null`: the
+ * descriptors are listed. Returns "hidden" when the process may not be searched; `null` also when
+ * it ended meanwhile.
  */
 export function searchProcess(
   port: SystemPort,
   pid: number,
-  into: OwnersWanted,
+  search: OwnersWanted,
   below: number | null = denseLimit(pid),
-): Hidden {
-  const { rows, owners } = into;
+): "hidden" | null {
+  const { rows, owners } = search;
   const links = DescriptorLinks.open(port, pid);
   if (typeof links === "string") return links === "hidden" ? links : null;
-  const reader = new OptionReader(port, pid, into);
+
+  const reader = new OptionReader(port, pid, search);
   try {
     if (below === null) for (const fd of listDescriptors(pid)) takeLinked(fd, links);
     else {
       const watched = watchedRows(pid, below, links, rows);
-      // The numbers in use are mostly the lowest: when all were met, nothing is left to try.
+      // The numbers in use are mostly the lowest: the search ends when all were found.
       let left = countDescriptors(pid);
       for (let fd = 0; fd < below && left > 0; fd++)
         if (takeWatched(fd, (watched[fd] as number) - 1) || takeLinked(fd, links)) left--;
@@ -74,7 +51,7 @@ export function searchProcess(
   }
   return null;
 
-  /** `false`: there is no such descriptor. */
+  /** Enters the socket that the descriptor links to. Returns `false` for no descriptor. */
   function takeLinked(fd: number, from: DescriptorLinks): boolean {
     const inode = from.socketInode(fd);
     if (inode === NO_DESCRIPTOR) return false;
@@ -84,7 +61,10 @@ export function searchProcess(
     return true;
   }
 
-  /** `false`: nothing is known, or what is could not be confirmed, so that the link must tell. */
+  /**
+   * Enters the socket that an event loop watches by the descriptor. Returns `false` when none does,
+   * or when the kernel does not confirm the socket: then the link decides.
+   */
   function takeWatched(fd: number, row: number): boolean {
     if (row < 0 || owners.pidOf(row) !== null) return false;
     const options = reader.read(row, fd);
@@ -94,9 +74,19 @@ export function searchProcess(
   }
 }
 
+/** The sockets to find, and the table that their owners are entered in. */
+export interface OwnersWanted {
+  readonly table: ConnectionTable;
+  /** The row of a socket by its inode. */
+  readonly rows: ReadonlyMap<number, number>;
+  readonly owners: OwnerTable;
+  readonly wanted: OptionsWanted;
+}
+
 /**
- * `null`: of few descriptors, or a sparse table; also where the kernel (< 6.2) does not tell how
- * many there are.
+ * Returns the limit below which trying every number is cheaper than listing. `null` for few
+ * descriptors, for a sparse descriptor table, and on kernels before 6.2, which do not report the
+ * number of descriptors.
  */
 function denseLimit(pid: number): number | null {
   const size = countDescriptors(pid);
@@ -106,8 +96,8 @@ function denseLimit(pid: number): number | null {
 }
 
 /**
- * By descriptor: 1 + the row of the socket that an event loop of the process watches by it; 0 where
- * none does. To be confirmed: see epollTargets().
+ * Returns, by descriptor, 1 + the row of the socket that an event loop of the process watches by
+ * that descriptor; 0 where no loop does. The rows must be confirmed: see epollTargets().
  */
 function watchedRows(
   pid: number,
@@ -125,13 +115,22 @@ function watchedRows(
   return watched;
 }
 
-function readWithoutKeepalive(duplicate: number): ConnectionOptions {
-  return readOptions(duplicate, "without-keepalive");
-}
+/** From this many descriptors on, event loops are read and numbers are tried, not listed. */
+const MANY = 2000;
 
 /**
- * Reads options through duplicates of one process's descriptors; the process is opened when its
- * first socket turns up.
+ * Trying a number that is no descriptor costs a quarter of trying a descriptor. In a table sparser
+ * than this, listing is cheaper.
+ */
+const SPARSE = 4;
+
+/** Programs make their event loops early, so these have low numbers. */
+const EPOLL_BELOW = 64;
+const NO_ROW = -1;
+
+/**
+ * Reads options through duplicates of one process's descriptors. Opens the process when its first
+ * socket is found.
  */
 class OptionReader {
   readonly #port: SystemPort;
@@ -150,10 +149,11 @@ class OptionReader {
     this.#wanted = wanted;
   }
 
-  /** The options of the socket in this row, if the descriptor is it; else the errno. */
+  /** Returns the options of the socket in this row, or an errno, e.g. for another socket. */
   read(index: number, fd: number): ConnectionOptions | number {
     this.#process ??= ForeignProcess.open(this.#port, this.#pid);
     if (typeof this.#process === "number") return -this.#process;
+
     const row = this.#table.row(index, this.#row);
     try {
       const isKnownOff = this.#wanted === "deciding" && row.isSeenWithoutKeepalive;
@@ -164,7 +164,7 @@ class OptionReader {
       );
       return typeof options === "number" ? -options : options;
     } catch (error) {
-      // The kernel refused an option: the connection ended under us.
+      // The kernel refused an option: the connection ended meanwhile.
       if (!(error instanceof HalfOpenError)) throw error;
       return EIO;
     }
@@ -173,4 +173,8 @@ class OptionReader {
   close(): void {
     if (this.#process !== null && typeof this.#process !== "number") this.#process.close();
   }
+}
+
+function readWithoutKeepalive(duplicate: number): ConnectionOptions {
+  return readOptions(duplicate, "without-keepalive");
 }

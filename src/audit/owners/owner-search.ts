@@ -5,15 +5,19 @@ import { listPids } from "../../survey/owners.ts";
 import { searchProcess } from "./descriptor-search.ts";
 import { OwnerTable } from "./owner-table.ts";
 
+/** The result of a search for owners. */
 export interface FoundOwners {
   readonly owners: OwnerTable;
-  /** Processes whose descriptors we may not list: other users' without CAP_SYS_PTRACE. */
+  /**
+   * The number of processes whose descriptors we may not list: those of other users, without
+   * CAP_SYS_PTRACE.
+   */
   readonly hidden: number;
 }
 
 /**
- * Finds who holds each socket of a survey and reads its options, process by process. `pids`: where
- * to look, default everywhere.
+ * Finds the owner of each socket of a survey and reads the socket's options, process by process.
+ * Searches `pids`, by default all processes.
  */
 export function findOwners(
   port: SystemPort,
@@ -24,18 +28,21 @@ export function findOwners(
   const owners = new OwnerTable(table.size);
   const rows = rowsByInode(table);
   let hidden = 0;
-  // Lowest first: of the processes that share a socket after a fork the first to be found is named,
-  // mostly the parent.
+
+  // Lowest pid first: of processes that share a socket after a fork, the first to be found is
+  // named, and that is mostly the parent.
   for (const pid of [...pids].sort((a, b) => a - b)) {
     if (searchProcess(port, pid, { table, rows, owners, wanted }) === "hidden") hidden++;
   }
   return { owners, hidden };
 }
 
-/** No descriptor leads to a socket with inode 0. */
+/** Maps inodes to rows. Leaves out inode 0: no descriptor leads to such a socket. */
 export function rowsByInode(table: ConnectionTable): ReadonlyMap<number, number> {
   const rows = new Map<number, number>();
-  for (const { inode, index } of table.rows())
-    if (inode !== 0 && !rows.has(inode)) rows.set(inode, index); // an interrupted dump lists twice
+  for (const { inode, index } of table.rows()) {
+    // An interrupted dump may list a socket twice.
+    if (inode !== 0 && !rows.has(inode)) rows.set(inode, index);
+  }
   return rows;
 }

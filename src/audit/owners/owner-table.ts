@@ -1,25 +1,7 @@
 import type { ConnectionOptions } from "../../kernel/options/connection-options.ts";
 import type { Owner } from "../../survey/owners.ts";
 
-/** Numbers a row: pid, descriptor, errno, and the options. */
-const COLUMNS = 9;
-const PID = 0;
-const FD = 1;
-const ERRNO = 2;
-const HAS_KEEPALIVE = 3;
-const IDLE_S = 4;
-const INTERVAL_S = 5;
-const COUNT = 6;
-const USER_TIMEOUT_MS = 7;
-const RTO_MAX_MS = 8;
-const NONE = -1;
-/**
- * Keepalive's times are whole seconds in Linux, and its defaults can be so long
- * (tcp_keepalive_time) that 32 bits hold no ms of them.
- */
-const KEEPALIVE_UNIT_MS = 1000;
-
-/** Who holds each socket of a survey and which options it has: 36 bytes a row. */
+/** The owner and the options of each socket of a survey: 36 bytes a row. */
 export class OwnerTable {
   readonly #cells: Int32Array;
   #lastOptions: ConnectionOptions | null = null;
@@ -28,7 +10,7 @@ export class OwnerTable {
     this.#cells = new Int32Array(rows * COLUMNS);
   }
 
-  /** `null`: no process that we may look at holds it. */
+  /** Returns `null` when no visible process holds the socket. */
   ownerOf(row: number): Owner | null {
     const pid = this.#cell(row, PID);
     return pid === 0 ? null : { pid, fd: this.#cell(row, FD) };
@@ -39,13 +21,14 @@ export class OwnerTable {
   }
 
   /**
-   * `null`: not read, see {@link errnoOf}. The same object as the last time where the options are
-   * the same.
+   * Returns `null` when the options were not read, see {@link errnoOf}. Equal options of successive
+   * calls are the same object.
    */
   optionsOf(row: number): ConnectionOptions | null {
     if (this.#cell(row, PID) === 0 || this.#cell(row, ERRNO) !== 0) return null;
     const last = this.#lastOptions;
     if (last && this.#holds(row, last)) return last;
+
     const rtoMaxMs = this.#cell(row, RTO_MAX_MS);
     this.#lastOptions = {
       keepalive: {
@@ -60,12 +43,12 @@ export class OwnerTable {
     return this.#lastOptions;
   }
 
-  /** Why the options could not be read: 0 = they were; `null` = no owner was found. */
+  /** Returns the errno of reading the options: 0 = they were read; `null` = no owner was found. */
   errnoOf(row: number): number | null {
     return this.#cell(row, PID) === 0 ? null : this.#cell(row, ERRNO);
   }
 
-  /** `options`, or the errno of reading them. */
+  /** Enters an owner, with the socket's options or the errno of reading them. */
   set(row: number, pid: number, fd: number, options: ConnectionOptions | number): void {
     const at = row * COLUMNS;
     this.#cells[at + PID] = pid;
@@ -101,3 +84,22 @@ export class OwnerTable {
     return this.#cells[row * COLUMNS + column] ?? 0;
   }
 }
+
+/** Numbers a row: pid, descriptor, errno and options. */
+const COLUMNS = 9;
+const PID = 0;
+const FD = 1;
+const ERRNO = 2;
+const HAS_KEEPALIVE = 3;
+const IDLE_S = 4;
+const INTERVAL_S = 5;
+const COUNT = 6;
+const USER_TIMEOUT_MS = 7;
+const RTO_MAX_MS = 8;
+const NONE = -1;
+
+/**
+ * Linux has keepalive's times in whole seconds. The default (tcp_keepalive_time) can be too long
+ * for 32 bits of milliseconds.
+ */
+const KEEPALIVE_UNIT_MS = 1000;

@@ -34,7 +34,7 @@ beforeAll(async () => {
   const { port: at } = server.address() as { port: number };
   client = connect(at, "127.0.0.1");
   await Promise.all([once(client, "connect"), once(server, "connection")]);
-  // Once a byte went either way, the event loop watches both.
+  // After a byte went either way, the event loop watches both sockets.
   for (const [from, to] of [
     [client, accepted],
     [accepted, client],
@@ -66,8 +66,8 @@ function wantedOf(
 }
 
 /**
- * What the search finds of this process's two sockets when the kernel behaves as `changes` says;
- * `left` descriptors must be 0.
+ * Searches this process's two sockets while the kernel behaves as `changes` says. Checks that no
+ * descriptor stays open.
  */
 function search(changes: Partial<SystemPort>) {
   const counted = countingCloses({ ...port, ...changes });
@@ -98,7 +98,7 @@ function countingCloses(from: SystemPort): { port: SystemPort; left: () => numbe
 }
 
 describe("the search for owners", () => {
-  it("finds who holds each socket and what it is set to, and leaves no descriptor behind", () => {
+  it("finds the owner and the settings of each socket, and leaves no descriptor open", () => {
     const owners = search({});
     const found = Array.from(table.rows(), ({ index, localPort }) => ({
       localPort,
@@ -107,12 +107,12 @@ describe("the search for owners", () => {
     }));
     expect(found.length).toBe(2);
     for (const { owner } of found) expect(owner?.pid).toBe(process.pid);
-    const asking = found.find(({ localPort }) => localPort === client.localPort);
-    expect(asking?.options?.keepalive).toMatchObject({ enabled: true, idleMs: 33_000 });
+    const ofClient = found.find(({ localPort }) => localPort === client.localPort);
+    expect(ofClient?.options?.keepalive).toMatchObject({ enabled: true, idleMs: 33_000 });
   });
 
-  it("sees by the timers who is without keepalive, and tells what decides alike", async () => {
-    await sleep(100); // no acknowledgment is delayed any more
+  it("sees by the timers that keepalive is off, and reports its times as 0 when only deciding settings are wanted", async () => {
+    await sleep(100); // all delayed acknowledgments have left
     const { remotePort: at } = client;
     const filter = [[{ localPort: at ?? 0 }, { remotePort: at ?? 0 }]];
     const idle = takeSurvey(port, {
@@ -144,7 +144,7 @@ describe("the search for owners", () => {
     ["the process ended after its descriptors were listed", { pidfdOpen: () => -ESRCH }, ESRCH],
     ["pidfd_getfd is forbidden", { pidfdGetfd: () => -EPERM }, EPERM],
     ["the descriptor was closed after it was listed", { pidfdGetfd: () => -EBADF }, EBADF],
-  ])("says so when %s", (_, changes, errno) => {
+  ])("reports the errno when %s", (_, changes, errno) => {
     const owners = search(changes);
     for (const row of table.rows()) {
       const found = {
@@ -160,26 +160,26 @@ describe("the search for owners", () => {
   });
 
   it("reads nothing from a descriptor that has become another socket", () => {
-    const asked: number[] = [];
+    const optionsRead: number[] = [];
     const owners = search({
       getsockopt(fd, level, option, value) {
-        asked.push(option);
+        optionsRead.push(option);
         const length = port.getsockopt(fd, level, option, value);
         if (option === SO_COOKIE) value[0] = (value[0] ?? 0) ^ 1;
         return length;
       },
     });
     for (const row of table.rows()) expect(owners.errnoOf(row.index)).toBe(EBADF);
-    expect(new Set(asked)).toEqual(new Set([SO_COOKIE]));
+    expect(new Set(optionsRead)).toEqual(new Set([SO_COOKIE]));
   });
 
-  it("passes over processes that ended or are hidden", () => {
+  it("skips a process that has ended", () => {
     const owners = new OwnerTable(table.size);
     expect(searchProcess(port, 4_194_303, wantedOf(table, owners))).toBe(null);
     expect(owners.ownerOf(0)).toBe(null);
   });
 
-  it("finds the same whether it lists the descriptors or tries their numbers, and asks the event loop", () => {
+  it("finds the same by trying numbers with the event loop's help as by listing the descriptors", () => {
     const listed = search({});
     let links = 0;
     const counting = {
@@ -196,32 +196,32 @@ describe("the search for owners", () => {
       expect(tried.optionsOf(row.index)).toEqual(listed.optionsOf(row.index));
       expect(tried.ownerOf(row.index)).toEqual(listed.ownerOf(row.index));
     }
-    // Two sockets of this process, which Node's event loop watches, were known without their links;
-    // beyond the last descriptor none is tried.
+    // The two sockets, which Node's event loop watches, are found without reading their links, and
+    // no number beyond the last descriptor is tried.
     const last = Math.max(...listDescriptors(process.pid));
     expect(last).toBeLessThan(below - 1);
     expect(links).toBeLessThanOrEqual(last + 1 + 64 - table.size);
   });
 
-  it("believes no event loop: a descriptor that became another socket is told by its link", () => {
+  it("confirms what an event loop watches: a descriptor that became another socket is found by its link", () => {
     const owners = new OwnerTable(table.size);
-    let asked = 0;
+    let cookiesRead = 0;
     const lying = {
       ...port,
-      // The first look at each of the two says: another socket.
+      // The first reading of each of the two sockets shows another socket.
       getsockopt(fd: number, level: number, option: number, value: Uint8Array) {
         const length = port.getsockopt(fd, level, option, value);
-        if (option === SO_COOKIE && ++asked % 2 === 1) value[0] = (value[0] ?? 0) ^ 1;
+        if (option === SO_COOKIE && ++cookiesRead % 2 === 1) value[0] = (value[0] ?? 0) ^ 1;
         return length;
       },
     };
     searchProcess(lying, process.pid, wantedOf(table, owners), descriptorLimit(process.pid));
-    expect(asked).toBe(2 * table.size);
+    expect(cookiesRead).toBe(2 * table.size);
     for (const row of table.rows())
       expect(owners.optionsOf(row.index)).toEqual(search({}).optionsOf(row.index));
   });
 
-  it("looks where it is told to", () => {
+  it("searches only the processes that are given", () => {
     const found = findOwners(port, table, "all", [process.pid]).owners;
     for (const row of table.rows())
       expect(found.optionsOf(row.index)).toEqual(search({}).optionsOf(row.index));
@@ -230,14 +230,14 @@ describe("the search for owners", () => {
   });
 });
 
-it("a connection without a timer has keepalive off, whatever else is hidden; one with its timer on has it on", () => {
+it("the keepalive timer shows whether keepalive is on, even when the options are hidden", () => {
   const hidden = search({ pidfdGetfd: () => -EPERM });
   for (const row of table.rows()) {
     const { options, source } = effectiveOptions(row, hidden, readSystemDefaults());
-    const isAsking = row.localPort === client.localPort;
+    const isClient = row.localPort === client.localPort;
     expect({ isOn: options.keepalive.enabled, source }).toEqual({
-      isOn: isAsking,
-      source: isAsking ? "assumed" : "seen",
+      isOn: isClient,
+      source: isClient ? "assumed" : "seen",
     });
   }
 });

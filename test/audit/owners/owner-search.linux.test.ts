@@ -16,7 +16,7 @@ import { describeWith } from "../../setup/requires.ts";
 const HELD = fileURLToPath(new URL("held-connection.mjs", import.meta.url));
 const port = openPort() as SystemPort;
 
-/** Also of a listener. */
+/** Returns the inode of a socket or a listener. */
 function inodeOf(socket: unknown): number {
   const { _handle } = socket as { readonly _handle: { readonly fd: number } };
   return fstatSync(_handle.fd).ino;
@@ -28,7 +28,7 @@ await describeWith(["root"], "the search for owners, over the whole machine", ()
   const children: ChildProcess[] = [];
   const inodes = new Set<number>();
 
-  /** Both ends of a connection in this process. */
+  /** Makes a connection with both ends in this process, and returns the client. */
   async function connection(host: string): Promise<Socket> {
     const server = createServer((socket) => sockets.push(socket)).listen(0, host);
     servers.push(server);
@@ -81,7 +81,7 @@ await describeWith(["root"], "the search for owners, over the whole machine", ()
     );
   });
 
-  it("tells own settings, those of the socket's namespace where it has none, and the parent of what is inherited", () => {
+  it("finds a socket's own settings, else the defaults of its namespace, and names the parent for an inherited socket", () => {
     const request = {
       states: [...HANGING_STATES, "LISTEN"] as const,
       withInfo: true,
@@ -94,9 +94,9 @@ await describeWith(["root"], "the search for owners, over the whole machine", ()
     const rows = Array.from(table.rows(), ({ index, inode }) => ({ index, inode })).filter(
       ({ inode }) => inodes.has(inode),
     );
-    // Three connections here and one in each child: two ends and a listener.
+    // Three connections here and one in each child, each with two ends and a listener.
     expect(rows.length).toBe(18);
-    const told = rows.map(({ index }) => {
+    const found = rows.map(({ index }) => {
       const options = owners.optionsOf(index);
       return {
         ...options?.keepalive,
@@ -104,7 +104,7 @@ await describeWith(["root"], "the search for owners, over the whole machine", ()
         pid: owners.pidOf(index),
       };
     });
-    expect(told).toContainEqual({
+    expect(found).toContainEqual({
       enabled: true,
       idleMs: 33_000,
       intervalMs: 5000,
@@ -112,7 +112,7 @@ await describeWith(["root"], "the search for owners, over the whole machine", ()
       userTimeoutMs: 23_456,
       pid: process.pid,
     });
-    expect(told).toContainEqual({
+    expect(found).toContainEqual({
       enabled: false,
       idleMs: 44_000,
       intervalMs: 9000,
@@ -120,7 +120,7 @@ await describeWith(["root"], "the search for owners, over the whole machine", ()
       userTimeoutMs: 0,
       pid: process.pid,
     });
-    expect(told).toContainEqual({
+    expect(found).toContainEqual({
       enabled: true,
       idleMs: 1_234_000,
       intervalMs: 11_000,
@@ -128,7 +128,7 @@ await describeWith(["root"], "the search for owners, over the whole machine", ()
       userTimeoutMs: 0,
       pid: children.at(-1)?.pid,
     });
-    const inherited = told.find(({ idleMs }) => idleMs === 12_000);
+    const inherited = found.find(({ idleMs }) => idleMs === 12_000);
     expect(inherited?.pid).toBe(Math.min(process.pid, children[0]?.pid ?? 0));
   });
 });

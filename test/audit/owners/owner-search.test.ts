@@ -22,7 +22,7 @@ const OPTIONS = {
 };
 
 describe("the rows by inode", () => {
-  it("hold exactly the sockets of the survey that a descriptor leads to, whatever their inodes are", () => {
+  it("hold exactly the sockets of the survey that a descriptor leads to, for any inodes", () => {
     fc.assert(
       fc.property(fc.uniqueArray(inode, { maxLength: 200 }), (known) => {
         const expected = known.flatMap((it, row) => (it === 0 ? [] : [[it, row]]));
@@ -31,14 +31,14 @@ describe("the rows by inode", () => {
     );
   });
 
-  it("keep the first of what an interrupted listing tells twice", () => {
+  it("keep the first row of a socket that an interrupted listing reports twice", () => {
     expect([...rowsByInode(tableOf([5, 6, 5]))]).toEqual([
       [5, 0],
       [6, 1],
     ]);
   });
 
-  it("lead to the cookie as SO_COOKIE tells it, which stays when the view moves on", () => {
+  it("lead to the cookie as SO_COOKIE returns it, which stays when the view moves on", () => {
     const table = tableOf([10, 20]);
     const row = table.row(1);
     const { cookieBytes } = row;
@@ -48,7 +48,7 @@ describe("the rows by inode", () => {
 });
 
 describe("the table of owners", () => {
-  // By net.ipv4.tcp_keepalive_time; 2^31 ms are 24.8 days.
+  // net.ipv4.tcp_keepalive_time allows them; 2^31 ms are only 24.8 days.
   it("holds idle times of months", () => {
     const owners = new OwnerTable(2);
     const long = {
@@ -61,7 +61,7 @@ describe("the table of owners", () => {
     expect(owners.optionsOf(1)).toBe(owners.optionsOf(0));
   });
 
-  it("tells apart: read, refused, and not found", () => {
+  it("distinguishes options that were read, were refused, and have no owner", () => {
     const owners = new OwnerTable(3);
     owners.set(0, 1, 3, OPTIONS);
     owners.set(1, 1, 4, 13);

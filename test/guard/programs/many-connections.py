@@ -1,6 +1,7 @@
-"""Holds a connection to each of the addresses, with options of its own on most, and says what becomes of them.
+"""Holds a connection to each of the addresses, sets options on most of them, and prints those it loses.
 
-usage: many-connections.py PORT ADDRESS...; then a line "tell" on standard input makes it tell every connection's options as the kernel has them."""
+usage: many-connections.py PORT ADDRESS...
+A line "tell" on standard input makes it print the options of every connection as the kernel has them."""
 import errno, json, selectors, socket, sys, time
 
 KEEPALIVE, IDLE, INTERVAL, COUNT, USER_TIMEOUT, RTO_MAX = 9, 4, 5, 6, 18, 44

@@ -1,14 +1,14 @@
 import { fileURLToPath } from "node:url";
 
-/** A program that nobody changed, in several processes or with several connections at once. */
+/** An unchanged program, in several processes or with several connections at once. */
 export interface Program {
-  /** Who runs it; PostgreSQL refuses to be root. */
+  /** The user that runs it: PostgreSQL refuses to be root. */
   readonly user: "nobody" | "postgres";
   /** Shell commands by name. */
   readonly commands: Readonly<Record<string, string>>;
   /**
-   * By connection, what the program says when it has lost it; each line begins with the command's
-   * name and a tab.
+   * By connection: the line that the program prints when it has lost the connection. Each line
+   * begins with the command's name and a tab.
    */
   readonly cells: Readonly<Record<string, RegExp>>;
 }
@@ -17,7 +17,7 @@ export interface Program {
 export type Address = (family: 4 | 6) => string;
 
 const POSTGRES = "/usr/lib/postgresql/15/bin";
-/** Debian's own: another may lie where only its owner gets through. */
+/** Debian's own: another one may lie in a folder that only its owner can enter. */
 const PYTHON = "/usr/bin/python3";
 export const NEEDED: readonly string[] = [
   "root",
@@ -35,8 +35,8 @@ const SINK_PORT = 7000;
 const PYTHON_PORT = 7100;
 const NODE_PORT = 7200;
 /**
- * One server a connection: its log does not tell them apart. The first one is for the clients under
- * guard.
+ * The first of several ports. The first server is for the clients under guard. The others serve one
+ * connection each, because the log of redis-server does not name connections.
  */
 const REDIS_PORT = 6379;
 const VARIANTS = (["idle", "in flight"] as const).flatMap((traffic, i) =>
@@ -49,7 +49,7 @@ const VARIANTS = (["idle", "in flight"] as const).flatMap((traffic, i) =>
 );
 type Traffic = (typeof VARIANTS)[number]["traffic"];
 
-/** Clients, each of which says that it lost its server, or ends. */
+/** Clients that print a line, or end, when they lose their server. */
 export function clients(address: Address): Record<string, Program> {
   const clientsOf = (commands: Record<Traffic, (to: string) => string>): Program => ({
     user: "nobody",
@@ -85,7 +85,7 @@ export function clients(address: Address): Record<string, Program> {
   };
 }
 
-/** Servers that say which client they lost. `data` is PostgreSQL's folder. */
+/** Servers that print which client they lost. `data` is PostgreSQL's folder. */
 export function servers(data: string): Record<string, Program> {
   const cells = (says: (name: string) => string): Program["cells"] =>
     Object.fromEntries(VARIANTS.map(({ name }) => [name, new RegExp(says(name))]));
@@ -117,7 +117,7 @@ export function servers(data: string): Record<string, Program> {
   };
 }
 
-/** What the clients under guard talk to. */
+/** The servers of the clients under guard. */
 export function serversOfClients(data: string): Record<string, Program> {
   const sink = `exec node -e 'require("net").createServer((s) => s.on("error", () => {}).resume()).listen(${SINK_PORT}, "::")'`;
   return {
@@ -126,7 +126,7 @@ export function serversOfClients(data: string): Record<string, Program> {
   };
 }
 
-/** The clients of the servers under guard: they ask once, and then listen. */
+/** The clients of the servers under guard: they send one request, and then listen. */
 export function clientsOfServers(address: Address): Record<string, Program> {
   const commands: Record<string, string> = {};
   for (const { name, traffic, family, redisPort } of VARIANTS) {
@@ -147,7 +147,7 @@ export function clientsOfServers(address: Address): Record<string, Program> {
   return { clients: { user: "nobody", commands, cells: {} } };
 }
 
-/** On the host of the servers under guard: what makes redis-server write to some of its clients. */
+/** Programs beside the servers under guard that make redis-server write to some of its clients. */
 export function publishers(): Record<string, Program> {
   const ports = VARIANTS.filter(({ traffic }) => traffic === "in flight").map(
     ({ redisPort }) => redisPort,
@@ -167,7 +167,7 @@ function postgresServer(data: string): string {
   return `exec ${POSTGRES}/postgres -D ${data} -h '*' -k '' -F -c log_line_prefix='%a '`;
 }
 
-/** The command that makes a PostgreSQL data folder which lets everybody in. */
+/** Returns the command that makes a PostgreSQL data folder open to all users. */
 export function initdb(data: string): string {
   const init = `${POSTGRES}/initdb -D ${data} -U postgres --auth=trust --no-sync > /dev/null`;
   return `${init} && echo 'host all all all trust' >> ${data}/pg_hba.conf`;

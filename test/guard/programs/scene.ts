@@ -21,16 +21,16 @@ const ESTABLISHED = "01";
 const LISTEN = "0A";
 const LOOPBACK = /^(0100007F|00000000000000000000000001000000|0000000000000000FFFF00000100007F):/;
 
-/** redis-server and postgres have one for each family. */
+/** Listening sockets. redis-server and postgres have one for each family. */
 const LISTENERS: Record<Host, number> = { left: 4 * 2 + 2 + 1 + 1, right: 2 + 2 + 1 };
 
 /**
- * Two hosts: on the left one real clients and servers, idle and in flight, IPv4 and IPv6, whose
- * errors are awaited; on the right one what they talk to.
+ * Two hosts. The left one has real clients and servers whose errors are awaited, idle and in
+ * flight, over IPv4 and IPv6. The right one has their peers.
  */
 export class Scene {
   readonly network: Network;
-  /** By connection, when its program saw its error; `null`: it has not. */
+  /** By connection: the instant when the program saw its error; `null`: not yet. */
   readonly seen: Map<string, number | null> = new Map();
   /** Every line of every program. */
   readonly said: string[] = [];
@@ -42,8 +42,8 @@ export class Scene {
   }
 
   /**
-   * Starts everything, each program of the left host under `prefix`; resolves when all connections
-   * stand. `folder` lets everybody through.
+   * Starts everything, each program of the left host under `prefix`. Resolves when all connections
+   * stand. Every user must be able to enter `folder`.
    */
   static async open(world: World, folder: string, prefix: readonly string[] = []): Promise<Scene> {
     const scene = new Scene(await world.network(), folder);
@@ -75,7 +75,7 @@ export class Scene {
   }
 
   /**
-   * Pulls the cable and waits. Returns by connection how long after it its program saw its error.
+   * Pulls the cable and waits. Returns, by connection, the time until the program saw its error.
    */
   async cut(waitMs: number): Promise<Record<string, number | null>> {
     const early = [...this.seen].filter(([, at]) => at !== null);
@@ -115,7 +115,7 @@ export class Scene {
     }
   }
 
-  /** A database of its own, made in a second or two. */
+  /** Makes a database for one host, in a second or two. */
   async #database(host: Host): Promise<string> {
     const data = (await this.network.run(host, ["mktemp", "-d", "-p", this.#folder])).trim();
     await this.network.run(host, ["chown", "postgres", data]);
@@ -153,7 +153,7 @@ function socketLines(text: string): SocketLine[] {
   return fields.map(([, , remote = "", state = ""]) => ({ remote, state }));
 }
 
-/** Gives a program to a user and takes every capability from it. */
+/** Returns the command that runs a program as a user and without capabilities. */
 function as(user: string): string[] {
   const group = user === "nobody" ? "nogroup" : user;
   return [

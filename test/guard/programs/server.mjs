@@ -1,5 +1,5 @@
-// node server.mjs PORT: the first line of a client names it; to one whose name begins with "in
-// flight" it writes ten times a second.
+// node server.mjs PORT: the first line of a client is its name. The server writes ten times a
+// second to clients whose name begins with "in flight".
 import { createServer } from "node:net";
 
 createServer((socket) => {

@@ -1,4 +1,5 @@
-# server.py PORT: the first line of a client names it; to one whose name begins with "in flight" it writes ten times a second.
+# server.py PORT: the first line of a client is its name. The server writes ten times a second to
+# clients whose name begins with "in flight".
 import socket
 import socketserver
 import sys

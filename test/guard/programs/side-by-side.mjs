@@ -1,5 +1,5 @@
-// Runs commands side by side: the argument is JSON, { name: shell command }. Each line of theirs is
-// told as `name<TAB>line`, an end as `name<TAB>exit CODE`. Their standard input stays open.
+// Runs commands side by side. The argument is JSON, { name: shell command }. Each line of output is
+// printed as `name<TAB>line`, an end as `name<TAB>exit CODE`. Standard input stays open.
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 
