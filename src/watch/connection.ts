@@ -1,21 +1,16 @@
 import type { Socket } from "node:net";
-import {
-  CALM,
-  diagnose,
-  diagnoseEnding,
-  diagnosisOf,
-  type Judged,
-  type Surroundings,
-} from "../core/cause/diagnose.ts";
 import type { Diagnosis, State } from "../core/diagnosis.ts";
-import { DeadPeerError, HalfOpenError } from "../core/errors.ts";
 import type { Instant } from "../core/time/instant.ts";
 import type { WheelEntry } from "../core/time/timer-wheel.ts";
 import type { Applied } from "./applied.ts";
+import { type Asked, diagnoseAs, diagnoseEnd, diagnoseHandedOver } from "./connection-diagnosis.ts";
 import { type Checked, engine } from "./engine.ts";
 import { Evidence } from "./evidence.ts";
-import { endpointsOf, errorCodeOf, hasSeenEnd, isReading } from "./handle.ts";
+import { isReading } from "./handle.ts";
+import { actOnDead, actOnKernelError } from "./on-dead.ts";
 import { asksTheSame, type WatchSettings } from "./options.ts";
+import { evidenceIn, lastDiagnosisIn, PENDING, type Phase } from "./phase.ts";
+import { GRACE_MS, GRACE_READING_MS, QuietEnd } from "./quiet-end.ts";
 import { connectionOf, listen, type SocketRecord, stopListening } from "./socket-events.ts";
 import { publishState } from "./state-channel.ts";
 import {
@@ -24,8 +19,7 @@ import {
   withoutSubscriber,
   withSubscriber,
 } from "./subscribers.ts";
-import { surroundingsOf } from "./surroundings.ts";
-import { requireTcp } from "./watchable.ts";
+import { refusalOf, requireTcp } from "./watchable.ts";
 
 /**
  * The one record of a watched connection, until its socket closes. It owns no timer, and no
@@ -49,8 +43,7 @@ export class Connection implements Checked, SocketRecord {
   #phase: Phase = PENDING;
   /** The program was told that the budget is over. */
   #isOverdueTold = false;
-  /** What is seen of an end that the event loop has not told yet. */
-  #ending: Ending | null = null;
+  #quietEnd: QuietEnd | null = null;
 
   /** Joins the socket's record, or makes it. Where it throws, nothing has changed. */
   static watch(socket: Socket, subscriber: Subscriber): Connection {
@@ -68,25 +61,26 @@ export class Connection implements Checked, SocketRecord {
   }
 
   get applied(): Applied | null {
-    return this.#evidence?.applied ?? null;
+    return evidenceIn(this.#phase)?.applied ?? null;
   }
 
   get rttMs(): number | null {
-    return this.#evidence?.rttMs ?? null;
+    return evidenceIn(this.#phase)?.rttMs ?? null;
   }
 
   get silentForMs(): number | null {
-    const heardAt = this.#evidence?.heardAt ?? null;
+    const heardAt = evidenceIn(this.#phase)?.heardAt ?? null;
     return heardAt === null ? null : Math.max(0, engine.now() - heardAt);
   }
 
   /** Returns the final verdict once there is one, else what can be said now. */
   diagnose(): Diagnosis {
-    const told = this.#told;
-    if (told) return told;
+    const last = lastDiagnosisIn(this.#phase);
+    if (last) return last;
+    const asked = this.#asked;
     const now = engine.now();
-    if (this.#ending?.since == null) return this.#diagnoseAs(this.state, now);
-    return this.#diagnoseEnding(now, this.#evidence?.untoldError ?? null);
+    if (!this.#quietEnd?.isSeen) return diagnoseAs(this.state, asked, now);
+    return diagnoseEnd(asked, asked.evidence?.untoldError ?? null, now);
   }
 
   /** One of the watches ends; the last one leaves the socket as it was. */
@@ -120,11 +114,7 @@ export class Connection implements Checked, SocketRecord {
   fail(error: unknown): void {
     if (this.#phase.name === "ended") return;
     this.#release(true, null);
-    const refusal =
-      error instanceof HalfOpenError
-        ? error
-        : new HalfOpenError("ERR_NOT_SUPPORTED", `cannot be watched: ${error}`, { cause: error });
-    this.#subscriber.unwatched(refusal, this);
+    this.#subscriber.unwatched(refusalOf(error), this);
   }
 
   /** What the evidence says: there is news. */
@@ -134,7 +124,7 @@ export class Connection implements Checked, SocketRecord {
 
   /** What the socket says: the connection exists. An exception here would be the program's. */
   connected(): void {
-    if (this.#evidence) return;
+    if (evidenceIn(this.#phase)) return;
     try {
       requireTcp(this.socket);
       this.#begin();
@@ -151,21 +141,22 @@ export class Connection implements Checked, SocketRecord {
 
   /** The peer's end was read, or what the event loop takes for it; it reads no more. */
   ended(): void {
-    const untoldError = this.#evidence?.untoldError ?? null;
-    if (untoldError !== null) this.#ending = { since: null, ...this.#ending, untoldError };
+    const untoldError = evidenceIn(this.#phase)?.untoldError ?? null;
+    if (untoldError !== null) this.#quietly.untoldError = untoldError;
     this.paused();
   }
 
   /** Our own end was handed to the kernel. */
   finished(): void {
-    this.#evidence?.finished();
+    evidenceIn(this.#phase)?.finished();
   }
 
   closed(): void {
     // The 'close' of an earlier connection of this socket.
-    if (this.socket.connecting && !this.#evidence) return;
-    const untoldError = this.#ending?.untoldError ?? null;
-    this.#end(this.#told ?? this.#diagnoseEnding(engine.now(), untoldError));
+    if (this.socket.connecting && !evidenceIn(this.#phase)) return;
+    const untoldError = this.#quietEnd?.untoldError ?? null;
+    const last = lastDiagnosisIn(this.#phase);
+    this.#end(last ?? diagnoseEnd(this.#asked, untoldError, engine.now()));
   }
 
   /**
@@ -173,11 +164,10 @@ export class Connection implements Checked, SocketRecord {
    * the receiver gets it as it was.
    */
   handedOver(isOurs: boolean): void {
-    const evidence = this.#evidence;
-    if (!evidence) return;
-    const around = this.#surroundings(engine.now(), false);
-    const diagnosis = diagnosisOf("alive", HANDED_OVER, evidence.judged, around);
-    if (isOurs) evidence.restore();
+    const asked = this.#asked;
+    if (!asked.evidence) return;
+    const diagnosis = diagnoseHandedOver(asked, engine.now());
+    if (isOurs) asked.evidence.restore();
     this.#end(diagnosis);
   }
 
@@ -185,16 +175,14 @@ export class Connection implements Checked, SocketRecord {
     return this.#subscriber.settings;
   }
 
-  get #evidence(): Evidence | null {
-    const phase = this.#phase;
-    return phase.name === "watched" ? phase : phase.name === "dead" ? phase.evidence : null;
+  get #asked(): Asked {
+    const { label } = this.#settings;
+    return { socket: this.socket, evidence: evidenceIn(this.#phase), label };
   }
 
-  /** The diagnosis that was told last and stays; `null` while anything may still change. */
-  get #told(): Diagnosis | null {
-    return this.#phase.name === "dead" || this.#phase.name === "ended"
-      ? this.#phase.diagnosis
-      : null;
+  get #quietly(): QuietEnd {
+    this.#quietEnd ??= new QuietEnd();
+    return this.#quietEnd;
   }
 
   /** Applies the kernel options and takes the first deadline. */
@@ -206,8 +194,8 @@ export class Connection implements Checked, SocketRecord {
   /** The socket has no handle of this connection any more, and nobody said so. */
   #gone(now: Instant): Instant {
     if (!this.socket.destroyed && !this.socket.connecting) this.handedOver(false);
-    else if (this.#isOverFor(now, OVER_GRACE_MS)) this.closed();
-    return this.#phase.name === "ended" ? Number.POSITIVE_INFINITY : now + OVER_GRACE_MS;
+    else if (this.#quietly.isDue(now, GRACE_MS)) this.closed();
+    return this.#phase.name === "ended" ? Number.POSITIVE_INFINITY : now + GRACE_MS;
   }
 
   /**
@@ -215,42 +203,34 @@ export class Connection implements Checked, SocketRecord {
    * in order, the program reads what waits to be read, and nothing can happen to it any more.
    */
   #kernelClosed(now: Instant, evidence: Evidence): Instant {
-    if (!this.#isOverFor(now, isReading(this.socket) ? OVER_GRACE_READING_MS : OVER_GRACE_MS))
-      return now + OVER_GRACE_MS;
-    let code = evidence.untoldError;
-    if (code === null) return Number.POSITIVE_INFINITY;
+    const graceMs = isReading(this.socket) ? GRACE_READING_MS : GRACE_MS;
+    if (!this.#quietly.isDue(now, graceMs)) return now + GRACE_MS;
+    const seen = evidence.untoldError;
+    if (seen === null) return Number.POSITIVE_INFINITY;
 
-    const isReport = this.#settings.onDead === "report";
-    if (!isReport) code = evidence.takeError() ?? code;
-    const diagnosis = this.#diagnoseEnding(now, code);
+    const isTaken = this.#settings.onDead !== "report";
+    const code = (isTaken ? evidence.takeError() : null) ?? seen;
+    const diagnosis = diagnoseEnd(this.#asked, code, now);
     if (diagnosis.state === "dead") this.#die(diagnosis, evidence);
-    else if (!isReport)
-      this.socket.destroy(
-        Object.assign(new Error(`the kernel ended the connection: ${code}`), { code }),
-      );
+    else actOnKernelError(this.#settings, this.socket, code);
     return Number.POSITIVE_INFINITY;
-  }
-
-  #isOverFor(now: Instant, graceMs: number): boolean {
-    const since = this.#ending?.since ?? now;
-    this.#ending = { untoldError: null, ...this.#ending, since };
-    return now - since >= graceMs;
   }
 
   /** Compares what the proofs say with the state that was told last. */
   #settle(now: Instant, evidence: Evidence): void {
     const state = evidence.stateAt(now, this.#settings.expect);
     const isOverdue = state === "suspect" && evidence.judged.isOverdue;
-    if (state === this.state && isOverdue <= this.#isOverdueTold) return;
+    const isNews = state !== this.state || (isOverdue && !this.#isOverdueTold);
+    if (!isNews) return;
     if (state === "dead") {
-      this.#die(this.#diagnoseAs(state, now), evidence);
+      this.#die(diagnoseAs(state, this.#asked, now), evidence);
       return;
     }
     const event = state === this.state ? "overdue" : state;
     this.#isOverdueTold = event === "overdue";
     this.state = state;
     evidence.silent(state === "suspect");
-    this.#tell(event, this.#diagnoseAs(state, now));
+    this.#tell(event, diagnoseAs(state, this.#asked, now));
   }
 
   #die(diagnosis: Diagnosis, evidence: Evidence): void {
@@ -258,43 +238,13 @@ export class Connection implements Checked, SocketRecord {
     this.state = "dead";
     this.#phase = { name: "dead", evidence, diagnosis };
     this.#tell("dead", diagnosis);
-    if (this.#phase.name !== "dead" || this.socket.destroyed) return;
-
-    const { onDead } = this.#settings;
-    if (onDead === "report") {
-      if (evidence.isHeld) evidence.restore();
-      return;
-    }
-    if (onDead === "reset") evidence.resetOnClose();
-    this.socket.destroy(new DeadPeerError(diagnosis));
+    const isOpen = this.#phase.name === "dead" && !this.socket.destroyed;
+    if (isOpen) actOnDead(this.#settings, this.socket, evidence, diagnosis);
   }
 
   #tell(event: WatchEvent, diagnosis: Diagnosis): void {
     publishState({ event, socket: this.socket, diagnosis });
     this.#subscriber.notify(event, diagnosis, this);
-  }
-
-  #diagnoseAs(state: State, now: Instant): Diagnosis {
-    const judged: Judged = { ...(this.#evidence?.judged ?? CALM), state };
-    return diagnose(judged, this.#surroundings(now, state !== "alive"));
-  }
-
-  /** `untoldError`: the kernel's error that the event loop did not tell. */
-  #diagnoseEnding(now: Instant, untoldError: string | null): Diagnosis {
-    const around = this.#surroundings(now, true);
-    const errorCode = errorCodeOf(this.socket) ?? untoldError;
-    // Closed without an error: both ends said that they have nothing more to send.
-    const hasPeerEnded = hasSeenEnd(this.socket) || around.info?.state === "CLOSE";
-    const judged = this.#evidence?.judged ?? CALM;
-    return diagnoseEnding({ errorCode, hasPeerEnded }, judged, around);
-  }
-
-  #surroundings(now: Instant, looksAtPath: boolean): Surroundings {
-    const { label } = this.#settings;
-    return (
-      this.#evidence?.surroundings(now, label, looksAtPath) ??
-      surroundingsOf(endpointsOf(this.socket), label)
-    );
   }
 
   /** The set of watches changed, and with it perhaps what they ask for together. */
@@ -310,7 +260,7 @@ export class Connection implements Checked, SocketRecord {
 
   #release(isSocketKept: boolean, diagnosis: Diagnosis | null): void {
     const phase = this.#phase;
-    const evidence = this.#evidence;
+    const evidence = evidenceIn(this.#phase);
     this.#phase = { name: "ended", diagnosis };
     engine.cancel(this);
     stopListening(this);
@@ -330,39 +280,3 @@ export class Connection implements Checked, SocketRecord {
     this.#tell("close", diagnosis);
   }
 }
-
-/** The evidence itself is what a watched connection holds. */
-type Phase = typeof PENDING | Evidence | Dead | Ended;
-
-const PENDING = { name: "pending" } as const;
-
-interface Dead {
-  readonly name: "dead";
-  readonly evidence: Evidence;
-  readonly diagnosis: Diagnosis;
-}
-
-interface Ended {
-  readonly name: "ended";
-  readonly diagnosis: Diagnosis | null;
-}
-
-interface Ending {
-  /** Since when the connection is seen to be over. */
-  readonly since: Instant | null;
-  /** The kernel's error that came as an orderly end. */
-  readonly untoldError: string | null;
-}
-
-const HANDED_OVER = {
-  cause: "closed-locally",
-  certainty: "certain",
-  why: ["handed to another process, thread or socket: this one has no descriptor of it any more"],
-  unknown: ["how the connection is doing there"],
-} as const;
-
-/** Time for the event loop to tell itself of a connection that is over... */
-const OVER_GRACE_MS = 20;
-
-/** ...and where it reads, to hand out first what came before. */
-const OVER_GRACE_READING_MS = 1000;

@@ -8,11 +8,11 @@ import { isPastHandshake, type TcpInfo } from "../core/tcp-info.ts";
 import type { Instant } from "../core/time/instant.ts";
 import { readKeepalive } from "../kernel/options/keepalive.ts";
 import { sampleTcpInfo } from "../kernel/tcp-info/tcp-info.ts";
+import { localPathTo, surroundingsOf } from "./connection-diagnosis.ts";
 import { engine } from "./engine.ts";
 import { endpointsOf, openDescriptor } from "./handle.ts";
 import { settingsOf } from "./options.ts";
 import { connectionOf } from "./socket-events.ts";
-import { localPathTo, surroundingsOf } from "./surroundings.ts";
 import { watchableSocket } from "./watchable.ts";
 
 /**

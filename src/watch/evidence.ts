@@ -1,23 +1,17 @@
 import type { Socket } from "node:net";
-import {
-  CALM,
-  type Judged,
-  type Surroundings,
-  UNKNOWN_SURROUNDINGS,
-} from "../core/cause/diagnose.ts";
+import { CALM, type Judged, type Surroundings } from "../core/cause/diagnose.ts";
 import type { State } from "../core/diagnosis.ts";
 import { HalfOpenError } from "../core/errors.ts";
 import type { Instant } from "../core/time/instant.ts";
 import { hasSocketError, takeSocketError } from "../kernel/options/socket-error.ts";
 import type { Applied, LowerLevel } from "./applied.ts";
 import { engine } from "./engine.ts";
-import { endpointsOf, hasHandle, isReading, openDescriptor } from "./handle.ts";
+import { type Endpoints, endpointsOf, hasHandle, isReading, openDescriptor } from "./handle.ts";
 import { HostCheck } from "./host/host-check.ts";
 import { applyLowerLevel } from "./host/lower-level.ts";
 import { Membership } from "./membership.ts";
 import type { WatchSettings } from "./options.ts";
 import { ProcessCheck } from "./process-check.ts";
-import { localPathTo, surroundingsOf } from "./surroundings.ts";
 import { untoldError } from "./untold-error.ts";
 
 /**
@@ -153,31 +147,33 @@ export class Evidence {
     return this.#kernel && this.isHeld ? takeSocketError(this.#kernel.fd) : null;
   }
 
-  /** What is known beside the judgement. The local path is looked at only on request. */
-  surroundings(now: Instant, label: string | null, looksAtPath: boolean): Surroundings {
+  /** The two ends, still known when the socket has closed. */
+  get endpoints(): Endpoints {
+    return this.#membership.endpoints;
+  }
+
+  /** What the evidence tells beside the judgement. */
+  surroundings(now: Instant): Partial<Surroundings> {
     const { heardAt } = this;
-    const { endpoints } = this.#membership;
     const kernel = this.#kernel;
-    const { state, unanswered, firstUnansweredAt } = this.judged;
     const proof = this.#process?.proof;
-    const isHostSilent = state !== "alive"; // then that is the cause
+    const { state, unanswered, firstUnansweredAt } = this.judged;
+    // If the host is silent, that is the cause.
+    const isProcessSilent = state === "alive" && proof?.isSilentTooLong(now);
     const since = unanswered > 0 ? firstUnansweredAt : Number.NEGATIVE_INFINITY;
+    const budgetFrom = now - this.#settings.detectWithinMs;
     return {
-      ...surroundingsOf(endpoints, label),
-      info: kernel?.info ?? null,
+      ...(kernel && {
+        info: kernel.info,
+        loss: kernel.loss,
+        others: this.#membership.othersSince(since),
+        isQuestioned: true,
+        hasRtoCap: kernel.hasRtoCap,
+      }),
       silentForMs: heardAt === null ? null : Math.max(0, now - heardAt),
-      loss: kernel?.loss ?? UNKNOWN_SURROUNDINGS.loss,
-      localPath: looksAtPath ? localPathTo(endpoints) : null,
-      others: kernel && this.#membership.othersSince(since),
-      isQuestioned: kernel !== null,
-      hasRtoCap: kernel?.hasRtoCap ?? false,
-      processSilentForMs:
-        isHostSilent || !proof?.isSilentTooLong(now) ? null : proof.silentForMs(now),
+      pausedForMs: heardAt === null ? null : engine.health.pausedSinceMs(heardAt, budgetFrom),
+      processSilentForMs: isProcessSilent ? (proof?.silentForMs(now) ?? null) : null,
       heartbeatFailure: proof?.lastFailure ?? null,
-      pausedForMs:
-        heardAt === null
-          ? null
-          : engine.health.pausedSinceMs(heardAt, now - this.#settings.detectWithinMs),
     };
   }
 

@@ -45,3 +45,9 @@ function requireOnePath(fd: number): void {
     "this is a Multipath TCP socket (IPPROTO_MPTCP): the kernel tells of its first path only, and it may live on another; use a heartbeat of your own",
   );
 }
+
+/** The error with which a watch ends that cannot be kept up. */
+export function refusalOf(error: unknown): HalfOpenError {
+  if (error instanceof HalfOpenError) return error;
+  return new HalfOpenError("ERR_NOT_SUPPORTED", `cannot be watched: ${error}`, { cause: error });
+}

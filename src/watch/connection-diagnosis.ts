@@ -1,0 +1,85 @@
+import type { Socket } from "node:net";
+import {
+  CALM,
+  diagnose,
+  diagnoseEnding,
+  diagnosisOf,
+  type Surroundings,
+  UNKNOWN_SURROUNDINGS,
+} from "../core/cause/diagnose.ts";
+import type { Diagnosis, LocalPath, State } from "../core/diagnosis.ts";
+import type { Instant } from "../core/time/instant.ts";
+import { endpointText } from "../kernel/netlink/ip-address.ts";
+import { examineLocalPath } from "../kernel/netlink/local-path.ts";
+import type { Evidence } from "./evidence.ts";
+import { type Endpoints, endpointsOf, errorCodeOf, hasSeenEnd } from "./handle.ts";
+
+/** A connection whose diagnosis is asked for; `evidence` is `null` where it holds none. */
+export interface Asked {
+  readonly socket: Socket;
+  readonly evidence: Evidence | null;
+  readonly label: string | null;
+}
+
+/** Returns the diagnosis of a connection that exists, in the state that its watch tells. */
+export function diagnoseAs(state: State, of: Asked, now: Instant): Diagnosis {
+  const judged = of.evidence?.judged ?? CALM;
+  return diagnose({ ...judged, state }, around(of, now, state !== "alive"));
+}
+
+/**
+ * Returns how the connection ended, by the kernel's or the program's doing. `untoldError`: the
+ * kernel's error that the event loop did not tell.
+ */
+export function diagnoseEnd(of: Asked, untoldError: string | null, now: Instant): Diagnosis {
+  const surroundings = around(of, now, true);
+  // Closed without an error: both ends said that they have nothing more to send.
+  const hasPeerEnded = hasSeenEnd(of.socket) || surroundings.info?.state === "CLOSE";
+  const errorCode = errorCodeOf(of.socket) ?? untoldError;
+  return diagnoseEnding({ errorCode, hasPeerEnded }, of.evidence?.judged ?? CALM, surroundings);
+}
+
+/** The socket gave its handle away: to another process or thread, or to another socket here. */
+export function diagnoseHandedOver(of: Asked, now: Instant): Diagnosis {
+  return diagnosisOf("alive", HANDED_OVER, of.evidence?.judged ?? CALM, around(of, now, false));
+}
+
+/** Returns what surrounds a connection that is not there yet, or watched no more. */
+export function surroundingsOf(endpoints: Endpoints, label: string | null): Surroundings {
+  const { localAddress, localPort, remoteAddress, remotePort } = endpoints;
+  return {
+    ...UNKNOWN_SURROUNDINGS,
+    local: addressOf(localAddress, localPort),
+    remote: addressOf(remoteAddress, remotePort),
+    label,
+    wallClock: Date.now(),
+  };
+}
+
+/** Looks whether this host can still send to the peer; `null` where the two ends are not known. */
+export function localPathTo({ localAddress, remoteAddress }: Endpoints): LocalPath | null {
+  return localAddress && remoteAddress ? examineLocalPath(localAddress, remoteAddress) : null;
+}
+
+function around(
+  { socket, evidence, label }: Asked,
+  now: Instant,
+  looksAtPath: boolean,
+): Surroundings {
+  const endpoints = evidence?.endpoints ?? endpointsOf(socket);
+  const surroundings = { ...surroundingsOf(endpoints, label), ...evidence?.surroundings(now) };
+  return looksAtPath && evidence
+    ? { ...surroundings, localPath: localPathTo(endpoints) }
+    : surroundings;
+}
+
+function addressOf(address: string | undefined, port: number | undefined): string | null {
+  return address === undefined || port === undefined ? null : endpointText(address, port);
+}
+
+const HANDED_OVER = {
+  cause: "closed-locally",
+  certainty: "certain",
+  why: ["handed to another process, thread or socket: this one has no descriptor of it any more"],
+  unknown: ["how the connection is doing there"],
+} as const;
