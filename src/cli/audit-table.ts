@@ -23,9 +23,7 @@ export function summaryText(summary: AuditSummary): string {
   const parts = [
     dead > 0 ? paint("red", `${dead} half-open now (dead peer)`) : null,
     suspect > 0 ? paint("yellow", `${suspect} suspect`) : null,
-    neverClosed > 0
-      ? paint("yellow", `${neverClosed} never closed (CLOSE_WAIT, FIN_WAIT2)`)
-      : null,
+    neverClosed > 0 ? paint("yellow", `${neverClosed} never closed (CLOSE_WAIT, FIN_WAIT2)`) : null,
     assumed > 0 ? `${assumed} with assumed settings (*)` : null,
   ].filter((part) => part !== null);
   return `${neverNotice > 0 ? paint("yellow", would) : would}${parts.length > 0 ? `\n${parts.join(", ")}` : ""}\n`;

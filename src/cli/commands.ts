@@ -26,13 +26,11 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import("./audit.ts")).audit,
   },
   explain: {
-    summary:
-      "explains one connection: what will happen when its peer is gone, and what to change",
+    summary: "explains one connection: what will happen when its peer is gone, and what to change",
     load: async () => (await import("./explain.ts")).explain,
   },
   guard: {
-    summary:
-      "ends dead connections of running programs inside a budget; a dry run unless --apply",
+    summary: "ends dead connections of running programs inside a budget; a dry run unless --apply",
     load: async () => (await import("./guard.ts")).guard,
   },
   exec: {

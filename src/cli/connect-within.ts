@@ -58,7 +58,9 @@ function lookupApart(signal: AbortSignal): LookupFunction {
       (failure, text) => {
         if (failure)
           return answer(
-            new Error(`the process that resolves the name failed (${failure.code ?? failure.signal})`),
+            new Error(
+              `the process that resolves the name failed (${failure.code ?? failure.signal})`,
+            ),
             "",
           );
         const found = JSON.parse(text) as LookupAddress[] | { code: string; message: string };

@@ -92,9 +92,7 @@ function future({ noticeMs, userTimeoutMs, state }: AuditedConnection): string[]
     );
   }
   if (state === "CLOSE_WAIT")
-    lines.push(
-      "the peer has closed already: this program must close too, the kernel never does",
-    );
+    lines.push("the peer has closed already: this program must close too, the kernel never does");
   return lines;
 }
 

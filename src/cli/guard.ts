@@ -183,7 +183,9 @@ function rulesOf(values: Values & Parameters<typeof connectionChoice>[0]): Guard
   );
   if (path !== undefined) {
     if (within !== undefined || endsUnproven !== undefined || isChoosing)
-      throw new UsageError("--rules already says which connections and how soon; leave out --detect-within, --end-unproven and the choice of connections");
+      throw new UsageError(
+        "--rules already says which connections and how soon; leave out --detect-within, --end-unproven and the choice of connections",
+      );
     return readGuardRules(path);
   }
 

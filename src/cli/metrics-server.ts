@@ -51,7 +51,8 @@ function metricsServer(text: () => string, checksHost: boolean): Server {
     };
     if (checksHost && !OWN_NAME.test(host ?? ""))
       answer(403, "metrics are for this host alone: request them from localhost\n");
-    else if (method !== "GET" && method !== "HEAD") answer(405, "metrics are read-only: use GET or HEAD\n");
+    else if (method !== "GET" && method !== "HEAD")
+      answer(405, "metrics are read-only: use GET or HEAD\n");
     else if (url !== "/metrics" && url !== "/") answer(404, "metrics are at /metrics\n");
     else answer(200, text());
   });

@@ -107,7 +107,9 @@ await describeWith(["root", "namespaces", "ss", "/usr/bin/python3"], "programs o
     isCalm(process.errors.join("\n"));
   });
 
-  it.concurrent("the name of a process is harmless in both logs of exec too", { timeout: 60_000 }, async () => {
+  it.concurrent("the name of a process is harmless in both logs of exec too", {
+    timeout: 60_000,
+  }, async () => {
     const stage = await Stage.open(world);
     const exec = [...HALFOPEN, "exec", "--detect-within", "5s"];
     const programs = await Promise.all(
