@@ -44,7 +44,7 @@ export function advisedKeepalive(detectWithinMs: number): AdvisedKeepalive {
 }
 
 const IN_FLIGHT_NOTE =
-  "data in flight is noticed after the user timeout, which must outlast the longest time that a live peer does not read";
+  "data in flight is noticed after the user timeout, which must outlast the longest time that a live peer may leave data unread";
 
 /** Programs by the process name that the kernel has, in the order of printing. */
 const PROGRAMS: readonly {

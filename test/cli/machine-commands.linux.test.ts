@@ -237,12 +237,10 @@ describe("halfopen system", () => {
   it.each([
     ["no", "n\n"],
     ["nothing, since its input ends", "\u0004"],
-  ])(
-    "requires confirmation on a terminal, and changes nothing when the answer is %s",
-    async (_, answer) => {
-      // Opens a terminal and types the answer when the prompt appears. Prints the exit code and
-      // everything that the terminal showed.
-      const TERMINAL = `
+  ])("on a terminal it changes nothing when the answer is %s", async (_, answer) => {
+    // Opens a terminal and types the answer when the prompt appears. Prints the exit code and
+    // everything that the terminal showed.
+    const TERMINAL = `
 import os, pty, sys
 pid, fd = pty.fork()
 if pid == 0: os.execvp(sys.argv[2], sys.argv[2:])
@@ -254,22 +252,21 @@ try:
       os.write(fd, sys.argv[1].encode()); sys.argv[1] = ""
 except OSError: pass
 print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), seen.decode())`;
-      const before = await halfopen(["system", "--json"]);
-      const told = await new Promise((resolve) => {
-        execFile(
-          "python3",
-          ["-c", TERMINAL, answer, process.execPath, MAIN, "system", "set", "--idle", "61s"],
-          (_error, stdout) => resolve(stdout),
-        );
-      });
-      expect(told).toMatch(/^1 This changes every program/);
-      expect(told).not.toMatch(/Error|\n\s+at /);
-      const settings = (text: string) => (JSON.parse(text) as { settings: object }).settings;
-      expect(settings((await halfopen(["system", "--json"])).stdout)).toEqual(
-        settings(before.stdout),
+    const before = await halfopen(["system", "--json"]);
+    const told = await new Promise((resolve) => {
+      execFile(
+        "python3",
+        ["-c", TERMINAL, answer, process.execPath, MAIN, "system", "set", "--idle", "61s"],
+        (_error, stdout) => resolve(stdout),
       );
-    },
-  );
+    });
+    expect(told).toMatch(/^1 This changes every program/);
+    expect(told).not.toMatch(/Error|\n\s+at /);
+    const settings = (text: string) => (JSON.parse(text) as { settings: object }).settings;
+    expect(settings((await halfopen(["system", "--json"])).stdout)).toEqual(
+      settings(before.stdout),
+    );
+  });
 
   it.each([
     [["set"], /needs something to set/],
