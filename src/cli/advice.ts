@@ -1,16 +1,13 @@
-/**
- * The keepalive and user timeout that would notice a dead peer within a budget, and how each
- * program is told.
- */
+/** Settings that notice a dead peer within a budget, as one program takes them. */
 export interface Advice {
   readonly program: string;
-  /** What to write, one line each. */
+  /** The lines to write. */
   readonly lines: readonly string[];
-  /** What remains, or must be known; `null` = nothing. */
+  /** A limit or condition of the advice; `null`: none. */
   readonly note: string | null;
 }
 
-/** Whole seconds, as every one of these programs takes them. */
+/** Times in whole seconds: all these programs take whole seconds. */
 export interface AdvisedKeepalive {
   readonly idleS: number;
   readonly intervalS: number;
@@ -20,19 +17,19 @@ export interface AdvisedKeepalive {
 
 const LEAST_PROBES = 3;
 /**
- * Below the longest pause in which a live peer may not read, a user timeout would end live
+ * Longest time that a live peer may keep its window closed. A shorter user timeout would end live
  * connections (tcp_timer.c since 5.11).
  */
 const ZERO_WINDOW_TOLERANCE_MS = 60_000;
 /**
- * Redis sends its probes a third of tcp-keepalive apart and gives up after three: twice the value
- * in all (src/anet.c).
+ * Redis gives up after twice tcp-keepalive: it sends three probes, a third of the value apart
+ * (src/anet.c).
  */
 const REDIS_SHARE = 0.5;
 
 /**
- * At least three probes, so that one or two lost packets kill nobody. `detectWithinMs` of 4000 at
- * least: whole seconds allow no less.
+ * Returns a keepalive of three probes, so that one or two lost packets end no connection. Budgets
+ * below 4000 ms are raised to 4000: whole seconds allow no less.
  */
 export function advisedKeepalive(detectWithinMs: number): AdvisedKeepalive {
   const budgetS = Math.max(LEAST_PROBES + 1, Math.floor(detectWithinMs / 1000));
@@ -47,9 +44,9 @@ export function advisedKeepalive(detectWithinMs: number): AdvisedKeepalive {
 }
 
 const IN_FLIGHT_NOTE =
-  "data in flight is then noticed after the user timeout, which must outlast the longest time that a live peer may not read";
+  "data in flight is noticed after the user timeout, which must outlast the longest time that a live peer may leave data unread";
 
-/** By the name of the process as the kernel has it; the order is that of printing. */
+/** Programs by the process name that the kernel has, in the order of printing. */
 const PROGRAMS: readonly {
   readonly names: RegExp;
   advise(keepalive: AdvisedKeepalive, budgetMs: number): Advice;
@@ -64,13 +61,13 @@ const PROGRAMS: readonly {
   { names: /^go\b/, advise: go },
 ];
 
-/** For the program that this process is, as far as its name tells; `null` = not known. */
+/** Returns the advice for the program that a process name stands for; `null`: unknown program. */
 export function adviceFor(process: string | null, detectWithinMs: number): Advice | null {
   const found = PROGRAMS.find(({ names }) => process !== null && names.test(process));
   return found?.advise(advisedKeepalive(detectWithinMs), detectWithinMs) ?? null;
 }
 
-/** For every program known here, and for the whole system. */
+/** Returns the advice for every known program and for the whole system. */
 export function allAdvice(detectWithinMs: number): Advice[] {
   const keepalive = advisedKeepalive(detectWithinMs);
   return [...PROGRAMS.map(({ advise }) => advise(keepalive, detectWithinMs)), sysctl(keepalive)];
@@ -83,7 +80,7 @@ function node({ idleS }: AdvisedKeepalive, budgetMs: number): Advice {
       `import { watch } from "halfopen"; watch(socket, { detectWithinMs: ${budgetMs} });`,
       `socket.setKeepAlive(true, ${idleS * 1000});`,
     ],
-    note: "either of them; setKeepAlive alone sends 10 probes 1 s apart after the idle time, and helps nothing while data is in flight",
+    note: "either line will do; setKeepAlive alone sends 10 probes 1 s apart after the idle time, and does nothing while data is in flight",
   };
 }
 
@@ -94,7 +91,7 @@ function nginx({ idleS, intervalS, count }: AdvisedKeepalive): Advice {
       `listen 443 ssl so_keepalive=${idleS}s:${intervalS}s:${count};`,
       "proxy_socket_keepalive on;",
     ],
-    note: "the second line, for upstreams, only switches keepalive on: its times are the system's",
+    note: "the second line is for upstreams; it only switches keepalive on, with the system's times",
   };
 }
 
@@ -109,7 +106,7 @@ function haproxy({ idleS, intervalS, count, userTimeoutMs }: AdvisedKeepalive): 
       `bind :443 tcp-ut ${userTimeoutMs}ms`,
       `server name address tcp-ut ${userTimeoutMs}ms`,
     ],
-    note: `each of the comma list on a line of its own (HAProxy >= 2.3); ${IN_FLIGHT_NOTE}`,
+    note: `write each item of a comma list on a line of its own (HAProxy >= 2.3); ${IN_FLIGHT_NOTE}`,
   };
 }
 
@@ -120,7 +117,7 @@ function postgresql({ idleS, intervalS, count, userTimeoutMs }: AdvisedKeepalive
       `ALTER SYSTEM SET tcp_keepalives_idle = ${idleS}; ALTER SYSTEM SET tcp_keepalives_interval = ${intervalS}; ALTER SYSTEM SET tcp_keepalives_count = ${count}; ALTER SYSTEM SET tcp_user_timeout = ${userTimeoutMs};`,
       `client: "keepalives_idle=${idleS} keepalives_interval=${intervalS} keepalives_count=${count} tcp_user_timeout=${userTimeoutMs}"`,
     ],
-    note: `the server's for new sessions after SELECT pg_reload_conf(); ${IN_FLIGHT_NOTE}`,
+    note: `the server's settings apply to new sessions after SELECT pg_reload_conf(); ${IN_FLIGHT_NOTE}`,
   };
 }
 
@@ -129,7 +126,7 @@ function redis(_: AdvisedKeepalive, budgetMs: number): Advice {
   return {
     program: "Redis",
     lines: [`CONFIG SET tcp-keepalive ${seconds}`],
-    note: "for connections accepted from then on; Redis sends three probes a third of that apart, so that a dead peer is noticed after twice the value; it sets no user timeout",
+    note: "applies to connections accepted from then on; Redis sends three probes a third of the value apart, so it notices a dead peer after twice the value; it sets no user timeout",
   };
 }
 
@@ -164,7 +161,7 @@ function go({ idleS, intervalS, count }: AdvisedKeepalive): Advice {
     lines: [
       `net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: ${idleS} * time.Second, Interval: ${intervalS} * time.Second, Count: ${count}}}`,
     ],
-    note: "net.ListenConfig has the same field; Go has no user timeout of its own, unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, ms) sets it",
+    note: "net.ListenConfig has the same field; Go has no user timeout of its own: set it by unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, ms)",
   };
 }
 

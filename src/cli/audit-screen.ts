@@ -14,8 +14,8 @@ type Order = "danger" | "heard" | "process";
 const KEYS: Readonly<Record<string, Order>> = { d: "danger", h: "heard", p: "process" };
 
 /**
- * The audit as a screen that is drawn anew, with keys as top has them. Leaves the terminal as it
- * was.
+ * Shows the audit on a screen that is redrawn each time, with single keys as in top. `close` leaves
+ * the terminal as it was.
  */
 export class AuditScreen {
   readonly #onQuit: () => void;
@@ -77,7 +77,10 @@ export class AuditScreen {
   }
 }
 
-/** Ordered by danger the rows come ready; any other order needs all of them. */
+/**
+ * Returns the first `count` connections in an order. The audit yields them by danger; any other
+ * order needs all of them.
+ */
 function firstOf(audit: Audit, order: Order, count: number): ConnectionOutline[] {
   const found: ConnectionOutline[] = [];
   for (const connection of audit.outlines()) {

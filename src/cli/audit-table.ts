@@ -5,14 +5,38 @@ import { isPastHandshake } from "../core/tcp-info.ts";
 import { paint } from "./colour.ts";
 import { formatDuration } from "./duration.ts";
 
-/** A column has the width of its kind, so that 100,000 rows can be written as they come. */
+/** Returns the line of one connection. */
+export function auditLine(connection: ConnectionOutline): string {
+  let line = "";
+  for (const { width, text } of COLUMNS) line += `${text(connection).padEnd(width)}  `;
+  line += verdictText(connection);
+  if (connection.namespace !== null) line += ` (${printable(connection.namespace)})`;
+  const style = styleOf(connection);
+  return style === null ? `${line}\n` : `${paint(style, line)}\n`;
+}
+
+/** Returns the most important findings, in at most two lines. */
+export function summaryText(summary: AuditSummary): string {
+  const { connections, neverNotice, dead, suspect, neverClosed, assumed } = summary;
+  if (connections === 0) return "no connection matches\n";
+  const would = `${neverNotice} of ${connections} connections would never notice that an idle peer is gone`;
+  const parts = [
+    dead > 0 ? paint("red", `${dead} half-open now (dead peer)`) : null,
+    suspect > 0 ? paint("yellow", `${suspect} suspect`) : null,
+    neverClosed > 0 ? paint("yellow", `${neverClosed} never closed (CLOSE_WAIT, FIN_WAIT2)`) : null,
+    assumed > 0 ? `${assumed} with assumed settings (*)` : null,
+  ].filter((part) => part !== null);
+  return `${neverNotice > 0 ? paint("yellow", would) : would}${parts.length > 0 ? `\n${parts.join(", ")}` : ""}\n`;
+}
+
+/** A column of fixed width, so that 100,000 rows can be written as they come. */
 interface Column {
   readonly title: string;
   readonly width: number;
   text(connection: ConnectionOutline): string;
 }
 
-/** 100,000 connections show the same few hundred durations. */
+/** 100,000 connections show the same few hundred durations, so their texts are kept. */
 const MOST_REMEMBERED = 4096;
 const durations = new Map<number, string>();
 
@@ -60,32 +84,6 @@ const COLUMNS: readonly Column[] = [
 
 export const AUDIT_HEADER: string = `${COLUMNS.map(({ title, width }) => title.padEnd(width)).join("  ")}  now\n`;
 
-/** One connection, one line. */
-export function auditLine(connection: ConnectionOutline): string {
-  let line = "";
-  for (const { width, text } of COLUMNS) line += `${text(connection).padEnd(width)}  `;
-  line += verdictText(connection);
-  if (connection.namespace !== null) line += ` (${printable(connection.namespace)})`;
-  const style = styleOf(connection);
-  return style === null ? `${line}\n` : `${paint(style, line)}\n`;
-}
-
-/** What matters most, in two lines or less. */
-export function summaryText(summary: AuditSummary): string {
-  const { connections, neverNotice, dead, suspect, neverClosed, assumed } = summary;
-  if (connections === 0) return "no connection matches\n";
-  const would = `${neverNotice} of ${connections} connections would never notice that an idle peer is gone`;
-  const parts = [
-    dead > 0 ? paint("red", `${dead} half-open now (dead peer)`) : null,
-    suspect > 0 ? paint("yellow", `${suspect} suspect`) : null,
-    neverClosed > 0
-      ? paint("yellow", `${neverClosed} that nobody closes (CLOSE_WAIT, FIN_WAIT2)`)
-      : null,
-    assumed > 0 ? `${assumed} with assumed settings (*)` : null,
-  ].filter((part) => part !== null);
-  return `${neverNotice > 0 ? paint("yellow", would) : would}${parts.length > 0 ? `\n${parts.join(", ")}` : ""}\n`;
-}
-
 function processText({ process, pid, userId }: ConnectionOutline): string {
   if (pid === null) return `- (uid ${userId})`;
   return `${printable(process ?? "?")} ${pid}`;
@@ -96,7 +94,7 @@ function heardText({ lastHeardMs, state }: ConnectionOutline): string {
   return isPastHandshake(state) ? "?" : "never";
 }
 
-/** An asterisk marks what rests on assumed settings. */
+/** Marks a time that rests on assumed settings with an asterisk. */
 function noticeText(ms: number | null, { settingsFrom }: ConnectionOutline): string {
   const text = ms === null ? formatDuration(null) : durationText(Math.round(ms / 10) * 10);
   return settingsFrom === "assumed" ? `${text}*` : text;

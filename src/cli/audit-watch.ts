@@ -13,8 +13,8 @@ export interface WatchSettings {
 }
 
 /**
- * Audits again and again until told to stop. On a terminal a screen; as JSON one object a line.
- * Returns the last audit.
+ * Repeats the audit until a key or a signal stops it, and returns the last one. Shows a screen, or
+ * with `json` prints one object a line.
  */
 export async function watchAudits(port: SystemPort, settings: WatchSettings): Promise<Audit> {
   const stopping = new AbortController();
@@ -43,7 +43,7 @@ export async function watchAudits(port: SystemPort, settings: WatchSettings): Pr
   }
 }
 
-/** Without the privilege for it the screen does without. */
+/** Opens the kernel's events of dying connections; `null` without the privilege for them. */
 function openDeaths(port: SystemPort): DeathEvents | null {
   try {
     return DeathEvents.open(port);

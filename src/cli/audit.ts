@@ -13,18 +13,23 @@ import { jsonText, Output } from "./output.ts";
 
 const HELP = `Usage: halfopen audit [options]
 
-Every TCP connection of this machine: how long it would take to notice that its peer is gone (idle, and with data in flight),
-and how it is now. Most dangerous first. Without --nudge it looks only: sends nothing, changes nothing.
+Lists every TCP connection of this machine, the most dangerous first: how long it would take to
+notice that its peer is gone (idle, and with data in flight), and its state now.
+Without --nudge it sends nothing and changes nothing.
 
 ${CHOICE_HELP}  --all-namespaces         also the other network namespaces (containers); needs root
-  --detect-within 10s      silence that counts as death once questions stay unanswered, default 10s
-  --nudge                  asks the quiet connections now: a keepalive probe each, whose options are put back afterwards
-  --watch                  again and again, on a screen with keys: d danger, h heard, p process, q quit
-  --every 2s               how often with --watch, default 2s
-  --json                   as JSON; with --watch one object a line, and what died in between (root)
+  --detect-within 10s      silence that counts as death once attempts stay unanswered, default 10s
+  --nudge                  sends a keepalive probe on each quiet connection, then restores its
+                           options
+  --watch                  repeats on a screen; keys: d danger, h heard, p process, q quit
+  --every 2s               time between two audits with --watch, default 2s
+  --json                   prints JSON; with --watch one object a line, with the connections that
+                           died since the line before (root)
 
-* marks times that rest on assumed settings: another user's process, or one that forbids looking. Run as root to see them.
-Exit code: 0 fine, 1 a peer is dead or a connection would never notice, 2 usage, 3 not permitted or not supported.
+* marks times that rest on assumed settings: the process belongs to another user or forbids access.
+Run as root to read the settings.
+Exit code: 0 fine, 1 a peer is dead or a connection would never notice, 2 usage,
+3 not permitted or not supported.
 `;
 
 const DEFAULT_EVERY_MS = 2000;
@@ -46,6 +51,7 @@ async function run(args: readonly string[]): Promise<ExitCode> {
       json: { type: "boolean" },
     },
   });
+
   const json = values.json ?? false;
   const options: AuditOptions = {
     filter: connectionChoice(values),
@@ -53,6 +59,7 @@ async function run(args: readonly string[]): Promise<ExitCode> {
     detectWithinMs: detectWithin(values["detect-within"]),
     wanted: json ? "all" : "deciding", // the table shows no times of a keepalive that is off
   };
+
   const port: SystemPort = machinePort("audit");
   const everyMs = everyOf(values.every, values.watch ?? false);
   const take = async (): Promise<Audit> =>
@@ -60,6 +67,7 @@ async function run(args: readonly string[]): Promise<ExitCode> {
   const found = await whereAllowed(() =>
     values.watch ? watchAgain(port, { everyMs, json, take }) : take(),
   );
+
   if (!values.watch) await (json ? printJson(found) : printTable(found));
   const { dead, neverNotice } = found.summary;
   return dead > 0 || neverNotice > 0 ? 1 : 0;
@@ -73,24 +81,27 @@ function everyOf(text: string | undefined, isWatching: boolean): number {
   throw new UsageError(`--every takes at least ${SHORTEST_EVERY_MS}ms, got ${text}`);
 }
 
-/** Loaded when it is asked for, as is what asks: a single look shall not pay for it. */
+/** Loads the screen on demand: a single audit must not pay for it. */
 async function watchAgain(port: SystemPort, settings: WatchSettings): Promise<Audit> {
   const { watchAudits } = await import("./audit-watch.ts");
   return watchAudits(port, settings);
 }
 
 /**
- * Asks who is quiet, then looks again. Interrupted, it puts back what it has set before it ends.
+ * Sends probes on the quiet connections, then audits again. A signal restores their options before
+ * it ends the process.
  */
 async function auditAsking(port: SystemPort, options: AuditOptions): Promise<Audit> {
   const before = takeAudit(port, options);
   const { NudgeRound } = await import("../audit/nudge-round.ts");
   const round = new NudgeRound(port, options.detectWithinMs);
+
   const interrupted = (signal: NodeJS.Signals): void => {
     round.stop();
-    process.kill(process.pid, signal); // the handler was for once: now it ends us
+    process.kill(process.pid, signal); // `once` removed the handler: now the signal ends the process
   };
   for (const signal of ENDING_SIGNALS) process.once(signal, interrupted);
+
   const nudged = await round.ask(before.nudgeTargets());
   for (const signal of ENDING_SIGNALS) process.off(signal, interrupted);
   return takeAudit(port, { ...options, nudged });
@@ -106,7 +117,7 @@ async function printTable(found: Audit): Promise<void> {
   await output.flush();
 }
 
-/** One connection a line inside the array, so that line tools get along with it too. */
+/** Prints one connection a line inside the array, so that line-based tools can read it too. */
 async function printJson(found: Audit): Promise<void> {
   const output = new Output();
   output.add('{"connections":[');

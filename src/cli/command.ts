@@ -4,25 +4,27 @@
  */
 export type ExitCode = 0 | 1 | 2 | 3;
 
-/** What a program that the command ran has returned, 0 to 255. */
+/** Exit code of a program that the command ran, 0 to 255. */
 export type ForeignExitCode = number;
 
 /**
- * One subcommand: a file of its own that {@link
- * https://nodejs.org/api/util.html#utilparseargsconfig | parseArgs} reads the arguments in.
+ * One subcommand. Its file reads the arguments with {@link
+ * https://nodejs.org/api/util.html#utilparseargsconfig | parseArgs}.
  */
 export interface Command {
-  /** What `halfopen COMMAND --help` prints. */
+  /** The text of `halfopen COMMAND --help`. */
   readonly help: string;
-  /** @throws UsageError for arguments it cannot take */
+  /** @throws UsageError for arguments that the command refuses */
   run(args: readonly string[]): Promise<ExitCode | ForeignExitCode>;
 }
 
-/** The caller's mistake: its message goes to standard error without a stack, the exit code is 2. */
+/**
+ * A mistake of the caller. Its message goes to standard error without a stack; the exit code is 2.
+ */
 export class UsageError extends Error {}
 
 /**
- * What this system does not have or allow: the message says what would allow it, the exit code is
- * 3.
+ * Something that this system lacks or forbids. The message says what would allow it; the exit code
+ * is 3.
  */
 export class NotPossibleHere extends Error {}

@@ -5,17 +5,9 @@ import { HalfOpenError } from "../core/errors.ts";
 import { formatDuration } from "./duration.ts";
 
 /**
- * Of several addresses of a name each gets this share of the time: Node's own 250 ms would pass
- * over a peer that is far away.
- */
-const ADDRESS_SHARE = 0.25;
-const LOOK_UP = `require("node:dns").lookup(process.argv[1], { all: true }, (error, found) =>
-  process.stdout.write(JSON.stringify(error ? { code: error.code, message: error.message } : found)))`;
-
-/**
- * Connects within a time or not at all, with the resolution of the name and whichever of its
- * addresses answers: the kernel alone would go on for two minutes with each. What stays unanswered
- * ends the socket with a HalfOpenError `ERR_NOT_CONNECTED`.
+ * Connects within `withinMs` or not at all. The time includes the resolution of the name and all
+ * its addresses; the kernel alone would go on for two minutes with each. A connection that is not
+ * made ends the socket with a HalfOpenError `ERR_NOT_CONNECTED`.
  */
 export function connectWithin(
   peer: { readonly host: string; readonly port: number },
@@ -28,6 +20,7 @@ export function connectWithin(
     lookup,
     autoSelectFamilyAttemptTimeout: Math.ceil(withinMs * ADDRESS_SHARE),
   });
+
   const tried: string[] = [];
   socket.on("connectionAttempt", (address) => tried.push(address));
   const timer = setTimeout(() => {
@@ -37,6 +30,7 @@ export function connectWithin(
       new HalfOpenError("ERR_NOT_CONNECTED", `${what} within ${formatDuration(withinMs)}`),
     );
   }, withinMs);
+
   socket.once("connect", () => clearTimeout(timer));
   socket.once("close", () => {
     clearTimeout(timer);
@@ -46,8 +40,14 @@ export function connectWithin(
 }
 
 /**
- * Asks the system's resolver in a process of its own: the question cannot be taken back, and no
- * Node process ends before it is answered.
+ * Share of the time that each address of a name gets. Node's own 250 ms would skip a peer that is
+ * far away.
+ */
+const ADDRESS_SHARE = 0.25;
+
+/**
+ * Resolves a name in a process of its own. A lookup cannot be cancelled, and no Node process ends
+ * before its lookups do.
  */
 function lookupApart(signal: AbortSignal): LookupFunction {
   return (host, { all }, answer) => {
@@ -58,7 +58,9 @@ function lookupApart(signal: AbortSignal): LookupFunction {
       (failure, text) => {
         if (failure)
           return answer(
-            new Error(`the resolver could not be asked (${failure.code ?? failure.signal})`),
+            new Error(
+              `the process that resolves the name failed (${failure.code ?? failure.signal})`,
+            ),
             "",
           );
         const found = JSON.parse(text) as LookupAddress[] | { code: string; message: string };
@@ -70,3 +72,6 @@ function lookupApart(signal: AbortSignal): LookupFunction {
     );
   };
 }
+
+const LOOK_UP = `require("node:dns").lookup(process.argv[1], { all: true }, (error, found) =>
+  process.stdout.write(JSON.stringify(error ? { code: error.code, message: error.message } : found)))`;

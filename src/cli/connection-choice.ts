@@ -6,10 +6,7 @@ import { HANGING_STATES } from "../survey/survey.ts";
 import { UsageError } from "./command.ts";
 import { unknownWord } from "./suggest.ts";
 
-/**
- * The options by which a command is told which connections are meant; each may be given several
- * times, or as a comma list.
- */
+/** Options that choose connections. Each may be given several times, or as a comma list. */
 export const CHOICE_OPTIONS = {
   pid: { type: "string", multiple: true },
   process: { type: "string", multiple: true },
@@ -33,7 +30,7 @@ const LARGEST_UID = 2 ** 32 - 2;
 
 type Given = Readonly<Partial<Record<keyof typeof CHOICE_OPTIONS, string[]>>>;
 
-/** @throws UsageError */
+/** Returns the filter that the options describe. @throws UsageError */
 export function connectionChoice(given: Given): ConnectionFilter {
   return {
     ...MATCH_ALL,
@@ -67,7 +64,7 @@ function range(word: string): Cidr {
   }
 }
 
-/** Also as ss and netstat write them: `close-wait`, `ESTAB`. */
+/** Reads the name of a state, also as ss and netstat write it: `close-wait`, `ESTAB`. */
 function stateOf(word: string): TcpState {
   const name = word
     .toUpperCase()

@@ -2,15 +2,8 @@ import { durationMs } from "../core/time/duration.ts";
 import { UsageError } from "./command.ts";
 
 /**
- * A timer of Node takes 2^31 - 1 ms; what is longer it takes for 1 ms, and a loop would spin.
- * Leaves room for what is added to a duration.
- */
-const LONGEST_DAYS = 24;
-const LONGEST_MS = LONGEST_DAYS * 86_400_000;
-
-/**
- * Reads `5s`, `500ms`, `1.5h`, `2m` into milliseconds. A bare number is refused: nobody remembers
- * which unit it would be.
+ * Reads `5s`, `500ms`, `1.5h`, `2m` into milliseconds. Refuses a bare number: nobody remembers its
+ * unit.
  */
 export function parseDuration(text: string, option: string): number {
   const ms = durationMs(text);
@@ -24,8 +17,15 @@ export function parseDuration(text: string, option: string): number {
 }
 
 /**
- * Writes milliseconds for people, two units at most: `480 ms`, `4.21 s`, `15 min 38 s`, `2 h 11
- * min`. `null` is never.
+ * A timer of Node waits at most 2^31 - 1 ms. It turns a longer time into 1 ms, and a loop would
+ * spin. 24 days leave room for what is added to a duration.
+ */
+const LONGEST_DAYS = 24;
+const LONGEST_MS = LONGEST_DAYS * 86_400_000;
+
+/**
+ * Formats milliseconds for people, with two units at most: `480 ms`, `4.21 s`, `15 min 38 s`,
+ * `2 h 11 min`. `null` is `never`.
  */
 export function formatDuration(ms: number | null): string {
   if (ms === null || ms === Number.POSITIVE_INFINITY) return "never";

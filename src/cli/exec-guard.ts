@@ -11,23 +11,9 @@ import { MATCH_ALL } from "../survey/connection-filter.ts";
 import { guardLine } from "./guard-line.ts";
 import { rendered } from "./output.ts";
 
-const ZERO_WINDOW_TOLERANCE_MS = 60_000;
 /**
- * Children and connections that live shorter than this need no guard: none can die for longer than
- * the budget in that time.
- */
-const LONGEST_SWEEP_MS = 1000;
-
-interface ProgramGuardOptions {
-  readonly detectWithinMs: number;
-  /** Tells everything, as JSON; else what was ended, and what failed. */
-  readonly isJson: boolean;
-  readonly tell: (text: string) => void;
-}
-
-/**
- * Guards what this process has started, and all that comes from it, as the same user, until the
- * returned function is called. Never throws.
+ * Guards the programs that this process started, and their descendants, as the same user. The
+ * returned function ends the guard. Never throws.
  */
 export function guardProgram(
   port: SystemPort,
@@ -37,6 +23,7 @@ export function guardProgram(
     if (isJson || event.action !== "set")
       tell(rendered(event, isJson ? "json-line" : (it) => `halfopen: ${guardLine(it)}\n`));
   };
+
   const tree = new ProcessTree(process.pid);
   const world = new LinuxGuardWorld({ port, ending: "disconnect", pids: () => tree.pids() });
   const rule = {
@@ -47,6 +34,7 @@ export function guardProgram(
     includesListeners: true,
     includesLoopback: false,
   };
+
   const actions = new GuardActions({
     world,
     apply: true,
@@ -59,6 +47,7 @@ export function guardProgram(
     { world, actions, brake, rules: [rule], onlyOwned: true },
     performance.now(),
   );
+
   const onProblem = (problem: string): void => tell(`halfopen: ${printable(problem)}\n`);
   const loop = new GuardLoop({
     port,
@@ -67,11 +56,26 @@ export function guardProgram(
     sweepMs: Math.min(LONGEST_SWEEP_MS, detectWithinMs / 5),
     onProblem,
   });
+
   try {
     loop.start();
   } catch (error) {
-    // The program runs already, and goes on without a guard.
+    // The program runs already and goes on without a guard.
     onProblem(`${(error as Error).message}; the program runs without a guard`);
   }
   return () => loop.stop();
 }
+
+interface ProgramGuardOptions {
+  readonly detectWithinMs: number;
+  /** Reports every event, as JSON. Otherwise only what was ended, held or failed, in words. */
+  readonly isJson: boolean;
+  readonly tell: (text: string) => void;
+}
+
+const ZERO_WINDOW_TOLERANCE_MS = 60_000;
+/**
+ * Longest time between two sweeps. A child or connection that lives shorter needs no guard: its
+ * peer cannot be dead for longer than the budget in that time.
+ */
+const LONGEST_SWEEP_MS = 1000;

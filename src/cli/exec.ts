@@ -10,15 +10,17 @@ import { complain } from "./output.ts";
 
 const HELP = `Usage: halfopen exec --detect-within 10s [options] -- CMD [ARGS...]
 
-Runs CMD and sees to it that it, and the processes it starts, learn within this time that the other end of a TCP connection is gone.
-No root and no change to the program: the same user may reach the sockets of what it started (pidfd_getfd).
+Runs CMD. CMD and the processes that it starts learn within this time that a TCP peer is gone.
+Needs no root and no change to the program: the same user may reach the sockets of its own
+processes (pidfd_getfd).
 
-  --detect-within 10s      how soon a dead peer must be found, at least ${SMALLEST_GUARD_BUDGET_MS / 1000}s, default 10s
-  --json                   tells on standard error what was done as JSON, one object a line
-  --quiet                  tells nothing
+  --detect-within 10s      time in which a dead peer must be found, default 10s, at least ${SMALLEST_GUARD_BUDGET_MS / 1000}s
+  --json                   reports each action on standard error as JSON, one object a line
+  --quiet                  reports nothing
 
-The exit code is CMD's; a signal that ends CMD ends this too; 126 and 127 when CMD cannot be started. Signals are passed on.
-Exit code: 2 usage, 3 not permitted or not supported, else the program's own.
+Signals are passed on. The exit code is CMD's; a signal that ends CMD ends halfopen too.
+Exit code: 2 usage, 3 not permitted or not supported, 126 or 127 when CMD cannot be started,
+else the program's own.
 `;
 
 const CANNOT_RUN = 126;
@@ -33,7 +35,7 @@ const PASSED_ON = [
   "SIGCONT",
   "SIGWINCH",
 ] as const;
-/** A terminal sends these to the whole foreground group, so the program has them already. */
+/** A terminal sends these to the whole foreground group, so the program already has them. */
 const FROM_TERMINAL: ReadonlySet<string> = new Set(["SIGINT", "SIGQUIT", "SIGWINCH"]);
 
 interface Ending {
@@ -68,8 +70,7 @@ async function run(args: readonly string[]): Promise<number> {
       `halfopen: daemons that leave ${file} at once are not covered: prctl failed, errno ${refused}\n`,
     );
   const child = spawn(file, rest, { stdio: "inherit" });
-  // An error after the start is a signal that could not be passed on, and no reason to stop
-  // guarding.
+  // After the start an error means that a signal could not be passed on. The guard goes on.
   const started = new Promise<Error | null>(
     (resolve) => void child.once("spawn", () => resolve(null)).on("error", resolve),
   );
@@ -86,16 +87,17 @@ async function run(args: readonly string[]): Promise<number> {
   const bury = (): void => buryOrphans(port, child.pid as number);
   process.on("SIGCHLD", bury);
 
-  // Not before: what it takes to load must not keep the program waiting.
+  // Loaded after the start: loading must not keep the program waiting.
   const { guardProgram } = await import("./exec-guard.ts");
   const stopGuard = guardProgram(port, { detectWithinMs, isJson: values.json ?? false, tell });
+
   const { code, signal } = await ended;
   await stopGuard();
   stopPassing();
   process.off("SIGCHLD", bury);
   if (signal === null) return code ?? 0;
   process.kill(process.pid, signal);
-  return 128 + constants.signals[signal]; // should the signal not end us
+  return 128 + constants.signals[signal]; // in case the signal does not end this process
 }
 
 function cannotStart(file: string, error: Error): number {

@@ -12,16 +12,19 @@ import { print, rendered } from "./output.ts";
 
 const HELP = `Usage: halfopen explain ADDRESS [options]
 
-One connection in plain words: what the kernel knows of it, what will happen when its peer is gone, what to change and how.
-ADDRESS is either end as halfopen audit prints it: 10.0.0.2:5432, [fd00::2]:5432, or :5432 where only one has that port.
+Explains one connection: what the kernel knows, what will happen when the peer is gone, what to
+change and how.
+ADDRESS is either end as halfopen audit prints it: 10.0.0.2:5432, [fd00::2]:5432, or :5432 when only
+one connection has that port.
 
-  --detect-within 10s      the time in which a dead peer should be noticed, for the advice; default 10s
-  --all                    the advice for every known program, not only for the one that holds the connection
-  --all-namespaces         also look in other network namespaces (containers); needs root
-  --json                   as JSON
+  --detect-within 10s      the time in which a dead peer should be noticed, for the advice;
+                           default 10s
+  --all                    advice for every known program, not only for the owner of the connection
+  --all-namespaces         also searches other network namespaces (containers); needs root
+  --json                   prints JSON
 
-Exit code: 0 the peer's end would be noticed, 1 it would not, or it is dead now, 2 usage, no such connection or several,
-3 not permitted or not supported.
+Exit code: 0 a dead peer would be noticed, 1 it would not, or the peer is dead now,
+2 usage, no such connection or several, 3 not permitted or not supported.
 `;
 
 export const explain: Command = { help: HELP, run };
@@ -42,6 +45,7 @@ async function run(args: readonly string[]): Promise<ExitCode> {
   const [address, ...more] = positionals;
   if (address === undefined || more.length > 0)
     throw new UsageError("halfopen explain takes one address, as halfopen audit prints it");
+
   const detectWithinMs = detectWithin(values["detect-within"]);
   const end = endOf(address);
   const port = machinePort("explain");
@@ -50,6 +54,7 @@ async function run(args: readonly string[]): Promise<ExitCode> {
     takeAudit(port, { filter, allNamespaces: values["all-namespaces"] ?? false, detectWithinMs }),
   );
   const connection = onlyOne(address, [...audit.connections()], end);
+
   const own = adviceFor(connection.process, detectWithinMs);
   const advice: Advice[] = values.all || !own ? allAdvice(detectWithinMs) : [own];
   print(
@@ -62,7 +67,7 @@ async function run(args: readonly string[]): Promise<ExitCode> {
 }
 
 interface End {
-  /** `null`: any. */
+  /** `null`: any address. */
   readonly host: string | null;
   readonly port: number;
 }
@@ -85,7 +90,10 @@ function isEnd(text: string, { host, port }: End): boolean {
   return host === null || text.slice(0, at).replace(/^\[(.*)\]$/, "$1") === host;
 }
 
-/** Of a connection within this machine both ends are listed: the local address comes first then. */
+/**
+ * Returns the one connection with an end at `address`. A connection inside this machine is listed
+ * from both ends; then the entry whose local address matches is taken.
+ */
 function onlyOne(
   address: string,
   connections: readonly AuditedConnection[],
@@ -94,10 +102,12 @@ function onlyOne(
   const byLocal = connections.filter(({ local }) => isEnd(local, end));
   if (byLocal.length === 1 && byLocal[0]) return byLocal[0];
   const found = connections.filter(({ local, remote }) => isEnd(local, end) || isEnd(remote, end));
+
   const [first, second] = found;
   if (!first)
     throw new UsageError(`no connection has an end at ${address}; halfopen audit lists them`);
   if (!second) return first;
+
   const list = found
     .slice(0, MOST_LISTED)
     .map(
@@ -106,6 +116,6 @@ function onlyOne(
     );
   const rest = found.length > MOST_LISTED ? `\n  and ${found.length - MOST_LISTED} more` : "";
   throw new UsageError(
-    `${found.length} connections have an end at ${address}; name the other end or the whole address:\n${list.join("\n")}${rest}`,
+    `${found.length} connections have an end at ${address}; give the other end or the whole address:\n${list.join("\n")}${rest}`,
   );
 }

@@ -3,10 +3,13 @@ import { isPastHandshake, type TcpState } from "../core/tcp-info.ts";
 import type { Advice } from "./advice.ts";
 import { formatDuration } from "./duration.ts";
 
-/** Their last segment is our FIN, which takes a number as a byte does. */
+/**
+ * States in which the unacknowledged bytes include our FIN, which takes a sequence number as a byte
+ * does.
+ */
 const CLOSING_STATES: ReadonlySet<TcpState> = new Set(["FIN_WAIT1", "CLOSING", "LAST_ACK"]);
 
-/** A connection in plain words. */
+/** Explains a connection in plain words. */
 export function explanation(
   connection: AuditedConnection,
   advice: readonly Advice[],
@@ -15,7 +18,7 @@ export function explanation(
   return [
     `${title(connection)}\n`,
     section("What the kernel knows", known(connection)),
-    section("How it is now", verdict(connection)),
+    section("Its state now", verdict(connection)),
     section("If the peer vanishes without a word (cable, power, NAT)", future(connection)),
     `To notice within ${formatDuration(detectWithinMs)}\n${advice.map(adviceText).join("")}`,
     `  without changing the program: halfopen guard (as root), or start it with halfopen exec\n`,
@@ -41,7 +44,7 @@ function known(connection: AuditedConnection): string[] {
     const { enabled, idleMs, intervalMs, count } = keepalive;
     const times = `first probe after ${formatDuration(idleMs)} of silence, then every ${formatDuration(intervalMs)}, ${count} of them`;
     lines.push(
-      enabled ? `keepalive is on: ${times}` : "keepalive is off: nothing asks a silent peer",
+      enabled ? `keepalive is on: ${times}` : "keepalive is off: no probe checks a silent peer",
     );
   }
   if (userTimeoutMs !== null)
@@ -55,12 +58,12 @@ function traffic({ state, lastHeardMs, unacked, sendQueueBytes }: AuditedConnect
   if (!isPastHandshake(state)) return ["the peer was never heard: the connection is not made yet"];
   const heard =
     lastHeardMs === null
-      ? "when the peer was last heard is not told"
+      ? "the kernel does not report when the peer was last heard"
       : `the peer was last heard ${formatDuration(lastHeardMs)} ago`;
   if (sendQueueBytes === 0)
-    return [heard, "nothing is in flight: all that was sent has been acknowledged"];
+    return [heard, "nothing is in flight: all sent data has been acknowledged"];
   const end = CLOSING_STATES.has(state)
-    ? ", the end of the connection among them, which counts as one"
+    ? ", including the end of the connection, which counts as one byte"
     : "";
   return [
     heard,
@@ -69,7 +72,7 @@ function traffic({ state, lastHeardMs, unacked, sendQueueBytes }: AuditedConnect
 }
 
 function verdict({ diagnosis }: AuditedConnection): string[] {
-  if (!diagnosis) return ["nothing is known of it"];
+  if (!diagnosis) return ["nothing is known about this connection"];
   const { state, cause, certainty, why, unknown } = diagnosis;
   return [
     `${state}: ${cause} (certainty: ${certainty})`,
@@ -85,19 +88,17 @@ function future({ noticeMs, userTimeoutMs, state }: AuditedConnection): string[]
     : [endText(state, idle)];
   if (userTimeoutMs !== null && userTimeoutMs > 0) {
     lines.push(
-      `beware: a live peer that does not read for ${formatDuration(userTimeoutMs)} is ended too (user timeout at a closed window)`,
+      `beware: the user timeout also ends a live peer that does not read for ${formatDuration(userTimeoutMs)} (closed window)`,
     );
   }
   if (state === "CLOSE_WAIT")
-    lines.push(
-      "the peer has closed already: it is this program that must close, the kernel never does",
-    );
+    lines.push("the peer has closed already: this program must close too, the kernel never does");
   return lines;
 }
 
 /**
- * This end may still write: idle and in flight are two cases. In the other states it can do nothing
- * more to bring it about.
+ * True when this end may still write, so that idle and in flight are two cases. In the other states
+ * this end can do nothing more to notice.
  */
 function isWritable(state: TcpState): boolean {
   return state === "ESTABLISHED" || state === "CLOSE_WAIT";
@@ -105,7 +106,7 @@ function isWritable(state: TcpState): boolean {
 
 function idleText(ms: number | null): string {
   if (ms !== null) return `idle, it would end after ${formatDuration(ms)}`;
-  return "while it is idle nobody here would ever learn: it stays as it is until it is written to";
+  return "while it is idle it would never end: nothing here notices until the program writes";
 }
 
 function inFlightText(ms: number | null): string {

@@ -1,7 +1,7 @@
 import type { GuardEvent } from "../guard/event.ts";
 import { formatDuration } from "./duration.ts";
 
-/** One entry of a guard's log as a line for people. */
+/** Formats one entry of a guard's log as a line for people. */
 export function guardLine({ action, connection, after, diagnosis, reason }: GuardEvent): string {
   const { local, remote, state, pid, process } = connection;
   const who = pid === null ? "unknown process" : `${process ?? "?"}[${pid}]`;

@@ -17,7 +17,7 @@ import { UsageError } from "./command.ts";
 import { connectionChoice } from "./connection-choice.ts";
 import { parseDuration } from "./duration.ts";
 
-/** What a rules file says. JSON is YAML, so one reader does for both. */
+/** The contents of a rules file. JSON is YAML, so one reader serves both. */
 export interface GuardRules {
   readonly rules: readonly GuardRule[];
   readonly brake: BrakeSettings;
@@ -27,7 +27,7 @@ export interface GuardRules {
 export const DEFAULT_TOLERANCE_MS = 60_000;
 const MATCH_KEYS = ["pid", "process", "uid", "port", "peer", "state"] as const;
 
-/** @throws UsageError with the file and the line */
+/** Reads a rules file. @throws UsageError with the file and the line */
 export function readGuardRules(path: string): GuardRules {
   let text: string;
   try {
@@ -38,7 +38,7 @@ export function readGuardRules(path: string): GuardRules {
   return parseGuardRules(text, path);
 }
 
-/** @throws UsageError with the line: the first thing that is wrong */
+/** Reads the text of a rules file. @throws UsageError for the first mistake, with its line */
 export function parseGuardRules(text: string, path: string): GuardRules {
   return new RulesReader(text, path).read();
 }
@@ -64,14 +64,14 @@ class RulesReader {
     ]);
     const list = top.get("rules", true) as Node | undefined;
     if (!isSeq(list) || list.items.length === 0)
-      this.#fail(offsetOf(list ?? top), "rules is a list of at least one rule");
+      this.#fail(offsetOf(list ?? top), "rules must be a list of at least one rule");
     const rules = list.items.map((item) => this.#rule(item as Node));
     rules.forEach(({ name }, index) => {
       const first = rules.findIndex((rule) => rule.name === name);
       if (first < index)
         this.#fail(
           offsetOf(list.items[index] as Node),
-          `a second rule has the name ${JSON.stringify(name)}`,
+          `a second rule has the name ${JSON.stringify(name)}; names must differ`,
         );
     });
     return {
@@ -111,7 +111,7 @@ class RulesReader {
     };
   }
 
-  /** The same words as the options of the command line. */
+  /** Reads the choice of connections, in the words of the command line's options. */
   #match(node: Node | undefined): ConnectionFilter {
     if (node === undefined) return connectionChoice({});
     const map = this.#map(node, "match", MATCH_KEYS);
@@ -120,7 +120,7 @@ class RulesReader {
       const value = map.get(key, true) as Node | undefined;
       if (value === undefined) continue;
       const items = isSeq(value) ? (value.items as Node[]) : [value];
-      // An empty list would match everything, which nobody means who writes one.
+      // An empty list would match everything, which its author cannot mean.
       if (items.length === 0)
         this.#fail(offsetOf(value), `${key} is an empty list; leave it out to match all`);
       given[key] = items.map((item) => this.#word(item, key));
@@ -186,7 +186,7 @@ class RulesReader {
       : this.#fail(offsetOf(map.get(key, true) as Node), `${key} is true or false`);
   }
 
-  /** What `work` refuses is refused with the line of the node. */
+  /** Runs `work`; a refusal gets the line of the node. */
   #at<T>(node: Node, work: () => T): T {
     try {
       return work();

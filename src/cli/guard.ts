@@ -27,26 +27,34 @@ import { complain, print, rendered } from "./output.ts";
 const HELP = `Usage: halfopen guard --rules FILE [options]
        halfopen guard --detect-within 10s [choice of connections] [options]
 
-Keeps the matching connections of running programs inside a budget: sets keepalive and, where the kernel has one, a cap on backoff;
-ends a connection when two verdicts agree that its peer is dead. Without --apply it only says what it would do, and touches nothing.
+Keeps the matching connections of running programs inside a budget. Sets keepalive and, if the
+kernel has one, a cap on backoff. Ends a connection when two verdicts agree that its peer is dead.
+Without --apply it changes nothing and only says what it would do.
 
-  --rules FILE             rules in YAML or JSON, see docs; SIGHUP reads them again
+  --rules FILE             rules in YAML or JSON, see docs/guard.md; SIGHUP reads them again
   --detect-within 10s      one rule for all chosen connections, at least ${SMALLEST_GUARD_BUDGET_MS / 1000}s
-${CHOICE_HELP}  --end-unproven           ends also those whose peer was never seen to answer keepalive probes: who died before the guard came
-  --apply                  do it; for other users' programs needs root, or CAP_NET_ADMIN, CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH
-  --once                   ends after one budget: settings stand, and who was dead by then is ended
-  --json                   one object a line, with the evidence
-  --metrics WHERE          Prometheus text on a Unix socket (/run/halfopen.sock) or the loopback (127.0.0.1:9555)
-  --memory FILE            keeps what programs had set, for the next guard; default one for each network namespace, in /run/halfopen-guard
-                           for root, else in $XDG_RUNTIME_DIR where there is one
-  --every 2s               between two surveys, default 2s, and at most a fifth of the smallest budget
+${CHOICE_HELP}  --end-unproven           also ends connections whose peer was never seen to answer keepalive
+                           probes, for example because it died before the guard started
+  --apply                  makes the changes; other users' programs need root, or CAP_NET_ADMIN,
+                           CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH
+  --once                   ends after one budget: the settings stay, dead connections are ended
+  --json                   prints one object a line, with the evidence
+  --metrics WHERE          Prometheus text on a Unix socket (/run/halfopen.sock) or on the loopback
+                           (127.0.0.1:9555)
+  --memory FILE            keeps what programs had set, for the next guard; default one file for
+                           each network namespace, in /run/halfopen-guard for root, else in
+                           $XDG_RUNTIME_DIR if it is set
+  --every 2s               time between two surveys, default 2s; at most a fifth of the smallest
+                           budget
 
-SIGTERM and SIGINT give every program back what it had set, SIGHUP those that the new rules cover no more; with --once the settings stay.
-Exit code: 0 fine, 1 with --once when a dead one was found, 2 usage, 3 not permitted or not supported.
+SIGTERM and SIGINT restore what every program had set; SIGHUP restores it for connections that the
+new rules no longer cover. With --once the settings stay.
+Exit code: 0 fine, 1 with --once when a dead peer was found, 2 usage,
+3 not permitted or not supported.
 `;
 
 const DEFAULT_EVERY_MS = 2000;
-/** With --once, after the budget: a survey's phase, and the look that confirms. */
+/** Time after the budget with --once: the phase of a survey, and the check that confirms. */
 const ONCE_GRACE_MS = 1000;
 const MICROSECONDS = 1000;
 
@@ -74,8 +82,10 @@ async function run(args: readonly string[]): Promise<ExitCode> {
       memory: { type: "string" },
     },
   });
+
   const readRules = (): GuardRules => rulesOf(values);
   const settings = readRules();
+
   const everyMs =
     values.every === undefined ? DEFAULT_EVERY_MS : parseDuration(values.every, "--every");
   if (everyMs < 100) throw new UsageError(`--every takes at least 100ms, got ${values.every}`);
@@ -90,6 +100,7 @@ async function run(args: readonly string[]): Promise<ExitCode> {
     if (event.action === "destroy" || event.action === "would-destroy") dead++;
     print(rendered(event, values.json ? "json-line" : (it) => `${it.time} ${guardLine(it)}\n`));
   };
+
   const world = new LinuxGuardWorld({ port, ending: "destroy" });
   const { zeroWindowToleranceMs } = settings;
   const apply = values.apply ?? false;
@@ -103,11 +114,13 @@ async function run(args: readonly string[]): Promise<ExitCode> {
     memory,
     log,
   });
+
   const brake = new MassDeathBrake(settings.brake);
   const engine = new GuardEngine(
     { world, actions, brake, rules: settings.rules },
     performance.now(),
   );
+
   const notify = notifier(port);
   const loop = new GuardLoop({
     port,
@@ -117,6 +130,7 @@ async function run(args: readonly string[]): Promise<ExitCode> {
     onProblem: warn,
     onSurvey: () => notify("WATCHDOG=1"),
   });
+
   const text = (): string =>
     metrics.text(engine.counts, { taken: loop.surveys, lastMs: loop.lastSurveyMs });
   const server = values.metrics === undefined ? null : await serveMetrics(values.metrics, text);
@@ -132,16 +146,18 @@ async function run(args: readonly string[]): Promise<ExitCode> {
     }
     notify("READY=1");
   };
+
   process.on("SIGTERM", stop).on("SIGINT", stop).on("SIGHUP", reload);
   await whereAllowed(async () => loop.start());
   notify("READY=1");
-  // A signal arrives at a loop that has something to wait for; the survey's timer is that.
+  // The survey's timer keeps the event loop alive, so that a signal arrives.
   if (values.once)
     await sleep(longestMs + ONCE_GRACE_MS, undefined, { signal: stopping.signal }).catch(() => {});
   else
     await new Promise<void>((resolve) =>
       stopping.signal.addEventListener("abort", () => resolve(), { once: true }),
     );
+
   notify("STOPPING=1");
   await loop.stop(values.once ?? false);
   server?.close();
@@ -150,8 +166,8 @@ async function run(args: readonly string[]): Promise<ExitCode> {
 }
 
 /**
- * Where what lives as long as the machine runs is kept, by network namespace; `null` where there is
- * no such place.
+ * Returns the file for what must last as long as the machine runs, one for each network namespace;
+ * `null` when there is no place for it.
  */
 function defaultStateFile(): string | null {
   const name = `${statSync("/proc/self/ns/net").ino}.json`;
@@ -167,9 +183,12 @@ function rulesOf(values: Values & Parameters<typeof connectionChoice>[0]): Guard
   );
   if (path !== undefined) {
     if (within !== undefined || endsUnproven !== undefined || isChoosing)
-      throw new UsageError("--rules says which connections and how soon; give no others beside it");
+      throw new UsageError(
+        "--rules already says which connections and how soon; leave out --detect-within, --end-unproven and the choice of connections",
+      );
     return readGuardRules(path);
   }
+
   if (within === undefined) throw new UsageError("guard needs --rules FILE or --detect-within 10s");
   const detectWithinMs = guardWithin(within);
   const match = connectionChoice(values);
@@ -185,14 +204,17 @@ function rulesOf(values: Values & Parameters<typeof connectionChoice>[0]): Guard
   return { rules: [rule], brake: DEFAULT_BRAKE, zeroWindowToleranceMs: DEFAULT_TOLERANCE_MS };
 }
 
-/** Speaks to systemd where it listens (Type=notify); elsewhere says nothing. */
+/**
+ * Returns a function that reports a state to systemd (Type=notify), or does nothing without
+ * systemd.
+ */
 function notifier(port: SystemPort): (state: string) => void {
   const path = process.env.NOTIFY_SOCKET;
   if (path === undefined || path === "") return () => {};
   return (state) => void notifyService(port, path, state);
 }
 
-/** CLOCK_MONOTONIC, as sd_notify(3) wants it for a reload. */
+/** Returns CLOCK_MONOTONIC in µs, which sd_notify(3) requires for a reload. */
 function monotonicUs(): number {
   return Number(process.hrtime.bigint() / BigInt(MICROSECONDS));
 }

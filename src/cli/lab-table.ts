@@ -8,8 +8,8 @@ import { formatDuration } from "./duration.ts";
 import { textTable } from "./text-table.ts";
 
 /**
- * The lab's report for people: a row for each fault and traffic, a column for each mechanism, then
- * what was broken.
+ * Formats the lab's report for people: a row for each fault and traffic, a column for each
+ * mechanism, then the broken promises.
  */
 export function labTable(report: LabReport): string {
   const mechanisms = MECHANISMS.filter((mechanism) =>
@@ -18,10 +18,10 @@ export function labTable(report: LabReport): string {
   const groups: [Fault["effect"], string][] = [
     [
       "cuts",
-      `The peer is gone without a word: detection time (the budget is ${formatDuration(report.detectWithinMs)})`,
+      `The peer is gone without a word: time until detection (the budget is ${formatDuration(report.detectWithinMs)})`,
     ],
-    ["tells", "The peer's kernel tells"],
-    ["lives", "The peer lives: nobody may be given up"],
+    ["tells", "The peer's kernel reports the end"],
+    ["lives", "The peer lives and must not be given up"],
   ];
   const parts = groups.map(([effect, title]) => {
     const faults = FAULTS.filter(
@@ -42,7 +42,7 @@ export function labTable(report: LabReport): string {
   return parts.join("") + footer(report);
 }
 
-/** What was foretold, once for all the faults that it is the same for. */
+/** Returns the predicted ranges, one row for all faults with the same prediction. */
 function predictedRows(
   report: LabReport,
   mechanisms: readonly Mechanism[],
@@ -75,7 +75,7 @@ function predictedRows(
   );
 }
 
-/** Empty where nothing was to be timed. */
+/** Returns the predicted range; empty when nothing was to be timed. */
 function rangeText(cell: LabCell | undefined): string {
   if (!cell || cell.isAsPredicted === null) return "";
   if (cell.predictedMs === null) return "never";
@@ -102,7 +102,9 @@ function row(
   return [fault.title, traffic, ...columns, [...new Set(diagnosed)].join(", ")];
 }
 
-/** Several cells of one mechanism (IPv4, IPv6, TLS) show as their worst. */
+/**
+ * Returns the slowest of a mechanism's cells (IPv4, IPv6, TLS), or the live peer that was given up.
+ */
 function slowestText(fault: Fault, cells: readonly LabCell[]): string {
   const worst = cells.reduce<LabCell | undefined>(
     (a, b) => (a && (a.detectedMs ?? Infinity) >= (b.detectedMs ?? Infinity) ? a : b),
@@ -142,7 +144,7 @@ function footer(report: LabReport): string {
     broken.length > 0 ? `${paint("red", "Broken promises of watch")}\n${broken.join("")}` : "",
     wrong.length > 0 ? `${paint("red", "Refuted predictions")}\n${wrong.join("")}` : "",
     skipped.length > 0 ? `${paint("yellow", "Left out")}\n${skipped.join("")}` : "",
-    `${summary.cells} cells, ${summary.ok} as promised, ${summary.failed} not; ${summary.asPredicted} of ${summary.predicted} predictions right, ${inTime} were due within the observation; ${environment.length} length, ${formatDuration(environment.tookMs)}. `,
+    `${summary.cells} cells, ${summary.ok} as promised, ${summary.failed} not; ${summary.asPredicted} of ${summary.predicted} predictions right, ${inTime} were due within the observation time; ${environment.length} length, ${formatDuration(environment.tookMs)}. `,
     `Linux ${environment.kernel}, Node ${environment.node}, ${environment.cpus} CPUs${environment.asRoot ? "" : ", as an ordinary user"}.\n`,
     `A column shows the slowest of its cells (watch: IPv4, IPv6, TLS). The watched program held no privileges.\n`,
   ].join("");

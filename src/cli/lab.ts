@@ -13,18 +13,21 @@ import { unknownWord } from "./suggest.ts";
 
 const HELP = `Usage: halfopen lab [options]
 
-Builds a virtual network of namespaces, pulls the cable, does the other faults, and measures what each mechanism notices, when, and with which error.
-Nothing outside the network is touched. Needs root or user namespaces. The watched program holds no privileges.
+Builds a virtual network of namespaces, pulls the cable and injects the other faults. Measures what
+each mechanism notices, when, and with which error.
+Touches nothing outside the network. Needs root or user namespaces. The watched program holds no
+privileges.
 
-  --quick                  the whole matrix in under 60 s: shorter observations, IPv6 and TLS for watch only
+  --quick                  the whole matrix in under 60 s: shorter observations, IPv6 and TLS for
+                           watch only
   --detect-within 5s       the budget, default 5s
   --faults a,b             only these faults (see --list)
   --mechanisms a,b         only these mechanisms (see --list)
-  --json                   the report as JSON on standard output
-  --html lab.html          the report as one page for a browser, with time lines and curves
-  --list                   the faults and mechanisms, without running any
+  --json                   prints the report as JSON on standard output
+  --html lab.html          writes the report as one page for a browser, with time lines and curves
+  --list                   lists the faults and mechanisms, and runs none
 
-Exit code: 0 every promise of watch was kept, 1 one was broken, 2 usage, 3 no namespaces here.
+Exit code: 0 watch kept every promise, 1 it broke one, 2 usage, 3 no namespaces here.
 `;
 
 export const lab: Command = { help: HELP, run };
@@ -46,6 +49,7 @@ async function run(args: readonly string[]): Promise<ExitCode> {
     print(rendered(listing(), values.json ? "json" : listingText));
     return 0;
   }
+
   const faults = chosen(
     "fault",
     values.faults,
@@ -56,11 +60,13 @@ async function run(args: readonly string[]): Promise<ExitCode> {
     values["detect-within"] === undefined
       ? undefined
       : parseDuration(values["detect-within"], "--detect-within");
+
   if (values.html !== undefined) await checkWritable(values.html);
   const progress = new Progress();
   try {
     const onProgress = (done: number, total: number, fault: string): void =>
       progress.show(`lab: ${done} of ${total} faults done, last ${fault}`);
+
     const report = await runLab({
       faults,
       mechanisms,
@@ -72,6 +78,7 @@ async function run(args: readonly string[]): Promise<ExitCode> {
       progress.show("lab: simulating the detectors for the page");
       await writeLabPage(values.html, report);
     }
+
     progress.end();
     print(rendered(report, values.json ? "json" : labTable));
     return report.summary.failed === 0 ? 0 : 1;
@@ -88,12 +95,14 @@ function chosen(
   known: readonly string[],
 ): string[] | undefined {
   if (list === undefined) return undefined;
+
   const words = list
     .split(",")
     .map((word) => word.trim())
     .filter((word) => word !== "");
   if (words.length === 0)
     throw new UsageError(`--${what}s takes a comma-separated list; known are ${known.join(", ")}`);
+
   for (const word of words)
     if (!known.includes(word)) throw new UsageError(unknownWord(what, word, known));
   return words;

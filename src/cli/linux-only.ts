@@ -3,12 +3,12 @@ import { openPort, whyNoPort } from "../kernel/port/open-port.ts";
 import type { SystemPort } from "../kernel/port/port.ts";
 import { NotPossibleHere } from "./command.ts";
 
-/** The port for commands that look at the whole machine. @throws NotPossibleHere */
+/** Opens the port for a command that reads the whole machine. @throws NotPossibleHere */
 export function machinePort(command: string): SystemPort {
   if (process.platform !== "linux") {
     throw new NotPossibleHere(
-      `halfopen ${command} looks into the whole machine through Linux' sock_diag; ${process.platform} has nothing like it here. ` +
-        "What works on this system: halfopen system, and in programs watch(), setKeepalive() and the rest of the library",
+      `halfopen ${command} reads the connections of the whole machine through Linux' sock_diag, and ${process.platform} has nothing like it. ` +
+        "Use halfopen system here, and in programs watch(), setKeepalive() and the rest of the library",
     );
   }
   const port = openPort();
@@ -19,7 +19,7 @@ export function machinePort(command: string): SystemPort {
   return port;
 }
 
-/** Runs `work`; what the system refuses becomes exit code 3. */
+/** Runs `work`, and turns a refusal of the system into exit code 3. */
 export async function whereAllowed<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();

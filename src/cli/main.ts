@@ -16,6 +16,7 @@ async function main(argv: readonly string[]): Promise<number> {
     print(`${version()}\n`);
     return 0;
   }
+
   const entry = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (!entry) throw new UsageError(unknownWord("command", name, Object.keys(COMMANDS)));
   const command = await entry.load();
@@ -38,7 +39,8 @@ Usage: halfopen COMMAND [options]      halfopen COMMAND --help
 
 ${lines.join("\n")}
 
-Durations carry a unit: 5s, 500ms, 2h. Exit codes: 0 fine, 1 found something, 2 usage, 3 not permitted or not supported.
+Durations carry a unit: 5s, 500ms, 2h.
+Exit codes: 0 fine, 1 found something, 2 usage, 3 not permitted or not supported.
 `;
 }
 
@@ -47,7 +49,7 @@ function version(): string {
   return (JSON.parse(readFileSync(file, "utf8")) as { version: string }).version;
 }
 
-/** parseArgs throws TypeErrors with these codes for what the caller mistyped. */
+/** True for a mistake of the caller. parseArgs throws TypeErrors with these codes. */
 function isUsage(error: unknown): error is Error {
   if (error instanceof UsageError) return true;
   if (error instanceof HalfOpenError && error.code === "ERR_OPTION_RANGE") return true;
@@ -57,8 +59,8 @@ function isUsage(error: unknown): error is Error {
   );
 }
 
-// A reader that closes its end early (`halfopen ... | head`) is no error. One that no longer reads
-// complaints stops nothing.
+// A reader that closes its end early (`halfopen ... | head`) is no error. A reader that no longer
+// takes complaints stops nothing.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code !== "EPIPE") throw error;
   process.exit(0);

@@ -3,21 +3,9 @@ import { createServer, type Server } from "node:http";
 import { UsageError } from "./command.ts";
 import { removeStaleSocket } from "./stale-socket.ts";
 
-const LOOPBACK = /^(127\.0\.0\.1|\[::1\]|localhost):(\d{1,5})$/;
-const ADDRESSES: Readonly<Record<string, string>> = {
-  "127.0.0.1": "127.0.0.1",
-  "[::1]": "::1",
-  localhost: "127.0.0.1",
-};
 /**
- * The names by which the loopback is asked for. A browser that was led here by another name (DNS
- * rebinding) sends that name.
- */
-const OWN_NAME = /^(?:127\.0\.0\.1|\[::1\]|localhost)(?::\d+)?$/i;
-
-/**
- * Where metrics can be fetched: a Unix socket's path, or a port of the loopback. Never further:
- * what they tell is the machine's own.
+ * Serves metrics at the path of a Unix socket, or on a port of the loopback. Never further: the
+ * metrics describe this machine.
  */
 export async function serveMetrics(where: string, text: () => string): Promise<Server> {
   const [, host, port] = LOOPBACK.exec(where) ?? [];
@@ -30,6 +18,7 @@ export async function serveMetrics(where: string, text: () => string): Promise<S
     if (!(Number(port) > 0 && Number(port) <= 65_535)) throw unusable(where);
     server.listen(Number(port), ADDRESSES[host]);
   }
+
   try {
     await once(server, "listening");
   } catch (error) {
@@ -39,7 +28,20 @@ export async function serveMetrics(where: string, text: () => string): Promise<S
   return server;
 }
 
-/** A Unix socket is guarded by its permissions, and whoever asks there sends any name. */
+const LOOPBACK = /^(127\.0\.0\.1|\[::1\]|localhost):(\d{1,5})$/;
+const ADDRESSES: Readonly<Record<string, string>> = {
+  "127.0.0.1": "127.0.0.1",
+  "[::1]": "::1",
+  localhost: "127.0.0.1",
+};
+
+/** Names of the loopback in a request. A browser that DNS rebinding led here sends another name. */
+const OWN_NAME = /^(?:127\.0\.0\.1|\[::1\]|localhost)(?::\d+)?$/i;
+
+/**
+ * Checks the requested name on the loopback only. A Unix socket is guarded by its permissions, and
+ * its clients send any name.
+ */
 function metricsServer(text: () => string, checksHost: boolean): Server {
   return createServer(({ method, url, headers: { host } }, response) => {
     const answer = (status: number, body: string): void => {
@@ -48,8 +50,9 @@ function metricsServer(text: () => string, checksHost: boolean): Server {
         .end(body);
     };
     if (checksHost && !OWN_NAME.test(host ?? ""))
-      answer(403, "metrics are for this host alone: ask for localhost\n");
-    else if (method !== "GET" && method !== "HEAD") answer(405, "metrics can be read only\n");
+      answer(403, "metrics are for this host alone: request them from localhost\n");
+    else if (method !== "GET" && method !== "HEAD")
+      answer(405, "metrics are read-only: use GET or HEAD\n");
     else if (url !== "/metrics" && url !== "/") answer(404, "metrics are at /metrics\n");
     else answer(200, text());
   });

@@ -11,18 +11,19 @@ import { textTable } from "./text-table.ts";
 
 const HELP = `Usage: halfopen plan --detect-within 10s [options]
 
-Chooses settings that find a dead peer in time and give up no more live ones than allowed; or says what forbids it.
+Chooses settings that find a dead peer in time and give up no more live peers than allowed, or says
+what forbids it.
 
-  --detect-within 10s          at worst
+  --detect-within 10s          the longest time until a dead peer is found
   --loss 1%                    packets lost each way, default 1%
-  --bursts 500ms,2%            lost in bursts instead: their mean length, and the share of time they take
+  --bursts 500ms,2%            losses in bursts instead: their mean length and share of the time
   --rtt 40ms, --jitter 5ms     the path, default 1 ms and none
-  --connections 1000           that the promise is for together, default 1
-  --false-alarms-per-year 1    allowed, default 1
+  --connections 1000           connections that share the promise, default 1
+  --false-alarms-per-year 1    false alarms allowed, default 1
   --platform linux             linux, darwin, freebsd or win32; the others are shown too
-  --json
+  --json                       prints JSON
 
-Exit code: 0, or 1 where it is impossible, 2 usage.
+Exit code: 0 possible, 1 impossible, 2 usage.
 `;
 
 export const plan: Command = { help: HELP, run };
@@ -52,10 +53,12 @@ async function run(args: readonly string[]): Promise<ExitCode> {
     platform,
     "false-alarms-per-year": alarms,
   } = values;
+
   if (within === undefined)
     throw new UsageError("plan needs --detect-within, for example --detect-within 10s");
   if (loss !== undefined && bursts !== undefined)
     throw new UsageError("--loss and --bursts contradict each other; give one");
+
   const chosen = choose({
     detectWithinMs: parseDuration(within, "--detect-within"),
     ...(loss === undefined ? {} : { loss: parseShare(loss, "--loss") }),
@@ -72,6 +75,7 @@ async function run(args: readonly string[]): Promise<ExitCode> {
       ? {}
       : { platform: platform as NonNullable<Requirement["platform"]> }),
   });
+
   print(rendered(chosen, values.json ? "json" : planText));
   return chosen.feasible ? 0 : 1;
 }
@@ -80,7 +84,7 @@ function parseBursts(text: string): LossLaw {
   const [length, share, ...rest] = text.split(",");
   if (length === undefined || share === undefined || rest.length > 0)
     throw new UsageError(
-      `--bursts takes their mean length and their share of the time (500ms,2%), got ${JSON.stringify(text)}`,
+      `--bursts takes a mean length and a share of the time (500ms,2%), got ${JSON.stringify(text)}`,
     );
   return {
     meanBurstMs: parseDuration(length, "--bursts, length,"),
@@ -100,6 +104,7 @@ function planText(it: Plan): string {
         : `Nearest possible: --detect-within ${Math.ceil(it.nearestDetectWithinMs)}ms\n`;
     return `Impossible with the kernel's keepalive: ${it.forbiddenBy}\n${nearest}${own}`;
   }
+
   const settings = [
     `keepalive idle ${keepalive.idleMs / 1000} s, interval ${keepalive.intervalMs / 1000} s, count ${keepalive.count}\n`,
     userTimeoutMs === null ? "" : `user timeout ${userTimeoutMs} ms\n`,
@@ -107,11 +112,13 @@ function planText(it: Plan): string {
       ? `heartbeat every ${heartbeat.intervalMs} ms, given up after ${heartbeat.timeoutMs} ms\n`
       : "",
   ];
+
   const detection = [
     ["when the peer goes", "noticed after", "from best to worst", "by"],
     ["idle", ...detectionCells(predicted.detection.idle)],
     ["data in flight", ...detectionCells(predicted.detection.inFlight)],
   ];
+
   const cost = `${count(predicted.falseAlarmsPerYear)} false alarms a year, ${count(predicted.packetsPerSecond)} packets and ${count(predicted.bytesPerSecond)} bytes a second while idle\n`;
   const platforms = Object.entries(it.perPlatform).map(([name, one]) => [
     name,

@@ -10,19 +10,20 @@ import { textTable } from "./text-table.ts";
 
 const HELP = `Usage: halfopen predict [options]
 
-Foretells how long given settings take to notice that a peer is gone, and which timer decides. Nothing is sent or changed.
+Predicts how long given settings take to notice that a peer is gone, and which timer decides.
+Sends nothing and changes nothing.
 
-  --keepalive 2s,1s,3      idle, interval, count; "system" for the system's defaults; without it keepalive is off
-  --user-timeout 5s        TCP_USER_TIMEOUT and its like
+  --keepalive 2s,1s,3      idle, interval, count; "system" for the system's defaults; default off
+  --user-timeout 5s        TCP_USER_TIMEOUT or its like on other systems
   --rto-max 1s             TCP_RTO_MAX_MS, Linux 6.15 and later
   --heartbeat 5s,3s        a ping every 5 s, given up when one stays unanswered for 3 s
   --rtt 40ms, --jitter 5ms the path, default 1 ms and none
   --retries2 15            tcp_retries2
   --platform linux         linux, darwin, freebsd or win32
   --kernel 5.15            Linux release, default 6.18
-  --json
+  --json                   prints JSON
 
-Exit code: 0, or 1 where a dead peer would never be noticed, 2 usage.
+Exit code: 0 a dead peer is noticed, 1 it would never be noticed, 2 usage.
 `;
 
 export const predict: Command = { help: HELP, run };
@@ -43,10 +44,12 @@ async function run(args: readonly string[]): Promise<ExitCode> {
       json: { type: "boolean" },
     },
   });
+
   const duration = (name: "user-timeout" | "rto-max" | "rtt" | "jitter"): number | undefined => {
     const text = values[name];
     return text === undefined ? undefined : parseDuration(text, `--${name}`);
   };
+
   const settings = withoutGaps({
     platform: values.platform as Platform | undefined,
     kernel: values.kernel,
@@ -61,12 +64,13 @@ async function run(args: readonly string[]): Promise<ExitCode> {
         ? undefined
         : { retries2: parseNumber(values.retries2, "--retries2", 0, 255) },
   });
+
   const prediction = foretell(settings);
   print(rendered(prediction, values.json ? "json" : predictionText));
   return prediction.idle && prediction.inFlight ? 0 : 1;
 }
 
-/** Options that were not given must be absent, not `undefined`. */
+/** Leaves out settings that were not given: they must be absent, not `undefined`. */
 function withoutGaps(
   settings: { [Name in keyof PredictSettings]: PredictSettings[Name] | undefined },
 ): PredictSettings {

@@ -1,7 +1,9 @@
 import type { DetectionTime } from "../core/forecast/prediction.ts";
 import { formatDuration } from "./duration.ts";
 
-/** The cells of a table: typical, from best to worst, and the timer that decides. */
+/**
+ * Returns the cells of a detection time: typical, from best to worst, and the timer that decides.
+ */
 export function detectionCells(time: DetectionTime | null): string[] {
   if (!time) return ["never", "", ""];
   return [
@@ -11,7 +13,7 @@ export function detectionCells(time: DetectionTime | null): string[] {
   ];
 }
 
-/** Warnings, one a line. */
+/** Returns the warnings, one a line. */
 export function warningLines(warnings: readonly string[]): string {
   return warnings.map((warning) => `! ${warning}\n`).join("");
 }

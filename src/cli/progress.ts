@@ -1,8 +1,8 @@
 import { printable } from "../core/printable.ts";
 
 /**
- * One line on standard error that is rewritten on a terminal, and left out elsewhere: a log file
- * wants results only.
+ * Shows progress as one line on standard error that is rewritten in place. Writes nothing when
+ * standard error is no terminal: a log file wants results only.
  */
 export class Progress {
   #width = 0;

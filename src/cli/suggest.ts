@@ -1,4 +1,4 @@
-/** The known word nearest to a mistyped one, or `null` when none is near. */
+/** Returns the known word nearest to a mistyped one, or `null` when none is near. */
 export function nearest(word: string, known: readonly string[]): string | null {
   let best: string | null = null;
   let bestDistance = Math.max(2, Math.floor(word.length / 3)) + 1;
@@ -10,13 +10,13 @@ export function nearest(word: string, known: readonly string[]): string | null {
   return best;
 }
 
-/** `unknown WHAT "word"; did you mean "x"? Known are ...` */
+/** Returns `unknown WHAT "word"; did you mean "x"? Known are ...`. */
 export function unknownWord(what: string, word: string, known: readonly string[]): string {
   const near = nearest(word, known);
   return `unknown ${what} ${JSON.stringify(word)}${near ? `; did you mean ${JSON.stringify(near)}?` : ""} Known are ${known.join(", ")}`;
 }
 
-/** Levenshtein, one row at a time. */
+/** Returns the Levenshtein distance, computed one row at a time. */
 function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, j) => j);
   for (let i = 1; i <= a.length; i++) {

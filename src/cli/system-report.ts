@@ -17,29 +17,29 @@ export interface SystemReport {
   readonly settings: SystemSettings;
   readonly names: Readonly<Record<SystemSetting, string | null>>;
   /**
-   * For a connection on a local network with keepalive on and nothing else set; `null` where it is
-   * not known.
+   * Detection time of a connection on a local network with keepalive on and nothing else set;
+   * `null` when it is not known.
    */
   readonly noticeMs: { readonly idle: number | null; readonly inFlight: number | null };
   readonly notes: readonly string[];
-  /** Who depends on them now; `null` where connections cannot be surveyed. */
+  /** Connections that depend on the values now; `null` when connections cannot be surveyed. */
   readonly dependents: Dependents | null;
 }
 
 interface Dependents {
   readonly connections: number;
-  /** Keepalive is on with the system's times. */
+  /** Connections with keepalive on and the system's times. */
   readonly onKeepalive: number;
-  /** Keepalive is off: no system value helps them. */
+  /** Connections with keepalive off: no system value helps them. */
   readonly withoutKeepalive: number;
-  /** No user timeout: data in flight waits for the system's retransmissions. */
+  /** Connections without a user timeout: data in flight waits for the system's retransmissions. */
   readonly onRetries: number;
-  /** Settings that could not be read. */
+  /** Connections whose settings could not be read. */
   readonly unknown: number;
   readonly processes: readonly { readonly process: string; readonly connections: number }[];
 }
 
-/** A local network's. */
+/** Round trip of a local network. */
 const LAN_RTT_MS = 0.2;
 const MOST_PROCESSES = 10;
 
@@ -57,8 +57,8 @@ export async function systemReport(store: SystemSettingsStore): Promise<SystemRe
 }
 
 /**
- * Idle is the same sum everywhere; for data in flight only Linux' rules are known well enough for a
- * figure.
+ * Returns the detection times. Idle is the same sum on every system; for data in flight only Linux'
+ * rules are known well enough for a figure.
  */
 function noticeOf(
   platform: NodeJS.Platform,
@@ -66,6 +66,7 @@ function noticeOf(
 ): SystemReport["noticeMs"] {
   const idle =
     idleMs === null || intervalMs === null || count === null ? null : idleMs + intervalMs * count;
+
   if (platform !== "linux") return { idle, inFlight: null };
   const { retries2, rtoMaxMs } = readSystemDefaults();
   const { inFlight } = predict({
@@ -105,8 +106,8 @@ function countDependents(settings: SystemSettings, audit: Audit): Dependents {
       continue;
     }
     const { idleMs, intervalMs, count } = keepalive;
-    // A program that sets one of the three mostly leaves the others to the system: any of them
-    // makes it depend.
+    // A program that sets one of the three values usually leaves the others to the system. Any
+    // value left to the system makes the connection depend.
     if (
       idleMs !== settings.idleMs &&
       intervalMs !== settings.intervalMs &&
@@ -117,6 +118,7 @@ function countDependents(settings: SystemSettings, audit: Audit): Dependents {
     const name = process ?? "?";
     processes.set(name, (processes.get(name) ?? 0) + 1);
   }
+
   const ranked = [...processes]
     .map(([process, connections]) => ({ process, connections }))
     .sort((a, b) => b.connections - a.connections);
@@ -140,6 +142,7 @@ export function systemReportText(report: SystemReport): string {
       ? []
       : [`data in flight, no user timeout: after ${formatDuration(noticeMs.inFlight)}`]),
   ];
+
   const notes = report.notes.map((note) => `note: ${note}\n`).join("");
   return `${textTable(rows)}\nA connection without settings of its own\n${meaning.map((line) => `  ${line}\n`).join("")}\n${who ? whoText(who) : ""}${notes}`;
 }
@@ -148,9 +151,9 @@ function whoText(who: Dependents): string {
   const processes = who.processes
     .map(({ process, connections }) => `    ${connections}  ${process}\n`)
     .join("");
-  const unknown = who.unknown > 0 ? `  ${who.unknown} could not be looked into\n` : "";
+  const unknown = who.unknown > 0 ? `  ${who.unknown} could not be examined\n` : "";
   return `Of ${who.connections} connections now
-  ${who.onKeepalive} obey the system's keepalive times\n${processes}  ${who.withoutKeepalive} have keepalive off: no system value helps them
+  ${who.onKeepalive} use the system's keepalive times\n${processes}  ${who.withoutKeepalive} have keepalive off: no system value helps them
   ${who.onRetries} have no user timeout: their data in flight waits for the system's retransmissions\n${unknown}\n`;
 }
 

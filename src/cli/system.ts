@@ -16,20 +16,24 @@ import { unknownWord } from "./suggest.ts";
 import { systemReport, systemReportText } from "./system-report.ts";
 
 const HELP = `Usage: halfopen system [--json]
-       halfopen system set [--idle 60s] [--interval 10s] [--count 3] [--retries 8] [--persist] [--yes]
+       halfopen system set [--idle 60s] [--interval 10s] [--count 3] [--retries 8] [--persist]
+                           [--yes]
 
-The system-wide keepalive values (Linux sysctl, Windows registry, macOS sysctl): what they mean for a connection without settings
-of its own, and which running connections depend on them (Linux).
+Shows the system-wide keepalive values (Linux sysctl, Windows registry, macOS sysctl), what they
+mean for a connection without settings of its own, and which running connections depend on them
+(Linux). system set changes them.
 
   --idle 60s               silence before the first keepalive probe
   --interval 10s           time between probes
   --count 3                unanswered probes that end a connection
-  --retries 8              retransmissions before data in flight is given up (tcp_retries2, TcpMaxDataRetransmissions)
-  --persist                also after a restart: a file in /etc/sysctl.d
-  --yes                    without asking
-  --json                   as JSON
+  --retries 8              retransmissions before data in flight is given up (tcp_retries2,
+                           TcpMaxDataRetransmissions)
+  --persist                keeps the values after a restart: a file in /etc/sysctl.d
+  --yes                    changes without confirmation
+  --json                   prints JSON
 
-A change concerns every program of this system (on Linux: of this network namespace). The command that undoes it is printed.
+A change affects every program of this system (on Linux: of this network namespace). The command
+that undoes the change is printed.
 Exit code: 0 fine, 1 not confirmed, 2 usage, 3 not permitted or not supported.
 `;
 
@@ -56,6 +60,7 @@ async function run(args: readonly string[]): Promise<ExitCode> {
   const [word, ...more] = positionals;
   if (word !== undefined && (word !== "set" || more.length > 0))
     throw new UsageError(unknownWord("word", more[0] ?? word, ["set"]));
+
   return whereAllowed(async () => {
     const store = systemSettings(process.platform, (file, it) =>
       execFileSync(file, it, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] }),
@@ -127,19 +132,22 @@ function wholeNumber(text: string, option: string): number {
 async function isConfirmed(changes: readonly string[]): Promise<boolean> {
   if (!process.stdin.isTTY)
     throw new UsageError(
-      "a change of the whole system wants confirmation, and nobody can be asked here; add --yes",
+      "a change of the whole system needs confirmation, and standard input is no terminal; add --yes",
     );
   print(`This changes every program of this system:\n${changes.join("\n")}\nGo on? [y/N] `);
   const lines = createInterface({ input: process.stdin });
   try {
     for await (const answer of lines) return /^y(es)?$/i.test(answer.trim());
-    return false; // the input has ended, which is no answer
+    return false; // an ended input is no confirmation
   } finally {
     lines.close();
   }
 }
 
-/** Leads back to what was; a setting that the system did not tell is left out. */
+/**
+ * Returns the command that restores the earlier values. A value that the system did not report is
+ * left out.
+ */
 function undoCommand(
   change: SystemChange,
   before: ReturnType<SystemSettingsStore["read"]>,

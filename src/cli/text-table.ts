@@ -1,6 +1,6 @@
 import { stripVTControlCharacters } from "node:util";
 
-/** Aligns columns by what a terminal shows: colour codes take no room. */
+/** Aligns columns by their visible width: colour codes take no room. */
 export function textTable(rows: readonly (readonly string[])[], gap = "  "): string {
   const widths: number[] = [];
   for (const row of rows) {

@@ -3,13 +3,14 @@ import type { WatchEvent } from "../watch/subscribers.ts";
 import { paint } from "./colour.ts";
 import { formatDuration } from "./duration.ts";
 
-/** `vitals`: nothing happened, this is how it goes. */
+/** `vitals`: the periodic line while nothing happens. */
 export type VitalEvent = "vitals" | WatchEvent;
 
 const COLOURS = { alive: "green", suspect: "yellow", dead: "red" } as const;
 
 /**
- * How a watched connection goes, as a line for people. What the system does not tell is left out.
+ * Formats the state of a watched connection as a line for people. Leaves out values that the system
+ * does not report.
  */
 export function vitalLine(
   time: string,

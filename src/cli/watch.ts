@@ -15,14 +15,16 @@ import { type VitalEvent, vitalLine } from "./vital-line.ts";
 
 const HELP = `Usage: halfopen watch HOST:PORT [options]
 
-Connects and shows the vital signs live: when the peer was last heard, the round trip, what is in flight, what was sent again and
-which probes went unanswered, until the peer dies, closes, or you press Ctrl-C. Sends nothing but the kernel's keepalive probes.
+Connects and shows the vital signs live: when the peer was last heard, the round trip, the data in
+flight, the retransmissions and the unanswered probes. Ends when the peer dies, when the connection
+closes, or when you press Ctrl-C. Sends nothing but the kernel's keepalive probes.
 
-  --detect-within 10s      how soon a dead peer must be found, at least 2.5s, default 10s; so long may the attempt to connect take too
-  --every 1s               between two lines, default 1s; what happens in between is told at once
+  --detect-within 10s      time in which a dead peer must be found, at least 2.5s, default 10s; also
+                           the longest time for connecting
+  --every 1s               time between two lines, default 1s; events are shown at once
   --json                   one object a line: { time, event, rttMs, diagnosis }
 
-Exit code: 0 it ended alive, 1 the peer is dead or was never reached, 2 usage.
+Exit code: 0 the connection ended alive, 1 the peer is dead or was never reached, 2 usage.
 `;
 
 const DEFAULT_EVERY_MS = 1000;
@@ -43,6 +45,7 @@ async function run(args: readonly string[]): Promise<ExitCode> {
   const [address, ...more] = positionals;
   if (address === undefined || more.length > 0)
     throw new UsageError("halfopen watch takes one HOST:PORT");
+
   const peer = peerOf(address);
   const within = values["detect-within"];
   const detectWithinMs = detectWithin(within);
@@ -51,6 +54,7 @@ async function run(args: readonly string[]): Promise<ExitCode> {
       `--detect-within takes ${SMALLEST_BUDGET_MS}ms to ${LARGEST_BUDGET_MS}ms, got ${within}`,
     );
   }
+
   const everyMs =
     values.every === undefined ? DEFAULT_EVERY_MS : parseDuration(values.every, "--every");
   if (everyMs < SHORTEST_EVERY_MS)
@@ -70,7 +74,7 @@ async function run(args: readonly string[]): Promise<ExitCode> {
 
 type Tell = (event: VitalEvent, diagnosis: Diagnosis) => void;
 
-/** Tells of the connection until it ends. */
+/** Reports on the connection until it ends. */
 async function follow(
   socket: Socket,
   watcher: Watcher,
@@ -84,6 +88,7 @@ async function follow(
     isStopped = true;
     socket.destroy();
   };
+
   process.once("SIGINT", stop).once("SIGTERM", stop);
   for (const event of NEWS) watcher.on(event, (diagnosis) => tell(event, diagnosis));
   watcher.on("close", (diagnosis) => timer && !isStopped && tell("close", diagnosis));
@@ -96,6 +101,7 @@ async function follow(
   socket.on("error", (error) => {
     failure = error;
   });
+
   await new Promise((resolve) => socket.once("close", resolve));
   process.off("SIGINT", stop).off("SIGTERM", stop);
   if (timer) clearInterval(timer);
@@ -106,7 +112,10 @@ async function follow(
   return failure ? 1 : 0;
 }
 
-/** One that stands for several addresses has no words of its own. */
+/**
+ * Returns the message of an error. An AggregateError, which stands for several addresses, has no
+ * message of its own.
+ */
 function reasonOf(error: Error): string {
   return error instanceof AggregateError
     ? error.errors.map((one: Error) => one.message).join("; ")

@@ -19,16 +19,16 @@ describe("a duration on the command line", () => {
     (text) => expect(() => parseDuration(text, "--x")).toThrow(UsageError),
   );
 
-  test("longer than any timer can wait is refused: it would come at once, again and again", () => {
+  test("a duration longer than any timer can wait is refused: the timer would fire at once, again and again", () => {
     expect(parseDuration("24d", "--x") + 3_600_000).toBeLessThan(2 ** 31);
     for (const text of ["600h", "25d", "99999999999999999999d"])
       expect(() => parseDuration(text, "--every")).toThrow(/--every takes at most 24d/);
   });
 
-  test("without a unit is refused with both guesses", () =>
+  test("a duration without a unit is refused, and the message suggests both units", () =>
     expect(() => parseDuration("5", "--detect-within")).toThrow(/--detect-within.*5s or 5ms/));
 
-  test("never yields anything but a finite number of ms or a usage error", () =>
+  test("any text gives a finite number of ms or a usage error", () =>
     fc.assert(
       fc.property(fc.string(), (text) => {
         try {

@@ -55,7 +55,7 @@ const fetched = (socketPath: string): Promise<string> =>
   });
 
 describe.runIf(process.platform === "linux")("halfopen exec", () => {
-  it("returns what the program returned, and says when there is none", async () => {
+  it("returns the program's exit code, or 126 and 127 when the program cannot be started", async () => {
     expect((await run(["exec", "--", "sh", "-c", "exit 42"])).code).toBe(42);
     expect(await run(["exec", "--", "/nowhere/at/all"])).toMatchObject({ code: 127, output: "" });
     expect(await run(["exec", "--", "/etc/passwd"])).toMatchObject({ code: 126 });
@@ -78,7 +78,7 @@ describe.runIf(process.platform === "linux")("halfopen exec", () => {
     });
   });
 
-  it("passes signals on, and waits for what the program makes of them", async () => {
+  it("passes signals on and waits for the program to end", async () => {
     const script = 'trap "echo got; exit 9" TERM; echo ready; while :; do sleep 0.05; done';
     let isReady = false;
     const outcome = await run(["exec", "--", "sh", "-c", script], async (child) => {
@@ -93,10 +93,10 @@ describe.runIf(process.platform === "linux")("halfopen exec", () => {
 });
 
 describe.runIf(process.platform === "linux")("halfopen guard", () => {
-  it("serves metrics on a Unix socket, keeps the old rules when new ones are wrong, and ends with 0 at SIGTERM", async () => {
+  it("serves metrics on a Unix socket, keeps the old rules when new ones are wrong, and exits with 0 on SIGTERM", async () => {
     const rules = join(folder, "rules.yaml");
     const metrics = join(folder, "metrics.sock");
-    // A name that no process has: this test may run on a machine with other people's connections.
+    // No process has this name: the machine may hold other people's connections.
     writeFileSync(
       rules,
       "rules:\n  - name: none\n    detect-within: 5s\n    match: { process: no-such-name }\n",
@@ -123,7 +123,7 @@ describe.runIf(process.platform === "linux")("halfopen guard", () => {
     expect(outcome).toMatchObject({ code: 0, signal: null, output: "" });
   });
 
-  it("tells the service manager that it is ready, alive, reading its rules again, and stopping", async () => {
+  it("reports ready, alive, reloading and stopping to the service manager", async () => {
     const path = join(folder, "notify.sock");
     const listener = `
 import socket, sys
@@ -156,7 +156,7 @@ while True:
     expect(heard.trimEnd().split("\n").at(-1)).toBe("STOPPING=1");
   });
 
-  it("refuses what it cannot take, with exit code 2", async () => {
+  it("refuses wrong arguments with exit code 2", async () => {
     expect(await run(["guard"])).toMatchObject({ code: 2 });
     expect(await run(["guard", "--detect-within", "1s"])).toMatchObject({ code: 2 });
     const elsewhere = await run([

@@ -14,7 +14,8 @@ const HOLDER = fileURLToPath(new URL("../guard/programs/many-connections.py", im
 const PEERS = Array.from({ length: 50 }, (_, i) => `10.77.0.${i + 11}`);
 const OUTAGE_MS = longOrShort(600_000, 100_000);
 /**
- * In flight the kernel sends again at most as long after an outage as that lasted, and two minutes.
+ * After an outage the kernel sends data in flight again within the length of the outage, and within
+ * two minutes.
  */
 const BACK_MS = Math.min(OUTAGE_MS, 120_000) + 20_000;
 
@@ -35,12 +36,12 @@ interface Guard {
 }
 
 /**
- * The outage goes on for so long when a guard was stopped for good: then the program's own
- * keepalive counts, of a minute at the least.
+ * Rest of the outage after the last guard has stopped: then the program's own keepalive counts, of
+ * a minute at the least.
  */
 const UNGUARDED_MS = 30_000;
 
-/** What befalls the guard a third into the outage; the guards that ran from then on. */
+/** Events of the guard a third into the outage. Each returns the guards that run from then on. */
 const BEFALLS: Readonly<
   Record<string, (guard: Guard, next: () => Promise<Guard>) => Promise<Guard[]>>
 > = {
@@ -86,7 +87,7 @@ await describeWith(
     });
 
     it.concurrent.each(Object.keys(BEFALLS))(
-      "%s: all live when the cable is back, with the options that the program gave them",
+      "%s: all connections live when the cable is back, with the program's own options",
       {
         timeout: OUTAGE_MS + BACK_MS + 120_000,
       },
@@ -136,8 +137,8 @@ await describeWith(
           expect(await running.ended).toBe(0);
         }
         const after = await options(holder);
-        // Nobody was there any more to take off what came on top of the program's own for what had
-        // gone unanswered.
+        // No guard was left to remove the allowance for unanswered attempts from the program's
+        // options.
         if (guards.length === 0) expect(unlike(own, after)).toEqual([]);
         else expect(after).toEqual(own);
       },
@@ -146,8 +147,8 @@ await describeWith(
 );
 
 /**
- * The connections whose options are neither the program's own nor these with a count and a user
- * timeout looser by what was unanswered.
+ * Returns the connections whose options differ from the program's own by more than that allowance:
+ * a count and a user timeout looser by what was unanswered.
  */
 function unlike(own: Options, after: Options): string[] {
   const isFine = (

@@ -14,7 +14,7 @@ const refusal = (text: string): string => {
 };
 
 describe("the guard's rules file", () => {
-  it("is read as YAML and as JSON alike", () => {
+  it("is the same in YAML and in JSON", () => {
     const yaml = parseGuardRules(
       "rules:\n  - name: db\n    match: { port: [5432, 6379], peer: 10.0.0.0/8 }\n    detect-within: 5s\n",
       "a",
@@ -43,7 +43,7 @@ describe("the guard's rules file", () => {
     );
   });
 
-  it("has an example that is taken, whose words are those of the schema", () => {
+  it("has an example that is accepted, and takes the keys of the schema and no others", () => {
     const { rules, brake } = parseGuardRules(contrib("guard.yaml"), "guard.yaml");
     expect(
       rules.map(({ name, detectWithinMs, endsDead }) => [name, detectWithinMs, endsDead]),

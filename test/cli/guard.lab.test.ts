@@ -8,7 +8,7 @@ import { World } from "../../src/lab/world.ts";
 import { describeWith } from "../setup/requires.ts";
 import { NOBODY, Stage, until } from "./stage.ts";
 
-/** Surveys have seen all, what they found is set, and every peer has answered two probes. */
+/** Time in which surveys find all connections, set them, and every peer answers two probes. */
 const SETTLE_MS = 5000;
 
 const of = (events: readonly GuardEvent[], action: GuardAction): GuardEvent[] =>
@@ -26,7 +26,7 @@ await describeWith(["root", "namespaces", "ss", "/usr/bin/python3"], "halfopen g
     rmSync(folder, { recursive: true, force: true });
   });
 
-  it.concurrent("says what it would do, and changes nothing, unless it is told to apply", {
+  it.concurrent("without --apply it reports what it would do and changes nothing", {
     timeout: 60_000,
   }, async () => {
     const stage = await Stage.open(world);
@@ -38,7 +38,7 @@ await describeWith(["root", "namespaces", "ss", "/usr/bin/python3"], "halfopen g
     await stage.network.pullCable();
     await until(() => of(events(), "would-destroy").length > 0, "it would end one");
     await sleep(2000);
-    // An idle connection is not asked by who only looks: nothing is known of it.
+    // A dry run sends no probes, so nothing is known of the idle connection.
     expect(
       events()
         .map(({ action, connection }) => `${action} ${connection.remote}`)
@@ -57,7 +57,7 @@ await describeWith(["root", "namespaces", "ss", "/usr/bin/python3"], "halfopen g
     expect(running.process.errors).toEqual([]);
   });
 
-  it.concurrent("once: leaves settings that stand, ends who is dead by then, and returns 1 for it", {
+  it.concurrent("--once leaves the settings, ends the connections that are dead by then, and exits with 1 for them", {
     timeout: 60_000,
   }, async () => {
     const stage = await Stage.open(world);
@@ -69,7 +69,7 @@ await describeWith(["root", "namespaces", "ss", "/usr/bin/python3"], "halfopen g
     for (const { keepalive } of Object.values(await stage.settings()))
       expect(keepalive).toMatchObject({ enabled: true, idleMs: 1000, count: 40 });
     await stage.network.pullCable();
-    // Nobody has seen the idle one's peer answer yet, and it may be one that never does.
+    // The peer of the idle connection was never seen to answer, and may be one that never does.
     const second = await stage.guard(once);
     expect(await second.running.ended).toBe(1);
     expect(
@@ -88,7 +88,7 @@ await describeWith(["root", "namespaces", "ss", "/usr/bin/python3"], "halfopen g
     expect(await Promise.all(clients.map(({ ended }) => ended))).toEqual([7, 7]);
   });
 
-  it.concurrent("chooses by user, port and process, reads its rules again, and tells what it does", {
+  it.concurrent("chooses by user, port and process, rereads its rules on SIGHUP, and reports its actions", {
     timeout: 60_000,
   }, async () => {
     const stage = await Stage.open(world);
@@ -131,7 +131,7 @@ await describeWith(["root", "namespaces", "ss", "/usr/bin/python3"], "halfopen g
 
     writeFileSync(rules, `${head}  - { name: broken, match: { port: 7003 } }\n`);
     await running.process.signal("SIGHUP");
-    await until(() => running.process.errors.length > 0, "it complains");
+    await until(() => running.process.errors.length > 0, "it reports the mistake");
     expect(running.process.errors.join("\n")).toMatch(
       /the old rules stay: .*rules\.yaml:4:5: rule broken needs detect-within/,
     );
@@ -141,7 +141,7 @@ await describeWith(["root", "namespaces", "ss", "/usr/bin/python3"], "halfopen g
   - { name: new, match: { port: 7003 }, detect-within: 5s }\n`,
     );
     await running.process.signal("SIGHUP");
-    await until(() => covered().includes("new: 10.77.0.2:7003"), "the new rule is obeyed");
+    await until(() => covered().includes("new: 10.77.0.2:7003"), "the new rule applies");
 
     await sleep(SETTLE_MS);
     await stage.network.pullCable();
@@ -173,7 +173,7 @@ await describeWith(["root", "namespaces", "ss", "/usr/bin/python3"], "halfopen g
     expect(await running.ended).toBe(0);
   });
 
-  it.concurrent("ends nobody when most peers fall silent at once, goes without a trace, and resumes", {
+  it.concurrent("ends no connection when most peers fall silent at once, restores all settings when stopped, and resumes", {
     timeout: 60_000,
   }, async () => {
     const stage = await Stage.open(world);
@@ -215,7 +215,7 @@ await describeWith(["root", "namespaces", "ss", "/usr/bin/python3"], "halfopen g
     expect(clients.filter(({ code }) => code() === undefined).length).toBe(peers.length - 1);
   });
 
-  it.concurrent("gives what a listener accepted under it the listener's own, and what its rules cover no more the program's", {
+  it.concurrent("gives an accepted connection the listener's own settings, and a connection that the rules no longer cover the program's", {
     timeout: 60_000,
   }, async () => {
     const stage = await Stage.open(world);

@@ -13,7 +13,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const MAIN = new URL("../../dist/cli/main.js", import.meta.url).pathname;
 
 describe("halfopen lab --html", () => {
-  it("refuses a file that it could not write before it runs the lab", async () => {
+  it("refuses a file that cannot be written before the lab runs", async () => {
     await expect(checkWritable(join(folder, "none", "lab.html"))).rejects.toThrow("cannot write");
     await expect(checkWritable(folder)).rejects.toThrow("is a folder");
     await expect(checkWritable("")).rejects.toThrow("takes the name");

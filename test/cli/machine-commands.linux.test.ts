@@ -43,7 +43,7 @@ beforeAll(async () => {
   port = String(typeof address === "object" ? address?.port : 0);
   client = connect(Number(port), "127.0.0.1");
   await Promise.all([once(client, "connect"), once(server, "connection")]);
-  // One end asks, the other does not.
+  // One end sends keepalive probes, the other does not.
   client.setKeepAlive(true, 20_000);
 });
 
@@ -59,7 +59,7 @@ async function audited(args: readonly string[]): Promise<AuditedConnection[]> {
 }
 
 describe("halfopen audit", () => {
-  it("tells of each connection in the fields of the contract", async () => {
+  it("lists each connection with the fields of the contract", async () => {
     const connections = await audited(["--port", port]);
     expect(connections.length).toBe(2);
     const [never, asking] = connections;
@@ -108,7 +108,7 @@ describe("halfopen audit", () => {
     expect((await audited([...choice, "--process", one?.process ?? ""])).length).toBe(2);
   });
 
-  it("exits with 1 when a connection would never notice, 0 when all would, and says so on top", async () => {
+  it("exits with 1 when a connection would never notice and with 0 otherwise, and begins with that result", async () => {
     const both = await halfopen(["audit", "--port", port]);
     expect(both).toMatchObject({
       code: 1,
@@ -120,7 +120,7 @@ describe("halfopen audit", () => {
     expect(none).toMatchObject({ code: 0, stdout: "no connection matches\n" });
   });
 
-  it("finds a connection that nobody closes in the state it was left in", async () => {
+  it("lists a connection that is never closed, with its state", async () => {
     const leaking = createServer({ allowHalfOpen: true }).listen(0, "127.0.0.1");
     await once(leaking, "listening");
     const { port: at } = leaking.address() as { port: number };
@@ -151,7 +151,7 @@ describe("halfopen audit", () => {
     expect(stderr).not.toMatch(/\n\s+at /);
   });
 
-  it("exits with 3 and the reason where it cannot look", async () => {
+  it("exits with 3 and the reason when it has no access to the kernel", async () => {
     for (const command of [["audit"], ["explain", ":1"]]) {
       const { code, stderr } = await halfopen(command, { HALFOPEN_MASK: "ffi" });
       expect({ code, stderr }).toEqual({
@@ -161,7 +161,7 @@ describe("halfopen audit", () => {
     }
   });
 
-  it("does not complain when its reader goes away", async () => {
+  it("ends without an error when its reader goes away", async () => {
     const child = spawn(
       process.execPath,
       [MAIN, "audit", "--watch", "--json", "--every", "200ms"],
@@ -177,12 +177,12 @@ describe("halfopen audit", () => {
 });
 
 describe("halfopen explain", () => {
-  it("says in words what holds a connection, what will happen, and what to set", async () => {
+  it("describes the owner of a connection, its future, and the settings to change", async () => {
     const { code, stdout } = await halfopen(["explain", `127.0.0.1:${port}`]);
     expect(code).toBe(1);
     for (const words of [
-      "keepalive is off: nothing asks",
-      "nobody here would ever learn",
+      "keepalive is off: no probe",
+      "while it is idle it would never end",
       `pid ${process.pid}`,
       "detectWithinMs: 10000",
     ]) {
@@ -194,7 +194,7 @@ describe("halfopen explain", () => {
       expect(asking.stdout).toContain(program);
   });
 
-  it("as JSON gives the connection and the advice", async () => {
+  it("prints the connection and the advice as JSON", async () => {
     const { stdout } = await halfopen([
       "explain",
       `:${client.localPort}`,
@@ -221,7 +221,7 @@ describe("halfopen explain", () => {
 });
 
 describe("halfopen system", () => {
-  it("tells the values, what they mean, and who depends on them", async () => {
+  it("reports the values, their effect, and the connections that depend on them", async () => {
     const { code, stdout } = await halfopen(["system", "--json"]);
     const report = JSON.parse(stdout) as {
       settings: { idleMs: number };
@@ -237,9 +237,9 @@ describe("halfopen system", () => {
   it.each([
     ["no", "n\n"],
     ["nothing, since its input ends", "\u0004"],
-  ])("asks on a terminal, and changes nothing when the answer is %s", async (_, answer) => {
-    // A terminal of its own, on which the answer is typed when the question has come. Prints the
-    // exit code, and what was on the terminal.
+  ])("on a terminal it changes nothing when the answer is %s", async (_, answer) => {
+    // Opens a terminal and types the answer when the prompt appears. Prints the exit code and
+    // everything that the terminal showed.
     const TERMINAL = `
 import os, pty, sys
 pid, fd = pty.fork()

@@ -23,7 +23,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 let names = 0;
 const newPath = (): string => join(folder, `at-${names++}`);
 
-/** A server that was killed leaves this behind. */
+/** Leaves a socket behind, as a killed server does. */
 async function leaveSocket(
   path: string,
   kind: "SOCK_STREAM" | "SOCK_DGRAM" = "SOCK_STREAM",
@@ -68,8 +68,8 @@ async function asked(
   return [response.statusCode, text];
 }
 
-describe.runIf(process.platform === "linux")("the name that metrics are to have", () => {
-  it("is cleared of a socket that a killed server left behind, and of nothing else", async () => {
+describe.runIf(process.platform === "linux")("the path of the metrics socket", () => {
+  it("is cleared of a socket that a killed server left behind", async () => {
     const path = newPath();
     await leaveSocket(path);
     const server = await serveMetrics(path, () => "metrics\n");
@@ -77,14 +77,14 @@ describe.runIf(process.platform === "linux")("the name that metrics are to have"
     server.close();
   });
 
-  it("keeps a file, with what is in it", async () => {
+  it("keeps a file and its content", async () => {
     const path = newPath();
     writeFileSync(path, "precious");
-    expect(await refusal(path)).toContain(`${path} is a file, and stays`);
+    expect(await refusal(path)).toContain(`${path} is a file and is not removed`);
     expect(readFileSync(path, "utf8")).toBe("precious");
   });
 
-  it("keeps a folder, a FIFO, a device, and links to a file, to a socket and to nothing", async () => {
+  it("keeps a folder, a FIFO, a device, and links to a file, a socket or nothing", async () => {
     const [fifo, directory, file, socket] = [newPath(), newPath(), newPath(), newPath()];
     execFileSync("python3", ["-c", "import os,sys; os.mkfifo(sys.argv[1])", fifo]);
     mkdirSync(directory);
@@ -103,7 +103,7 @@ describe.runIf(process.platform === "linux")("the name that metrics are to have"
     expect(await refusal("/dev/null")).toContain("/dev/null is a device");
   });
 
-  it("keeps the socket of a server that runs, be it a stream's or a datagram's", async () => {
+  it("keeps the stream or datagram socket of a running server", async () => {
     const [stream, datagram] = [newPath(), newPath()];
     const other = createServer(() => {}).listen(stream);
     await once(other, "listening");
@@ -128,7 +128,7 @@ describe.runIf(process.platform === "linux")("the name that metrics are to have"
     expect(lstatSync(path).isSocket()).toBe(true);
   });
 
-  it("is refused where it is no path and no port of the loopback", async () => {
+  it("is refused when it is neither a path nor a port of the loopback", async () => {
     for (const where of [
       "0.0.0.0:9555",
       "127.0.0.1:0",
@@ -140,7 +140,7 @@ describe.runIf(process.platform === "linux")("the name that metrics are to have"
       expect(await refusal(where)).toContain("--metrics takes a path");
     expect(await refusal(join(folder, "missing", "x.sock"))).toMatch(/--metrics .*: listen /);
     writeFileSync(join(folder, "plain"), "");
-    expect(await refusal(join(folder, "plain", "x.sock"))).toContain("cannot be looked at");
+    expect(await refusal(join(folder, "plain", "x.sock"))).toContain("cannot be examined");
   });
 });
 
@@ -153,7 +153,7 @@ describe("metrics on the loopback", () => {
     return serveMetrics(`${host}:${port}`, () => "metrics\n");
   };
 
-  it("are told to who asks for this host, by whichever of its names", async () => {
+  it("are served to requests for any name of this host", async () => {
     for (const host of ["127.0.0.1", "[::1]", "localhost"]) {
       const server = await serve(host);
       for (const name of ["localhost", "LocalHost:9555", "127.0.0.1", "127.0.0.1:1", "[::1]:9555"])
@@ -162,7 +162,7 @@ describe("metrics on the loopback", () => {
     }
   });
 
-  it("are not told to a page whose name was bound to this host's address (DNS rebinding)", async () => {
+  it("are refused to a page whose name resolves to this host (DNS rebinding)", async () => {
     const server = await serve("127.0.0.1");
     for (const name of [
       "evil.example",
@@ -178,7 +178,7 @@ describe("metrics on the loopback", () => {
     server.close();
   });
 
-  it("can be read only", async () => {
+  it("are read-only", async () => {
     const server = await serve("127.0.0.1");
     expect(await asked(server, { method: "HEAD" })).toEqual([200, ""]);
     for (const method of ["POST", "PUT", "DELETE", "OPTIONS"])

@@ -8,7 +8,7 @@ import { asUser, HALFOPEN, NOBODY, Stage, until } from "./stage.ts";
 
 const file = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 const SETTLE_MS = 5000;
-/** Longer than the budget of all guards here, and time for what they do. */
+/** Longer than the budget of all guards here, with time for their actions. */
 const JUDGED_MS = 9000;
 const GUARD = ["--detect-within", "5s", "--apply"];
 const refusing = (errno: "EPERM" | "ENOSYS" | "ENOPROTOOPT", call: string): string[] => [
@@ -21,7 +21,7 @@ const refusing = (errno: "EPERM" | "ENOSYS" | "ENOPROTOOPT", call: string): stri
 
 await describeWith(
   ["root", "namespaces", "ss", "/usr/bin/python3"],
-  "where the system refuses",
+  "a system that refuses calls",
   () => {
     let world: World;
     beforeAll(async () => {
@@ -29,7 +29,7 @@ await describeWith(
     });
     afterAll(() => world.close());
 
-    it.concurrent("the service has all that it needs, and no more capabilities than its unit gives", {
+    it.concurrent("the service works with the capabilities of its unit, and misses each one that is taken away", {
       timeout: 60_000,
     }, async () => {
       const unit = readFileSync(file("../../contrib/halfopen-guard.service"), "utf8");
@@ -50,7 +50,7 @@ await describeWith(
         const client = await stage.client(5432, { uid: NOBODY, isWriting: true });
         const prefix = ["setpriv", `--bounding-set=-all${kept.join("")}`, "--inh-caps=-all"];
         const { running, events } = await stage.guard(args.split(" ").slice(1), prefix);
-        await until(() => events().length > 0, "it covers the connection, or says why not");
+        await until(() => events().length > 0, "it covers the connection or reports why not");
         await stage.network.pullCable();
         await sleep(JUDGED_MS);
         expect(running.process.errors).toEqual([]);
@@ -68,14 +68,14 @@ await describeWith(
         service("cap_dac_read_search"),
       ]);
       expect(whole.actions()).toEqual(["set", "destroy"]);
-      // Without settings what is in flight can still be ended.
+      // Without settings, a connection with data in flight can still be ended.
       expect(ptraceless.actions()).toEqual(["error", "destroy"]);
       expect(ptraceless.reasons()[0]).toContain("no process that holds it can be seen");
       expect(readless.actions()).toEqual(["error", "destroy"]);
       expect(readless.reasons()[0]).toContain("CAP_DAC_READ_SEARCH");
     });
 
-    it.concurrent("an ordinary user's guard ends that user's dead connections, and says which are beyond its reach", {
+    it.concurrent("an ordinary user's guard ends that user's dead connections and reports those beyond its reach", {
       timeout: 60_000,
     }, async () => {
       const stage = await Stage.open(world);
@@ -86,7 +86,7 @@ await describeWith(
       const other = await stage.client(7002, { isWriting: true });
       const before = await stage.settings();
       const { running, events } = await stage.guard(GUARD, asUser(NOBODY));
-      await until(() => events().length === 3, "it has reached for all three");
+      await until(() => events().length === 3, "it has handled all three");
       expect((await stage.settings())["10.77.0.2:7002"]).toEqual(before["10.77.0.2:7002"]);
       await sleep(SETTLE_MS);
       await stage.network.pullCable();
@@ -118,7 +118,7 @@ await describeWith(
       ["EPERM", "pidfd_getfd"],
       ["ENOSYS", "pidfd_getfd"],
     ] as const)(
-      "%s for %s: guard and exec say so, the program runs on, what root can end is ended",
+      "%s for %s: guard and exec report it, the program runs on, root still ends what it can",
       { timeout: 60_000 },
       async (errno, call) => {
         const [guarded, run] = await Promise.all([Stage.open(world), Stage.open(world)]);
@@ -161,7 +161,7 @@ await describeWith(
     );
 
     it.concurrent.each(["EPERM", "ENOSYS"] as const)(
-      "%s for netlink: exit code 3, and exec runs its program all the same",
+      "%s for netlink: exit code 3, but exec still runs its program",
       { timeout: 60_000 },
       async (errno) => {
         const stage = await Stage.open(world);
@@ -183,12 +183,12 @@ await describeWith(
           ...program,
         ]);
         expect({ code: await ended, lines }).toEqual({ code: 5, lines: ["ran"] });
-        await until(() => process.errors.length > 0, "exec says so");
+        await until(() => process.errors.length > 0, "exec reports it");
         expect(process.errors.join("\n")).toContain(`${errno}`);
       },
     );
 
-    it.concurrent("an older kernel, without a cap on backoff: by the sixth timeout, and with a backstop that goes with the guard", {
+    it.concurrent("on an older kernel without a cap on backoff, a dead peer is found by the sixth timeout, and the backstop goes when the guard stops", {
       timeout: 60_000,
     }, async () => {
       const older = refusing("ENOPROTOOPT", "rto_max");

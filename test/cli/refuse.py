@@ -1,5 +1,6 @@
-# refuse.py EPERM|ENOSYS|ENOPROTOOPT CALL... -- CMD: runs a program whose kernel refuses some system calls, as a container's seccomp
-# profile or an older kernel does.
+# refuse.py EPERM|ENOSYS|ENOPROTOOPT CALL... -- CMD
+# Runs a program whose kernel refuses some system calls, as a container's seccomp profile or an
+# older kernel does.
 import ctypes
 import errno
 import os
@@ -18,7 +19,7 @@ SOCKET, SETSOCKOPT, GETSOCKOPT = (41, 54, 55) if IS_X86 else (198, 208, 209)
 NUMBER, FIRST_ARGUMENT, SECOND_ARGUMENT, THIRD_ARGUMENT = 0, 16, 24, 32
 AF_NETLINK, NETLINK_SOCK_DIAG = 16, 4
 IPPROTO_TCP, TCP_RTO_MAX_MS = 6, 44
-# By name, what the words of struct seccomp_data must be.
+# Required words of struct seccomp_data, by the name of the call.
 CALLS = {
     "pidfd_open": [[(NUMBER, 434)]],
     "pidfd_getfd": [[(NUMBER, 438)]],

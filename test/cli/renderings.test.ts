@@ -90,7 +90,7 @@ const REPORT: Parameters<typeof systemReportText>[0] = {
   },
 };
 
-/** The same data with hostile text wherever it has any. */
+/** Returns the same data with hostile text in place of every string. */
 function hostile<Data>(data: Data): Data {
   if (typeof data === "string") return HOSTILE as Data;
   if (Array.isArray(data)) return data.map(hostile) as Data;
@@ -100,7 +100,7 @@ function hostile<Data>(data: Data): Data {
   ) as Data;
 }
 
-/** Keeps the words by which ways are chosen. */
+/** Keeps the words that choose a rendering. */
 const named = <Data extends { state?: unknown; action?: unknown }>(data: Data): Data => ({
   ...hostile(data),
   ...keptOf(data),
@@ -112,7 +112,7 @@ const keptOf = (data: object): object =>
     ),
   );
 
-describe("everything in words", () => {
+describe("text for people", () => {
   const advice = allAdvice(5000);
   const diagnosis = named(DIAGNOSIS);
   const connection = { ...named(CONNECTION), diagnosis };
@@ -141,7 +141,7 @@ describe("everything in words", () => {
       (isHostile: boolean) => rendered(isHostile ? hostile(REPORT) : REPORT, systemReportText),
       ["DEAD sshd 1"],
     ],
-    // 100,000 lines: only what others can name is made printable there.
+    // Only names that others chose are made printable here: the table has up to 100,000 lines.
     [
       "audit's table",
       (isHostile: boolean) =>

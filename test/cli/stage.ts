@@ -10,7 +10,7 @@ export const HALFOPEN: readonly string[] = [
   process.execPath,
   fileURLToPath(new URL("../cli/main.js", DIST)),
 ];
-/** Of the right host. They take everything and say nothing. */
+/** Ports of the right host. Its servers read everything and send nothing. */
 export const PORTS = [7000, 7001, 7002, 7003, 5432] as const;
 export const NOBODY = 65_534;
 
@@ -28,7 +28,7 @@ const CLIENTS = {
 } as const;
 const WAIT_MS = 15_000;
 
-/** A running program, with what it said and how it ended. */
+/** A running program with its output and its exit code. */
 export interface Running {
   readonly process: LabProcess;
   readonly lines: string[];
@@ -67,8 +67,8 @@ export class Stage {
   }
 
   /**
-   * A client on the left host; resolves when it is connected. It ends with 7 when it has lost its
-   * connection.
+   * Starts a client on the left host and resolves when the client is connected. The client exits
+   * with 7 when it has lost its connection.
    */
   async client(
     port: number,
@@ -104,7 +104,7 @@ export class Stage {
     return client;
   }
 
-  /** The left host's connections, as ss tells of them. */
+  /** Returns the left host's connections, as ss lists them. */
   async sockets(): Promise<string[]> {
     return (await this.network.run("left", ["ss", "-tnH", "state", "established"]))
       .split("\n")
@@ -125,11 +125,11 @@ export class Stage {
     return { running, events: () => running.lines.map((line) => JSON.parse(line) as GuardEvent) };
   }
 
-  /** What the kernel has for each connection of the left host, by remote end. */
+  /** Returns the kernel's settings for each connection of the left host, by remote end. */
   async settings(): Promise<
     Record<string, Pick<AuditedConnection, "keepalive" | "userTimeoutMs" | "settingsFrom">>
   > {
-    // 1 says that one would never notice, which is for the caller to judge.
+    // Exit code 1 means that a connection would never notice; the caller judges that.
     const text = await this.network.run("left", [
       "sh",
       "-c",
@@ -149,7 +149,7 @@ export class Stage {
   }
 }
 
-/** Gives a program to an ordinary user, without any capability; user 0 keeps all. */
+/** Runs a program as an ordinary user without any capability; user 0 keeps all. */
 export function asUser(uid: number): string[] {
   return uid === 0
     ? []

@@ -5,9 +5,7 @@ import { World } from "../../src/lab/world.ts";
 import { describeWith } from "../setup/requires.ts";
 import { HALFOPEN, type Running, Stage, until } from "./stage.ts";
 
-/**
- * Takes the name (prctl PR_SET_NAME), connects, and ends with 7 when it has lost its connection.
- */
+/** Takes a name (prctl PR_SET_NAME), connects, and exits with 7 when it has lost its connection. */
 const NAMED = `
 import ctypes, socket, sys
 ctypes.CDLL(None).prctl(15, bytes.fromhex(sys.argv[1]), 0, 0, 0)
@@ -15,10 +13,7 @@ s = socket.create_connection((sys.argv[2], int(sys.argv[3])))
 print("connected", flush=True)
 try: s.recv(1)
 except OSError: sys.exit(7)`;
-/**
- * A daemon's way: two forks, a session of its own, both parents gone at once. The connection is
- * made only then.
- */
+/** Becomes a daemon: two forks, its own session, both parents gone at once. Connects only then. */
 const DAEMON = `
 import os, socket, sys
 if os.fork():
@@ -31,7 +26,7 @@ s = socket.create_connection((sys.argv[1], int(sys.argv[2])))
 print("connected", os.getpid(), flush=True)
 try: s.recv(1)
 except OSError as error: print("lost", error.errno, flush=True)`;
-/** Nobody has this address, and nothing says so. */
+/** No host has this address, and nothing reports that. */
 const NOBODY_THERE = "10.77.0.99";
 const NAMES = [
   "\u001b[2J\u001b]0;pwn\u0007",
@@ -50,17 +45,17 @@ const named = (name: string, host: string, port: number): string[] => [
   String(port),
 ];
 
-/** Every peer has answered two probes. */
+/** Time in which every peer answers two probes. */
 const ANSWERED_MS = 5000;
 
-await describeWith(["root", "namespaces", "ss", "/usr/bin/python3"], "strangers", () => {
+await describeWith(["root", "namespaces", "ss", "/usr/bin/python3"], "programs of others", () => {
   let world: World;
   beforeAll(async () => {
     world = await World.open();
   });
   afterAll(() => world.close());
 
-  /** Whatever its exit code. */
+  /** Returns the output of a command that exits with 0 or 1. */
   const told = (stage: Stage, args: readonly string[]): Promise<string> =>
     stage.network.run("left", ["sh", "-c", '"$@"; test $? -le 1', "sh", ...HALFOPEN, ...args]);
   const connected = async (program: Running): Promise<Running> => {
@@ -71,15 +66,15 @@ await describeWith(["root", "namespaces", "ss", "/usr/bin/python3"], "strangers"
     return program;
   };
   /**
-   * Printable characters and ends of lines, and none of them begins with what a name had after its
-   * end of line.
+   * Expects printable characters and ends of lines only. No line may begin with the part of a name
+   * that follows its end of line.
    */
   const isCalm = (text: string): void => {
     expect(text).toMatch(/^[ -~\n]+$/);
     expect(text).not.toMatch(/^DEAD/m);
   };
 
-  it.concurrent("a process's name is shown, and obeyed by no terminal and no log", {
+  it.concurrent("the name of a process is shown, and acts on no terminal and no log", {
     timeout: 60_000,
   }, async () => {
     const stage = await Stage.open(world);
@@ -106,13 +101,15 @@ await describeWith(["root", "namespaces", "ss", "/usr/bin/python3"], "strangers"
     );
     isCalm(await told(stage, ["guard", "--detect-within", "5s", "--once", "--json"]));
     await connected(await stage.start("left", named(NAMES[1] as string, host, 7000)));
-    // Several at one address are listed in a complaint.
+    // Several connections at one address are listed in an error message.
     const { process, ended } = await stage.start("left", [...HALFOPEN, "explain", `${host}:7000`]);
     expect(await ended).toBe(2);
     isCalm(process.errors.join("\n"));
   });
 
-  it.concurrent("under exec too, in both of its logs", { timeout: 60_000 }, async () => {
+  it.concurrent("the name of a process is harmless in both logs of exec too", {
+    timeout: 60_000,
+  }, async () => {
     const stage = await Stage.open(world);
     const exec = [...HALFOPEN, "exec", "--detect-within", "5s"];
     const programs = await Promise.all(
@@ -130,13 +127,13 @@ await describeWith(["root", "namespaces", "ss", "/usr/bin/python3"], "strangers"
     await stage.network.pullCable();
     expect(await Promise.all(programs.map(({ ended }) => ended))).toEqual([7, 7]);
     for (const { process } of programs) {
-      await until(() => process.errors.length > 0, "it says what it did");
+      await until(() => process.errors.length > 0, "it reports its action");
       isCalm(process.errors.join("\n"));
     }
     expect(programs[0]?.process.errors.join()).toContain("destroy \\x1b[2J\\x1b]0;pwn\\x07[");
   });
 
-  it.concurrent("a daemon that leaves its parents behind is covered, and its dead are buried", {
+  it.concurrent("a daemon that leaves its parents is covered, and its zombie is reaped", {
     timeout: 60_000,
   }, async () => {
     const stage = await Stage.open(world);
@@ -156,14 +153,14 @@ await describeWith(["root", "namespaces", "ss", "/usr/bin/python3"], "strangers"
     // A zombie still has its entry in /proc.
     await until(
       async () => !(await stage.network.run("left", ["ls", "/proc"])).split("\n").includes(pid),
-      "it is gone without a trace",
+      "it is reaped",
     );
     expect(program.code()).toBeUndefined();
     await program.process.signal("SIGTERM");
     expect(await program.ended).not.toBe(0);
   });
 
-  it.concurrent("a peer that never answered is not alive: the attempt, its age, its repeats and its end are told", {
+  it.concurrent("a peer that never answered is not alive: the report has the attempt's age, its repeats and its end", {
     timeout: 120_000,
   }, async () => {
     const stage = await Stage.open(world);
@@ -180,7 +177,7 @@ await describeWith(["root", "namespaces", "ss", "/usr/bin/python3"], "strangers"
       "nud",
       "permanent",
     ]);
-    // As many as make a death of an established connection.
+    // As many repeats as prove death on an established connection.
     await network.run("left", ["sysctl", "-qw", "net.ipv4.tcp_syn_retries=4"]);
     const watching = await stage.start("left", [
       ...HALFOPEN,
@@ -221,7 +218,7 @@ await describeWith(["root", "namespaces", "ss", "/usr/bin/python3"], "strangers"
     const leftMs = 1000 * Number(/^the kernel gives up in ([\d.]+) s$/.exec(end)?.[1]);
     expect(Math.abs(ageMs + leftMs - (attempt?.noticeMs.idle ?? 0))).toBeLessThan(200);
 
-    // Exit code 0: the kernel ends it by itself
+    // Exit code 0: the kernel ends the attempt by itself.
     const words = await network.run("left", [...HALFOPEN, "explain", `${NOBODY_THERE}:80`]);
     expect(words).toContain("the peer was never heard: the connection is not made yet");
     expect(words).toContain("suspect: connecting (certainty: certain)");
@@ -240,6 +237,6 @@ await describeWith(["root", "namespaces", "ss", "/usr/bin/python3"], "strangers"
     const deaths = watching.lines.flatMap(
       (line) => (JSON.parse(line) as { deaths: unknown[] }).deaths,
     );
-    expect(deaths).toEqual([]); // nobody died: nobody was there
+    expect(deaths).toEqual([]); // an attempt that the kernel gave up is no death
   });
 });

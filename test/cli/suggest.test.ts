@@ -11,7 +11,7 @@ test.each([
   ["xyzzyxyzzy", null],
 ])("%s suggests %s", (word, expected) => expect(nearest(word, known)).toBe(expected));
 
-test("the message names the word, the guess and what is known", () =>
+test("the message names the word, the guess and the known words", () =>
   expect(unknownWord("command", "adit", ["audit"])).toBe(
     'unknown command "adit"; did you mean "audit"? Known are audit',
   ));

@@ -14,7 +14,7 @@ interface Told {
 const told = ({ lines }: Running): Told[] => lines.map((line) => JSON.parse(line) as Told);
 const BUDGET_MS = 5000;
 
-/** Under names of one's own: the program sees the lines in place of a file under /etc. */
+/** Runs a command in a mount namespace in which `lines` replace a file under /etc. */
 const seeing = (file: string, lines: readonly string[]): string[] => [
   ...[
     "unshare",
@@ -35,7 +35,7 @@ await describeWith(["namespaces", "ss"], "halfopen watch", () => {
   afterAll(() => world.close());
 
   it.concurrent.each([4, 6] as const)(
-    "shows how an IPv%s connection goes, and its death in time",
+    "shows the state of an IPv%s connection, and its death within the budget",
     { timeout: 60_000 },
     async (family) => {
       const stage = await Stage.open(world);
@@ -53,13 +53,13 @@ await describeWith(["namespaces", "ss"], "halfopen watch", () => {
       ]);
       await until(
         () => json.lines.length > 8 && text.lines.length > 8,
-        "they show signs of life, and the peer has answered two probes",
+        "they show vital signs, and the peer has answered two probes",
       );
       for (const { event, rttMs, diagnosis } of told(json)) {
         expect({ event, state: diagnosis.state }).toEqual({ event: "vitals", state: "alive" });
         expect(rttMs).toBeGreaterThan(0);
-        // The standing keepalive asks after two seconds, an answer has 200 ms, and who is calm is
-        // looked at up to 312 ms late.
+        // The standing keepalive probes after two seconds, an answer has 200 ms, and a calm
+        // connection is checked up to 312 ms late.
         expect(diagnosis.silentForMs).toBeLessThan(2750);
       }
       expect(text.lines.at(-1)).toMatch(
@@ -77,7 +77,7 @@ await describeWith(["namespaces", "ss"], "halfopen watch", () => {
     },
   );
 
-  it.concurrent("gives up a peer that it never reaches in the same time", {
+  it.concurrent("gives up an unreachable peer within the budget", {
     timeout: 60_000,
   }, async () => {
     const stage = await Stage.open(world);
@@ -93,11 +93,11 @@ await describeWith(["namespaces", "ss"], "halfopen watch", () => {
     ]);
     expect(await running.ended).toBe(1);
     expect(performance.now() - startedAt).toBeLessThan(BUDGET_MS + 1500); // Node's start included
-    await until(() => running.process.errors.length > 0, "it says why");
+    await until(() => running.process.errors.length > 0, "it reports why");
     expect(running.process.errors[0]).toMatch(/^halfopen: 10\.77\.0\.2:7000 was not reached: /);
   });
 
-  describe("a peer that drops every SYN without a word", () => {
+  describe("a peer that silently drops every SYN", () => {
     const [lost4, lost6] = ["10.77.0.99", "fd77::99"];
     const blackHoles = async (stage: Stage): Promise<void> => {
       for (const address of [lost4, lost6])
@@ -130,7 +130,7 @@ await describeWith(["namespaces", "ss"], "halfopen watch", () => {
       ]);
       expect({ code: await running.ended, lines: running.lines }).toEqual({ code: 1, lines: [] });
       expect(performance.now() - startedAt).toBeLessThan(3000 + 2500); // Node's start included
-      await until(() => running.process.errors.length > 0, "it says why");
+      await until(() => running.process.errors.length > 0, "it reports why");
       return running.process.errors.join("\n");
     };
 
@@ -151,7 +151,7 @@ await describeWith(["namespaces", "ss"], "halfopen watch", () => {
       );
     });
 
-    it.concurrent("does not keep another address of its name from answering", {
+    it.concurrent("does not stop another address of the same name from answering", {
       timeout: 60_000,
     }, async () => {
       const stage = await Stage.open(world);
@@ -175,7 +175,7 @@ await describeWith(["namespaces", "ss"], "halfopen watch", () => {
       expect(await running.ended).toBe(0);
     });
 
-    it.concurrent("is given up within the budget when even its name stays unanswered", {
+    it.concurrent("is given up within the budget when the lookup of its name stays unanswered", {
       timeout: 60_000,
     }, async () => {
       const stage = await Stage.open(world);
@@ -190,14 +190,14 @@ await describeWith(["namespaces", "ss"], "halfopen watch", () => {
     });
   });
 
-  it.concurrent("tells how a connection ended that its peer refused or that was stopped", {
+  it.concurrent("reports how a connection ended that the peer refused or the user stopped", {
     timeout: 60_000,
   }, async () => {
     const stage = await Stage.open(world);
     const host = stage.network.address("right");
     const refused = await stage.start("left", [...HALFOPEN, "watch", `${host}:9`, "--json"]);
     expect({ code: await refused.ended, lines: refused.lines }).toEqual({ code: 1, lines: [] });
-    await until(() => refused.process.errors.length > 0, "it says why");
+    await until(() => refused.process.errors.length > 0, "it reports why");
     expect(refused.process.errors).toEqual([
       `halfopen: ${host}:9 was not reached: connect ECONNREFUSED ${host}:9`,
     ]);
@@ -211,21 +211,21 @@ await describeWith(["namespaces", "ss"], "halfopen watch", () => {
     await until(() => stopped.lines.length > 0, "it is connected");
     await stopped.process.signal("SIGINT");
     expect(await stopped.ended).toBe(0);
-    // Both addresses of the name, in the words of each; and a name that looks like an option of
-    // whom it is handed to.
+    // Both addresses of the name are reported, each in its own words. A name that looks like an
+    // option is still a name.
     const hosts = seeing("/etc/hosts", [
       `${stage.network.address("right", 6)} both`,
       `${host} both`,
     ]);
     const twice = await stage.start("left", [...hosts, ...HALFOPEN, "watch", "both:9"]);
     expect(await twice.ended).toBe(1);
-    await until(() => twice.process.errors.length > 0, "it says why");
+    await until(() => twice.process.errors.length > 0, "it reports why");
     expect(twice.process.errors.join()).toMatch(
       /not reached: connect ECONNREFUSED \S+; connect ECONNREFUSED \S+$/,
     );
     const optional = await stage.start("left", [...HALFOPEN, "watch", "--", "--version:9"]);
     expect(await optional.ended).toBe(1);
-    await until(() => optional.process.errors.length > 0, "it says why");
+    await until(() => optional.process.errors.length > 0, "it reports why");
     expect(optional.process.errors.join()).toMatch(/not reached: getaddrinfo E\w+ --version$/);
     for (const args of [
       [],
