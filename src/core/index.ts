@@ -2,7 +2,8 @@
  * `halfopen/core`: the pure part, without I/O, clock, timer or Node built-in. Instants and evidence
  * come in, verdicts and deadlines go out.
  */
-export { type Case, classify, type Finding } from "./cause/classify.ts";
+export type { Case, Finding } from "./cause/case.ts";
+export { classify } from "./cause/classify.ts";
 export { classifyEnding } from "./cause/classify-ending.ts";
 export { BertierDetector, type BertierOptions } from "./detectors/bertier-detector.ts";
 export {

@@ -2,10 +2,12 @@ import { EventEmitter } from "node:events";
 import type { Socket } from "node:net";
 import type { Diagnosis } from "../core/diagnosis.ts";
 import { HalfOpenError } from "../core/errors.ts";
-import { type Heartbeat, settingsOf, type WatchOptions } from "../watch/options.ts";
+import type { Heartbeat, WatchOptions } from "../watch/options.ts";
+import { settingsOf } from "../watch/settings.ts";
 import { NEWS, type WatchEvent } from "../watch/subscribers.ts";
+import { surface } from "../watch/surface.ts";
 import { watch } from "../watch/watch.ts";
-import { surface, type Watcher } from "../watch/watcher.ts";
+import type { Watcher } from "../watch/watcher.ts";
 
 export interface ClientWatchOptions extends Omit<WatchOptions, "heartbeat"> {
   /**

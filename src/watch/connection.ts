@@ -1,16 +1,15 @@
 import type { Socket } from "node:net";
-import type { Diagnosis, State } from "../core/diagnosis.ts";
+import type { Diagnosis } from "../core/diagnosis.ts";
 import type { Instant } from "../core/time/instant.ts";
-import type { WheelEntry } from "../core/time/timer-wheel.ts";
-import type { Applied } from "./applied.ts";
-import { type Asked, diagnoseAs, diagnoseEnd, diagnoseHandedOver } from "./connection-diagnosis.ts";
+import { diagnoseAs, diagnoseEnd, diagnoseHandedOver } from "./connection-diagnosis.ts";
+import { ConnectionView } from "./connection-view.ts";
 import { type Checked, engine } from "./engine.ts";
 import { Evidence } from "./evidence.ts";
 import { isReading } from "./handle.ts";
 import { actOnDead, actOnKernelError } from "./on-dead.ts";
-import { asksTheSame, type WatchSettings } from "./options.ts";
-import { evidenceIn, lastDiagnosisIn, PENDING, type Phase } from "./phase.ts";
-import { GRACE_MS, GRACE_READING_MS, QuietEnd } from "./quiet-end.ts";
+import { evidenceIn, lastDiagnosisIn } from "./phase.ts";
+import { GRACE_MS, GRACE_READING_MS } from "./quiet-end.ts";
+import { asksTheSame, type WatchSettings } from "./settings.ts";
 import { connectionOf, listen, type SocketRecord, stopListening } from "./socket-events.ts";
 import { publishState } from "./state-channel.ts";
 import {
@@ -32,18 +31,10 @@ import { refusalOf, requireTcp } from "./watchable.ts";
  * | dead    | the evidence, the verdict  | waits for its socket       | `closed`                           |
  * | ended   | the last diagnosis, if any | is over, or left to itself |                                    |
  */
-export class Connection implements Checked, SocketRecord {
-  wheelNext: WheelEntry | null = null;
-  wheelPrevious: WheelEntry | null = null;
-  wheelSlot = -1;
-  wheelTick = 0;
-  readonly socket: Socket;
-  state: State = "alive";
+export class Connection extends ConnectionView implements Checked, SocketRecord {
   #subscriber: Subscriber;
-  #phase: Phase = PENDING;
   /** The program was told that the budget is over. */
   #isOverdueTold = false;
-  #quietEnd: QuietEnd | null = null;
 
   /** Joins the socket's record, or makes it. Where it throws, nothing has changed. */
   static watch(socket: Socket, subscriber: Subscriber): Connection {
@@ -54,38 +45,15 @@ export class Connection implements Checked, SocketRecord {
   }
 
   private constructor(socket: Socket, subscriber: Subscriber) {
-    this.socket = socket;
+    super(socket);
     this.#subscriber = subscriber;
     if (!socket.pending) this.#begin();
     listen(this);
   }
 
-  get applied(): Applied | null {
-    return evidenceIn(this.#phase)?.applied ?? null;
-  }
-
-  get rttMs(): number | null {
-    return evidenceIn(this.#phase)?.rttMs ?? null;
-  }
-
-  get silentForMs(): number | null {
-    const heardAt = evidenceIn(this.#phase)?.heardAt ?? null;
-    return heardAt === null ? null : Math.max(0, engine.now() - heardAt);
-  }
-
-  /** Returns the final verdict once there is one, else what can be said now. */
-  diagnose(): Diagnosis {
-    const last = lastDiagnosisIn(this.#phase);
-    if (last) return last;
-    const asked = this.#asked;
-    const now = engine.now();
-    if (!this.#quietEnd?.isSeen) return diagnoseAs(this.state, asked, now);
-    return diagnoseEnd(asked, asked.evidence?.untoldError ?? null, now);
-  }
-
   /** One of the watches ends; the last one leaves the socket as it was. */
   leave(subscriber: Subscriber): void {
-    if (this.#phase.name === "ended") return;
+    if (this.phase.name === "ended") return;
     const left = withoutSubscriber(this.#subscriber, subscriber);
     try {
       if (left) this.#serve(left);
@@ -97,14 +65,14 @@ export class Connection implements Checked, SocketRecord {
   }
 
   check(now: Instant): Instant {
-    if (this.#phase.name !== "watched") return Number.POSITIVE_INFINITY;
-    const evidence = this.#phase;
+    if (this.phase.name !== "watched") return Number.POSITIVE_INFINITY;
+    const evidence = this.phase;
     if (!evidence.isHeld) return this.#gone(now);
     const next = evidence.check(now);
     if (next === null) return this.#kernelClosed(now, evidence);
 
     this.#settle(now, evidence);
-    return this.#phase === evidence ? next : Number.POSITIVE_INFINITY;
+    return this.phase === evidence ? next : Number.POSITIVE_INFINITY;
   }
 
   /**
@@ -112,19 +80,19 @@ export class Connection implements Checked, SocketRecord {
    * is left as it was.
    */
   fail(error: unknown): void {
-    if (this.#phase.name === "ended") return;
+    if (this.phase.name === "ended") return;
     this.#release(true, null);
     this.#subscriber.unwatched(refusalOf(error), this);
   }
 
   /** What the evidence says: there is news. */
   recheck(): void {
-    if (this.#phase.name === "watched") engine.schedule(this, engine.now());
+    if (this.phase.name === "watched") engine.schedule(this, engine.now());
   }
 
   /** What the socket says: the connection exists. An exception here would be the program's. */
   connected(): void {
-    if (evidenceIn(this.#phase)) return;
+    if (evidenceIn(this.phase)) return;
     try {
       requireTcp(this.socket);
       this.#begin();
@@ -135,28 +103,28 @@ export class Connection implements Checked, SocketRecord {
 
   /** The event loop does not read, for now. */
   paused(): void {
-    if (this.#phase.name !== "watched") return;
-    engine.schedule(this, this.#phase.nextUnread(engine.now()));
+    if (this.phase.name !== "watched") return;
+    engine.schedule(this, this.phase.nextUnread(engine.now()));
   }
 
   /** The peer's end was read, or what the event loop takes for it; it reads no more. */
   ended(): void {
-    const untoldError = evidenceIn(this.#phase)?.untoldError ?? null;
-    if (untoldError !== null) this.#quietly.untoldError = untoldError;
+    const untoldError = evidenceIn(this.phase)?.untoldError ?? null;
+    if (untoldError !== null) this.quietEnd.untoldError = untoldError;
     this.paused();
   }
 
   /** Our own end was handed to the kernel. */
   finished(): void {
-    evidenceIn(this.#phase)?.finished();
+    evidenceIn(this.phase)?.finished();
   }
 
   closed(): void {
     // The 'close' of an earlier connection of this socket.
-    if (this.socket.connecting && !evidenceIn(this.#phase)) return;
-    const untoldError = this.#quietEnd?.untoldError ?? null;
-    const last = lastDiagnosisIn(this.#phase);
-    this.#end(last ?? diagnoseEnd(this.#asked, untoldError, engine.now()));
+    if (this.socket.connecting && !evidenceIn(this.phase)) return;
+    const untoldError = this.quietEnd.untoldError;
+    const last = lastDiagnosisIn(this.phase);
+    this.#end(last ?? diagnoseEnd(this.asked, untoldError, engine.now()));
   }
 
   /**
@@ -164,7 +132,7 @@ export class Connection implements Checked, SocketRecord {
    * the receiver gets it as it was.
    */
   handedOver(isOurs: boolean): void {
-    const asked = this.#asked;
+    const asked = this.asked;
     if (!asked.evidence) return;
     const diagnosis = diagnoseHandedOver(asked, engine.now());
     if (isOurs) asked.evidence.restore();
@@ -175,27 +143,21 @@ export class Connection implements Checked, SocketRecord {
     return this.#subscriber.settings;
   }
 
-  get #asked(): Asked {
-    const { label } = this.#settings;
-    return { socket: this.socket, evidence: evidenceIn(this.#phase), label };
-  }
-
-  get #quietly(): QuietEnd {
-    this.#quietEnd ??= new QuietEnd();
-    return this.#quietEnd;
+  protected get label(): string | null {
+    return this.#settings.label;
   }
 
   /** Applies the kernel options and takes the first deadline. */
   #begin(): void {
-    this.#phase = new Evidence(this.socket, this.#settings, this);
+    this.phase = new Evidence(this.socket, this.#settings, () => this.recheck());
     engine.schedule(this, engine.now() + 1);
   }
 
   /** The socket has no handle of this connection any more, and nobody said so. */
   #gone(now: Instant): Instant {
     if (!this.socket.destroyed && !this.socket.connecting) this.handedOver(false);
-    else if (this.#quietly.isDue(now, GRACE_MS)) this.closed();
-    return this.#phase.name === "ended" ? Number.POSITIVE_INFINITY : now + GRACE_MS;
+    else if (this.quietEnd.isDue(now, GRACE_MS)) this.closed();
+    return this.phase.name === "ended" ? Number.POSITIVE_INFINITY : now + GRACE_MS;
   }
 
   /**
@@ -204,13 +166,13 @@ export class Connection implements Checked, SocketRecord {
    */
   #kernelClosed(now: Instant, evidence: Evidence): Instant {
     const graceMs = isReading(this.socket) ? GRACE_READING_MS : GRACE_MS;
-    if (!this.#quietly.isDue(now, graceMs)) return now + GRACE_MS;
+    if (!this.quietEnd.isDue(now, graceMs)) return now + GRACE_MS;
     const seen = evidence.untoldError;
     if (seen === null) return Number.POSITIVE_INFINITY;
 
     const isTaken = this.#settings.onDead !== "report";
     const code = (isTaken ? evidence.takeError() : null) ?? seen;
-    const diagnosis = diagnoseEnd(this.#asked, code, now);
+    const diagnosis = diagnoseEnd(this.asked, code, now);
     if (diagnosis.state === "dead") this.#die(diagnosis, evidence);
     else actOnKernelError(this.#settings, this.socket, code);
     return Number.POSITIVE_INFINITY;
@@ -223,22 +185,22 @@ export class Connection implements Checked, SocketRecord {
     const isNews = state !== this.state || (isOverdue && !this.#isOverdueTold);
     if (!isNews) return;
     if (state === "dead") {
-      this.#die(diagnoseAs(state, this.#asked, now), evidence);
+      this.#die(diagnoseAs(state, this.asked, now), evidence);
       return;
     }
     const event = state === this.state ? "overdue" : state;
     this.#isOverdueTold = event === "overdue";
     this.state = state;
     evidence.silent(state === "suspect");
-    this.#tell(event, diagnoseAs(state, this.#asked, now));
+    this.#tell(event, diagnoseAs(state, this.asked, now));
   }
 
   #die(diagnosis: Diagnosis, evidence: Evidence): void {
     evidence.silent(true);
     this.state = "dead";
-    this.#phase = { name: "dead", evidence, diagnosis };
+    this.phase = { name: "dead", evidence, diagnosis };
     this.#tell("dead", diagnosis);
-    const isOpen = this.#phase.name === "dead" && !this.socket.destroyed;
+    const isOpen = this.phase.name === "dead" && !this.socket.destroyed;
     if (isOpen) actOnDead(this.#settings, this.socket, evidence, diagnosis);
   }
 
@@ -249,7 +211,7 @@ export class Connection implements Checked, SocketRecord {
 
   /** The set of watches changed, and with it perhaps what they ask for together. */
   #serve(subscriber: Subscriber): void {
-    const phase = this.#phase;
+    const phase = this.phase;
     const isSame = asksTheSame(subscriber.settings, this.#settings);
     if (phase.name === "watched" && !isSame && phase.isHeld) {
       phase.retune(subscriber.settings);
@@ -259,9 +221,9 @@ export class Connection implements Checked, SocketRecord {
   }
 
   #release(isSocketKept: boolean, diagnosis: Diagnosis | null): void {
-    const phase = this.#phase;
-    const evidence = evidenceIn(this.#phase);
-    this.#phase = { name: "ended", diagnosis };
+    const phase = this.phase;
+    const evidence = evidenceIn(this.phase);
+    this.phase = { name: "ended", diagnosis };
     engine.cancel(this);
     stopListening(this);
     if (isSocketKept && phase.name === "watched" && phase.isHeld) phase.restore();
@@ -273,7 +235,7 @@ export class Connection implements Checked, SocketRecord {
    * peer.
    */
   #end(diagnosis: Diagnosis): void {
-    const isNews = this.#phase.name === "watched" && diagnosis.state === "dead";
+    const isNews = this.phase.name === "watched" && diagnosis.state === "dead";
     this.#release(false, diagnosis);
     if (diagnosis.state === "dead") this.state = "dead";
     if (isNews) this.#tell("dead", diagnosis);

@@ -11,7 +11,7 @@ import { sampleTcpInfo } from "../kernel/tcp-info/tcp-info.ts";
 import { localPathTo, surroundingsOf } from "./connection-diagnosis.ts";
 import { engine } from "./engine.ts";
 import { endpointsOf, openDescriptor } from "./handle.ts";
-import { settingsOf } from "./options.ts";
+import { settingsOf } from "./settings.ts";
 import { connectionOf } from "./socket-events.ts";
 import { watchableSocket } from "./watchable.ts";
 

@@ -3,6 +3,7 @@ import { CALM, type Judged, type Surroundings } from "../core/cause/diagnose.ts"
 import type { State } from "../core/diagnosis.ts";
 import { HalfOpenError } from "../core/errors.ts";
 import type { Instant } from "../core/time/instant.ts";
+import { resetOnClose } from "../kernel/options/linger.ts";
 import { hasSocketError, takeSocketError } from "../kernel/options/socket-error.ts";
 import type { Applied, LowerLevel } from "./applied.ts";
 import { engine } from "./engine.ts";
@@ -10,20 +11,9 @@ import { type Endpoints, endpointsOf, hasHandle, isReading, openDescriptor } fro
 import { HostCheck } from "./host/host-check.ts";
 import { applyLowerLevel } from "./host/lower-level.ts";
 import { Membership } from "./membership.ts";
-import type { WatchSettings } from "./options.ts";
 import { ProcessCheck } from "./process-check.ts";
-import { untoldError } from "./untold-error.ts";
-
-/**
- * Of a reset the event loop tells only who reads. Other sockets are asked for an error after a
- * tenth of the budget, and after this at most.
- */
-const LONGEST_UNREAD_CHECK_MS = 1000;
-
-interface EvidenceOwner {
-  /** A heartbeat was answered, or failed. */
-  recheck(): void;
-}
+import type { WatchSettings } from "./settings.ts";
+import { nextUnreadCheck, untoldError } from "./untold-error.ts";
 
 /**
  * What is known of one connection that exists: by the kernel, or by what stands in for it where it
@@ -41,16 +31,17 @@ export class Evidence {
   #lower: LowerLevel | null = null;
   #process: ProcessCheck | null;
   readonly #membership: Membership;
-  readonly #owner: EvidenceOwner;
+  /** Called when a heartbeat was answered, or failed. */
+  readonly #onOutcome: () => void;
   #lostMsSeen = engine.health.lostMs;
   /** When the kernel's evidence is due. */
   #lookAt: Instant = 0;
 
   /** Applies the kernel options. Where it throws, nothing has changed. */
-  constructor(socket: Socket, settings: WatchSettings, owner: EvidenceOwner) {
+  constructor(socket: Socket, settings: WatchSettings, onOutcome: () => void) {
     this.#socket = socket;
     this.#settings = settings;
-    this.#owner = owner;
+    this.#onOutcome = onOutcome;
     this.#process = this.#processCheck(settings); // first: a program's own detector may throw
     this.#membership = new Membership(endpointsOf(socket));
     try {
@@ -82,14 +73,10 @@ export class Evidence {
     return this.#kernel?.judged ?? CALM;
   }
 
-  /**
-   * Whether the socket still has this connection: after a close the descriptor's number may be
-   * another's.
-   */
+  /** The socket still has this connection: after a close its number may be another's. */
   get isHeld(): boolean {
-    return this.#kernel
-      ? openDescriptor(this.#socket) === this.#kernel.fd
-      : hasHandle(this.#socket);
+    if (!this.#kernel) return hasHandle(this.#socket);
+    return openDescriptor(this.#socket) === this.#kernel.fd;
   }
 
   /** The state that the proofs come to; `expect`: whose silence is death. */
@@ -123,18 +110,10 @@ export class Evidence {
       : next;
   }
 
-  /**
-   * When to ask again for an error of a socket that the event loop does not read. Asked together,
-   * they wake the process less often.
-   */
+  /** When to check again for an error of a socket that the event loop does not read. */
   nextUnread(now: Instant): Instant {
     if (!this.#kernel) return Number.POSITIVE_INFINITY;
-    const afterMs = Math.min(
-      LONGEST_UNREAD_CHECK_MS,
-      Math.floor(this.#settings.detectWithinMs / 10),
-    );
-    const stepMs = Math.floor(afterMs / 4);
-    return Math.floor((now + afterMs) / stepMs) * stepMs;
+    return nextUnreadCheck(now, this.#settings.detectWithinMs);
   }
 
   /** See {@link untoldError}. */
@@ -187,7 +166,7 @@ export class Evidence {
    * minutes.
    */
   resetOnClose(): void {
-    if (this.#kernel && this.isHeld) this.#kernel.resetOnClose();
+    if (this.#kernel && this.isHeld) resetOnClose(this.#kernel.fd);
   }
 
   /**
@@ -255,9 +234,7 @@ export class Evidence {
 
   #processCheck(settings: WatchSettings): ProcessCheck | null {
     const { heartbeat } = settings;
-    return heartbeat
-      ? new ProcessCheck(this.#socket, heartbeat, settings, () => this.#owner.recheck())
-      : null;
+    return heartbeat && new ProcessCheck(this.#socket, heartbeat, settings, this.#onOutcome);
   }
 
   /** How long this process stood still since the last check. */

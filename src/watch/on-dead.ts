@@ -2,7 +2,7 @@ import type { Socket } from "node:net";
 import type { Diagnosis } from "../core/diagnosis.ts";
 import { DeadPeerError } from "../core/errors.ts";
 import type { Evidence } from "./evidence.ts";
-import type { WatchSettings } from "./options.ts";
+import type { WatchSettings } from "./settings.ts";
 
 /** Does with a socket whose peer is dead what its watch asks for. */
 export function actOnDead(

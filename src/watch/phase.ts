@@ -1,5 +1,4 @@
 import type { Diagnosis } from "../core/diagnosis.ts";
-import type { Instant } from "../core/time/instant.ts";
 import type { Evidence } from "./evidence.ts";
 
 /** Where a watched connection is in its life; the table is in connection.ts. */

@@ -5,6 +5,7 @@ import type { Instant } from "../core/time/instant.ts";
 import { engine } from "./engine.ts";
 import { isReading } from "./handle.ts";
 import type { Heartbeat, WatchDetector } from "./options.ts";
+import { surface } from "./surface.ts";
 
 interface ProofSettings {
   readonly detectWithinMs: number;
@@ -101,7 +102,7 @@ export class ProcessCheck {
     try {
       const answer = this.heartbeat();
       if (answer === undefined) this.proof.excused(now);
-      else Promise.resolve(answer).then(answered, failed).catch(surfaceDetectorError);
+      else Promise.resolve(answer).then(answered, failed).catch(surface);
     } catch (error) {
       failed(error);
     }
@@ -129,13 +130,4 @@ function wordsOf(error: unknown): string {
   } catch {
     return "with something that is no text";
   }
-}
-
-/**
- * A detector of the program's own that throws is the program's error, as a throwing listener is.
- */
-function surfaceDetectorError(error: unknown): void {
-  process.nextTick(() => {
-    throw error;
-  });
 }

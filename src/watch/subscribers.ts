@@ -2,7 +2,7 @@ import type { Socket } from "node:net";
 import type { Diagnosis, State } from "../core/diagnosis.ts";
 import type { HalfOpenError } from "../core/errors.ts";
 import type { Applied } from "./applied.ts";
-import { merge, type WatchSettings } from "./options.ts";
+import { merge, type WatchSettings } from "./settings.ts";
 
 /** Receives the news of a connection: a watcher, or the watch of a server for all of its own. */
 export interface Subscriber {

@@ -1,4 +1,5 @@
 import type { TcpInfo } from "../core/tcp-info.ts";
+import type { Instant } from "../core/time/instant.ts";
 import { hasSocketError } from "../kernel/options/socket-error.ts";
 import { sampleTcpInfo } from "../kernel/tcp-info/tcp-info.ts";
 
@@ -22,3 +23,15 @@ export function untoldError(fd: number): string | null {
 function codeOf(info: TcpInfo): string {
   return (info.probes ?? 0) >= 3 || (info.retransmits ?? 0) >= 3 ? "ETIMEDOUT" : "ECONNRESET";
 }
+
+/**
+ * Returns when to check again for an error of a socket that the event loop does not read: after a
+ * tenth of the budget. Sockets are checked together, so that they wake the process less often.
+ */
+export function nextUnreadCheck(now: Instant, budgetMs: number): Instant {
+  const afterMs = Math.min(LONGEST_UNREAD_CHECK_MS, Math.floor(budgetMs / 10));
+  const stepMs = Math.floor(afterMs / 4);
+  return Math.floor((now + afterMs) / stepMs) * stepMs;
+}
+
+const LONGEST_UNREAD_CHECK_MS = 1000;

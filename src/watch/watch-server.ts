@@ -5,11 +5,12 @@ import type { Diagnosis, State } from "../core/diagnosis.ts";
 import { HalfOpenError } from "../core/errors.ts";
 import type { Applied } from "./applied.ts";
 import { Connection } from "./connection.ts";
-import { settingsOf, type WatchOptions, type WatchSettings } from "./options.ts";
+import type { WatchOptions } from "./options.ts";
+import { settingsOf, type WatchSettings } from "./settings.ts";
 import type { Subscriber, WatchEvent, WatchedConnection, WatchRecord } from "./subscribers.ts";
 import { labelled } from "./subscribers.ts";
+import { surface } from "./surface.ts";
 import { watchableSocket } from "./watchable.ts";
-import { surface } from "./watcher.ts";
 
 export interface ServerWatchEvents {
   suspect: [diagnosis: Diagnosis, socket: Socket];

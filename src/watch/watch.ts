@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
-import { settingsOf, type WatchOptions } from "./options.ts";
+import type { WatchOptions } from "./options.ts";
+import { settingsOf } from "./settings.ts";
 import { Watcher } from "./watcher.ts";
 
 /**

@@ -6,8 +6,9 @@ import { DeadPeerError, HalfOpenError } from "../core/errors.ts";
 import type { Applied } from "./applied.ts";
 import { Connection } from "./connection.ts";
 import { engine } from "./engine.ts";
-import type { WatchSettings } from "./options.ts";
+import type { WatchSettings } from "./settings.ts";
 import { labelled, NEWS, type Subscriber, type WatchEvent } from "./subscribers.ts";
+import { surface } from "./surface.ts";
 import { watchableSocket } from "./watchable.ts";
 
 export interface WatcherEvents {
@@ -241,14 +242,4 @@ function closedError({ remote, cause, why }: Diagnosis): HalfOpenError {
     "ERR_NOT_CONNECTED",
     `the connection to ${remote ?? "(unknown)"} is over: ${[cause, ...why].join("; ")}`,
   );
-}
-
-/**
- * A listener's mistake must not stop the engine, nor be hidden: it is thrown again where Node
- * reports uncaught exceptions.
- */
-export function surface(error: unknown): void {
-  process.nextTick(() => {
-    throw error;
-  });
 }

@@ -1,7 +1,8 @@
 import type { LocalPath, State } from "../diagnosis.ts";
 import { printable } from "../printable.ts";
 import type { TcpInfo } from "../tcp-info.ts";
-import { brokenLocalPath, type Finding } from "./classify.ts";
+import { brokenLocalPath } from "./blame-this-host.ts";
+import type { Finding } from "./case.ts";
 
 /** How a socket ended without our verdict. */
 export interface Ending {

@@ -1,7 +1,8 @@
 import type { Diagnosis, LocalPath, OtherConnections, State } from "../diagnosis.ts";
 import type { Judgement } from "../judge/judgement.ts";
 import type { TcpInfo } from "../tcp-info.ts";
-import { classify, type Finding } from "./classify.ts";
+import type { Finding } from "./case.ts";
+import { classify } from "./classify.ts";
 import { classifyEnding } from "./classify-ending.ts";
 
 /** The part of a judgement that a diagnosis rests on. */

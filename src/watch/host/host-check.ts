@@ -8,11 +8,10 @@ import { answeredInGroup, type PeerGroup } from "../../core/judge/peer-groups.ts
 import { HEARD_SLACK_MS } from "../../core/judge/reading.ts";
 import type { TcpInfo } from "../../core/tcp-info.ts";
 import type { Instant } from "../../core/time/instant.ts";
-import { resetOnClose } from "../../kernel/options/linger.ts";
 import { tcpInfoShelf } from "../../kernel/tcp-info/shelf.ts";
 import type { Applied } from "../applied.ts";
 import type { Membership } from "../membership.ts";
-import type { WatchSettings } from "../options.ts";
+import type { WatchSettings } from "../settings.ts";
 import { appliedByKernel } from "./applied-by-kernel.ts";
 import { type Calm, calm, type Judging, nextCalmCheck } from "./mode.ts";
 import { Standing } from "./standing.ts";
@@ -57,7 +56,7 @@ export class HostCheck {
 
   /** What the last reading came to. */
   get judged(): Judged {
-    return (this.#mode.kind === "judged" && this.#mode.judgement) || CALM;
+    return this.#judgement ?? CALM;
   }
 
   get isCalm(): boolean {
@@ -65,13 +64,13 @@ export class HostCheck {
   }
 
   get loss(): PathLoss {
-    if (this.#mode.kind === "judged" && this.#mode.judgement) return this.#mode.judgement.loss;
-    return new PathLoss(this.#peer, this.#loss);
+    return this.#judgement?.loss ?? new PathLoss(this.#peer, this.#loss);
   }
 
   /** The last reading; `null` before the first one and after the end. */
   get info(): TcpInfo | null {
-    return this.hasReading ? tcpInfoShelf.kept(this.#place) : null;
+    if (!this.hasReading) return null;
+    return this.#judgement?.info ?? tcpInfoShelf.kept(this.#place);
   }
 
   get hasReading(): boolean {
@@ -79,7 +78,7 @@ export class HostCheck {
   }
 
   get heardAt(): Instant {
-    if (this.#mode.kind === "judged" && this.#mode.judgement) return this.#mode.judgement.heardAt;
+    if (this.#judgement) return this.#judgement.heardAt;
     const heardAt = this.#readAt - tcpInfoShelf.keptHeardAgeMs(this.#place);
     return Math.max(this.#grantedFrom, heardAt);
   }
@@ -115,11 +114,6 @@ export class HostCheck {
     return next;
   }
 
-  /** Has closing send an RST: the verdict stays true, and no orphan retransmits for minutes. */
-  resetOnClose(): void {
-    resetOnClose(this.fd);
-  }
-
   /**
    * Gives the program its options back. `isOpen`: whether the descriptor is still the connection's;
    * options that the connection does not bear now are put back later.
@@ -149,6 +143,10 @@ export class HostCheck {
     if (this.#place < 0) return;
     tcpInfoShelf.leave(this.#place);
     this.#place = -1;
+  }
+
+  get #judgement(): Judgement | null {
+    return this.#mode.kind === "judged" ? this.#mode.judgement : null;
   }
 
   /** Switches the keepalive on. Where the kernel refuses it, the cap that was set before goes back. */

@@ -15,7 +15,7 @@ import { applyKeepalive, isSameKeepalive } from "../../kernel/options/keepalive.
 import { restoreOptions } from "../../kernel/options/late-restore.ts";
 import { applyRtoMax } from "../../kernel/options/rto-max.ts";
 import { applyUserTimeout } from "../../kernel/options/user-timeout.ts";
-import type { WatchSettings } from "../options.ts";
+import type { WatchSettings } from "../settings.ts";
 import { shareEqual } from "./share-equal.ts";
 import { isRepeating, type Terms, termsFor, withCap } from "./terms.ts";
 

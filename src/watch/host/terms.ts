@@ -6,7 +6,7 @@ import type { ConnectionOptions } from "../../kernel/options/connection-options.
 import { readRetries } from "../../kernel/options/retries.ts";
 import { applyRtoMax, readRtoMax } from "../../kernel/options/rto-max.ts";
 import { sampleTcpInfo } from "../../kernel/tcp-info/tcp-info.ts";
-import type { WatchSettings } from "../options.ts";
+import type { WatchSettings } from "../settings.ts";
 
 /** What the connection is held to. */
 export interface Terms {

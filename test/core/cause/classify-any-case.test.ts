@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type Case, classify } from "../../../src/core/cause/classify.ts";
+import type { Case } from "../../../src/core/cause/case.ts";
+import { classify } from "../../../src/core/cause/classify.ts";
 import type { Cause } from "../../../src/core/diagnosis.ts";
 import type { TcpState } from "../../../src/core/tcp-info.ts";
 

@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { brokenLocalPath, type Case, classify } from "../../../src/core/cause/classify.ts";
+import { brokenLocalPath } from "../../../src/core/cause/blame-this-host.ts";
+import type { Case } from "../../../src/core/cause/case.ts";
+import { classify } from "../../../src/core/cause/classify.ts";
 import type { Cause, Certainty, LocalPath, OtherConnections } from "../../../src/core/diagnosis.ts";
 import type { TcpInfo, TcpState } from "../../../src/core/tcp-info.ts";
 

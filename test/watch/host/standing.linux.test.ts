@@ -13,7 +13,8 @@ import { setUserTimeout } from "../../../src/kernel/options/user-timeout.ts";
 import { descriptorOf } from "../../../src/kernel/process/descriptor.ts";
 import { appliedByKernel } from "../../../src/watch/host/applied-by-kernel.ts";
 import { Standing } from "../../../src/watch/host/standing.ts";
-import { settingsOf, type WatchOptions } from "../../../src/watch/options.ts";
+import type { WatchOptions } from "../../../src/watch/options.ts";
+import { settingsOf } from "../../../src/watch/settings.ts";
 import { loopbackPair, type Pair } from "../loopback.ts";
 
 const BUDGET_MS = 10_000;

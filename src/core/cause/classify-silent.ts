@@ -1,0 +1,123 @@
+import type { Certainty, OtherConnections } from "../diagnosis.ts";
+import { isRetransmissionRefused } from "../judge/reading.ts";
+import type { TcpInfo } from "../tcp-info.ts";
+import { brokenLocalPath, failingHere } from "./blame-this-host.ts";
+import type { Case, Finding } from "./case.ts";
+import { count, ms, percent } from "./words.ts";
+
+/** Says why a connection is silent: the causes in their order, the nearest to this host first. */
+export function classifySilent(it: Case): Finding {
+  if (it.processSilentForMs !== null) return peerHung(it, it.processSilentForMs);
+  const local = brokenLocalPath(it.localPath);
+  const heard = `nothing heard for ${ms(it.silentForMs)}`;
+  if (local)
+    return { cause: "local-link-down", certainty: "certain", why: [local, heard], unknown: [] };
+  const failing = failingHere(it);
+  if (failing) {
+    const unknown = ["whether a local firewall, a queue or the route drops it"];
+    return { cause: "local-send-failure", certainty: "certain", why: [failing, heard], unknown };
+  }
+  if (it.isHeardWithoutProgress) {
+    const why = `the peer is still heard, yet what we sent made no progress in ${it.unansweredAttempts} transmissions`;
+    return {
+      cause: "one-way-loss",
+      certainty: certaintyOf(it),
+      why: [why],
+      unknown: ["where on the way to the peer our packets are lost"],
+    };
+  }
+  if (isReportedUnreachable(it.info)) {
+    const why = `the path reports the peer unreachable (${it.info?.retransmits} timeouts, backoff only ${it.info?.backoff}: ICMP took it back, RFC 6069)`;
+    return {
+      cause: "unreachable",
+      certainty: "high",
+      why: [why, heard],
+      unknown: ["whether the host or its last router is down"],
+    };
+  }
+  return pathSilent(it, heard);
+}
+
+function pathSilent(it: Case, heard: string): Finding {
+  const why = [`${it.unansweredAttempts} attempts unanswered, ${heard}`];
+  const unknown = [
+    "whether the path, the host or its power failed: from here they look the same",
+    "whether the path would have come back: an outage longer than those that are to be survived looks the same",
+  ];
+  if (it.doubt) unknown.unshift(it.doubt);
+  const path = it.localPath;
+  if (path?.neighbor === "FAILED" || path?.neighbor === "INCOMPLETE") {
+    const hop = path.gateway
+      ? `the next hop ${path.gateway}`
+      : "the peer, which is on our own link,";
+    why.push(`${hop} no longer answers ARP or neighbour discovery (${path.neighbor})`);
+  } else if (path?.hasRoute && path.linkUp)
+    why.push("our own link, address and route are in order");
+  if (it.flow === "blocked") {
+    why.push("the peer had closed its window before: the kernel's window probes went unanswered");
+    if (!it.hasRtoCap)
+      unknown.push(
+        "anything sooner: without TCP_RTO_MAX_MS the kernel probes a closed window ever more rarely",
+      );
+  }
+  if (it.others) why.push(...crossEvidence(it.others));
+  if (it.state === "dead" && it.isLossy)
+    why.push(`this path lost ${percent(it.lossRatio)} of attempts before`);
+  return { cause: "path-silent", certainty: certaintyOf(it), why, unknown };
+}
+
+function crossEvidence(others: OtherConnections): string[] {
+  const { samePeer, sameRoute } = others;
+  const said: string[] = [];
+  if (samePeer.alive > 0) {
+    said.push(
+      `${count(samePeer.alive, "other connection")} to the same peer ${samePeer.alive === 1 ? "is" : "are"} alive: a NAT or firewall forgot this flow`,
+    );
+  } else if (samePeer.silent > 0) {
+    const all =
+      samePeer.silent === 1
+        ? "the other connection to the same peer is"
+        : `all ${samePeer.silent} other connections to the same peer are`;
+    said.push(`${all} silent too: the host or the path to it`);
+  }
+  if (sameRoute.silent > 0 && sameRoute.alive === 0)
+    said.push(
+      `${count(sameRoute.silent, "other peer")} over the same next hop silent too: the path, not the host`,
+    );
+  else if (sameRoute.alive > 0)
+    said.push(
+      `${count(sameRoute.alive, "other peer")} over the same next hop alive: our side of the path works`,
+    );
+  return said;
+}
+
+function peerHung(it: Case, processSilentForMs: number): Finding {
+  const kernel = it.info
+    ? `the peer's kernel answered ${ms(it.silentForMs)} ago`
+    : "the connection is open";
+  const why = [`${kernel}, but its program has not answered for ${ms(processSilentForMs)}`];
+  return {
+    cause: "peer-hung",
+    certainty: "high",
+    why,
+    unknown: ["whether that program is slow, stopped or hung"],
+  };
+}
+
+/**
+ * Rule 17 (docs/internals/evidence.md#reported-unreachable): an ICMP unreachable for data in flight
+ * takes one step of backoff back, so the two counters part.
+ */
+function isReportedUnreachable(info: TcpInfo | null): boolean {
+  if (info?.retransmits === undefined || info.backoff === undefined) return false;
+  // What fails on this host is counted without backoff too.
+  if (isRetransmissionRefused(info)) return false;
+  return (
+    info.retransmits >= 2 && info.retransmits > info.backoff && (info.totalRetransmits ?? 0) > 0
+  );
+}
+
+/** Never "certain": an outage that lasts longer than any that is to be survived looks the same. */
+function certaintyOf(it: Case): Certainty {
+  return it.state === "dead" && !it.isRushed && !it.doubt ? "high" : "medium";
+}

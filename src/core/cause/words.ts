@@ -1,0 +1,13 @@
+/** Words of figures, as the evidence of a diagnosis gives them. */
+export function ms(value: number | null): string {
+  if (value === null) return "an unknown time";
+  return value < 1000 ? `${Math.round(value)} ms` : `${(value / 1000).toFixed(1)} s`;
+}
+
+export function percent(ratio: number): string {
+  return `${Math.round(ratio * 100)} %`;
+}
+
+export function count(n: number, noun: string): string {
+  return `${n} ${noun}${n === 1 ? "" : "s"}`;
+}

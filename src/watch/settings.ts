@@ -1,0 +1,195 @@
+import type { Detector } from "../core/detectors/detector.ts";
+import { HalfOpenError } from "../core/errors.ts";
+import {
+  DEFAULT_FALSE_ALARMS_PER_YEAR,
+  LARGEST_BUDGET_MS,
+  SMALLEST_BUDGET_MS,
+} from "../core/judge/probe-plan.ts";
+import { shareEqual } from "./host/share-equal.ts";
+import type { Heartbeat, WatchDetector, WatchOptions } from "./options.ts";
+
+/** Checked options, with every default filled in. */
+export interface WatchSettings {
+  readonly detectWithinMs: number;
+  readonly heartbeat: Heartbeat | null;
+  readonly detector: WatchDetector | null;
+  readonly expect: "host" | "process";
+  readonly onDead: "reset" | "destroy" | "report";
+  readonly zeroWindowToleranceMs: number;
+  readonly falseAlarmsPerYear: number;
+  readonly atDeadline: "wait" | "end";
+  readonly label: string | null;
+}
+
+/**
+ * Checks the options and fills in the defaults.
+ *
+ * @throws HalfOpenError `ERR_OPTION_RANGE`
+ */
+export function settingsOf(options: WatchOptions = {}): WatchSettings {
+  if (typeof options !== "object" || options === null)
+    throw refused(`options must be an object, got ${describe(options)}`);
+  for (const name of Object.keys(options)) {
+    if (!KNOWN.has(name))
+      throw refused(`unknown option ${JSON.stringify(name)}; known are ${[...KNOWN].join(", ")}`);
+  }
+  const {
+    heartbeat,
+    expect,
+    onDead = "reset",
+    label,
+    falseAlarmsPerYear = DEFAULT_FALSE_ALARMS_PER_YEAR,
+    atDeadline = "wait",
+  } = options;
+  if (
+    typeof falseAlarmsPerYear !== "number" ||
+    !(falseAlarmsPerYear >= SMALLEST_RATE && falseAlarmsPerYear <= LARGEST_RATE)
+  )
+    throw refused(
+      `falseAlarmsPerYear must be a number from ${SMALLEST_RATE} to ${LARGEST_RATE}, got ${describe(falseAlarmsPerYear)}`,
+    );
+  if (atDeadline !== "wait" && atDeadline !== "end")
+    throw refused(`atDeadline must be "wait" or "end", got ${describe(atDeadline)}`);
+  if (heartbeat !== undefined && typeof heartbeat !== "function")
+    throw refused(
+      `heartbeat must be a function that resolves when the peer answered, got ${describe(heartbeat)}`,
+    );
+  if (expect !== undefined && expect !== "host" && expect !== "process")
+    throw refused(`expect must be "host" or "process", got ${describe(expect)}`);
+  if (expect === "process" && !heartbeat)
+    throw refused(
+      'expect: "process" needs a heartbeat: kernel evidence proves the host only. Pass one, or leave expect out',
+    );
+  if (onDead !== "reset" && onDead !== "destroy" && onDead !== "report")
+    throw refused(`onDead must be "reset", "destroy" or "report", got ${describe(onDead)}`);
+  if (label !== undefined && typeof label !== "string")
+    throw refused(`label must be a string, got ${describe(label)}`);
+  checkSignal(options.signal);
+  return sharedSettings({
+    detectWithinMs: duration(
+      "detectWithinMs",
+      options.detectWithinMs === undefined ? DEFAULT_BUDGET_MS : options.detectWithinMs,
+      SMALLEST_BUDGET_MS,
+    ),
+    zeroWindowToleranceMs: duration(
+      "zeroWindowToleranceMs",
+      options.zeroWindowToleranceMs === undefined
+        ? DEFAULT_ZERO_WINDOW_TOLERANCE_MS
+        : options.zeroWindowToleranceMs,
+      1000,
+    ),
+    falseAlarmsPerYear,
+    atDeadline,
+    heartbeat: heartbeat ?? null,
+    detector: checkedDetector(options),
+    expect: expect ?? (heartbeat ? "process" : "host"),
+    onDead,
+    label: label ?? null,
+  });
+}
+
+/**
+ * Two watches of one socket share its kernel options: the shorter budget, the longer tolerance and
+ * the stronger action hold.
+ */
+export function merge(a: WatchSettings, b: WatchSettings): WatchSettings {
+  const strength = ["report", "destroy", "reset"] as const;
+  const heartbeat = a.heartbeat ?? b.heartbeat;
+  return {
+    detectWithinMs: Math.min(a.detectWithinMs, b.detectWithinMs),
+    zeroWindowToleranceMs: Math.max(a.zeroWindowToleranceMs, b.zeroWindowToleranceMs),
+    falseAlarmsPerYear: Math.min(a.falseAlarmsPerYear, b.falseAlarmsPerYear),
+    atDeadline: a.atDeadline === "wait" ? "wait" : b.atDeadline,
+    heartbeat,
+    detector: a.detector ?? b.detector,
+    expect: a.expect === "process" || b.expect === "process" ? "process" : "host",
+    onDead: strength[Math.max(strength.indexOf(a.onDead), strength.indexOf(b.onDead))] ?? "reset",
+    label: a.label ?? b.label,
+  };
+}
+
+/** Returns whether a connection watched with `a` goes on as it is with `b`. */
+export function asksTheSame(a: WatchSettings, b: WatchSettings): boolean {
+  return ASKED.every((name) => a[name] === b[name]);
+}
+
+/** A detector that cannot work is refused here, not in the middle of a connection. */
+function checkedDetector({
+  detector,
+  heartbeat,
+  detectWithinMs = DEFAULT_BUDGET_MS,
+}: WatchOptions): WatchDetector | null {
+  if (detector === undefined) return null;
+  if (!heartbeat) throw refused("detector judges the answers to a heartbeat: pass one too");
+  if (typeof detector !== "object" || detector === null || typeof detector.make !== "function")
+    throw refused(`detector must be { intervalMs, make(now) }, got ${describe(detector)}`);
+  const { intervalMs } = detector;
+  if (!(intervalMs >= SMALLEST_HEARTBEAT_MS && intervalMs <= detectWithinMs))
+    throw refused(
+      `detector.intervalMs must be from ${SMALLEST_HEARTBEAT_MS} to detectWithinMs, which is ${detectWithinMs}; got ${describe(intervalMs)}`,
+    );
+  const made: Partial<Detector> | null = detector.make(0);
+  for (const name of ["heard", "stalled", "nextDeadline", "verdict"] as const)
+    if (typeof made?.[name] !== "function")
+      throw refused(`detector.make must return a Detector, and what it returned has no ${name}()`);
+  return detector;
+}
+
+function duration(name: string, value: number, smallest: number): number {
+  if (typeof value !== "number" || !(value >= smallest && value <= LARGEST_BUDGET_MS)) {
+    throw refused(
+      `${name} must be a number of milliseconds from ${smallest} to ${LARGEST_BUDGET_MS}, got ${describe(value)}`,
+    );
+  }
+  return Math.floor(value);
+}
+
+function checkSignal(signal: unknown): void {
+  if (signal !== undefined && !(signal instanceof AbortSignal))
+    throw refused(`signal must be an AbortSignal, got ${describe(signal)}`);
+}
+
+function describe(value: unknown): string {
+  return typeof value === "object" && value !== null
+    ? (value.constructor?.name ?? "an object")
+    : `${typeof value} ${String(value)}`;
+}
+
+function refused(message: string): HalfOpenError {
+  return new HalfOpenError("ERR_OPTION_RANGE", message);
+}
+
+const sharedSettings: (settings: WatchSettings) => WatchSettings = shareEqual();
+
+const DEFAULT_BUDGET_MS = 10_000;
+const DEFAULT_ZERO_WINDOW_TOLERANCE_MS = 60_000;
+
+/** The tick of checks is 10 ms. */
+const SMALLEST_HEARTBEAT_MS = 50;
+
+/** Settings that two watches must agree on to be one. */
+const ASKED = [
+  "detectWithinMs",
+  "heartbeat",
+  "detector",
+  "zeroWindowToleranceMs",
+  "falseAlarmsPerYear",
+  "atDeadline",
+  "onDead",
+] as const;
+
+const SMALLEST_RATE = 1e-9;
+const LARGEST_RATE = 1e6;
+
+const KNOWN = new Set([
+  "falseAlarmsPerYear",
+  "atDeadline",
+  "detectWithinMs",
+  "heartbeat",
+  "detector",
+  "expect",
+  "onDead",
+  "zeroWindowToleranceMs",
+  "signal",
+  "label",
+]);
