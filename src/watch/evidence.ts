@@ -7,7 +7,14 @@ import { resetOnClose } from "../kernel/options/linger.ts";
 import { hasSocketError, takeSocketError } from "../kernel/options/socket-error.ts";
 import type { Applied, LowerLevel } from "./applied.ts";
 import { engine } from "./engine.ts";
-import { type Endpoints, endpointsOf, hasHandle, isReading, openDescriptor } from "./handle.ts";
+import {
+  type Endpoints,
+  endpointsOf,
+  hasHandle,
+  holds,
+  isReading,
+  openDescriptor,
+} from "./handle.ts";
 import { HostCheck } from "./host/host-check.ts";
 import { applyLowerLevel } from "./host/lower-level.ts";
 import { Membership } from "./membership.ts";
@@ -75,8 +82,7 @@ export class Evidence {
 
   /** The socket still has this connection: after a close its number may be another's. */
   get isHeld(): boolean {
-    if (!this.#kernel) return hasHandle(this.#socket);
-    return openDescriptor(this.#socket) === this.#kernel.fd;
+    return this.#kernel ? holds(this.#socket, this.#kernel.fd) : hasHandle(this.#socket);
   }
 
   /** The state that the proofs come to; `expect`: whose silence is death. */
@@ -199,8 +205,8 @@ export class Evidence {
    */
   restore(): void {
     try {
-      const { fd } = this.#kernel ?? { fd: -1 };
-      this.#kernel?.restore(() => openDescriptor(this.#socket) === fd);
+      const kernel = this.#kernel;
+      kernel?.restore(() => holds(this.#socket, kernel.fd));
       this.#lower?.restore();
     } catch (error) {
       if (!(error instanceof HalfOpenError)) throw error;

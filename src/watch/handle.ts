@@ -36,6 +36,12 @@ export function openDescriptor(socket: Socket): number {
   return handle && whyNoKernelEvidence() === null ? descriptorBehind(handle) : -1;
 }
 
+/** The socket still has the connection of descriptor `fd`: after a close that may be another's. */
+export function holds(socket: Socket, fd: number): boolean {
+  const handle = handleOf(socket);
+  return handle?.fd === fd || (handle != null && descriptorBehind(handle) === fd);
+}
+
 /** `false` when closed, handed away, or not connected yet. */
 export function hasHandle(socket: Socket): boolean {
   return handleOf(socket) != null;

@@ -1,3 +1,4 @@
+import type { TcpInfo } from "../tcp-info.ts";
 import type { Instant } from "../time/instant.ts";
 import type { Answers } from "./answers.ts";
 import { Attempts } from "./attempts.ts";
@@ -5,6 +6,7 @@ import type { PathTiming } from "./path-timing.ts";
 import { PROBE_SPACING_MS } from "./probe-plan.ts";
 import type { Progress } from "./progress.ts";
 import { isRetransmissionRefused, isStuckLocally, type Reading } from "./reading.ts";
+import type { CounterState } from "./silence.ts";
 
 /**
  * Finds in the kernel's counters what was sent and not answered. Only a packet that left this host
@@ -24,8 +26,7 @@ export class AttemptCounter {
    */
   failing: Attempts | null = null;
 
-  /** The last probe on demand did not leave this host. */
-  hasNudgeFailed = false;
+  #hasNudgeFailed = false;
 
   readonly #outageMs: number;
   /** When a probe was asked for of which no reading tells yet whether it left. */
@@ -49,23 +50,27 @@ export class AttemptCounter {
     this.attempts = new Attempts(outageMs, answers);
   }
 
-  /** Nothing is unanswered, and no probe was asked for. */
-  get isUnquestioned(): boolean {
-    return this.attempts.count === 0 && this.#nudgedAt === null;
-  }
-
-  get isAwaitingNudge(): boolean {
-    return this.#nudgedAt !== null;
-  }
-
-  /**
-   * When to look for the probe asked for, and for its answer. Where that takes long, the next probe
-   * does not wait for it.
-   */
-  nudgeDueAt(answerWindowMs: number): Instant {
-    if (this.#nudgedAt === null) return Number.POSITIVE_INFINITY;
+  /** What is unanswered, and what became of the last probe on demand. */
+  state(answerWindowMs: number): CounterState {
+    const nudgedAt = this.#nudgedAt;
+    const isAwaitingNudge = nudgedAt !== null;
+    // Where the answer takes long, the next probe does not wait for it.
     const dueMs = Math.min(answerWindowMs, LOCAL_RETRY_MS - NUDGE_LEAVES_WITHIN_MS);
-    return this.#nudgedAt + Math.max(NUDGE_LEAVES_WITHIN_MS, dueMs);
+    return {
+      attempts: this.attempts,
+      isUnquestioned: this.attempts.count === 0 && !isAwaitingNudge,
+      isAwaitingNudge,
+      hasNudgeFailed: this.#hasNudgeFailed,
+      nudgeDueAt: isAwaitingNudge
+        ? nudgedAt + Math.max(NUDGE_LEAVES_WITHIN_MS, dueMs)
+        : Number.POSITIVE_INFINITY,
+    };
+  }
+
+  /** What happened before: a reading showed nothing unanswered. */
+  begin({ probes }: TcpInfo): void {
+    this.#toFind = null;
+    this.#areProbesTold = probes !== undefined;
   }
 
   /** What happened: the kernel was asked for a probe. Where no reading tells, it left. */
@@ -86,7 +91,7 @@ export class AttemptCounter {
     this.attempts.clear();
     this.failing = null;
     this.#nudgedAt = null;
-    this.hasNudgeFailed = false;
+    this.#hasNudgeFailed = false;
   }
 
   /**
@@ -125,11 +130,11 @@ export class AttemptCounter {
       this.#left();
       const latest = at - nudgedAt < LOCAL_RETRY_MS ? nudgedAt : at;
       this.attempts.seenProbe(this.attempts.count + 1, nudgedAt, latest);
-      this.hasNudgeFailed = false;
+      this.#hasNudgeFailed = false;
     } else if (flow === "idle") {
       if (at - nudgedAt < NUDGE_LEAVES_WITHIN_MS) return;
       this.#failed(1, nudgedAt);
-      this.hasNudgeFailed = true;
+      this.#hasNudgeFailed = true;
     }
     this.#nudgedAt = null;
   }
@@ -236,5 +241,5 @@ export interface Counted {
  */
 const NUDGE_LEAVES_WITHIN_MS = 100;
 
-/** tcp.h, TCP_RESOURCE_PROBE_INTERVAL: the kernel repeats so much later what a full queue refused. */
+/** tcp.h, TCP_RESOURCE_PROBE_INTERVAL: when the kernel repeats what a full queue refused. */
 const LOCAL_RETRY_MS = 500;

@@ -8,7 +8,8 @@ import type { LivenessOptions } from "./liveness-options.ts";
 import { attemptsNeededBy, ownLatenessMs, PROBE_SPACING_MS, type ProbePlan } from "./probe-plan.ts";
 import { isLastWord, isMissed, isProven, isProvenAtDeadline } from "./proof.ts";
 import { nextLookAt, nextProbeAt } from "./schedule.ts";
-import { type EndedSilence, type Silence, SilenceRecord } from "./silence.ts";
+import type { EndedSilence, Silence } from "./silence.ts";
+import { SilenceRecord } from "./silence-record.ts";
 
 /**
  * Decides from readings of the kernel's evidence whether the peer's host still answers. Sans-I/O:
@@ -16,7 +17,7 @@ import { type EndedSilence, type Silence, SilenceRecord } from "./silence.ts";
  *
  * Theory: a live host acknowledges what arrives. So silence alone proves nothing; attempts to reach
  * the peer that stay unanswered do, once neither the path's loss nor a passing outage explains that
- * many of them. silence.ts keeps what is unanswered, proof.ts says what it proves, schedule.ts when
+ * many of them. silence-record.ts keeps what is unanswered, proof.ts says what it proves, schedule.ts when
  * the next reading may bring news.
  *
  * | from    | to      | when                                                                      |
@@ -26,8 +27,8 @@ import { type EndedSilence, type Silence, SilenceRecord } from "./silence.ts";
  * | suspect | dead    | the proof is complete, or as much of it as the end of the budget requires |
  * | dead    | alive   | as from suspect; a caller that ends the connection never sees it          |
  *
- * Called in this order: {@link stalled} if this process stood still, then {@link observe} with a
- * reading, then {@link nudged} if the judgement wanted a probe and the kernel was asked for it;
+ * Called in this order: {@link begin} with a calm reading from before, if there is one;
+ * {@link stalled} if this process stood still; {@link observe} with a reading; {@link nudged} if the judgement wanted a probe and the kernel was asked for it;
  * {@link capped} whenever the cap on backoff changed.
  *
  * It never reads a clock, never keeps a timer, and never calls a peer dead for a silence in which
@@ -67,6 +68,11 @@ export class Liveness {
     return this.#record.routineMs;
   }
 
+  /** What happened before: `info` was read at `at`, while nothing was unanswered. */
+  begin(at: Instant, info: TcpInfo): void {
+    this.#record.begin(at, info);
+  }
+
   /** What happened: a reading of the kernel's evidence. */
   observe(now: Instant, info: TcpInfo): Judgement {
     const ended = this.#record.observe(now, info);
@@ -82,7 +88,7 @@ export class Liveness {
     this.#record.counter.nudged(now);
     const silence = this.#record.silenceAt(now);
     this.#nextNudgeAt = this.#nextProbeAt(now, silence);
-    return this.#nextLookAt(silence, false);
+    return this.#nextLookAt(silence, false, this.#isUnproven(silence));
   }
 
   /**
@@ -108,23 +114,19 @@ export class Liveness {
 
   /** Decides whether the kernel is to be asked for a probe, and what its keepalive is to be. */
   #wants(silence: Silence, { probes = 0 }: TcpInfo): Wants {
-    const { now, flow, attempts, standingBy } = silence;
-    const { counter } = this.#record;
+    const { now, flow, attempts, standingBy, isUnquestioned, idleMs } = silence;
     const isDue = flow === "idle" && now >= standingBy && this.#state !== "dead";
-    if (!isDue || counter.isAwaitingNudge) return this.#wanting(false, false);
+    if (!isDue || silence.isAwaitingNudge)
+      return { nudge: false, idleMs, keepalive: isUnquestioned ? "follow" : "leave" };
 
     if (attempts.count === 1 && this.#nextNudgeAt <= attempts.firstAt)
       this.#nextNudgeAt = this.#nextProbeAt(attempts.firstAt, silence);
     if (probes >= MOST_ASKED && this.#isUnproven(silence))
       this.#nextNudgeAt = Number.POSITIVE_INFINITY;
-    const isMissing = attempts.count === 0 || counter.hasNudgeFailed;
-    return this.#wanting(now >= this.#nextNudgeAt, isMissing);
-  }
-
-  #wanting(nudge: boolean, isProbeMissing: boolean): Wants {
-    const follows = this.#record.counter.isUnquestioned && !nudge;
-    const keepalive = isProbeMissing ? "again" : follows ? "follow" : "leave";
-    return { nudge, idleMs: this.idleMs, keepalive };
+    const nudge = now >= this.#nextNudgeAt;
+    const isMissing = attempts.count === 0 || silence.hasNudgeFailed;
+    const follows = isUnquestioned && !nudge;
+    return { nudge, idleMs, keepalive: isMissing ? "again" : follows ? "follow" : "leave" };
   }
 
   /** Moves the state: see the table above. */
@@ -171,21 +173,23 @@ export class Liveness {
     });
   }
 
-  #nextLookAt(silence: Silence, wantsNudge: boolean): Instant {
+  #nextLookAt(silence: Silence, wantsNudge: boolean, isUnproven: boolean): Instant {
     if (this.#state === "dead") return Number.POSITIVE_INFINITY;
+    const { budgetMs } = this.#options;
     return nextLookAt(silence, {
       wantsNudge,
-      budgetMs: this.#options.budgetMs,
-      routineMs: this.routineMs,
-      nudgeDueAt: this.#record.counter.nudgeDueAt(silence.timing.answerWindowMs),
+      isUnproven,
+      budgetMs,
       nextNudgeAt: this.#nextNudgeAt,
-      isUnproven: this.#isUnproven(silence),
     });
   }
 
   #judgement(silence: Silence, info: TcpInfo, wants: Wants): Judgement {
-    const { attempts } = silence;
+    const { flow, attempts, isUnquestioned } = silence;
     const probed = this.#probed(silence);
+    const doubt = doubtOf(this.#record.answers, probed);
+    const isUnproven = doubt !== null && this.#isUnproven(silence);
+    const isAtRest = probed.state === "alive" && flow === "idle" && isUnquestioned;
     return {
       ...probed,
       info,
@@ -193,22 +197,22 @@ export class Liveness {
       heardAt: silence.heardAt,
       unanswered: attempts.count,
       firstUnansweredAt: attempts.firstAt,
-      isUnquestioned: this.#record.counter.isUnquestioned,
+      isUnquestioned,
       isHeardWithoutProgress: silence.isHeardWithoutProgress,
       isOverdue: this.#isOverdue,
       isRushed: this.#isRushed,
-      doubt: doubtOf(this.#record.answers, probed),
-      isUnproven: this.#isUnproven(silence),
+      doubt,
+      isUnproven,
       refuted: this.#refuted,
       loss: silence.loss,
       wants,
-      lookAt: this.#nextLookAt(silence, wants.nudge),
+      lookAt: this.#nextLookAt(silence, wants.nudge, isUnproven),
       isForgettable:
-        this.#state === "alive" &&
+        isAtRest &&
         this.#refuted === null &&
         !wants.nudge &&
         wants.keepalive !== "again" &&
-        this.#record.isAtRest,
+        this.#record.isLearned,
     };
   }
 

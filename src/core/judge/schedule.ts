@@ -6,10 +6,6 @@ import type { Silence } from "./silence.ts";
 export interface Outlook {
   readonly budgetMs: number;
   readonly wantsNudge: boolean;
-  /** Silence after which the answer to the standing probe is missing. */
-  readonly routineMs: number;
-  /** When to look for the probe on demand that is under way; infinite: none is. */
-  readonly nudgeDueAt: Instant;
   readonly nextNudgeAt: Instant;
   /** What stays unanswered proves nothing, so nothing is gained by haste. */
   readonly isUnproven: boolean;
@@ -17,8 +13,8 @@ export interface Outlook {
 
 /** Returns when to take the next reading: at the earliest instant that may bring news. */
 export function nextLookAt(silence: Silence, outlook: Outlook): Instant {
-  const { now, flow, attempts, timing, standingBy, deadline } = silence;
-  const { wantsNudge, nudgeDueAt, budgetMs } = outlook;
+  const { now, flow, attempts, timing, standingBy, deadline, nudgeDueAt } = silence;
+  const { wantsNudge, budgetMs } = outlook;
   const isRoutine = flow === "idle" && !wantsNudge && attempts.count === 0 && nudgeDueAt === NEVER;
   if (isRoutine) return Math.max(now + 1, standingBy + timing.answerWindowMs);
 
@@ -45,7 +41,7 @@ function nextEventAt(silence: Silence, outlook: Outlook): Instant {
   // readings tell, or after an early probe.
   if (now < standingBy) return silence.isDeaf ? pollAt : Math.max(standingBy, nextNudgeAt);
   // The program may write meanwhile, so a far probe is not waited for.
-  return Math.min(Math.max(now + 1, nextNudgeAt), now + outlook.routineMs);
+  return Math.min(Math.max(now + 1, nextNudgeAt), now + silence.routineMs);
 }
 
 function afterNow(now: Instant, at: Instant): Instant {

@@ -1,26 +1,12 @@
-import type { TcpInfo } from "../tcp-info.ts";
 import type { Instant } from "../time/instant.ts";
-import { Answers, ORDINARY_ANSWERS } from "./answers.ts";
-import { AttemptCounter } from "./attempt-counter.ts";
 import type { Attempts } from "./attempts.ts";
-import type { LivenessOptions } from "./liveness-options.ts";
-import { LossLearner } from "./loss-learner.ts";
-import { PathLoss } from "./path-loss.ts";
-import { PathTiming } from "./path-timing.ts";
-import {
-  DEFAULT_FALSE_ALARMS_PER_YEAR,
-  KEEPALIVE_LATENESS_MS,
-  OUTAGE_SHARE,
-  ownLatenessMs,
-  PROBE_SPACING_MS,
-  type ProbePlan,
-  planProbes,
-} from "./probe-plan.ts";
-import { Progress } from "./progress.ts";
-import { type Flow, HEARD_SLACK_MS, heardAgeMs, type Reading, readingOf } from "./reading.ts";
+import type { PathLoss } from "./path-loss.ts";
+import type { PathTiming } from "./path-timing.ts";
+import type { ProbePlan } from "./probe-plan.ts";
+import type { Flow } from "./reading.ts";
 
 /** The silence since the peer was last heard, at the instant `now`, and what it is held against. */
-export interface Silence {
+export interface Silence extends CounterState {
   readonly now: Instant;
   readonly flow: Flow;
   /** The kernel's backoff of what is in flight. */
@@ -28,7 +14,6 @@ export interface Silence {
   readonly heardAt: Instant;
   /** Since when the data in flight goes without progress. */
   readonly progressAt: Instant;
-  readonly attempts: Attempts;
   readonly timing: PathTiming;
   readonly loss: PathLoss;
   readonly plan: ProbePlan;
@@ -40,6 +25,10 @@ export interface Silence {
   readonly deadline: Instant;
   /** The answer to the last attempt had its time to come. */
   readonly isAnswerDue: boolean;
+  /** Silence after which the kernel's standing keepalive is to probe. */
+  readonly idleMs: number;
+  /** Silence after which the answer to that probe is missing. */
+  readonly routineMs: number;
   /** The peer repeats itself: it does not hear us. */
   readonly isDeaf: boolean;
   /** The peer is heard, yet what we send does not reach it. */
@@ -52,190 +41,15 @@ export interface EndedSilence {
   readonly silentForMs: number;
 }
 
-/**
- * Keeps the silence of one connection: ends it when a reading shows that the peer was heard, counts
- * what goes unanswered in it, and learns from each end how the path and the peer behave.
- */
-export class SilenceRecord {
-  readonly loss: PathLoss;
-  readonly answers: Answers;
-  readonly counter: AttemptCounter;
-  readonly #options: LivenessOptions;
-  readonly #outageMs: number;
-  readonly #timing: PathTiming;
-  readonly #progress: Progress;
-  readonly #learner: LossLearner;
-  /** `null`: to be made anew, since what it rests on has changed. */
-  #plan: ProbePlan | null = null;
-  /** The last reading; before the first one, when the record began. */
-  #last: Reading | Instant;
-  #heardAt: Instant;
-  /** Segments that the peer repeated since it last sent anything new. */
-  #repetitions = 0;
-
-  constructor(options: LivenessOptions, now: Instant) {
-    const { budgetMs, rtoMaxMs, atDeadline, found = Number.POSITIVE_INFINITY } = options;
-    this.#options = options;
-    this.#outageMs = OUTAGE_SHARE * budgetMs;
-    this.#timing = new PathTiming(budgetMs, rtoMaxMs);
-    this.loss = options.loss ?? new PathLoss();
-    this.answers = options.answers ?? new Answers();
-    // With "end" an unanswered probe counts at the deadline, whatever it proves.
-    const counted = atDeadline === "end" ? ORDINARY_ANSWERS : this.answers;
-    this.counter = new AttemptCounter(this.#outageMs, found, counted);
-    this.#progress = new Progress(now, options.repeatedBefore);
-    this.#learner = new LossLearner(this.loss);
-    this.#last = now;
-    this.#heardAt = now;
-  }
-
-  get falseAlarmsPerYear(): number {
-    return this.#options.falseAlarmsPerYear ?? DEFAULT_FALSE_ALARMS_PER_YEAR;
-  }
-
-  /** How the peer is probed, and within what time a dead one is found, as things stand. */
-  get plan(): ProbePlan {
-    this.#plan ??= planProbes({
-      budgetMs: this.#options.budgetMs,
-      falseAlarmsPerYear: this.falseAlarmsPerYear,
-      loss: this.loss,
-      answerWindowMs: this.#timing.answerWindowMs,
-      rtoMs: this.#timing.rtoMs,
-      rtoMaxMs: this.#timing.rtoMaxMs,
-    });
-    return this.#plan;
-  }
-
-  get idleMs(): number {
-    return this.answers.idleMs(this.plan.idleMs);
-  }
-
-  get routineMs(): number {
-    return Math.ceil(this.idleMs + KEEPALIVE_LATENESS_MS + this.#timing.answerWindowMs);
-  }
-
-  /** Nothing is unanswered or repeated, and no loss waits to be learned. */
-  get isAtRest(): boolean {
-    if (typeof this.#last === "number" || this.#last.flow !== "idle") return false;
-    return (
-      this.counter.isUnquestioned && this.#repetitions === 0 && !this.#learner.isWaiting(this.#last)
-    );
-  }
-
-  /** What happened: a reading. Returns the silence that it ended. */
-  observe(now: Instant, info: TcpInfo): EndedSilence | null {
-    const reading = readingOf(now, info, this.#last);
-    this.#last = reading;
-    this.#timing.learn(info);
-    this.loss.met(info.rttMs);
-    if (reading.since.isFirst) {
-      this.#learner.begin(reading);
-      this.#plan = null; // the first reading tells of the path
-    }
-
-    const ended = this.#hear(reading);
-    this.#count(reading, ended !== null);
-    return ended;
-  }
-
-  /** What happened: this process stood still; infinite: too long to go on where it was. */
-  stalled(now: Instant, gapMs: number): void {
-    const lostMs = gapMs < this.#outageMs ? gapMs : Number.POSITIVE_INFINITY;
-    this.#heardAt = Math.min(now, this.#heardAt + lostMs);
-    this.#progress.at = Math.min(now, this.#progress.at + lostMs);
-    this.counter.stalled(now, lostMs);
-  }
-
-  capped(rtoMaxMs: number | null): void {
-    this.#timing.rtoMaxMs = rtoMaxMs;
-    this.#plan = null;
-  }
-
-  silenceAt(now: Instant): Silence {
-    const last = typeof this.#last === "number" ? null : this.#last;
-    const flow = last?.flow ?? "idle";
-    const { attempts } = this.counter;
-    const heardAt = this.#heardAt;
-    const progressAt = this.#progress.at;
-    const timing = this.#timing;
-    const quietMs = this.idleMs + KEEPALIVE_LATENESS_MS;
-
-    // Counted from the last evidence, but never from a silence longer than the routine leaves
-    // unquestioned.
-    const clock = flow === "in-flight" ? Math.min(heardAt, progressAt) : heardAt;
-    const from = attempts.count > 0 ? Math.max(clock, attempts.firstAt - quietMs) : clock;
-    const { budgetMs } = this.#options;
-    const stuckAfterMs = Math.max(2 * timing.answerWindowMs, PROBE_SPACING_MS);
-
-    return {
-      now,
-      flow,
-      backoff: last?.info.backoff ?? 0,
-      heardAt,
-      progressAt,
-      attempts,
-      timing,
-      loss: this.loss,
-      plan: this.plan,
-      outageMs: this.#outageMs,
-      standingBy: heardAt + quietMs,
-      deadline: from + budgetMs - ownLatenessMs(budgetMs),
-      isAnswerDue: attempts.count > 0 && now - attempts.lastAtLatest >= timing.answerWindowMs,
-      isDeaf: this.#repetitions > 0,
-      isHeardWithoutProgress:
-        this.#repetitions > 1 || (flow === "in-flight" && heardAt - progressAt > stuckAfterMs),
-    };
-  }
-
-  #hear(reading: Reading): EndedSilence | null {
-    const { at, info, flow, since } = reading;
-    const isHeard = this.#isHeard(reading);
-    this.#progress.observe(reading, this.#timing);
-    // Any answer refutes probes, also when data has entered flight meanwhile.
-    if (since.progressed || (isHeard && (flow !== "in-flight" || since.takesOff)))
-      return this.#end(reading);
-    this.answers.observe(at, info, flow === "in-flight");
-    return null;
-  }
-
-  #isHeard({ at, info, since }: Reading): boolean {
-    if (since.repetitions > 0) {
-      this.#repetitions += since.repetitions;
-      return false;
-    }
-    const age = heardAgeMs(info);
-    if (age === undefined || at - age <= this.#heardAt + HEARD_SLACK_MS) return false;
-    this.#heardAt = at - age;
-    this.#repetitions = 0;
-    return true;
-  }
-
-  #end(reading: Reading): EndedSilence {
-    const { at, info, since } = reading;
-    const { attempts } = this.counter;
-    const ended = { attempts: attempts.count, silentForMs: at - attempts.firstAt };
-
-    const isEachAnswered = this.answers.areOrdinary;
-    this.#learner.heard(reading, attempts, this.#heardAt, this.#timing, isEachAnswered);
-    const isProbeAnswered = this.answers.observe(at, info, since.progressed);
-    const wereProbes = since.flowBefore !== "in-flight" && !attempts.areLocal;
-    if (wereProbes && attempts.count > 0 && !isProbeAnswered) this.answers.passedOver();
-
-    this.counter.refuted();
-    this.#plan = null;
-    return ended;
-  }
-
-  #count(reading: Reading, isEnded: boolean): void {
-    const { counter } = this;
-    counter.observe(reading, {
-      standingBy: this.#heardAt + this.idleMs + KEEPALIVE_LATENESS_MS,
-      lastBackoff: this.#options.lastBackoff ?? 0,
-      unheard: this.#repetitions > 1 && !isEnded ? reading.since.repetitions : 0,
-      timing: this.#timing,
-      progress: this.#progress,
-    });
-    if (counter.failing && counter.failing.outlasting >= this.plan.outlastingNeeded)
-      counter.blamedHost();
-  }
+/** What is unanswered, and what became of the last probe on demand. */
+export interface CounterState {
+  /** The attempts to be judged. */
+  readonly attempts: Attempts;
+  /** Nothing is unanswered, and no probe on demand is under way. */
+  readonly isUnquestioned: boolean;
+  readonly isAwaitingNudge: boolean;
+  /** The last probe on demand did not leave this host. */
+  readonly hasNudgeFailed: boolean;
+  /** When to look for the probe on demand, and for its answer; infinite: none is under way. */
+  readonly nudgeDueAt: Instant;
 }

@@ -3,8 +3,9 @@ import { maskedTcpInfoBytes } from "../port/mask.ts";
 import { platform } from "../port/platform.ts";
 import { IPPROTO_TCP } from "../port/platform-linux.ts";
 import { requirePort } from "../port/socket-option.ts";
+import type { SocketPort } from "../port/socket-port.ts";
 import { decodeTcpInfo } from "./codec-linux.ts";
-import { answeredBetween, heardAgeOf, isUneventful } from "./uneventful-linux.ts";
+import { type CalmReading, compareCalm, heardAgeOf } from "./uneventful-linux.ts";
 
 /**
  * A place holds what decodeTcpInfo reads of struct tcp_info, and behind it how many bytes the
@@ -31,6 +32,8 @@ class TcpInfoShelf {
   readonly #takenHead: Uint8Array = this.#taken.subarray(0, LENGTH_AT);
   readonly #longest: number = Math.min(LENGTH_AT, maskedTcpInfoBytes());
   #length = 0;
+  #decoded: TcpInfo | null = null;
+  #port: SocketPort | null = null;
 
   /** A place for one more connection; give it back with {@link leave}. */
   enter(): number {
@@ -46,16 +49,17 @@ class TcpInfoShelf {
 
   /** Takes a reading; `false` where the descriptor is no TCP socket (any more). */
   read(fd: number): boolean {
-    this.#length = Math.min(
-      this.#longest,
-      requirePort().getsockopt(fd, IPPROTO_TCP, TCP_INFO, this.#taken),
-    );
+    this.#decoded = null;
+    this.#port ??= requirePort();
+    const length = this.#port.getsockopt(fd, IPPROTO_TCP, TCP_INFO, this.#taken);
+    this.#length = Math.min(this.#longest, length);
     return this.#length >= 0;
   }
 
-  /** The reading just taken. */
+  /** The reading just taken, decoded once. */
   taken(): TcpInfo {
-    return decodeTcpInfo(this.#takenView, this.#length);
+    this.#decoded ??= decodeTcpInfo(this.#takenView, this.#length);
+    return this.#decoded;
   }
 
   /** Puts the reading just taken in the place. */
@@ -83,19 +87,13 @@ class TcpInfoShelf {
     return heardAgeOf(this.#view, place * PLACE_BYTES);
   }
 
-  /** How long before the reading just taken the peer was last heard, in ms. */
-  takenHeardAgeMs(): number {
-    return heardAgeOf(this.#takenView, 0);
-  }
-
-  /** See {@link isUneventful}: from the kept reading to the one just taken. */
-  isUneventfulSince(place: number): boolean {
-    return isUneventful(this.#view, place * PLACE_BYTES, this.#takenView, this.#length);
-  }
-
-  /** See {@link answeredBetween}: from the kept reading to the one just taken. */
-  answeredSince(place: number): number {
-    return answeredBetween(this.#view, place * PLACE_BYTES, this.#takenView);
+  /**
+   * Compares the reading just taken with the kept one. `null`: something came about that a judge
+   * has to see (see {@link isUneventful}).
+   */
+  calmSince(place: number): CalmReading | null {
+    const at = place * PLACE_BYTES;
+    return compareCalm(this.#view, at, this.#takenView, this.#length);
   }
 
   #keptLength(place: number): number {

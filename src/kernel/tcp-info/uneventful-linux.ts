@@ -49,16 +49,32 @@ export function isUneventful(
   return now.getUint32(BYTES_RECEIVED, true) !== before.getUint32(beforeAt + BYTES_RECEIVED, true);
 }
 
-/**
- * How many attempts to reach the peer were answered between two readings of which {@link
- * isUneventful} holds: segments with data, or where none left, one keepalive probe, if what was
- * heard last is a bare acknowledgment.
- */
-export function answeredBetween(before: DataView, beforeAt: number, now: DataView): number {
-  const segments =
-    (now.getUint32(DATA_SEGS_OUT, true) - before.getUint32(beforeAt + DATA_SEGS_OUT, true)) | 0;
-  if (segments > 0) return segments;
-  return now.getUint32(LAST_ACK_RECV, true) < now.getUint32(LAST_DATA_RECV, true) ? 1 : 0;
+/** What two readings tell between which nothing happened that a judge would have to remember. */
+export interface CalmReading {
+  /** How long before the reading the peer was last heard, in ms. */
+  readonly heardAgeMs: number;
+  /**
+   * How many attempts to reach the peer were answered since the reading before: segments with data,
+   * or where none left, one keepalive probe, if what was heard last is a bare acknowledgment.
+   */
+  readonly answered: number;
+}
+
+/** Returns `null` where {@link isUneventful} does not hold. */
+export function compareCalm(
+  before: DataView,
+  beforeAt: number,
+  now: DataView,
+  length: number,
+): CalmReading | null {
+  if (!isUneventful(before, beforeAt, now, length)) return null;
+  const sent = now.getUint32(DATA_SEGS_OUT, true);
+  const segments = (sent - before.getUint32(beforeAt + DATA_SEGS_OUT, true)) | 0;
+  const isBareAck = now.getUint32(LAST_ACK_RECV, true) < now.getUint32(LAST_DATA_RECV, true);
+  return {
+    heardAgeMs: heardAgeOf(now, 0),
+    answered: segments > 0 ? segments : isBareAck ? 1 : 0,
+  };
 }
 
 /** Age in ms of the last thing heard from the peer. */

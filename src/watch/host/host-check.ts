@@ -102,14 +102,17 @@ export class HostCheck {
     const mode = this.#mode;
     if (mode.kind === "judged") return this.#judge(now, stalledMs, mode, false);
 
-    const isEventful = !tcpInfoShelf.isUneventfulSince(this.#place);
-    if (isEventful || this.#isPlanDue(mode) || this.#hasLearnedOfAnswers(now))
+    const calm = tcpInfoShelf.calmSince(this.#place);
+    if (!calm || this.#isPlanDue(mode) || this.#hasLearnedOfAnswers(now))
       return this.#judge(now, stalledMs, this.#recalled(), false);
 
-    const heardAt = Math.max(this.#grantedFrom, now - tcpInfoShelf.takenHeardAgeMs());
+    const heardAt = Math.max(this.#grantedFrom, now - calm.heardAgeMs);
     const next = this.#nextCalmCheck(now, heardAt, mode);
     if (next <= now) return this.#judge(now, stalledMs, this.#recalled(), true);
-    if (heardAt > this.heardAt + HEARD_SLACK_MS) this.#learnLoss();
+    if (calm.answered > 0 && heardAt > this.heardAt + HEARD_SLACK_MS) {
+      this.#loss?.record(calm.answered, 0);
+      answeredInGroup(this.#peer, calm.answered);
+    }
     this.#keep(now);
     return next;
   }
@@ -134,8 +137,11 @@ export class HostCheck {
    */
   retune(settings: WatchSettings, now: Instant): void {
     this.#standing = this.#standing.again(this.fd, settings);
-    if (tcpInfoShelf.read(this.fd)) this.#keep(now);
-    this.#mode = this.#started(this.#recalled(Number.POSITIVE_INFINITY));
+    const isRead = tcpInfoShelf.read(this.fd);
+    if (isRead) this.#keep(now);
+    const mode = this.#newJudge(this.heardAt, Number.POSITIVE_INFINITY);
+    if (isRead) mode.judgement = mode.judge.observe(now, tcpInfoShelf.taken());
+    this.#mode = this.#started(mode);
   }
 
   /** The last reading is needed no more. */
@@ -197,11 +203,10 @@ export class HostCheck {
     return calm(idleMs, routineMs);
   }
 
-  /** A judge that knows the last reading. `found`: how many unanswered attempts it is to find. */
-  #recalled(found: number = 0): Judging {
-    const mode = this.#newJudge(this.heardAt, found);
-    const { info } = this;
-    if (info) mode.judgement = mode.judge.observe(this.#readAt, info);
+  /** A judge that knows the last reading, which was calm. */
+  #recalled(): Judging {
+    const mode = this.#newJudge(this.heardAt, 0);
+    mode.judge.begin(this.#readAt, tcpInfoShelf.kept(this.#place));
     return mode;
   }
 
@@ -215,14 +220,6 @@ export class HostCheck {
   #keep(now: Instant): void {
     tcpInfoShelf.keep(this.#place);
     this.#readAt = now;
-  }
-
-  /** Records in the peer's loss what was answered between two calm readings. */
-  #learnLoss(): void {
-    const answered = tcpInfoShelf.answeredSince(this.#place);
-    if (answered === 0) return;
-    this.#loss?.record(answered, 0);
-    answeredInGroup(this.#peer, answered);
   }
 
   /** Finds in the reading just taken that the peer answers each probe; until then it is probed early. */
