@@ -1,0 +1,123 @@
+import type { Socket } from "node:net";
+import { vi } from "vitest";
+import type { Diagnosis } from "../../src/core/diagnosis.ts";
+import type { SystemPort } from "../../src/kernel/port/port.ts";
+import type { watch as Watch } from "../../src/watch/watch.ts";
+import {
+  KernelModel,
+  type ModelOptions,
+  type ModelWorld,
+  type Path,
+} from "../core/judge/kernel-model.ts";
+import { ModelPort } from "./model-port.ts";
+
+/** What a program has set before anybody watches. */
+export const PROGRAM: ModelOptions = {
+  keepalive: false,
+  idleMs: 7_200_000,
+  intervalMs: 75_000,
+  count: 9,
+  userTimeoutMs: 0,
+  rtoMaxMs: 120_000,
+};
+
+/** One event of a watcher. */
+export interface Told {
+  readonly event: "suspect" | "overdue" | "alive" | "dead" | "close";
+  readonly atMs: number;
+  readonly diagnosis: Diagnosis;
+}
+
+export interface Connected {
+  readonly socket: Socket;
+  readonly kernel: KernelModel;
+  /** The instant of the process at which the connection was made. */
+  readonly from: number;
+}
+
+let port: ModelPort | null = null;
+
+/** Stands in for kernel/port/open-port.ts. */
+export const modelledPort = {
+  openPort: (): SystemPort | null => port?.asPort ?? null,
+  whyNoPort: (): string | null => (port ? null : "no virtual process has started"),
+};
+
+/**
+ * A process in virtual time whose sockets have the kernel's model below them. `watch` itself runs
+ * in it, with its engine, records and options; nothing of it is stood in for but the port and the
+ * clock. A test file that uses it mocks kernel/port/open-port.ts by {@link modelledPort}.
+ */
+export class VirtualProcess {
+  readonly watch: typeof Watch;
+  #peers = 0;
+
+  private constructor(watch: typeof Watch) {
+    this.watch = watch;
+  }
+
+  static async start({ hasRtoCap = true } = {}): Promise<VirtualProcess> {
+    vi.useFakeTimers({
+      now: 0,
+      toFake: [
+        "setTimeout",
+        "clearTimeout",
+        "setImmediate",
+        "clearImmediate",
+        "performance",
+        "Date",
+      ],
+    });
+    port = new ModelPort(hasRtoCap);
+    vi.resetModules(); // the engine begins with the virtual clock
+    const { watch } = await import("../../src/watch/watch.ts");
+    return new VirtualProcess(watch);
+  }
+
+  /**
+   * A socket whose peer is a host of its own, over `path`, whose instants count from now on.
+   */
+  connect(
+    path: Path,
+    { program = {}, world = {} }: { program?: Partial<ModelOptions>; world?: ModelWorld } = {},
+  ): Connected {
+    const from = performance.now();
+    const kernel = new KernelModel(
+      { ...path, isUp: (now) => path.isUp(now - from) },
+      { ...PROGRAM, ...program },
+      world,
+    );
+    kernel.run(from);
+    const socket = (port as ModelPort).connect(kernel, ++this.#peers);
+    socket.on("error", () => {}); // the program's own handler
+    return { socket, kernel, from };
+  }
+
+  /** The program writes, `atMs` after it connected. */
+  writeAt({ socket, kernel, from }: Connected, atMs: number): void {
+    setTimeout(
+      () => {
+        if (socket.destroyed) return;
+        kernel.run(performance.now());
+        kernel.write();
+      },
+      from + atMs - performance.now(),
+    );
+  }
+
+  /** Does something later. */
+  at(connected: Connected, atMs: number, work: () => void): void {
+    setTimeout(work, connected.from + atMs - performance.now());
+  }
+
+  /** Lets the process live until `ms` after the connection was made. */
+  async runTo({ from }: Connected, ms: number): Promise<void> {
+    await vi.advanceTimersByTimeAsync(Math.max(0, from + ms - performance.now()));
+  }
+
+  /** Ends the virtual time. */
+  end(): void {
+    port = null;
+    vi.useRealTimers();
+  }
+}

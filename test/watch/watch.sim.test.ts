@@ -1,0 +1,195 @@
+import fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { seededRandom } from "../../src/testing/seeded-random.ts";
+import type { WatchOptions } from "../../src/watch/options.ts";
+import type { Watcher } from "../../src/watch/watcher.ts";
+import type { Path } from "../core/judge/kernel-model.ts";
+import { longOrShort } from "../setup/run-length.ts";
+import {
+  type Connected,
+  modelledPort,
+  PROGRAM,
+  type Told,
+  VirtualProcess,
+} from "./virtual-process.ts";
+
+vi.mock("../../src/kernel/port/open-port.ts", () => modelledPort);
+
+let virtual: VirtualProcess;
+
+/** Notes what a watcher tells, in ms after the connection was made. */
+function watched(connected: Connected, options: WatchOptions): { w: Watcher; told: Told[] } {
+  const told: Told[] = [];
+  const w = virtual.watch(connected.socket, options);
+  for (const event of ["suspect", "overdue", "alive", "dead", "close"] as const)
+    w.on(event, (diagnosis) =>
+      told.push({ event, atMs: performance.now() - connected.from, diagnosis }),
+    );
+  return { w, told };
+}
+
+function cutAt(at: number, rttMs = 1): Path {
+  return { rttMs, isUp: (now) => now < at };
+}
+
+const budgets = fc.constantFrom(2500, 5000, 10_000, 20_000);
+const rtts = fc.integer({ min: 0, max: 40 });
+const RUNS = longOrShort(500, 40);
+/** What a verdict may be late by, beyond what `applied` foretells: a round trip, a check. */
+const LATE_MS = 100;
+
+/** Writes every so often, or never. */
+const writing = fc.option(fc.integer({ min: 20, max: 2500 }), { nil: null });
+
+function writeEvery(connected: Connected, everyMs: number | null, untilMs: number): void {
+  if (everyMs === null) return;
+  for (let at = everyMs; at < untilMs; at += everyMs) virtual.writeAt(connected, at);
+}
+
+describe.each([
+  { kernel: "with a cap on backoff", hasRtoCap: true },
+  { kernel: "without one (Linux < 6.15)", hasRtoCap: false },
+])("on a kernel $kernel", ({ hasRtoCap }) => {
+  beforeAll(async () => {
+    virtual = await VirtualProcess.start({ hasRtoCap });
+  });
+  afterAll(() => virtual.end());
+
+  describe("a peer that is gone", () => {
+    it("is told as suspect and then dead within the time that applied foretells, and its socket closes", async () => {
+      await fc.assert(
+        fc.asyncProperty(
+          budgets,
+          rtts,
+          fc.integer({ min: 9000, max: 30_000 }),
+          writing,
+          async (detectWithinMs, rttMs, cut, everyMs) => {
+            const connected = virtual.connect(cutAt(cut, rttMs));
+            const { w, told } = watched(connected, { detectWithinMs });
+            writeEvery(connected, everyMs, cut);
+            // Who writes is cut off with data in flight: who is never quiet has shown no answer yet.
+            if (everyMs !== null) virtual.writeAt(connected, cut + 20);
+            await virtual.runTo(connected, cut);
+            const { idle, inFlight } = w.applied?.detectWithinMs ?? {};
+            await virtual.runTo(connected, cut + 4 * detectWithinMs);
+
+            const events = told.filter(({ atMs }) => atMs > cut).map(({ event }) => event);
+            expect(events.filter((event) => event !== "overdue")).toEqual([
+              "suspect",
+              "dead",
+              "close",
+            ]);
+            const dead = told.find(({ event }) => event === "dead");
+            expect(dead?.diagnosis).toMatchObject({ cause: "path-silent", state: "dead" });
+            const foretoldMs = (everyMs === null ? idle : inFlight) ?? 0;
+            expect((dead?.atMs ?? 0) - cut).toBeLessThanOrEqual(foretoldMs + 2 * rttMs + LATE_MS);
+            expect(connected.socket.destroyed).toBe(true);
+          },
+        ),
+        { numRuns: RUNS },
+      );
+    });
+
+    it("is only reported where the watch is to end nothing, and the program has its options back", async () => {
+      const connected = virtual.connect(cutAt(9000));
+      const { told } = watched(connected, { detectWithinMs: 5000, onDead: "report" });
+      await virtual.runTo(connected, 60_000);
+      expect(told.map(({ event }) => event)).toEqual(["suspect", "dead"]);
+      expect({ isDestroyed: connected.socket.destroyed, state: connected.kernel.state }).toEqual({
+        isDestroyed: false,
+        state: "ESTABLISHED",
+      });
+      expect(connected.kernel.options).toMatchObject({ keepalive: false, rtoMaxMs: 120_000 });
+    });
+  });
+
+  describe("a peer that lives", () => {
+    it("is never called dead by an outage of 0.4 budgets, idle or talking", async () => {
+      await fc.assert(
+        fc.asyncProperty(
+          budgets,
+          rtts,
+          fc.integer({ min: 9000, max: 20_000 }),
+          fc.double({ min: 0.05, max: 0.4, noNaN: true }),
+          writing,
+          async (detectWithinMs, rttMs, from, share, everyMs) => {
+            const until = from + share * detectWithinMs - 2 * rttMs;
+            const connected = virtual.connect({ rttMs, isUp: (now) => now < from || now >= until });
+            const { w, told } = watched(connected, { detectWithinMs });
+            const untilMs = until + 4 * detectWithinMs;
+            writeEvery(connected, everyMs, untilMs);
+            await virtual.runTo(connected, untilMs);
+            expect(told.map(({ event }) => event).filter((event) => event === "dead")).toEqual([]);
+            expect(w.state).toBe("alive");
+            const suspicions = told.filter(({ event }) => event === "suspect").length;
+            expect(told.filter(({ event }) => event === "alive")).toHaveLength(suspicions);
+            w.close();
+          },
+        ),
+        { numRuns: RUNS },
+      );
+    });
+
+    it("is not called dead while watches with other budgets come and go amid its losses, and the program has its options back in the end", async () => {
+      await fc.assert(
+        fc.asyncProperty(fc.integer(), async (seed) => {
+          const next = seededRandom(seed);
+          const connected = virtual.connect({ rttMs: 2, isUp: () => next() >= 0.01 });
+          const { w, told } = watched(connected, { detectWithinMs: 10_000 });
+          let others: Watcher[] = [];
+          for (let at = 500; at < 60_000; at += 200 + 3000 * next()) {
+            virtual.at(connected, at, () => {
+              const detectWithinMs = [2500, 5000, 20_000][Math.floor(3 * next())] as number;
+              if (next() < 0.6) others.push(virtual.watch(connected.socket, { detectWithinMs }));
+              else others.shift()?.close();
+            });
+            if (next() < 0.5) virtual.writeAt(connected, at + 100 * next());
+          }
+          await virtual.runTo(connected, 61_000);
+          expect(told.filter(({ event }) => event === "dead")).toEqual([]);
+
+          others = others.splice(0);
+          for (const other of others) other.close();
+          w.close();
+          // What the connection does not bear in the midst of a loss is put back when it is over.
+          await virtual.runTo(connected, 75_000);
+          expect(connected.kernel.options).toEqual({
+            ...connected.kernel.options,
+            keepalive: PROGRAM.keepalive,
+            userTimeoutMs: PROGRAM.userTimeoutMs,
+            rtoMaxMs: PROGRAM.rtoMaxMs,
+          });
+        }),
+        { numRuns: longOrShort(200, 30) },
+      );
+    });
+
+    it("has a watch that reads it rarely: fewer than two checks a budget while it is idle", async () => {
+      const connected = virtual.connect(cutAt(Number.POSITIVE_INFINITY));
+      const { w } = watched(connected, { detectWithinMs: 10_000 });
+      await virtual.runTo(connected, 60_000);
+      let reads = 0;
+      const info = connected.kernel.info.bind(connected.kernel);
+      connected.kernel.info = () => {
+        reads++;
+        return info();
+      };
+      await virtual.runTo(connected, 160_000);
+      expect(reads).toBeGreaterThan(5);
+      expect(reads).toBeLessThan(50);
+      w.close();
+    });
+  });
+
+  it("thousands connected together are probed apart, and none of them is called dead", async () => {
+    const crowd: { told: Told[]; w: Watcher; connected: Connected }[] = [];
+    for (let i = 0; i < longOrShort(5000, 1500); i++) {
+      const connected = virtual.connect({ rttMs: 1, isUp: () => true });
+      crowd.push({ ...watched(connected, { detectWithinMs: 5000 }), connected });
+    }
+    const first = crowd[0]?.connected as Connected;
+    await virtual.runTo(first, 30_000);
+    expect(crowd.flatMap(({ told }) => told)).toEqual([]);
+    for (const { w } of crowd) w.close();
+  });
+});
