@@ -314,7 +314,14 @@ export class KernelModel {
       this.#backoff++;
     }
     if (this.#isSendable()) this.#transmit();
-    this.#timerAt = this.now + this.#timeoutMs();
+    this.#timerAt = this.now + Math.min(this.#timeoutMs(), this.#leftOfUserTimeoutMs());
+  }
+
+  /** tcp_timer.c, tcp_clamp_rto_to_user_timeout: the timer fires when the user timeout is over. */
+  #leftOfUserTimeoutMs(): number {
+    const { userTimeoutMs } = this.#options;
+    if (userTimeoutMs === 0 || this.#retransmits === 0) return NEVER;
+    return Math.max(JIFFY_MS, this.#firstRetransmitAt + userTimeoutMs - this.now);
   }
 
   #countRetransmit(): void {

@@ -1,0 +1,72 @@
+/**
+ * One connection whose counters are noted: `node kernel-model.mjs serve` there,
+ * `node kernel-model.mjs HOST SCENE` here. Says "connected"; at the line "cut" it begins to note
+ * every change of its counters; after the scene's time it says them, as one line of JSON.
+ */
+import { once } from "node:events";
+import { connect, createServer } from "node:net";
+import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
+import { readTcpInfo, setKeepalive, setUserTimeout } from "../../../dist/index.js";
+import { applyRtoMax } from "../../../dist/kernel/options/rto-max.js";
+
+const [READING_PORT, DEAF_PORT] = [7120, 7121];
+const COUNTERS = ["probes", "retransmits", "backoff", "totalRetransmits"];
+const [, , host, argument] = process.argv;
+
+if (host === "serve") serve();
+else await note(JSON.parse(argument));
+
+function serve() {
+  const servers = [
+    createServer((socket) => socket.on("error", () => {}).resume()),
+    createServer({ pauseOnConnect: true }, (socket) => socket.on("error", () => {})),
+  ];
+  for (const [index, server] of servers.entries())
+    server.listen([READING_PORT, DEAF_PORT][index], "::");
+  Promise.all(servers.map((server) => once(server, "listening"))).then(() => console.log("ready"));
+}
+
+async function note({ options, writeAtMs, nudgeAtMs, isBlocked, forMs }) {
+  const socket = connect(isBlocked ? DEAF_PORT : READING_PORT, host).on("error", () => {});
+  await once(socket, "connect");
+  socket.resume().write("once");
+  const { keepalive, idleMs, intervalMs, count, userTimeoutMs, rtoMaxMs } = options;
+  if (keepalive) setKeepalive(socket, { idleMs, intervalMs, count });
+  if (userTimeoutMs) setUserTimeout(socket, userTimeoutMs);
+  if (rtoMaxMs) applyRtoMax(socket._handle.fd, rtoMaxMs);
+  if (isBlocked) for (let i = 0; i < 400; i++) socket.write("x".repeat(65_536));
+  console.log("connected");
+
+  const lines = createInterface({ input: process.stdin });
+  await once(lines, "line");
+  const from = performance.now();
+  const changes = [];
+  const first = readTcpInfo(socket);
+  let before = first;
+  let isWritten = false;
+  let isNudged = false;
+  for (let atMs = 0; atMs < forMs; atMs = performance.now() - from) {
+    if (writeAtMs !== undefined && !isWritten && atMs >= writeAtMs) isWritten = socket.write("x");
+    if (nudgeAtMs !== undefined && !isNudged && atMs >= nudgeAtMs) {
+      setKeepalive(socket, { idleMs: 1000, intervalMs, count });
+      isNudged = true;
+    }
+    let info;
+    try {
+      info = readTcpInfo(socket);
+    } catch {
+      info = { state: "CLOSE" };
+    }
+    const changed = COUNTERS.filter((name) => (info[name] ?? 0) > (before[name] ?? 0));
+    for (const name of changed) changes.push({ name, value: info[name], atMs });
+    if (info.state === "CLOSE") {
+      changes.push({ name: "end", value: 1, atMs });
+      break;
+    }
+    before = info;
+    await sleep(10);
+  }
+  console.log(JSON.stringify({ ageMs: first.lastAckReceivedMs, backoff: first.backoff, changes }));
+  process.exit(0);
+}
