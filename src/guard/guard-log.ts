@@ -26,7 +26,7 @@ export class GuardLog {
   }
 
   /**
-   * Returns the evidence behind a judgement, to be gathered when it is needed: it examines the path.
+   * Returns the evidence behind a judgement, gathered when it is needed: it examines the path.
    */
   diagnosing(
     connection: Guarded,

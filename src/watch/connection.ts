@@ -24,12 +24,12 @@ import { refusalOf, requireTcp } from "./watchable.ts";
  * The one record of a watched connection, until its socket closes. It owns no timer, and no
  * listener that a program could take off.
  *
- * | phase   | holds                      | the connection             | ends with                          |
- * |---------|----------------------------|----------------------------|------------------------------------|
- * | pending | nothing                    | does not exist yet         | `connected`, `closed`              |
- * | watched | the evidence               | is checked                 | a verdict, `closed`, `handedOver`  |
- * | dead    | the evidence, the verdict  | waits for its socket       | `closed`                           |
- * | ended   | the last diagnosis, if any | is over, or left to itself |                                    |
+ * | phase   | holds                      | the connection             | ends with           |
+ * |---------|----------------------------|----------------------------|---------------------|
+ * | pending | nothing                    | does not exist yet         | connected, closed   |
+ * | watched | the evidence               | is checked                 | a verdict, the end  |
+ * | dead    | the evidence, the verdict  | waits for its socket       | the end             |
+ * | ended   | the last diagnosis, if any | is over, or left to itself |                     |
  */
 export class Connection extends ConnectionView implements Checked, SocketRecord {
   #subscriber: Subscriber;

@@ -11,7 +11,7 @@ export class QuietEnd {
     return this.#since !== null;
   }
 
-  /** Returns whether the event loop had `graceMs` since the connection was first seen to be over. */
+  /** Returns whether the event loop had `graceMs` since the end was first seen. */
   isDue(now: Instant, graceMs: number): boolean {
     this.#since ??= now;
     return now - this.#since >= graceMs;

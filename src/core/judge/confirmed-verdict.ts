@@ -232,7 +232,7 @@ const CONFIRMING_MS = PROBE_SPACING_MS + 150;
 /** The time of an answer, and of a look. */
 const ANSWER_DUE_MS = 300;
 
-/** The first verdict may err this much more often than the second: it takes about one attempt less. */
+/** How much more often the first verdict may err: it takes about one attempt less. */
 const FIRST_VERDICT = 100;
 
 /** How often a connection is looked at while its verdict waits to be confirmed. */

@@ -2,7 +2,7 @@ import type { Instant } from "../time/instant.ts";
 import type { PathTiming } from "./path-timing.ts";
 import type { Reading } from "./reading.ts";
 
-/** Since when the data in flight goes without progress, and what the kernel had repeated by then. */
+/** Since when data in flight goes without progress, and what was repeated by then. */
 export class Progress {
   /** The last instant of progress; while nothing is in flight, the last reading. */
   at: Instant;

@@ -20,10 +20,10 @@ import { Standing } from "./standing.ts";
  * Decides whether the *host* at the other end still answers, from the kernel's evidence alone, and
  * does what the judgement asks for. (process-check.ts decides about the process behind it.)
  *
- * | mode   | holds                                  | a check                   | until                  |
- * |--------|----------------------------------------|---------------------------|------------------------|
- * | judged | a judge, and its last judgement        | decodes, judges, acts     | the judge is forgettable |
- * | calm   | a {@link Calm}, shared by thousands | compares two readings' bytes | a reading is eventful |
+ * | mode   | holds                           | a check                 | until                    |
+ * |--------|---------------------------------|-------------------------|--------------------------|
+ * | judged | a judge, its last judgement     | decodes, judges, acts   | the judge is forgettable |
+ * | calm   | two durations, shared with many | compares readings' bytes | a reading is eventful   |
  *
  * Most connections are calm most of the time: idle, and answering. The last reading stays on the
  * shelf (kernel/tcp-info/shelf.ts), so a judge made from it knows what the one before it knew.
@@ -155,7 +155,7 @@ export class HostCheck {
     return this.#mode.kind === "judged" ? this.#mode.judgement : null;
   }
 
-  /** Switches the keepalive on. Where the kernel refuses it, the cap that was set before goes back. */
+  /** Switches the keepalive on. If the kernel refuses it, the cap set before goes back. */
   #started(mode: Judging): Judging {
     try {
       this.#standing = this.#standing.start(this.fd, mode.judge.idleMs);
@@ -222,7 +222,7 @@ export class HostCheck {
     this.#readAt = now;
   }
 
-  /** Finds in the reading just taken that the peer answers each probe; until then it is probed early. */
+  /** Returns whether the reading just taken shows that the peer answers each probe. */
   #hasLearnedOfAnswers(now: Instant): boolean {
     if (this.#answers === null) return false;
     this.#answers.observe(now, tcpInfoShelf.taken(), false);

@@ -62,7 +62,7 @@ const SCENES: Readonly<Record<string, Scene>> = {
     writeAtMs: 100,
     forMs: 12_000,
   },
-  "a closed window, probed ever more rarely": { options: QUIET, isBlocked: true, forMs: 12_000 },
+  "a closed window, probed ever more rarely": { options: QUIET, isBlocked: true, forMs: 25_000 },
   "data in flight over an outage": {
     options: QUIET,
     writeAtMs: 100,
@@ -90,7 +90,6 @@ async function real({ healsAtMs, ...scene }: Scene): Promise<Noted> {
     return lines[count - 1] as string;
   };
   await said(1);
-  await sleep(1500);
   await network.pullCable();
   await subject.write("cut");
   if (healsAtMs !== undefined) {

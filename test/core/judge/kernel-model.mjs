@@ -12,6 +12,8 @@ import { applyRtoMax } from "../../../dist/kernel/options/rto-max.js";
 
 const [READING_PORT, DEAF_PORT] = [7120, 7121];
 const COUNTERS = ["probes", "retransmits", "backoff", "totalRetransmits"];
+/** The probes before are too close together to be answered each. */
+const RARE_BACKOFF = 4;
 const [, , host, argument] = process.argv;
 
 if (host === "serve") serve();
@@ -27,6 +29,16 @@ function serve() {
   Promise.all(servers.map((server) => once(server, "listening"))).then(() => console.log("ready"));
 }
 
+/** Fills the peer's buffers, and waits until its kernel has just answered a rare window probe. */
+async function closeWindow(socket) {
+  for (let i = 0; i < 400; i++) socket.write("x".repeat(65_536));
+  for (;;) {
+    const { backoff, lastAckReceivedMs, probes } = readTcpInfo(socket);
+    if (backoff >= RARE_BACKOFF && probes === 0 && lastAckReceivedMs < 40) return;
+    await sleep(5);
+  }
+}
+
 async function note({ options, writeAtMs, nudgeAtMs, isBlocked, forMs }) {
   const socket = connect(isBlocked ? DEAF_PORT : READING_PORT, host).on("error", () => {});
   await once(socket, "connect");
@@ -35,7 +47,8 @@ async function note({ options, writeAtMs, nudgeAtMs, isBlocked, forMs }) {
   if (keepalive) setKeepalive(socket, { idleMs, intervalMs, count });
   if (userTimeoutMs) setUserTimeout(socket, userTimeoutMs);
   if (rtoMaxMs) applyRtoMax(socket._handle.fd, rtoMaxMs);
-  if (isBlocked) for (let i = 0; i < 400; i++) socket.write("x".repeat(65_536));
+  if (isBlocked) await closeWindow(socket);
+  else await sleep(1500);
   console.log("connected");
 
   const lines = createInterface({ input: process.stdin });
