@@ -97,7 +97,9 @@ export class Evidence {
    * has ended the connection.
    */
   check(now: Instant): Instant | null {
-    const stalledMs = this.#stalledMs();
+    const { lostMs } = engine.health;
+    const stalledMs = lostMs - this.#lostMsSeen;
+    this.#lostMsSeen = lostMs;
     let next: Instant = Number.POSITIVE_INFINITY;
     const kernel = this.#kernel;
     if (kernel) {
@@ -241,13 +243,5 @@ export class Evidence {
   #processCheck(settings: WatchSettings): ProcessCheck | null {
     const { heartbeat } = settings;
     return heartbeat && new ProcessCheck(this.#socket, heartbeat, settings, this.#onOutcome);
-  }
-
-  /** How long this process stood still since the last check. */
-  #stalledMs(): number {
-    const { lostMs } = engine.health;
-    const stalledMs = lostMs - this.#lostMsSeen;
-    this.#lostMsSeen = lostMs;
-    return stalledMs;
   }
 }

@@ -17,8 +17,8 @@ import { SilenceRecord } from "./silence-record.ts";
  *
  * Theory: a live host acknowledges what arrives. So silence alone proves nothing; attempts to reach
  * the peer that stay unanswered do, once neither the path's loss nor a passing outage explains that
- * many of them. silence-record.ts keeps what is unanswered, proof.ts says what it proves, schedule.ts when
- * the next reading may bring news.
+ * many of them. silence-record.ts keeps what is unanswered, proof.ts says what it proves,
+ * schedule.ts when the next reading may bring news.
  *
  * | from    | to      | when                                                                      |
  * |---------|---------|---------------------------------------------------------------------------|
@@ -27,9 +27,10 @@ import { SilenceRecord } from "./silence-record.ts";
  * | suspect | dead    | the proof is complete, or as much of it as the end of the budget requires |
  * | dead    | alive   | as from suspect; a caller that ends the connection never sees it          |
  *
- * Called in this order: {@link begin} with a calm reading from before, if there is one;
- * {@link stalled} if this process stood still; {@link observe} with a reading; {@link nudged} if the judgement wanted a probe and the kernel was asked for it;
- * {@link capped} whenever the cap on backoff changed.
+ * Called in this order: {@link begin} with a calm reading from before, if there is one; then for
+ * each reading {@link stalled} if this process stood still, {@link observe}, and {@link nudged} if
+ * the kernel was asked for the probe that the judgement wants. {@link capped} whenever the cap on
+ * backoff changed.
  *
  * It never reads a clock, never keeps a timer, and never calls a peer dead for a silence in which
  * nothing was sent to it.

@@ -33,8 +33,8 @@ export function calm(idleMs: number, routineMs: number): Calm {
 
 /**
  * Returns when to check a calm connection again, and after what silence its standing keepalive is
- * to probe until then. If the moment of that probe is crowded, it is sent on demand at a random instant
- * of the second after it becomes possible; `at` is `now` when that instant has come.
+ * to probe until then. If the moment of that probe is crowded, it is sent on demand at a random
+ * instant of the second after it becomes possible; `at` is `now` when that instant has come.
  */
 export function nextCalmCheck(
   now: Instant,
