@@ -149,7 +149,7 @@ export class Connection extends ConnectionView implements Checked, SocketRecord 
 
   /** Applies the kernel options and takes the first deadline. */
   #begin(): void {
-    this.phase = new Evidence(this.socket, this.#settings, () => this.recheck());
+    this.phase = new Evidence(this.socket, this.#settings, this);
     engine.schedule(this, engine.now() + 1);
   }
 

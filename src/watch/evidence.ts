@@ -38,17 +38,16 @@ export class Evidence {
   #lower: LowerLevel | null = null;
   #process: ProcessCheck | null;
   readonly #membership: Membership;
-  /** Called when a heartbeat was answered, or failed. */
-  readonly #onOutcome: () => void;
+  readonly #owner: EvidenceOwner;
   #lostMsSeen = engine.health.lostMs;
   /** When the kernel's evidence is due. */
   #lookAt: Instant = 0;
 
   /** Applies the kernel options. Where it throws, nothing has changed. */
-  constructor(socket: Socket, settings: WatchSettings, onOutcome: () => void) {
+  constructor(socket: Socket, settings: WatchSettings, owner: EvidenceOwner) {
     this.#socket = socket;
     this.#settings = settings;
-    this.#onOutcome = onOutcome;
+    this.#owner = owner;
     this.#process = this.#processCheck(settings); // first: a program's own detector may throw
     this.#membership = new Membership(endpointsOf(socket));
     try {
@@ -169,18 +168,12 @@ export class Evidence {
     this.#membership.silent(isSilent);
   }
 
-  /**
-   * Closing sends an RST from now on: the verdict stays true, and no orphan retransmits for
-   * minutes.
-   */
+  /** Has closing send an RST: the verdict stays true, and no orphan retransmits for minutes. */
   resetOnClose(): void {
     if (this.#kernel && this.isHeld) resetOnClose(this.#kernel.fd);
   }
 
-  /**
-   * The program has ended its side, and the socket may close at once: what is still to arrive is
-   * the kernel's alone from then on.
-   */
+  /** The program ended its side: what is still to arrive is the kernel's alone from now on. */
   finished(): void {
     if (this.#kernel && this.isHeld) this.#kernel.uncap();
   }
@@ -242,6 +235,13 @@ export class Evidence {
 
   #processCheck(settings: WatchSettings): ProcessCheck | null {
     const { heartbeat } = settings;
-    return heartbeat && new ProcessCheck(this.#socket, heartbeat, settings, this.#onOutcome);
+    return (
+      heartbeat && new ProcessCheck(this.#socket, heartbeat, settings, () => this.#owner.recheck())
+    );
   }
+}
+
+/** Whose evidence it is. An object: a function for each connection would cost 100 B. */
+interface EvidenceOwner {
+  recheck(): void;
 }
