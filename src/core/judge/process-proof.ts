@@ -76,7 +76,10 @@ export class ProcessProof {
     this.#paced?.detector.heard(now, this.#sequence);
   }
 
-  /** What happened: no heartbeat can be sent now, through no fault of the peer's process. */
+  /**
+   * What happened: no heartbeat can be sent now, through no fault of the peer's process. Only the
+   * host is judged.
+   */
   excused(now: Instant): void {
     this.#askedAt = null;
     this.heard(now);
