@@ -4,8 +4,8 @@ import { printable } from "../printable.ts";
 import type { Case } from "./case.ts";
 
 /**
- * Says which part of this host's path to the peer is broken; `null`: none is known to be. Rule 14
- * (docs/internals/evidence.md#broken-local-path).
+ * Says which part of this host's path to the peer is broken; `null`: none is known to be.
+ * Rule 14 (docs/internals/evidence.md#broken-local-path).
  */
 export function brokenLocalPath(path: LocalPath | null): string | null {
   if (!path) return null;
@@ -20,8 +20,8 @@ export function brokenLocalPath(path: LocalPath | null): string | null {
 }
 
 /**
- * Says what does not leave this host; `null`: everything leaves it. Rule 15
- * (docs/internals/evidence.md#nothing-leaves-this-host).
+ * Says what does not leave this host; `null`: nothing is known to stay.
+ * Rule 15 (docs/internals/evidence.md#nothing-leaves-this-host).
  */
 export function failingHere({ info, unansweredAttempts, areAttemptsLocal }: Case): string | null {
   if (info && isStuckLocally(info))

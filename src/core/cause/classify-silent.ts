@@ -106,8 +106,8 @@ function peerHung(it: Case, processSilentForMs: number): Finding {
 
 /**
  * Returns whether ICMP reported the peer unreachable. For data in flight such a report takes one
- * step of backoff back, so the kernel counts more timeouts than backoff. Rule 17
- * (docs/internals/evidence.md#reported-unreachable).
+ * step of backoff back, so the kernel counts more timeouts than backoff.
+ * Rule 17 (docs/internals/evidence.md#reported-unreachable).
  */
 function isReportedUnreachable(info: TcpInfo | null): boolean {
   if (info?.retransmits === undefined || info.backoff === undefined) return false;

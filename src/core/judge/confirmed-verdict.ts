@@ -92,7 +92,7 @@ export class ConfirmedVerdict {
     return this.#judgement;
   }
 
-  /** What happened: the kernel was asked for the probe that the judgement wanted. */
+  /** What happened: the probe that the judgement wanted was requested. */
   nudged(now: Instant): Instant {
     const next = this.#liveness.nudged(now);
     this.#nextNudgeAt = now + PROBE_SPACING_MS;

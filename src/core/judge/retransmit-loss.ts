@@ -34,7 +34,7 @@ export class RetransmitLoss {
 
   /**
    * What happened: the peer acknowledged something, so all up to the reading before is resolved.
-   * Segments lost since the last time were lost between `from` and `to`; in an outage they tell
+   * Segments lost since the last time were lost between `from` and `to`; in an outage they say
    * nothing of the path.
    */
   acknowledged(

@@ -111,7 +111,8 @@ export class SilenceRecord {
   }
 
   /**
-   * What happened: this process stood still for `gapMs`. After an outage's time all begins anew.
+   * What happened: this process stood still for `gapMs` until `now`. A gap as long as a survived
+   * outage begins all anew.
    */
   stalled(now: Instant, gapMs: number): void {
     const lostMs = gapMs < this.#outageMs ? gapMs : Number.POSITIVE_INFINITY;
