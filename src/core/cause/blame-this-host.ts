@@ -4,8 +4,8 @@ import { printable } from "../printable.ts";
 import type { Case } from "./case.ts";
 
 /**
- * Rule 14 (docs/internals/evidence.md#broken-local-path). The words of what is broken on this host,
- * or `null`.
+ * Says which part of this host's path to the peer is broken; `null`: none is known to be.
+ * Rule 14 (docs/internals/evidence.md#broken-local-path).
  */
 export function brokenLocalPath(path: LocalPath | null): string | null {
   if (!path) return null;
@@ -20,8 +20,8 @@ export function brokenLocalPath(path: LocalPath | null): string | null {
 }
 
 /**
- * Rule 15 (docs/internals/evidence.md#nothing-leaves-this-host). The words of what does not leave
- * this host, or `null`.
+ * Says what does not leave this host; `null`: nothing is known to stay.
+ * Rule 15 (docs/internals/evidence.md#nothing-leaves-this-host).
  */
 export function failingHere({ info, unansweredAttempts, areAttemptsLocal }: Case): string | null {
   if (info && isStuckLocally(info))

@@ -3,7 +3,7 @@ import type { Flow } from "../judge/reading.ts";
 import type { TcpInfo } from "../tcp-info.ts";
 
 /**
- * What is known of a connection at the moment of a diagnosis. The rules, in their order:
+ * The facts about a connection that a diagnosis rests on. The rules, in their order:
  * docs/internals/evidence.md#the-rules.
  */
 export interface Case {
@@ -12,10 +12,10 @@ export interface Case {
   readonly info: TcpInfo | null;
   readonly localPath: LocalPath | null;
   readonly others: OtherConnections | null;
-  /** Since the peer was last heard; `null` where nothing can tell. */
+  /** How long ago the peer was last heard; `null` where nothing shows it. */
   readonly silentForMs: number | null;
   readonly unansweredAttempts: number;
-  /** They fail on this host. */
+  /** The unanswered attempts failed on this host. */
   readonly areAttemptsLocal: boolean;
   readonly lossRatio: number;
   readonly isLossy: boolean;
@@ -27,16 +27,17 @@ export interface Case {
   readonly isRushed: boolean;
   /** Keepalive runs on this connection, so that its silence means something. */
   readonly isQuestioned: boolean;
-  /** The process behind the peer was asked and did not answer, for this long. */
+  /** How long the process behind the peer has left a heartbeat unanswered; `null`: it has not. */
   readonly processSilentForMs: number | null;
-  /** This process stood still just now. */
+  /** How long this process stood still just now; `null`: it did not. */
   readonly pausedForMs: number | null;
-  /** Why unanswered probes prove nothing here, in words; default: they do. */
+  /** Why unanswered probes prove nothing here, in words; default: they prove. */
   readonly doubt?: string | null;
   /** TCP_RTO_MAX_MS caps the backoff of window probes. */
   readonly hasRtoCap: boolean;
 }
 
+/** The cause that the rules found, and the words for it. */
 export interface Finding {
   readonly cause: Cause;
   readonly certainty: Certainty;

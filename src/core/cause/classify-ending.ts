@@ -4,25 +4,9 @@ import type { TcpInfo } from "../tcp-info.ts";
 import { brokenLocalPath } from "./blame-this-host.ts";
 import type { Finding } from "./case.ts";
 
-/** How a socket ended without our verdict. */
-export interface Ending {
-  /** The error code the socket ended with, `null` for an orderly end. */
-  readonly errorCode: string | null;
-  /** The peer's FIN was seen. */
-  readonly hasPeerEnded: boolean;
-  /** The last reading before the end. */
-  readonly info: TcpInfo | null;
-  readonly unansweredAttempts: number;
-  readonly localPath: LocalPath | null;
-  /** This process stood still just before. */
-  readonly pausedForMs: number | null;
-}
-
-const NO_PATH = new Set(["EHOSTUNREACH", "ENETUNREACH", "EHOSTDOWN", "ENETDOWN"]);
-
 /**
- * Says how a connection ended that the kernel or the program ended (rules 1 to 11 of
- * docs/internals/evidence.md#the-rules).
+ * Finds the cause of a connection's end by the kernel or the program: rules 1 to 11 of
+ * docs/internals/evidence.md#the-rules.
  */
 export function classifyEnding(it: Ending): Finding & { readonly state: State } {
   const { errorCode } = it;
@@ -106,8 +90,8 @@ function resetByPeer(it: Ending): Finding & { readonly state: State } {
 }
 
 /**
- * libuv has no name for WSAENETRESET (10052), with which Windows documents to end a connection
- * whose keepalive stays unanswered.
+ * Takes an error without a name for WSAENETRESET (10052), which libuv does not name. By its
+ * documentation Windows ends a connection with this error when keepalive stays unanswered.
  */
 function endedWithoutName(): Finding & { readonly state: State } {
   return {
@@ -141,3 +125,20 @@ function timedOut(it: Ending): Finding & { readonly state: State } {
     unknown: ["whether the path, the host or its power failed"],
   };
 }
+
+/** The facts about a socket that ended without our verdict. */
+export interface Ending {
+  /** The error code that the socket ended with; `null` for an orderly end. */
+  readonly errorCode: string | null;
+  /** The peer's FIN was seen. */
+  readonly hasPeerEnded: boolean;
+  /** The last reading before the end. */
+  readonly info: TcpInfo | null;
+  readonly unansweredAttempts: number;
+  readonly localPath: LocalPath | null;
+  /** How long this process stood still just before; `null`: it did not. */
+  readonly pausedForMs: number | null;
+}
+
+/** Error codes of a host that has no way to the peer. */
+const NO_PATH = new Set(["EHOSTUNREACH", "ENETUNREACH", "EHOSTDOWN", "ENETDOWN"]);

@@ -5,7 +5,7 @@ import { brokenLocalPath, failingHere } from "./blame-this-host.ts";
 import type { Case, Finding } from "./case.ts";
 import { count, ms, percent } from "./words.ts";
 
-/** Says why a connection is silent: the causes in their order, the nearest to this host first. */
+/** Finds why a connection is silent. The cause nearest to this host is checked first. */
 export function classifySilent(it: Case): Finding {
   if (it.processSilentForMs !== null) return peerHung(it, it.processSilentForMs);
   const local = brokenLocalPath(it.localPath);
@@ -105,19 +105,20 @@ function peerHung(it: Case, processSilentForMs: number): Finding {
 }
 
 /**
- * Rule 17 (docs/internals/evidence.md#reported-unreachable): an ICMP unreachable for data in flight
- * takes one step of backoff back, so the two counters part.
+ * Returns whether ICMP reported the peer unreachable. For data in flight such a report takes one
+ * step of backoff back, so the kernel counts more timeouts than backoff.
+ * Rule 17 (docs/internals/evidence.md#reported-unreachable).
  */
 function isReportedUnreachable(info: TcpInfo | null): boolean {
   if (info?.retransmits === undefined || info.backoff === undefined) return false;
-  // What fails on this host is counted without backoff too.
+  // A retransmission that this host refused is also counted without backoff.
   if (isRetransmissionRefused(info)) return false;
   return (
     info.retransmits >= 2 && info.retransmits > info.backoff && (info.totalRetransmits ?? 0) > 0
   );
 }
 
-/** Never "certain": an outage that lasts longer than any that is to be survived looks the same. */
+/** Never "certain": an outage longer than the longest one that is survived looks the same. */
 function certaintyOf(it: Case): Certainty {
   return it.state === "dead" && !it.isRushed && !it.doubt ? "high" : "medium";
 }

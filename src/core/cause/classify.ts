@@ -4,13 +4,13 @@ import type { Case, Finding } from "./case.ts";
 import { classifySilent } from "./classify-silent.ts";
 import { ms, percent } from "./words.ts";
 
-/** Says what ails a connection that still exists. */
+/** Finds the cause behind the state of a connection that still exists. */
 export function classify(it: Case): Finding {
   if (it.info && !isPastHandshake(it.info.state)) return connecting(it.info);
   return it.state === "alive" ? classifyAlive(it) : classifySilent(it);
 }
 
-/** No verdict: nobody was there yet who could be gone. */
+/** Before the handshake is over there is no verdict: no peer was there yet that could be gone. */
 function connecting({ state, retransmits = 0 }: TcpInfo): Finding {
   const repeats =
     retransmits === 0
@@ -85,8 +85,8 @@ function forgottenClose(info: TcpInfo | null): Finding | null {
     info.state === "CLOSE_WAIT"
       ? "the peer closed, this program did not"
       : "this program ended its side, the peer never closed";
-  // One end closed before the peer was last heard. Answers to keepalive refresh that; data does not
-  // come any more, or may.
+  // One end closed before the peer was last heard. Answers to keepalive keep that recent, so the
+  // age of the last data is checked too; in FIN_WAIT2 data may still come.
   const closedForMs = heardAgeMs(info) ?? 0;
   if (closedForMs >= NEVER_CLOSED_MS) {
     return {
@@ -108,7 +108,7 @@ function forgottenClose(info: TcpInfo | null): Finding | null {
 }
 
 /**
- * A connection left in CLOSE_WAIT or FIN_WAIT2 for this long was forgotten: the kernel ends neither
- * while a program holds it.
+ * A connection left in CLOSE_WAIT or FIN_WAIT2 for this long was forgotten. The kernel ends neither
+ * state while a program holds the socket.
  */
 const NEVER_CLOSED_MS = 60_000;

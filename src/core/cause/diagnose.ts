@@ -20,7 +20,7 @@ export type Judged = Pick<
   | "refuted"
 >;
 
-/** What is known of a connection beside the judgement, when somebody asks for its diagnosis. */
+/** The facts about a connection, beside the judgement, that a diagnosis needs. */
 export interface Surroundings {
   /** `address:port`, IPv6 in brackets. */
   readonly local: string | null;
@@ -28,22 +28,22 @@ export interface Surroundings {
   readonly label: string | null;
   /** The last reading. */
   readonly info: TcpInfo | null;
-  /** Since the peer was last heard; `null` where nothing can tell. */
+  /** How long ago the peer was last heard; `null` where nothing shows it. */
   readonly silentForMs: number | null;
   /** Now, as epoch milliseconds: a label for people. */
   readonly wallClock: number;
   readonly loss: { readonly ratio: number; readonly isNotable: boolean };
-  /** This host's means to reach the peer, where they were looked at. */
+  /** This host's link, address and route to the peer; `null`: not checked. */
   readonly localPath: LocalPath | null;
   readonly others: OtherConnections | null;
   /** Keepalive runs, so that silence means something. */
   readonly isQuestioned: boolean;
   /** TCP_RTO_MAX_MS caps the backoff of window probes. */
   readonly hasRtoCap: boolean;
-  /** The process behind the peer was asked and did not answer, for this long. */
+  /** How long the process behind the peer has left a heartbeat unanswered; `null`: it has not. */
   readonly processSilentForMs: number | null;
   readonly heartbeatFailure: string | null;
-  /** This process stood still just now, for this long. */
+  /** How long this process stood still just now; `null`: it did not. */
   readonly pausedForMs: number | null;
 }
 
@@ -78,8 +78,8 @@ export function diagnose(judged: Judged, around: Surroundings): Diagnosis {
 }
 
 /**
- * Returns the diagnosis of a connection that the kernel or the program ended with `errorCode`;
- * `null`: in order. `hasPeerEnded`: the peer's FIN was seen.
+ * Returns the diagnosis of a connection that the kernel or the program ended. `errorCode`: the
+ * socket's error; `null` for an orderly end. `hasPeerEnded`: the peer's FIN was seen.
  */
 export function diagnoseEnding(
   {
@@ -130,7 +130,7 @@ export function diagnosisOf(
   };
 }
 
-/** Nothing is unanswered. */
+/** The judgement of a connection with nothing unanswered. */
 export const CALM: Judged = {
   state: "alive",
   flow: "idle",
@@ -144,7 +144,7 @@ export const CALM: Judged = {
   refuted: null,
 };
 
-/** Nothing is known beside the judgement. */
+/** The surroundings of a connection about which nothing is known beside the judgement. */
 export const UNKNOWN_SURROUNDINGS: Surroundings = {
   local: null,
   remote: null,

@@ -1,4 +1,4 @@
-/** Words of figures, as the evidence of a diagnosis gives them. */
+/** Writes a duration as the words of a diagnosis do: `300 ms`, `8.2 s`. */
 export function ms(value: number | null): string {
   if (value === null) return "an unknown time";
   return value < 1000 ? `${Math.round(value)} ms` : `${(value / 1000).toFixed(1)} s`;

@@ -5,55 +5,24 @@ import { type PeerGroup, peerAnswers } from "./peer-groups.ts";
 import { type Flow, HEARD_SLACK_MS } from "./reading.ts";
 
 /**
- * The kernel probes after so much silence at the soonest: an answered probe follows another by that
- * and a round trip.
- */
-const EARLY_IDLE_MS = 1000;
-/**
- * Who answered two probes so close together (and a round trip) limits his answers to no more than
- * that. If an answer is lost such a limit swallows the probes behind it, hardly more of them than
- * an outage does that is to be survived (0.4 budgets of 5 s). Two early probes, each 1/8 late: any
- * quiet seconds of a connection show two answers so close together, and so does data that comes
- * every second or two.
- */
-export const ORDINARY_GAP_MS = 2250;
-/**
- * RFC 1122, 4.2.3.2: an acknowledgment of data is delayed by less than this. What comes later
- * acknowledges none.
- */
-const LATEST_ACK_MS = 500;
-/** In so many silences that answered nothing the peer is probed early; then as the plan says. */
-const EARLY_SILENCES = 3;
-/**
- * Who does not answer within the budget, and need not, is asked again after so long, and after this
- * share of his silence.
- */
-const ASK_AGAIN_MS = 30_000;
-const ASK_AGAIN_SHARE = 1 / 6;
-/** A second without data is quiet: the kernel probes then, and the answer is to be seen. */
-const QUIET_MS = 1000;
-/**
- * Whose data came for so long without a quiet second was never probed, and does not fall silent for
- * nothing.
- */
-const STEADY_MS = 10_000;
-const NEVER: Instant = Number.NEGATIVE_INFINITY;
-
-/** Where to look for what connections to the same peer learned. */
-export interface Siblings {
-  readonly group: PeerGroup;
-  readonly remotePort: number;
-}
-
-/**
- * Remembers how often the peer of one connection was seen to answer what asks only for an
- * acknowledgment: keepalive probes and probes of a closed window, which are the same packet. RFC
- * 9293 (3.8.4, MUST-26) forbids to take one unanswered for a death: some stacks answer none, some
- * boxes let none through, and a host may limit its answers (net.ipv4.tcp_invalid_ratelimit).
+ * Remembers how often the peer of one connection was seen to answer probes: packets without data
+ * that only call for an acknowledgment. Keepalive probes and probes of a closed window are the same
+ * packet.
  *
- * A peer that limits its answers to one in R ms cannot show two of them closer together than R. So
- * one answer proves nothing of the next probe: from here it looks as a limit does that is just in
- * force. Two prove that probes so far apart are answered.
+ * RFC 9293 (3.8.4, MUST-26) forbids to take one unanswered probe for a death. Some stacks answer no
+ * probe, some boxes let none through, and a host may limit its answers
+ * (net.ipv4.tcp_invalid_ratelimit).
+ *
+ * A peer that limits its answers to one in R ms never shows two of them closer together than R. So
+ * one answer proves nothing about the next probe: a limit may just be in force. Two answers prove
+ * that probes as far apart as these two are answered.
+ *
+ * | the peer is | when                                                     | probes that count    |
+ * |-------------|----------------------------------------------------------|----------------------|
+ * | ordinary    | it gave two answers close together, or a sibling's did   | each                 |
+ * | steady      | its data came for 10 s without a quiet second            | each, as less proof  |
+ * | limited     | its two closest answers are further apart than that      | only that far apart  |
+ * | unknown     | it gave one answer or none                               | none                 |
  */
 export class Answers {
   readonly #siblings: Siblings | null;
@@ -61,23 +30,20 @@ export class Answers {
   #isOrdinary = false;
   #at: Instant = NEVER;
   #gapMs = Number.POSITIVE_INFINITY;
-  /** Silences in which none was answered, and which something else ended. */
+  /** Silences in which no probe was answered, and which something else ended. */
   #silences = 0;
-  /** The last acknowledgment that was looked at, and the window then. */
+  /** The last acknowledgment that was examined, and the window at that time. */
   #seenAt: Instant = NEVER;
   #window: number | undefined;
-  /**
-   * When data came last, and since when it comes without a quiet second, as far as the readings
-   * tell.
-   */
+  /** When data came last, and since when without a quiet second, as far as readings show. */
   #dataAt: Instant = NEVER;
   #steadyFrom: Instant = NEVER;
   #isQuiet = true;
 
   /**
-   * `siblings`: connections to the same address and port are believed to have the same peer;
-   * default none. `ordinaryMs`: who answers two so close together, and a round trip, is taken to
-   * answer all.
+   * `siblings`: connections to the same address and port, believed to have the same peer; default
+   * none. `ordinaryMs`: a peer that gives two answers this close together, plus a round trip, is
+   * taken to answer every probe.
    */
   constructor(siblings: Siblings | null = null, ordinaryMs: number = ORDINARY_GAP_MS) {
     this.#siblings = siblings;
@@ -85,7 +51,7 @@ export class Answers {
     this.#isOrdinary = ordinaryMs === Number.POSITIVE_INFINITY;
   }
 
-  /** Each unanswered probe counts. */
+  /** The peer answers every probe, as far as was seen, so each unanswered one counts. */
   get areOrdinary(): boolean {
     this.#isOrdinary ||=
       this.#siblings !== null &&
@@ -95,9 +61,9 @@ export class Answers {
   }
 
   /**
-   * Unanswered probes are believed: those of an ordinary peer, and of one whose steady data left no
-   * moment to probe it. That such a one fell silent is evidence itself, though less (`medium`): who
-   * lives and answers no probe would have to pause as well, for longer than a budget.
+   * Unanswered probes are believed: those of an ordinary peer, and those of a peer whose steady
+   * data left no moment to probe it. The silence of a steady peer is evidence itself, though less
+   * (`medium`). A live one would have to answer no probe and also pause for longer than a budget.
    */
   get areBelieved(): boolean {
     return (
@@ -105,12 +71,12 @@ export class Answers {
     );
   }
 
-  /** Unanswered probes count only this far apart; 0: each does, `Infinity`: none. */
+  /** Unanswered probes count only this far apart; 0: each counts, `Infinity`: none counts. */
   get spacingMs(): number {
     return this.areBelieved ? 0 : this.#gapMs;
   }
 
-  /** In words, why an unanswered probe proves nothing, or little. */
+  /** Says in words why an unanswered probe proves little or nothing. */
   get doubt(): string {
     const seen = Number.isFinite(this.#gapMs)
       ? `it was seen to answer only one in ${(this.#gapMs / 1000).toFixed(1)} s`
@@ -121,19 +87,22 @@ export class Answers {
   }
 
   /**
-   * Silence after which the standing keepalive probes, where the plan says `plannedMs`: early as
-   * long as it is to be learned whether it is answered.
+   * Returns the silence after which the standing keepalive probes: early until it is known whether
+   * the peer answers, then `plannedMs`, the idle time of the plan.
    */
   idleMs(plannedMs: number): number {
     return this.areOrdinary || this.#silences >= EARLY_SILENCES ? plannedMs : EARLY_IDLE_MS;
   }
 
-  /** From when on an unanswered probe counts; `countedAt`: when the last one left that did. */
+  /** Returns when the next unanswered probe counts. The last counted one left at `countedAt`. */
   dueAt(countedAt: Instant): Instant {
     return Math.max(this.#at, countedAt) + this.spacingMs;
   }
 
-  /** After how long to ask again when the budget is over, and the peer is silent for `silentMs`. */
+  /**
+   * Returns how long to wait before the next probe when the budget has ended and the silence, now
+   * `silentMs` long, proves nothing.
+   */
   askAgainAfterMs(silentMs: number): number {
     return Number.isFinite(this.#gapMs)
       ? this.#gapMs
@@ -141,16 +110,19 @@ export class Answers {
   }
 
   /**
-   * What happened: a reading. `progressed`: it tells of acknowledgments of data, or may. Returns
-   * whether a probe was answered since.
+   * What happened: a reading. `progressed`: what was heard may acknowledge data. Returns whether a
+   * probe was answered since the reading before.
    */
   observe(now: Instant, info: TcpInfo, progressed: boolean): boolean {
     this.#seeData(now - (info.lastDataReceivedMs ?? Number.POSITIVE_INFINITY), now);
+
     const isWindowUpdate = this.#window !== undefined && info.sendWindowBytes !== this.#window;
     this.#window = info.sendWindowBytes;
+
     const at = now - (info.lastAckReceivedMs ?? Number.POSITIVE_INFINITY);
     if (at <= this.#seenAt + HEARD_SLACK_MS) return false;
     this.#seenAt = at;
+
     if (progressed || isWindowUpdate || !isAnswer(info)) return false;
     this.#answered(at, this.#ordinaryMs + (info.rttMs ?? 0));
     return true;
@@ -161,6 +133,7 @@ export class Answers {
       this.#isQuiet = true;
       return;
     }
+
     if (this.#isQuiet) this.#steadyFrom = at;
     this.#isQuiet = false;
     this.#dataAt = at;
@@ -169,23 +142,21 @@ export class Answers {
   #answered(at: Instant, ordinaryMs: number): void {
     this.#gapMs = Math.min(this.#gapMs, at - this.#at);
     this.#at = at;
+
     if (this.#isOrdinary || this.#gapMs > ordinaryMs) return;
     this.#isOrdinary = true;
     if (this.#siblings) this.#siblings.group.answersFrom = this.#siblings.remotePort;
   }
 
-  /** What happened: the peer was heard, and had left probes unanswered. */
+  /** What happened: something else than an answer ended a silence with unanswered probes. */
   passedOver(): void {
     if (!this.areOrdinary) this.#silences++;
   }
 }
 
-/** Of a peer that answers every probe. */
-export const ORDINARY_ANSWERS: Answers = new Answers(null, Number.POSITIVE_INFINITY);
-
 /**
- * What was heard last is no data, and comes too late to acknowledge any of ours: it answers a
- * probe.
+ * Returns whether what was heard last answers a probe: it is no data, and it came too late to
+ * acknowledge data of ours.
  */
 export function isAnswer({
   lastAckReceivedMs,
@@ -203,7 +174,7 @@ export function isAnswer({
   return lastDataSentMs > lastAckReceivedMs + rttMs + LATEST_ACK_MS;
 }
 
-/** What a judge came to, as far as it may rest on probes. */
+/** The part of a judgement that decides whether it rests on probes. */
 export interface Probed {
   readonly state: State;
   readonly flow: Flow;
@@ -211,13 +182,66 @@ export interface Probed {
   readonly failedHere: boolean;
 }
 
-/** A silence rests on probes that the peer, as far as was seen, need not have answered. */
+/** Returns whether a suspicion rests on probes that the peer may not answer even while alive. */
 export function isDoubtful(answers: Answers, { state, flow, failedHere }: Probed): boolean {
   if (state === "alive" || flow === "in-flight" || failedHere) return false;
   return !answers.areOrdinary;
 }
 
-/** The words of it; `null`: the silence is to be believed. */
+/** Returns the doubt in words; `null`: the silence is believed. */
 export function doubtOf(answers: Answers, judged: Probed): string | null {
   return isDoubtful(answers, judged) ? answers.doubt : null;
 }
+
+/** Connections to the same address and port, which learn together. */
+export interface Siblings {
+  readonly group: PeerGroup;
+  readonly remotePort: number;
+}
+
+/**
+ * Two answers at most this far apart, plus a round trip, show that the peer answers every probe: a
+ * limit of its answers would be no longer than this. When an answer is lost, such a limit swallows
+ * the probes behind it. These are hardly more than an outage that is survived takes (0.4 budgets of
+ * 5 s).
+ *
+ * Two early probes, each 1/8 late. Any quiet seconds of a connection show two answers this close
+ * together, and so does data that comes every second or two.
+ */
+export const ORDINARY_GAP_MS = 2250;
+
+/**
+ * The shortest silence after which the kernel probes. One answered probe follows another by this
+ * and a round trip.
+ */
+const EARLY_IDLE_MS = 1000;
+
+/** The peer is probed early in this many silences without an answered probe, then as planned. */
+const EARLY_SILENCES = 3;
+
+/**
+ * RFC 1122, 4.2.3.2: an acknowledgment of data is delayed by less than this. A later one
+ * acknowledges no data.
+ */
+const LATEST_ACK_MS = 500;
+
+/**
+ * A peer that does not answer within the budget, and need not, is probed again after this time, or
+ * after this share of its silence where that is longer.
+ */
+const ASK_AGAIN_MS = 30_000;
+const ASK_AGAIN_SHARE = 1 / 6;
+
+/** A second without data is quiet: the kernel then probes, and the answer can be seen. */
+const QUIET_MS = 1000;
+
+/**
+ * Data that came for this long without a quiet second is steady: its sender was never probed, and
+ * does not fall silent without a cause.
+ */
+const STEADY_MS = 10_000;
+
+const NEVER: Instant = Number.NEGATIVE_INFINITY;
+
+/** The answers of a peer that answers every probe. */
+export const ORDINARY_ANSWERS: Answers = new Answers(null, Number.POSITIVE_INFINITY);

@@ -9,8 +9,8 @@ import { isRetransmissionRefused, isStuckLocally, type Reading } from "./reading
 import type { CounterState } from "./silence.ts";
 
 /**
- * Finds in the kernel's counters what was sent and not answered. Only a packet that left this host
- * puts a question to the peer: a full queue here makes the kernel count a timeout without sending,
+ * Finds in the kernel's counters what was sent and not answered. Only a packet that left this
+ * host counts against the peer: a full queue here makes the kernel count a timeout without sending,
  * and swallows a probe on demand without a trace.
  *
  * Called in this order for each reading: {@link refuted} when the peer was heard, then
@@ -21,7 +21,7 @@ export class AttemptCounter {
   attempts: Attempts;
 
   /**
-   * Attempts in a row that failed on this host after others had left it. They put no question to
+   * Attempts in a row that failed on this host after others had left it. They do not count against
    * the peer, so they are a series of their own; `null`: none.
    */
   failing: Attempts | null = null;
@@ -29,11 +29,11 @@ export class AttemptCounter {
   #hasNudgeFailed = false;
 
   readonly #outageMs: number;
-  /** When a probe was asked for of which no reading tells yet whether it left. */
+  /** When a probe on demand was requested of which no reading shows yet whether it left. */
   #nudgedAt: Instant | null = null;
   /** How many attempts in the next reading are *found*; `null`: that reading was counted. */
   #toFind: number | null;
-  /** The kernel counts probes, so a reading tells whether one left. */
+  /** The kernel counts probes, so a reading shows whether one left. */
   #areProbesTold = false;
   /** Probes of a closed window, and timeouts in a row, that failed on this host. */
   #probesFailed = 0;
@@ -73,7 +73,7 @@ export class AttemptCounter {
     this.#areProbesTold = probes !== undefined;
   }
 
-  /** What happened: the kernel was asked for a probe. Where no reading tells, it left. */
+  /** What happened: a probe on demand was requested. If no reading can show it, it left. */
   nudged(now: Instant): void {
     if (this.#areProbesTold) this.#nudgedAt = now;
     else this.attempts.seenProbe(this.attempts.count + 1, now, now);
@@ -122,7 +122,7 @@ export class AttemptCounter {
   }
 
   /**
-   * Finds whether the probe asked for has left. With data to send the kernel sends none, and counts
+   * Finds whether the probe on demand has left. With data to send the kernel sends none, and counts
    * its tries to send the data instead.
    */
   #seeNudge({ at, info, flow, since }: Reading, nudgedAt: Instant): void {
@@ -141,7 +141,7 @@ export class AttemptCounter {
 
   /** Counts the kernel's probes. The first one, the standing probe, left by `standingBy`. */
   #seeProbes({ at, info, since }: Reading, standingBy: Instant): void {
-    // The counter is then that of tries to send what waits.
+    // The kernel's counter then counts tries to send what waits.
     if (isStuckLocally(info)) return;
     const { probes = 0 } = info;
     if (since.probes > 0) this.#left();
@@ -156,7 +156,7 @@ export class AttemptCounter {
   /**
    * Counts the probes of a closed window. The kernel also counts a probe that a full queue of this
    * host refused, but does not double the time to the next one for it (tcp_send_probe0). From
-   * `lastBackoff` on the kernel doubles no more, and nothing tells the two apart.
+   * `lastBackoff` on the kernel doubles no more, and both cases look the same.
    */
   #seeWindowProbes({ at, info, since }: Reading, lastBackoff: number, timing: PathTiming): void {
     const { probes = 0, backoff = 0 } = info;
@@ -203,14 +203,16 @@ export class AttemptCounter {
       attempts.seen(1, firstAt, firstAt);
       attempts.seen(transmissions, sentAt, sentAt);
     } else {
-      // Where the kernel does not tell, a retransmission that fails on this host moves the counter
-      // but not the age of the last transmission.
+      // Where refusals are not counted apart, a retransmission that fails on this host moves the
+      // counter but not the age of the last transmission.
       attempts.seen(transmissions, Math.max(sentAt, since.at), at);
       attempts.movedTo(sentAt);
     }
   }
 
-  /** `more` attempts failed on this host by `now`. Those that fail from the start are judged. */
+  /**
+   * Counts `more` attempts that failed here by `now`; a series that fails from the start is judged.
+   */
   #failed(more: number, now: Instant): void {
     const { attempts } = this;
     if (attempts.count > 0 && !attempts.areLocal) this.failing ??= new Attempts(this.#outageMs);
@@ -219,14 +221,16 @@ export class AttemptCounter {
     series.seen(series.count + more, now, now);
   }
 
-  /** An attempt has left this host. Those that failed before put no question to the peer. */
+  /**
+   * Drops the failures on this host, since an attempt has left it. They are no evidence any more.
+   */
   #left(): void {
     if (this.attempts.areLocal) this.attempts.clear();
     this.failing = null;
   }
 }
 
-/** What a reading is counted by, beside itself. */
+/** The facts beside a reading that decide how it is counted. */
 export interface Counted {
   readonly standingBy: Instant;
   readonly lastBackoff: number;

@@ -1,51 +1,56 @@
 import type { Instant } from "../time/instant.ts";
 import { type Answers, ORDINARY_ANSWERS } from "./answers.ts";
 
-/** The kernel's first timeout on a LAN (RTO_MIN); probes are further apart. */
-const LEAST_APART_MS = 200;
-
 /**
- * Attempts to reach the peer that went unanswered since it was last heard: keepalive probes,
- * nudges, window probes, transmissions.
+ * Attempts to reach the peer that went unanswered since the peer was last heard: keepalive probes,
+ * nudges, window probes and transmissions.
  *
- * The kernel counts attempts but does not date them, so the instant of one is known only as lying
- * between two readings. Each field keeps the bound that makes a verdict later, never earlier: the
- * first one as late as possible, the last one as early as possible for the span (`lastAt`), and as
- * late as possible for its answer (`lastAtLatest`).
+ * The kernel counts attempts but does not date them, so the instant of an attempt is known only as
+ * lying between two readings. Each field keeps the bound that delays a verdict:
  *
- * An attempt is *part of the proof* unless its peer, as far as was seen, need not have answered it
- * (see {@link Answers}).
+ * | field          | bound                | why                           |
+ * |----------------|----------------------|-------------------------------|
+ * | `firstAt`      | as late as possible  | the series looks shorter      |
+ * | `lastAt`       | as early as possible | the series looks shorter      |
+ * | `lastAtLatest` | as late as possible  | its answer has more time      |
  *
- * An attempt *outlasts the outage* when it left that long after the first one: had an outage begun
- * with the first attempt, it would be over by then. An attempt is *settled* when its answer had its
- * time to come. One is *found* when it was unanswered already as we came, or came back from a long
- * stall: it tells how it was then. Loss does not explain it, but an outage does that ended as we
- * came, so it outlasts none.
+ * An attempt may be any of these:
+ *
+ * - *proving*: part of the proof. Every attempt is, unless it is a probe that the peer, as far as
+ *   was seen, need not have answered (see {@link Answers}).
+ * - *outlasting*: it left `outageMs` or more after the first proving attempt. An outage that began
+ *   with the first one would be over by then.
+ * - *settled*: its answer window has passed.
+ * - *found*: it was unanswered already when the watch began, or when this process went on after a
+ *   long stall, so it shows how things were then. Loss does not explain it, but an outage may that
+ *   ended at just that instant. So a found attempt never outlasts an outage.
  */
 export class Attempts {
   firstAt: Instant = 0;
   lastAt: Instant = 0;
   lastAtLatest: Instant = 0;
   count = 0;
-  /** Those that are part of the proof; of them alone the following three tell. */
+  /** Attempts that are part of the proof. The next three fields count only these. */
   proving = 0;
-  /** Those that outlast the outage. */
   outlasting = 0;
   settled = 0;
   settledOutlasting = 0;
-  /** The first so many are found. */
+  /** The first `found` attempts were found. */
   found = 0;
-  /** Made before data entered flight. Transmissions come on top: the kernel counts them apart. */
+  /**
+   * Attempts made before data entered flight. The kernel counts transmissions separately, so they
+   * are added to this number.
+   */
   beforeFlight = 0;
-  /** They fail on this host, and nothing is known of the peer. */
+  /** The attempts failed on this host, and say nothing about the peer. */
   areLocal = false;
-  /** Those that are not settled yet, oldest first. */
+  /** Proving attempts that are not settled yet, oldest first; counts are totals up to each. */
   readonly #waiting: {
     readonly latest: Instant;
     readonly count: number;
     readonly outlasting: number;
   }[] = [];
-  /** When the first one left that is part of the proof, and the last. */
+  /** When the first proving attempt left, and the last one. */
   #provingFrom: Instant = 0;
   #provingAt: Instant = Number.NEGATIVE_INFINITY;
   readonly #outageMs: number;
@@ -53,8 +58,8 @@ export class Attempts {
   readonly #answers: Answers;
 
   /**
-   * `outageMs`: the longest outage that is to be survived. `answers`: which probes the peer
-   * answers, default all.
+   * `outageMs`: the longest outage that a connection survives. `answers`: which probes the peer
+   * answers; default all.
    */
   constructor(outageMs: number, answers: Answers = ORDINARY_ANSWERS) {
     this.#outageMs = outageMs;
@@ -62,14 +67,14 @@ export class Attempts {
   }
 
   /**
-   * `count` is the total so far. A growing count means that the newest attempt left between
-   * `earliest` and `latest`.
+   * Records that `count` attempts were made in all. If that is more than before, the newest left
+   * between `earliest` and `latest`.
    */
   seen(count: number, earliest: Instant, latest: Instant): void {
     this.#add(count, earliest, latest, count - this.count);
   }
 
-  /** The same, where the newest is a probe. */
+  /** Does the same when the newest attempt is a probe, which may not be part of the proof. */
   seenProbe(count: number, earliest: Instant, latest: Instant): void {
     if (this.#answers.spacingMs === 0) this.seen(count, earliest, latest);
     else
@@ -78,15 +83,18 @@ export class Attempts {
 
   #add(count: number, earliest: Instant, latest: Instant, proving: number): void {
     if (count <= this.count) return;
+
     if (this.count === 0) this.firstAt = latest;
     this.lastAt = Math.max(earliest, this.firstAt);
     this.lastAtLatest = Math.max(latest, this.lastAt);
     this.count = count;
     if (proving === 0) return;
+
     if (this.proving === 0) this.#provingFrom = latest;
     this.proving += proving;
     this.#provingAt = this.lastAtLatest;
-    // Of several at once only the newest can have left so late.
+
+    // When several attempts are new, only the newest can have left as late as `latest`.
     if (proving > 1)
       this.#waiting.push({
         latest: latest - LEAST_APART_MS,
@@ -95,6 +103,7 @@ export class Attempts {
       });
     if (this.lastAt - Math.max(this.#provingFrom, this.#foundAt) >= this.#outageMs)
       this.outlasting++;
+
     this.#waiting.push({
       latest: this.lastAtLatest,
       count: this.proving,
@@ -102,7 +111,7 @@ export class Attempts {
     });
   }
 
-  /** Data enters flight: its transmissions come on top of what is part of the proof so far. */
+  /** What happened: data entered flight. Its transmissions are added to the proving attempts. */
   takeOff(): void {
     if (this.proving === 0) this.clear();
     this.count = this.proving;
@@ -110,8 +119,8 @@ export class Attempts {
   }
 
   /**
-   * A transmission whose instant the kernel tells moved the last attempt without a new count being
-   * known.
+   * What happened: the kernel dated a transmission at `at`, but its count is not known to have
+   * grown. The last attempt moves there.
    */
   movedTo(at: Instant): void {
     if (this.count === 0 || at <= this.lastAt) return;
@@ -120,8 +129,8 @@ export class Attempts {
   }
 
   /**
-   * After a pause of the whole machine the time that passed proves nothing: the span may not
-   * contain it.
+   * What happened: this process stood still for `gapMs` until `now`. That time proves nothing, so
+   * the span of the attempts must not contain it.
    */
   shift(gapMs: number, now: Instant): void {
     this.firstAt = Math.min(now, this.firstAt + gapMs);
@@ -131,8 +140,8 @@ export class Attempts {
   }
 
   /**
-   * The first so many of them, or all there are, are found `now`: for those that follow an outage
-   * began then.
+   * Marks the first `count` attempts, or all if there are fewer, as found `now`. For the attempts
+   * that follow, an outage is taken to have begun `now`.
    */
   cameUpon(count: number, now: Instant): void {
     this.found = Math.min(count, this.count);
@@ -142,18 +151,20 @@ export class Attempts {
   }
 
   /**
-   * How many of them were lost, given when the peer was heard and how long an answer takes at
-   * least. The answer was to one that left that long before; those before it were lost, those after
-   * it are still on their way.
+   * Returns how many attempts were lost, given that the peer was heard at `heardAt` and that an
+   * answer takes `answerMs` at least. The newest attempt that left that long before was answered.
+   * Attempts before it were lost; attempts after it are still on their way.
    */
   lostWhen(heardAt: Instant, answerMs: number, answerWindowMs: number): number {
     if (this.count === 0) return 0;
+    // Too late to be an answer to any of them.
     if (heardAt >= this.lastAtLatest + Math.max(answerWindowMs, answerMs)) return this.count;
+
     const newest = this.#waiting.findLast(({ latest }) => latest <= heardAt - answerMs)?.count;
     return Math.max(0, (newest ?? this.settled) - 1);
   }
 
-  /** Looks which attempts have had `windowMs` to be answered. */
+  /** Settles the attempts that have had `windowMs` to be answered. */
   settle(now: Instant, windowMs: number): void {
     for (
       let next = this.#waiting[0];
@@ -182,7 +193,11 @@ export class Attempts {
   #outlastNone(): void {
     this.outlasting = 0;
     this.settledOutlasting = 0;
+
     const left = this.#waiting.map(({ latest, count }) => ({ latest, count, outlasting: 0 }));
     this.#waiting.splice(0, left.length, ...left);
   }
 }
+
+/** The kernel's first timeout on a LAN (RTO_MIN). Probes are further apart than this. */
+const LEAST_APART_MS = 200;

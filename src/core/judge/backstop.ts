@@ -1,34 +1,15 @@
-/**
- * What stands in when the watching process cannot act: the kernel's own patience, set looser than
- * any verdict, so that it never is the one that ends a live connection
- * (docs/internals/evidence.md#backstop).
- */
-
 import type { TcpInfo } from "../tcp-info.ts";
 import { baseRtoMs, SMALLEST_RTO_MS, UNCAPPED_RTO_MS } from "./retransmission-times.ts";
 
-/** The backstop acts after this many budgets, where the kernel's limits allow. */
-const BACKSTOP_BUDGETS = 3;
-/** MAX_TCP_KEEPCNT: so loose that asking can hardly end a connection. */
-export const LOOSEST_COUNT = 127;
-/** With so many unanswered nobody asks on: the rest of the count is for the kernel's own probes. */
-export const MOST_ASKED = 100;
 /**
- * A path that loses a third of all round trips needs some twenty before silence is proof, and the
- * kernel must not come first.
+ * The backstop: the kernel's own patience, which ends dead connections when the watching process
+ * cannot act. It is looser than any verdict, so that the kernel never ends a live connection
+ * (docs/internals/evidence.md#backstop).
  */
-const FEWEST_PROBES = 40;
-/** The least that TCP_RTO_MAX_MS takes. */
-const SMALLEST_CAP_MS = 1000;
-/**
- * The kernel models its own patience with this timeout, whatever the connection's own (tcp_timer.c,
- * TCP_RTO_MIN).
- */
-const MODEL_RTO_MS = SMALLEST_RTO_MS;
 
 /**
- * Probes of the standing keepalive that may go unanswered before the kernel itself ends an idle
- * connection.
+ * Returns how many probes of the standing keepalive may go unanswered before the kernel itself ends
+ * an idle connection, and how far apart they are.
  */
 export function backstopProbes(
   budgetMs: number,
@@ -42,13 +23,12 @@ export function backstopProbes(
   };
 }
 
-/** Caps that differ by less are one. */
-const CAP_STEP_MS = 100;
-
 /**
- * The cap on backoff, a fifth of the budget, under which retransmissions and window probes come
- * often enough to be judged; no less than the kernel's own timeout on this path, or two round trips
- * where that is less: nothing is sent again that is still on its way.
+ * Returns the cap on backoff: a fifth of the budget. Under it retransmissions and window probes
+ * come often enough to be judged.
+ *
+ * The cap is never below the kernel's own timeout on this path, or two round trips where these are
+ * shorter. So the kernel sends nothing again that is still on its way.
  */
 export function rtoCapMs(
   budgetMs: number,
@@ -60,9 +40,9 @@ export function rtoCapMs(
 }
 
 /**
- * The user timeout that data in flight needs behind an open window; 0 where the kernel's own
- * patience is enough: it is not with a long budget, a lowered tcp_retries2, or no cap on backoff in
- * force (`null`).
+ * Returns the user timeout that data in flight needs behind an open window; 0 where the kernel's
+ * own patience lasts long enough. It may not with a long budget, a lowered tcp_retries2, or with no
+ * cap on backoff in force (`capMs` is `null`).
  */
 export function inFlightUserTimeoutMs(
   budgetMs: number,
@@ -74,25 +54,55 @@ export function inFlightUserTimeoutMs(
   return standInTimeoutMs(budgetMs, zeroWindowToleranceMs);
 }
 
-/** Whether the kernel's own patience with data in flight lasts two budgets. */
+/** Returns whether the kernel's own patience with data in flight lasts two budgets. */
 export function isPatient(budgetMs: number, capMs: number, retries2: number): boolean {
   return givesUpAfterMs(capMs, retries2) >= 2 * budgetMs;
 }
 
 /**
- * The user timeout that stands in for this process: three budgets, and no less than a live peer may
- * keep its window closed.
+ * Returns the user timeout that stands in for this process: three budgets, but no less than a live
+ * peer may keep its window closed.
  */
 export function standInTimeoutMs(budgetMs: number, zeroWindowToleranceMs: number): number {
   return Math.max(zeroWindowToleranceMs, BACKSTOP_BUDGETS * budgetMs);
 }
 
 /**
- * When the kernel gives up data in flight: the sum of the backoff up to the cap (tcp_timer.c,
- * tcp_model_timeout).
+ * Returns how long the kernel retries data in flight before it gives up: the sum of the backoff up
+ * to the cap (tcp_timer.c, tcp_model_timeout).
  */
 export function givesUpAfterMs(capMs: number, retries2: number): number {
   let sum = 0;
   for (let i = 0; i <= retries2; i++) sum += Math.min(MODEL_RTO_MS * 2 ** i, capMs);
   return sum;
 }
+
+/** The backstop acts after this many budgets, where the kernel's limits allow. */
+const BACKSTOP_BUDGETS = 3;
+
+/** MAX_TCP_KEEPCNT: so high that probes on demand can hardly end a connection. */
+export const LOOSEST_COUNT = 127;
+
+/**
+ * With this many probes unanswered none is sent on demand any more: the rest of the count is for
+ * the kernel's own probes.
+ */
+export const MOST_ASKED = 100;
+
+/**
+ * A path that loses a third of all round trips needs some twenty probes before silence proves
+ * death, and the kernel must not end the connection first.
+ */
+const FEWEST_PROBES = 40;
+
+/** The least that TCP_RTO_MAX_MS takes. */
+const SMALLEST_CAP_MS = 1000;
+
+/** The cap is a multiple of this, so that small differences in round trips do not change it. */
+const CAP_STEP_MS = 100;
+
+/**
+ * The kernel computes its own patience from this timeout, whatever the connection's own is
+ * (tcp_timer.c, TCP_RTO_MIN).
+ */
+const MODEL_RTO_MS = SMALLEST_RTO_MS;

@@ -92,7 +92,7 @@ export class ConfirmedVerdict {
     return this.#judgement;
   }
 
-  /** What happened: the kernel was asked for the probe that the judgement wanted. */
+  /** What happened: the probe that the judgement wanted was requested. */
   nudged(now: Instant): Instant {
     const next = this.#liveness.nudged(now);
     this.#nextNudgeAt = now + PROBE_SPACING_MS;
@@ -158,7 +158,7 @@ export class ConfirmedVerdict {
     const { now, attempts, loss, flow } = silence;
     if (this.#soonest(silence) > now) return false;
     if (this.#confirmingAt === null && !this.#isLastAttempt(silence)) return false;
-    // Those tell how it was when the doubt began, not how it is.
+    // Found attempts show how things were when this watch began, not how they are now.
     if (attempts.count <= attempts.found) return false;
 
     const kind = attempts.areLocal ? "local" : flow;
@@ -169,8 +169,8 @@ export class ConfirmedVerdict {
   /**
    * The instant from which, as things stand, silence is proven twice: the budget is over, the
    * confirming attempt had its time to be answered, and one that left after it the time that an
-   * answer takes here. Were that one waited for as long as the first, the kernel's next attempt
-   * could put the end off by a look and a window beyond the budget (measured: 200 to 400 ms).
+   * answer takes here. With the full window for that one too, the kernel's next attempt could put
+   * the end off by a reading and a window beyond the budget (measured: 200 to 400 ms).
    */
   #soonest(silence: Silence): Instant {
     const { answerWindowMs, hurriedWindowMs } = silence.timing;
@@ -205,17 +205,16 @@ export interface ConfirmedVerdictOptions {
   readonly budgetMs: number;
   readonly rtoMaxMs: number | null;
   /**
-   * Connections to the same peer learn the path's losses together; `null` for one that stands
-   * alone.
+   * The group that shares a belief about the path's losses; `null`: the connection stands alone.
    */
   readonly peer: PeerGroup | null;
   /** Retransmissions in all when the peer was last heard; default unknown. */
   readonly repeatedBefore?: number;
-  /** How the peer answers probes; default: nothing is known of it. */
+  /** How the peer answers probes; default: nothing is known. */
   readonly answers?: Answers;
 }
 
-/** A judgement that tells whether two verdicts agree. */
+/** A judgement that says whether two verdicts agree. */
 export interface ConfirmedJudgement extends Judgement {
   /** Both verdicts have fallen. */
   readonly isConfirmed: boolean;
@@ -229,11 +228,11 @@ export interface ConfirmedJudgement extends Judgement {
  */
 const CONFIRMING_MS = PROBE_SPACING_MS + 150;
 
-/** The time of an answer, and of a look. */
+/** The time of an answer, and of a reading. */
 const ANSWER_DUE_MS = 300;
 
 /** How much more often the first verdict may err: it takes about one attempt less. */
 const FIRST_VERDICT = 100;
 
-/** How often a connection is looked at while its verdict waits to be confirmed. */
+/** How often a connection is read while its verdict waits to be confirmed. */
 const LOOK_EVERY_MS = 200;

@@ -6,31 +6,31 @@ import type { Flow } from "./reading.ts";
 import type { EndedSilence, Silence } from "./silence.ts";
 
 /**
- * What the judge makes of the readings so far, and what it wants done next. One value for everybody
- * who acts on it: watch, guard, audit, and the diagnosis.
+ * The verdict of the readings so far, and what is to be done next. Watch, guard, audit and the
+ * diagnosis all act on this one value.
  */
 export interface Judgement {
   readonly state: State;
   readonly flow: Flow;
   readonly info: TcpInfo;
   readonly heardAt: Instant;
-  /** Attempts to reach the peer that went unanswered since. */
+  /** Attempts to reach the peer that went unanswered since `heardAt`. */
   readonly unanswered: number;
-  /** The instant of the first of them. */
+  /** The instant of the first unanswered attempt. */
   readonly firstUnansweredAt: Instant;
-  /** They failed on this host, and say nothing of the peer. */
+  /** The attempts failed on this host, and say nothing about the peer. */
   readonly failedHere: boolean;
   /** Nothing is unanswered, and no probe on demand is under way. */
   readonly isUnquestioned: boolean;
   /** The peer is heard, yet what we send does not reach it. */
   readonly isHeardWithoutProgress: boolean;
-  /** The budget is over, and what stayed unanswered does not prove death yet. */
+  /** The budget has ended, and the unanswered attempts do not prove death yet. */
   readonly isOverdue: boolean;
   /** `dead` although the proof was not complete when the budget ended. */
   readonly isRushed: boolean;
-  /** In words, why what stays unanswered proves little or nothing; `null`: it proves. */
+  /** Why the unanswered probes prove little or nothing, in words; `null`: they prove. */
   readonly doubt: string | null;
-  /** What stays unanswered proves nothing: the peer never showed that it answers such probes. */
+  /** Unanswered probes prove nothing: the peer never showed that it answers such probes. */
   readonly isUnproven: boolean;
   /** The suspicion that the peer refuted when it was last heard. */
   readonly refuted: EndedSilence | null;
@@ -47,7 +47,7 @@ export interface Judgement {
   readonly silence: Silence;
 }
 
-/** What the caller is to do. */
+/** The actions that the judge wants from its caller. */
 export interface Wants {
   /** Send a keepalive probe now, and report it with `nudged`. */
   readonly nudge: boolean;

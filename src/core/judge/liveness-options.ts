@@ -1,40 +1,41 @@
 import type { Answers } from "./answers.ts";
 import type { PathLoss } from "./path-loss.ts";
 
-/** What a judge of one connection is told before it begins. */
+/** The settings of the judge of one connection, and what is known before its first reading. */
 export interface LivenessOptions {
   readonly budgetMs: number;
-  /** TCP_RTO_MAX_MS as applied, `null` where the kernel has none. */
+  /** TCP_RTO_MAX_MS as applied; `null` where the kernel has none. */
   readonly rtoMaxMs: number | null;
-  /** False alarms accepted, a connection and year; default one in a million connection-hours. */
+  /** Accepted false alarms per connection and year; default one in a million connection-hours. */
   readonly falseAlarmsPerYear?: number;
   /**
-   * `"end"`: two unanswered attempts do where the budget is over, whatever the path is believed to
-   * lose. Default `"wait"`.
+   * Decides what happens when the budget ends before the proof is complete. `"wait"`, the default:
+   * the verdict waits for the proof. `"end"`: two unanswered attempts suffice, whatever the path is
+   * believed to lose.
    */
   readonly atDeadline?: "wait" | "end";
   /**
-   * Whether some attempts must have outlasted an outage that is promised to be survived also where
-   * the budget is over; default `true`.
+   * Requires attempts that outlast the longest survived outage even after the budget has ended;
+   * default `true`.
    */
   readonly mustOutlastOutages?: boolean;
   /**
-   * The backoff beyond which the kernel does not double its timeout (net.ipv4.tcp_retries2);
-   * default unknown.
+   * The backoff at which the kernel stops doubling its timeout (net.ipv4.tcp_retries2); default
+   * unknown.
    */
   readonly lastBackoff?: number;
-  /** Retransmissions in all when the peer was last heard; default unknown. */
+  /** Total of retransmissions when the peer was last heard; default unknown. */
   readonly repeatedBefore?: number | undefined;
   /**
-   * So many attempts that are unanswered in the first reading left before anybody asked on our
-   * behalf; default all of them.
+   * How many of the unanswered attempts in the first reading left before the watch began; default
+   * all of them.
    */
   readonly found?: number;
-  /** What is known of the path's losses, and learned on; default nothing. */
+  /** What is known about the path's losses; the judge adds to it. Default nothing. */
   readonly loss?: PathLoss;
   /**
-   * What is known of how the peer answers probes, and learned on; default nothing, so that
-   * unanswered ones prove nothing.
+   * What is known about how the peer answers probes; the judge adds to it. Default nothing, so that
+   * unanswered probes prove nothing.
    */
   readonly answers?: Answers;
 }

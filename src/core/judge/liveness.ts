@@ -84,7 +84,7 @@ export class Liveness {
     return this.#judgement(silence, info, wants);
   }
 
-  /** What happened: the kernel was asked for a probe. Returns when to look for its answer. */
+  /** What happened: a probe on demand was requested. Returns when to check for its answer. */
   nudged(now: Instant): Instant {
     this.#record.counter.nudged(now);
     const silence = this.#record.silenceAt(now);
@@ -113,7 +113,7 @@ export class Liveness {
     this.#nextNudgeAt = Number.NEGATIVE_INFINITY;
   }
 
-  /** Decides whether the kernel is to be asked for a probe, and what its keepalive is to be. */
+  /** Decides whether a probe on demand is due, and how the standing keepalive is to be set. */
   #wants(silence: Silence, { probes = 0 }: TcpInfo): Wants {
     const { now, flow, attempts, standingBy, isUnquestioned, idleMs } = silence;
     const isDue = flow === "idle" && now >= standingBy && this.#state !== "dead";

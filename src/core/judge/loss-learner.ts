@@ -49,7 +49,7 @@ export class LossLearner {
   }
 }
 
-/** Returns what the probes of a silence tell of the path's loss; `null`: nothing. */
+/** Returns what the probes of a silence show about the path's loss; `null`: nothing. */
 function lessonOf(
   { info, since }: Reading,
   attempts: Attempts,
@@ -58,8 +58,8 @@ function lessonOf(
 ): Lesson | null {
   if (since.flowBefore === "in-flight" || attempts.areLocal) return null;
   if (attempts.count === 0 && isUnasked(info)) return null;
-  // Window probes that follow one another faster than a peer may answer them are not lost when
-  // unanswered: the first ones are such.
+  // A window probe that follows an answered one faster than a peer may answer is not lost when it
+  // stays unanswered. The first ones are sent that fast.
   const probes = attempts.count + 1;
   if (since.flowBefore === "blocked" && timing.unclearWindowProbes({ ...info, probes }) > 0)
     return null;
@@ -67,7 +67,7 @@ function lessonOf(
   return { attempts: lost + 1, lost, from: attempts.firstAt, to: attempts.lastAtLatest };
 }
 
-/** The same of a peer that may limit its answers: only what it did answer tells. */
+/** The same for a peer that may limit its answers: only the probe that it answered is evidence. */
 function lessonOfLimited(
   { info, since }: Reading,
   attempts: Attempts,
@@ -77,7 +77,7 @@ function lessonOfLimited(
   return { attempts: 1, lost: 0, from: heardAt, to: heardAt };
 }
 
-/** What was heard last is data that the peer sent of its own accord: it answers nothing. */
+/** Returns whether what was heard last is data that the peer sent by itself, and no answer. */
 function isUnasked({ lastAckReceivedMs = 0, lastDataReceivedMs = 0 }: TcpInfo): boolean {
   return lastAckReceivedMs >= lastDataReceivedMs;
 }

@@ -2,26 +2,26 @@ import { type Lesson, LossBelief, SHORT_PATH_MS } from "./loss-belief.ts";
 import { metInGroup, type PeerGroup, recordInGroup } from "./peer-groups.ts";
 
 /**
- * What is believed of the losses between one connection and its peer. Connections to the same peer
- * share a belief, so that what one of them learned all know; one that loses attempts itself has a
- * belief of its own beside it. The worse of them decides.
+ * Belief about the losses between one connection and its peer. Connections to the same peer share a
+ * belief, so that each profits from the evidence of all. A connection that loses attempts itself
+ * has a belief of its own beside the shared one. The worse one decides.
  */
 export class PathLoss {
-  /** `null` while the connection has lost nothing itself. */
+  /** `null` while a connection with a peer group has lost nothing itself. */
   own: LossBelief | null;
   readonly #peer: PeerGroup | null;
   #isMet = false;
 
   /**
-   * `own` is what the connection learned before, `null` for nothing. With no `peer` the connection
-   * stands alone.
+   * `peer`: the group that shares a belief; `null` for a connection that stands alone. `own`: what
+   * the connection learned before; `null` for nothing.
    */
   constructor(peer: PeerGroup | null = null, own: LossBelief | null = null) {
     this.#peer = peer;
     this.own = own ?? (peer === null ? new LossBelief() : null);
   }
 
-  /** What happened: a reading told the round trip. */
+  /** What happened: a reading has the round trip. */
   met(rttMs: number | undefined): void {
     if (this.#isMet || rttMs === undefined) return;
     if (rttMs > SHORT_PATH_MS) return;
@@ -36,7 +36,7 @@ export class PathLoss {
     if (this.#peer) recordInGroup(this.#peer, lesson);
   }
 
-  /** Whether so many unanswered in a row are more than the loss of the path explains. */
+  /** Returns whether the path's loss does not explain `unanswered` attempts in a row. */
   isOutage(unanswered: number): boolean {
     return (this.own ?? this.#peer?.loss)?.isOutage(unanswered) ?? false;
   }
@@ -63,7 +63,5 @@ export class PathLoss {
   }
 }
 
-/**
- * When all peers of a route together lose more than this, it is our side of the path that loses.
- */
+/** When all peers of a route together lose more than this, our side of the path is what loses. */
 const ONSET_SHARE = 0.03;

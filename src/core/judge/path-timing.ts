@@ -6,23 +6,15 @@ import type { Flow } from "./reading.ts";
 import { baseRtoMs, UNCAPPED_RTO_MS } from "./retransmission-times.ts";
 
 /**
- * More than a round trip and these shares of the budget nobody waits for an answer. The kernel may
- * hold the round trip to be far longer than it is: where the last acknowledgment of a handshake was
- * lost it measured the time until the next segment, and only data corrects it
- * (docs/internals/kernel.md#tcp_info).
- */
-const PATIENT_SHARE = 0.1;
-const HURRIED_SHARE = 0.05;
-
-/**
- * What the kernel knows of a path's time: how long an answer may take, and when it transmits again.
+ * The times of one path, from the kernel's round trip: how long an answer may take, and when the
+ * kernel transmits again.
  */
 export class PathTiming {
-  /** A probe unanswered for this long counts as missed. */
+  /** Answer window: a probe unanswered for this long counts as missed. */
   answerWindowMs = 200;
   /**
-   * The same where the budget is over: two round trips, and what the kernel's clock cannot tell
-   * apart.
+   * Answer window once the budget has ended: two round trips, and the resolution of the kernel's
+   * clock.
    */
   hurriedWindowMs = 50;
   /** The retransmission timeout without backoff. */
@@ -38,18 +30,20 @@ export class PathTiming {
     this.rtoMaxMs = rtoMaxMs;
   }
 
+  /** What happened: a reading. During a backoff only the first one is used. */
   learn(info: TcpInfo): void {
     const isBackingOff = (info.backoff ?? 0) > 0;
-    // 0: a kernel that fills the struct with nothing. A chain of timeouts of 0 ms would have no
-    // end.
+    // Some kernels leave the struct empty. A chain of timeouts of 0 ms would never end.
     if (!info.rtoMs || (isBackingOff && this.#isLearned)) return;
     this.#isLearned = true;
+
     const { rttMs = 0, rttVarMs = 0 } = info;
     this.rttMs = rttMs;
-    // In the midst of a backoff the kernel tells what it has come to; this is what it began with.
+    // During a backoff the kernel reports the doubled timeout. This computes the one it began with.
     this.rtoMs = isBackingOff ? baseRtoMs(rttMs, rttVarMs) : info.rtoMs;
-    // A probe is answered at once; three round trips and 100 ms hold any live answer, and on a LAN
-    // 200 ms is the kernel's own patience.
+
+    // A probe is answered at once. Three round trips and 100 ms hold any live answer, and on a LAN
+    // the kernel's own patience is 200 ms.
     const roundTrips = Math.min(3 * rttMs + 100, rttMs + PATIENT_SHARE * this.#budgetMs);
     this.hurriedWindowMs = Math.max(
       50,
@@ -58,23 +52,22 @@ export class PathTiming {
     this.answerWindowMs = Math.max(50, Math.min(this.rtoMs, Math.max(200, roundTrips)));
   }
 
-  /** How long the kernel waits at this backoff. */
+  /** Returns how long the kernel waits for an answer at this backoff. */
   retransmitGapMs(backoff: number): number {
     return Math.min(this.rtoMs * 2 ** Math.max(0, backoff), this.rtoMaxMs ?? UNCAPPED_RTO_MS);
   }
 
   /**
-   * Of the window probes that are not answered, so many may have been left unanswered by a peer
-   * that lives: the first one, where it followed an answered one faster than a peer may answer.
-   * Those after it did not.
+   * Returns how many of the unanswered window probes a live peer may have left unanswered. That is
+   * at most the first one: it may have followed an answered probe faster than the peer may answer.
    */
   unclearWindowProbes({ probes = 0, backoff = 0 }: TcpInfo): number {
     return probes > 0 && this.retransmitGapMs(backoff - probes) < PROBE_SPACING_MS ? 1 : 0;
   }
 
   /**
-   * How long so many retransmissions in a row take, each waiting twice as long as the one before up
-   * to the cap (RFC 6298 5.5).
+   * Returns how long `backoff` retransmissions in a row take. Each waits twice as long as the one
+   * before, up to the cap (RFC 6298 5.5).
    */
   retransmitChainMs(backoff: number): number {
     let sum = 0;
@@ -83,7 +76,7 @@ export class PathTiming {
   }
 
   /**
-   * How many of so many retransmissions in a row left later than `spanMs` after the first
+   * Returns how many of `backoff` retransmissions in a row left `spanMs` or more after the first
    * transmission.
    */
   retransmitsBeyond(spanMs: number, backoff: number): number {
@@ -93,9 +86,9 @@ export class PathTiming {
   }
 
   /**
-   * How many attempts that had their time to be answered left later than `spanMs` after the first
-   * one, as far as the kernel's backoff proves it: retransmissions in flight, probes of a closed
-   * window. Where it began before we came it proves nothing.
+   * Returns how many settled attempts left later than `spanMs` after the first one, as far as the
+   * kernel's backoff proves it. In flight these are retransmissions, behind a closed window probes.
+   * A backoff that began before the watch proves nothing.
    */
   settledBeyond(
     spanMs: number,
@@ -111,10 +104,14 @@ export class PathTiming {
   }
 
   /**
-   * For how many attempts there is room later than `spanMs` after the first one, each with its time
-   * to be answered by `deadline`; in flight the kernel transmits since `progressAt`, or goes on
-   * with the backoff in which it was found. Of the probes of a closed window, whose backoff goes on
-   * while they are answered, none is counted on.
+   * Returns how many attempts fit in later than `spanMs` after the first one, each with its answer
+   * window over by `deadline`.
+   *
+   * - Idle: probes on demand, as close as a peer answers.
+   * - In flight: the kernel transmits since `progressAt`, or goes on with the backoff in which it
+   *   was found.
+   * - Closed window: 0. The kernel's backoff grows there even while the peer answers, so no further
+   *   probe can be relied on.
    */
   roomBeyond(
     spanMs: number,
@@ -125,11 +122,13 @@ export class PathTiming {
     backoff: number,
   ): number {
     if (flow === "blocked") return 0;
+
     const { firstAt, found, count } = attempts;
     const withinMs = deadline - this.hurriedWindowMs - firstAt;
     if (flow === "idle") return Math.max(0, 1 + Math.floor((withinMs - spanMs) / PROBE_SPACING_MS));
+
     let room = 0;
-    // A tail loss probe goes first and restarts the timer
+    // A tail loss probe goes first and restarts the timer.
     let gaps = found > 0 ? backoff - (count - found) : -1;
     for (
       let at = Math.max(0, progressAt - firstAt) + this.retransmitGapMs(gaps);
@@ -140,8 +139,19 @@ export class PathTiming {
     return room;
   }
 
-  /** At least this old is the first transmission of what is in flight. */
+  /** Returns the least age that the first transmission of what is in flight can have. */
   flightAgeMs(info: TcpInfo): number {
     return (info.lastDataSentMs ?? 0) + this.retransmitChainMs(info.backoff ?? 0);
   }
 }
+
+/**
+ * An answer is waited for no longer than a round trip and this share of the budget; the second
+ * share is for the end of the budget.
+ *
+ * The kernel may believe the round trip to be far longer than it is. If the last acknowledgment of
+ * a handshake was lost, the kernel measured the time until the next segment, and only data corrects
+ * that (docs/internals/kernel.md#tcp_info).
+ */
+const PATIENT_SHARE = 0.1;
+const HURRIED_SHARE = 0.05;

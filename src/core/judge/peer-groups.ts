@@ -3,29 +3,27 @@ import type { Instant } from "../time/instant.ts";
 import { type Lesson, LossBelief, SHORT_PATH_MS, weightAmong } from "./loss-belief.ts";
 
 /**
- * Connections to one peer address from one of our addresses, by number only: a connection costs no
- * entry.
+ * The connections from one of our addresses to one peer address. They are only counted: a
+ * connection costs no entry.
  */
 export interface PeerGroup extends Heard {
   readonly route: RouteGroup;
   readonly remoteAddress: string;
   total: number;
   silent: number;
-  /** What is believed of the path to the peer, by all connections to it. */
+  /** The belief about the path to the peer, shared by all connections to it. */
   readonly loss: LossBelief;
-  /** A short round trip was taken into account. */
+  /** A short round trip is already part of the belief. */
   isMet: boolean;
-  /** Connections that were found dead since then. They are gone, yet they still testify. */
+  /** Connections found dead since the peer was last heard: gone, but still evidence. */
   died: number;
-  /**
-   * The remote port of the connection that was last seen to answer keepalive probes; 0: none was.
-   */
+  /** Remote port of the connection that last was seen to answer keepalive probes; 0: none. */
   answersFrom: number;
 }
 
 /**
- * Peers reached from one of our addresses: as good as the same interface and next hop, and known
- * without asking.
+ * The peers reached from one of our addresses. That is as good as the same interface and next hop,
+ * and needs no call of the kernel.
  */
 interface RouteGroup extends Heard {
   readonly localAddress: string;
@@ -33,9 +31,9 @@ interface RouteGroup extends Heard {
   /** Connections of all peers. */
   total: number;
   silentPeers: number;
-  /** What all peers together lose: our own side of the path. */
+  /** The belief about what all peers together lose: our own side of the path. */
   readonly loss: LossBelief;
-  /** Which peer was last heard, and when any other one was. */
+  /** The peer that was last heard, and when any other peer was. */
   heardFrom: PeerGroup | null;
   othersHeardAt: Instant;
 }
@@ -44,38 +42,38 @@ interface RouteGroup extends Heard {
 interface Heard {
   /** When any of them was last heard. */
   heardAt: Instant;
-  /** The last time in which none was heard: what was lost in it fell to one outage. */
+  /** The last gap in which none was heard. All losses in it are due to one outage. */
   gapFrom: Instant;
   gapTo: Instant;
-  /** That outage is learned already. */
+  /** That outage was recorded already. */
   isGapLearned: boolean;
 }
 
 const NEVER: Instant = Number.NEGATIVE_INFINITY;
-/** Shorter times without a word are no gap. */
+/** A shorter time in which nothing is heard is no gap. */
 const SHORTEST_GAP_MS = 400;
-/** Instants of attempts are known to a look. */
+/** The instants of attempts are known only between two readings. */
 const GAP_SLACK_MS = 300;
-/** What was learned of so many peers that are gone is remembered, for when they come back. */
+/** The beliefs about this many peers that are gone are kept for when they come back. */
 const MOST_REMEMBERED = 1000;
 
 /**
- * Counts connections by peer and by our own address, so that the silence of one can be weighed
- * against the others'.
+ * Counts connections by peer and by our own address, so that the silence of one can be compared
+ * with the others.
  */
 export class PeerGroups {
   readonly #routes: Map<string, RouteGroup> = new Map();
-  /** Of peers that lost something and are gone, the latest last. */
+  /** The beliefs about peers that lost something and are gone, the latest last. */
   readonly #remembered: Map<string, LossBelief> = new Map();
 
-  /** How many peers there are. */
+  /** The number of peers. */
   get size(): number {
     let size = 0;
     for (const route of this.#routes.values()) size += route.peers.size;
     return size;
   }
 
-  /** How many of them are silent on all their connections. */
+  /** The number of peers that are silent on all their connections. */
   get silent(): number {
     let silent = 0;
     for (const route of this.#routes.values()) silent += route.silentPeers;
@@ -159,36 +157,38 @@ export function heardInGroup(group: PeerGroup, at: Instant): void {
 }
 
 /**
- * Whether another connection to this peer was seen to answer keepalive probes. The port counts too:
- * behind one address may be many hosts, the phones of a carrier or the machines of a site, of which
- * one tells nothing of the others. Connections that they make differ by their port; who connects to
- * one port of an address is believed to meet the same host, or others of its kind.
+ * Returns whether another connection to this peer was seen to answer keepalive probes.
+ *
+ * The port must be the same too. Many hosts may share one address, like the phones of a carrier or
+ * the machines of a site, and one says nothing about the others. Connections that they make differ
+ * by port. Connections of ours to one port are believed to meet the same host, or others of its
+ * kind.
  */
 export function peerAnswers(group: PeerGroup, remotePort: number): boolean {
   return remotePort !== 0 && group.answersFrom === remotePort;
 }
 
-/** A round trip of the path was measured. */
+/** What happened: a round trip of the path was measured. */
 export function metInGroup(group: PeerGroup, rttMs: number): void {
-  // The first one may be far too long: of a handshake whose last acknowledgment was lost, say.
+  // The first one may be far too long, say when the last acknowledgment of a handshake was lost.
   if (group.isMet || rttMs > SHORT_PATH_MS) return;
   group.isMet = true;
   group.loss.isShort();
 }
 
-/** So many attempts of one connection of the group were answered at the first try. */
+/** What happened: `attempts` of one connection of the group were answered at the first try. */
 export function answeredInGroup(group: PeerGroup, attempts: number): void {
   group.loss.record(attempts, 0, weightAmong(group.total));
   group.route.loss.record(attempts, 0, weightAmong(group.route.total));
 }
 
-/** What one connection of the group learned of the path's losses, all learn. */
+/** Records what one connection of the group lost, for all of the group and of the route. */
 export function recordInGroup(group: PeerGroup, lesson: Lesson): void {
   learn(group, lesson);
   learn(group.route, lesson);
 }
 
-/** One outage takes something from each of many connections, and is one outage all the same. */
+/** Records the losses of one gap only once: many connections lose something in one outage. */
 function learn(heard: PeerGroup | RouteGroup, { attempts, lost, from, to }: Lesson): void {
   const { loss } = heard;
   const weight = weightAmong(heard.total);
@@ -213,9 +213,9 @@ function hear(heard: Heard, at: Instant): void {
 }
 
 /**
- * What the others say, seen from one connection of the group; `null` when there are none. Others
- * count as alive only when one of them was heard after `since`, the first attempt that stayed
- * unanswered here: before, they prove nothing.
+ * Returns how the other connections are, seen from one connection of the group; `null` when there
+ * are none. Others count as alive only when one of them was heard after `since`, the first attempt
+ * that stayed unanswered here. What was heard before proves nothing.
  */
 export function othersOf(
   group: PeerGroup,

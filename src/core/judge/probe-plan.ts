@@ -1,88 +1,40 @@
 import { firstAttemptBeyond, nthAttemptAt } from "./retransmission-times.ts";
 
 /**
- * How a silent connection is probed: when the first keepalive probe leaves, how far apart the
- * following ones are, and how many must stay unanswered before silence proves death.
+ * How a silent connection is probed: when the first keepalive probe leaves, how far apart the next
+ * ones are, and how many must stay unanswered before silence proves death.
  *
- * Two demands bound the verdict from below. *Loss*: of the silences of an hour a live peer may miss
- * all attempts in no more than the accepted share (falseAlarmsPerYear, by default one in a million
- * connection-hours); how many attempts that takes is up to what is believed of the path
- * (loss-belief.ts). *Outage*: an outage shorter than {@link OUTAGE_SHARE} of the budget must not
- * end a connection, and one outage can swallow every attempt inside it. Only those count against it
- * that leave when it must be over, and a path that has outages loses single packets too: two of
- * them, and more where loss is known.
+ * Two demands delay the verdict:
  *
- * The end of the budget hurries the second demand, never the first: where the budget has no room
- * for the attempts it is exceeded.
+ * - *Loss*. A live peer may miss all attempts of a silence, but only in the accepted share of the
+ *   silences of an hour (falseAlarmsPerYear, by default one in a million connection-hours). How
+ *   many attempts that takes depends on what is believed of the path (loss-belief.ts).
+ * - *Outage*. An outage shorter than {@link OUTAGE_SHARE} of the budget must not end a connection,
+ *   and one outage can swallow every attempt inside it. So only attempts that leave when it must be
+ *   over count against an outage. A path that has outages loses single packets too, so two of these
+ *   attempts are needed, and more where loss is known.
+ *
+ * The end of the budget hurries the second demand, never the first. Where the budget has no room
+ * for the attempts, it is exceeded.
  */
-
-/** Share of the budget that an outage may last without ending a connection. */
-export const OUTAGE_SHARE = 0.4;
-/** One false alarm in a million connection-hours. */
-export const DEFAULT_FALSE_ALARMS_PER_YEAR = 8766e-6;
-const HOURS_A_YEAR = 8766;
-/**
- * Accepted chance that loss right after an outage takes all attempts that outlast it: the outage
- * comes first, in just such a moment and nearly as long as is promised to be survived.
- */
-const ACCEPTED_AFTER_OUTAGE = 1e-4;
-/** The same where the budget is over. */
-const ACCEPTED_AFTER_OUTAGE_AT_DEADLINE = 0.02;
-/**
- * Attempts that fail on this host say nothing of the path: three are enough, if they outlast an
- * outage.
- */
-const LOCAL_ATTEMPTS = 3;
-/**
- * A Linux peer answers keepalive probes at most every 500 ms (tcp_invalid_ratelimit); closer ones
- * prove nothing.
- */
-export const PROBE_SPACING_MS = 600;
-/**
- * More probes than this in an outage that is to be survived only cost traffic, and the kernel
- * counts no more than 127 (MAX_TCP_KEEPCNT).
- */
-const PROBES_IN_AN_OUTAGE = 20;
-/**
- * Silences of an hour in which data in flight may be lost: one a second. A program that writes more
- * often has learned of its path the sooner.
- */
-const WRITES_AN_HOUR = 3600;
-/**
- * The same behind a closed window, probed once a second, which is assumed to be closed a hundredth
- * of the time.
- */
-const WINDOW_PROBES_AN_HOUR = 36;
-/**
- * Smallest budget accepted: where seven attempts prove death, it is exceeded
- * (docs/when-it-fires.md#the-budget-and-the-rate).
- */
-export const SMALLEST_BUDGET_MS = 2500;
-/**
- * Longest budget accepted, one day: beyond it the kernel's own two-hour keepalive is the better
- * tool.
- */
-export const LARGEST_BUDGET_MS = 86_400_000;
-/**
- * Kernel timers fire up to 1/8 late, and the standing keepalive re-arms in steps of at most its
- * interval: measured 20-64 ms on 6.18.
- */
-export const KEEPALIVE_LATENESS_MS = 70;
-const SMALLEST_OWN_LATENESS_MS = 30;
-const LARGEST_OWN_LATENESS_MS = 150;
-const LONG_WINDOWS = 1.6;
-const LONGEST_IDLE_MS = 32_767_000;
-
-/**
- * Whoever can say how many attempts a live peer misses in a row with no more than a given chance.
- */
-export interface Belief {
-  attemptsNeeded(accepted: number): number;
+export interface ProbePlan {
+  /** Silence after which the kernel's standing keepalive probes; whole seconds. */
+  readonly idleMs: number;
+  /** Unanswered attempts that prove death while idle. */
+  readonly attemptsNeeded: number;
+  /** How many of these must outlast an outage that began with the first one. */
+  readonly outlastingNeeded: number;
+  /** A dead peer is found at most this long after the last evidence, while idle. */
+  readonly idleWithinMs: number;
+  /** The same with data in flight. */
+  readonly inFlightWithinMs: number;
+  /** The same behind a closed window; `null` where the kernel probes it ever more rarely. */
+  readonly closedWindowWithinMs: number | null;
 }
 
 export interface ProbePlanInput {
   readonly budgetMs: number;
-  /** False alarms accepted, a connection and year. */
+  /** Accepted false alarms per connection and year. */
   readonly falseAlarmsPerYear: number;
   /** Time after which a missing answer counts as missing. */
   readonly answerWindowMs: number;
@@ -93,44 +45,36 @@ export interface ProbePlanInput {
   readonly rtoMaxMs: number | null;
 }
 
-export interface ProbePlan {
-  /** Silence after which the kernel's standing keepalive probes; whole seconds. */
-  readonly idleMs: number;
-  /** Unanswered attempts that silence needs to prove death, idle... */
-  readonly attemptsNeeded: number;
-  /**
-   * ...and how many of them must have left when an outage that began with the first one would have
-   * been over.
-   */
-  readonly outlastingNeeded: number;
-  /** How long after the last evidence a dead peer is found at the latest, while idle. */
-  readonly idleWithinMs: number;
-  /** The same with data in flight. */
-  readonly inFlightWithinMs: number;
-  /** The same behind a closed window; `null` where the kernel probes it ever more rarely. */
-  readonly closedWindowWithinMs: number | null;
+/**
+ * A belief about loss: how many attempts in a row a live peer misses with a given chance at most.
+ */
+export interface Belief {
+  attemptsNeeded(accepted: number): number;
 }
 
 /**
- * The longest idle time, in whole seconds, that leaves room for all attempts; at least one second.
+ * Plans the probes: with the longest idle time, in whole seconds, that leaves room for all
+ * attempts, but at least one second.
  */
 export function planProbes(input: ProbePlanInput): ProbePlan {
   const { budgetMs, loss, falseAlarmsPerYear, answerWindowMs } = input;
   const outageMs = OUTAGE_SHARE * budgetMs;
   const spacingMs = probeSpacingMs(outageMs);
   const outlastingNeeded = outlastingNeededBy(loss);
-  // Probes on demand begin when the standing one is missed; long windows are also looked at later
-  // (simulated up to a round trip of 2 s).
+  // Probes on demand begin when the standing one is missed. Long answer windows are also checked
+  // later (simulated up to a round trip of 2 s).
   const lateStartMs = answerWindowMs <= spacingMs ? 0 : LONG_WINDOWS * answerWindowMs - spacingMs;
   const marginMs = answerWindowMs + KEEPALIVE_LATENESS_MS + ownLatenessMs(budgetMs);
+
   const inFlight = attemptsNeededBy(loss, "in-flight", falseAlarmsPerYear, 0);
   const blocked = attemptsNeededBy(loss, "blocked", falseAlarmsPerYear, 0);
   const outlastsMs = firstAttemptBeyond(outageMs, input.rtoMs, input.rtoMaxMs);
   const lastInFlightMs = Math.max(
     outlastsMs,
-    // The tail loss probe is not always counted
+    // The kernel does not always count the tail loss probe.
     nthAttemptAt(inFlight + 1, input.rtoMs, input.rtoMaxMs),
   );
+
   const probing = (idleMs: number): { readonly attempts: number; readonly ms: number } => {
     const attempts = attemptsNeededBy(loss, "idle", falseAlarmsPerYear, idleMs);
     const ms = Math.max(
@@ -139,11 +83,13 @@ export function planProbes(input: ProbePlanInput): ProbePlan {
     );
     return { attempts, ms };
   };
+
   const longest = Math.floor(
     (budgetMs - Math.max(probing(LONGEST_IDLE_MS).ms, outlastsMs) - marginMs) / 1000,
   );
   let idleMs = Math.min(LONGEST_IDLE_MS, Math.max(1000, longest * 1000));
   while (idleMs > 1000 && idleMs + probing(idleMs).ms + marginMs > budgetMs) idleMs -= 1000;
+
   const { attempts, ms } = probing(idleMs);
   return {
     idleMs,
@@ -158,23 +104,23 @@ export function planProbes(input: ProbePlanInput): ProbePlan {
   };
 }
 
-/** How far apart probes leave at least. */
+/** Returns how far apart probes leave at least. */
 export function probeSpacingMs(outageMs: number): number {
   return Math.max(PROBE_SPACING_MS, outageMs / PROBES_IN_AN_OUTAGE);
 }
 
 /**
- * What is left for our own timers between the last answer window and the end of the budget: with
- * 15,000 connections, and outages, one of a hundred verdicts that fell at the end came 50 to 110 ms
- * behind it (bench/soak).
+ * Returns the time that is reserved for our own timers between the last answer window and the end
+ * of the budget. With 15,000 connections and outages, one of a hundred verdicts due at the end came
+ * 50 to 110 ms late (bench/soak).
  */
 export function ownLatenessMs(budgetMs: number): number {
   return Math.min(LARGEST_OWN_LATENESS_MS, Math.max(SMALLEST_OWN_LATENESS_MS, 0.015 * budgetMs));
 }
 
 /**
- * How many unanswered attempts prove death, by what the connection is doing. `idleMs`: an idle
- * connection is silent once in so long.
+ * Returns how many unanswered attempts prove death, which depends on what the connection is doing.
+ * `idleMs`: an idle connection falls silent once in this time.
  */
 export function attemptsNeededBy(
   loss: Belief,
@@ -189,15 +135,87 @@ export function attemptsNeededBy(
   return loss.attemptsNeeded(falseAlarmsPerYear / HOURS_A_YEAR / silences);
 }
 
-/** How many of them must outlast an outage. */
+/** Returns how many of the attempts must outlast an outage. */
 export function outlastingNeededBy(loss: Belief): number {
   return loss.attemptsNeeded(ACCEPTED_AFTER_OUTAGE);
 }
 
 /**
- * The same where the budget is over: fewer, and no more than it had room for, since what we asked
- * late is held against nobody.
+ * Returns how many attempts must outlast an outage once the budget has ended. That is fewer, and at
+ * most `room`, the number that the budget had time for: our own lateness is not held against the
+ * peer.
  */
 export function outlastingNeededAtDeadline(loss: Belief, room: number): number {
   return Math.max(1, Math.min(room, loss.attemptsNeeded(ACCEPTED_AFTER_OUTAGE_AT_DEADLINE)));
 }
+
+/** Share of the budget that an outage may last without ending a connection. */
+export const OUTAGE_SHARE = 0.4;
+
+/** One false alarm in a million connection-hours. */
+export const DEFAULT_FALSE_ALARMS_PER_YEAR = 8766e-6;
+const HOURS_A_YEAR = 8766;
+
+/**
+ * Accepted chance that loss right after an outage takes all attempts that outlast it. The outage
+ * has to come first, at just that moment, and last nearly as long as is promised to be survived.
+ */
+const ACCEPTED_AFTER_OUTAGE = 1e-4;
+
+/** The same once the budget has ended. */
+const ACCEPTED_AFTER_OUTAGE_AT_DEADLINE = 0.02;
+
+/**
+ * Attempts that fail on this host say nothing about the path. Three are enough if they outlast an
+ * outage.
+ */
+const LOCAL_ATTEMPTS = 3;
+
+/**
+ * A Linux peer answers keepalive probes at most every 500 ms (tcp_invalid_ratelimit). Closer probes
+ * prove nothing.
+ */
+export const PROBE_SPACING_MS = 600;
+
+/**
+ * More probes than this within a survived outage only cost traffic, and the kernel counts no more
+ * than 127 (MAX_TCP_KEEPCNT).
+ */
+const PROBES_IN_AN_OUTAGE = 20;
+
+/**
+ * Silences of an hour in which data in flight may be lost: one a second. A program that writes more
+ * often also gives evidence about its path sooner.
+ */
+const WRITES_AN_HOUR = 3600;
+
+/**
+ * Silences of an hour behind a closed window. It is probed once a second, and assumed to be closed
+ * a hundredth of the time.
+ */
+const WINDOW_PROBES_AN_HOUR = 36;
+
+/**
+ * Smallest budget accepted. Where seven attempts prove death, it is exceeded
+ * (docs/when-it-fires.md#the-budget-and-the-rate).
+ */
+export const SMALLEST_BUDGET_MS = 2500;
+
+/**
+ * Longest budget accepted, one day. Beyond it the kernel's own two-hour keepalive is the better
+ * tool.
+ */
+export const LARGEST_BUDGET_MS = 86_400_000;
+
+/**
+ * Kernel timers fire up to 1/8 late, and the standing keepalive re-arms in steps of at most its
+ * interval: measured 20-64 ms on 6.18.
+ */
+export const KEEPALIVE_LATENESS_MS = 70;
+const SMALLEST_OWN_LATENESS_MS = 30;
+const LARGEST_OWN_LATENESS_MS = 150;
+
+const LONG_WINDOWS = 1.6;
+
+/** MAX_TCP_KEEPIDLE, in ms. */
+const LONGEST_IDLE_MS = 32_767_000;

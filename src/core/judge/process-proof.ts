@@ -3,36 +3,22 @@ import { printable } from "../printable.ts";
 import type { Instant } from "../time/instant.ts";
 
 /**
- * Share of the budget after which silence is questioned by a heartbeat; the rest is the time an
- * answer may take.
- */
-const QUIET_SHARE = 0.4;
-/** A heartbeat that fails at once is not repeated faster than this. */
-const RETRY_MS = 250;
-const OWN_LATENESS_MS = 30;
-/** The peer may choose the words of a failure. */
-const LONGEST_REASON = 300;
-
-/** Another judge of the answers than the budget alone. */
-export interface HeartbeatDetector {
-  /** Heartbeats are asked this often, whether or not the peer was heard. */
-  readonly intervalMs: number;
-  readonly detector: Detector;
-}
-
-/**
- * Decides from bytes and answers whether the peer's *process* still works. Sans-I/O. One heartbeat
- * is outstanding at most: TCP repeats what is lost, so a second ping behind the first would prove
- * nothing.
+ * Decides from bytes and heartbeat answers whether the peer's *process* still works. Sans-I/O. At
+ * most one heartbeat is outstanding: TCP repeats what is lost, so a second ping behind the first
+ * would prove nothing.
  *
- * By itself it suspects after one budget of silence: no rule that keeps the budget errs less often
- * (docs/internals/bounds.md#lower-bound), and on regular heartbeats a fixed timeout is within a few
- * percent of the best detector (bench/detectors). With a detector, heartbeats are asked at regular
- * instants and numbered by them, and the detector may suspect earlier; the budget still ends every
- * silence.
+ * By itself it suspects after one budget of silence. No rule that keeps the budget errs less often
+ * (docs/internals/bounds.md#lower-bound). On regular heartbeats a fixed timeout is within a few
+ * percent of the best detector (bench/detectors).
+ *
+ * With a detector, heartbeats go out at regular instants and are numbered by these instants. The
+ * detector may suspect earlier; the budget still ends every silence.
+ *
+ * The caller calls {@link next} at each deadline, and sends a heartbeat when `wantsHeartbeat` is
+ * set. It then reports {@link asked}, and later {@link answered} or {@link failed}.
  */
 export class ProcessProof {
-  /** The caller should call the heartbeat now. */
+  /** The caller should send a heartbeat now. */
   wantsHeartbeat = false;
   /** Why the last heartbeat failed, in words; `null` when it did not. */
   lastFailure: string | null = null;
@@ -44,10 +30,10 @@ export class ProcessProof {
   #callStartedAt: Instant = 0;
   readonly #paced: HeartbeatDetector | null;
   readonly #startedAt: Instant;
-  /** Number of the heartbeat that was asked last. */
+  /** Number of the last heartbeat that was sent. */
   #sequence = -1;
   #nextSequence = 0;
-  /** When the first of the heartbeats that wait for any sign of life was asked. */
+  /** When the first heartbeat since the last sign of life was sent. */
   #unansweredSince: Instant | null = null;
 
   constructor(budgetMs: number, now: Instant, paced: HeartbeatDetector | null = null) {
@@ -65,11 +51,12 @@ export class ProcessProof {
     return this.#askedAt !== null;
   }
 
-  /** The program behind the peer sent something: any byte counts. */
+  /** What happened: the program behind the peer sent something. Any byte counts. */
   heard(at: Instant): void {
     this.#heardAt = Math.max(this.#heardAt, at);
   }
 
+  /** What happened: a heartbeat was sent. */
   asked(now: Instant): void {
     this.#askedAt = now;
     this.#callStartedAt = now;
@@ -78,7 +65,7 @@ export class ProcessProof {
     this.#sequence = this.#nextSequence++;
   }
 
-  /** An answer, however late, refutes. */
+  /** What happened: a heartbeat was answered. Even a late answer refutes the suspicion. */
   answered(now: Instant): void {
     if (this.#askedAt !== null) this.rttMs = now - this.#callStartedAt;
     this.#askedAt = null;
@@ -89,20 +76,24 @@ export class ProcessProof {
     this.#paced?.detector.heard(now, this.#sequence);
   }
 
-  /** The process cannot be asked just now, and that is not its fault: only the host is judged. */
+  /**
+   * What happened: no heartbeat can be sent now, through no fault of the peer's process. Only the
+   * host is judged.
+   */
   excused(now: Instant): void {
     this.#askedAt = null;
     this.heard(now);
   }
 
   /**
-   * What the program wrote before the heartbeat is still on its way, and moves: the time for an
-   * answer has not begun.
+   * What happened: data written before the heartbeat is still on its way, and makes progress. The
+   * time for an answer has not begun.
    */
   delayed(now: Instant): void {
     this.heard(now);
   }
 
+  /** What happened: the heartbeat failed. A failure is no answer, so the deadline stays. */
   failed(now: Instant, reason: string): void {
     this.#askedAt = null;
     this.lastFailure = printable(reason.slice(0, LONGEST_REASON));
@@ -110,7 +101,10 @@ export class ProcessProof {
     this.#skipPassed(now);
   }
 
-  /** Deadlines move by the gap in which this process could not have seen an answer. */
+  /**
+   * What happened: this process stood still for `gapMs`. It could not have seen an answer then, so
+   * deadlines move by as much.
+   */
   stalled(now: Instant, gapMs: number): void {
     this.#heardAt = Math.min(now, this.#heardAt + gapMs);
     if (this.#unansweredSince !== null)
@@ -127,21 +121,22 @@ export class ProcessProof {
     return now - this.#heardAt;
   }
 
-  /** What to do next: sets `wantsHeartbeat` and returns the instant to look again. */
+  /** Decides what is next: sets `wantsHeartbeat` and returns the instant of the next check. */
   next(now: Instant): Instant {
     const deadline = this.#soonestDeadline(now);
     if (this.#askedAt !== null) return Math.max(deadline, now + 1);
     const askAt = Math.max(this.#nextAskAt(), this.#retryAt);
     this.wantsHeartbeat = now >= askAt;
     if (!this.wantsHeartbeat) return Math.min(deadline, askAt);
-    // A question that we put late leaves the peer no less time to answer. Where a silence was
-    // questioned before, this is a repetition.
+
+    // A heartbeat that we send late leaves the peer no less time to answer. A repetition in the
+    // same silence does not extend the deadline again.
     const lateMs = now - askAt;
     if (lateMs > OWN_LATENESS_MS && !this.#isQuestioned()) this.stalled(now, lateMs);
     return Math.min(this.#soonestDeadline(now), now + RETRY_MS);
   }
 
-  /** Whether a heartbeat was asked since the peer was heard. */
+  /** Returns whether a heartbeat was sent since the peer was last heard. */
   #isQuestioned(): boolean {
     return this.#unansweredSince !== null && this.#unansweredSince >= this.#heardAt;
   }
@@ -152,8 +147,8 @@ export class ProcessProof {
   }
 
   /**
-   * Numbers go by the clock: one left out, because the answer before it was late, is a gap and not
-   * a delay of all that follow.
+   * Skips the numbers whose instants have passed. A heartbeat left out because the answer before it
+   * was late is then a gap, not a delay of all that follow.
    */
   #skipPassed(now: Instant): void {
     if (this.#paced)
@@ -163,7 +158,7 @@ export class ProcessProof {
       );
   }
 
-  /** Whatever the detector says: any byte since the question refutes it. */
+  /** Returns whether the detector suspects. Any byte since the heartbeat refutes the suspicion. */
   #isSuspected(now: Instant): boolean {
     const { detector } = this.#paced ?? {};
     return detector !== undefined && this.#isQuestioned() && detector.verdict(now) === "suspect";
@@ -179,3 +174,23 @@ export class ProcessProof {
     return this.#heardAt + this.#budgetMs - OWN_LATENESS_MS;
   }
 }
+
+/** A detector that may suspect before the budget has ended. */
+export interface HeartbeatDetector {
+  /** Heartbeats go out this often, whether or not the peer was heard. */
+  readonly intervalMs: number;
+  readonly detector: Detector;
+}
+
+/**
+ * Share of the budget after which a silence gets a heartbeat. The rest is the time that an answer
+ * may take.
+ */
+const QUIET_SHARE = 0.4;
+
+/** A heartbeat that fails at once is repeated no faster than this. */
+const RETRY_MS = 250;
+const OWN_LATENESS_MS = 30;
+
+/** The peer may choose the words of a failure, so their length is limited. */
+const LONGEST_REASON = 300;

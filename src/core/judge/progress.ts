@@ -2,20 +2,20 @@ import type { Instant } from "../time/instant.ts";
 import type { PathTiming } from "./path-timing.ts";
 import type { Reading } from "./reading.ts";
 
-/** Since when data in flight goes without progress, and what was repeated by then. */
+/** Keeps when data in flight last made progress, and what was repeated by then. */
 export class Progress {
-  /** The last instant of progress; while nothing is in flight, the last reading. */
+  /** The last instant of progress. While nothing is in flight, the last reading. */
   at: Instant;
 
   /**
-   * Retransmissions in all before the data in flight was sent: those since then belong to it,
+   * Total of retransmissions before the data in flight was sent. Later ones belong to this data,
    * since on most paths nothing else is repeated.
    */
   repeatedBefore: number;
 
   readonly #isRepeatedKnown: boolean;
 
-  /** `repeatedBefore`: retransmissions in all before the first reading; default unknown. */
+  /** `repeatedBefore`: total of retransmissions before the first reading; default unknown. */
   constructor(now: Instant, repeatedBefore?: number) {
     this.at = now;
     this.repeatedBefore = repeatedBefore ?? 0;

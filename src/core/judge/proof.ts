@@ -1,7 +1,7 @@
 import { outlastingNeededAtDeadline } from "./probe-plan.ts";
 import type { Silence } from "./silence.ts";
 
-/** An answer should have come by now. */
+/** Returns whether the answer to an attempt is missing, so that the peer is suspect. */
 export function isMissed(
   { now, flow, attempts, timing, progressAt }: Silence,
   retransmits: number,
@@ -9,22 +9,28 @@ export function isMissed(
 ): boolean {
   if (attempts.count === 0) return false;
   if (flow !== "in-flight") return now - attempts.firstAt >= timing.answerWindowMs;
-  // One retransmission is everyday loss; two, or half a second without progress, deserve a closer
-  // look.
+  // One retransmission is everyday loss. Two, or this long without progress (half a second at a
+  // budget of 5 s), deserve suspicion.
   return retransmits >= 2 || now - progressAt >= Math.max(2 * timing.rtoMs, 0.1 * budgetMs);
 }
 
 /**
- * Neither the path's loss nor an outage that is to be survived explains so much silence. `needed`:
- * how many attempts the loss does not explain.
+ * Returns whether the silence proves death: neither the path's loss nor an outage that is to be
+ * survived explains it. `needed`: how many unanswered attempts the loss does not explain.
  */
 export function isProven(it: Silence, needed: number): boolean {
   return it.attempts.settled >= needed && outlasting(it) >= it.plan.outlastingNeeded;
 }
 
 /**
- * The same where the budget is over. That hurries the proof that this is no outage; that it is no
- * loss the proof still waits for, unless `isToEnd`.
+ * Decides whether the attempts so far prove death although the budget has ended.
+ *
+ * The end of the budget hurries the proof that this is no outage: fewer attempts have to outlast
+ * one. It does not hurry the proof that this is no loss, unless `isToEnd`. On a path with heavy
+ * loss the budget is exceeded rather than a live peer killed.
+ *
+ * Probes that this process sent late or left out do not count against the peer: `room` is the
+ * number of outage-outlasting attempts that the budget had time for.
  */
 export function isProvenAtDeadline(
   it: Silence,
@@ -35,6 +41,7 @@ export function isProvenAtDeadline(
   const { attempts, timing, flow, outageMs } = it;
   if (attempts.settled < (isToEnd ? Math.min(FEWEST_AT_DEADLINE, needed) : needed)) return false;
   if (!mustOutlastOutages) return true;
+
   const settled = Math.max(
     attempts.settledOutlasting,
     timing.settledBeyond(outageMs, flow, attempts, it.now, it.backoff),
@@ -44,8 +51,9 @@ export function isProvenAtDeadline(
 }
 
 /**
- * Of a peer that is heard only an attempt of ours could tell more, and the kernel's next one comes
- * too late for the budget.
+ * Returns whether no further attempt can be judged within the budget: the last one went unanswered,
+ * and the kernel's next one comes too late. The peer is still heard, so only an attempt of ours
+ * could show more.
  */
 export function isLastWord({
   flow,
@@ -60,9 +68,9 @@ export function isLastWord({
 }
 
 /**
- * Attempts that outlast the outage and had their time. While this process stood still the kernel
- * went on: its own counters prove what our clock may not claim; not where they began before we
- * came.
+ * Counts the attempts that outlast the outage and whose answer window has passed. The kernel went
+ * on while this process stood still, so its counters prove what our clock may not claim. Counters
+ * that began before the watch prove nothing.
  */
 function outlasting({
   attempts,
@@ -82,5 +90,5 @@ function outlasting({
   );
 }
 
-/** With `atDeadline: "end"` so many unanswered attempts do where the budget is over. */
+/** With `atDeadline: "end"` this many unanswered attempts suffice once the budget has ended. */
 const FEWEST_AT_DEADLINE = 2;

@@ -54,7 +54,7 @@ export interface Changes {
  */
 export const HEARD_SLACK_MS = 15;
 
-/** The reading of `info` at `at`. `before` is the last one, or when the judge began. */
+/** Returns the reading of `info` at `at`. `before`: the last one, or when the judge began. */
 export function readingOf(at: Instant, info: TcpInfo, before: Reading | Instant): Reading {
   const flow = flowOf(info);
   return { at, info, flow, since: changesFrom(before, info, flow) };
@@ -93,19 +93,19 @@ function repetitionsBetween(before: TcpInfo, now: TcpInfo): number {
 }
 
 /**
- * Counts what the peer is known to have received; any change is progress. `undefined` where the OS
- * tells neither.
+ * Returns how much the peer is known to have received; any change is progress. `undefined` where
+ * the OS reports neither number.
  */
 function progressMark(info: TcpInfo): number | undefined {
   // deliveredSegments also moves when only SACKs arrive, which bytesAcked misses on a lossy path.
   return info.deliveredSegments ?? info.bytesAcked;
 }
 
-/** Returns what the connection is doing, as far as one TCP_INFO tells. */
+/** Returns what the connection is doing, as far as one TCP_INFO shows. */
 export function flowOf(info: TcpInfo): Flow {
   const unacked = info.unackedSegments ?? info.bytesInFlight ?? 0;
-  // Before Linux 4.6 unsent data is not told; backoff with nothing in flight means that window
-  // probes are going out.
+  // Linux before 4.6 does not report unsent data. Backoff with nothing in flight then means that
+  // window probes are going out.
   const isWaiting =
     info.notSentBytes === undefined ? (info.backoff ?? 0) > 0 : info.notSentBytes > 0;
   if (unacked === 0 && !isWaiting) return "idle";
@@ -113,8 +113,8 @@ export function flowOf(info: TcpInfo): Flow {
 }
 
 /**
- * Unsent data, nothing in flight, an open window: nothing leaves this host
- * (docs/internals/evidence.md#nothing-leaves-this-host).
+ * Returns whether nothing leaves this host: data is unsent, nothing is in flight, the window is
+ * open (docs/internals/evidence.md#nothing-leaves-this-host).
  */
 export function isStuckLocally(info: TcpInfo): boolean {
   const unacked = info.unackedSegments ?? 0;
@@ -127,9 +127,10 @@ export function isStuckLocally(info: TcpInfo): boolean {
 }
 
 /**
- * A full queue of this host refused the last retransmission. The kernel counts the timeout all the
- * same, but neither doubles it nor counts a segment as sent again (tcp_retransmit_timer; measured
- * on 6.18). After a failure for want of a route or neighbour the kernel does double it.
+ * Returns whether a full queue of this host refused the last retransmission. The kernel counts the
+ * timeout all the same, but neither doubles it nor counts a segment as sent again
+ * (tcp_retransmit_timer; measured on 6.18). After a failure for want of a route or neighbour the
+ * kernel does double it.
  */
 export function isRetransmissionRefused({
   retransmits = 0,
@@ -141,8 +142,8 @@ export function isRetransmissionRefused({
 }
 
 function isWindowClosed(info: TcpInfo, unacked: number): boolean {
-  // Before Linux 5.4 the window is not told; unsent data with nothing in flight then means the
-  // persist timer runs.
+  // Linux before 5.4 does not report the window. Unsent data with nothing in flight then means that
+  // the persist timer runs.
   if (info.sendWindowBytes === undefined) return unacked === 0;
   // Below one segment the sender avoids silly windows (RFC 9293, 3.8.6.2.1) and probes as if it
   // were closed. With data in flight a closed window means the receiver shrank it; the kernel then
@@ -152,9 +153,9 @@ function isWindowClosed(info: TcpInfo, unacked: number): boolean {
 }
 
 /**
- * Age in ms of the last thing heard from the peer, data or ACK; `undefined` where the OS does not
- * tell, and before the handshake is over: there the kernel's ages count from when the machine was
- * started.
+ * Returns the age in ms of the last thing heard from the peer, data or ACK. `undefined` where the
+ * OS does not report it, and before the handshake is over: until then the kernel's ages count from
+ * the start of the machine.
  */
 export function heardAgeMs(info: TcpInfo): number | undefined {
   if (!isPastHandshake(info.state)) return undefined;

@@ -20,7 +20,7 @@ export class RetransmitLoss {
   #from: Instant = 0;
   #to: Instant = 0;
 
-  /** What happened: the first reading. Losses before it (a SYN, say) tell of the time before. */
+  /** What happened: the first reading. Earlier losses (a SYN, say) are not counted. */
   begin({ dataSegmentsOut = 0, totalRetransmits = 0, dsackDuplicates = 0 }: TcpInfo): void {
     this.#segments = dataSegmentsOut;
     this.#retransmissions = totalRetransmits;
@@ -34,7 +34,7 @@ export class RetransmitLoss {
 
   /**
    * What happened: the peer acknowledged something, so all up to the reading before is resolved.
-   * Segments lost since the last time were lost between `from` and `to`; in an outage they tell
+   * Segments lost since the last time were lost between `from` and `to`; in an outage they say
    * nothing of the path.
    */
   acknowledged(

@@ -2,12 +2,12 @@ import type { Instant } from "../time/instant.ts";
 import { ownLatenessMs, PROBE_SPACING_MS, probeSpacingMs } from "./probe-plan.ts";
 import type { Silence } from "./silence.ts";
 
-/** What decides when to look again, beside the silence. */
+/** The facts beside the silence that decide when the next reading is due. */
 export interface Outlook {
   readonly budgetMs: number;
   readonly wantsNudge: boolean;
   readonly nextNudgeAt: Instant;
-  /** What stays unanswered proves nothing, so nothing is gained by haste. */
+  /** Unanswered probes prove nothing, so haste gains nothing. */
   readonly isUnproven: boolean;
 }
 
@@ -34,11 +34,11 @@ function nextEventAt(silence: Silence, outlook: Outlook): Instant {
   const longestMs = now >= deadline && !isUnproven ? HURRIED_POLL_MS : LONGEST_POLL_MS;
   const pollAt = now + Math.min(longestMs, Math.max(HURRIED_POLL_MS, budgetMs / 20));
 
-  // Only frequent readings tell when the kernel sent.
+  // Only frequent readings show when the kernel sent.
   if (flow !== "idle") return pollAt;
   if (outlook.wantsNudge) return now + PROBE_SPACING_MS;
-  // Something is unanswered before the standing probe is due: by a deaf peer, of which only
-  // readings tell, or after an early probe.
+  // Something is unanswered before the standing probe is due. Either the peer is deaf, which only
+  // readings show, or a probe left early.
   if (now < standingBy) return silence.isDeaf ? pollAt : Math.max(standingBy, nextNudgeAt);
   // The program may write meanwhile, so a far probe is not waited for.
   return Math.min(Math.max(now + 1, nextNudgeAt), now + silence.routineMs);
@@ -49,17 +49,17 @@ function afterNow(now: Instant, at: Instant): Instant {
 }
 
 /**
- * When the probes of a burst leave: evenly spread over what an outage may last, then as close as
- * answers can come; where time is short, from the start.
+ * A burst of probes. They leave evenly spread over the time that an outage may last, then as close
+ * as answers can come. Where time is short, they leave as close as that from the start.
  */
 export interface Burst {
   readonly firstAt: Instant;
   readonly outageMs: number;
-  /** How many of them are to leave after the outage. */
+  /** How many probes are to leave after the outage. */
   readonly outlasting: number;
-  /** How many the burst is to have in all. */
+  /** How many probes the burst is to have in all. */
   readonly attempts: number;
-  /** Later ones could not be judged in time. */
+  /** Later probes could not be judged in time. */
   readonly lastBy: Instant;
 }
 

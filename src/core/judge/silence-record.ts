@@ -110,7 +110,10 @@ export class SilenceRecord {
     return ended;
   }
 
-  /** What happened: this process stood still; infinite: too long to go on where it was. */
+  /**
+   * What happened: this process stood still for `gapMs` until `now`. A gap as long as a survived
+   * outage begins all anew.
+   */
   stalled(now: Instant, gapMs: number): void {
     const lostMs = gapMs < this.#outageMs ? gapMs : Number.POSITIVE_INFINITY;
     this.#heardAt = Math.min(now, this.#heardAt + lostMs);
@@ -118,11 +121,13 @@ export class SilenceRecord {
     this.counter.stalled(now, lostMs);
   }
 
+  /** What happened: the cap on backoff was set to `rtoMaxMs`, or taken off (`null`). */
   capped(rtoMaxMs: number | null): void {
     this.#timing.rtoMaxMs = rtoMaxMs;
     this.#plan = null;
   }
 
+  /** Returns the silence as it is at `now`. */
   silenceAt(now: Instant): Silence {
     const last = typeof this.#last === "number" ? null : this.#last;
     const flow = last?.flow ?? "idle";
@@ -134,8 +139,8 @@ export class SilenceRecord {
     const asked = this.counter.state(timing.answerWindowMs);
     const { attempts } = asked;
 
-    // Counted from the last evidence, but never from a silence longer than the routine leaves
-    // unquestioned.
+    // The budget runs from the last evidence, but from no longer before the first attempt than the
+    // routine waits to send one.
     const clock = flow === "in-flight" ? Math.min(heardAt, progressAt) : heardAt;
     const from = attempts.count > 0 ? Math.max(clock, attempts.firstAt - quietMs) : clock;
     const { budgetMs } = this.#options;
@@ -163,7 +168,7 @@ export class SilenceRecord {
     };
   }
 
-  /** The first reading tells of the path. */
+  /** Takes the times and the totals of the path from the first reading. */
   #begin(reading: Reading): void {
     this.#timing.learn(reading.info);
     this.loss.met(reading.info.rttMs);

@@ -5,14 +5,14 @@ import type { PathTiming } from "./path-timing.ts";
 import type { ProbePlan } from "./probe-plan.ts";
 import type { Flow } from "./reading.ts";
 
-/** The silence since the peer was last heard, at the instant `now`, and what it is held against. */
+/** The silence since the peer was last heard, as it is at `now`, and what it is judged by. */
 export interface Silence extends CounterState {
   readonly now: Instant;
   readonly flow: Flow;
   /** The kernel's backoff of what is in flight. */
   readonly backoff: number;
   readonly heardAt: Instant;
-  /** Since when the data in flight goes without progress. */
+  /** When the data in flight last made progress. */
   readonly progressAt: Instant;
   readonly timing: PathTiming;
   readonly loss: PathLoss;
@@ -21,9 +21,9 @@ export interface Silence extends CounterState {
   readonly outageMs: number;
   /** When the standing probe left at the latest. */
   readonly standingBy: Instant;
-  /** The end of the budget, less what this process may be late. */
+  /** The end of the budget, less the time that this process may be late. */
   readonly deadline: Instant;
-  /** The answer to the last attempt had its time to come. */
+  /** The answer window of the last attempt has passed. */
   readonly isAnswerDue: boolean;
   /** Silence after which the kernel's standing keepalive is to probe. */
   readonly idleMs: number;
@@ -41,7 +41,7 @@ export interface EndedSilence {
   readonly silentForMs: number;
 }
 
-/** What is unanswered, and what became of the last probe on demand. */
+/** The unanswered attempts, and the state of the last probe on demand. */
 export interface CounterState {
   /** The attempts to be judged. */
   readonly attempts: Attempts;
@@ -50,6 +50,6 @@ export interface CounterState {
   readonly isAwaitingNudge: boolean;
   /** The last probe on demand did not leave this host. */
   readonly hasNudgeFailed: boolean;
-  /** When to look for the probe on demand, and for its answer; infinite: none is under way. */
+  /** When to check the probe on demand and its answer; infinite: none is under way. */
   readonly nudgeDueAt: Instant;
 }

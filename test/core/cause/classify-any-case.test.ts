@@ -59,7 +59,7 @@ const HARMLESS = new Set<Cause>([
   "peer-not-reading",
   "lossy-path",
 ]);
-/** Those of which our own host knows all there is to know. */
+/** Causes that this host alone can be sure of. */
 const CERTAIN_OF_SILENCE = new Set<Cause>(["local-link-down", "local-send-failure"]);
 
 describe("whatever the evidence", () => {
@@ -74,7 +74,7 @@ describe("whatever the evidence", () => {
     );
   });
 
-  it("blames nobody for a connection that is alive, and finds no harmless cause for one that is not", () => {
+  it("finds a harmless cause for a live connection, and only for a live one", () => {
     fc.assert(
       fc.property(anyCase, (it) => {
         const { cause } = classify(it);

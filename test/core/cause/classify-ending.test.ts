@@ -20,7 +20,7 @@ const IN_ORDER: LocalPath = {
   neighbor: "REACHABLE",
 };
 
-/** How it ended, and what is found in it. `unknown`: without it nothing is left unknown. */
+/** An end, and the expected finding. Without `unknown` nothing may be left unknown. */
 type Row = [it: Partial<Ending>, state: State, certainty: Certainty, why: RegExp, unknown?: RegExp];
 type Rows = readonly [Row, ...Row[]];
 
@@ -111,7 +111,7 @@ const TABLE: Partial<Record<Cause, Rows>> = {
       /gave up before we did \(ETIMEDOUT\)/,
       /host or its power/,
     ],
-    // WSAENETRESET of Windows, for which libuv has no name.
+    // WSAENETRESET of Windows, which libuv does not name.
     [after("UNKNOWN"), "dead", "medium", /no name for \(UNKNOWN\)/, /which error it was/],
   ],
 };
@@ -144,7 +144,7 @@ const anyCode = fc.oneof(
   fc.string({ unit: "binary" }),
 );
 
-it("an end by whatever error says why, in printable words, and has one of the causes above", () => {
+it("an end by any error has printable words for why, and one of the causes above", () => {
   const causes = new Set(Object.keys(TABLE));
   fc.assert(
     fc.property(

@@ -6,8 +6,8 @@ import type { Cause, Certainty, LocalPath, OtherConnections } from "../../../src
 import type { TcpInfo, TcpState } from "../../../src/core/tcp-info.ts";
 
 /**
- * What is known, how certain the cause is, and what some line of `why` and of `unknown` says;
- * without the last nothing is left unknown.
+ * The facts of a case, the certainty of its cause, and the words of some line of `why` and of
+ * `unknown`. Without the last, nothing may be left unknown.
  */
 type Row = [when: string, it: Partial<Case>, certainty: Certainty, why: RegExp, unknown?: RegExp];
 type Rows = readonly [Row, ...Row[]];
@@ -24,7 +24,7 @@ const IN_ORDER: LocalPath = {
   neighbor: "REACHABLE",
 };
 
-/** A connection that keepalive questions, heard 300 ms ago. */
+/** A connection that keepalive probes, heard 300 ms ago. */
 const CALM: Case = {
   state: "alive",
   flow: "idle",
@@ -51,7 +51,7 @@ const info = (info: Partial<TcpInfo>): Pick<Case, "info"> => ({
 /** Seven attempts unanswered, the last thing heard 8.2 s ago. */
 const SUSPECT = { state: "suspect", silentForMs: 8200, unansweredAttempts: 7 } as const;
 const DEAD = { ...SUSPECT, state: "dead" } as const;
-/** Data in flight whose retransmissions ICMP answered: a timeout more than doublings. */
+/** Data in flight whose retransmissions ICMP answered: one timeout more than doublings. */
 const TAKEN_BACK = {
   unackedSegments: 1,
   retransmittedSegments: 1,
@@ -81,7 +81,7 @@ const others = (samePeer: Count, sameRoute: Count): Pick<Case, "others"> => ({
 });
 const NONE = { alive: 0, silent: 0 };
 
-/** tsc holds it to the type: a cause without a row does not compile. */
+/** Rows by cause. A cause without a row does not compile. */
 const TABLE: Record<Exclude<Cause, OfAnEnding>, Rows> = {
   connecting: [
     [
@@ -109,7 +109,7 @@ const TABLE: Record<Exclude<Cause, OfAnEnding>, Rows> = {
   healthy: [
     ["a peer that was heard", {}, "certain", /^heard 300 ms ago$/, /heartbeat/],
     [
-      "a peer heard where the kernel tells nothing",
+      "a peer heard by other means than the kernel",
       { info: null },
       "certain",
       /^heard 300 ms ago$/,
@@ -124,14 +124,14 @@ const TABLE: Record<Exclude<Cause, OfAnEnding>, Rows> = {
   ],
   quiet: [
     [
-      "silence that nobody questions",
+      "silence that no keepalive probes",
       { isQuestioned: false, silentForMs: 9000 },
       "medium",
       /^quiet for 9\.0 s$/,
       /nothing was asked/,
     ],
     [
-      "nothing that tells of silence",
+      "silence of unknown length",
       { silentForMs: null },
       "medium",
       /^quiet for an unknown time$/,
@@ -316,7 +316,7 @@ describe.each(Object.entries(TABLE))("%s is found in", (cause, rows) => {
   });
 });
 
-/** What changes, in which case, to what, and the causes before and after. */
+/** A change, the causes before and after it, the case, and what changes in it. */
 const BOUNDARIES: readonly (readonly [
   what: string,
   before: Cause,
@@ -326,11 +326,11 @@ const BOUNDARIES: readonly (readonly [
 ])[] = [
   ["the handshake is over", "connecting", "healthy", info({ state: "SYN_SENT" }), info({})],
   ["keepalive does not run", "healthy", "quiet", {}, { isQuestioned: false }],
-  ["nothing tells of the silence", "healthy", "quiet", {}, { silentForMs: null }],
+  ["the length of the silence is unknown", "healthy", "quiet", {}, { silentForMs: null }],
   ["loss is not notable", "lossy-path", "healthy", { isLossy: true }, { isLossy: false }],
   ["the window is open", "peer-not-reading", "healthy", BLOCKED, STUCK],
   [
-    "a word came a millisecond later",
+    "the peer was heard a millisecond later",
     "never-closed",
     "healthy",
     halfClosed("CLOSE_WAIT", 60_000),
@@ -423,7 +423,7 @@ const BOUNDARIES: readonly (readonly [
     info({ ...TAKEN_BACK, retransmittedSegments: 0 }),
   ],
   [
-    "the kernel tells no backoff",
+    "the kernel does not report backoff",
     "unreachable",
     "path-silent",
     ICMP,
@@ -441,7 +441,7 @@ describe("another cause is found as soon as", () => {
   });
 });
 
-/** Evidence for several causes at once, the one that is found first. */
+/** Causes in the order in which they are found, each with its evidence. */
 const PRECEDENCE: readonly (readonly [cause: Cause, evidence: Partial<Case>])[][] = [
   [
     ["peer-hung", { processSilentForMs: 5000 }],
@@ -461,8 +461,8 @@ const PRECEDENCE: readonly (readonly [cause: Cause, evidence: Partial<Case>])[][
   ],
 ];
 
-describe.each(PRECEDENCE)("of much evidence", (...order) => {
-  it.each(order)("%s comes before what follows", (cause) => {
+describe.each(PRECEDENCE)("among several causes", (...order) => {
+  it.each(order)("%s comes before those after it", (cause) => {
     const rest = order.slice(order.findIndex(([one]) => one === cause));
     const all: Case = Object.assign({}, CALM, ...rest.toReversed().map(([, evidence]) => evidence));
     expect(classify(all).cause).toBe(cause);
@@ -471,7 +471,7 @@ describe.each(PRECEDENCE)("of much evidence", (...order) => {
 
 const whyOf = (it: Partial<Case>): string => classify({ ...CALM, ...it }).why.join("\n");
 
-describe("beside a silent path", () => {
+describe("the words about a silent path", () => {
   it.each<readonly [what: string, it: Partial<Case>, says: string]>([
     [
       "a next hop without ARP",
@@ -520,27 +520,27 @@ describe("beside a silent path", () => {
       "1 other peer over the same next hop alive: our side",
     ],
     ["loss before", { isLossy: true, lossRatio: 0.1 }, "this path lost 10 % of attempts before"],
-  ])("it is said: %s", (_, it, says) => {
+  ])("name %s", (_, it, says) => {
     expect(whyOf({ ...DEAD, ...it })).toContain(says);
     expect(whyOf(DEAD)).not.toContain(says);
   });
 
-  it("our own side counts as in order only where the link and the route are known", () => {
+  it("call our own side in order only when the link and the route are known", () => {
     for (const but of [{ linkUp: null }, { hasRoute: null }])
       expect(whyOf({ ...DEAD, ...path(but) })).not.toContain("in order");
   });
 
-  it("the path is blamed for silent peers only where no other peer lives", () => {
+  it("blame the path for silent peers only when no other peer lives", () => {
     expect(whyOf({ ...DEAD, ...others(NONE, { alive: 1, silent: 3 }) })).not.toContain(
       "the path, not the host",
     );
   });
 
-  it("loss before is told of a verdict, not of a suspicion", () => {
+  it("name earlier loss for a verdict, not for a suspicion", () => {
     expect(whyOf({ ...SUSPECT, isLossy: true, lossRatio: 0.1 })).not.toContain("lost 10 %");
   });
 
-  it("what a missing cap on backoff costs is unknown", () => {
+  it("name what a missing cap on backoff costs", () => {
     const costs = expect.stringContaining("without TCP_RTO_MAX_MS");
     expect(classify({ ...CALM, ...DEAD, ...BLOCKED, hasRtoCap: false }).unknown).toContainEqual(
       costs,
@@ -550,7 +550,7 @@ describe("beside a silent path", () => {
     );
   });
 
-  it("the name of an interface brings no control characters", () => {
+  it("contain no control characters from the name of an interface", () => {
     expect(
       brokenLocalPath({ ...IN_ORDER, linkUp: false, interfaceName: "eth0\u001b[2J" }),
     ).not.toContain("\u001b");

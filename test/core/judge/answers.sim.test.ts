@@ -32,7 +32,7 @@ const rtts = fc.integer({ min: 0, max: 300 });
 const talk = fc.option(fc.integer({ min: 700, max: 90_000 }), { nil: undefined });
 
 describe("a live peer that does not answer every probe", () => {
-  it("is never called dead, nor ended by the kernel, where it answers none: idle for hours, talking now and then, with its window closed", () => {
+  it("is never called dead nor ended by the kernel when it answers no probe: idle for hours, talking now and then, with its window closed", () => {
     fc.assert(
       fc.property(
         budgets,
@@ -46,8 +46,8 @@ describe("a live peer that does not answer every probe", () => {
             ? { closesWindowAtMs: 5000, writeEveryMs: 3000 }
             : { writeEveryMs };
           const cap = hasCap ? {} : { rtoMaxMs: null };
-          // Also without a watch the kernel ends a closed window after 15 unanswered probes, in
-          // some minutes; those of keepalive count with them.
+          // Even without a watch the kernel ends a closed window after 15 unanswered probes, in
+          // some minutes. Keepalive probes count among them.
           const untilMs = isBlocked ? 200_000 : 3 * HOUR_MS;
           const world = { answersProbes: false };
           const outcome = watchModel({
@@ -67,7 +67,7 @@ describe("a live peer that does not answer every probe", () => {
     );
   });
 
-  it("is never called dead where it answers one in so many ms, and some of its answers are lost", () => {
+  it("is never called dead when it limits its answers and some of them are lost", () => {
     fc.assert(
       fc.property(
         budgets,
@@ -93,7 +93,7 @@ describe("a live peer that does not answer every probe", () => {
     );
   });
 
-  it("is heard again, and known, when it begins to answer", () => {
+  it("is heard again, and becomes ordinary, when it begins to answer", () => {
     const run: Run = {
       budgetMs: 5000,
       path: { rttMs: 5, isUp: (now) => now >= 100_000 },
@@ -105,7 +105,7 @@ describe("a live peer that does not answer every probe", () => {
     expect(kernel.probesSent).toBeLessThan(70);
   });
 
-  it("costs few probes: a burst within the budget, then one in half a minute or rarer", () => {
+  it("costs few probes: a burst within the budget, then at most one in half a minute", () => {
     const { kernel, judgement } = watchModel({
       budgetMs: 5000,
       path: UP,
@@ -118,7 +118,7 @@ describe("a live peer that does not answer every probe", () => {
 });
 
 describe("a dead peer", () => {
-  it("is not ended where it died before it had answered two probes: it is overdue, and unproven", () => {
+  it("is overdue and unproven, not ended, when it died before it had answered two probes", () => {
     for (const at of [500, 1500]) {
       const { deadAt, kernelEndedAt, judgement } = watchModel({
         budgetMs: 5000,
@@ -131,7 +131,7 @@ describe("a dead peer", () => {
     }
   });
 
-  it("is found by its data in flight, whatever it answered", () => {
+  it("is found by data in flight, whatever probes it answered before", () => {
     for (const [at, write] of [
       [500, 700],
       [500, 40_000],
@@ -148,7 +148,7 @@ describe("a dead peer", () => {
     }
   });
 
-  it("is ended at the deadline, and not before, where the budget counts for more than the proof", () => {
+  it("is ended at the deadline, and not before, with atDeadline: end", () => {
     const run = {
       budgetMs: 5000,
       path: cutAt(500),
@@ -161,7 +161,7 @@ describe("a dead peer", () => {
     expect(judgement).toMatchObject({ isRushed: true, isUnproven: true });
   });
 
-  it("is found within the budget where another connection to the same address and port was answered, and only there", () => {
+  it("is found within the budget when another connection to the same address and port was answered, and only then", () => {
     for (const [port, isFound] of [
       [5432, true],
       [5433, false],
@@ -180,7 +180,7 @@ describe("a dead peer", () => {
     }
   });
 
-  it("is found in the end where it had answered one in three seconds: by probes as far apart", () => {
+  it("is found late, by probes three seconds apart, when it had answered one in three seconds", () => {
     const world = { answersEveryMs: 3000 };
     const { deadAt, judgement } = watchModel({
       budgetMs: 5000,

@@ -5,8 +5,8 @@ import type { TcpInfo } from "../../../src/core/tcp-info.ts";
 const LONG_AGO_MS = 3_600_000;
 
 /**
- * Readings of a connection on which this program sends nothing, each told by the ages of what was
- * heard last.
+ * Readings of a connection on which this program sends nothing, given as ages of what was heard
+ * last.
  */
 function reading({
   dataMs = LONG_AGO_MS,
@@ -25,15 +25,15 @@ function reading({
   };
 }
 
-/** Data every 400 ms from 0 until `untilMs`, read as often. */
+/** Data comes every 400 ms from 0 until `untilMs`, and is read as often. */
 function steadyUntil(untilMs: number): Answers {
   const answers = new Answers();
   for (let now = 0; now <= untilMs; now += 400) answers.observe(now, reading({ dataMs: 3 }), false);
   return answers;
 }
 
-describe("unanswered probes are believed", () => {
-  it("of a peer that answered two of them a second or two apart, and of none that answered one", () => {
+describe("unanswered probes", () => {
+  it("are believed of a peer that answered two of them a second or two apart, not of one that answered one", () => {
     const answers = new Answers();
     answers.observe(1000, reading({ ackMs: 0 }), false);
     expect(answers.areBelieved).toBe(false);
@@ -44,7 +44,7 @@ describe("unanswered probes are believed", () => {
     });
   });
 
-  it("only so far apart of a peer that answers one in ten seconds", () => {
+  it("count only ten seconds apart for a peer that answers one in ten seconds", () => {
     const answers = new Answers();
     for (const at of [1000, 11_000, 21_000]) answers.observe(at, reading({ ackMs: 0 }), false);
     expect({
@@ -58,7 +58,7 @@ describe("unanswered probes are believed", () => {
     });
   });
 
-  it("of a peer whose data came for ten seconds without a quiet one, also while it is silent, and is not ordinary for that", () => {
+  it("are believed of a peer whose data came for ten seconds without a quiet second, though it is not ordinary", () => {
     expect(steadyUntil(9600).areBelieved).toBe(false);
     const answers = steadyUntil(10_400);
     answers.observe(13_000, reading({ dataMs: 2600 }), false);
@@ -68,7 +68,7 @@ describe("unanswered probes are believed", () => {
     });
   });
 
-  it("not of one that has had a quiet second since, until ten more have passed", () => {
+  it("are not believed after a quiet second, until data came for ten more", () => {
     const answers = steadyUntil(12_000);
     answers.observe(14_000, reading({ dataMs: 2000 }), false);
     answers.observe(14_100, reading({ dataMs: 10 }), false);
@@ -78,7 +78,7 @@ describe("unanswered probes are believed", () => {
     expect(answers.areBelieved).toBe(true);
   });
 
-  it("never again of a peer that was silent to probes and spoke", () => {
+  it("are never believed again of a peer that left probes unanswered and then sent data", () => {
     const answers = steadyUntil(12_000);
     answers.passedOver();
     for (let now = 20_000; now <= 60_000; now += 400)

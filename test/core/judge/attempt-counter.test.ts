@@ -11,7 +11,7 @@ const OUTAGE_MS = 2000;
 const STANDING_BY = 2070;
 const LAST_BACKOFF = 15;
 
-/** Its window probes are further apart than a peer's limit for answers. */
+/** A path whose window probes are further apart than a peer's limit for answers. */
 const SLOW_PATH = new PathTiming(5000, null);
 SLOW_PATH.learn({ state: "ESTABLISHED", rttMs: 0.2, rtoMs: 700 });
 
@@ -38,12 +38,12 @@ class Readings {
   }
 }
 
-/** What a counter tells, with the attempts that failed on this host. */
+/** Returns what a counter shows, with the attempts that failed on this host. */
 function seen(counter: AttemptCounter): object {
   return { ...counter.state(200), failing: counter.failing };
 }
 
-/** Asks for a probe at `at`, after a standing probe that stayed unanswered. */
+/** Requests a probe at `at`, after a standing probe that stayed unanswered. */
 function nudgedAt(at: number): Readings {
   const readings = new Readings();
   readings.read(1000, {});
@@ -74,7 +74,7 @@ const sentAgain = (times: number, lastDataSentMs: number): Partial<TcpInfo> => (
 });
 
 describe("keepalive probes", () => {
-  it("are counted, the first one no later than the standing probe is due", () => {
+  it("count as attempts, the first one no later than the standing probe is due", () => {
     const readings = new Readings();
     readings.read(1000, {});
     expect(readings.read(2300, { probes: 1 }).attempts).toMatchObject({
@@ -90,7 +90,7 @@ describe("keepalive probes", () => {
     });
   });
 
-  it("are not counted of a counter that means something else: data that waits at an open window", () => {
+  it("do not count while data waits at an open window: the kernel's counter means something else then", () => {
     expect(new Readings().read(2300, { ...STUCK, probes: 4 }).attempts).toMatchObject({
       areLocal: true,
       count: 1,
@@ -110,7 +110,7 @@ describe("keepalive probes", () => {
 });
 
 describe("a probe on demand", () => {
-  it("is an attempt from the moment it was asked for, once the kernel has counted it", () => {
+  it("is an attempt from the moment of the request, once the kernel has counted it", () => {
     const readings = nudgedAt(2700);
     expect(seen(readings.read(2750, { probes: 1 }))).toMatchObject({
       isAwaitingNudge: true,
@@ -122,7 +122,7 @@ describe("a probe on demand", () => {
     });
   });
 
-  it("failed on this host when the kernel has not counted it 100 ms later, and is no question to the peer", () => {
+  it("failed on this host when the kernel has not counted it 100 ms later, and does not count against the peer", () => {
     const readings = nudgedAt(2700);
     expect(readings.read(2799, { probes: 1 }).state(200).hasNudgeFailed).toBe(false);
     const counter = readings.read(2800, { probes: 1 });
@@ -133,7 +133,7 @@ describe("a probe on demand", () => {
     });
   });
 
-  it("that leaves takes back what failed before", () => {
+  it("that leaves clears the failures before it", () => {
     const readings = nudgedAt(2700);
     readings.read(2800, { probes: 1 });
     readings.counter.nudged(3400);
@@ -144,7 +144,7 @@ describe("a probe on demand", () => {
     });
   });
 
-  it("that fails from the start is all there is to judge", () => {
+  it("is judged as a failure here when it fails from the start", () => {
     const readings = new Readings();
     readings.read(1000, {});
     readings.counter.nudged(2700);
@@ -154,7 +154,7 @@ describe("a probe on demand", () => {
     });
   });
 
-  it("is taken to leave where the kernel does not count probes", () => {
+  it("is assumed to have left when the kernel does not count probes", () => {
     const readings = new Readings();
     readings.read(1000, { probes: undefined });
     readings.counter.nudged(2700);
@@ -164,7 +164,7 @@ describe("a probe on demand", () => {
     });
   });
 
-  it("is looked for within the kernel's own time to try again", () => {
+  it("is checked before the kernel tries again by itself", () => {
     const { counter } = nudgedAt(2700);
     expect(counter.state(20).nudgeDueAt).toBe(2800);
     expect(counter.state(200).nudgeDueAt).toBe(2900);
@@ -175,7 +175,7 @@ describe("a probe on demand", () => {
 });
 
 describe("probes of a closed window", () => {
-  it("are attempts where each doubles the time to the next one", () => {
+  it("are attempts when each doubles the time to the next one", () => {
     const readings = new Readings();
     readings.read(1000, { ...BLOCKED, probes: 1, backoff: 1 });
     expect(readings.read(3000, { ...BLOCKED, probes: 3, backoff: 3 }).attempts).toMatchObject({
@@ -184,7 +184,7 @@ describe("probes of a closed window", () => {
     });
   });
 
-  it("failed on this host where the time to the next one is not doubled", () => {
+  it("failed on this host when the time to the next one is not doubled", () => {
     const readings = new Readings();
     readings.read(1000, { ...BLOCKED, probes: 1, backoff: 1 });
     const counter = readings.read(3000, { ...BLOCKED, probes: 4, backoff: 1 });
@@ -192,14 +192,14 @@ describe("probes of a closed window", () => {
       attempts: { count: 1, areLocal: false },
       failing: { count: 3 },
     });
-    // One leaves again: those that failed are no attempts for it.
+    // A probe leaves again. The failed ones do not count as attempts beside it.
     expect(seen(readings.read(4000, { ...BLOCKED, probes: 5, backoff: 2 }))).toMatchObject({
       attempts: { count: 2 },
       failing: null,
     });
   });
 
-  it("may have left where the kernel doubles no further", () => {
+  it("are taken to have left when the kernel doubles no further", () => {
     const readings = new Readings();
     readings.read(1000, { ...BLOCKED, probes: 1, backoff: LAST_BACKOFF });
     expect(
@@ -209,7 +209,7 @@ describe("probes of a closed window", () => {
 });
 
 describe("data in flight", () => {
-  it("is as many attempts as it was sent", () => {
+  it("is one attempt for each transmission", () => {
     const readings = new Readings();
     readings.progressAt = 1000;
     expect(readings.read(1100, sentAgain(0, 100)).attempts).toMatchObject({
@@ -223,7 +223,7 @@ describe("data in flight", () => {
     });
   });
 
-  it("that was refused by this host was not sent", () => {
+  it("is no attempt when this host refused to send it", () => {
     const readings = new Readings();
     readings.read(1100, sentAgain(1, 100));
     const counter = readings.read(3000, {
@@ -235,14 +235,14 @@ describe("data in flight", () => {
       attempts: { count: 2, areLocal: false },
       failing: { count: 3, areLocal: true },
     });
-    // The next one leaves: it is the third that did.
+    // The next transmission leaves: it is the third that did.
     expect(seen(readings.read(3500, { ...sentAgain(2, 50), retransmits: 5 }))).toMatchObject({
       attempts: { count: 3 },
       failing: null,
     });
   });
 
-  it("that waits at an open window fails once in 600 ms, however often somebody looks", () => {
+  it("fails once in 600 ms while it waits at an open window, however often it is read", () => {
     const readings = new Readings();
     for (let now = 1000; now <= 2200; now += 100) readings.read(now, STUCK);
     expect(readings.counter.attempts).toMatchObject({
@@ -253,7 +253,7 @@ describe("data in flight", () => {
     });
   });
 
-  it("that never left is what there is to judge once this host is to blame", () => {
+  it("is judged by its failures here once this host is blamed", () => {
     const readings = new Readings();
     readings.read(1100, sentAgain(1, 100));
     readings.read(3000, { ...sentAgain(1, 100), retransmits: 4, retransmittedSegments: 0 });

@@ -4,25 +4,25 @@ import { Attempts } from "../../../src/core/judge/attempts.ts";
 
 const OUTAGE_MS = 2000;
 const WINDOW_MS = 200;
-/** Several attempts may leave in it. */
+/** An answer window in which several attempts may leave. */
 const LONG_WINDOW_MS = 900;
 
-/** Attempts whose instants are known exactly, `at` each. */
+/** Attempts whose instants are known exactly: each left at one of `at`. */
 function attemptsAt(...at: number[]): Attempts {
   const attempts = new Attempts(OUTAGE_MS);
   for (const [i, instant] of at.entries()) attempts.seen(i + 1, instant, instant);
   return attempts;
 }
 
-/** When attempts really left, no closer than the kernel's timers are, and when somebody looked. */
+/** When attempts really left, no closer than the kernel's timers are, and when readings came. */
 const world = fc.record({
   gaps: fc.array(fc.integer({ min: 200, max: 3000 }), { minLength: 1, maxLength: 12 }),
   looks: fc.array(fc.integer({ min: 1, max: 4000 }), { minLength: 1, maxLength: 30 }),
 });
 
 /**
- * Tells of the attempts as a counter would, by looks; calls `check` after each with those that have
- * left.
+ * Records the attempts reading by reading, as a counter would. After each reading it calls `check`
+ * with the attempts that have left.
  */
 function look(
   { gaps, looks }: { gaps: number[]; looks: number[] },
@@ -45,7 +45,7 @@ function look(
   }
 }
 
-describe("attempts that are known by looks", () => {
+describe("attempts known only between two readings", () => {
   it("are counted, one by one or several at once", () => {
     fc.assert(
       fc.property(world, (world) =>
@@ -54,7 +54,7 @@ describe("attempts that are known by looks", () => {
     );
   });
 
-  it("never claim a longer silence than there was", () => {
+  it("never show a longer silence than there was", () => {
     fc.assert(
       fc.property(world, (world) =>
         look(world, ({ count, firstAt, lastAt }, left) =>
@@ -66,7 +66,7 @@ describe("attempts that are known by looks", () => {
     );
   });
 
-  it("never claim an attempt to outlast an outage that may have taken it", () => {
+  it("never count an attempt as outlasting an outage that may have swallowed it", () => {
     fc.assert(
       fc.property(world, (world) =>
         look(world, ({ outlasting, settledOutlasting }, left) => {
@@ -80,7 +80,7 @@ describe("attempts that are known by looks", () => {
     );
   });
 
-  it("are settled only when the answer had its time, whenever they left", () => {
+  it("are settled only after a full answer window, whenever they left", () => {
     fc.assert(
       fc.property(world, (world) =>
         look(world, ({ settled }, left, now) =>
@@ -111,7 +111,7 @@ describe("attempts at known instants", () => {
     expect(attempts).toMatchObject({ settled: 3, settledOutlasting: 2 });
   });
 
-  it("are moved by a later transmission, never by an earlier one", () => {
+  it("move to a later transmission, never to an earlier one", () => {
     const attempts = attemptsAt(1000, 1600);
     attempts.movedTo(1500);
     expect(attempts.lastAt).toBe(1600);
@@ -119,7 +119,7 @@ describe("attempts at known instants", () => {
     expect(attempts).toMatchObject({ count: 2, lastAt: 1900, lastAtLatest: 1900 });
   });
 
-  it("prove no span that this machine slept through", () => {
+  it("have no span that contains this machine's sleep", () => {
     const attempts = attemptsAt(1000, 1600, 3000);
     attempts.shift(60_000, 63_000);
     attempts.settle(63_500, WINDOW_MS);
@@ -134,7 +134,7 @@ describe("attempts at known instants", () => {
     expect(attempts).toMatchObject({ lastAt: 63_400, outlasting: 1 });
   });
 
-  it("are gone when they are cleared, and begin anew", () => {
+  it("begin anew after they are cleared", () => {
     const attempts = attemptsAt(1000, 3000);
     attempts.areLocal = true;
     attempts.clear();
@@ -151,24 +151,24 @@ describe("attempts at known instants", () => {
   });
 });
 
-describe("attempts that were lost when the peer is heard", () => {
+describe("lost attempts, when the peer is heard", () => {
   const answerMs = 40;
   const lost = (attempts: Attempts, heardAt: number): number =>
     attempts.lostWhen(heardAt, answerMs, WINDOW_MS);
 
-  it("are all before the one that was answered", () => {
+  it("are those before the one that was answered", () => {
     expect(lost(attemptsAt(1000, 1600, 2200), 2245)).toBe(2);
-    // The third one is still on its way: it left less than a round trip before.
+    // The third attempt is still on its way: it left less than a round trip before.
     expect(lost(attemptsAt(1000, 1600, 2200), 2239)).toBe(1);
     expect(lost(attemptsAt(1000), 1045)).toBe(0);
   });
 
-  it("are all of them when nothing came in the time of an answer", () => {
+  it("are all of them when nothing came within an answer window", () => {
     expect(lost(attemptsAt(1000, 1600), 1799)).toBe(1);
     expect(lost(attemptsAt(1000, 1600), 1800)).toBe(2);
   });
 
-  it("are none where none were made", () => {
+  it("are none when none were made", () => {
     expect(lost(new Attempts(OUTAGE_MS), 5000)).toBe(0);
   });
 });

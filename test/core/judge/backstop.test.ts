@@ -23,7 +23,7 @@ describe("the kernel's own keepalive", () => {
     );
   });
 
-  it("is set to what the kernel can hold: whole seconds, at most 127 probes", () => {
+  it("has values that the kernel accepts: whole seconds, at most 127 probes", () => {
     fc.assert(
       fc.property(budgets, (budgetMs) => {
         const { intervalMs, count } = backstopProbes(budgetMs, 1000);
@@ -35,7 +35,7 @@ describe("the kernel's own keepalive", () => {
     );
   });
 
-  it("probes once a second where the budget allows", () => {
+  it("probes once a second when the budget allows", () => {
     expect(backstopProbes(10_000, 4000)).toEqual({ intervalMs: 1000, count: 40 });
     expect(backstopProbes(30_000, 10_000)).toEqual({ intervalMs: 1000, count: 80 });
     expect(backstopProbes(60_000, 10_000)).toEqual({ intervalMs: 2000, count: 85 });
@@ -43,14 +43,14 @@ describe("the kernel's own keepalive", () => {
 });
 
 describe("the cap on backoff", () => {
-  it("is a fifth of the budget, no less than the kernel takes, and no more than it has without one", () => {
+  it("is a fifth of the budget, at least what the kernel accepts, at most the kernel's own limit", () => {
     expect([2500, 5000, 20_000, LARGEST_BUDGET_MS].map((budgetMs) => rtoCapMs(budgetMs))).toEqual([
       1000, 1000, 4000, 120_000,
     ]);
     expect(rtoCapMs(5000, { rttMs: 40, rttVarMs: 20 })).toBe(1000);
   });
 
-  it("is the kernel's own timeout on a long path that is known, and two round trips where that is less", () => {
+  it("is at least the smaller of the kernel's timeout and two round trips on a long path", () => {
     expect(rtoCapMs(5000, { rttMs: 1500, rttVarMs: 10 })).toBe(1700);
     expect(rtoCapMs(5000, { rttMs: 1500, rttVarMs: 200 })).toBe(2300);
     // Right after a handshake the kernel's variance is half the round trip.
@@ -65,12 +65,12 @@ describe("the cap on backoff", () => {
 });
 
 describe("the kernel's patience with data in flight", () => {
-  it("is that of Linux without a cap: 924.6 s with 15 retries (ip-sysctl.rst, tcp_retries2)", () => {
+  it("is as documented without a cap: 924.6 s with 15 retries (ip-sysctl.rst, tcp_retries2)", () => {
     expect(givesUpAfterMs(120_000, 15)).toBe(924_600);
     expect(givesUpAfterMs(1000, 15)).toBe(200 + 400 + 800 + 13 * 1000);
   });
 
-  it("needs no user timeout where it lasts two budgets under the cap", () => {
+  it("needs no user timeout when it lasts two budgets under the cap", () => {
     expect(givesUpAfterMs(2000, 15)).toBe(27_000);
     expect(inFlightUserTimeoutMs(13_500, 2000, 15, 60_000)).toBe(0);
     expect(inFlightUserTimeoutMs(13_501, 2000, 15, 60_000)).toBe(60_000);
@@ -78,7 +78,7 @@ describe("the kernel's patience with data in flight", () => {
     expect(inFlightUserTimeoutMs(10_000, null, 15, 60_000)).toBe(60_000);
   });
 
-  it("is replaced by no less than three budgets, nor than a live peer may keep its window closed", () => {
+  it("is replaced by three budgets, or by the time that a live peer may keep its window closed if longer", () => {
     expect(standInTimeoutMs(30_000, 60_000)).toBe(90_000);
     expect(standInTimeoutMs(10_000, 60_000)).toBe(60_000);
   });

@@ -10,18 +10,18 @@ const SEED = Number(process.env.HALFOPEN_SEED ?? 20_261_129);
 const RUNS = longOrShort(2000, 400);
 const BUDGETS = [2500, 5000, 10_000, 20_000];
 /**
- * The cap on backoff that is in force when the watch begins: none, or the program's own, or an
- * earlier watch's.
+ * Caps on backoff that may be in force when the watch begins: none, the program's, an earlier
+ * watch's.
  */
 const CAPS = [MODEL_DEFAULTS.rtoMaxMs, 1000, 4000];
 
 /**
- * A stall counts from when a look was due; a calm connection's next one is due within a budget, and
- * then the stall is longer than an outage may be.
+ * A stall counts from when a reading was due. A calm connection's next reading is due within a
+ * budget, so a stall this long is longer than an outage may be.
  */
 const STALL_BUDGETS = 1 + 1.1 * OUTAGE_SHARE;
 
-/** What is under way when the watch begins. */
+/** Activity that is under way when the watch begins. */
 const FLOWS = [
   { name: "idle, the program's keepalive unanswered", flow: "idle" },
   { name: "data in flight, sent again and again", flow: "in-flight" },
@@ -58,7 +58,7 @@ function runOf({
     intervalMs: 1000,
     keepalive: flow === "idle",
   };
-  const options = { answers: ORDINARY_ANSWERS }; // of another peer no silence of probes is believed
+  const options = { answers: ORDINARY_ANSWERS }; // else unanswered probes would prove nothing
   return {
     budgetMs,
     path,
@@ -74,7 +74,7 @@ function pick<T>(values: readonly T[], next: () => number): T {
   return values[Math.floor(next() * values.length)] as T;
 }
 
-/** The seeds with which a live peer was called dead, or ended by the kernel. */
+/** Returns the seeds with which a live peer was called dead, or ended by the kernel. */
 function falseAlarms(what: string, runFor: (next: () => number) => Run): number[] {
   const seeds: number[] = [];
   for (let seed = SEED; seed < SEED + RUNS; seed++) {
@@ -88,7 +88,7 @@ function falseAlarms(what: string, runFor: (next: () => number) => Run): number[
 /** Half a minute is less than the kernel's patience with a stopped process. */
 const LONGEST_OUTAGE_MS = 30_000;
 
-/** An outage that begins at 12 to 22 s and lasts no longer than the kernel has patience. */
+/** Draws an outage that begins at 12 to 22 s and ends before the kernel gives up. */
 function sceneOf(flow: Scene["flow"], next: () => number): Scene {
   const from = 12_000 + 10_000 * next();
   const capMs = pick(CAPS, next);
@@ -104,8 +104,8 @@ function sceneOf(flow: Scene["flow"], next: () => number): Scene {
   };
 }
 
-describe.each(FLOWS)("a watch that begins in the midst of an outage: $name", ({ flow }) => {
-  it("calls nobody dead whose outage ends just before it, or up to the time that is survived after it", () => {
+describe.each(FLOWS)("a watch that begins in the middle of an outage: $name", ({ flow }) => {
+  it("does not call a live peer dead when the outage ends just before the watch begins or within the survived time after", () => {
     const seeds = falseAlarms(flow, (next) => {
       const scene = sceneOf(flow, next);
       const { budgetMs, outage } = scene;
@@ -119,7 +119,7 @@ describe.each(FLOWS)("a watch that begins in the midst of an outage: $name", ({ 
     expect(seeds).toEqual([]);
   });
 
-  it("finds one that is gone for good within the budget, or by the kernel's next attempt", () => {
+  it("finds a peer that is gone for good within the budget, or by the kernel's next attempt", () => {
     for (let seed = SEED; seed < SEED + RUNS / 4; seed++) {
       const next = seededRandom(seed);
       const scene = sceneOf(flow, next);
@@ -135,8 +135,8 @@ describe.each(FLOWS)("a watch that begins in the midst of an outage: $name", ({ 
         begins: { atMs, program },
       });
       const found = deadAt ?? kernelEndedAt ?? Number.POSITIVE_INFINITY;
-      // Without a cap the kernel's next attempt is at most as far off as the outage was long; two
-      // may be needed.
+      // Without a cap the kernel's next attempt is at most as far off as the outage was long. Two
+      // attempts may be needed.
       const nextMs =
         flow === "idle" ? 0 : Math.min(capMs, 2.1 * (atMs - outage.from + 10_000) + 500);
       const needs = Math.max(budgetMs, 6500 + 6 * rttMs);
@@ -148,7 +148,7 @@ describe.each(FLOWS)("a watch that begins in the midst of an outage: $name", ({ 
 describe.each(FLOWS)(
   "a watch that goes on after a long stall of its process: $name",
   ({ flow }) => {
-    it("calls nobody dead who came back just now", () => {
+    it("does not call a peer dead that came back just now", () => {
       const seeds = falseAlarms(flow, (next) => {
         const scene = sceneOf(flow, next);
         const { budgetMs, outage, capMs } = scene;
@@ -172,9 +172,9 @@ describe.each(FLOWS)(
 );
 
 describe.each(FLOWS)(
-  "a connection that is watched by a shorter budget in the midst of a silence: $name",
+  "a connection whose budget gets shorter in the middle of a silence: $name",
   ({ flow }) => {
-    it("is not called dead by attempts from before, when its peer comes back within the time that is survived", () => {
+    it("is not called dead by earlier attempts when its peer comes back within the survived time", () => {
       const seeds = falseAlarms(flow, (next) => {
         const scene = { ...sceneOf(flow, next), budgetMs: 60_000 };
         const { outage, capMs } = scene;

@@ -2,10 +2,10 @@ import { describe, expect, it } from "vitest";
 import { countFalseAlarms, estimateFalseAlarms } from "./false-alarm-rate.ts";
 import type { LossyPath } from "./lossy-paths.ts";
 
-/** What is promised: one in a million connection-hours. */
+/** The promise: one in a million connection-hours. */
 const PROMISED_AN_HOUR = 1e-6;
 const SEED = Number(process.env.HALFOPEN_SEED ?? 20_261_129);
-/** Connection-hours by brute force, a cell. 10,000 take about a day on one processor. */
+/** Connection-hours by brute force for each cell. 10,000 take about a day on one processor. */
 const HOURS = Number(
   process.env.HALFOPEN_HOURS ?? (process.env.HALFOPEN_RELEASE === "1" ? 1000 : 2),
 );
@@ -28,8 +28,8 @@ function path(lossRatio: number, burstMs: number): LossyPath {
 }
 
 describe("false alarms by packet loss, as a rate", () => {
-  it("are estimated by cutting and weighing as they are counted by brute force", () => {
-    // A promise so poor that false alarms can be counted: one in ten connection-hours.
+  it("are the same by importance sampling as by brute force", () => {
+    // A promise poor enough to count false alarms: one in ten connection-hours.
     const options = { falseAlarmsPerYear: 876.6 };
     for (const burstMs of [0, 100]) {
       const cell = {
@@ -52,7 +52,7 @@ describe("false alarms by packet loss, as a rate", () => {
   }, 120_000);
 
   for (const { name, writeEveryMs, burstMs } of traffics)
-    it(`are as rare as promised on a path that is known, and counted: ${name}`, () => {
+    it(`are as rare as promised on a known path: ${name}`, () => {
       for (const budgetMs of budgets)
         for (const lossRatio of losses) {
           const cell = { budgetMs, path: path(lossRatio, burstMs), rttMs: RTT_MS, writeEveryMs };
@@ -65,8 +65,8 @@ describe("false alarms by packet loss, as a rate", () => {
           );
           expect(counted.deaths, row).toBe(0);
           expect(known.perHour, row).toBeLessThan(PROMISED_AN_HOUR);
-          // Nothing is known of a new path. Seven attempts prove death there, which a path that
-          // loses a fifth may miss once in so many starts.
+          // Nothing is known about a new path. Seven attempts prove death there; on a path that
+          // loses a fifth, all seven may be lost once in a few thousand starts.
           expect(first.perHour / 60, row).toBeLessThan(lossRatio > 0.1 ? 5e-4 : 2e-5);
         }
     }, 3_600_000);

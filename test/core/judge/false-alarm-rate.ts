@@ -3,7 +3,7 @@ import { seededRandom } from "../../../src/testing/index.ts";
 import { chanceOfLosing, type LossyPath, RecordedPath } from "./lossy-paths.ts";
 import { type Run, watchModel } from "./watched-model.ts";
 
-/** A path, a budget and a habit of the program, of which the false alarms are to be counted. */
+/** A path, a budget and a habit of the program whose false alarms are counted. */
 export interface Cell {
   readonly budgetMs: number;
   readonly path: LossyPath;
@@ -19,7 +19,7 @@ export interface Counted {
   readonly packetsPerHour: number;
 }
 
-/** Brute force: so many connections, each for so long. */
+/** Counts false alarms by brute force: over `connections`, each watched for `hoursEach`. */
 export function countFalseAlarms(
   cell: Cell,
   connections: number,
@@ -38,21 +38,21 @@ export function countFalseAlarms(
 }
 
 export interface Estimated {
-  /** False alarms a connection and hour. */
+  /** False alarms per connection and hour. */
   readonly perHour: number;
-  /** Attempts that a verdict takes: the mean and the least. */
+  /** Attempts that a verdict takes: the mean; `fewest`: the least. */
   readonly attempts: number;
   readonly fewest: number;
-  /** From the cut to the verdict, ms. */
+  /** Time from the cut to the verdict, in ms. */
   readonly detectionMs: { readonly p50: number; readonly max: number };
   readonly samples: number;
 }
 
 /**
- * Importance sampling of a rare event. A live peer is called dead when all attempts of one silence
- * are lost. So connections of a random age (between `ages`, ms) are cut right after an answer, the
- * attempts until the verdict are noted, and each counts with the chance that a live path loses just
- * these. Every packet could begin such a silence.
+ * Estimates a rare event by importance sampling. A live peer is called dead when all attempts of
+ * one silence are lost. So connections of a random age (between `ages`, ms) are cut right after an
+ * answer, and the attempts until the verdict are noted. Each sample counts with the chance that a
+ * live path loses just these attempts. Every packet could begin such a silence.
  */
 export function estimateFalseAlarms(
   cell: Cell,

@@ -14,12 +14,12 @@ interface Scene {
   readonly nudgeAtMs?: number;
   /** The peer does not read, and its window has closed. */
   readonly isBlocked?: boolean;
-  /** The path comes back so long after the cut. */
+  /** The path comes back this long after the cut. */
   readonly healsAtMs?: number;
   readonly forMs: number;
 }
 
-/** A counter reached a value, or the kernel ended the connection. */
+/** A moment in which a counter reached a value, or the kernel ended the connection. */
 interface Change {
   readonly name: string;
   readonly value: number;
@@ -71,7 +71,7 @@ const SCENES: Readonly<Record<string, Scene>> = {
   },
 };
 
-/** The same scene on the real kernel. */
+/** Plays the scene on the real kernel. */
 async function real({ healsAtMs, ...scene }: Scene): Promise<Noted> {
   await using world = await World.open();
   const network = await world.network();
@@ -99,7 +99,7 @@ async function real({ healsAtMs, ...scene }: Scene): Promise<Noted> {
   return JSON.parse(await said(2)) as Noted;
 }
 
-/** What the model makes of the scene, cut at a moment like the real one. */
+/** Plays the scene on the model, cut at a moment like the real one. */
 function modelled(scene: Scene, { ageMs, backoff }: Noted): Change[] {
   const { options, writeAtMs, nudgeAtMs, isBlocked = false, healsAtMs, forMs } = scene;
   let cutAt = Number.POSITIVE_INFINITY;
@@ -113,7 +113,7 @@ function modelled(scene: Scene, { ageMs, backoff }: Noted): Change[] {
     kernel.isPeerReading = false;
     kernel.write();
   }
-  // The cut comes as long after the last answer as it really did.
+  // The cut comes as long after the last answer as on the real kernel.
   for (let now = 60; cutAt === Number.POSITIVE_INFINITY && now < 20_000; now++) {
     kernel.run(now);
     const info = kernel.info();
@@ -142,8 +142,9 @@ function modelled(scene: Scene, { ageMs, backoff }: Noted): Change[] {
 }
 
 /**
- * The kernel's timers are late by up to an eighth of their delay, each counted from when the one
- * before went off; a reading, and the cut itself, are late by some 100 ms.
+ * Returns the latest real instant of a change. The kernel's timers are late by up to an eighth of
+ * their delay, each counted from when the one before went off. A reading, and the cut itself, are
+ * late by some 100 ms.
  */
 function latestOf({ atMs }: Change): number {
   return atMs * 1.125 + 150;

@@ -1,7 +1,7 @@
 /**
- * One connection whose counters are noted: `node kernel-model.mjs serve` there,
- * `node kernel-model.mjs HOST SCENE` here. Says "connected"; at the line "cut" it begins to note
- * every change of its counters; after the scene's time it says them, as one line of JSON.
+ * Notes the counters of one connection: `node kernel-model.mjs serve` there,
+ * `node kernel-model.mjs HOST SCENE` here. Prints "connected". At the line "cut" it begins to note
+ * every change of its counters. After the scene's time it prints them as one line of JSON.
  */
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
@@ -12,7 +12,7 @@ import { applyRtoMax } from "../../../dist/kernel/options/rto-max.js";
 
 const [READING_PORT, DEAF_PORT] = [7120, 7121];
 const COUNTERS = ["probes", "retransmits", "backoff", "totalRetransmits"];
-/** The probes before are too close together to be answered each. */
+/** Earlier probes are too close together for each to be answered. */
 const RARE_BACKOFF = 4;
 const [, , host, argument] = process.argv;
 

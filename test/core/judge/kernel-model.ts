@@ -1,16 +1,18 @@
 import type { TcpInfo } from "../../../src/core/tcp-info.ts";
 
 /**
- * One direction pair of a path over time: cut from an instant on, out for a while, or losing round
+ * Both directions of a path over time: cut from an instant on, out for a while, or losing round
  * trips at random.
  */
 export interface Path {
   readonly rttMs: number;
-  /** Asked once for each packet that leaves: whether it and its answer arrive. */
+  /** Called once for each packet that leaves. Returns whether the packet and its answer arrive. */
   isUp(at: number): boolean;
-  /** Asked for each probe that arrives: whether its answer arrives too; default: always. */
+  /**
+   * Called for each probe that arrives. Returns whether its answer arrives too; default: always.
+   */
   isAnswerUp?(at: number): boolean;
-  /** Whether what is sent leaves this host; default: always. */
+  /** Returns whether what is sent leaves this host; default: always. */
   isSendable?(at: number): boolean;
 }
 
@@ -25,7 +27,7 @@ export interface ModelOptions {
   readonly rtoMaxMs: number;
 }
 
-/** What is not the socket's to choose. */
+/** Settings that the socket cannot choose. */
 export interface ModelWorld {
   /** net.ipv4.tcp_retries2 of this host. */
   readonly retries2?: number;
@@ -48,14 +50,11 @@ export const MODEL_DEFAULTS: ModelOptions = {
   rtoMaxMs: 120_000,
 };
 
-/**
- * What a full queue of this host refused is tried again so much later
- * (TCP_RESOURCE_PROBE_INTERVAL).
- */
+/** When the kernel repeats what a full queue of this host refused (TCP_RESOURCE_PROBE_INTERVAL). */
 const LOCAL_RETRY_MS = 500;
-/** The kernel models its patience with this timeout (tcp_timer.c, tcp_model_timeout). */
+/** The kernel computes its patience from this timeout (tcp_timer.c, tcp_model_timeout). */
 const MODEL_RTO_MS = 200;
-/** A timer that was set to the past fires within a jiffy. */
+/** One jiffy, within which a timer set to the past fires. */
 const JIFFY_MS = 4;
 const NEVER = Number.POSITIVE_INFINITY;
 
@@ -71,7 +70,7 @@ export class KernelModel {
   state: "ESTABLISHED" | "CLOSE" = "ESTABLISHED";
   /** The error with which the kernel ended the connection. */
   error: "ETIMEDOUT" | "ECONNRESET" | null = null;
-  /** Keepalive probes that left, in all. */
+  /** Total of keepalive probes that left. */
   probesSent = 0;
   #options: ModelOptions;
   readonly #path: Path;
@@ -119,8 +118,8 @@ export class KernelModel {
   }
 
   /**
-   * What setsockopt does: the idle time re-arms the timer at once, interval and count act at its
-   * next expiry, SO_KEEPALIVE starts or stops it.
+   * Does what setsockopt does. The idle time re-arms the timer at once, interval and count act at
+   * its next expiry, and SO_KEEPALIVE starts or stops it.
    */
   set(options: Partial<ModelOptions>): void {
     const before = this.#options;
@@ -132,7 +131,7 @@ export class KernelModel {
     else if (!before.keepalive) this.#keepaliveAt = this.now + this.#options.idleMs;
   }
 
-  /** The program writes one segment. */
+  /** What happened: the program wrote one segment. */
   write(): void {
     if (this.state === "CLOSE") return;
     if (!this.isPeerReading && this.#delivered > 0) {
@@ -161,14 +160,14 @@ export class KernelModel {
   }
 
   /**
-   * A probe on demand: setting TCP_KEEPIDLE to its least. It leaves only where nothing is queued
-   * and the peer was silent for 1 s.
+   * Requests a probe on demand: sets TCP_KEEPIDLE to its least. The probe leaves only when nothing
+   * is queued and the peer was silent for 1 s.
    */
   nudge(): void {
     this.set({ idleMs: 1000 });
   }
 
-  /** Lives until `until`; what falls on that instant is still to come. */
+  /** Runs until `until`, without the events of that instant. */
   run(until: number): void {
     for (;;) {
       const at = Math.min(this.#answers[0]?.at ?? NEVER, this.#timerAt, this.#keepaliveAt);
@@ -258,7 +257,7 @@ export class KernelModel {
     if (this.#path.isUp(this.now)) this.#answer(this.#delivered + this.#unacked);
   }
 
-  /** A segment without data that only asks for an acknowledgment. */
+  /** Sends a segment without data, which only calls for an acknowledgment. */
   #probe(): void {
     this.#probes++;
     if (!this.#path.isUp(this.now) || !this.#world.answersProbes) return;
@@ -317,7 +316,7 @@ export class KernelModel {
     this.#timerAt = this.now + Math.min(this.#timeoutMs(), this.#leftOfUserTimeoutMs());
   }
 
-  /** tcp_timer.c, tcp_clamp_rto_to_user_timeout: the timer fires when the user timeout is over. */
+  /** The timer fires when the user timeout ends (tcp_timer.c, tcp_clamp_rto_to_user_timeout). */
   #leftOfUserTimeoutMs(): number {
     const { userTimeoutMs } = this.#options;
     if (userTimeoutMs === 0 || this.#retransmits === 0) return NEVER;
@@ -330,7 +329,8 @@ export class KernelModel {
   }
 
   /**
-   * tcp_timer.c, retransmits_timed_out: by the user timeout, else by the sum of so many doublings.
+   * Returns whether the kernel gives up: by the user timeout, else by the sum of the doublings
+   * (tcp_timer.c, retransmits_timed_out).
    */
   #hasGivenUp(): boolean {
     if (this.#retransmits === 0) return false;
@@ -346,7 +346,7 @@ export class KernelModel {
     return Math.min(this.#rto0 * 2 ** this.#backoff, this.#options.rtoMaxMs);
   }
 
-  /** What could not leave this host, or had to wait for an open window, is tried again. */
+  /** Tries again what could not leave this host, or had to wait for an open window. */
   #sendWaiting(): void {
     this.#blockedSince = null;
     this.#lastSentAt = this.now;
@@ -369,8 +369,8 @@ export class KernelModel {
       return;
     }
     const silence = this.now - this.#heardAt;
-    // Compared as instants: what is left of a fraction of a millisecond may be too little to move
-    // the clock.
+    // Compared as instants: the rest of a fraction of a millisecond may be too small to move the
+    // clock.
     if (this.now < this.#heardAt + idleMs) {
       this.#keepaliveAt = this.#heardAt + idleMs;
       return;

@@ -13,7 +13,7 @@ function cutAt(at: number, rttMs: number): Path {
   return { rttMs, isUp: (now) => now < at };
 }
 
-/** How many of so many outages, each beginning at a random instant, end a connection. */
+/** Returns how many outages, each beginning at a random instant, end a connection. */
 function deathsIn(
   outages: number,
   runOf: (start: number, next: () => number, number: number) => Run,
@@ -31,7 +31,7 @@ const budgets = fc.constantFrom(2500, 3000, 5000, 10_000, 20_000);
 const rtts = fc.integer({ min: 0, max: 40 });
 
 describe("Liveness against a model of the kernel", () => {
-  it("finds a cut idle connection within the budget, at any phase, and with a budget too small for the proof when it foretells", () => {
+  it("finds a cut idle connection within the budget at any phase, or when planned if the budget is too small", () => {
     fc.assert(
       fc.property(
         budgets,
@@ -52,8 +52,8 @@ describe("Liveness against a model of the kernel", () => {
           expect(found).not.toBeNull();
           const withinMs =
             budgetMs >= 5000 ? budgetMs : Math.max(budgetMs, liveness.plan.idleWithinMs);
-          // The clock starts at the last evidence, which may be heard one round trip after the cut;
-          // a check is up to 20 ms late.
+          // The clock starts at the last evidence, which may be heard one round trip after the cut.
+          // A check is up to 20 ms late.
           expect((found ?? 0) - cut).toBeLessThanOrEqual(withinMs + rttMs + 60);
           expect(judgement.isOverdue).toBe((found ?? 0) - judgement.heardAt > budgetMs);
         },
@@ -84,8 +84,8 @@ describe("Liveness against a model of the kernel", () => {
             ...timing,
           });
           expect(found).not.toBeNull();
-          // On a path that nothing is known of the seventh transmission proves it, or the eighth
-          // where the tail loss probe was not seen: who writes late sends that one late.
+          // On an unknown path the seventh transmission proves death, or the eighth if the tail
+          // loss probe was not seen. A late write makes that one late.
           const writtenMs = "writeEveryMs" in how ? how.writeEveryMs : how.afterCutMs;
           const provenMs = writtenMs + nthAttemptAt(8, 204 + rttMs, Math.max(1000, budgetMs / 5));
           const dueMs = Math.max(budgetMs, provenMs) + 400 + 2 * rttMs;
@@ -96,7 +96,7 @@ describe("Liveness against a model of the kernel", () => {
     );
   });
 
-  it("counts the probes that data comes after: a cut soon after an outage, and a write into the silence", () => {
+  it("counts the probes before a write into the silence, also for a cut soon after an outage", () => {
     fc.assert(
       fc.property(
         rtts,
@@ -111,7 +111,7 @@ describe("Liveness against a model of the kernel", () => {
             untilMs: cut + 15_000,
             writeAtMs: cut + afterCutMs,
           });
-          // As above; what an outage taught of loss may ask for one attempt more, and the cap on
+          // As above. Loss recorded from an outage may require one attempt more, and the cap on
           // backoff is a second here.
           expect((found ?? Number.POSITIVE_INFINITY) - cut).toBeLessThanOrEqual(
             5000 + 250 + 2 * rttMs,
@@ -122,7 +122,7 @@ describe("Liveness against a model of the kernel", () => {
     );
   });
 
-  it("takes any answer for one to the probes, also when data has entered flight before it is looked at", () => {
+  it("takes any answer as one to the probes, even when data entered flight before the next reading", () => {
     const kernel = new KernelModel({
       rttMs: 0,
       isUp: (now) => now < 1000 || (now >= 4100 && now < 4150),
@@ -137,11 +137,11 @@ describe("Liveness against a model of the kernel", () => {
       kernel.nudge();
       next = liveness.nudged(kernel.now);
     }
-    // A fourth was asked for, and nobody has looked yet whether it left.
+    // A fourth was requested, and no reading shows yet whether it left.
     expect(judgement.state).toBe("suspect");
     expect(judgement.unanswered).toBeGreaterThanOrEqual(3);
-    // The path is back: a probe is answered. What the program writes then is lost, and only
-    // afterwards somebody looks.
+    // The path is back: a probe is answered. What the program writes then is lost, and only then
+    // comes the next reading.
     kernel.nudge();
     kernel.run(4160);
     kernel.write();
@@ -149,7 +149,7 @@ describe("Liveness against a model of the kernel", () => {
     expect(liveness.observe(kernel.now, kernel.info()).state).toBe("alive");
   });
 
-  it("survives every outage shorter than its share of the budget, idle or in flight, with and without the cap on backoff", () => {
+  it("survives every outage shorter than its share of the budget, idle or in flight, with or without the cap on backoff", () => {
     const writing = fc.option(fc.integer({ min: 20, max: 2500 }), { nil: undefined });
     fc.assert(
       fc.property(
@@ -174,7 +174,7 @@ describe("Liveness against a model of the kernel", () => {
     );
   });
 
-  it("counts no attempt that never left this host: an outage and full queues here one after the other, each nearly too long", () => {
+  it("does not count attempts that never left this host: an outage, then full queues here, each nearly too long", () => {
     const flows = fc.oneof(
       fc.constant({}),
       fc.record({ writeEveryMs: fc.integer({ min: 20, max: 2500 }) }),
@@ -222,7 +222,7 @@ describe("Liveness against a model of the kernel", () => {
     );
   });
 
-  it("finds a peer that is cut after full queues here within the budget: what they refused is forgotten with the flight", () => {
+  it("finds a peer that is cut after full queues here within the budget: earlier refusals do not count", () => {
     for (const rtoMaxMs of [1000, null]) {
       const path = {
         rttMs: 0,
@@ -242,7 +242,7 @@ describe("Liveness against a model of the kernel", () => {
     }
   });
 
-  it("checks a few times a second at most, also a peer that was probed early and is gone", () => {
+  it("checks at most a few times a second, even a peer that was probed early and is gone", () => {
     const kernel = new KernelModel({ rttMs: 0, isUp: (now) => now < 1000 });
     const liveness = new Liveness(
       { budgetMs: 60_000, rtoMaxMs: 12_000, answers: ORDINARY_ANSWERS },
@@ -277,7 +277,7 @@ describe("Liveness against a model of the kernel", () => {
     }
   });
 
-  it("finds within the budget that nothing leaves this host any more, idle or in flight", () => {
+  it("finds within the budget that nothing leaves this host, idle or in flight", () => {
     const timing = fc.oneof(
       fc.constant({}),
       fc.record({ writeEveryMs: fc.integer({ min: 20, max: 700 }) }),
@@ -306,7 +306,7 @@ describe("Liveness against a model of the kernel", () => {
     );
   });
 
-  it("rarely calls a peer dead by an outage on a path that loses packets as well: in less than one of 500 outages", () => {
+  it("calls a peer dead in less than one of 500 outages on a path that also loses packets", () => {
     const outages = 4000;
     const dead = deathsIn(outages, (start, next, i) => {
       const isOut = (now: number): boolean => now >= start && now < start + 1900;
@@ -318,7 +318,7 @@ describe("Liveness against a model of the kernel", () => {
     expect(dead).toBeLessThan(outages / 500);
   });
 
-  it("blames no peer for its own lateness: late checks leave fewer attempts, and an outage after a loss may take them all", () => {
+  it("does not call a peer dead because its own checks are late, even when an outage follows a loss", () => {
     const outages = 2000;
     const dead = deathsIn(outages, (start, next) => {
       const lossFrom = start - 500 * next();
@@ -336,7 +336,7 @@ describe("Liveness against a model of the kernel", () => {
     expect(dead).toBe(0);
   });
 
-  it("calls no peer dead on a path that loses a tenth of the round trips, for an hour of ten idle and ten talking connections", () => {
+  it("calls no peer dead in an hour of ten idle and ten talking connections on a path that loses a tenth", () => {
     const seed = Number(process.env.HALFOPEN_SEED ?? 20_261_123);
     for (let i = 0; i < 20; i++) {
       const next = seededRandom(seed + i);
@@ -350,7 +350,7 @@ describe("Liveness against a model of the kernel", () => {
     }
   });
 
-  it("judges the same whether or not it is let go while nothing is open", () => {
+  it("judges the same when it is dropped while calm and made anew", () => {
     const writing = fc.option(fc.integer({ min: 0, max: 2500 }), { nil: undefined });
     fc.assert(
       fc.property(

@@ -8,10 +8,10 @@ import { RetransmitLoss } from "../../../src/core/judge/retransmit-loss.ts";
 import type { TcpInfo } from "../../../src/core/tcp-info.ts";
 import { seededRandom } from "../../../src/testing/seeded-random.ts";
 
-/** One in a million hours, of a silence a second. */
+/** One false alarm in a million hours, with one silence a second. */
 const ACCEPTED = 1e-6 / 3600;
 
-/** A belief told of so many single attempts, each lost with the chance `share`. */
+/** Returns a belief after single attempts that were each lost with the chance `share`. */
 function taughtBy(
   share: number,
   attempts: number,
@@ -30,8 +30,8 @@ function taughtBy(
   return belief;
 }
 
-describe("what is believed of a path's losses", () => {
-  it("lets a live peer miss all attempts no more often than is accepted, by the known formula", () => {
+describe("the belief about a path's losses", () => {
+  it("needs as many attempts as the formula says for the accepted chance", () => {
     // With one lost among `answered` the product is 1 / binomial(answered + n, n).
     const missed = (answered: number, n: number): number => {
       let chance = 1;
@@ -51,7 +51,7 @@ describe("what is believed of a path's losses", () => {
     );
   });
 
-  it("needs fewer attempts of a short path, and never fewer than two", () => {
+  it("needs fewer attempts on a short path, but never fewer than two", () => {
     const short = new LossBelief();
     short.isShort();
     const needed = {
@@ -71,7 +71,7 @@ describe("what is believed of a path's losses", () => {
     expect(new LossBelief().attemptsNeeded(0)).toBe(60);
   });
 
-  it("comes within a factor of two of the loss there is, and forgets the loss there was", () => {
+  it("comes within a factor of two of the present loss, and forgets past loss", () => {
     fc.assert(
       fc.property(fc.double({ min: 0.05, max: 0.5, noNaN: true }), fc.nat(), (share, seed) => {
         const belief = taughtBy(share, 3000, seed);
@@ -83,7 +83,7 @@ describe("what is believed of a path's losses", () => {
     );
   });
 
-  it("believes a path that turns bad after a long clean past", () => {
+  it("follows a path that turns bad after a long clean past", () => {
     const belief = taughtBy(0, 100_000, 1);
     expect(belief).toMatchObject({ ratio: 0, isClean: true, isNotable: false });
     taughtBy(0.3, 300, 1, belief);
@@ -91,7 +91,7 @@ describe("what is believed of a path's losses", () => {
     expect(belief).toMatchObject({ isClean: false, isNotable: true });
   });
 
-  it("learns nothing of an outage: more in a row than the path is known for", () => {
+  it("leaves out an outage: more losses in a row than the known loss explains", () => {
     const belief = taughtBy(0, 1000, 1);
     belief.record(21, 20);
     expect(belief).toMatchObject({ ratio: 0, isNotable: false });
@@ -112,7 +112,7 @@ describe("what is believed of a path's losses", () => {
       for (let i = 0; i < count; i++) belief.record(2, 1);
       return belief;
     };
-    // What comes later weighs a little less, so that three are not quite three.
+    // Earlier losses fade a little with each later one, so three count as a little less than three.
     expect({ two: losses(2).isNotable, four: losses(4).isNotable }).toEqual({
       two: false,
       four: true,
@@ -122,7 +122,7 @@ describe("what is believed of a path's losses", () => {
     expect(stretch.isNotable).toBe(false);
   });
 
-  it("goes its own way after a copy", () => {
+  it("changes independently of its copy", () => {
     const first = taughtBy(0.1, 500, 3);
     const { ratio } = first;
     const copy = first.copy();
@@ -134,7 +134,7 @@ describe("what is believed of a path's losses", () => {
     });
   });
 
-  it("of a crowd spans an attempt of each: what one of many counts is less", () => {
+  it("weighs each attempt less the more connections share it", () => {
     expect([0, 1, 200, 400, 20_000].map(weightAmong)).toEqual([1, 1, 1, 0.5, 0.01]);
     const belief = taughtBy(0.2, 3000, 5);
     const { ratio } = belief;
@@ -148,7 +148,7 @@ describe("what is believed of a path's losses", () => {
 
 const lesson = (attempts: number, lost: number, at = 0) => ({ attempts, lost, from: at, to: at });
 
-/** Teaches until about a third of the attempts are known to be lost. */
+/** Records losses until the belief is that about a third of the attempts are lost. */
 function teachLoss(loss: PathLoss): void {
   for (let i = 0; i < 60; i++) loss.record(lesson(3, 1, 1000 * i));
 }
@@ -159,7 +159,7 @@ describe("the losses between a connection and its peer", () => {
   const newPeer = (local = `10.0.0.${++peers}`) => groups.join(local, `192.0.2.${++peers}`);
   const needed = (loss: PathLoss): number => loss.attemptsNeeded(ACCEPTED);
 
-  it("are learned by one connection for all to the same peer", () => {
+  it("are shared by all connections to the same peer", () => {
     const peer = newPeer();
     const [one, other] = [new PathLoss(peer), new PathLoss(peer)];
     const before = needed(other);
@@ -169,7 +169,7 @@ describe("the losses between a connection and its peer", () => {
     expect(one.isNotable).toBe(true);
   });
 
-  it("are not worse for the other when one connection alone loses them: the worse of both decides", () => {
+  it("are not worse for other connections when one alone loses packets", () => {
     const peer = newPeer();
     const [unlucky, other] = [new PathLoss(peer), new PathLoss(peer)];
     teachLoss(unlucky);
@@ -178,7 +178,7 @@ describe("the losses between a connection and its peer", () => {
     expect(unlucky.ratio).toBeGreaterThan(10 * other.ratio);
   });
 
-  it("begin with what is known of the peer when a connection loses for the first time itself", () => {
+  it("start from the peer's when a connection loses for the first time itself", () => {
     const peer = newPeer();
     const [one, other] = [new PathLoss(peer), new PathLoss(peer)];
     teachLoss(one);
@@ -186,17 +186,17 @@ describe("the losses between a connection and its peer", () => {
     expect(other.own?.ratio).toBeGreaterThan(0.8 * peer.loss.ratio);
   });
 
-  it("are not better than those of the peer for a connection that lost once itself", () => {
+  it("are at least as bad as the peer's for a connection that lost once itself", () => {
     const [peer, clean] = [newPeer("10.2.0.1"), new PathLoss(newPeer("10.2.0.1"))];
     const [one, other] = [new PathLoss(peer), new PathLoss(peer)];
     other.record(lesson(2, 1));
     teachLoss(one);
-    // So that it is not our side that loses
+    // Many answered attempts elsewhere, so that our side does not count as losing.
     for (let i = 0; i < 4000; i++) clean.record(lesson(1, 0));
     expect(needed(other)).toBe(peer.loss.attemptsNeeded(ACCEPTED));
   });
 
-  it("are those of all peers where our own side of the path loses", () => {
+  it("are those of all peers when our own side of the path loses", () => {
     const [losing, other] = [newPeer("10.1.0.1"), newPeer("10.1.0.1")];
     const elsewhere = new PathLoss(newPeer());
     const spared = new PathLoss(other);
@@ -204,12 +204,12 @@ describe("the losses between a connection and its peer", () => {
     teachLoss(new PathLoss(losing));
     expect(needed(spared)).toBeGreaterThan(before);
     expect(needed(elsewhere)).toBe(before);
-    // Many answered attempts of the other peer: it is not our side after all.
+    // Many answered attempts of the other peer: our side does not lose after all.
     for (let i = 0; i < 4000; i++) spared.record(lesson(1, 0));
     expect(needed(spared)).toBeLessThanOrEqual(before);
   });
 
-  it("are fewer on a short path, also where the first round trip was an artefact", () => {
+  it("are fewer on a short path, even when the first round trip was an artefact", () => {
     for (const peer of [null, newPeer()]) {
       const loss = new PathLoss(peer);
       const before = needed(loss);
@@ -221,7 +221,7 @@ describe("the losses between a connection and its peer", () => {
     }
   });
 
-  it("go on from what the connection learned before", () => {
+  it("go on from the connection's earlier belief", () => {
     const before = new PathLoss(newPeer());
     teachLoss(before);
     expect(new PathLoss(newPeer(), before.own).ratio).toBe(before.ratio);
@@ -237,8 +237,8 @@ describe("the losses between a connection and its peer", () => {
 
 describe("losses of data in flight", () => {
   /**
-   * Sends `segments`, of which `again` are repetitions, and has the peer acknowledge what was sent
-   * before; returns what was learned.
+   * Sends `segments`, of which `again` are repetitions, and lets the peer acknowledge what was sent
+   * before. Returns what was recorded.
    */
   function learner(first: { segments: number; again: number } = { segments: 0, again: 0 }) {
     const retransmits = new RetransmitLoss();
@@ -271,7 +271,7 @@ describe("losses of data in flight", () => {
     };
   }
 
-  it("are learned with the acknowledgment after the one that resolves them", () => {
+  it("are recorded with the acknowledgment after the one that resolves them", () => {
     const path = learner();
     path.sent(10, 2);
     expect(path.isWaiting()).toBe(true);
@@ -289,7 +289,7 @@ describe("losses of data in flight", () => {
     expect(path.isWaiting()).toBe(false);
   });
 
-  it("are not what the peer reports to have got twice, at once or one round trip later", () => {
+  it("leave out segments that the peer got twice, reported at once or one round trip later", () => {
     const path = learner();
     path.sent(10, 2);
     path.acknowledged(1);
@@ -298,7 +298,7 @@ describe("losses of data in flight", () => {
     expect(path.learned).toEqual([{ attempts: 10, lost: 0 }]);
   });
 
-  it("count each report of the peer once", () => {
+  it("use each such report once", () => {
     const path = learner();
     path.sent(10, 1);
     path.acknowledged(1);
@@ -312,7 +312,7 @@ describe("losses of data in flight", () => {
     ]);
   });
 
-  it("from before the first reading are not learned", () => {
+  it("are left out when they came before the first reading", () => {
     const path = learner({ segments: 500, again: 100 });
     expect(path.isWaiting()).toBe(false);
     path.sent(4, 0);
@@ -322,7 +322,7 @@ describe("losses of data in flight", () => {
     expect(path.learned).toEqual([{ attempts: 4, lost: 0 }]);
   });
 
-  it("that an outage took are not learned", () => {
+  it("are left out when an outage took them", () => {
     const path = learner();
     path.sent(9, 8);
     path.acknowledged(0, true);
@@ -331,7 +331,7 @@ describe("losses of data in flight", () => {
     expect(path.learned).toEqual([{ attempts: 9, lost: 0 }]);
   });
 
-  it("are never more than was sent", () => {
+  it("are never more than the segments sent", () => {
     const step = fc.record({
       more: fc.nat(5),
       again: fc.nat(5),
@@ -343,8 +343,7 @@ describe("losses of data in flight", () => {
         const path = learner();
         let [sent, lost, duplicates] = [0, 0, 0];
         for (const { more, again, duplicates: moreDuplicates, isOutage } of steps) {
-          // Where a reading tells of a repetition before the segment: more repetitions than
-          // segments.
+          // A reading may show a repetition before its segment: more repetitions than segments.
           path.sent(more, again);
           duplicates += moreDuplicates;
           path.acknowledged(duplicates, isOutage);

@@ -2,18 +2,16 @@ import { seededRandom } from "../../../src/testing/index.ts";
 import type { Path } from "./kernel-model.ts";
 
 /**
- * How round trips are lost: each on its own, or in bursts (Gilbert-Elliott: while a burst lasts all
- * are lost, in between none).
+ * The way in which round trips are lost: each on its own, or in bursts (Gilbert-Elliott: all are
+ * lost during a burst, none in between).
  */
 export interface LossyPath {
   readonly lossRatio: number;
-  /** Mean length of a burst in ms; 0: each round trip for itself. */
+  /** Mean length of a burst in ms; 0: each round trip is lost on its own. */
   readonly burstMs: number;
 }
 
-/**
- * A path that loses at random, tells when packets left, and from `cutAt` on lets nothing through.
- */
+/** A path that loses at random, records when packets left, and is cut from `cutAt` on. */
 export class RecordedPath implements Path {
   readonly rttMs: number;
   /** When packets left after the cut. */
@@ -70,16 +68,15 @@ export class RecordedPath implements Path {
 }
 
 /**
- * The chance that a live path loses packets at just these instants, given that it was up before the
- * first.
+ * Returns the chance that a live path loses packets at just these instants, given that it was up
+ * before the first.
  */
 export function chanceOfLosing(
   instants: readonly number[],
   { lossRatio, burstMs }: LossyPath,
 ): number {
   if (burstMs === 0) return lossRatio ** instants.length;
-  // While a burst lasts everything is lost, so that having lost one means being in a burst at that
-  // instant.
+  // Everything is lost during a burst, so a lost packet means a burst at that instant.
   const leave = 1 / burstMs;
   const enter = (leave * lossRatio) / (1 - lossRatio);
   let chance = lossRatio;

@@ -18,8 +18,8 @@ describe("the time an answer may take", () => {
     ["a LAN", 0.2, 204, 200, 50],
     ["a continent", 40, 244, 220, 120],
     ["another continent", 250, 600, 600, 540],
-    // Of a handshake whose last acknowledgment was lost: a tenth and a twentieth of the budget on
-    // top, not three times as long.
+    // The last acknowledgment of the handshake was lost. A tenth and a twentieth of the budget are
+    // added, not three round trips.
     ["a round trip that is an artefact", 3000, 9000, 4000, 3500],
   ])(
     "on %s with a round trip of %d ms and a timeout of %d ms: %d ms, at the end of the budget %d ms",
@@ -34,7 +34,7 @@ describe("the time an answer may take", () => {
     },
   );
 
-  it("is always longer than the round trip, as far as the kernel itself waits for so long", () => {
+  it("is always longer than the round trip, unless the kernel itself waits less", () => {
     fc.assert(
       fc.property(
         fc.double({ min: 0.01, max: 5000, noNaN: true }),
@@ -48,7 +48,7 @@ describe("the time an answer may take", () => {
     );
   });
 
-  it("is not learned from a timeout that is doubled already, nor from one that is not told", () => {
+  it("is not taken from a timeout that is already doubled, nor from a missing one", () => {
     const timing = timingOf({ rttMs: 40, rtoMs: 244 });
     timing.learn({ state: "ESTABLISHED", rttMs: 40, rtoMs: 976, backoff: 2 });
     timing.learn({ state: "ESTABLISHED", rttMs: 40 });
@@ -66,18 +66,18 @@ describe("retransmissions", () => {
     expect(timingOf({ rtoMs: 200 }, null).retransmitGapMs(20)).toBe(120_000);
   });
 
-  it("take as long as all their waits together", () => {
+  it("take as long as the sum of their waits", () => {
     expect(lan.retransmitChainMs(0)).toBe(0);
     expect(lan.retransmitChainMs(5)).toBe(200 + 400 + 800 + 1600 + 2000);
   });
 
-  it("leave beyond a span when the waits before them are as long", () => {
+  it("leave beyond a span when the waits before them are as long as the span", () => {
     expect(lan.retransmitsBeyond(3000, 5)).toBe(2);
     expect(lan.retransmitsBeyond(3001, 5)).toBe(1);
     expect(lan.retransmitsBeyond(5001, 5)).toBe(0);
   });
 
-  it("prove how old what is in flight is at least", () => {
+  it("prove the least age of what is in flight", () => {
     const info: TcpInfo = { state: "ESTABLISHED", backoff: 3, lastDataSentMs: 70 };
     expect(lan.flightAgeMs(info)).toBe(70 + 200 + 400 + 800);
     expect(lan.flightAgeMs({ state: "ESTABLISHED" })).toBe(0);
@@ -89,15 +89,14 @@ describe("attempts beyond a span", () => {
   const probes = new Attempts(4000);
   for (const [i, at] of [1000, 1600, 2200].entries()) probes.seen(i + 1, at, at);
 
-  it("have room, each with its time to be answered by the deadline", () => {
-    // Probes at 5000, 5600 and 6200 outlast 4 s; the last one is answered within 50 ms or not at
-    // all.
+  it("fit in when each has its answer window before the deadline", () => {
+    // Probes at 5000, 5600 and 6200 outlast 4 s. The last one is answered within 50 ms or never.
     expect(lan.roomBeyond(4000, "idle", probes, 0, 6250, 0)).toBe(3);
     expect(lan.roomBeyond(4000, "idle", probes, 0, 6249, 0)).toBe(2);
     expect(lan.roomBeyond(4000, "idle", probes, 0, 5000, 0)).toBe(0);
   });
 
-  it("have the room in flight that the kernel's backoff leaves", () => {
+  it("fit in between the kernel's backoff steps in flight", () => {
     // After the tail loss probe at 200: 400, 800, 1600, 3200 and 5200 ms after the first
     // transmission.
     const withinMs = (ms: number): number =>
@@ -105,15 +104,15 @@ describe("attempts beyond a span", () => {
     expect([1599, 1600, 3199, 3200, 5199, 5200].map(withinMs)).toEqual([0, 1, 1, 2, 2, 3]);
   });
 
-  it("have none behind a closed window, whose backoff goes on while probes are answered", () => {
+  it("do not fit in behind a closed window, where backoff grows even while probes are answered", () => {
     expect(lan.roomBeyond(1000, "blocked", probes, 0, 60_000, 0)).toBe(0);
   });
 
-  it("are not proven by the kernel's backoff of an idle connection, which has none", () => {
+  it("are not proven by backoff on an idle connection, which has none", () => {
     expect(lan.settledBeyond(500, "idle", probes, 60_000, 9)).toBe(0);
   });
 
-  it("are proven in flight by the doublings before the last", () => {
+  it("are proven in flight by all doublings but the last", () => {
     expect(lan.settledBeyond(1400, "in-flight", probes, 2300, 4)).toBe(
       lan.retransmitsBeyond(1400, 3),
     );
@@ -124,14 +123,14 @@ describe("attempts beyond a span", () => {
 describe("window probes that a live peer may leave unanswered", () => {
   const lan = timingOf({ rttMs: 0.2, rtoMs: 200 });
 
-  it("are one, where the first followed an answered one faster than a peer may answer", () => {
+  it("are one when the first followed an answered probe faster than a peer may answer", () => {
     expect(lan.unclearWindowProbes({ state: "ESTABLISHED", probes: 2, backoff: 2 })).toBe(1);
     expect(lan.unclearWindowProbes({ state: "ESTABLISHED", probes: 2, backoff: 6 })).toBe(0);
     expect(lan.unclearWindowProbes({ state: "ESTABLISHED", probes: 0, backoff: 0 })).toBe(0);
   });
 });
 
-it("a retransmission timeout of 0, which no kernel has, is taken for none that is told", () => {
+it("a retransmission timeout of 0 is taken as missing", () => {
   const timing = new PathTiming(5000, null);
   const { rtoMs } = timing;
   timing.learn({ state: "ESTABLISHED", rtoMs: 0, rttMs: 0 });

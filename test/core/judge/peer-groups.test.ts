@@ -11,23 +11,23 @@ import {
   recordInGroup,
 } from "../../../src/core/judge/peer-groups.ts";
 
-/** Here an attempt stayed unanswered for the first time. */
+/** The instant of our first unanswered attempt. */
 const SINCE = 5000;
 const NONE = { alive: 0, silent: 0 };
 
-/** One connection each to the peers named. */
+/** Makes one connection to each of the peers named. */
 function joined(...peers: string[]): { groups: PeerGroups; of: PeerGroup[] } {
   const groups = new PeerGroups();
   return { groups, of: peers.map((peer) => groups.join("10.0.0.1", peer)) };
 }
 
-describe("what the other connections say", () => {
-  it("is nothing where there are none", () => {
+describe("the state of the other connections", () => {
+  it("is null when there are none", () => {
     const [only] = joined("192.0.2.1").of;
     expect(othersOf(only as PeerGroup, false, SINCE)).toBeNull();
   });
 
-  it("counts those to the same peer as alive when one was heard after our first unanswered attempt", () => {
+  it("counts connections to the same peer as alive when one was heard after our first unanswered attempt", () => {
     const [group] = joined("192.0.2.1", "192.0.2.1", "192.0.2.1").of as [PeerGroup];
     heardInGroup(group, SINCE);
     expect(othersOf(group, false, SINCE)).toMatchObject({ samePeer: NONE });
@@ -38,7 +38,7 @@ describe("what the other connections say", () => {
     });
   });
 
-  it("does not count the own silence among the others", () => {
+  it("does not count our own silence among the others", () => {
     const [group] = joined("192.0.2.1", "192.0.2.1").of as [PeerGroup];
     markSilent(group, true);
     expect(othersOf(group, true, SINCE)).toMatchObject({ samePeer: { silent: 0 } });
@@ -58,7 +58,7 @@ describe("what the other connections say", () => {
     expect(groups).toMatchObject({ size: 2, silent: 1 });
   });
 
-  it("counts other peers as alive when one of them was heard since, not when only ours was", () => {
+  it("counts other peers as alive when one of them was heard since, not when only our peer was", () => {
     const [ours, theirs] = joined("192.0.2.1", "192.0.2.2").of as [PeerGroup, PeerGroup];
     heardInGroup(ours, SINCE + 100);
     expect(othersOf(ours, false, SINCE)).toMatchObject({ sameRoute: { alive: 0 } });
@@ -68,14 +68,14 @@ describe("what the other connections say", () => {
     expect(othersOf(ours, false, SINCE + 200)).toMatchObject({ sameRoute: { alive: 0 } });
   });
 
-  it("is not told by connections from another of our addresses", () => {
+  it("leaves out connections from another of our addresses", () => {
     const groups = new PeerGroups();
     const ours = groups.join("10.0.0.1", "192.0.2.1");
     heardInGroup(groups.join("10.0.0.2", "192.0.2.1"), SINCE + 1);
     expect(othersOf(ours, false, SINCE)).toBeNull();
   });
 
-  it("counts those that died as silent until the peer is heard again", () => {
+  it("counts dead connections as silent until the peer is heard again", () => {
     const { groups, of } = joined("192.0.2.1", "192.0.2.1");
     const [group] = of as [PeerGroup];
     for (let i = 0; i < 2; i++) markSilent(group, true);
@@ -86,7 +86,7 @@ describe("what the other connections say", () => {
   });
 });
 
-/** The same counted the plain way: a list of connections. */
+/** Counts the same in the plain way, from a list of connections. */
 class Ledger {
   readonly groups: PeerGroups = new PeerGroups();
   readonly connections: { peer: string; group: PeerGroup; isSilent: boolean }[] = [];
@@ -127,7 +127,7 @@ class Ledger {
   }
 }
 
-it("counts of connections that come, go and fall silent agree with a list of them", () => {
+it("the counts agree with a list of connections that come, go and fall silent", () => {
   const step = fc.record({
     do: fc.constantFrom("join", "leave", "turn"),
     peer: fc.constantFrom("a", "b", "c"),
@@ -151,11 +151,11 @@ it("counts of connections that come, go and fall silent agree with a list of the
   );
 });
 
-describe("what a group learns of losses", () => {
+describe("a group's belief about losses", () => {
   const lossOf = (groups: PeerGroups, peer: string): number =>
     groups.join("10.0.0.1", peer).loss.ratio;
 
-  it("is remembered of a peer that lost something and comes back", () => {
+  it("is kept for a peer that lost something and comes back", () => {
     const groups = new PeerGroups();
     const group = groups.join("10.0.0.1", "192.0.2.1");
     recordInGroup(group, { attempts: 20, lost: 2, from: 0, to: 0 });
@@ -168,7 +168,7 @@ describe("what a group learns of losses", () => {
     });
   });
 
-  it("of one outage counts once, however many connections lost something to it", () => {
+  it("counts one outage once, however many connections lost something in it", () => {
     const lossAfter = (from: number, to: number): number => {
       const [group] = joined("192.0.2.1", "192.0.2.1").of as [PeerGroup];
       heardInGroup(group, 1000);
@@ -181,7 +181,7 @@ describe("what a group learns of losses", () => {
     expect(inOutage).toBeLessThan(before / 3);
   });
 
-  it("is believed less of answers at the first try the more connections there are", () => {
+  it("weighs an answered attempt less the more connections there are", () => {
     const lost = (connections: number): number => {
       const [group] = joined(...Array<string>(connections).fill("192.0.2.1")).of as [PeerGroup];
       for (let i = 0; i < 5; i++)

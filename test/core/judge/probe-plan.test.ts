@@ -25,7 +25,7 @@ const LAN: ProbePlanInput = {
   rtoMaxMs: 2000,
 };
 
-/** A path of which `lost` of a hundred attempts were lost. */
+/** Returns the belief about a path that lost `lost` of a hundred attempts. */
 function lossy(lost: number): LossBelief {
   const belief = new LossBelief();
   for (let i = 0; i < 100; i++) belief.record(1, i < lost ? 1 : 0);
@@ -42,8 +42,8 @@ const inputs = fc.record({
   rtoMaxMs: fc.option(fc.integer({ min: 1000, max: 120_000 })),
 });
 
-describe("the plan of probes", () => {
-  it("keeps the budget where an idle connection may rest for more than a second", () => {
+describe("the probe plan", () => {
+  it("keeps the budget when the idle time is more than a second", () => {
     fc.assert(
       fc.property(inputs, (input) => {
         const { idleMs, idleWithinMs } = planProbes(input);
@@ -55,7 +55,7 @@ describe("the plan of probes", () => {
     );
   });
 
-  it("rests as long as the budget allows: a second more would exceed it", () => {
+  it("has the longest idle time that the budget allows: a second more would exceed it", () => {
     const { idleMs, idleWithinMs } = planProbes(LAN);
     expect({
       isWithin: idleWithinMs <= LAN.budgetMs,
@@ -68,12 +68,12 @@ describe("the plan of probes", () => {
     });
   });
 
-  it("has no promise for a closed window where nothing caps the kernel's backoff", () => {
+  it("promises nothing for a closed window when nothing caps the kernel's backoff", () => {
     expect(planProbes({ ...LAN, rtoMaxMs: null }).closedWindowWithinMs).toBeNull();
     expect(planProbes(LAN).closedWindowWithinMs).toBeGreaterThan(0);
   });
 
-  it("asks for no fewer attempts, and finds no sooner, the more a path loses and the fewer false alarms are accepted", () => {
+  it("needs more attempts and more time the more a path loses and the fewer false alarms are accepted", () => {
     const harder = (a: Partial<ProbePlanInput>, b: Partial<ProbePlanInput>): void => {
       const [easy, hard] = [planProbes({ ...LAN, ...a }), planProbes({ ...LAN, ...b })];
       expect(hard.attemptsNeeded).toBeGreaterThan(easy.attemptsNeeded);
@@ -97,12 +97,12 @@ describe("the plan of probes", () => {
 describe("attempts that prove death", () => {
   const loss = new LossBelief();
 
-  it("are three where they fail on this host, whatever the path loses", () => {
+  it("are three when they fail on this host, whatever the path loses", () => {
     for (const belief of [loss, lossy(40)])
       expect(attemptsNeededBy(belief, "local", 1e-9, 1000)).toBe(3);
   });
 
-  it("are fewer the rarer a connection is silent", () => {
+  it("are fewer the more rarely a connection falls silent", () => {
     const rate = DEFAULT_FALSE_ALARMS_PER_YEAR;
     expect(attemptsNeededBy(loss, "idle", rate, 3_600_000)).toBeLessThan(
       attemptsNeededBy(loss, "idle", rate, 1000),
@@ -115,7 +115,7 @@ describe("attempts that prove death", () => {
     );
   });
 
-  it("outlast an outage in fewer numbers where the budget is over, no more than there was room for, and one at least", () => {
+  it("include fewer that outlast an outage once the budget has ended: at most the room, at least one", () => {
     const belief = lossy(50);
     const needed = outlastingNeededAtDeadline(belief, 99);
     expect(needed).toBeGreaterThan(2);
@@ -136,7 +136,7 @@ describe("the probes of a burst", () => {
   });
   type Burst = Omit<Parameters<typeof nextProbeAt>[1], "lastBy">;
 
-  /** When probes leave until there are as many as asked for. */
+  /** Returns when probes leave until the burst has all it needs. */
   function probesOf(burst: Burst, lastBy = Number.POSITIVE_INFINITY): number[] {
     const { firstAt, outageMs, outlasting, attempts } = burst;
     const at = [firstAt];
@@ -146,7 +146,7 @@ describe("the probes of a burst", () => {
     return at;
   }
 
-  it("leave no closer than answers can come, nor than an outage is worth", () => {
+  it("leave no closer than answers can come, nor more than needed within an outage", () => {
     fc.assert(
       fc.property(bursts, (burst) => {
         const at = probesOf(burst);
@@ -156,7 +156,7 @@ describe("the probes of a burst", () => {
     );
   });
 
-  it("are over as soon as the attempts, and those after an outage, have room", () => {
+  it("end as soon as all attempts, and those after an outage, have left", () => {
     fc.assert(
       fc.property(bursts, (burst) => {
         const { firstAt, outageMs, outlasting, attempts } = burst;
@@ -170,14 +170,14 @@ describe("the probes of a burst", () => {
     );
   });
 
-  it("leave as close as they may from the start where time is short", () => {
+  it("leave as close as allowed from the start when time is short", () => {
     const burst = { firstAt: 0, outageMs: 4000, outlasting: 3, attempts: 7 };
     expect(probesOf(burst, 2000).slice(0, 7)).toEqual([0, 600, 1200, 1800, 2400, 3000, 3600]);
     expect(nextProbeAt(0, { ...burst, lastBy: 60_000 })).toBeGreaterThan(600);
   });
 });
 
-it("what we may be late ourselves grows with the budget, from 30 to 150 ms", () => {
+it("the time reserved for our own lateness grows with the budget, from 30 to 150 ms", () => {
   expect([SMALLEST_BUDGET_MS, 4000, 10_000, LARGEST_BUDGET_MS].map(ownLatenessMs)).toEqual([
     37.5, 60, 150, 150,
   ]);

@@ -5,7 +5,7 @@ import { ProcessProof } from "../../../src/core/judge/process-proof.ts";
 const BUDGET_MS = 10_000;
 
 /**
- * Drives a proof in virtual time until `until`: a heartbeat asked at t is answered `answerMs(t)`
+ * Drives a proof in virtual time until `until`. A heartbeat sent at t is answered `answerMs(t)`
  * later, or never (`null`).
  */
 function run(
@@ -41,7 +41,7 @@ const paced = (): ProcessProof =>
   });
 
 describe("the proof of a process", () => {
-  it("without a detector asks only a quiet peer, and ends with the budget", () => {
+  it("sends heartbeats only to a quiet peer and ends with the budget, without a detector", () => {
     const { asked, silentAt } = run(new ProcessProof(BUDGET_MS, 0), 30_000, (at) =>
       at < 9000 ? 20 : null,
     );
@@ -50,14 +50,15 @@ describe("the proof of a process", () => {
     expect(silentAt).toBeLessThanOrEqual(8040 + BUDGET_MS);
   });
 
-  it("with a detector asks regularly and ends when the detector suspects", () => {
+  it("sends heartbeats regularly and ends when the detector suspects, with a detector", () => {
     const { asked, silentAt } = run(paced(), 30_000, (at) => (at < 9000 ? 20 : null));
     expect(asked.slice(0, 4)).toEqual([0, 500, 1000, 1500]);
-    // Answered last: 8500. The next one, 9000, is expected at 9020 and given 1000 ms.
+    // The heartbeat of 8500 was the last one answered. The answer to the next, of 9000, is expected
+    // at 9020 and given 1000 ms.
     expect(silentAt).toBe(10_020);
   });
 
-  it("with a detector still never exceeds the budget", () => {
+  it("never exceeds the budget, even with a detector", () => {
     const patient = new NfdEDetector({ intervalMs: 500, marginMs: 60_000 }, 0);
     const { silentAt } = run(
       new ProcessProof(BUDGET_MS, 0, { intervalMs: 500, detector: patient }),
@@ -67,14 +68,14 @@ describe("the proof of a process", () => {
     expect(silentAt).toBeLessThanOrEqual(8520 + BUDGET_MS);
   });
 
-  it("numbers heartbeats by the clock: late answers leave gaps and spoil no estimate", () => {
+  it("numbers heartbeats by the clock, so late answers leave gaps and do not spoil the estimate", () => {
     const { asked, silentAt } = run(paced(), 60_000, (at) => (at % 5000 === 0 ? 900 : 20));
     expect(silentAt).toBeNull();
     expect(asked.filter((at) => at % 500 !== 0)).toEqual([]);
     expect(asked.length).toBeGreaterThan(100);
   });
 
-  it("is refuted by any byte since the question, whatever the detector says", () => {
+  it("is refuted by any byte since the heartbeat, whatever the detector says", () => {
     const { silentAt } = run(
       paced(),
       9000,
@@ -93,7 +94,7 @@ describe("the proof of a process", () => {
     expect(proof.isSilentTooLong(17_100)).toBe(true);
   });
 
-  it("gives the peer the full time to answer when it asks late", () => {
+  it("gives the peer the full time to answer a heartbeat that was sent late", () => {
     const proof = new ProcessProof(BUDGET_MS, 0);
     expect(proof.next(11_700)).toBeGreaterThan(11_700);
     expect(proof.wantsHeartbeat).toBe(true);

@@ -15,7 +15,8 @@ const NEEDED = 7;
 const WINDOW_MS = 200;
 
 /**
- * An idle connection on an unknown path; attempts at `at`, and a look `lookMs` after the last one.
+ * The silence of an idle connection on an unknown path, with attempts at `at` and a reading
+ * `lookMs` after the last one.
  */
 function silence(at: readonly number[], lookMs: number, but: Partial<Silence> = {}): Silence {
   const timing = new PathTiming(BUDGET_MS, 2000);
@@ -60,32 +61,32 @@ function silence(at: readonly number[], lookMs: number, but: Partial<Silence> = 
 }
 
 /**
- * The most that a plan for an unknown path asks for: seven attempts, three of them after an outage
- * of 4 s that began with the first.
+ * The most that a plan for an unknown path needs: seven attempts, three of them after an outage of
+ * 4 s that began with the first.
  */
 const SPREAD = [1000, 2000, 3000, 4000, 5000, 5600, 6200];
 
-describe("silence of an idle connection is proven", () => {
-  it("when loss explains it no more, and no outage that is to be survived", () => {
+describe("the silence of an idle connection", () => {
+  it("proves death when neither loss nor a survived outage explains it", () => {
     const { plan } = silence(SPREAD, WINDOW_MS);
     expect(plan).toMatchObject({ attemptsNeeded: NEEDED, outlastingNeeded: 3 });
     expect(isProven(silence(SPREAD, WINDOW_MS), NEEDED)).toBe(true);
   });
 
-  it("not while the answer to the last attempt may still come", () => {
+  it("proves nothing while the answer to the last attempt may still come", () => {
     expect(isProven(silence(SPREAD, WINDOW_MS - 1), NEEDED)).toBe(false);
   });
 
-  it("not with one attempt less", () => {
+  it("proves nothing with one attempt less", () => {
     expect(isProven(silence(SPREAD.toSpliced(1, 1), WINDOW_MS), NEEDED)).toBe(false);
   });
 
-  it("not with as many attempts, of which one less outlasts an outage", () => {
+  it("proves nothing when one attempt less outlasts an outage", () => {
     expect(isProven(silence(SPREAD.with(4, 4999), WINDOW_MS), NEEDED)).toBe(false);
   });
 });
 
-describe("where the budget is over", () => {
+describe("once the budget has ended", () => {
   it("fewer attempts need to outlast an outage", () => {
     const early = silence([1000, 1600, 2200, 2800, 3400, 5000, 5600], WINDOW_MS);
     expect({
@@ -94,7 +95,7 @@ describe("where the budget is over", () => {
     }).toEqual({ before: false, atDeadline: true });
   });
 
-  it("loss is still no proof, unless the budget is to end the connection", () => {
+  it("loss still has to be ruled out, unless the budget is to end the connection", () => {
     const few = silence([1000, 3000, 5000, 5600], WINDOW_MS);
     expect({
       wait: isProvenAtDeadline(few, NEEDED, false, true),
@@ -103,15 +104,16 @@ describe("where the budget is over", () => {
     expect(isProvenAtDeadline(silence([5000], WINDOW_MS), NEEDED, true, false)).toBe(false);
   });
 
-  it("an attempt must outlast an outage, unless that is not asked for", () => {
+  it("an attempt must outlast an outage, unless mustOutlastOutages is off", () => {
     const brief = silence([1000, 1600, 2200, 2800, 3400, 4000, 4600], WINDOW_MS);
     expect(isProvenAtDeadline(brief, NEEDED, false, true)).toBe(false);
     expect(isProvenAtDeadline(brief, NEEDED, false, false)).toBe(true);
     expect(isProvenAtDeadline(brief, NEEDED, true, true)).toBe(false);
   });
 
-  it("no more attempts need to outlast an outage than there was room for", () => {
-    // Loss is known, so that three would have to; the budget had room for one.
+  it("no more attempts must outlast an outage than there was room for", () => {
+    // Loss is known, so three attempts would have to outlast an outage. The budget had room for
+    // one.
     const loss = new PathLoss();
     for (let i = 0; i < 20; i++) loss.record({ attempts: 10, lost: 1, from: 0, to: 0 });
     expect(
@@ -132,7 +134,7 @@ describe("where the budget is over", () => {
     ).toBe(false);
   });
 
-  it("all is proven that was proven before", () => {
+  it("whatever was proven before is still proven", () => {
     const gaps = fc.array(fc.integer({ min: 600, max: 2000 }), { minLength: 1, maxLength: 12 });
     let proven = 0;
     fc.assert(
@@ -155,13 +157,13 @@ describe("where the budget is over", () => {
   });
 });
 
-describe("silence in flight", () => {
+describe("a silence in flight", () => {
   /** Transmissions as the kernel spaces them: 1000 + 0, 200, 400, 800, 1600, 3200 and 5200 ms. */
   const SENT = [1000, 1200, 1400, 1800, 2600, 4200, 6200];
   const inFlight = { flow: "in-flight", backoff: 6, progressAt: 1000 } as const;
   const plan = { ...silence(SENT, 0).plan, outlastingNeeded: 1 };
 
-  it("is proven by the kernel's backoff where this process stood still meanwhile", () => {
+  it("is proven by the kernel's backoff when this process stood still meanwhile", () => {
     const it = silence(SENT, WINDOW_MS, { ...inFlight, plan });
     expect(isProven(it, NEEDED)).toBe(true);
     it.attempts.shift(9000, it.now);
@@ -169,25 +171,25 @@ describe("silence in flight", () => {
     expect(isProven({ ...it, backoff: 3 }, NEEDED)).toBe(false);
   });
 
-  it("of an idle connection has no backoff to prove it", () => {
+  it("is not proven by backoff on an idle connection, which has none", () => {
     const it = silence(SENT, WINDOW_MS, { ...inFlight, plan, flow: "idle" });
     it.attempts.shift(9000, it.now);
     expect(isProven(it, NEEDED)).toBe(false);
   });
 });
 
-describe("the last word", () => {
+describe("the last attempt that can be judged", () => {
   /** The next retransmission leaves 1600 ms after this one, at 7800, and is judged 50 ms later. */
   const waiting = { flow: "in-flight", backoff: 3 } as const;
   const sent = (but: Partial<Silence>): Silence =>
     silence([6200], WINDOW_MS, { ...waiting, ...but });
 
-  it("is spoken where the kernel's next attempt comes too late for the budget", () => {
+  it("is this one when the kernel's next attempt comes too late for the budget", () => {
     expect(isLastWord(sent({ deadline: 7850 }))).toBe(false);
     expect(isLastWord(sent({ deadline: 7849 }))).toBe(true);
   });
 
-  it("is not while an answer may come, nor where no retransmission waits", () => {
+  it("is not this one while an answer may come, nor when no retransmission is due", () => {
     expect(isLastWord(sent({ deadline: 7849, isAnswerDue: false }))).toBe(false);
     expect(isLastWord(sent({ deadline: 7849, flow: "idle" }))).toBe(false);
   });

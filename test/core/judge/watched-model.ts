@@ -21,42 +21,41 @@ export interface Run {
   readonly writeEveryMs?: number | undefined;
   readonly writeAtMs?: number;
   readonly writesAtMs?: readonly number[];
-  /** From then on the peer does not read what it gets. */
+  /** From this instant on the peer does not read what it gets. */
   readonly closesWindowAtMs?: number;
   readonly rtoMaxMs?: number | null;
   /**
-   * As a watch does: while nothing is open the judge is let go, and made anew from the last reading
-   * at the next look.
+   * Drops the judge while nothing is open and makes it anew from the last reading, as a watch does.
    */
   readonly isForgetful?: boolean;
-  /** How late a look comes, of a busy process. */
+  /** How late a reading comes in a busy process. */
   readonly lateBy?: () => number;
   readonly options?: Partial<LivenessOptions>;
   readonly peer?: PeerGroup;
   readonly remotePort?: number;
   readonly world?: ModelWorld;
-  /** The watch begins then; default at once. Until then the kernel has what the program set. */
+  /** When the watch begins; default at once. Until then the program's options hold. */
   readonly begins?: { readonly atMs: number; readonly program: Partial<ModelOptions> };
-  /** The watching process stands still meanwhile. */
+  /** When the watching process stands still. */
   readonly stall?: { readonly fromMs: number; readonly untilMs: number };
-  /** From then on it is watched by another budget. */
+  /** When the budget changes, and to what. */
   readonly retune?: { readonly atMs: number; readonly budgetMs: number };
 }
 
-/** How a run ended. */
+/** The end of a run. */
 export interface Outcome {
   /** When the peer was called dead; `null` when it was not. */
   readonly deadAt: number | null;
   /** When the kernel ended the connection by itself; `null` when it did not. */
   readonly kernelEndedAt: number | null;
   readonly liveness: Liveness;
-  /** The last one. */
+  /** The last judgement. */
   readonly judgement: Judgement;
   readonly answers: Answers;
   readonly kernel: KernelModel;
 }
 
-/** No probe but on demand, and the loosest count. */
+/** Keepalive that sends probes only on demand, with the loosest count. */
 const YIELDED = { intervalMs: 32_767_000, count: LOOSEST_COUNT };
 
 /** Watches a modelled connection as a watch does, in virtual time. */
@@ -127,7 +126,7 @@ export function watchModel(run: Run): Outcome {
     }
     if (isForgetful && judgement.isForgettable) {
       const { dataSegmentsOut = 0 } = kernel.info();
-      // As a watch does: what was sent between two calm readings was answered.
+      // As in a watch, what was sent between two calm readings was answered.
       if (dataSegmentsOut > segmentsBefore && judgement.refuted === null)
         judgement.loss.record({
           attempts: dataSegmentsOut - segmentsBefore,
@@ -144,7 +143,7 @@ export function watchModel(run: Run): Outcome {
   return outcome(null, null);
 }
 
-/** What the program writes, and whether the peer reads it. */
+/** The writes of the program, and the peer's reading of them. */
 class Traffic {
   readonly #run: Run;
   readonly #writes: number[];
@@ -156,7 +155,7 @@ class Traffic {
     ];
   }
 
-  /** Lives until `until`, or until the kernel has ended the connection. */
+  /** Runs until `until`, or until the kernel has ended the connection. */
   live(kernel: KernelModel, until: number): void {
     const { writeEveryMs, closesWindowAtMs = Number.POSITIVE_INFINITY } = this.#run;
     for (;;) {
@@ -173,10 +172,7 @@ class Traffic {
   }
 }
 
-/**
- * Sets the cap on backoff; not in the midst of retransmissions: there the one stays that is in
- * force.
- */
+/** Sets the cap on backoff. During retransmissions the cap in force stays. */
 function settle(kernel: KernelModel, run: Run, budgetMs: number): LivenessOptions {
   const { rtoMaxMs: wanted = Math.max(1000, budgetMs / 5) } = run;
   const inForce =
@@ -186,10 +182,7 @@ function settle(kernel: KernelModel, run: Run, budgetMs: number): LivenessOption
   return { budgetMs, rtoMaxMs, lastBackoff: 15, ...run.options };
 }
 
-/**
- * Switches the standing keepalive on; as many probes as have gone unanswered come on top of the
- * count.
- */
+/** Switches the standing keepalive on. Probes already unanswered are added to the count. */
 function keepAlive(kernel: KernelModel, { idleMs, plan }: Liveness, budgetMs: number): void {
   const { intervalMs, count } = backstopProbes(budgetMs, plan.idleMs);
   kernel.set({
@@ -200,7 +193,7 @@ function keepAlive(kernel: KernelModel, { idleMs, plan }: Liveness, budgetMs: nu
   });
 }
 
-/** When, if ever, a watch called the peer dead. */
+/** Returns when a watch called the peer dead; `null`: it never did. */
 export function deadAt(run: Run): number | null {
   return watchModel(run).deadAt;
 }
