@@ -5,8 +5,8 @@ import type { Applied } from "../applied.ts";
 import type { Standing } from "./standing.ts";
 
 /**
- * Says what a watch got from the kernel. `plan`: how soon a dead peer is found by what is believed
- * of the path.
+ * Returns what a watch got from the kernel. `plan`: the probe plan for the path as it is believed
+ * to be.
  */
 export function appliedByKernel({ terms, saved, keepalive }: Standing, plan: ProbePlan): Applied {
   const { rtoMaxMs, budgetMs, inFlightUserTimeoutMs, falseAlarmsPerYear, atDeadline } = terms;
