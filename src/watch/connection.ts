@@ -76,8 +76,8 @@ export class Connection extends ConnectionView implements Checked, SocketRecord 
   }
 
   /**
-   * Ends all watches, because checks keep throwing or the socket cannot be watched. Leaves it as it
-   * was.
+   * Ends all watches: checks keep throwing, or the socket cannot be watched. Leaves the socket as
+   * it was.
    */
   fail(error: unknown): void {
     if (this.phase.name === "ended") return;
@@ -154,7 +154,7 @@ export class Connection extends ConnectionView implements Checked, SocketRecord 
   }
 
   /**
-   * Ends the watch of a socket that lost its handle without an event, or has time for its 'close'.
+   * Ends the watch of a socket whose handle is gone without an event; 'close' gets time to come.
    */
   #gone(now: Instant): Instant {
     if (!this.socket.destroyed && !this.socket.connecting) this.handedOver(false);

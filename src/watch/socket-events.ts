@@ -33,7 +33,7 @@ export function connectionOf(socket: Watched): SocketRecord | undefined {
 /**
  * Calls the connection for each event of its socket from now on. It adds no listeners: a program
  * removes those (`removeAllListeners` before STARTTLS) and counts them, and its own may run first.
- * Instead it replaces three methods of the socket by functions that all sockets share.
+ * Three methods of the socket are replaced instead, by functions that all sockets share.
  */
 export function listen(connection: SocketRecord): void {
   const { socket } = connection;
@@ -110,8 +110,8 @@ function hook(socket: Watched, name: Hooked): void {
 }
 
 /**
- * Puts the original method back. Deleting ours would turn the socket into a slow object. If other
- * code put a method over ours, ours stays below and has nobody to call.
+ * Puts the original method back; deleting ours would turn the socket into a slow object. If other
+ * code put a method over ours, ours stays below and calls nobody.
  */
 function unhook(socket: Watched, name: Hooked): void {
   const present = socket[name] as Method;

@@ -108,7 +108,7 @@ export class Standing {
     return sharedStanding(new Standing({ ...this, yieldedIn: flow })).#withKeepalive(keepalive);
   }
 
-  /** True while the program's own keepalive probes, whose count ours must not use up. */
+  /** True while the program's own keepalive probes: our probes must not use up its count. */
   get isLeftToProgram(): boolean {
     return this.yieldedIn !== null && this.saved.keepalive.enabled;
   }
@@ -233,10 +233,7 @@ export class Standing {
   }
 }
 
-/**
- * Interval of probes with `onDead: "report"`: so long that the kernel gives up after more than an
- * hour.
- */
+/** Interval of probes with `onDead: "report"`: the kernel takes more than an hour to give up. */
 const REPORT_INTERVAL_MS = 30_000;
 
 /** The cap on backoff is set again when it should differ by this factor. */
