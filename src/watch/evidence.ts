@@ -85,10 +85,7 @@ export class Evidence {
     return this.#kernel ? holds(this.#socket, this.#kernel.fd) : hasHandle(this.#socket);
   }
 
-  /**
-   * Returns the state that the evidence of host and process shows. `expect`: whose silence is
-   * death.
-   */
+  /** Returns the state that the evidence shows. `expect`: whose silence is death. */
   stateAt(now: Instant, expect: WatchSettings["expect"]): State {
     const host = this.#kernel?.judged.state ?? "alive";
     if (host === "dead" || !this.#process?.proof.isSilentTooLong(now)) return host;
@@ -181,10 +178,7 @@ export class Evidence {
     if (this.#kernel && this.isHeld) this.#kernel.uncap();
   }
 
-  /**
-   * Goes on with other settings. What is known of the peer is kept. If it throws, nothing has
-   * changed.
-   */
+  /** Goes on with other settings, and keeps what is known. If it throws, nothing has changed. */
   retune(settings: WatchSettings): void {
     const { heartbeat } = settings;
     if (heartbeat && this.#process?.heartbeat === heartbeat) this.#process.restart(settings);
@@ -218,8 +212,8 @@ export class Evidence {
   }
 
   /**
-   * Starts the host check, or retunes it. If a kernel or a sandbox refuses an option, the lower
-   * level takes its place.
+   * Starts or retunes the host check. If a kernel or a sandbox refuses an option, the lower level
+   * takes its place.
    */
   #watchKernel(fd: number): void {
     try {
@@ -248,8 +242,8 @@ export class Evidence {
 }
 
 /**
- * Checks the connection again when a heartbeat was answered or failed. An object, because a function
- * for each connection would cost 100 B.
+ * The connection, which is checked again when a heartbeat was answered or failed. An object,
+ * because a function for each connection would cost 100 B.
  */
 interface EvidenceOwner {
   recheck(): void;
