@@ -125,6 +125,6 @@ function wordsOf(error: unknown): string {
   try {
     return String(error instanceof Error ? error.message : error);
   } catch {
-    return "with something that is no text";
+    return "a value that cannot be made text";
   }
 }

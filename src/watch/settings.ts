@@ -114,7 +114,7 @@ export function asksTheSame(a: WatchSettings, b: WatchSettings): boolean {
 }
 
 /**
- * Returns the detector, if any. Refuses one that cannot work here, not in the middle of a
+ * Returns the detector, if any. One that cannot work is refused now, not in the middle of a
  * connection.
  */
 function checkedDetector({
@@ -134,7 +134,7 @@ function checkedDetector({
   const made: Partial<Detector> | null = detector.make(0);
   for (const name of ["heard", "stalled", "nextDeadline", "verdict"] as const)
     if (typeof made?.[name] !== "function")
-      throw refused(`detector.make must return a Detector, and what it returned has no ${name}()`);
+      throw refused(`detector.make must return a Detector; the returned object has no ${name}()`);
   return detector;
 }
 

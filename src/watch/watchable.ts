@@ -23,8 +23,8 @@ export function watchableSocket(candidate: unknown): Socket {
 }
 
 /**
- * Refuses pipes, TLS over a stream and the like at the call, not at the first check. The kind of a
- * socket that has not begun to connect is not known: it is checked again once connected.
+ * Refuses pipes, TLS over a stream and the like at the call, not at the first check. A socket that
+ * is not connected yet may be of unknown kind: it is checked again once connected.
  * @throws HalfOpenError `ERR_NOT_SUPPORTED`
  */
 export function requireTcp(socket: Socket): void {
@@ -41,7 +41,7 @@ function requireOnePath(fd: number): void {
   if (readInt(fd, SOL_SOCKET, SO_PROTOCOL, "SO_PROTOCOL") !== IPPROTO_MPTCP) return;
   throw new HalfOpenError(
     "ERR_NOT_SUPPORTED",
-    "this is a Multipath TCP socket (IPPROTO_MPTCP): the kernel tells of its first path only, and it may live on another; use a heartbeat of your own",
+    "this is a Multipath TCP socket (IPPROTO_MPTCP): the kernel reports its first path only, and the connection may live on another; use a heartbeat of your own",
   );
 }
 

@@ -14,8 +14,8 @@ let why: string | null | undefined;
 
 /**
  * Returns why this system (Linux) gives no evidence to judge connections by, in words; `null` if it
- * gives some. A silence that is not reported must not be taken for one. Tried once, on a socket of
- * our own.
+ * gives some. Without this check missing figures would look like silence. Tried once, on a socket
+ * of our own.
  */
 export function whyNoKernelEvidence(): string | null {
   if (why === undefined) why = found();

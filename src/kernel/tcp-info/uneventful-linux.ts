@@ -34,7 +34,7 @@ export interface CalmReading {
   readonly heardAgeMs: number;
   /**
    * Attempts to reach the peer that were answered since the reading before: segments with data; or,
-   * if none left, one keepalive probe if a bare acknowledgment was heard last.
+   * if no such segment left, one keepalive probe, if a bare acknowledgment was heard last.
    */
   readonly answered: number;
 }

@@ -48,7 +48,7 @@ function whyNoCap({ isReport, isUncapped }: Standing["terms"]): string {
   const why = isUncapped
     ? "the program ended its side, so the cap on backoff is taken off for the last data"
     : "no TCP_RTO_MAX_MS (Linux >= 6.15, and not while data is being repeated)";
-  return `${why}: a peer that dies behind a closed window is found after up to fifteen times the time it was blocked, later on a path that is long or loses`;
+  return `${why}: a peer that dies behind a closed window is found after up to fifteen times the time it was blocked, later still on a long or lossy path`;
 }
 
 function whyOverdue(

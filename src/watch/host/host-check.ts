@@ -41,7 +41,7 @@ export class HostCheck {
    */
   #grantedFrom: Instant;
   readonly #peer: PeerGroup;
-  /** Belief in the loss of the path, from losses of this connection's own; `null`: it had none. */
+  /** Belief about the path's loss, from losses of this connection itself; `null`: it had none. */
   #loss: LossBelief | null = null;
   /** How the peer answers probes, until this is known; `null`: it answers each. */
   #answers: Answers | null;

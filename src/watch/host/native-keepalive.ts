@@ -43,7 +43,7 @@ function describe(
     refusal ??
     (process.platform === "linux"
       ? whyNoKernelEvidence()
-      : `${process.platform} tells no age of the last answer`);
+      : `${process.platform} reports no age of the last answer`);
   const notes = [`${tells}: the system's own keepalive ends an idle connection whose peer is gone`];
   if (!hasHeartbeat)
     notes.push(
