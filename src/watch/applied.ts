@@ -1,6 +1,6 @@
 /**
- * What a watch really got: the mechanisms at work and the detection times they can keep. All in ms;
- * `null` = never or not available.
+ * The mechanisms that a watch really has, and the detection times that they keep. All in ms;
+ * `null`: never, or not available.
  */
 export interface Applied {
   /**
@@ -15,37 +15,32 @@ export interface Applied {
     readonly count: number;
   } | null;
   /**
-   * Set only while data is in flight behind an open window; 0 where TCP_RTO_MAX_MS makes it
-   * needless.
+   * Set only while data is in flight behind an open window; 0 if TCP_RTO_MAX_MS makes it needless.
    */
   readonly userTimeoutMs: number | null;
   readonly rtoMaxMs: number | null;
   /**
-   * Within what time a dead peer is found, by what the connection is doing when it goes: the
-   * budget, or longer where the attempts that prove death, at the loss the path is believed to
-   * have, do not fit into it.
+   * Time until a dead peer is found, by the connection's state when the peer dies. The budget, or
+   * longer if the attempts that prove death do not fit into it at the loss believed of the path.
    */
   readonly detectWithinMs: {
     readonly idle: number | null;
     readonly inFlight: number | null;
     readonly closedWindow: number | null;
   };
-  /**
-   * One of these is longer than the budget that was asked for. Changes with what is learned of the
-   * path.
-   */
+  /** True if one of these times is longer than the budget. Changes as more is known of the path. */
   readonly overdue: boolean;
-  /** Accepted false alarms, a connection and year; `null` where the OS's keepalive decides. */
+  /** Accepted false alarms for each connection and year; `null` if the OS's keepalive decides. */
   readonly falseAlarmsPerYear: number | null;
-  /** When the kernel ends a dead connection by itself if this process cannot act. */
+  /** Time until the kernel itself ends a dead connection if this process cannot act. */
   readonly backstopMs: { readonly idle: number | null; readonly inFlight: number | null };
-  /** What was asked for and could not be had, and why. */
+  /** Settings that could not be applied as requested, each with the reason. */
   readonly notes: readonly string[];
 }
 
-/** What a connection has where the kernel gives no evidence to judge. */
+/** Stands in for the host check where the kernel gives no evidence. */
 export interface LowerLevel {
   readonly applied: Applied;
-  /** Leaves the socket as it was, as far as the system told how it was. */
+  /** Restores the options of the socket, as far as the system let them be read before. */
   restore(): void;
 }

@@ -14,37 +14,37 @@ import { examineLocalPath } from "../kernel/netlink/local-path.ts";
 import type { Evidence } from "./evidence.ts";
 import { type Endpoints, endpointsOf, errorCodeOf, hasSeenEnd } from "./handle.ts";
 
-/** A connection whose diagnosis is asked for; `evidence` is `null` where it holds none. */
+/** A connection to diagnose; `evidence` is `null` in a phase that holds none. */
 export interface Asked {
   readonly socket: Socket;
   readonly evidence: Evidence | null;
   readonly label: string | null;
 }
 
-/** Returns the diagnosis of a connection that exists, in the state that its watch tells. */
+/** Returns the diagnosis of a connection that is in `state`, as its watch has decided. */
 export function diagnoseAs(state: State, of: Asked, now: Instant): Diagnosis {
   const judged = of.evidence?.judged ?? CALM;
   return diagnose({ ...judged, state }, around(of, now, state !== "alive"));
 }
 
 /**
- * Returns how the connection ended, by the kernel's or the program's doing. `untoldError`: the
- * kernel's error that the event loop did not tell.
+ * Returns the diagnosis of a connection that the kernel or the program has ended. `untoldError`:
+ * the kernel's error that the event loop did not report.
  */
 export function diagnoseEnd(of: Asked, untoldError: string | null, now: Instant): Diagnosis {
   const surroundings = around(of, now, true);
-  // Closed without an error: both ends said that they have nothing more to send.
+  // CLOSE without an error: both ends have sent all and said so.
   const hasPeerEnded = hasSeenEnd(of.socket) || surroundings.info?.state === "CLOSE";
   const errorCode = errorCodeOf(of.socket) ?? untoldError;
   return diagnoseEnding({ errorCode, hasPeerEnded }, of.evidence?.judged ?? CALM, surroundings);
 }
 
-/** The socket gave its handle away: to another process or thread, or to another socket here. */
+/** Returns the diagnosis of a connection whose handle went to another process, thread or socket. */
 export function diagnoseHandedOver(of: Asked, now: Instant): Diagnosis {
   return diagnosisOf("alive", HANDED_OVER, of.evidence?.judged ?? CALM, around(of, now, false));
 }
 
-/** Returns what surrounds a connection that is not there yet, or watched no more. */
+/** Returns the surroundings that are known without evidence: both ends, label and time. */
 export function surroundingsOf(endpoints: Endpoints, label: string | null): Surroundings {
   const { localAddress, localPort, remoteAddress, remotePort } = endpoints;
   return {
@@ -56,7 +56,7 @@ export function surroundingsOf(endpoints: Endpoints, label: string | null): Surr
   };
 }
 
-/** Looks whether this host can still send to the peer; `null` where the two ends are not known. */
+/** Examines whether this host can still send to the peer; `null` if an end is not known. */
 export function localPathTo({ localAddress, remoteAddress }: Endpoints): LocalPath | null {
   return localAddress && remoteAddress ? examineLocalPath(localAddress, remoteAddress) : null;
 }

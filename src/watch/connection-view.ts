@@ -8,7 +8,7 @@ import { evidenceIn, lastDiagnosisIn, PENDING, type Phase } from "./phase.ts";
 import { QuietEnd } from "./quiet-end.ts";
 import type { WatchedConnection } from "./subscribers.ts";
 
-/** What can be read of a watched connection at any time. */
+/** The properties of a watched connection that can be read at any time. */
 export abstract class ConnectionView implements WatchedConnection, WheelEntry {
   wheelNext: WheelEntry | null = null;
   wheelPrevious: WheelEntry | null = null;
@@ -36,7 +36,7 @@ export abstract class ConnectionView implements WatchedConnection, WheelEntry {
     return heardAt === null ? null : Math.max(0, engine.now() - heardAt);
   }
 
-  /** Returns the final verdict once there is one, else what can be said now. */
+  /** Returns the final diagnosis once there is one, else the diagnosis of this moment. */
   diagnose(): Diagnosis {
     const last = lastDiagnosisIn(this.phase);
     if (last) return last;
@@ -52,7 +52,7 @@ export abstract class ConnectionView implements WatchedConnection, WheelEntry {
     return { socket: this.socket, evidence: evidenceIn(this.phase), label: this.label };
   }
 
-  /** Made when it is first needed: most connections end as the event loop tells. */
+  /** Made on first use: the event loop itself reports the end of most connections. */
   protected get quietEnd(): QuietEnd {
     this.#quietEnd ??= new QuietEnd();
     return this.#quietEnd;

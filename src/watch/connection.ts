@@ -22,7 +22,7 @@ import { refusalOf, requireTcp } from "./watchable.ts";
 
 /**
  * The one record of a watched connection, until its socket closes. It owns no timer, and no
- * listener that a program could take off.
+ * listener that a program could remove.
  *
  * | phase   | holds                      | the connection             | ends with           |
  * |---------|----------------------------|----------------------------|---------------------|
@@ -33,10 +33,10 @@ import { refusalOf, requireTcp } from "./watchable.ts";
  */
 export class Connection extends ConnectionView implements Checked, SocketRecord {
   #subscriber: Subscriber;
-  /** The program was told that the budget is over. */
+  /** The program got `overdue` in this suspicion. */
   #isOverdueTold = false;
 
-  /** Joins the socket's record, or makes it. Where it throws, nothing has changed. */
+  /** Joins the record of the socket, or makes the first one. If it throws, nothing has changed. */
   static watch(socket: Socket, subscriber: Subscriber): Connection {
     const known = connectionOf(socket);
     if (!(known instanceof Connection)) return new Connection(socket, subscriber);
@@ -51,7 +51,7 @@ export class Connection extends ConnectionView implements Checked, SocketRecord 
     listen(this);
   }
 
-  /** One of the watches ends; the last one leaves the socket as it was. */
+  /** Ends one of the watches. The last one leaves the socket as it was. */
   leave(subscriber: Subscriber): void {
     if (this.phase.name === "ended") return;
     const left = withoutSubscriber(this.#subscriber, subscriber);
@@ -59,7 +59,7 @@ export class Connection extends ConnectionView implements Checked, SocketRecord 
       if (left) this.#serve(left);
       else this.#release(true, null);
     } catch (error) {
-      this.#subscriber = left ?? subscriber; // a detector of another watch could not be made anew
+      this.#subscriber = left ?? subscriber; // a detector of the remaining watches threw
       this.fail(error);
     }
   }
@@ -76,8 +76,8 @@ export class Connection extends ConnectionView implements Checked, SocketRecord 
   }
 
   /**
-   * A check throws again and again, or the connection that came about is none to watch: the socket
-   * is left as it was.
+   * Ends all watches: checks keep throwing, or the socket cannot be watched. Leaves the socket as
+   * it was.
    */
   fail(error: unknown): void {
     if (this.phase.name === "ended") return;
@@ -85,12 +85,12 @@ export class Connection extends ConnectionView implements Checked, SocketRecord 
     this.#subscriber.unwatched(refusalOf(error), this);
   }
 
-  /** What the evidence says: there is news. */
+  /** Checks at once, because a heartbeat was answered or failed. */
   recheck(): void {
     if (this.phase.name === "watched") engine.schedule(this, engine.now());
   }
 
-  /** What the socket says: the connection exists. An exception here would be the program's. */
+  /** Begins the watch. Catches errors, because it runs inside the program's `emit`. */
   connected(): void {
     if (evidenceIn(this.phase)) return;
     try {
@@ -101,20 +101,20 @@ export class Connection extends ConnectionView implements Checked, SocketRecord 
     }
   }
 
-  /** The event loop does not read, for now. */
+  /** Schedules a check, because the event loop sees no error while it does not read. */
   paused(): void {
     if (this.phase.name !== "watched") return;
     engine.schedule(this, this.phase.nextUnread(engine.now()));
   }
 
-  /** The peer's end was read, or what the event loop takes for it; it reads no more. */
+  /** Called when the event loop has read the peer's end, or what it takes for one. */
   ended(): void {
     const untoldError = evidenceIn(this.phase)?.untoldError ?? null;
     if (untoldError !== null) this.quietEnd.untoldError = untoldError;
     this.paused();
   }
 
-  /** Our own end was handed to the kernel. */
+  /** Called when the program's own end was handed to the kernel. */
   finished(): void {
     evidenceIn(this.phase)?.finished();
   }
@@ -128,8 +128,8 @@ export class Connection extends ConnectionView implements Checked, SocketRecord 
   }
 
   /**
-   * Somebody took the handle. `isOurs`: at this moment the descriptor is still the connection's, so
-   * the receiver gets it as it was.
+   * Ends the watch, because somebody took the handle. `isOurs`: the descriptor is still this
+   * connection's at this moment, so the receiver gets it with the program's own options.
    */
   handedOver(isOurs: boolean): void {
     const asked = this.asked;
@@ -153,7 +153,9 @@ export class Connection extends ConnectionView implements Checked, SocketRecord 
     engine.schedule(this, engine.now() + 1);
   }
 
-  /** The socket has no handle of this connection any more, and nobody said so. */
+  /**
+   * Ends the watch of a socket whose handle is gone without an event; 'close' gets time to come.
+   */
   #gone(now: Instant): Instant {
     if (!this.socket.destroyed && !this.socket.connecting) this.handedOver(false);
     else if (this.quietEnd.isDue(now, GRACE_MS)) this.closed();
@@ -161,8 +163,8 @@ export class Connection extends ConnectionView implements Checked, SocketRecord 
   }
 
   /**
-   * The kernel has ended the connection, and the event loop does not say so. If both sides ended it
-   * in order, the program reads what waits to be read, and nothing can happen to it any more.
+   * Handles a connection that the kernel has ended and the event loop has not reported. Without an
+   * error both sides ended it in order: the program reads the rest, and nothing more can happen.
    */
   #kernelClosed(now: Instant, evidence: Evidence): Instant {
     const graceMs = isReading(this.socket) ? GRACE_READING_MS : GRACE_MS;
@@ -178,7 +180,7 @@ export class Connection extends ConnectionView implements Checked, SocketRecord 
     return Number.POSITIVE_INFINITY;
   }
 
-  /** Compares what the proofs say with the state that was told last. */
+  /** Publishes the state that the evidence shows, if it is news. */
   #settle(now: Instant, evidence: Evidence): void {
     const state = evidence.stateAt(now, this.#settings.expect);
     const isOverdue = state === "suspect" && evidence.judged.isOverdue;
@@ -209,7 +211,7 @@ export class Connection extends ConnectionView implements Checked, SocketRecord 
     this.#subscriber.notify(event, diagnosis, this);
   }
 
-  /** The set of watches changed, and with it perhaps what they ask for together. */
+  /** Takes over a changed set of watches, whose merged settings may differ. */
   #serve(subscriber: Subscriber): void {
     const phase = this.phase;
     const isSame = asksTheSame(subscriber.settings, this.#settings);
@@ -230,10 +232,7 @@ export class Connection extends ConnectionView implements Checked, SocketRecord 
     evidence?.end(this.state === "dead");
   }
 
-  /**
-   * The last word. If the connection never came about, `connect` itself has told: that is no dead
-   * peer.
-   */
+  /** Publishes the end. One that never came about has failed in `connect`: that is no dead peer. */
   #end(diagnosis: Diagnosis): void {
     const isNews = this.phase.name === "watched" && diagnosis.state === "dead";
     this.#release(false, diagnosis);

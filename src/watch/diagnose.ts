@@ -16,8 +16,8 @@ import { connectionOf } from "./socket-events.ts";
 import { watchableSocket } from "./watchable.ts";
 
 /**
- * Says in one reading what can be said of a connection. A watched one answers with all its watch
- * knows; any other with what the kernel knows at this moment, without sending anything.
+ * Diagnoses a connection at this moment, without sending anything. For a watched one it returns all
+ * that its watch knows, for any other what one reading of the kernel shows.
  *
  * @throws HalfOpenError `ERR_NOT_SUPPORTED` for what is not a TCP socket, `ERR_NOT_CONNECTED` for a
  * destroyed one.
@@ -31,8 +31,8 @@ export function diagnose(socket: Socket): Diagnosis {
   const sample = fd < 0 ? null : sampleTcpInfo(fd);
   const info = typeof sample === "number" ? null : sample;
   const judgement = info && isPastHandshake(info.state) ? judged(info, now) : null;
-  // One reading gives no verdict. Before the handshake is over a SYN that had to be repeated speaks
-  // for itself.
+  // One reading gives a suspicion at most. Before the handshake is over, a repeated SYN is reason
+  // enough for one.
   const isDoubtful = judgement ? judgement.state !== "alive" : (info?.retransmits ?? 0) > 0;
   const endpoints = endpointsOf(real);
   return diagnoseState(

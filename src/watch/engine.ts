@@ -4,36 +4,19 @@ import { LocalHealth } from "../core/time/local-health.ts";
 import { TimerWheel, type WheelEntry } from "../core/time/timer-wheel.ts";
 
 /**
- * What the engine drives. `check` reads the evidence and returns the next instant to be checked at.
+ * An entry that the engine checks when it is due. `check` reads the evidence and returns the next
+ * deadline.
  */
 export interface Checked extends WheelEntry {
   check(now: Instant): Instant;
-  /** Its check throws and throws, and is not made any more. */
+  /** Called when `check` threw too often in a row; the entry is not checked any more. */
   fail(error: unknown): void;
 }
 
-/** Check instants are exact to this; far below any answer window. */
-const TICK_MS = 10;
 /**
- * Work done in one go before the program's own events get their turn: at least the first, and where
- * they take long as much as they took, up to the second. Less would let a busy program starve its
- * checks; more would be a pause that the program feels, since the kernel makes use of the calls in
- * a batch to work off what came in from the network (bench/soak, control).
- */
-const SHORTEST_BATCH_MS = 1;
-const LONGEST_BATCH_MS = 2.5;
-/** Checks done by one reading of the clock; together a fraction of a millisecond. */
-const CHECKS_BY_ONE_CLOCK = 8;
-/** A calm connection is not looked at again before. */
-const CALM_MS = 500;
-/** After an unexpected error from the kernel a check is repeated, so many times in a row. */
-const RETRY_MS = 1000;
-const MOST_RETRIES = 2;
-
-/**
- * One wheel and one timer for all watched connections of an event loop. Never keeps the process
- * alive. After a stall no check runs before the poll phase has delivered what was queued:
- * setImmediate runs right behind it.
+ * One wheel and one timer for all watched connections of an event loop. It never keeps the process
+ * alive. After a stall, checks run from setImmediate, right after the poll phase has delivered what
+ * was queued.
  */
 class Engine {
   readonly health: LocalHealth = new LocalHealth();
@@ -41,17 +24,17 @@ class Engine {
   #timer: NodeJS.Timeout | null = null;
   #armedFor: Instant = Number.POSITIVE_INFINITY;
   #isRunning = false;
-  /** When the batch that runs must end. */
+  /** End of the time that the running batch has. */
   #batchEndsAt: Instant = 0;
   #batchNow: Instant = 0;
   #checksByClock = 0;
   #lastBatchEndedAt: Instant = 0;
-  /** How often in a row the checks threw of those whose last one did. */
+  /** Failures in a row, for each entry whose last check threw. */
   readonly #failures: Map<Checked, number> = new Map();
-  /** A failure is told of once, not for each connection. */
+  /** Failures already warned of: each is reported once, not once for each connection. */
   readonly #warnedOf: Set<string> = new Set();
 
-  /** Whole milliseconds: instants kept as small integers cost no heap. */
+  /** Returns whole milliseconds, because instants kept as small integers cost no heap. */
   now(): Instant {
     return Math.floor(performance.now());
   }
@@ -100,7 +83,7 @@ class Engine {
   readonly #run = (): void => {
     const startedAt = performance.now();
     if (this.health.tick(Math.floor(this.#lastBatchEndedAt), Math.floor(startedAt), Date.now())) {
-      // The program stood still between two batches: what was queued comes first here too.
+      // The program stood still between two batches: deliver what was queued first, here too.
       this.#lastBatchEndedAt = startedAt;
       setImmediate(this.#run);
       return;
@@ -120,11 +103,11 @@ class Engine {
     this.#arm();
   };
 
-  /** Tells whether there is time for another. */
+  /** Returns whether the batch has time for another check. */
   readonly #checkNext = (entry: Checked): boolean => {
     const next = this.#checkSafely(entry, this.#batchNow);
     if (next !== Number.POSITIVE_INFINITY) this.#wheel.schedule(entry, next);
-    // What is not calm is looked at again soon, or never, and takes long.
+    // A check that is not calm takes long, so the clock is read after each of them.
     const isCalm = next - this.#batchNow >= CALM_MS && next !== Number.POSITIVE_INFINITY;
     if (--this.#checksByClock > 0 && isCalm) return true;
     const now = performance.now();
@@ -134,8 +117,8 @@ class Engine {
   };
 
   /**
-   * One socket that the kernel refuses to talk about must not stop the others, and a timer never
-   * throws.
+   * Checks, and catches what the check throws: one refused socket must not stop the others, and a
+   * timer must not throw.
    */
   #checkSafely(entry: Checked, now: Instant): Instant {
     try {
@@ -176,6 +159,24 @@ class Engine {
     );
   }
 }
+
+/** Resolution of deadlines; far below any answer window. */
+const TICK_MS = 10;
+/**
+ * A batch of checks lasts as long as the program took since the last batch, but at least SHORTEST
+ * and at most LONGEST. A shorter batch would let a busy program starve its checks. A longer one
+ * would be a pause that the program feels, because the kernel uses the calls in a batch to work off
+ * packets from the network (bench/soak, control).
+ */
+const SHORTEST_BATCH_MS = 1;
+const LONGEST_BATCH_MS = 2.5;
+/** Checks for each reading of the clock; together they take a fraction of a millisecond. */
+const CHECKS_BY_ONE_CLOCK = 8;
+/** A check was calm if the next one is due after this time or later. */
+const CALM_MS = 500;
+/** A check that threw is repeated after this time, at most MOST_RETRIES times in a row. */
+const RETRY_MS = 1000;
+const MOST_RETRIES = 2;
 
 /** The engine of this event loop; every worker thread that imports this module has its own. */
 export const engine: Engine = new Engine();

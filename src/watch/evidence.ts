@@ -23,11 +23,12 @@ import type { WatchSettings } from "./settings.ts";
 import { nextUnreadCheck, untoldError } from "./untold-error.ts";
 
 /**
- * What is known of one connection that exists: by the kernel, or by what stands in for it where it
- * tells nothing, and by its peer's process; and the connection's place among the others.
+ * The evidence of one connection that exists: of its host, from the kernel or from the lower level
+ * where the kernel gives none; of its peer's process, from heartbeats. Holds its membership among
+ * the other connections too.
  */
 export class Evidence {
-  /** A connection that holds its evidence is watched. */
+  /** The phase of a connection that holds its evidence: see phase.ts. */
   get name(): "watched" {
     return "watched";
   }
@@ -40,10 +41,10 @@ export class Evidence {
   readonly #membership: Membership;
   readonly #owner: EvidenceOwner;
   #lostMsSeen = engine.health.lostMs;
-  /** When the kernel's evidence is due. */
+  /** Deadline of the host check. */
   #lookAt: Instant = 0;
 
-  /** Applies the kernel options. Where it throws, nothing has changed. */
+  /** Applies the kernel options. If it throws, nothing has changed. */
   constructor(socket: Socket, settings: WatchSettings, owner: EvidenceOwner) {
     this.#socket = socket;
     this.#settings = settings;
@@ -74,17 +75,17 @@ export class Evidence {
     return this.#process ? Math.max(kernel ?? 0, this.#process.proof.heardAt) : kernel;
   }
 
-  /** What the kernel's evidence came to; {@link CALM} where there is none. */
+  /** The last judgement of the kernel's evidence; {@link CALM} if there is none. */
   get judged(): Judged {
     return this.#kernel?.judged ?? CALM;
   }
 
-  /** The socket still has this connection: after a close its number may be another's. */
+  /** True while the socket holds this connection. After a close its descriptor may be another's. */
   get isHeld(): boolean {
     return this.#kernel ? holds(this.#socket, this.#kernel.fd) : hasHandle(this.#socket);
   }
 
-  /** The state that the proofs come to; `expect`: whose silence is death. */
+  /** Returns the state that the evidence shows. `expect`: whose silence is death. */
   stateAt(now: Instant, expect: WatchSettings["expect"]): State {
     const host = this.#kernel?.judged.state ?? "alive";
     if (host === "dead" || !this.#process?.proof.isSilentTooLong(now)) return host;
@@ -92,8 +93,7 @@ export class Evidence {
   }
 
   /**
-   * Reads what there is to read. Returns the instant at which to look again, `null` when the kernel
-   * has ended the connection.
+   * Checks host and process. Returns the next deadline; `null`: the kernel ended the connection.
    */
   check(now: Instant): Instant | null {
     const { lostMs } = engine.health;
@@ -107,7 +107,7 @@ export class Evidence {
         const looked = kernel.check(now, stalledMs);
         if (looked === null) return null;
         this.#membership.heard(kernel.heardAt);
-        // A whole, finite number: others cost heap.
+        // Whole and finite: other numbers cost heap.
         if (looked !== Number.POSITIVE_INFINITY) this.#lookAt = Math.floor(looked);
       }
       next = isUnread ? Math.min(this.#lookAt, this.nextUnread(now)) : this.#lookAt;
@@ -117,7 +117,7 @@ export class Evidence {
       : next;
   }
 
-  /** When to check again for an error of a socket that the event loop does not read. */
+  /** Returns when to check again for an error of a socket that the event loop does not read. */
   nextUnread(now: Instant): Instant {
     if (!this.#kernel) return Number.POSITIVE_INFINITY;
     return nextUnreadCheck(now, this.#settings.detectWithinMs);
@@ -128,17 +128,17 @@ export class Evidence {
     return this.#kernel && this.isHeld ? untoldError(this.#kernel.fd) : null;
   }
 
-  /** Takes the error from the kernel: the program will see no more than an end. */
+  /** Takes the error from the kernel. The program then sees an orderly end only. */
   takeError(): string | null {
     return this.#kernel && this.isHeld ? takeSocketError(this.#kernel.fd) : null;
   }
 
-  /** The two ends, still known when the socket has closed. */
+  /** The two ends; known even after the socket has closed. */
   get endpoints(): Endpoints {
     return this.#membership.endpoints;
   }
 
-  /** What the evidence tells beside the judgement. */
+  /** Returns the facts that a diagnosis needs beside the judgement. */
   surroundings(now: Instant): Partial<Surroundings> {
     const { heardAt } = this;
     const kernel = this.#kernel;
@@ -163,25 +163,22 @@ export class Evidence {
     };
   }
 
-  /** To the others the connection counts as silent, or no more. */
+  /** Marks the connection as silent, or as heard again, for the diagnosis of the others. */
   silent(isSilent: boolean): void {
     this.#membership.silent(isSilent);
   }
 
-  /** Has closing send an RST: the verdict stays true, and no orphan retransmits for minutes. */
+  /** Makes closing send an RST: the verdict stays true, and no orphan retransmits for minutes. */
   resetOnClose(): void {
     if (this.#kernel && this.isHeld) resetOnClose(this.#kernel.fd);
   }
 
-  /** The program ended its side: what is still to arrive is the kernel's alone from now on. */
+  /** Takes the cap on backoff off: the program ended its side, so the kernel delivers the rest. */
   finished(): void {
     if (this.#kernel && this.isHeld) this.#kernel.uncap();
   }
 
-  /**
-   * From now on by other settings. What is known of the peer stays known. Where it throws, nothing
-   * has changed.
-   */
+  /** Goes on with other settings, and keeps what is known. If it throws, nothing has changed. */
   retune(settings: WatchSettings): void {
     const { heartbeat } = settings;
     if (heartbeat && this.#process?.heartbeat === heartbeat) this.#process.restart(settings);
@@ -195,8 +192,8 @@ export class Evidence {
   }
 
   /**
-   * Leaves the socket as it was; the descriptor must be its own still. What the system refuses to
-   * put back stays as it is.
+   * Restores the options of the socket, which must still hold the descriptor. An option that the
+   * system refuses to restore stays as it is.
    */
   restore(): void {
     try {
@@ -208,13 +205,16 @@ export class Evidence {
     }
   }
 
-  /** Nobody asks any more. */
+  /** Gives up the places on the shelf and among the other connections. */
   end(isDead: boolean): void {
     this.#kernel?.end();
     this.#membership.leave(isDead);
   }
 
-  /** Where a kernel or a sandbox refuses an option, the lower level is what is left. */
+  /**
+   * Starts or retunes the host check. If a kernel or a sandbox refuses an option, the lower level
+   * takes its place.
+   */
   #watchKernel(fd: number): void {
     try {
       if (this.#kernel) this.#kernel.retune(this.#settings, engine.now());
@@ -241,7 +241,10 @@ export class Evidence {
   }
 }
 
-/** Whose evidence it is. An object: a function for each connection would cost 100 B. */
+/**
+ * The connection, which is checked again when a heartbeat was answered or failed. An object,
+ * because a function for each connection would cost 100 B.
+ */
 interface EvidenceOwner {
   recheck(): void;
 }

@@ -3,7 +3,7 @@ import type { DenoHandle } from "../kernel/process/deno-descriptor.ts";
 import { descriptorBehind } from "../kernel/process/descriptor.ts";
 import { whyNoKernelEvidence } from "../kernel/tcp-info/kernel-evidence.ts";
 
-/** The two ends of a connection; `undefined` where they are not known. */
+/** The two ends of a connection; `undefined` if not known. */
 export interface Endpoints {
   readonly localAddress: string | undefined;
   readonly localPort: number | undefined;
@@ -28,34 +28,37 @@ function handleOf(socket: Socket): Handle | null | undefined {
 }
 
 /**
- * The descriptor behind the socket right now, -1 when closed, handed away, or when this system's
- * kernel would tell nothing of it.
+ * Returns the descriptor behind the socket. Returns -1 if the socket is closed or handed away, or
+ * if this system gives no kernel evidence.
  */
 export function openDescriptor(socket: Socket): number {
   const handle = handleOf(socket);
   return handle && whyNoKernelEvidence() === null ? descriptorBehind(handle) : -1;
 }
 
-/** The socket still has the connection of descriptor `fd`: after a close that may be another's. */
+/**
+ * Returns whether the socket still holds the connection of descriptor `fd`. After a close that
+ * number may be another's.
+ */
 export function holds(socket: Socket, fd: number): boolean {
   const handle = handleOf(socket);
   return handle?.fd === fd || (handle != null && descriptorBehind(handle) === fd);
 }
 
-/** `false` when closed, handed away, or not connected yet. */
+/** Returns `false` if the socket is closed, handed away, or not connected yet. */
 export function hasHandle(socket: Socket): boolean {
   return handleOf(socket) != null;
 }
 
 /**
- * Whether the event loop reads from the socket; only then it learns of a reset by itself. After the
- * peer's FIN it reads no more.
+ * Returns whether the event loop reads from the socket. Only then does it notice a reset by itself.
+ * After the peer's FIN it reads no more.
  */
 export function isReading(socket: Socket): boolean {
   return handleOf(socket)?.reading !== false && !hasSeenEnd(socket);
 }
 
-/** The peer's FIN was read, even though the program may not have consumed the end. */
+/** Returns whether the peer's FIN was read, even if the program has not consumed the end yet. */
 export function hasSeenEnd(socket: Socket): boolean {
   return (
     (socket as unknown as { _readableState?: { ended?: boolean } })._readableState?.ended === true
@@ -63,8 +66,8 @@ export function hasSeenEnd(socket: Socket): boolean {
 }
 
 /**
- * Both ends of a socket, unknown before it is connected and after it closed. The socket's own
- * getters would keep two objects on it for good.
+ * Returns both ends of a socket; they are unknown before it is connected and after it has closed.
+ * Reads the handle, because the socket's own getters would keep two objects on it for good.
  */
 export function endpointsOf(socket: Socket): Endpoints {
   const local: Endpoint = {};
@@ -80,7 +83,7 @@ export function endpointsOf(socket: Socket): Endpoints {
   };
 }
 
-/** The code of the error with which the socket ended; its name where it has none; `null`: none. */
+/** Returns the code of the error that ended the socket, else the error's name; `null`: no error. */
 export function errorCodeOf(socket: Socket): string | null {
   const error = socket.errored as NodeJS.ErrnoException | null;
   return error && (error.code ?? error.name);

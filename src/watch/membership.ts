@@ -10,8 +10,8 @@ import type { Instant } from "../core/time/instant.ts";
 import type { Endpoints } from "./handle.ts";
 
 /**
- * A connection's place among the others, from when it is known to when it leaves: counted once, and
- * as silent at most once.
+ * The membership of one connection in its peer group, from the start of its watch to the end. It
+ * counts once, and as silent at most once.
  */
 export class Membership {
   readonly group: PeerGroup;
@@ -25,7 +25,7 @@ export class Membership {
     this.remotePort = remotePort;
   }
 
-  /** Still known when the socket has closed. */
+  /** The two ends; known even after the socket has closed. */
   get endpoints(): Endpoints {
     const { remoteAddress, route } = this.group;
     return {
@@ -40,7 +40,9 @@ export class Membership {
     heardInGroup(this.group, at);
   }
 
-  /** What the others say; they count as alive only if one was heard after `since`. */
+  /**
+   * Returns how the other connections are. They count as alive only if one was heard after `since`.
+   */
   othersSince(since: Instant): OtherConnections | null {
     return othersOf(this.group, this.#isSilent, since);
   }
@@ -55,5 +57,5 @@ export class Membership {
   }
 }
 
-/** Of all connections that this process watches. */
+/** The peer groups of all connections that this process watches. */
 export const groups: PeerGroups = new PeerGroups();

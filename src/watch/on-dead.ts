@@ -4,7 +4,7 @@ import { DeadPeerError } from "../core/errors.ts";
 import type { Evidence } from "./evidence.ts";
 import type { WatchSettings } from "./settings.ts";
 
-/** Does with a socket whose peer is dead what its watch asks for. */
+/** Carries out `onDead` on a socket whose peer is dead. */
 export function actOnDead(
   { onDead }: WatchSettings,
   socket: Socket,
@@ -20,8 +20,7 @@ export function actOnDead(
 }
 
 /**
- * Does the same with a socket that the kernel ended with an error for which its peer is not to
- * blame.
+ * Carries out `onDead` on a socket that the kernel ended with an error that proves no dead peer.
  */
 export function actOnKernelError({ onDead }: WatchSettings, socket: Socket, code: string): void {
   if (onDead === "report") return;

@@ -2,16 +2,16 @@ import type { Detector } from "../core/detectors/detector.ts";
 
 /**
  * Any function that resolves when the peer's *process* answered. Called only when nothing was
- * heard, one call at a time. Where it returns `undefined` instead of a promise the process cannot
- * be asked just now, and only the host is judged.
+ * heard, one call at a time. It may return `undefined` instead of a promise when it cannot check
+ * the process just now: only the host is judged then.
  */
 export type Heartbeat = () => PromiseLike<unknown> | unknown;
 
 /**
  * A failure detector from `halfopen/core`, or your own, for the answers to a heartbeat.
- * `detectorConformance` of `halfopen/testing` takes the same object. What it suspects is final
- * where `expect` is `"process"`: its mistakes are false alarms, so leave it margin for loss, which
- * TCP turns into delays from 200 ms on. Any byte since the question refutes it, and
+ * `detectorConformance` of `halfopen/testing` takes the same object. With `expect: "process"` its
+ * suspicion is final, so each of its mistakes is a false alarm. Leave it margin for loss, which TCP
+ * turns into delays of 200 ms and more. Any byte since the call of the heartbeat refutes it, and
  * `detectWithinMs` still ends every silence.
  *
  * ```ts
@@ -21,13 +21,13 @@ export type Heartbeat = () => PromiseLike<unknown> | unknown;
  */
 export interface WatchDetector {
   /**
-   * How often the heartbeat is called, in ms, whether or not the peer was heard; 50 to
-   * `detectWithinMs`. One call at a time: the next waits for its turn.
+   * Time in ms between two calls of the heartbeat, made even while the peer is heard; 50 to
+   * `detectWithinMs`. One call at a time: the next one waits until the last one has settled.
    */
   readonly intervalMs: number;
   /**
-   * Makes the detector of one connection. Called once before the watch begins, to check what it
-   * makes, and again for each connection.
+   * Makes the detector of one connection. Called once before the watch begins, to check the result,
+   * and again for each connection.
    */
   make(now: number): Detector;
 }
@@ -36,42 +36,43 @@ export interface WatchOptions {
   /** Time in ms within which a dead peer is to be found. 2500 to 86400000; default 10000. */
   readonly detectWithinMs?: number | undefined;
   /**
-   * Asks the peer's process; see `halfopen/heartbeat` for ready ones. Default none: kernel evidence
-   * only.
+   * Checks the peer's process; see `halfopen/heartbeat` for ready ones. Default none: kernel
+   * evidence only.
    */
   readonly heartbeat?: Heartbeat | undefined;
   /**
-   * Another judge of the heartbeat's answers than the budget alone; needs `heartbeat`. Default
-   * none: the process is held to be gone after `detectWithinMs` without a sign of it. See {@link
+   * Judges the answers to the heartbeat, beside the budget; needs `heartbeat`. Default none: the
+   * process counts as dead after `detectWithinMs` without a sign of life. See {@link
    * WatchDetector}.
    */
   readonly detector?: WatchDetector | undefined;
   /**
-   * Whose silence is death: the peer's `"host"` (its kernel), or its `"process"`. Default
-   * `"process"` with a heartbeat, else `"host"`.
+   * The part of the peer whose silence is death: the `"host"` (its kernel) or the `"process"`.
+   * Default `"process"` with a heartbeat, else `"host"`.
    */
   readonly expect?: "host" | "process" | undefined;
   /**
-   * Live peers that may be called dead by packet loss, a connection and year; default 0.008766,
-   * which is one in a million connection-hours. More lets silence be proven with fewer attempts, so
-   * sooner: docs/when-it-fires.md#the-budget-and-the-rate. 1e-9 to 1e6.
+   * Accepted rate of live peers called dead because of packet loss, for each connection and year;
+   * default 0.008766, which is one in a million connection-hours. A higher rate needs fewer
+   * attempts to prove death, so the verdict comes sooner:
+   * docs/when-it-fires.md#the-budget-and-the-rate. 1e-9 to 1e6.
    */
   readonly falseAlarmsPerYear?: number | undefined;
   /**
-   * What happens where the budget ends before silence is proven at that rate. `"wait"` (default):
-   * the budget is exceeded, and `overdue` told. `"end"`: the verdict falls with two unanswered
-   * attempts, certainty `"medium"`.
+   * The choice when the budget ends before death is proven at that rate. `"wait"` (default): emits
+   * `overdue` and exceeds the budget. `"end"`: gives the verdict after two unanswered attempts,
+   * with certainty `"medium"`.
    */
   readonly atDeadline?: "wait" | "end" | undefined;
   /**
-   * What `dead` does. `"reset"` (default): destroys the socket with a `DeadPeerError` and sends an
-   * RST where the path carries it. `"destroy"`: destroys it, the kernel goes on retransmitting what
-   * was unsent. `"report"`: only the event.
+   * The action on `dead`. `"reset"` (default): destroys the socket with a `DeadPeerError` and sends
+   * an RST if the path carries it. `"destroy"`: destroys the socket, and the kernel goes on
+   * retransmitting unsent data. `"report"`: only emits the event.
    */
   readonly onDead?: "reset" | "destroy" | "report" | undefined;
   /**
    * Longest time in ms for which a live peer may keep its window closed while this process cannot
-   * act; the kernel's user timeout is never set below. 1000 to 86400000; default 60000.
+   * act; the kernel's user timeout is never set below it. 1000 to 86400000; default 60000.
    */
   readonly zeroWindowToleranceMs?: number | undefined;
   /** Aborting it ends the watch and leaves the socket as it was. */

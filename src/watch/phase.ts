@@ -1,7 +1,7 @@
 import type { Diagnosis } from "../core/diagnosis.ts";
 import type { Evidence } from "./evidence.ts";
 
-/** Where a watched connection is in its life; the table is in connection.ts. */
+/** The phase of a watched connection; connection.ts has the table of phases. */
 export type Phase = typeof PENDING | Evidence | Dead | Ended;
 
 export const PENDING = { name: "pending" } as const;

@@ -13,8 +13,8 @@ interface ProofSettings {
 }
 
 /**
- * Asks one peer's process by the user's heartbeat whenever its proof has become too old. Exists
- * only where there is a heartbeat.
+ * Checks one peer's process by the user's heartbeat whenever its last sign of life is too old.
+ * Exists only if there is a heartbeat.
  */
 export class ProcessCheck {
   proof: ProcessProof;
@@ -23,14 +23,14 @@ export class ProcessCheck {
   readonly #onOutcome: () => void;
   #bytesRead = 0;
   /**
-   * When the peer's kernel has so many bytes in all, it has what was written before the heartbeat.
-   * `null`: it has.
+   * The count of acknowledged bytes at which the peer's kernel has all that was written before the
+   * heartbeat; `null` once it has.
    */
   #bytesAhead: number | null = null;
   #bytesAcked = 0;
 
   /**
-   * `onOutcome` is called when an answer or a failure came in, so that the state can be looked at
+   * `onOutcome` is called when a heartbeat was answered or failed, so that the state can be checked
    * anew.
    */
   constructor(
@@ -46,8 +46,8 @@ export class ProcessCheck {
   }
 
   /**
-   * From now on by other settings of the same heartbeat. One that is out stays the only one, and
-   * its answer counts.
+   * Goes on with other settings of the same heartbeat. A pending call stays the only one, and its
+   * answer counts.
    */
   restart(settings: ProofSettings): void {
     const { isAsking } = this.proof;
@@ -55,10 +55,7 @@ export class ProcessCheck {
     if (isAsking) this.proof.asked(engine.now());
   }
 
-  /**
-   * `info`: the kernel's last reading, where there is one. Returns the instant at which to look
-   * again.
-   */
+  /** `info`: the kernel's last reading, if there is one. Returns the next deadline. */
   check(now: Instant, stalledMs: number, info: TcpInfo | null): Instant {
     const { proof } = this;
     const { bytesRead } = this.#socket;
@@ -75,9 +72,9 @@ export class ProcessCheck {
   }
 
   /**
-   * A heartbeat stands in line behind what the program wrote before. While that moves, the peer
-   * takes it, as slowly as it may, and owes no answer yet. A process that hangs takes no more than
-   * its kernel's buffer holds.
+   * Puts the deadline of the heartbeat off while the bytes queued before it advance. The peer still
+   * takes them, however slowly, and owes no answer yet. A process that hangs takes no more than its
+   * kernel's buffer holds.
    */
   #waitForOwnBytes(now: Instant, { bytesAcked = 0 }: TcpInfo): void {
     if (this.#bytesAhead === null || !this.proof.isAsking) return;
@@ -118,16 +115,16 @@ function proofFor({ detectWithinMs, detector }: ProofSettings): ProcessProof {
   );
 }
 
-/** Bytes that the kernel has yet to send, and at most so many in flight. */
+/** Returns the bytes that the kernel has yet to send, plus an upper bound of those in flight. */
 function queuedBytes({ notSentBytes = 0, unackedSegments = 0, sendMssBytes = 0 }: TcpInfo): number {
   return notSentBytes + unackedSegments * sendMssBytes;
 }
 
-/** A rejection may be anything, also what has no words. */
+/** Returns the text of a rejection, which may be any value, even one that has no text. */
 function wordsOf(error: unknown): string {
   try {
     return String(error instanceof Error ? error.message : error);
   } catch {
-    return "with something that is no text";
+    return "a value that cannot be made text";
   }
 }

@@ -1,8 +1,11 @@
 import type { Instant } from "../core/time/instant.ts";
 
-/** What is seen of an end that the event loop has not told yet: it gets a moment to tell it. */
+/**
+ * An end that the kernel shows and the event loop has not reported. The event loop gets a grace
+ * time to report it.
+ */
 export class QuietEnd {
-  /** The kernel's error that came as an orderly end. */
+  /** The kernel's error that the event loop took for an orderly end. */
   untoldError: string | null = null;
   #since: Instant | null = null;
 
@@ -18,8 +21,8 @@ export class QuietEnd {
   }
 }
 
-/** The moment that the event loop gets... */
+/** Grace time of the event loop. */
 export const GRACE_MS = 20;
 
-/** ...and where it reads, since it hands out first what came before. */
+/** Grace time of an event loop that reads: it first delivers the data that came before the end. */
 export const GRACE_READING_MS = 1000;

@@ -89,8 +89,8 @@ export function settingsOf(options: WatchOptions = {}): WatchSettings {
 }
 
 /**
- * Two watches of one socket share its kernel options: the shorter budget, the longer tolerance and
- * the stronger action hold.
+ * Merges the settings of two watches of one socket, which share its kernel options: the shorter
+ * budget, the longer tolerance and the stronger action hold.
  */
 export function merge(a: WatchSettings, b: WatchSettings): WatchSettings {
   const strength = ["report", "destroy", "reset"] as const;
@@ -108,12 +108,15 @@ export function merge(a: WatchSettings, b: WatchSettings): WatchSettings {
   };
 }
 
-/** Returns whether a connection watched with `a` goes on as it is with `b`. */
+/** Returns whether a connection watched with `a` can go on unchanged with `b`. */
 export function asksTheSame(a: WatchSettings, b: WatchSettings): boolean {
   return ASKED.every((name) => a[name] === b[name]);
 }
 
-/** A detector that cannot work is refused here, not in the middle of a connection. */
+/**
+ * Returns the detector, if any. One that cannot work is refused now, not in the middle of a
+ * connection.
+ */
 function checkedDetector({
   detector,
   heartbeat,
@@ -131,7 +134,7 @@ function checkedDetector({
   const made: Partial<Detector> | null = detector.make(0);
   for (const name of ["heard", "stalled", "nextDeadline", "verdict"] as const)
     if (typeof made?.[name] !== "function")
-      throw refused(`detector.make must return a Detector, and what it returned has no ${name}()`);
+      throw refused(`detector.make must return a Detector; the returned object has no ${name}()`);
   return detector;
 }
 
@@ -164,10 +167,10 @@ const sharedSettings: (settings: WatchSettings) => WatchSettings = shareEqual();
 const DEFAULT_BUDGET_MS = 10_000;
 const DEFAULT_ZERO_WINDOW_TOLERANCE_MS = 60_000;
 
-/** The tick of checks is 10 ms. */
+/** Well above the 10 ms tick of the engine. */
 const SMALLEST_HEARTBEAT_MS = 50;
 
-/** Settings that two watches must agree on to be one. */
+/** Settings whose change affects a connection that is already watched. */
 const ASKED = [
   "detectWithinMs",
   "heartbeat",

@@ -2,7 +2,7 @@ import type { Socket } from "node:net";
 import { hasHandle } from "./handle.ts";
 import type { WatchRecord } from "./subscribers.ts";
 
-/** The record of a connection, as its socket knows it: what the socket does is said here. */
+/** The record of a connection, as its socket knows it: one method for each event of the socket. */
 export interface SocketRecord extends WatchRecord {
   connected(): void;
   ended(): void;
@@ -13,8 +13,8 @@ export interface SocketRecord extends WatchRecord {
 }
 
 /**
- * Where a watched socket holds its record: a property of its own takes 30 bytes less than an entry
- * in a WeakMap, and spares the collector its table.
+ * The property in which a watched socket holds its record. A property takes 30 bytes less than an
+ * entry in a WeakMap, and spares the collector its table.
  */
 const record: unique symbol = Symbol("halfopen");
 
@@ -25,15 +25,15 @@ interface Watched extends Socket {
 type Method = (this: Watched, ...args: unknown[]) => unknown;
 type Hooked = "emit" | "setTimeout" | "destroy";
 
-/** The record of a socket that is watched already. */
+/** Returns the record of a socket that is already watched. */
 export function connectionOf(socket: Watched): SocketRecord | undefined {
   return socket[record];
 }
 
 /**
- * From now on the connection is told what its socket does. Not by listeners: a program takes those
- * off (`removeAllListeners` before STARTTLS) and counts them, and its own may run first. Three
- * methods of the socket are stood in for instead, by functions that all sockets share.
+ * Calls the connection for each event of its socket from now on. It adds no listeners: a program
+ * removes those (`removeAllListeners` before STARTTLS) and counts them, and its own may run first.
+ * Three methods of the socket are replaced instead, by functions that all sockets share.
  */
 export function listen(connection: SocketRecord): void {
   const { socket } = connection;
@@ -60,16 +60,17 @@ const TOLD: Readonly<Record<string, (connection: SocketRecord) => void>> = Objec
 );
 
 /**
- * Who hands a socket to another process or thread takes its handle, tells nobody, and in the same
- * breath calls `setTimeout` (subprocess.send, lib/internal/child_process.js) or `destroy`
- * (postMessage, lib/net.js of Node 26). At that moment the descriptor is still the connection's.
+ * Reports that somebody took the handle. Handing a socket to another process or thread emits no
+ * event, but calls `setTimeout` (subprocess.send, lib/internal/child_process.js) or `destroy`
+ * (postMessage, lib/net.js of Node 26) right after. At that moment the descriptor is still the
+ * connection's.
  */
 function seeHandle(socket: Watched): void {
   if (hasHandle(socket) || socket.destroyed || socket.connecting) return;
   connectionOf(socket)?.handedOver(true);
 }
 
-/** What is done before the socket's own method. */
+/** Functions that run before the socket's own method. */
 const BEFORE: Readonly<Record<Hooked, (socket: Watched, args: readonly unknown[]) => void>> = {
   emit: (socket, [event]) => {
     const tell = TOLD[event as string];
@@ -85,7 +86,7 @@ const SHARED: Readonly<Record<Hooked, Method>> = {
   setTimeout: standIn("setTimeout", ownClassMethod("setTimeout")),
   destroy: standIn("destroy", ownClassMethod("destroy")),
 };
-/** Of stand-ins for a method that somebody else had put on the socket before: that method. */
+/** The method that other code had put on the socket, by the stand-in that replaced it. */
 const replaced = new WeakMap<Method, Method>();
 
 function standIn(name: Hooked, next: (socket: Watched) => Method): Method {
@@ -109,8 +110,8 @@ function hook(socket: Watched, name: Hooked): void {
 }
 
 /**
- * Not deleted: that would make a slow object of the socket. Where somebody put a method over ours
- * it stays below, with nobody to tell.
+ * Puts the original method back; deleting ours would turn the socket into a slow object. If other
+ * code put a method over ours, ours stays below and calls nobody.
  */
 function unhook(socket: Watched, name: Hooked): void {
   const present = socket[name] as Method;
@@ -122,7 +123,7 @@ function hold(socket: Watched, connection: SocketRecord | undefined): void {
   put(socket, record, connection);
 }
 
-/** Not enumerable: who prints a socket does not see it. */
+/** Defines a property that is not enumerable, so that a printed socket does not show it. */
 function put(socket: Watched, name: Hooked | typeof record, value: unknown): void {
   Object.defineProperty(socket, name, { value, configurable: true, writable: true });
 }

@@ -3,8 +3,8 @@ import type { Socket } from "node:net";
 import type { Diagnosis } from "../core/diagnosis.ts";
 
 /**
- * What is published on the diagnostics channel `halfopen:state` at every change of state and at the
- * end of a watch.
+ * The message on the diagnostics channel `halfopen:state`, published at every change of state and
+ * at the end of a watch.
  */
 export interface StateMessage {
   readonly event: "suspect" | "overdue" | "alive" | "dead" | "close";

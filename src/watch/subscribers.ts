@@ -4,15 +4,15 @@ import type { HalfOpenError } from "../core/errors.ts";
 import type { Applied } from "./applied.ts";
 import { merge, type WatchSettings } from "./settings.ts";
 
-/** Receives the news of a connection: a watcher, or the watch of a server for all of its own. */
+/** Receives the events of a connection: a watcher, or a server's watch for all its connections. */
 export interface Subscriber {
   readonly settings: WatchSettings;
   notify(event: WatchEvent, diagnosis: Diagnosis, connection: WatchRecord): void;
-  /** Nothing more will come: the connection cannot be watched, or not any longer. */
+  /** The last call: the connection cannot be watched, or not any longer. */
   unwatched(error: HalfOpenError, connection: WatchRecord): void;
 }
 
-/** What a watch tells while it lasts; `close` is its end. */
+/** The events of a watch while it lasts; `close` ends it. */
 export const NEWS = ["suspect", "overdue", "alive", "dead"] as const;
 
 export type WatchEvent = (typeof NEWS)[number] | "close";
@@ -29,11 +29,11 @@ export interface WatchedConnection {
 
 /** The record of one connection, as its subscribers know it. */
 export interface WatchRecord extends WatchedConnection {
-  /** One of the watches ends; the last one leaves the socket as it was. */
+  /** Ends one of the watches. The last one leaves the socket as it was. */
   leave(subscriber: Subscriber): void;
 }
 
-/** Several watches of one connection, to it as one. */
+/** Several watches of one connection, which serves them as one. */
 class Several implements Subscriber {
   readonly all: readonly Subscriber[];
   readonly settings: WatchSettings;
@@ -56,7 +56,10 @@ export function withSubscriber(to: Subscriber, subscriber: Subscriber): Subscrib
   return new Several([...allOf(to), subscriber]);
 }
 
-/** `null` where nobody is left; `from` itself where `subscriber` was not among them. */
+/**
+ * Returns the rest without `subscriber`: `null` if nobody is left, `from` itself if `subscriber`
+ * was not part of it.
+ */
 export function withoutSubscriber(from: Subscriber, subscriber: Subscriber): Subscriber | null {
   const all = allOf(from);
   const left = all.filter((one) => one !== subscriber);
@@ -64,7 +67,7 @@ export function withoutSubscriber(from: Subscriber, subscriber: Subscriber): Sub
   return left.length > 1 ? new Several(left) : (left[0] ?? null);
 }
 
-/** Each watch has a name of its own for the connection, or none. */
+/** Returns the diagnosis with the label that this watch gave the connection. */
 export function labelled(diagnosis: Diagnosis, { label }: WatchSettings): Diagnosis {
   return diagnosis.label === label ? diagnosis : { ...diagnosis, label };
 }

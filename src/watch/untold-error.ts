@@ -4,11 +4,15 @@ import { hasSocketError } from "../kernel/options/socket-error.ts";
 import { sampleTcpInfo } from "../kernel/tcp-info/tcp-info.ts";
 
 /**
- * The code of the error with which the kernel ended a connection and of which its program was not
- * told: because it does not read, or read the peer's end before, after which libuv does not poll,
- * or because a reset came together with data, which libuv takes for an orderly end (uv__stream_eof
- * on POLLHUP). `null` where there is none: closed from both ends, a connection has the same state
- * without an error.
+ * Returns the code of the error with which the kernel ended a connection, if the program did not
+ * get it, else `null`. The program does not get the error
+ *
+ * - if it does not read,
+ * - if it read the peer's end before, after which libuv does not poll,
+ * - if a reset came together with data, which libuv takes for an orderly end (uv__stream_eof on
+ *   POLLHUP).
+ *
+ * A connection that both ends closed has the same state, but no error.
  */
 export function untoldError(fd: number): string | null {
   if (!hasSocketError(fd)) return null;
@@ -17,8 +21,8 @@ export function untoldError(fd: number): string | null {
 }
 
 /**
- * The error stays where it is, so its counters must do: a reset leaves none behind, giving up
- * leaves many.
+ * Returns the code that the counters show, because the error itself stays in the kernel. A reset
+ * leaves no counts, giving up leaves many.
  */
 function codeOf(info: TcpInfo): string {
   return (info.probes ?? 0) >= 3 || (info.retransmits ?? 0) >= 3 ? "ETIMEDOUT" : "ECONNRESET";
@@ -26,7 +30,8 @@ function codeOf(info: TcpInfo): string {
 
 /**
  * Returns when to check again for an error of a socket that the event loop does not read: after a
- * tenth of the budget. Sockets are checked together, so that they wake the process less often.
+ * tenth of the budget. The instant is rounded, so that one waking of the process checks many
+ * sockets.
  */
 export function nextUnreadCheck(now: Instant, budgetMs: number): Instant {
   const afterMs = Math.min(LONGEST_UNREAD_CHECK_MS, Math.floor(budgetMs / 10));

@@ -19,19 +19,19 @@ export interface ServerWatchEvents {
   dead: [diagnosis: Diagnosis, socket: Socket];
   close: [diagnosis: Diagnosis, socket: Socket];
   /**
-   * A connection that cannot be watched (a Unix-domain socket, say), or not any longer; it is left
-   * as it is.
+   * The connection cannot be watched (a Unix-domain socket, say), or not any longer. It is left as
+   * it is.
    */
   unwatched: [error: HalfOpenError, socket: Socket];
 }
 
-/** For a server a heartbeat is told which connection it is to ask. */
+/** The options of {@link watchServer}: its heartbeat gets the socket of the connection to check. */
 export interface WatchServerOptions extends Omit<WatchOptions, "heartbeat"> {
   readonly heartbeat?: ((socket: Socket) => PromiseLike<unknown> | unknown) | undefined;
 }
 
 /**
- * The watch of every connection a server accepts from now on. Iterable; `size` counts the
+ * The watch of every connection that a server accepts from now on. Iterable; `size` counts the
  * connections watched now.
  */
 export class ServerWatch
@@ -54,8 +54,8 @@ export class ServerWatch
     );
     this.#heartbeat = heartbeat;
     this.#server = server;
-    // A TLS server hands out the TLSSocket, whose handlers the program has, only here; before, its
-    // handshakeTimeout guards.
+    // A TLS server emits the TLSSocket, which has the program's handlers, only with this event.
+    // Before it, the server's handshakeTimeout guards the connection.
     this.#event = server instanceof TlsServer ? "secureConnection" : "connection";
     this.#signal = options.signal;
     if (this.#signal?.aborted) this.#isClosed = true;
@@ -126,8 +126,8 @@ export class ServerWatch
   readonly #subscribers: WeakMap<Socket, Subscriber> = new WeakMap();
 
   /**
-   * Without a heartbeat the server itself serves all its connections; a heartbeat needs its own
-   * settings for each.
+   * Returns the subscriber of one connection. Without a heartbeat this watch subscribes to all; a
+   * heartbeat needs settings of its own for each connection.
    */
   #newSubscriber(socket: Socket): Subscriber {
     const heartbeat = this.#heartbeat;
@@ -146,6 +146,7 @@ export class ServerWatch
   }
 }
 
+/** A watched connection that diagnoses with the label of this server's watch. */
 class Served implements WatchedConnection {
   readonly socket: Socket;
   readonly #connection: WatchRecord;

@@ -6,8 +6,7 @@ import { readInt } from "../kernel/port/socket-option.ts";
 import { descriptorOf, isPipe, realSocketOf } from "../kernel/process/descriptor.ts";
 
 /**
- * The socket to watch behind what the caller has: a net.Socket, a TLSSocket, an http2 session's
- * socket.
+ * Returns the socket to watch behind a net.Socket, a TLSSocket or an http2 session's socket.
  * @throws HalfOpenError `ERR_NOT_SUPPORTED` when it is no TCP socket, `ERR_NOT_CONNECTED` when it
  * is destroyed.
  */
@@ -25,7 +24,7 @@ export function watchableSocket(candidate: unknown): Socket {
 
 /**
  * Refuses pipes, TLS over a stream and the like at the call, not at the first check. A socket that
- * does not connect yet is not known: it is looked at again when it is connected.
+ * is not connected yet may be of unknown kind: it is checked again once connected.
  * @throws HalfOpenError `ERR_NOT_SUPPORTED`
  */
 export function requireTcp(socket: Socket): void {
@@ -35,18 +34,18 @@ export function requireTcp(socket: Socket): void {
 }
 
 /**
- * TCP_INFO of a Multipath TCP socket is its first subflow's: the connection may live on another
- * path.
+ * Refuses a Multipath TCP socket: its TCP_INFO is the first subflow's, and the connection may live
+ * on another path.
  */
 function requireOnePath(fd: number): void {
   if (readInt(fd, SOL_SOCKET, SO_PROTOCOL, "SO_PROTOCOL") !== IPPROTO_MPTCP) return;
   throw new HalfOpenError(
     "ERR_NOT_SUPPORTED",
-    "this is a Multipath TCP socket (IPPROTO_MPTCP): the kernel tells of its first path only, and it may live on another; use a heartbeat of your own",
+    "this is a Multipath TCP socket (IPPROTO_MPTCP): the kernel reports its first path only, and the connection may live on another; use a heartbeat of your own",
   );
 }
 
-/** The error with which a watch ends that cannot be kept up. */
+/** Returns the error that ends a watch that cannot go on. */
 export function refusalOf(error: unknown): HalfOpenError {
   if (error instanceof HalfOpenError) return error;
   return new HalfOpenError("ERR_NOT_SUPPORTED", `cannot be watched: ${error}`, { cause: error });

@@ -12,11 +12,11 @@ import { surface } from "./surface.ts";
 import { watchableSocket } from "./watchable.ts";
 
 export interface WatcherEvents {
-  /** The first unanswered attempt. Not a verdict. */
+  /** An attempt to reach the peer stayed unanswered. Not a verdict. */
   suspect: [diagnosis: Diagnosis];
   /**
-   * The budget is over, and the silence is not proven yet at the accepted false alarms: see {@link
-   * WatchOptions.atDeadline}. Not a verdict.
+   * The budget is over, and death is not proven yet at the accepted rate of false alarms: see
+   * {@link WatchOptions.atDeadline}. Not a verdict.
    */
   overdue: [diagnosis: Diagnosis];
   /** An answer refuted the suspicion. */
@@ -29,21 +29,20 @@ export interface WatcherEvents {
    */
   close: [diagnosis: Diagnosis];
   /**
-   * The last event in the place of `close`: the connection that came about cannot be watched (a
-   * Unix-domain socket), or not any longer (the kernel refuses what it allowed before). The socket
-   * is left as it is.
+   * Comes last, in place of `close`: the new connection cannot be watched (a Unix-domain socket),
+   * or not any longer (the kernel refuses what it allowed before). The socket is left as it is.
    */
   unwatched: [error: HalfOpenError];
 }
 
-/** What most watches never need. */
+/** Parts that most watches never need. */
 interface Extras {
   abort: AbortController | null;
   /** Iterators waiting for the next diagnosis. */
   readonly ends: Set<() => void>;
   /** Made by the first suspicion. */
   quality: DetectorQos | null;
-  /** From the signal that ends the watch. */
+  /** Removes the listener from the signal that ends the watch. */
   unsubscribe: (() => void) | null;
 }
 
@@ -60,7 +59,7 @@ export class Watcher
   readonly #startedAt: number = engine.now();
   #extras: Extras | null = null;
   #isClosed = false;
-  /** Why there is nothing more to say; see {@link Watcher.signal}. */
+  /** The reason of the end; see {@link Watcher.signal}. */
   #endedBy: Error | null = null;
 
   constructor(socket: Socket, settings: WatchSettings, signal?: AbortSignal) {
@@ -76,42 +75,43 @@ export class Watcher
     return this.#connection.state;
   }
 
-  /** What can be said of the connection now. */
+  /** The diagnosis of this moment, or the final one once the peer is dead or the socket closed. */
   get diagnosis(): Diagnosis {
     return labelled(this.#connection.diagnose(), this.settings);
   }
 
-  /** What the kernel really took; `null` until the socket is connected. */
+  /** The options that the kernel really took; `null` until the socket is connected. */
   get applied(): Applied | null {
     return this.#connection.applied;
   }
 
   /**
-   * Round-trip time in ms: of the last heartbeat, else the kernel's smoothed one; `null` when not
-   * known.
+   * Round-trip time in ms: that of the last heartbeat, else the kernel's smoothed one; `null` if
+   * not known.
    */
   get rttMs(): number | null {
     return this.#connection.rttMs;
   }
 
-  /** Milliseconds since the last evidence from the peer; `null` when not known. */
+  /** Milliseconds since the last evidence from the peer; `null` if not known. */
   get silentForMs(): number | null {
     return this.#connection.silentForMs;
   }
 
   /**
-   * How the watch has done so far, in Chen's measures: suspicions that were refuted (mistakes), how
-   * often and how long, and how long after the last evidence the standing suspicion began.
+   * The quality of the watch so far, in Chen's measures: how often suspicions were refuted
+   * (mistakes) and how long they lasted, and how long after the last evidence the standing
+   * suspicion began.
    */
   get quality(): DetectorQosReport {
     return (this.#extras?.quality ?? new DetectorQos(this.#startedAt)).report(engine.now());
   }
 
   /**
-   * Aborts with the last that this watch can say of the connection. Its reason is an Error: a
-   * `DeadPeerError` when the peer is found dead, an `ERR_NOT_CONNECTED` when the socket closed
-   * otherwise, an `AbortError` when {@link Watcher.close} ended the watch. The same whenever it is
-   * asked for.
+   * Aborts when the peer is found dead or the watch ends. The reason is an Error: a `DeadPeerError`
+   * when the peer is found dead, an `ERR_NOT_CONNECTED` when the socket closed otherwise, an
+   * `AbortError` when {@link Watcher.close} ended the watch. A signal first read later has the same
+   * reason.
    */
   get signal(): AbortSignal {
     const extras = this.#some();
@@ -133,8 +133,8 @@ export class Watcher
   }
 
   /**
-   * Yields the diagnosis of every change of state, also of a verdict that fell before, and ends
-   * with the socket or the watch.
+   * Yields the diagnosis of every change of state, including a verdict given before the iteration
+   * began. Ends with the socket or the watch.
    */
   async *[Symbol.asyncIterator](): AsyncIterator<Diagnosis> {
     const queue: Diagnosis[] = this.state === "dead" ? [this.diagnosis] : [];
@@ -226,9 +226,9 @@ export class Watcher
 }
 
 /**
- * Holds the listeners by event, as the object that EventEmitter makes itself does (lib/events.js,
- * `init`), in a fifth of the memory: that one is a dictionary. Like it this one inherits nothing,
- * so that no name of Object.prototype is taken for an event.
+ * Constructs the object that holds the listeners by event. It takes a fifth of the memory of the
+ * dictionary that EventEmitter makes itself (lib/events.js, `init`). Like Node's own it inherits
+ * nothing: an event named `toString` finds no listener.
  */
 function Listeners(): void {}
 Listeners.prototype = Object.create(null);

@@ -34,9 +34,12 @@ function codeOf(action: () => unknown): string {
 }
 
 describe("bad input is refused at the call", () => {
-  it.each([undefined, null, 42, "socket", {}, new Duplex()])("what is no socket: %s", (value) => {
-    expect(codeOf(() => watch(value as never))).toBe("ERR_NOT_SUPPORTED");
-  });
+  it.each([undefined, null, 42, "socket", {}, new Duplex()])(
+    "a value that is no socket: %s",
+    (value) => {
+      expect(codeOf(() => watch(value as never))).toBe("ERR_NOT_SUPPORTED");
+    },
+  );
 
   it("a UDP socket", () => {
     const udp = createSocket("udp4");
@@ -95,7 +98,7 @@ describe("bad input is refused at the call", () => {
     expect(codeOf(() => watch(client, options))).toBe("ERR_OPTION_RANGE");
   });
 
-  it("values the kernel cannot hold", async () => {
+  it("values that the kernel cannot hold", async () => {
     pair = await loopbackPair();
     const { client } = pair;
     for (const idleMs of [-1, Number.NaN, 500, 1e12])
@@ -106,7 +109,7 @@ describe("bad input is refused at the call", () => {
       expect(codeOf(() => setUserTimeout(client, ms))).toBe("ERR_OPTION_RANGE");
   });
 
-  it("what is no server", () => {
+  it("a value that is no server", () => {
     expect(codeOf(() => watchServer({} as never))).toBe("ERR_NOT_SUPPORTED");
   });
 });

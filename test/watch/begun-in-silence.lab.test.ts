@@ -5,11 +5,11 @@ import { describeWith } from "../setup/requires.ts";
 
 const PROGRAM = [process.execPath, new URL("begun-in-silence.mjs", import.meta.url).pathname];
 const BUDGET_MS = 5000;
-/** Of each of the four kinds. */
+/** Connections of each of the four kinds. */
 const COUNT = 6;
 /** Windows close meanwhile, and the kernel's backoff behind them grows. */
 const SETTLE_MS = 5000;
-/** A kernel's timer is late by an eighth; and a look, and an answer. */
+/** A kernel's timer is late by an eighth; a check and an answer take time too. */
 const NEXT_ATTEMPT_LATE = 1.125;
 const GRACE_MS = 600;
 
@@ -17,20 +17,20 @@ interface Told {
   readonly kind: string;
   /** The error with which the socket ended. */
   readonly code: string | null;
-  /** From the watch's begin. */
+  /** Counted from the start of the watch. */
   readonly deadAfterMs: number | null;
   readonly why: readonly string[] | null;
-  /** When, after the watch's begin, the kernel would send again. */
+  /** When the kernel would send again, counted from the start of the watch. */
   readonly nextAttemptMs: number | null;
   readonly state: string | null;
 }
 
 interface Scene {
   readonly outageMs: number;
-  /** The watch begins so long before the end of the outage. */
+  /** Time from the start of the watch to the end of the outage. */
   readonly beforeEndMs: number;
   readonly heals: boolean;
-  /** How long it is looked on afterwards. */
+  /** How long the connections are observed afterwards. */
   readonly forMs: number;
 }
 
@@ -67,7 +67,7 @@ await describeWith(["namespaces"], "a watch that begins while nothing gets throu
     [20_000, 50],
     [20_000, 1500],
   ])(
-    "calls nobody dead by what is over: an outage of %i ms, begun %i ms before its end",
+    "calls no live peer dead for an outage that is over: %i ms long, the watch begun %i ms before its end",
     { timeout: 120_000 },
     async ([outageMs = 0, beforeEndMs = 0], { expect }) => {
       // The kernel sends again at most as long after the outage as it lasted.
@@ -83,7 +83,7 @@ await describeWith(["namespaces"], "a watch that begins while nothing gets throu
     },
   );
 
-  it.concurrent("finds those who are gone for good within the budget, or when the kernel's next attempt has stayed unanswered too", {
+  it.concurrent("finds dead peers within the budget, or once the kernel's next attempt is unanswered too", {
     timeout: 120_000,
   }, async ({ expect }) => {
     const told = await after({ outageMs: 8000, beforeEndMs: 0, heals: false, forMs: 25_000 });
@@ -92,7 +92,8 @@ await describeWith(["namespaces"], "a watch that begins while nothing gets throu
         `${kind}: ${deadAfterMs?.toFixed(0)} ms after the watch began, the kernel's next attempt after ${nextAttemptMs?.toFixed(0)} ms; ${code}`,
       );
       if (kind === "blocked") {
-        // Nobody has seen this peer answer a probe. Those of the others answer one that is watched.
+        // Nobody has seen this peer answer a probe. The peers of the other kinds answer a probe
+        // while watched.
         expect.soft({ state, deadAfterMs }).toEqual({ state: "suspect", deadAfterMs: null });
         continue;
       }

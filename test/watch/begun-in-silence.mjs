@@ -1,8 +1,8 @@
 /**
  * Connections whose watch begins while nothing gets through: `node begun-in-silence.mjs serve`
- * there, `node begun-in-silence.mjs HOST COUNT` here, COUNT of each kind. Says "connected"; at the
- * line "cut" the program writes; at a line with a number a watch by that budget begins on each; at
- * the line "tell" one JSON line each: how it is.
+ * there, `node begun-in-silence.mjs HOST COUNT` here, COUNT of each kind. Prints "connected". At
+ * the line "cut" the program writes; at a line with a number a watch with that budget begins on
+ * each; at the line "tell" each prints its state as one JSON line.
  */
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
@@ -13,7 +13,7 @@ const [READING_PORT, DEAF_PORT] = [7110, 7111];
 const BULK = "x".repeat(65_536);
 const FIRST_BUDGET_MS = 60_000;
 
-/** Each: what its program does when connected, and when the cable is out. */
+/** For each kind, what its program does when connected, and when the cable is out. */
 const KINDS = {
   idle: {
     begin: (socket) => setKeepalive(socket, { idleMs: 2000, intervalMs: 1000, count: 60 }),

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
 import { diagnose } from "../../src/watch/diagnose.ts";
 
-/** Takes two connections that nobody accepts; further SYNs the kernel drops without a word. */
+/** Takes two connections that nobody accepts; the kernel silently drops further SYNs. */
 const FULL = `
 import socket, sys
 s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen(0)
@@ -14,7 +14,7 @@ for it in c: it.setblocking(False); it.connect_ex(s.getsockname())
 print(s.getsockname()[1], flush=True); sys.stdin.read()`;
 
 it.runIf(process.platform === "linux")(
-  "diagnose says of a connection in the making that it is that, and nothing of a peer",
+  "diagnose reports a connection that is being made as connecting, and claims nothing about a peer",
   async () => {
     const host = spawn("python3", ["-c", FULL], { stdio: ["pipe", "pipe", "inherit"] });
     const [line] = (await once(host.stdout, "data")) as [Buffer];

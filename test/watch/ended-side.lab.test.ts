@@ -20,7 +20,7 @@ interface Line {
 }
 
 await describeWith(["namespaces"], "a program that ends its side", () => {
-  it("while nothing gets through has its peer found within the budget, or `applied` says what holds", {
+  it("while nothing gets through still has its peer found within the budget, or within the time that `applied` names", {
     timeout: 60_000,
   }, async () => {
     await using world = await World.open();

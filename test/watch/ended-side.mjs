@@ -1,7 +1,8 @@
 /**
  * Connections that end their side while nothing gets through: `node ended-side.mjs serve` there,
- * `node ended-side.mjs HOST DETECT_WITHIN_MS...` here. Says "connected"; at the line "cut" each
- * does what its name says; then one JSON line a verdict, and at the line "applied" what is applied.
+ * `node ended-side.mjs HOST DETECT_WITHIN_MS...` here. Prints "connected". At the line "cut" each
+ * does what its name says; then each verdict is one JSON line, and at the line "applied" each
+ * prints what is applied.
  */
 import { once } from "node:events";
 import { connect, createServer } from "node:net";

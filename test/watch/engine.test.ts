@@ -10,7 +10,7 @@ function busy(ms: number): void {
   for (const until = performance.now() + ms; performance.now() < until; );
 }
 
-/** A check that costs so much that all of them take five times as long as there is. */
+/** A check so costly that all entries together need five times the time there is. */
 class Costly implements Checked {
   wheelNext = null;
   wheelPrevious = null;
@@ -29,7 +29,7 @@ class Costly implements Checked {
   }
 }
 
-it("an engine with more to do than time takes turns: none of the connections starves, and the program has its share", async () => {
+it("an overloaded engine takes turns: no connection starves, and the program keeps its share of the time", async () => {
   const entries = Array.from({ length: ENTRIES }, () => new Costly());
   let loops = 0;
   let isOver = false;

@@ -35,7 +35,7 @@ describe("a heartbeat", () => {
     expect(unhandled).toEqual([]);
   });
 
-  it.concurrent("is called on silence only: any byte heard puts it off", async () => {
+  it.concurrent("is called only after silence: any byte from the peer puts it off", async () => {
     const calls: number[] = [];
     const heartbeat = () => void calls.push(performance.now());
     await watched(
@@ -56,7 +56,7 @@ describe("a heartbeat", () => {
     );
   });
 
-  it.concurrent("is asked one at a time, and one that never settles ends with the budget", async () => {
+  it.concurrent("has one call at a time, and a call that never settles ends with the budget", async () => {
     let calls = 0;
     const heartbeat = (): Promise<never> => {
       calls++;
@@ -76,7 +76,7 @@ describe("a heartbeat", () => {
     });
   });
 
-  it.concurrent("of a host that is all that is expected is reported and kills nobody", async () => {
+  it.concurrent("that fails with `expect: host` is reported, and ends no connection", async () => {
     await watched(
       never,
       async (w, { client }) => {
@@ -100,9 +100,9 @@ describe("a heartbeat", () => {
         throw new Error(message);
       },
     ],
-    ["a rejection with what is no error", (message) => Promise.reject(message)],
+    ["a rejection with a string", (message) => Promise.reject(message)],
   ])(
-    "that fails is evidence and is asked again, not more than four times a second: %s",
+    "that fails is evidence, and is called again at most four times a second: %s",
     async (_, fail) => {
       const calls: number[] = [];
       const heartbeat = (): Promise<never> => {
@@ -120,7 +120,7 @@ describe("a heartbeat", () => {
     },
   );
 
-  it.concurrent("that fails once and then is answered leaves the peer alive, and the failure is forgotten", async () => {
+  it.concurrent("that fails once and is then answered leaves the peer alive, and the failure is forgotten", async () => {
     let calls = 0;
     await watched(
       () => (calls++ === 0 ? Promise.reject(new Error("busy")) : Promise.resolve()),
@@ -132,7 +132,7 @@ describe("a heartbeat", () => {
     );
   });
 
-  it.concurrent("answered late, and still within the budget, refutes", async () => {
+  it.concurrent("answered late but within the budget refutes the suspicion", async () => {
     let calls = 0;
     const lateMs = 0.5 * BUDGET_MS;
     await watched(
@@ -171,7 +171,7 @@ describe("a heartbeat", () => {
     }
   });
 
-  it.concurrent("may answer with any value, at once", async () => {
+  it.concurrent("may return any value instead of a promise", async () => {
     let calls = 0;
     await watched(
       () => ++calls,
@@ -183,7 +183,7 @@ describe("a heartbeat", () => {
     );
   });
 
-  it.concurrent("that cannot be asked just now leaves the judgement to the host", async () => {
+  it.concurrent("that returns undefined leaves the judgement to the host's evidence", async () => {
     let calls = 0;
     await watched(
       () => void calls++,
@@ -195,7 +195,7 @@ describe("a heartbeat", () => {
     );
   });
 
-  it.concurrent("stays the only one while a second watch shortens the budget, and its answer counts for that", async () => {
+  it.concurrent("stays the only call while a second watch shortens the budget, and its answer counts", async () => {
     const answers: (() => void)[] = [];
     const heartbeat = (): Promise<void> => new Promise((resolve) => answers.push(resolve));
     const longer = { detectWithinMs: 3 * BUDGET_MS };

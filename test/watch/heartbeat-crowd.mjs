@@ -1,8 +1,8 @@
 /**
- * Watches COUNT connections with heartbeats, until each was asked three times, then closes them
- * all: `node --expose-gc heartbeat-crowd.mjs COUNT`. Prints one JSON object with the heap in bytes
- * at the start and at the end. At the start as large a crowd had come and gone already, so that
- * what is loaded and grown once is in both.
+ * Watches COUNT connections with heartbeats until each heartbeat was called three times, then
+ * closes them all: `node --expose-gc heartbeat-crowd.mjs COUNT`. Prints one JSON object with the
+ * heap in bytes at the start and at the end. Before the start a crowd of the same size has come and
+ * gone, so that both figures contain what is loaded and grown only once.
  */
 import { fork } from "node:child_process";
 import { once } from "node:events";

@@ -52,7 +52,7 @@ function causesOf(w: ServerWatch): string[] {
 }
 
 describe("a socket that is handed to another process", () => {
-  it("is let go at once, told as such, and arrives there as the program had it", async () => {
+  it("is let go at once, with a diagnosis that says so, and arrives with the program's options", async () => {
     const child = fork(new URL("receiver.mjs", import.meta.url).pathname);
     const received: unknown[] = [];
     child.on("message", (message) => received.push(message));
@@ -78,7 +78,7 @@ describe("a socket that is handed to another process", () => {
     w.close();
   });
 
-  it("by a way that nobody knows is found by the next check", async () => {
+  it("in an unknown way is noticed by the next check", async () => {
     pair = await loopbackPair();
     const { client } = pair;
     const w = watch(client, { detectWithinMs: 2500 });
@@ -112,8 +112,8 @@ describe("a socket that is handed to another process", () => {
   });
 });
 
-describe("nothing that matters hangs on what a program can take off:", () => {
-  it("a server that removes all listeners of its sockets", async () => {
+describe("a watch does not depend on listeners or methods that a program can replace:", () => {
+  it("a server may remove all listeners of its sockets", async () => {
     const { w, clients } = await accepting((socket) => {
       setTimeout(
         () =>
@@ -136,7 +136,7 @@ describe("nothing that matters hangs on what a program can take off:", () => {
     w.close();
   });
 
-  it("a client that removes them before it is connected", async () => {
+  it("a client may remove them before it is connected", async () => {
     pair = await loopbackPair();
     const socket = connect((pair.server.address() as AddressInfo).port, "127.0.0.1");
     const w = watch(socket, { detectWithinMs: 2500 });
@@ -163,7 +163,7 @@ describe("nothing that matters hangs on what a program can take off:", () => {
     expect(shown()).toEqual(before);
   });
 
-  it("methods that somebody else put on the socket go on working, put there before or after", async () => {
+  it("methods that other code put on the socket, before or after, go on working", async () => {
     pair = await loopbackPair();
     const { client, accepted } = pair;
     const seen: string[] = [];

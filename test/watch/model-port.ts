@@ -9,7 +9,7 @@ const ENOPROTOOPT = 92;
 const EBADF = 9;
 const POLLERR = 8;
 const TCP_INFO = 11;
-/** What Linux 6.18 gives, and more than a reading needs. */
+/** Length that Linux 6.18 gives; a reading needs less. */
 const TCP_INFO_BYTES = 280;
 const STATES = { ESTABLISHED: 1, CLOSE: 7 } as const;
 const ERRORS = { ETIMEDOUT: 110, ECONNRESET: 104 } as const;
@@ -87,9 +87,9 @@ export class ModelPort {
     return 0;
   }
 
-  /** The one socket that is opened asks whether TCP_INFO is to be had. */
+  /** Fails for the one socket that is opened, to try TCP_INFO. */
   socket(): number {
-    return -24; // EMFILE: it is taken for granted then
+    return -24; // EMFILE: TCP_INFO is taken for granted then
   }
 
   poll(descriptor: Uint8Array): number {
@@ -112,7 +112,7 @@ export class ModelPort {
     return numbers[option] ?? null;
   }
 
-  /** The kernel lives on whether or not anybody looks. */
+  /** The kernel goes on even if nobody reads it. */
   #kernel(fd: number): KernelModel | undefined {
     const kernel = this.#kernels.get(fd);
     kernel?.run(performance.now());

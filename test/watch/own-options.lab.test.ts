@@ -17,8 +17,8 @@ interface Line {
 }
 
 /**
- * What has become of the connections of a scene `afterMs` after an outage, which lasts until all
- * have done their part, and so long at least.
+ * Returns how the connections of a scene are `afterMs` after an outage. The outage lasts until all
+ * have done their part, and for `outageMs` at least.
  */
 async function after(scene: string, outageMs: number, afterMs: number): Promise<Line[]> {
   await using world = await World.open();
@@ -47,11 +47,11 @@ async function after(scene: string, outageMs: number, afterMs: number): Promise<
 }
 
 await describeWith(["namespaces"], "what a program had set on a connection", () => {
-  it.concurrent("it has again, and the connection lives, however its watch ended in a suspicion that an outage brought", {
+  it.concurrent("is restored and the connection lives, however the watch ended during an outage's suspicion", {
     timeout: 90_000,
   }, async ({ expect }) => {
-    // The program's own keepalive asks after 20 s of silence: it must be the first to be heard
-    // again, not the one that ends it.
+    // The program's own keepalive probes after 20 s of silence. It must be the first to be heard
+    // again, not end the connection.
     const lines = await after("closed in a suspicion", 1000, 20_000);
     expect(lines.length).toBe(30);
     for (const { way, own, state, before, after: now, verdicts } of lines) {
@@ -61,7 +61,7 @@ await describeWith(["namespaces"], "what a program had set on a connection", () 
     }
   });
 
-  it.concurrent("keeps it alive as long as without a watch that only reports, through 30 s of outage", {
+  it.concurrent("keeps a connection with a watch that only reports alive as long as one without, through an outage of 30 s", {
     timeout: 120_000,
   }, async ({ expect }) => {
     // In flight the kernel sends again at most as long after an outage as that lasted.
@@ -74,7 +74,7 @@ await describeWith(["namespaces"], "what a program had set on a connection", () 
     }
   });
 
-  it.concurrent("is not cut short by a watch that begins while data is repeated: the kernel would reckon its patience by the cap", {
+  it.concurrent("is not cut short by a watch that begins during retransmissions, when a cap would shorten the kernel's patience", {
     timeout: 60_000,
   }, async ({ expect }) => {
     const lines = await after("begun late", 1000, 8000);

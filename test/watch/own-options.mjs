@@ -1,8 +1,8 @@
 /**
- * Connections that are watched, asked, and left again while nothing gets through: `node
- * own-options.mjs serve` there, `node own-options.mjs HOST SCENE` here. Says "connected"; at the
- * line "cut" each does what its name says, at its time, and when all have done it says "left"; at
- * the line "tell" one JSON line each: how it is.
+ * Connections that are watched, probed, and left again while nothing gets through: `node
+ * own-options.mjs serve` there, `node own-options.mjs HOST SCENE` here. Prints "connected". At the
+ * line "cut" each does what its name says, at its time, and "left" follows when all have done it.
+ * At the line "tell" each prints its state as one JSON line.
  */
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
@@ -20,13 +20,16 @@ import { readRtoMax } from "../../dist/kernel/options/rto-max.js";
 
 const PORT = 7100;
 const KEEPALIVE = { idleMs: 20_000, intervalMs: 1000, count: 3 };
-/** In a suspicion by then, with more probes unanswered than the own count, and not dead yet. */
+/**
+ * Time after which each is in a suspicion, with more probes unanswered than its own count, and not
+ * dead yet.
+ */
 const AFTER_SUSPECT_MS = 2500;
 const watched = (options) => (socket) => ({
   w: watch(socket, { detectWithinMs: 15_000, ...options }),
 });
 
-/** Each: what it does when connected, and `leave`, when the cable is out. */
+/** For each kind, what it does when connected, and `leave`, what it does when the cable is out. */
 const SCENES = {
   "closed in a suspicion": {
     "watched no more": { begin: watched(), leave: ({ w }) => w.close() },

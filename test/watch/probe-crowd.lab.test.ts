@@ -9,7 +9,7 @@ await describeWith(
   ["namespaces", "11000 descriptors"],
   "a crowd of connections opened at once",
   () => {
-    it("is soon probed evenly, also where the kernel is to probe each second", {
+    it("is soon probed evenly, even if the kernel probes every second", {
       timeout: 60_000,
     }, async () => {
       await using world = await World.open();
@@ -21,8 +21,8 @@ await describeWith(
         `opened in ${openedInMs} ms; the busiest fifth of a second gets ${busiest.toFixed(2)} times its share of the probes`,
       );
       expect(deaths).toBe(0);
-      // Without spreading them it would get all of what was opened in a fifth of a second, each
-      // second.
+      // Without spreading, the busiest fifth would get all probes of a fifth of a second of
+      // openings, every second.
       expect(busiest).toBeLessThan(1.8);
     });
   },

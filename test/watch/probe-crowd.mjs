@@ -11,7 +11,8 @@ import { watchServer } from "../../dist/index.js";
 
 const count = Number(process.argv[2]);
 /**
- * The smallest: the kernel is to probe after one second of silence, and no probe can be had before.
+ * The smallest budget: the kernel probes after one second of silence, and no probe can be sent
+ * before.
  */
 const BUDGET_MS = 2500;
 const PERIOD_MS = 1000;

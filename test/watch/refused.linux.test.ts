@@ -39,7 +39,7 @@ async function unixServer(): Promise<string> {
 }
 
 describe("a Unix-domain socket", () => {
-  it("is refused at the call while it connects, too", async () => {
+  it("is refused at the call, even while it connects", async () => {
     const client = connect(await unixServer());
     expect(() => watch(client)).toThrow(notSupported);
     await once(client, "connect");
@@ -48,7 +48,7 @@ describe("a Unix-domain socket", () => {
     client.destroy();
   });
 
-  it("that was not known to be one is told as unwatched when it is connected, and left as it is", async () => {
+  it("that could not be recognised before is reported as unwatched once connected, and left as it is", async () => {
     const client = new Socket();
     const w = watch(client);
     const { signal } = w;
@@ -72,7 +72,7 @@ describe("a Unix-domain socket", () => {
     expect(told).toEqual([]);
   });
 
-  it("of a server is told as unwatched", async () => {
+  it("of a server is reported as unwatched", async () => {
     const path = join(folder, "s");
     server = createServer((socket) => socket.resume());
     const w = watchServer(server);
@@ -84,7 +84,7 @@ describe("a Unix-domain socket", () => {
     client.destroy();
   });
 
-  it("of a client that keeps its socket private is told as unwatched by the client's watch", async () => {
+  it("of a client that keeps its socket private is reported as unwatched by the client's watch", async () => {
     const path = await unixServer();
     let socket: Socket | undefined;
     const client = {
@@ -107,7 +107,7 @@ describe("a Unix-domain socket", () => {
 });
 
 describe("a Multipath TCP socket", () => {
-  it("is refused by name, every time, and nothing of it is kept", async () => {
+  it("is refused by name, every time, and leaves nothing behind", async () => {
     const program = `
 import os, socket, subprocess, sys
 try: listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262)
@@ -146,7 +146,7 @@ const [TCP_KEEPCNT, TCP_RTO_MAX_MS] = [6, 44];
 
 describe("a kernel or a sandbox that refuses", () => {
   it.each([TCP_KEEPCNT, TCP_RTO_MAX_MS])(
-    "option %i: the lower level is what is left, and `applied` says why",
+    "option %i leaves the lower level, and `applied` says why",
     async (option) => {
       pair = await loopbackPair();
       refuse(option);
@@ -165,7 +165,7 @@ describe("a kernel or a sandbox that refuses", () => {
     },
   );
 
-  it("a detector that cannot be made anew ends the watch, not the program", async () => {
+  it("a detector whose second make() throws ends the watch, not the program", async () => {
     pair = await loopbackPair();
     const { port } = pair.server.address() as { port: number };
     let made = 0;
@@ -195,7 +195,7 @@ describe("a kernel or a sandbox that refuses", () => {
     socket.destroy();
   });
 
-  it("a check, again and again: it is warned of once, and the watches end and say so", async () => {
+  it("every check causes one warning, and ends the watches with an event", async () => {
     pair = await loopbackPair();
     const other = await loopbackPair();
     const watches = [
@@ -260,7 +260,7 @@ describe("the watch of a client", () => {
     expect(connectionOf(pair.client)).toBeUndefined();
   });
 
-  it("begins nothing with a signal that is aborted already", async () => {
+  it("watches nothing when its signal is already aborted", async () => {
     pair = await loopbackPair();
     expect(follower().w(AbortSignal.abort()).current).toBe(null);
     expect(connectionOf(pair.client)).toBe(undefined);

@@ -10,10 +10,7 @@ const BACKLOG_BYTES = 24_000_000;
 const READ_BYTES = 64 * 1024;
 const READ_EVERY_MS = 25;
 
-/**
- * Reads so slowly, and answers each "?" when it comes to it; stops for good after `stopAfter`
- * bytes.
- */
+/** Reads slowly and answers each "?" when it reads it; stops for good after `stopAfter` bytes. */
 async function readSlowly(socket: Socket, stopAfter = Number.POSITIVE_INFINITY): Promise<void> {
   socket.pause();
   for (let taken = 0; !socket.destroyed && taken < stopAfter; await sleep(READ_EVERY_MS)) {
@@ -29,8 +26,8 @@ function ask(socket: Socket): Promise<unknown> {
   return once(socket, "data");
 }
 
-describe("a heartbeat behind 24 MB of the program's own", () => {
-  it.concurrent("waits while a live peer takes them, for longer than the budget", {
+describe("a heartbeat queued behind 24 MB of the program's data", () => {
+  it.concurrent("waits longer than the budget while a live peer takes the data", {
     timeout: 60_000,
   }, async () => {
     await using pair = await loopbackPair();
@@ -53,7 +50,7 @@ describe("a heartbeat behind 24 MB of the program's own", () => {
     expect(answers[0]).toBeGreaterThan(1.5 * BUDGET_MS);
   });
 
-  it.concurrent("finds a process that takes some of them and hangs, within the budget", {
+  it.concurrent("finds a process that takes some of the data and then hangs, within the budget", {
     timeout: 60_000,
   }, async () => {
     await using pair = await loopbackPair();
@@ -68,7 +65,7 @@ describe("a heartbeat behind 24 MB of the program's own", () => {
     const [{ cause }] = (await verdict) as [Diagnosis];
 
     expect(cause).toBe("peer-hung");
-    // Until the buffer of the peer's kernel is full what it takes looks like reading.
+    // Until the buffer of the peer's kernel is full, data that the kernel takes passes for reading.
     expect(performance.now() - hungAt).toBeLessThan(BUDGET_MS + 1000);
   });
 });

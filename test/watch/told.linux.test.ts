@@ -19,7 +19,7 @@ afterEach(async () => {
 });
 
 describe("the signal of a watch", () => {
-  it("aborts with the DeadPeerError, and has the same reason when it is asked for later", async () => {
+  it("aborts with the DeadPeerError, and has the same reason when first read later", async () => {
     pair = await loopbackPair();
     const { client, accepted } = pair;
     const w = watch(client.resume(), { label: "db" });
@@ -52,7 +52,7 @@ describe("the signal of a watch", () => {
     }
   });
 
-  it("aborts when the watch is closed, taken before or after", async () => {
+  it("aborts when the watch is closed, whether it was read before or after", async () => {
     pair = await loopbackPair();
     const w = watch(pair.client);
     const { signal } = w;
@@ -69,7 +69,7 @@ describe("the signal of a watch", () => {
 });
 
 describe("two watches of one socket", () => {
-  it("each have their own label in all that they tell", async () => {
+  it("each put their own label in every event and diagnosis", async () => {
     pair = await loopbackPair();
     const { client, accepted } = pair;
     const watches = [
@@ -88,7 +88,7 @@ describe("two watches of one socket", () => {
     ]);
   });
 
-  it("of which one is a server's: its list speaks by its own label", async () => {
+  it("yield diagnoses with the server's label from the server's list", async () => {
     const server = createServer((socket) => watch(socket, { label: "mine" }));
     const w = watchServer(server, { label: "api" });
     pair = await loopbackPair({ server });
@@ -96,7 +96,7 @@ describe("two watches of one socket", () => {
     w.close();
   });
 
-  it("joining and leaving in a suspicion never count a connection twice", async () => {
+  it("count a connection once although watches join and leave during a suspicion", async () => {
     pair = await loopbackPair();
     const { client } = pair;
     let answer = (): void => {};
@@ -125,7 +125,7 @@ describe("two watches of one socket", () => {
 });
 
 describe("the iterator of a watch", () => {
-  it("yields a verdict that fell before it began", async () => {
+  it("yields a verdict given before the iteration began", async () => {
     pair = await loopbackPair();
     const { client, accepted } = pair;
     const w = watch(client.resume(), { label: "db" });
@@ -136,7 +136,7 @@ describe("the iterator of a watch", () => {
     expect(seen).toEqual(["db peer-reset"]);
   });
 
-  it("yields a verdict once that falls while it waits", async () => {
+  it("yields only once a verdict given while it waits", async () => {
     pair = await loopbackPair();
     const { client, accepted } = pair;
     const w = watch(client.resume());

@@ -43,7 +43,7 @@ async function halfClosedPair(): Promise<Pair> {
   return made;
 }
 
-describe("a connection that the kernel has ended is told of where the event loop does not say so:", () => {
+describe("a connection that the kernel has ended is reported although the event loop does not report it:", () => {
   it("half-closed, then reset", async () => {
     pair = await halfClosedPair();
     const w = watch(pair.accepted, { detectWithinMs: BUDGET_MS });
@@ -58,7 +58,7 @@ describe("a connection that the kernel has ended is told of where the event loop
     expect(pair.accepted.destroyed).toBe(true);
   });
 
-  it("half-closed at a client, watched before", async () => {
+  it("half-closed at a client that was watched before", async () => {
     pair = await loopbackPair({ allowHalfOpen: true });
     const { client, accepted } = pair;
     const w = watch(client, { detectWithinMs: BUDGET_MS });
@@ -72,7 +72,7 @@ describe("a connection that the kernel has ended is told of where the event loop
     expect(afterMs).toBeLessThan(TOLD_WITHIN_MS);
   });
 
-  it("half-closed, and only reported: the socket is left, and its own error with it", async () => {
+  it("half-closed, with onDead 'report': the socket keeps its own error", async () => {
     pair = await halfClosedPair();
     const { accepted } = pair;
     const w = watch(accepted, { detectWithinMs: BUDGET_MS, onDead: "report" });
@@ -86,10 +86,10 @@ describe("a connection that the kernel has ended is told of where the event loop
     expect(error.code).toBe("EPIPE");
   });
 
-  it("half-closed, and taken down through another descriptor", async () => {
+  it("half-closed, then disconnected through another descriptor", async () => {
     pair = await halfClosedPair();
     const w = watch(pair.accepted, { detectWithinMs: BUDGET_MS });
-    // As another process can that has the socket too.
+    // Another process that has the socket too can do this.
     const dying = deathOf(w);
     expect(disconnect(openPort() as never, descriptorOf(pair.accepted))).toBe(0);
     expect((await dying).diagnosis.cause).toBe("peer-reset");
@@ -108,7 +108,7 @@ describe("a connection that the kernel has ended is told of where the event loop
     expect(afterMs).toBeLessThan(TOLD_WITHIN_MS);
   });
 
-  it("ended by us, not read, then reset", async () => {
+  it("ended by the program, not read, then reset", async () => {
     pair = await loopbackPair({ allowHalfOpen: true });
     const { client, accepted } = pair;
     stopReading(client);
@@ -120,7 +120,7 @@ describe("a connection that the kernel has ended is told of where the event loop
     expect((await dying).diagnosis.cause).toBe("peer-reset");
   });
 
-  it("piped to what does not take it", async () => {
+  it("piped to a stream that takes no data", async () => {
     pair = await loopbackPair();
     const { client, accepted } = pair;
     client.pipe(new Writable({ highWaterMark: 1, write: () => {} }));
@@ -134,7 +134,7 @@ describe("a connection that the kernel has ended is told of where the event loop
     expect(afterMs).toBeLessThan(TOLD_WITHIN_MS);
   });
 
-  it("of TLS, half-closed", async () => {
+  it("TLS, half-closed", async () => {
     const server = createTlsServer({ key: LAB_KEY, cert: LAB_CERTIFICATE, allowHalfOpen: true });
     server.listen(0, "127.0.0.1");
     await once(server, "listening");
@@ -160,7 +160,7 @@ describe("a connection that the kernel has ended is told of where the event loop
     server.close();
   });
 
-  it("of http, upgraded and half-closed", async () => {
+  it("http, upgraded and half-closed", async () => {
     const server = createHttpServer().listen(0, "127.0.0.1");
     await once(server, "listening");
     const upgrading = once(server, "upgrade");
@@ -186,7 +186,7 @@ describe("a connection that the kernel has ended is told of where the event loop
   });
 });
 
-it("a socket that nobody reads costs a few system calls a second, once it is known to be calm", async () => {
+it("a calm socket that nobody reads costs a few system calls a second", async () => {
   pair = await loopbackPair();
   const { client } = pair;
   stopReading(client);
@@ -202,11 +202,11 @@ it("a socket that nobody reads costs a few system calls a second, once it is kno
   const count = calls.reduce((sum, { mock }) => sum + mock.calls.length, 0);
   vi.restoreAllMocks();
   expect(count).toBeGreaterThanOrEqual(2);
-  expect(count).toBeLessThan(15); // 50 looks before, with two calls or more each
+  expect(count).toBeLessThan(15); // 50 checks before, with two calls or more each
 });
 
-describe("what is no death is not told as one:", () => {
-  it("closed in order from both ends, and what came not read yet", async () => {
+describe("an ending that is no death is not reported as one:", () => {
+  it("closed in order from both ends, with data not read yet", async () => {
     pair = await loopbackPair({ allowHalfOpen: true });
     const { client, accepted } = pair;
     stopReading(client);
@@ -237,7 +237,7 @@ function handleOf(socket: Socket): Handle {
   return (socket as unknown as { _handle: Handle })._handle;
 }
 
-/** As a program that waits with `read()`, or whose consumer is slow, leaves the handle. */
+/** Leaves the handle as a program does that waits with `read()`, or whose consumer is slow. */
 function stopReading(socket: Socket): void {
   socket.pause();
   handleOf(socket).readStop();

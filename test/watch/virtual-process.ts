@@ -11,7 +11,7 @@ import {
 } from "../core/judge/kernel-model.ts";
 import { ModelPort } from "./model-port.ts";
 
-/** What a program has set before anybody watches. */
+/** The options that a program has set before anybody watches. */
 export const PROGRAM: ModelOptions = {
   keepalive: false,
   idleMs: 7_200_000,

@@ -55,7 +55,7 @@ describe("watch with a detector of one's own", () => {
     expect(tookMs).toBeLessThan(1500);
   });
 
-  it("counts at run time how often it was wrong, and for how long", async () => {
+  it("counts how often its suspicions were wrong, and for how long", async () => {
     pair = await loopbackPair();
     const { client } = pair;
     const answers: (() => void)[] = [];
@@ -77,7 +77,7 @@ describe("watch with a detector of one's own", () => {
     expect(queryAccuracy).toBeLessThan(0.9);
   });
 
-  it("refuses what cannot work", async () => {
+  it("refuses a detector that cannot work", async () => {
     pair = await loopbackPair();
     const { client } = pair;
     const heartbeat = () => Promise.resolve();

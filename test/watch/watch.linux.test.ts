@@ -53,7 +53,7 @@ describe("watch", () => {
     }
   });
 
-  it("leaves the kernel its patience with what a closing socket still has to deliver", async () => {
+  it("leaves the kernel its patience for data that a closing socket still has to deliver", async () => {
     pair = await loopbackPair({ allowHalfOpen: true });
     const { accepted } = pair;
     const fd = descriptorOf(accepted);
@@ -65,7 +65,7 @@ describe("watch", () => {
     expect(readRtoMax(fd)).toBe(before);
   });
 
-  it("says what the kernel took", async () => {
+  it("reports the options that the kernel took", async () => {
     pair = await loopbackPair();
     using w = watch(pair.client, { detectWithinMs: 5000 });
     expect(w.applied?.level).toBe("kernel");
@@ -74,7 +74,7 @@ describe("watch", () => {
     expect(w.applied?.detectWithinMs.idle).toBe(5000);
   });
 
-  it("joins two watches of one socket: the shorter budget and the stronger action hold, each ends for itself", async () => {
+  it("joins two watches of one socket: the shorter budget and the stronger action hold, and each ends by itself", async () => {
     pair = await loopbackPair();
     const { client } = pair;
     const loose = watch(client, { detectWithinMs: 20_000, onDead: "report" });
@@ -101,7 +101,7 @@ describe("watch", () => {
     expect(diagnosis.cause).toBe("closed-locally");
   });
 
-  it("reports an orderly close by the peer as such, not as a death", async () => {
+  it("reports an orderly close by the peer as a close, not as a death", async () => {
     pair = await loopbackPair();
     const { client, accepted } = pair;
     const w = watch(client);
@@ -132,7 +132,7 @@ describe("watch", () => {
     }
   });
 
-  it("tells a reset from an orderly end even where the event loop does not: when data came along", async () => {
+  it("distinguishes a reset that came with data from an orderly end, which the event loop does not", async () => {
     for (const end of ["reset", "orderly", "orderly after our own"] as const) {
       pair = await loopbackPair({ allowHalfOpen: true });
       const { client, accepted } = pair;
@@ -157,7 +157,7 @@ describe("watch", () => {
     pair = await loopbackPair();
   });
 
-  it("goes on watching a half-closed connection, from either end", async () => {
+  it("goes on watching a connection that either end has half closed", async () => {
     pair = await loopbackPair({ allowHalfOpen: true });
     const { client, accepted } = pair;
     using w = watch(client, { detectWithinMs: 2500 });
@@ -174,12 +174,12 @@ describe("watch", () => {
       state: "alive",
       evidence: { tcpInfo: { state: "CLOSE_WAIT" } },
     });
-    // Both are questioned by the standing keepalive, so the silence stays short.
+    // The standing keepalive probes both, so the silence stays short.
     expect(w.silentForMs).toBeLessThan(1600);
     expect(other.silentForMs).toBeLessThan(1600);
   });
 
-  it("is not disturbed by the program's own setTimeout and setKeepAlive, and restores what the program set", async () => {
+  it("works despite the program's own setTimeout and setKeepAlive, and restores what the program set", async () => {
     pair = await loopbackPair();
     const { client } = pair;
     const w = watch(client, { detectWithinMs: 2500 });
@@ -194,7 +194,7 @@ describe("watch", () => {
     expect(getKeepalive(client).idleMs).toBe(44_000);
   });
 
-  it("survives errors thrown by listeners and does not hide them", async () => {
+  it("survives errors that listeners throw, and does not hide them", async () => {
     pair = await loopbackPair();
     const { client, accepted } = pair;
     const w = watch(client);
@@ -254,7 +254,7 @@ describe("watch", () => {
 });
 
 describe("watchServer", () => {
-  it("watches every accepted connection, names the socket of each verdict, and forgets those that end", async () => {
+  it("watches every accepted connection, names the socket of each verdict, and forgets ended connections", async () => {
     pair = await loopbackPair();
     const accepted = new Map<number | undefined, Socket>();
     const server = createServer((socket) => {

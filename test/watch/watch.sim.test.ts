@@ -17,7 +17,7 @@ vi.mock("../../src/kernel/port/open-port.ts", () => modelledPort);
 
 let virtual: VirtualProcess;
 
-/** Notes what a watcher tells, in ms after the connection was made. */
+/** Records the events of a watcher, in ms after the connection was made. */
 function watched(connected: Connected, options: WatchOptions): { w: Watcher; told: Told[] } {
   const told: Told[] = [];
   const w = virtual.watch(connected.socket, options);
@@ -35,10 +35,10 @@ function cutAt(at: number, rttMs = 1): Path {
 const budgets = fc.constantFrom(2500, 5000, 10_000, 20_000);
 const rtts = fc.integer({ min: 0, max: 40 });
 const RUNS = longOrShort(500, 40);
-/** What a verdict may be late by, beyond what `applied` foretells: a round trip, a check. */
+/** Time by which a verdict may be later than `applied` predicts: a round trip, a check. */
 const LATE_MS = 100;
 
-/** Writes every so often, or never. */
+/** Writes every `everyMs`, or never. */
 const writing = fc.option(fc.integer({ min: 20, max: 2500 }), { nil: null });
 
 function writeEvery(connected: Connected, everyMs: number | null, untilMs: number): void {
@@ -48,7 +48,7 @@ function writeEvery(connected: Connected, everyMs: number | null, untilMs: numbe
 
 describe.each([
   { kernel: "with a cap on backoff", hasRtoCap: true },
-  { kernel: "without one (Linux < 6.15)", hasRtoCap: false },
+  { kernel: "without a cap on backoff (Linux < 6.15)", hasRtoCap: false },
 ])("on a kernel $kernel", ({ hasRtoCap }) => {
   beforeAll(async () => {
     virtual = await VirtualProcess.start({ hasRtoCap });
@@ -56,7 +56,7 @@ describe.each([
   afterAll(() => virtual.end());
 
   describe("a peer that is gone", () => {
-    it("is told as suspect and then dead within the time that applied foretells, and its socket closes", async () => {
+    it("becomes suspect, then dead within the time that `applied` predicts, and its socket closes", async () => {
       await fc.assert(
         fc.asyncProperty(
           budgets,
@@ -67,7 +67,8 @@ describe.each([
             const connected = virtual.connect(cutAt(cut, rttMs));
             const { w, told } = watched(connected, { detectWithinMs });
             writeEvery(connected, everyMs, cut);
-            // Who writes is cut off with data in flight: who is never quiet has shown no answer yet.
+            // A connection that writes is cut off with data in flight. One that is never quiet has
+            // shown no answer to a probe yet.
             if (everyMs !== null) virtual.writeAt(connected, cut + 20);
             await virtual.runTo(connected, cut);
             const { idle, inFlight } = w.applied?.detectWithinMs ?? {};
@@ -90,7 +91,7 @@ describe.each([
       );
     });
 
-    it("is only reported where the watch is to end nothing, and the program has its options back", async () => {
+    it("is only reported with `onDead: 'report'`, and the program has its options back", async () => {
       const connected = virtual.connect(cutAt(9000));
       const { told } = watched(connected, { detectWithinMs: 5000, onDead: "report" });
       await virtual.runTo(connected, 60_000);
@@ -130,7 +131,7 @@ describe.each([
       );
     });
 
-    it("is not called dead while watches with other budgets come and go amid its losses, and the program has its options back in the end", async () => {
+    it("is not called dead while watches with other budgets come and go during losses, and the program has its options back in the end", async () => {
       await fc.assert(
         fc.asyncProperty(fc.integer(), async (seed) => {
           const next = seededRandom(seed);
@@ -151,7 +152,7 @@ describe.each([
           others = others.splice(0);
           for (const other of others) other.close();
           w.close();
-          // What the connection does not bear in the midst of a loss is put back when it is over.
+          // Options that the connection does not bear during a loss are restored after it.
           await virtual.runTo(connected, 75_000);
           expect(connected.kernel.options).toEqual({
             ...connected.kernel.options,
@@ -164,7 +165,7 @@ describe.each([
       );
     });
 
-    it("has a watch that reads it rarely: fewer than two checks a budget while it is idle", async () => {
+    it("is checked rarely while idle: fewer than two times a budget", async () => {
       const connected = virtual.connect(cutAt(Number.POSITIVE_INFINITY));
       const { w } = watched(connected, { detectWithinMs: 10_000 });
       await virtual.runTo(connected, 60_000);
@@ -181,7 +182,7 @@ describe.each([
     });
   });
 
-  it("thousands connected together are probed apart, and none of them is called dead", async () => {
+  it("spreads the probes of thousands connected together, and calls none of them dead", async () => {
     const crowd: { told: Told[]; w: Watcher; connected: Connected }[] = [];
     for (let i = 0; i < longOrShort(5000, 1500); i++) {
       const connected = virtual.connect({ rttMs: 1, isUp: () => true });

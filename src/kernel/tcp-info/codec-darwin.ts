@@ -2,7 +2,7 @@ import type { TcpInfo } from "../../core/tcp-info.ts";
 import { tcpStateOfBsd } from "./state-bsd.ts";
 
 /**
- * Decodes struct tcp_connection_info (xnu bsd/netinet/tcp.h, 112 bytes). Its times are ms. It tells
+ * Decodes struct tcp_connection_info (xnu bsd/netinet/tcp.h, 112 bytes). Its times are ms. It has
  * no age of the last ACK.
  */
 export function decodeDarwinTcpInfo(view: DataView, length: number): TcpInfo {

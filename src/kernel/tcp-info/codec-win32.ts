@@ -5,8 +5,8 @@ import { tcpStateOfWin32 } from "./state-win32.ts";
 export const TCP_INFO_BYTES = [88, 136, 152] as const;
 
 /**
- * Decodes TCP_INFO_v0 to v2 (mstcpip.h). Windows counts bytes where Linux counts segments, and
- * tells no age of the last ACK: what it does not tell is `undefined`.
+ * Decodes TCP_INFO_v0 to v2 (mstcpip.h). Windows counts bytes where Linux counts segments, and has
+ * no age of the last ACK. Fields that Windows does not have are `undefined`.
  */
 export function decodeWin32TcpInfo(view: DataView, length: number): TcpInfo {
   const has = (end: number): boolean => length >= end;

@@ -5,17 +5,17 @@ import { IPPROTO_TCP } from "../port/platform-linux.ts";
 
 const SOCK_STREAM = 1;
 /**
- * struct tcp_info as Linux 2.6 had it. Every kernel gives as much; an emulator may not: qemu-user
- * passes the first 4 bytes on (7.2).
+ * Length of struct tcp_info in Linux 2.6. Every kernel gives this much; an emulator may not:
+ * qemu-user passes on the first 4 bytes (7.2).
  */
 const LEAST_BYTES = 104;
 
 let why: string | null | undefined;
 
 /**
- * Why this system tells nothing that a judge of connections could rest on (Linux), in words; `null`
- * when it does. Silence that is not told must not look like silence. Asked once, of a socket of our
- * own.
+ * Returns why this system (Linux) gives no evidence to judge connections by, in words; `null` if it
+ * gives some. Without this check missing figures would look like silence. Tried once, on a socket
+ * of our own.
  */
 export function whyNoKernelEvidence(): string | null {
   if (why === undefined) why = found();
@@ -26,7 +26,7 @@ function found(): string | null {
   const port = openPort();
   if (!port) return whyNoPort();
   const fd = port.socket(platform.addressFamily.inet, SOCK_STREAM, 0);
-  if (fd < 0) return null; // no descriptor is left to try it on; every kernel itself tells enough
+  if (fd < 0) return null; // no descriptor is left to try; every real kernel gives enough
   const result = port.getsockopt(
     fd,
     IPPROTO_TCP,

@@ -8,15 +8,6 @@ import { decodeTcpInfo } from "./codec-linux.ts";
 import { type CalmReading, compareCalm, heardAgeOf } from "./uneventful-linux.ts";
 
 /**
- * A place holds what decodeTcpInfo reads of struct tcp_info, and behind it how many bytes the
- * kernel gave.
- */
-const PLACE_BYTES = 256;
-const LENGTH_AT = 248;
-const FIRST_PLACES = 64;
-const TCP_INFO = platform.tcpInfo?.option ?? -1;
-
-/**
  * The last readings of TCP_INFO of many connections (Linux), as the kernel gave them and outside
  * the JavaScript heap: an object for each would be the largest part of what a watched connection
  * costs.
@@ -35,7 +26,7 @@ class TcpInfoShelf {
   #decoded: TcpInfo | null = null;
   #port: SocketPort | null = null;
 
-  /** A place for one more connection; give it back with {@link leave}. */
+  /** Returns a place for one more connection; give it back with {@link leave}. */
   enter(): number {
     const place = this.#free.pop() ?? this.#places++;
     if ((place + 1) * PLACE_BYTES > this.#bytes.length) this.#grow();
@@ -47,7 +38,7 @@ class TcpInfoShelf {
     this.#free.push(place);
   }
 
-  /** Takes a reading; `false` where the descriptor is no TCP socket (any more). */
+  /** Takes a reading; returns `false` if the descriptor is no TCP socket (any more). */
   read(fd: number): boolean {
     this.#decoded = null;
     this.#port ??= requirePort();
@@ -56,7 +47,7 @@ class TcpInfoShelf {
     return this.#length >= 0;
   }
 
-  /** The reading just taken, decoded once. */
+  /** Returns the reading just taken, decoded once. */
   taken(): TcpInfo {
     this.#decoded ??= decodeTcpInfo(this.#takenView, this.#length);
     return this.#decoded;
@@ -69,12 +60,12 @@ class TcpInfoShelf {
     this.#view.setUint32(at + LENGTH_AT, this.#length, true);
   }
 
-  /** Whether a reading was put there yet. */
+  /** Returns whether the place holds a reading yet. */
   has(place: number): boolean {
     return this.#keptLength(place) > 0;
   }
 
-  /** The reading last put there. */
+  /** Returns the reading that the place holds. */
   kept(place: number): TcpInfo {
     return decodeTcpInfo(
       new DataView(this.#bytes.buffer, place * PLACE_BYTES, LENGTH_AT),
@@ -82,14 +73,14 @@ class TcpInfoShelf {
     );
   }
 
-  /** How long before the kept reading the peer was last heard, in ms. */
+  /** Returns how long before the kept reading the peer was last heard, in ms. */
   keptHeardAgeMs(place: number): number {
     return heardAgeOf(this.#view, place * PLACE_BYTES);
   }
 
   /**
-   * Compares the reading just taken with the kept one. `null`: something came about that a judge
-   * has to see (see {@link isUneventful}).
+   * Compares the reading just taken with the kept one. Returns `null` if something happened that a
+   * judge has to see (see {@link isUneventful}).
    */
   calmSince(place: number): CalmReading | null {
     const at = place * PLACE_BYTES;
@@ -108,5 +99,14 @@ class TcpInfoShelf {
   }
 }
 
-/** Of all connections that this event loop watches. */
+/**
+ * A place holds the part of struct tcp_info that decodeTcpInfo reads, and behind it the length that
+ * the kernel gave.
+ */
+const PLACE_BYTES = 256;
+const LENGTH_AT = 248;
+const FIRST_PLACES = 64;
+const TCP_INFO = platform.tcpInfo?.option ?? -1;
+
+/** The readings of all connections that this event loop watches. */
 export const tcpInfoShelf: TcpInfoShelf = new TcpInfoShelf();

@@ -17,12 +17,15 @@ const STATES: readonly (TcpState | undefined)[] = [
   "NEW_SYN_RECV",
 ];
 
-/** A number that no kernel so far uses reads as CLOSE: a connection nobody may act on. */
+/**
+ * Returns the state of a number. A number that no kernel uses so far reads as CLOSE: a connection
+ * nobody may act on.
+ */
 export function tcpStateOf(code: number): TcpState {
   return STATES[code] ?? "CLOSE";
 }
 
-/** The bit of a state in the masks of sock_diag. */
+/** Returns the bit of a state in the masks of sock_diag. */
 export function tcpStateBit(state: TcpState): number {
   return 1 << STATES.indexOf(state);
 }

@@ -1,6 +1,6 @@
 import type { TcpState } from "../../core/tcp-info.ts";
 
-/** TCPSTATE of mstcpip.h, by number. The states of the BSDs differ: see tcp-state-bsd.ts. */
+/** TCPSTATE of mstcpip.h, by number. The states of the BSDs differ: see state-bsd.ts. */
 const STATES: readonly TcpState[] = [
   "CLOSE",
   "LISTEN",

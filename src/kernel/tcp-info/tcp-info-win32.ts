@@ -7,14 +7,14 @@ import { decodeWin32TcpInfo, TCP_INFO_BYTES } from "./codec-win32.ts";
 const SIO_TCP_INFO = 0xd800_0027;
 const LONGEST = Math.max(...TCP_INFO_BYTES);
 /**
- * winerror.h: what a system without the ioctl (before 10 1703, Wine), or without this version of
- * it, answers.
+ * winerror.h: the answers of a system without the ioctl (before 10 1703, Wine), or without this
+ * version of it.
  */
 const WSAEINVAL = 10_022;
 const WSAEOPNOTSUPP = 10_045;
 
 /**
- * Reads SIO_TCP_INFO of a SOCKET, in the highest version there is; a negative number is
+ * Reads SIO_TCP_INFO of a SOCKET in the highest version that the system has; a negative number is
  * -WSAGetLastError().
  */
 export function sampleWin32TcpInfo(socket: number): TcpInfo | number {
@@ -25,7 +25,7 @@ export function sampleWin32TcpInfo(socket: number): TcpInfo | number {
 }
 
 /**
- * Whether this system knows the ioctl, by a socket that need not be connected: the length, or
+ * Tries the ioctl on a socket that need not be connected. Returns the length, or
  * -WSAGetLastError().
  */
 export function probeWin32TcpInfo(port: WinsockPort, socket: number): number {

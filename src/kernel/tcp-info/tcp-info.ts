@@ -30,7 +30,7 @@ export function sampleTcpInfo(fd: number): TcpInfo | number {
 }
 
 /**
- * Reads what the kernel knows of a connection. Fields that this kernel does not tell are
+ * Reads what the kernel knows of a connection. Fields that this kernel does not report are
  * `undefined`.
  * @throws HalfOpenError `ERR_NOT_SUPPORTED`, `ERR_NOT_CONNECTED`, `ERR_SOCKET_OPTION`
  */

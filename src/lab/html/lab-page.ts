@@ -120,7 +120,7 @@ const GROUPS: readonly (readonly [Effect, string, string])[] = [
     "The peer's kernel reports the end",
     "Nothing has to be detected here: the report only has to arrive.",
   ],
-  ["lives", "The peer lives", "No connection may be ended. A red block is a false alarm."],
+  ["lives", "The peer lives and must not be given up", "A red block is a false alarm."],
 ];
 
 function faultGroup([effect, title, note]: (typeof GROUPS)[number], report: LabReport): string {

@@ -5,8 +5,8 @@ import type { Applied } from "../applied.ts";
 import type { Standing } from "./standing.ts";
 
 /**
- * Says what a watch got from the kernel. `plan`: how soon a dead peer is found by what is believed
- * of the path.
+ * Returns what a watch got from the kernel. `plan`: the probe plan for the path as it is believed
+ * to be.
  */
 export function appliedByKernel({ terms, saved, keepalive }: Standing, plan: ProbePlan): Applied {
   const { rtoMaxMs, budgetMs, inFlightUserTimeoutMs, falseAlarmsPerYear, atDeadline } = terms;
@@ -48,7 +48,7 @@ function whyNoCap({ isReport, isUncapped }: Standing["terms"]): string {
   const why = isUncapped
     ? "the program ended its side, so the cap on backoff is taken off for the last data"
     : "no TCP_RTO_MAX_MS (Linux >= 6.15, and not while data is being repeated)";
-  return `${why}: a peer that dies behind a closed window is found after up to fifteen times the time it was blocked, later on a path that is long or loses`;
+  return `${why}: a peer that dies behind a closed window is found after up to fifteen times the time it was blocked, later still on a long or lossy path`;
 }
 
 function whyOverdue(

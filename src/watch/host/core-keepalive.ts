@@ -3,23 +3,9 @@ import { whyNoSocketPort } from "../../kernel/port/open-socket-port.ts";
 import type { LowerLevel } from "../applied.ts";
 
 /**
- * libuv's fixed interval and count wherever setKeepAlive takes none (Node 20 and 22, measured on
- * Linux).
- */
-const LIBUV_INTERVAL_S = 1;
-const LIBUV_COUNT = 10;
-/** setKeepAlive takes interval and count since 24.19.0 and 26.4.0 (nodejs/node#63825). */
-function hasIntervalAndCount(version: string = process.versions.node): boolean {
-  const [major = 0, minor = 0] = version.split(".").map(Number);
-  if (major === 24) return minor >= 19;
-  if (major === 26) return minor >= 4;
-  return major > 26;
-}
-
-/**
- * The lower level: without a native back-end the kernel's keepalive, as far as Node can set it, is
- * the only evidence, and the kernel itself gives the verdict (ETIMEDOUT). It does not run while
- * data is in flight.
+ * Sets the kernel's keepalive as far as Node can. Without a native back-end it is the only
+ * evidence, and the kernel itself gives the verdict (ETIMEDOUT). Keepalive does not run while data
+ * is in flight.
  */
 export function applyCoreKeepalive(socket: Socket, budgetMs: number, refusal?: string): LowerLevel {
   const budgetS = Math.floor(budgetMs / 1000);
@@ -58,4 +44,22 @@ export function applyCoreKeepalive(socket: Socket, budgetMs: number, refusal?: s
     // Node cannot read the options back; keepalive off is what every socket starts with.
     restore: () => void socket.setKeepAlive(false),
   };
+}
+
+/**
+ * The interval and count that libuv fixes where setKeepAlive takes none (Node 20 and 22, measured
+ * on Linux).
+ */
+const LIBUV_INTERVAL_S = 1;
+const LIBUV_COUNT = 10;
+
+/**
+ * Returns whether setKeepAlive takes interval and count: since 24.19.0 and 26.4.0
+ * (nodejs/node#63825).
+ */
+function hasIntervalAndCount(version: string = process.versions.node): boolean {
+  const [major = 0, minor = 0] = version.split(".").map(Number);
+  if (major === 24) return minor >= 19;
+  if (major === 26) return minor >= 4;
+  return major > 26;
 }

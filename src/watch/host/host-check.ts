@@ -23,7 +23,7 @@ import { Standing } from "./standing.ts";
  * | mode   | holds                           | a check                 | until                    |
  * |--------|---------------------------------|-------------------------|--------------------------|
  * | judged | a judge, its last judgement     | decodes, judges, acts   | the judge is forgettable |
- * | calm   | two durations, shared with many | compares readings' bytes | a reading is eventful   |
+ * | calm   | two durations, shared with many | compares bytes          | a reading is eventful    |
  *
  * Most connections are calm most of the time: idle, and answering. The last reading stays on the
  * shelf (kernel/tcp-info/shelf.ts), so a judge made from it knows what the one before it knew.
@@ -32,15 +32,18 @@ export class HostCheck {
   readonly fd: number;
   #mode: Judging | Calm;
   #standing: Standing;
-  /** Where the last reading lies on the shelf; -1 after the end. */
+  /** Place of the last reading on the shelf; -1 after the end. */
   #place = -1;
   #readAt: Instant;
-  /** Silence before is not held against the peer: nobody probed it, or this process stood still. */
+  /**
+   * Silence before this instant does not count: nobody probed the peer, or this process stood
+   * still.
+   */
   #grantedFrom: Instant;
   readonly #peer: PeerGroup;
-  /** What the connection believes of its path by losses of its own; `null`: it has none. */
+  /** Belief about the path's loss, from losses of this connection itself; `null`: it had none. */
   #loss: LossBelief | null = null;
-  /** How the peer answers probes, as long as that is to be learned; `null`: it answers each. */
+  /** How the peer answers probes, until this is known; `null`: it answers each. */
   #answers: Answers | null;
 
   constructor(fd: number, settings: WatchSettings, membership: Membership, now: Instant) {
@@ -54,7 +57,7 @@ export class HostCheck {
     this.#place = tcpInfoShelf.enter();
   }
 
-  /** What the last reading came to. */
+  /** The last judgement; {@link CALM} if there is none. */
   get judged(): Judged {
     return this.#judgement ?? CALM;
   }
@@ -93,8 +96,8 @@ export class HostCheck {
   }
 
   /**
-   * Takes a reading and does what it asks for. `stalledMs`: how long this process stood still since
-   * the last check. Returns when to check again, `null` when the kernel has ended the connection.
+   * Takes a reading and does what its judgement asks for. `stalledMs`: how long this process stood
+   * still since the last check. Returns the next deadline; `null`: the kernel ended the connection.
    */
   check(now: Instant, stalledMs: number): Instant | null {
     // No TCP socket any more: 'close' follows.
@@ -118,22 +121,22 @@ export class HostCheck {
   }
 
   /**
-   * Gives the program its options back. `isOpen`: whether the descriptor is still the connection's;
-   * options that the connection does not bear now are put back later.
+   * Gives the program its options back. `isOpen`: returns whether the descriptor is still the
+   * connection's. Options that the connection does not bear now are restored later.
    */
   restore(isOpen: () => boolean): void {
     this.#standing.restore(this.fd, isOpen);
   }
 
-  /** Has the kernel repeat as patiently as without a watch, and judges by that. */
+  /** Takes the cap on backoff off, so that the kernel repeats as patiently as without a watch. */
   uncap(): void {
     this.#standing = this.#standing.uncap(this.fd);
     if (this.#mode.kind === "judged") this.#mode.judge.capped(this.#standing.terms.rtoMaxMs);
   }
 
   /**
-   * Goes on by other settings. What was read of the peer stays known; attempts that are unanswered
-   * were made under the old ones.
+   * Goes on with other settings. Readings of the peer are kept; attempts unanswered so far count as
+   * made under the old settings.
    */
   retune(settings: WatchSettings, now: Instant): void {
     this.#standing = this.#standing.again(this.fd, settings);
@@ -144,7 +147,7 @@ export class HostCheck {
     this.#mode = this.#started(mode);
   }
 
-  /** The last reading is needed no more. */
+  /** Gives the place on the shelf back. */
   end(): void {
     if (this.#place < 0) return;
     tcpInfoShelf.leave(this.#place);
@@ -203,7 +206,7 @@ export class HostCheck {
     return calm(idleMs, routineMs);
   }
 
-  /** A judge that knows the last reading, which was calm. */
+  /** Returns a judge that knows the last reading, which was calm. */
   #recalled(): Judging {
     const mode = this.#newJudge(this.heardAt, 0);
     mode.judge.begin(this.#readAt, tcpInfoShelf.kept(this.#place));
@@ -229,7 +232,7 @@ export class HostCheck {
     return this.#answers.areOrdinary;
   }
 
-  /** As a path turns out better than was believed, one check of a few has the plan made anew. */
+  /** Returns whether to rebuild the probe plan: the path may be better than believed. */
   #isPlanDue({ idleMs }: Calm): boolean {
     const isWorse = this.#loss !== null || idleMs < this.#standing.terms.longestIdleMs;
     return isWorse && Math.random() * CHECKS_BY_PLAN < 1;
@@ -243,5 +246,5 @@ export class HostCheck {
   }
 }
 
-/** One calm check in this many has the plan made anew. */
+/** One calm check in this many rebuilds the probe plan. */
 const CHECKS_BY_PLAN = 8;

@@ -4,8 +4,9 @@ import { applyCoreKeepalive } from "./core-keepalive.ts";
 import { applyNativeKeepalive } from "./native-keepalive.ts";
 
 /**
- * The best there is below kernel evidence: the OS's keepalive set exactly, else what Node can set
- * of it. `refusal`: the kernel gives evidence, and refused what keeps it fresh, in these words.
+ * Applies the best means below kernel evidence: the OS's keepalive set exactly, else what Node can
+ * set of it. `refusal`: the error of a kernel that gives evidence and refused an option that keeps
+ * it fresh.
  */
 export function applyLowerLevel(
   socket: Socket,

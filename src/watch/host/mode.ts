@@ -7,7 +7,7 @@ import { NUDGE_IDLE_MS } from "../../kernel/nudge.ts";
 import { engine } from "../engine.ts";
 import { shareEqual } from "./share-equal.ts";
 
-/** Something is unanswered, or not known yet: a judge sees every reading. */
+/** Something is unanswered, or not known yet, so a judge sees every reading. */
 export interface Judging {
   readonly kind: "judged";
   readonly judge: Liveness;
@@ -15,7 +15,10 @@ export interface Judging {
   judgement: Judgement | null;
 }
 
-/** Nothing is open: two readings are compared. Thousands of connections share one object. */
+/**
+ * Nothing is open, so a check only compares two readings. Thousands of connections share one
+ * object.
+ */
 export interface Calm {
   readonly kind: "calm";
   /** Silence after which the kernel's standing keepalive probes. */
@@ -65,7 +68,7 @@ function together(at: Instant, budgetMs: number): Instant {
   return Math.ceil(at / latenessMs) * latenessMs;
 }
 
-/** Calm checks are late by up to this share of what the budget has beyond the smallest one. */
+/** Calm checks are late by up to this share of the budget beyond the smallest one. */
 const LATE_SHARE = 1 / 8;
 const SMALLEST_LATENESS_MS = 80;
 const LARGEST_LATENESS_MS = 1000;

@@ -7,9 +7,9 @@ import { whyNoKernelEvidence } from "../../kernel/tcp-info/kernel-evidence.ts";
 import type { Applied, LowerLevel } from "../applied.ts";
 
 /**
- * Where the OS tells no age of the last answer (Windows, macOS, FreeBSD, qemu-user), its keepalive,
- * set exactly, gives the verdict on an idle connection, and a heartbeat the one in flight. `null`
- * where the OS cannot be told, or refuses.
+ * Sets the OS's keepalive exactly, on systems that report no age of the last answer (Windows,
+ * macOS, FreeBSD, qemu-user). The keepalive gives the verdict on an idle connection, a heartbeat
+ * the one in flight. Returns `null` if the OS has no such options or refuses them.
  */
 export function applyNativeKeepalive(
   socket: Socket,
@@ -43,7 +43,7 @@ function describe(
     refusal ??
     (process.platform === "linux"
       ? whyNoKernelEvidence()
-      : `${process.platform} tells no age of the last answer`);
+      : `${process.platform} reports no age of the last answer`);
   const notes = [`${tells}: the system's own keepalive ends an idle connection whose peer is gone`];
   if (!hasHeartbeat)
     notes.push(
@@ -71,7 +71,10 @@ function describe(
   };
 }
 
-/** `null` where this Windows cannot be asked: keepalive off is what every socket starts with. */
+/**
+ * Returns the program's keepalive; `null` on a Windows that does not report it. Keepalive off is
+ * what every socket starts with.
+ */
 function whatWas(socket: Socket): AppliedKeepalive | null {
   try {
     return getKeepalive(socket);

@@ -1,12 +1,6 @@
 /**
- * Few values at a time are common to most connections: with and without data in flight, asked and
- * not, under a budget or two.
- */
-const REMEMBERED = 8;
-
-/**
- * Makes a function that returns, for an object with the same values as one of those that it
- * returned last, that very object: what most connections have in common takes memory once.
+ * Returns a function that replaces an object by an equal one among the last {@link REMEMBERED} it
+ * returned, so that equal objects take memory once.
  */
 export function shareEqual<T extends object>(): (value: T) => T {
   const recent: T[] = [];
@@ -19,6 +13,11 @@ export function shareEqual<T extends object>(): (value: T) => T {
     return value;
   };
 }
+
+/**
+ * Most connections share a few objects: idle or in flight, probed or not, under a budget or two.
+ */
+const REMEMBERED = 8;
 
 function hasSameValues<T extends object>(a: T, b: T): boolean {
   const names = Object.keys(a) as (keyof T)[];

@@ -29,11 +29,11 @@ import { isRepeating, type Terms, termsFor, withCap } from "./terms.ts";
  */
 export class Standing {
   readonly terms: Terms;
-  /** What the program had. */
+  /** The options that the program had. */
   readonly saved: ConnectionOptions;
   readonly keepalive: AppliedKeepalive;
   readonly hasUserTimeout: boolean;
-  /** What the connection was doing when {@link follow} took effect; `null`: it has not. */
+  /** The flow in which the kernel was made patient again; `null`: it was not. */
   readonly yieldedIn: Flow | null;
 
   private constructor({
@@ -50,14 +50,14 @@ export class Standing {
     this.yieldedIn = yieldedIn;
   }
 
-  /** Notes how the options stand, for {@link restore}, and sets all but the keepalive. */
+  /** Saves the program's options for {@link restore}, and sets all of ours but the keepalive. */
   static on(fd: number, settings: WatchSettings): Standing {
     const own = settledOptions(fd);
     const keepalive = sharedKeepalive(own.keepalive);
     return Standing.#begin(fd, settings, sharedSaved({ ...own, keepalive }), keepalive);
   }
 
-  /** The same connection, by other settings. */
+  /** Returns the Standing of the same connection under other settings. */
   again(fd: number, settings: WatchSettings): Standing {
     const { saved, keepalive } = this.#adoptForeign(fd);
     return Standing.#begin(fd, settings, saved, keepalive);
@@ -94,10 +94,10 @@ export class Standing {
   }
 
   /**
-   * The peer need not answer probes, so the kernel must not end it for that: it is as patient again
-   * as without a watch. The program's own keepalive goes back, and is left alone; where there was
-   * none, only {@link nudge} probes on. Of a closed window the cap on backoff goes back, which
-   * would have its probes used up soon.
+   * Makes the kernel as patient as without a watch: a peer that need not answer probes must not be
+   * ended for that. The program's own keepalive is restored and left alone; if it had none, only
+   * {@link nudge} probes on. Behind a closed window the cap on backoff goes back too, because it
+   * would use up the kernel's probes soon.
    */
   #yield(fd: number, flow: Flow): Standing {
     if (this.yieldedIn === flow) return this;
@@ -108,26 +108,28 @@ export class Standing {
     return sharedStanding(new Standing({ ...this, yieldedIn: flow })).#withKeepalive(keepalive);
   }
 
-  /** The program's own keepalive probes, and its count is not to be used up by ours. */
+  /** True while the program's own keepalive probes: our probes must not use up its count. */
   get isLeftToProgram(): boolean {
     return this.yieldedIn !== null && this.saved.keepalive.enabled;
   }
 
-  /** Does what a judgement asks of the options, and follows the path that its reading shows. */
+  /**
+   * Applies what a judgement wants of the options, and adapts the cap to the path of its reading.
+   */
   follow(fd: number, { info, flow, wants, isUnproven, isOverdue }: Judgement): Standing {
     let next = this.#followPath(fd, info).guardInFlight(fd, flow === "in-flight");
     if (wants.keepalive !== "leave")
       next = next.keepIdle(fd, wants.idleMs, wants.keepalive === "again");
 
-    // The kernel ends a closed window after a number of probes, the sooner the tighter the cap,
-    // which serves nothing here.
+    // The kernel ends a connection with a closed window after a number of probes. A tight cap only
+    // makes that sooner.
     if (isUnproven && (isOverdue || flow === "blocked")) return next.#yield(fd, flow);
     return next.yieldedIn === null ? next : next.start(fd, wants.idleMs);
   }
 
   /**
-   * Follows the probe plan, and puts right what a program changed behind our back; what it set is
-   * what {@link restore} leaves.
+   * Sets the idle time of the probe plan. If a probe is missing, also sets again what a program
+   * changed meanwhile; {@link restore} leaves what the program set.
    */
   keepIdle(fd: number, idleMs: number, isProbeMissing: boolean): Standing {
     if (idleMs === this.keepalive.idleMs && !isProbeMissing) return this;
@@ -147,8 +149,8 @@ export class Standing {
   }
 
   /**
-   * The user timeout guards data in flight behind an open window only: at a closed one it would end
-   * a live peer (docs/internals/kernel.md#user-timeout).
+   * Sets the user timeout while data is in flight behind an open window, and only then: at a closed
+   * one it would end a live peer (docs/internals/kernel.md#user-timeout).
    */
   guardInFlight(fd: number, isInFlight: boolean): Standing {
     const { inFlightUserTimeoutMs: timeoutMs } = this.terms;
@@ -160,8 +162,8 @@ export class Standing {
   }
 
   /**
-   * The cap on backoff follows what is learned of the path; not while anything is repeated (see
-   * {@link applyCap}).
+   * Adapts the cap on backoff to the path, but not while anything is repeated (see {@link
+   * applyCap}).
    */
   #followPath(fd: number, info: TcpInfo): Standing {
     const { rtoMaxMs, budgetMs, isReport, isUncapped } = this.terms;
@@ -175,7 +177,7 @@ export class Standing {
   }
 
   /**
-   * Takes the cap on backoff back. Of a closed socket whose backoff has reached its cap the kernel
+   * Takes the cap on backoff off. If the backoff of a closed socket has reached its cap, the kernel
    * gives up the rest at once (tcp_timer.c, tcp_orphan_retries): with ours an outage of 2 s would
    * lose the last data and the FIN.
    */
@@ -192,16 +194,16 @@ export class Standing {
   }
 
   /**
-   * The program has again what it had: now, as far as the connection bears it, and the rest when
-   * the peer was heard. `isOpen`: see {@link restoreOptions}.
+   * Restores the program's options: now as far as the connection bears them, the rest once the peer
+   * is heard. `isOpen`: see {@link restoreOptions}.
    */
   restore(fd: number, isOpen: () => boolean): void {
     restoreOptions(fd, this.#adoptForeign(fd).saved, isOpen);
   }
 
   /**
-   * libuv and clients set keepalive on their own; what differs from what we left there is theirs,
-   * and theirs again when the watch ends.
+   * Adopts a keepalive that libuv or a client has set meanwhile. Values that differ from ours are
+   * theirs, and are restored when the watch ends.
    */
   #adoptForeign(fd: number): Standing {
     const { keepalive } = settledOptions(fd);
@@ -215,8 +217,8 @@ export class Standing {
   }
 
   /**
-   * Another process that asked this peer may have left the idle time short, and the count looser by
-   * what was unanswered.
+   * Returns whether this keepalive is ours. Another process that nudged the peer may have left the
+   * idle time short, and the count looser by the unanswered probes.
    */
   #isOurs({ enabled, idleMs, intervalMs, count }: AppliedKeepalive): boolean {
     const ours = this.keepalive;
@@ -231,16 +233,13 @@ export class Standing {
   }
 }
 
-/**
- * With `onDead: "report"` the kernel probes so seldom by itself that it gives up after more than an
- * hour.
- */
+/** Interval of probes with `onDead: "report"`: the kernel takes more than an hour to give up. */
 const REPORT_INTERVAL_MS = 30_000;
 
-/** The cap on backoff is set anew when it should differ by this factor. */
+/** The cap on backoff is set again when it should differ by this factor. */
 const CAP_CHANGE = 1.2;
 
-/** What most connections have in common is kept once. */
+/** Values that most connections have in common are kept once. */
 const sharedSaved: (saved: ConnectionOptions) => ConnectionOptions = shareEqual();
 const sharedKeepalive: (keepalive: AppliedKeepalive) => AppliedKeepalive = shareEqual();
 const sharedTerms: (terms: Terms) => Terms = shareEqual();

@@ -8,31 +8,31 @@ import { applyRtoMax, readRtoMax } from "../../kernel/options/rto-max.ts";
 import { sampleTcpInfo } from "../../kernel/tcp-info/tcp-info.ts";
 import type { WatchSettings } from "../settings.ts";
 
-/** What the connection is held to. */
+/** The limits that a connection is held to. */
 export interface Terms {
   readonly budgetMs: number;
   readonly falseAlarmsPerYear: number;
   readonly atDeadline: "wait" | "end";
-  /** Nothing that we set may end the connection: `onDead: "report"`. */
+  /** Our options must not end the connection: `onDead: "report"`. */
   readonly isReport: boolean;
   readonly rtoMaxMs: number | null;
   /** The cap was there and was taken off: `Standing.uncap`. */
   readonly isUncapped: boolean;
   /**
-   * The user timeout that is set while data is in flight with an open window; 0 where the kernel's
-   * own patience is enough.
+   * The user timeout while data is in flight with an open window; 0 if the kernel's own patience is
+   * enough.
    */
   readonly inFlightUserTimeoutMs: number;
   readonly zeroWindowToleranceMs: number;
   /** The backoff beyond which the kernel does not double its timeout. */
   readonly lastBackoff: number;
-  /** Idle time on a path that is known to lose nothing: the plan of no other one has a longer. */
+  /** Idle time on a path that loses nothing; no other path has a longer one. */
   readonly longestIdleMs: number;
 }
 
 /**
- * Sets the cap on backoff. With `onDead: "report"` the program's own patience stays, and so does
- * its user timeout while data is in flight.
+ * Sets the cap on backoff and returns the terms. With `onDead: "report"` the program's own patience
+ * stays, and so does its user timeout while data is in flight.
  */
 export function termsFor(fd: number, settings: WatchSettings, saved: ConnectionOptions): Terms {
   const {
@@ -74,8 +74,8 @@ export function withCap(terms: Terms, rtoMaxMs: number | null): Terms {
 }
 
 /**
- * In the midst of retransmissions the cap stays that is in force: lowered then, it would end the
- * connection (see `bearable`). `null`: none.
+ * Sets the cap on backoff and returns it; `null`: there is none. During retransmissions the cap in
+ * force stays, because a lower one would end the connection (see `bearable`).
  */
 function applyCap(fd: number, budgetMs: number): number | null {
   const info = sampleTcpInfo(fd);

@@ -15,17 +15,17 @@ function told(info: TcpInfo): [string, unknown][] {
 }
 
 describe("struct tcp_info", () => {
-  it("tells at any length a part of what it tells whole, and the same", () => {
+  it("decodes at any length to a subset of the whole, with the same values", () => {
     fc.assert(
       fc.property(whole, fc.integer({ min: 104, max: LONGEST }), (bytes, length) => {
         const all = Object.fromEntries(told(decode(bytes, LONGEST)));
-        // What lies beyond the length may hold anything and must not matter.
+        // Bytes beyond the length may hold anything and must not matter.
         const cut = Uint8Array.from(bytes, (byte, i) => (i < length ? byte : byte ^ 0xff));
         const some = told(decode(cut, length));
         expect(Object.fromEntries(some)).toEqual(
           Object.fromEntries(some.map(([name]) => [name, all[name]])),
         );
-        // Whoever reads 8 bytes more learns no less.
+        // Reading 8 bytes more gives no fewer fields.
         expect(told(decode(bytes, Math.min(LONGEST, length + 8))).length).toBeGreaterThanOrEqual(
           some.length,
         );
@@ -33,7 +33,7 @@ describe("struct tcp_info", () => {
     );
   });
 
-  it("never throws, however short, and every number is finite and not negative", () => {
+  it("decodes without throwing, however short, to finite numbers that are not negative", () => {
     fc.assert(
       fc.property(whole, fc.integer({ min: 0, max: LONGEST }), (bytes, length) => {
         for (const [name, value] of told(decode(bytes, length))) {

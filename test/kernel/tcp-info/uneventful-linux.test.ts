@@ -37,7 +37,7 @@ function reading(fields: Partial<Record<keyof typeof FIELDS, number>> = {}, stat
 describe("isUneventful", () => {
   const before = reading();
 
-  it("sees nothing in passing time, in answers, and in new data from the peer", () => {
+  it("is true after passing time, answers, and new data from the peer", () => {
     expect(
       isUneventful(
         before,
@@ -60,20 +60,20 @@ describe("isUneventful", () => {
     ["another retransmission timeout", { rto: 212_000 }],
     ["another round-trip time", { rtt: 300 }],
     ["a retransmission that was answered since", { totalRetransmits: 1 }],
-    ["a report of a needless one", { dsackDuplicates: 1 }],
+    ["a report of a needless retransmission", { dsackDuplicates: 1 }],
     ["data that brings nothing new", { dataSegmentsIn: 8 }],
-  ])("is eventful: %s", (_, fields) => {
+  ])("is false after %s", (_, fields) => {
     expect(isUneventful(before, 0, reading(fields), LENGTH)).toBe(false);
   });
 
-  it("is eventful in every state but ESTABLISHED, and where an older kernel does not tell", () => {
+  it("is false in every state but ESTABLISHED, and for a kernel that gives too few bytes", () => {
     for (let state = 0; state < 13; state++)
       if (state !== 1) expect(isUneventful(before, 0, reading({}, state), LENGTH)).toBe(false);
     expect(isUneventful(before, 0, reading(), 228)).toBe(false);
     expect(isUneventful(reading({}, 8), 0, reading(), LENGTH)).toBe(false);
   });
 
-  it("counts the younger of data and acknowledgments as the last sign of life", () => {
+  it("the last sign of life is the younger of data and acknowledgments", () => {
     expect(heardAgeOf(reading({ lastDataReceived: 700, lastAckReceived: 40 }), 0)).toBe(40);
     expect(heardAgeOf(reading({ lastDataReceived: 30, lastAckReceived: 40 }), 0)).toBe(30);
   });

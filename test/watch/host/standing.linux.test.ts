@@ -37,7 +37,7 @@ const standingOn = (options: WatchOptions = {}): Standing =>
 const kernel = (): ConnectionOptions => readOptions(fd);
 const isOpen = (): boolean => true;
 
-/** What the program has set before it is watched. */
+/** The options that the program has set before it is watched. */
 function setByProgram(): ConnectionOptions {
   setKeepalive(socket, { idleMs: 77_000, intervalMs: 11_000, count: 5 });
   setUserTimeout(socket, 33_000);
@@ -53,14 +53,14 @@ describe("the standing options", () => {
     expect(kernel()).toMatchObject({ keepalive: before.keepalive, userTimeoutMs: 0 });
   });
 
-  it("are what the kernel holds once started: a short idle time, a loose count", () => {
+  it("hold in the kernel once started: a short idle time, a loose count", () => {
     const { keepalive } = standingOn().start(fd, IDLE_MS);
     expect(keepalive).toMatchObject({ enabled: true, idleMs: IDLE_MS, intervalMs: 1000 });
     expect(keepalive.count).toBeGreaterThanOrEqual(40);
     expect(kernel().keepalive).toEqual(keepalive);
   });
 
-  it("probe seldom with a verdict that is only reported, and leave the program its cap and its user timeout", () => {
+  it("probe seldom if a verdict is only reported, and leave the program its cap and its user timeout", () => {
     const before = setByProgram();
     const standing = standingOn({ onDead: "report" }).start(fd, IDLE_MS);
     expect(standing.keepalive).toMatchObject({ intervalMs: 30_000, count: 127 });
@@ -77,7 +77,7 @@ describe("the standing options", () => {
     expect(kernel().rtoMaxMs).toBe(4000);
   });
 
-  it("are shared by connections that stand alike", async () => {
+  it("are one object for connections with equal options", async () => {
     await using other = await loopbackPair();
     const settings = settingsOf({ detectWithinMs: BUDGET_MS });
     const first = standingOn().start(fd, IDLE_MS);
@@ -86,14 +86,14 @@ describe("the standing options", () => {
   });
 });
 
-describe("what a program had", () => {
-  it("it has again", () => {
+describe("the program's options", () => {
+  it("are restored", () => {
     const before = setByProgram();
     standingOn().start(fd, IDLE_MS).guardInFlight(fd, true).restore(fd, isOpen);
     expect(kernel()).toEqual(before);
   });
 
-  it("it has again after other settings took over", () => {
+  it("are restored after other settings took over", () => {
     const before = setByProgram();
     const settings = settingsOf({ detectWithinMs: 60_000 });
     const standing = standingOn().start(fd, IDLE_MS).again(fd, settings);
@@ -105,14 +105,14 @@ describe("what a program had", () => {
     expect(kernel()).toEqual(before);
   });
 
-  it("is what it set meanwhile, where it set something", () => {
+  it("include what the program set meanwhile", () => {
     const standing = standingOn().start(fd, IDLE_MS);
     const theirs = setKeepalive(socket, { idleMs: 44_000, intervalMs: 9000, count: 3 });
     standing.restore(fd, isOpen);
     expect(kernel().keepalive).toEqual(theirs);
   });
 
-  it("is not what a probe on demand left behind, ours or that of another process", () => {
+  it("do not include what a probe on demand left behind, ours or another process's", () => {
     const before = setByProgram();
     for (const whose of ["ours", "another's"]) {
       const standing = standingOn().start(fd, IDLE_MS);
@@ -126,7 +126,7 @@ describe("what a program had", () => {
 });
 
 describe("the idle time", () => {
-  it("follows the plan, and is the plan's again after a probe on demand", () => {
+  it("follows the plan, also after a probe on demand", () => {
     const started = standingOn().start(fd, IDLE_MS);
     const longer = started.keepIdle(fd, 5000, false);
     expect(kernel().keepalive).toEqual({ ...started.keepalive, idleMs: 5000 });
@@ -135,14 +135,14 @@ describe("the idle time", () => {
     expect(kernel().keepalive.idleMs).toBe(5000);
   });
 
-  it("that is the plan's already costs no call, and puts nothing right", () => {
+  it("is neither set again nor corrected if it is the plan's already", () => {
     const started = standingOn().start(fd, IDLE_MS);
     setKeepalive(socket, false);
     expect(started.keepIdle(fd, IDLE_MS, false)).toBe(started);
     expect(kernel().keepalive.enabled).toBe(false);
   });
 
-  it("is put right where a probe is missing, and what the program did there is what it gets back", () => {
+  it("is set again if a probe is missing, and the program gets back what it had set", () => {
     const started = standingOn().start(fd, IDLE_MS);
     const theirs = setKeepalive(socket, false);
     const mended = started.keepIdle(fd, IDLE_MS, true);
@@ -156,7 +156,7 @@ describe("the user timeout", () => {
   /** Longer than the kernel's own patience under the cap. */
   const long = { detectWithinMs: 600_000 } as const;
 
-  it("guards data in flight of a long budget, and nothing else", () => {
+  it("guards data in flight under a long budget, and nothing else", () => {
     const idle = standingOn(long).start(fd, IDLE_MS);
     const guarded = idle.guardInFlight(fd, true);
     expect({ kernel: kernel().userTimeoutMs, has: guarded.hasUserTimeout }).toEqual({
@@ -170,7 +170,7 @@ describe("the user timeout", () => {
     });
   });
 
-  it("is not needed where the kernel's own patience is enough", ({ skip }) => {
+  it("is not set if the kernel's own patience is enough", ({ skip }) => {
     skip(!hasRtoMax, "no TCP_RTO_MAX_MS before Linux 6.15");
     const standing = standingOn().start(fd, IDLE_MS);
     expect(standing.guardInFlight(fd, true)).toBe(standing);
@@ -179,7 +179,7 @@ describe("the user timeout", () => {
 });
 
 describe("the cap on backoff", () => {
-  it("is taken off for the last data of a program that ended its side", ({ skip }) => {
+  it("is taken off for the last data after the program ended its side", ({ skip }) => {
     skip(!hasRtoMax, "no TCP_RTO_MAX_MS before Linux 6.15");
     const before = kernel();
     const standing = standingOn().start(fd, IDLE_MS);
@@ -192,10 +192,10 @@ describe("the cap on backoff", () => {
   });
 });
 
-describe("what is told of the standing options", () => {
+describe("`applied`", () => {
   const plan = planOnShortPath({ budgetMs: BUDGET_MS, falseAlarmsPerYear: 0.01, rtoMaxMs: 2000 });
 
-  it("is the keepalive in force, and when the kernel ends an idle connection by itself", () => {
+  it("names the keepalive in force, and when the kernel itself ends an idle connection", () => {
     const { keepalive, backstopMs, detectWithinMs, overdue } = appliedByKernel(
       standingOn().start(fd, IDLE_MS),
       plan,
@@ -210,7 +210,7 @@ describe("what is told of the standing options", () => {
     expect({ idle: detectWithinMs.idle, overdue }).toEqual({ idle: BUDGET_MS, overdue: false });
   });
 
-  it("says where the proof does not fit into the budget, unless the budget is kept at all costs", () => {
+  it("says that the proof does not fit into the budget, unless atDeadline is 'end'", () => {
     const late: ProbePlan = { ...plan, idleWithinMs: 12_345.6 };
     const waiting = appliedByKernel(standingOn(), late);
     expect(waiting).toMatchObject({ overdue: true, detectWithinMs: { idle: 12_346 } });
