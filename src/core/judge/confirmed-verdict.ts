@@ -25,7 +25,6 @@ import type { Silence } from "./silence.ts";
 export class ConfirmedVerdict {
   readonly #options: ConfirmedVerdictOptions;
   readonly #liveness: Liveness;
-  #judgement: ConfirmedJudgement | null = null;
   /** The first verdict has fallen. */
   #isFirst = false;
   /** How many attempts were unanswered then. */
@@ -79,24 +78,21 @@ export class ConfirmedVerdict {
     return this.#liveness.plan;
   }
 
-  /** The last judgement; `null` before the first reading. */
-  get judgement(): ConfirmedJudgement | null {
-    return this.#judgement;
-  }
-
   /** What happened: a reading of the kernel's evidence. */
   observe(now: Instant, info: TcpInfo): ConfirmedJudgement {
     const judgement = this.#liveness.observe(now, info);
-    this.#countAttempts(judgement.silence);
-    this.#judgement = judgement.state === "dead" ? this.#confirm(judgement) : this.#live(judgement);
-    return this.#judgement;
+    const silence = this.#liveness.silenceAt(now);
+    this.#countAttempts(silence);
+    return judgement.state === "dead"
+      ? this.#confirm(judgement, silence)
+      : this.#live(judgement, silence);
   }
 
   /** What happened: the probe that the judgement wanted was requested. */
   nudged(now: Instant): Instant {
     const next = this.#liveness.nudged(now);
     this.#nextNudgeAt = now + PROBE_SPACING_MS;
-    return this.#isFirst && this.#judgement ? this.#nextLookAt(now, this.#judgement.silence) : next;
+    return this.#isFirst ? this.#nextLookAt(now, this.#liveness.silenceAt(now)) : next;
   }
 
   /**
@@ -105,14 +101,14 @@ export class ConfirmedVerdict {
    */
   stalled(now: Instant, gapMs: number): void {
     this.#liveness.stalled(now, gapMs);
-    if (!this.#isFirst || !this.#judgement) return;
-    this.#first(this.#judgement.silence);
+    if (!this.#isFirst) return;
+    this.#first(this.#liveness.silenceAt(now));
     this.#wasStalled = true;
   }
 
   /** There is no first verdict, or none any more. */
-  #live(judgement: Judgement): ConfirmedJudgement {
-    const { silence, state, flow, info, wants, isUnquestioned } = judgement;
+  #live(judgement: Judgement, silence: Silence): ConfirmedJudgement {
+    const { state, flow, info, wants, isUnquestioned } = judgement;
     this.#isFirst = false;
     const isOnFirstWay = flow === "in-flight" ? (info.retransmits ?? 0) === 0 : isUnquestioned;
     return {
@@ -123,8 +119,8 @@ export class ConfirmedVerdict {
     };
   }
 
-  #confirm(judgement: Judgement): ConfirmedJudgement {
-    const { silence, wants } = judgement;
+  #confirm(judgement: Judgement, silence: Silence): ConfirmedJudgement {
+    const { wants } = judgement;
     const { now, flow, attempts } = silence;
     if (!this.#isFirst) {
       this.#first(silence);

@@ -3,7 +3,7 @@ import type { TcpInfo } from "../tcp-info.ts";
 import type { Instant } from "../time/instant.ts";
 import type { PathLoss } from "./path-loss.ts";
 import type { Flow } from "./reading.ts";
-import type { EndedSilence, Silence } from "./silence.ts";
+import type { EndedSilence } from "./silence.ts";
 
 /**
  * The verdict of the readings so far, and what is to be done next. Watch, guard, audit and the
@@ -43,8 +43,6 @@ export interface Judgement {
    * unanswered, and no loss waits to be learned.
    */
   readonly isForgettable: boolean;
-  /** The silence behind all this, for a second judge. */
-  readonly silence: Silence;
 }
 
 /** The actions that the judge wants from its caller. */

@@ -69,6 +69,11 @@ export class Liveness {
     return this.#record.routineMs;
   }
 
+  /** The silence as of `now`: for a second judge behind this one. */
+  silenceAt(now: Instant): Silence {
+    return this.#record.silenceAt(now);
+  }
+
   /** What happened before: `info` was read at `at`, while nothing was unanswered. */
   begin(at: Instant, info: TcpInfo): void {
     this.#record.begin(at, info);
@@ -194,7 +199,6 @@ export class Liveness {
     return {
       ...probed,
       info,
-      silence,
       heardAt: silence.heardAt,
       unanswered: attempts.count,
       firstUnansweredAt: attempts.firstAt,

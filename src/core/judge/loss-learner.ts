@@ -4,7 +4,7 @@ import type { Attempts } from "./attempts.ts";
 import type { Lesson } from "./loss-belief.ts";
 import type { PathLoss } from "./path-loss.ts";
 import type { PathTiming } from "./path-timing.ts";
-import type { Reading } from "./reading.ts";
+import type { Reading, Snapshot } from "./reading.ts";
 import { RetransmitLoss } from "./retransmit-loss.ts";
 
 /** Learns from one connection what its path loses, whenever the peer was heard. */
@@ -44,7 +44,7 @@ export class LossLearner {
   }
 
   /** A loss was seen that is not learned yet. */
-  isWaiting({ info }: Reading): boolean {
+  isWaiting({ info }: Snapshot): boolean {
     return this.#retransmits.isWaiting(info);
   }
 }

@@ -5,11 +5,15 @@ import type { Instant } from "../time/instant.ts";
  * One reading of the kernel's evidence: TCP_INFO, decoded once, and what changed since the reading
  * before. Every part of the judge takes its changes from here; none keeps an earlier TCP_INFO.
  */
-export interface Reading {
+export interface Reading extends Snapshot {
+  readonly since: Changes;
+}
+
+/** As much of a reading as the next one is compared with. */
+export interface Snapshot {
   readonly at: Instant;
   readonly info: TcpInfo;
   readonly flow: Flow;
-  readonly since: Changes;
 }
 
 /**
@@ -55,12 +59,12 @@ export interface Changes {
 export const HEARD_SLACK_MS = 15;
 
 /** Returns the reading of `info` at `at`. `before`: the last one, or when the judge began. */
-export function readingOf(at: Instant, info: TcpInfo, before: Reading | Instant): Reading {
+export function readingOf(at: Instant, info: TcpInfo, before: Snapshot | Instant): Reading {
   const flow = flowOf(info);
   return { at, info, flow, since: changesFrom(before, info, flow) };
 }
 
-function changesFrom(before: Reading | Instant, info: TcpInfo, flow: Flow): Changes {
+function changesFrom(before: Snapshot | Instant, info: TcpInfo, flow: Flow): Changes {
   const isFirst = typeof before === "number";
   const was = isFirst ? null : before.info;
   const flowBefore = isFirst ? "idle" : before.flow;

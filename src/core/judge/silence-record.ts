@@ -16,7 +16,7 @@ import {
   planProbes,
 } from "./probe-plan.ts";
 import { Progress } from "./progress.ts";
-import { HEARD_SLACK_MS, heardAgeMs, type Reading, readingOf } from "./reading.ts";
+import { HEARD_SLACK_MS, heardAgeMs, type Reading, readingOf, type Snapshot } from "./reading.ts";
 import type { EndedSilence, Silence } from "./silence.ts";
 
 /**
@@ -35,7 +35,7 @@ export class SilenceRecord {
   /** `null`: to be made anew, since what it rests on has changed. */
   #plan: ProbePlan | null = null;
   /** The last reading; before the first one, when the record began. */
-  #last: Reading | Instant;
+  #last: Snapshot | Instant;
   #heardAt: Instant;
   /** Segments that the peer repeated since it last sent anything new. */
   #repetitions = 0;
@@ -89,16 +89,17 @@ export class SilenceRecord {
 
   /** What happened before: `info` was read at `at`, while nothing was unanswered. */
   begin(at: Instant, info: TcpInfo): void {
-    this.#last = readingOf(at, info, at);
-    this.#begin(this.#last);
-    this.#progress.observe(this.#last, this.#timing);
+    const reading = readingOf(at, info, at);
+    this.#last = { at, info, flow: reading.flow };
+    this.#begin(reading);
+    this.#progress.observe(reading, this.#timing);
     this.counter.begin(info);
   }
 
   /** What happened: a reading. Returns the silence that it ended. */
   observe(now: Instant, info: TcpInfo): EndedSilence | null {
     const reading = readingOf(now, info, this.#last);
-    this.#last = reading;
+    this.#last = { at: now, info, flow: reading.flow };
     if (reading.since.isFirst) this.#begin(reading);
     else {
       this.#timing.learn(info);
