@@ -122,6 +122,7 @@ describe.each([
             await virtual.runTo(connected, untilMs);
             expect(told.map(({ event }) => event).filter((event) => event === "dead")).toEqual([]);
             expect(w.state).toBe("alive");
+            expect(w.diagnosis.cause).not.toBe("lossy-path");
             const suspicions = told.filter(({ event }) => event === "suspect").length;
             expect(told.filter(({ event }) => event === "alive")).toHaveLength(suspicions);
             w.close();
