@@ -18,6 +18,17 @@ afterEach(async () => {
   pair = undefined;
 });
 
+it("a connection that ends by a reset is not counted among the others to its peer", async () => {
+  pair = await loopbackPair();
+  await using other = await loopbackPair();
+  const watched = [pair, other].map(({ client }) => watch(client.resume()));
+  const dead = once(watched[0] as (typeof watched)[number], "dead") as Promise<[Diagnosis]>;
+  pair.accepted.resetAndDestroy();
+  const [{ evidence }] = await dead;
+  expect(evidence.others).toMatchObject({ samePeer: { silent: 0 } });
+  watched[1]?.close();
+});
+
 describe("the signal of a watch", () => {
   it("aborts with the DeadPeerError, and has the same reason when first read later", async () => {
     pair = await loopbackPair();

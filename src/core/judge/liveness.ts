@@ -196,8 +196,11 @@ export class Liveness {
     const doubt = doubtOf(this.#record.answers, probed);
     const isUnproven = doubt !== null && this.#isUnproven(silence);
     const isAtRest = probed.state === "alive" && flow === "idle" && isUnquestioned;
+    // Field by field: a spread took longer than the judgement itself.
     return {
-      ...probed,
+      state: probed.state,
+      flow,
+      failedHere: probed.failedHere,
       info,
       heardAt: silence.heardAt,
       unanswered: attempts.count,
