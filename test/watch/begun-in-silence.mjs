@@ -5,11 +5,11 @@
  * each; at the line "tell" each prints its state as one JSON line.
  */
 import { once } from "node:events";
-import { connect, createServer } from "node:net";
+import { connect } from "node:net";
 import { createInterface } from "node:readline";
 import { readTcpInfo, setKeepalive, watch } from "../../dist/index.js";
+import { DEAF_PORT, READING_PORT, servePeers } from "../setup/peers.mjs";
 
-const [READING_PORT, DEAF_PORT] = [7110, 7111];
 const BULK = "x".repeat(65_536);
 const FIRST_BUDGET_MS = 60_000;
 
@@ -36,16 +36,6 @@ const KINDS = {
     cut() {},
   },
 };
-
-function serve() {
-  const servers = [
-    createServer((socket) => socket.on("error", () => {}).resume()),
-    createServer({ pauseOnConnect: true }, (socket) => socket.on("error", () => {})),
-  ];
-  for (const [index, server] of servers.entries())
-    server.listen([READING_PORT, DEAF_PORT][index], "::");
-  Promise.all(servers.map((server) => once(server, "listening"))).then(() => console.log("ready"));
-}
 
 async function open(host, kind) {
   const { port = READING_PORT, begin, cut } = KINDS[kind];
@@ -97,5 +87,5 @@ async function run(host, count) {
 }
 
 const [first, second] = process.argv.slice(2);
-if (first === "serve") serve();
+if (first === "serve") await servePeers();
 else await run(first, Number(second));

@@ -194,7 +194,7 @@ export class Liveness {
     const { flow, attempts, isUnquestioned } = silence;
     const probed = this.#probed(silence);
     const doubt = doubtOf(this.#record.answers, probed);
-    const isUnproven = doubt !== null && this.#isUnproven(silence);
+    const isUnproven = doubt !== null && !this.#record.answers.areBelieved;
     const isAtRest = probed.state === "alive" && flow === "idle" && isUnquestioned;
     // Field by field: a spread took longer than the judgement itself.
     return {

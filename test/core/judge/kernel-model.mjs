@@ -4,30 +4,20 @@
  * every change of its counters. After the scene's time it prints them as one line of JSON.
  */
 import { once } from "node:events";
-import { connect, createServer } from "node:net";
+import { connect } from "node:net";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { readTcpInfo, setKeepalive, setUserTimeout } from "../../../dist/index.js";
 import { applyRtoMax } from "../../../dist/kernel/options/rto-max.js";
+import { DEAF_PORT, READING_PORT, servePeers } from "../../setup/peers.mjs";
 
-const [READING_PORT, DEAF_PORT] = [7120, 7121];
 const COUNTERS = ["probes", "retransmits", "backoff", "totalRetransmits"];
 /** Earlier probes are too close together for each to be answered. */
 const RARE_BACKOFF = 4;
 const [, , host, argument] = process.argv;
 
-if (host === "serve") serve();
+if (host === "serve") await servePeers();
 else await note(JSON.parse(argument));
-
-function serve() {
-  const servers = [
-    createServer((socket) => socket.on("error", () => {}).resume()),
-    createServer({ pauseOnConnect: true }, (socket) => socket.on("error", () => {})),
-  ];
-  for (const [index, server] of servers.entries())
-    server.listen([READING_PORT, DEAF_PORT][index], "::");
-  Promise.all(servers.map((server) => once(server, "listening"))).then(() => console.log("ready"));
-}
 
 /** Fills the peer's buffers, and waits until its kernel has just answered a rare window probe. */
 async function closeWindow(socket) {
