@@ -6,6 +6,7 @@ const BUSY = [
   "test/soak.lab.test.ts",
   "test/guard/live-connections.lab.test.ts",
   "test/guard/programs.lab.test.ts",
+  "test/heartbeat/stopped-processes.lab.test.ts",
   "test/lab/cuts.lab.test.ts",
   "test/lab/guard-cost.lab.test.ts",
   "test/lab/older-systems.lab.test.ts",

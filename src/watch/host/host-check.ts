@@ -5,6 +5,7 @@ import { Liveness } from "../../core/judge/liveness.ts";
 import type { LossBelief } from "../../core/judge/loss-belief.ts";
 import { PathLoss } from "../../core/judge/path-loss.ts";
 import { answeredInGroup, type PeerGroup } from "../../core/judge/peer-groups.ts";
+import { attemptsNeededBy } from "../../core/judge/probe-plan.ts";
 import { HEARD_SLACK_MS } from "../../core/judge/reading.ts";
 import type { TcpInfo } from "../../core/tcp-info.ts";
 import type { Instant } from "../../core/time/instant.ts";
@@ -199,11 +200,11 @@ export class HostCheck {
   }
 
   /** Keeps what the judge learned, and lets it go. */
-  #forget({ idleMs, routineMs }: Liveness, { loss, heardAt }: Judgement): Calm {
+  #forget(judge: Liveness, { loss, heardAt }: Judgement): Calm {
     if (this.#answers?.areOrdinary) this.#answers = null;
     this.#loss = loss.own?.isClean === false ? loss.own : null;
     this.#grantedFrom = Math.max(this.#grantedFrom, heardAt);
-    return calm(idleMs, routineMs);
+    return calm(judge);
   }
 
   /** Returns a judge that knows the last reading, which was calm. */
@@ -232,10 +233,11 @@ export class HostCheck {
     return this.#answers.areOrdinary;
   }
 
-  /** Returns whether to rebuild the probe plan: the path may be better than believed. */
-  #isPlanDue({ idleMs }: Calm): boolean {
-    const isWorse = this.#loss !== null || idleMs < this.#standing.terms.longestIdleMs;
-    return isWorse && Math.random() * CHECKS_BY_PLAN < 1;
+  /** Returns whether the path has been found better than the probe plan believes it. */
+  #isPlanDue({ idleMs, attemptsNeeded }: Calm): boolean {
+    const { falseAlarmsPerYear, longestIdleMs } = this.#standing.terms;
+    if (idleMs >= longestIdleMs) return false;
+    return attemptsNeededBy(this.loss, "idle", falseAlarmsPerYear, idleMs) < attemptsNeeded;
   }
 
   /** Returns when to check again, and sets the standing keepalive accordingly. */
@@ -245,6 +247,3 @@ export class HostCheck {
     return next.at;
   }
 }
-
-/** One calm check in this many rebuilds the probe plan. */
-const CHECKS_BY_PLAN = 8;

@@ -25,13 +25,15 @@ export interface Calm {
   readonly idleMs: number;
   /** Silence after which the answer to that probe is missing. */
   readonly routineMs: number;
+  /** Unanswered attempts that would prove death by the plan that these times come from. */
+  readonly attemptsNeeded: number;
 }
 
 const probeSlots = new ProbeSlots();
 const shared: (calm: Calm) => Calm = shareEqual();
 
-export function calm(idleMs: number, routineMs: number): Calm {
-  return shared({ kind: "calm", idleMs, routineMs });
+export function calm({ plan, idleMs, routineMs }: Liveness): Calm {
+  return shared({ kind: "calm", idleMs, routineMs, attemptsNeeded: plan.attemptsNeeded });
 }
 
 /**
