@@ -11,6 +11,7 @@ import { NUDGE_IDLE_MS, nudgeDescriptor } from "../kernel/nudge.ts";
 import {
   applyOptions,
   type ConnectionOptions,
+  isSameOptions,
   readOptions,
 } from "../kernel/options/connection-options.ts";
 import { readUserTimeout } from "../kernel/options/user-timeout.ts";
@@ -48,6 +49,8 @@ interface Asked {
   readonly target: NudgeTarget;
   readonly process: ForeignProcess;
   readonly saved: ConnectionOptions;
+  /** The options that the connection has while it is asked. */
+  readonly meanwhile: ConnectionOptions;
   readonly liveness: Liveness;
   judged: Judged;
   readonly startedAt: Instant;
@@ -118,7 +121,7 @@ export class NudgeRound {
         intervalMs: saved.keepalive.intervalMs,
         count: LOOSEST_COUNT,
       };
-      applyOptions(fd, saved, { ...saved, keepalive });
+      const meanwhile = applyOptions(fd, saved, { ...saved, keepalive });
       nudgeDescriptor(fd);
       const liveness = new Liveness(
         { budgetMs: this.#budgetMs, rtoMaxMs: null, answers: ORDINARY_ANSWERS },
@@ -129,6 +132,7 @@ export class NudgeRound {
         target,
         process,
         saved,
+        meanwhile,
         liveness,
         judged: CALM,
         startedAt: now,
@@ -157,18 +161,22 @@ export class NudgeRound {
       return;
     }
     if (!judgement.wants.nudge) return;
-    reach(asked.process, asked.target, (fd) => {
+    const isNudged = reach(asked.process, asked.target, (fd) => {
+      if (!isSameOptions(readOptions(fd), asked.meanwhile)) return null;
       nudgeDescriptor(fd);
-      return fd;
+      return true;
     });
-    liveness.nudged(now);
+    if (isNudged) liveness.nudged(now);
+    else this.#finish(asked); // the program set options of its own, or the connection ended
   }
 
   #finish(asked: Asked): void {
     const { judged, info, answeredAt, startedAt } = asked;
     this.#open.delete(asked.target.key);
     const isThere = reach(asked.process, asked.target, (fd) => {
-      applyOptions(fd, readOptions(fd), asked.saved);
+      // Options that the program changed meanwhile stay.
+      const now = readOptions(fd);
+      if (isSameOptions(now, asked.meanwhile)) applyOptions(fd, now, asked.saved);
       return fd;
     });
     if (isThere === null) return;

@@ -56,6 +56,9 @@ async function closedAt(program: WatchedProgram, id: number): Promise<number> {
   return (await program.event("closed", String(id))).at;
 }
 
+const ECHO_SERVER = `require("node:net").createServer((s) => s.on("error", () => {}).pipe(s))
+  .listen(7100, () => console.log("ready"))`;
+
 const seconds = (idleS: number, intervalS: number, count: number) => ({
   idleMs: idleS * 1000,
   intervalMs: intervalS * 1000,
@@ -223,6 +226,33 @@ await describeWith(["namespaces"], "audit", () => {
       keepalive: keepalive?.enabled ? { ...keepalive, count: 4 } : keepalive,
     }));
     expect(loosened).toEqual(settings(before));
+  });
+
+  it("leaves a keepalive as it is that the program sets while --nudge probes", {
+    timeout: 60_000,
+  }, async () => {
+    await using world = await World.open();
+    const network = await world.network();
+    const peer = await network.spawn("right", [process.execPath, "-e", ECHO_SERVER]);
+    await new Promise<void>((resolve) => peer.onLine(() => resolve()));
+    const subject = await network.spawn("left", [
+      process.execPath,
+      fileURLToPath(new URL("../audit/changes-meanwhile.mjs", import.meta.url)),
+      network.address("right"),
+      "7100",
+    ]);
+    const lines: string[] = [];
+    subject.onLine((line) => lines.push(line));
+    while (!lines.includes("connected") && subject.errors.length === 0) await sleep(50);
+    await network.pullCable();
+    await sleep(1200);
+    await subject.write("probe");
+    while (lines.length < 2 && subject.errors.length === 0) await sleep(50);
+    expect(subject.errors).toEqual([]);
+    expect(JSON.parse(lines[1] ?? "")).toEqual({
+      probed: 1,
+      keepalive: expect.objectContaining({ enabled: true, idleMs: 44_000 }),
+    });
   });
 
   it("lists other network namespaces with --all-namespaces, and names what an unprivileged user cannot see", {
