@@ -1,7 +1,7 @@
 import type { LocalPath, State } from "../diagnosis.ts";
 import { printable } from "../printable.ts";
 import type { TcpInfo } from "../tcp-info.ts";
-import { brokenLocalPath } from "./blame-this-host.ts";
+import { brokenLocalPath, brokenPathCertainty } from "./blame-this-host.ts";
 import type { Finding } from "./case.ts";
 
 /**
@@ -15,9 +15,11 @@ export function classifyEnding(it: Ending): Finding & { readonly state: State } 
       return {
         state: "alive",
         cause: "closed-by-peer",
-        certainty: "certain",
+        certainty: "high",
         why: ["the peer closed the connection"],
-        unknown: [],
+        unknown: [
+          "whether its program closed, its process ended, or a proxy in between closed for it",
+        ],
       };
     return {
       state: "alive",
@@ -32,9 +34,9 @@ export function classifyEnding(it: Ending): Finding & { readonly state: State } 
     return {
       state: "alive",
       cause: "closed-locally",
-      certainty: "certain",
+      certainty: "high",
       why: ["the connection was aborted on this host (ECONNABORTED)"],
-      unknown: [],
+      unknown: ["who aborted it; Windows does so too when retransmissions stay unanswered"],
     };
   }
   if (NO_PATH.has(errorCode)) {
@@ -43,9 +45,8 @@ export function classifyEnding(it: Ending): Finding & { readonly state: State } 
       return {
         state: "dead",
         cause: "local-link-down",
-        certainty: "certain",
+        ...brokenPathCertainty(it.localPath),
         why: [local],
-        unknown: [],
       };
     return {
       state: "dead",
@@ -111,9 +112,8 @@ function timedOut(it: Ending): Finding & { readonly state: State } {
     return {
       state: "dead",
       cause: "local-link-down",
-      certainty: "certain",
+      ...brokenPathCertainty(it.localPath),
       why: [local, "the kernel gave up (ETIMEDOUT)"],
-      unknown: [],
     };
   return {
     state: "dead",

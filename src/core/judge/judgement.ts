@@ -24,6 +24,8 @@ export interface Judgement {
   readonly isUnquestioned: boolean;
   /** The peer is heard, yet what we send does not reach it. */
   readonly isHeardWithoutProgress: boolean;
+  /** The peer repeats itself: it does not hear us. */
+  readonly isDeaf: boolean;
   /** The budget has ended, and the unanswered attempts do not prove death yet. */
   readonly isOverdue: boolean;
   /** `dead` although the proof was not complete when the budget ended. */

@@ -61,6 +61,11 @@ export class Netlink {
     };
   }
 
+  /** The descriptor, to compare its network namespace with another socket's. */
+  get fd(): number {
+    return this.#fd;
+  }
+
   close(): void {
     this.#port.close(this.#fd);
   }
