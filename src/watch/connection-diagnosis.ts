@@ -22,8 +22,8 @@ export interface Asked {
 }
 
 /**
- * Returns the diagnosis of a connection that is in `state`, as its watch has decided. `isRequested`:
- * the program asked for it, so a search that is too long for thousands of events is made too.
+ * Returns the diagnosis of a connection that is in `state`, as its watch has decided.
+ * `isRequested`: the program asked for it, so a search too long for thousands of events is made.
  */
 export function diagnoseAs(state: State, of: Asked, now: Instant, isRequested = false): Diagnosis {
   const judged = of.evidence?.judged ?? CALM;

@@ -36,7 +36,7 @@ export class KnownPaths {
     this.#known.set(group, { by, wasInOrder });
   }
 
-  /** Returns the path as it is now; `null` if nothing can be known. `fd` -1: the socket is closed. */
+  /** Returns the path as it is now; `null` if nothing can be known. `fd` -1: a closed socket. */
   now(group: PeerGroup | null, endpoints: Endpoints, fd: number): LocalPath | null {
     const of = bothEnds(endpoints);
     if (!of) return null;

@@ -24,7 +24,7 @@ function madeSocket({ family = 4 }) {
   const handle = new TCP(constants.SOCKET);
   if (family === 6) handle.bind6("::", 0, 0);
   else handle.bind("0.0.0.0", 0);
-  return new Socket({ handle });
+  return new Socket({ handle, manualStart: true });
 }
 
 /** Runs `make` in the network namespace of the process `pid`; default: in our own. */

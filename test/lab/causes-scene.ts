@@ -51,17 +51,23 @@ export async function startProgram(
     told.push(JSON.parse(line) as Told);
     for (const wake of waiting) wake();
   });
+  let isOver = false;
+  subject.onExit(() => {
+    isOver = true;
+    for (const wake of waiting) wake();
+  });
   const program: Program = {
     process: subject,
     told,
     do: (command) => subject.write(JSON.stringify(command)),
     event: (event, id) =>
-      new Promise((resolve) => {
+      new Promise((resolve, reject) => {
         const look = (): void => {
           const found = told.find((one) => one.event === event && one.id === id);
-          if (!found) return;
+          if (!found && !isOver) return;
           waiting.delete(look);
-          resolve(found);
+          if (found) resolve(found);
+          else reject(new Error(`the program ended: ${subject.errors.join("\n")}`));
         };
         waiting.add(look);
         look();

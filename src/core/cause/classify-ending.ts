@@ -1,11 +1,12 @@
 import type { LocalPath, State } from "../diagnosis.ts";
+import { hasFullSizePassed, isOnlyFullSize } from "../judge/full-size.ts";
 import { printable } from "../printable.ts";
 import type { TcpInfo } from "../tcp-info.ts";
 import { brokenLocalPath, brokenPathCertainty } from "./blame-this-host.ts";
 import type { Finding } from "./case.ts";
 
 /**
- * Finds the cause of a connection's end by the kernel or the program: rules 1 to 11 of
+ * Finds the cause of a connection's end by the kernel or the program: rules 1 to 12 of
  * docs/internals/evidence.md#the-rules.
  */
 export function classifyEnding(it: Ending): Finding & { readonly state: State } {
@@ -114,6 +115,16 @@ function timedOut(it: Ending): Finding & { readonly state: State } {
       cause: "local-link-down",
       ...brokenPathCertainty(it.localPath),
       why: [local, "the kernel gave up (ETIMEDOUT)"],
+    };
+  if (it.info && isOnlyFullSize(it.info) && !hasFullSizePassed(it.info))
+    return {
+      state: "dead",
+      cause: "mtu-black-hole",
+      certainty: "medium",
+      why: [
+        `the kernel gave up (ETIMEDOUT): only segments of ${it.info.sendMssBytes} bytes stayed unanswered, and none of that size was ever seen to pass`,
+      ],
+      unknown: ["whether the peer's host is gone: then both look the same"],
     };
   return {
     state: "dead",

@@ -84,7 +84,7 @@ export class SegmentSize {
 
 /**
  * The kernel compares times, not counts, so it lowers the size up to two timeouts later than
- * net.ipv4.tcp_retries1 says (measured on 6.18, also with a cap on backoff of 1 s). If it has not by
- * the one after, it will not.
+ * net.ipv4.tcp_retries1 says (measured on 6.18, also with a cap on backoff of 1 s). If it has not
+ * by the one after, it will not.
  */
 const LATE_TIMEOUTS = 3;

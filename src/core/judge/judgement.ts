@@ -32,7 +32,10 @@ export interface Judgement {
   readonly isRushed: boolean;
   /** Why the unanswered probes prove little or nothing, in words; `null`: they prove. */
   readonly doubt: string | null;
-  /** Unanswered probes prove nothing: the peer never showed that it answers such probes. */
+  /**
+   * Unanswered attempts prove nothing: the peer never showed that it answers such probes, or what is
+   * in flight may be too large for the path.
+   */
   readonly isUnproven: boolean;
   /** The suspicion that the peer refuted when it was last heard. */
   readonly refuted: EndedSilence | null;

@@ -201,7 +201,7 @@ export class Liveness {
     const { flow, attempts, isUnquestioned } = silence;
     const probed = this.#probed(silence);
     const doubt = doubtOf(this.#record.answers, probed);
-    const isUnproven = doubt !== null && !this.#record.answers.areBelieved;
+    const isUnproven = this.#isSizeExcuse || (doubt !== null && !this.#record.answers.areBelieved);
     const isAtRest = probed.state === "alive" && flow === "idle" && isUnquestioned;
     // Field by field: a spread took longer than the judgement itself.
     return {
@@ -222,7 +222,7 @@ export class Liveness {
       refuted: this.#refuted,
       loss: silence.loss,
       wants,
-      lookAt: this.#nextLookAt(silence, wants.nudge, isUnproven || this.#isSizeExcuse),
+      lookAt: this.#nextLookAt(silence, wants.nudge, isUnproven),
       isForgettable:
         isAtRest &&
         this.#refuted === null &&

@@ -42,7 +42,7 @@ export const anyCase: fc.Arbitrary<Case> = fc.record<Case>({
   info: fc.option(anyInfo),
   localPath: anyPath,
   others: fc.constant(null),
-  silentForMs: fc.option(fc.nat(100_000), { freq: 1 }),
+  silentForMs: fc.option(fc.nat(100_000), { freq: 2 }),
   unansweredAttempts: fc.nat(20),
   areAttemptsLocal: fc.boolean(),
   lossRatio: fc.double({ min: 0, max: 1, noNaN: true }),
@@ -53,8 +53,8 @@ export const anyCase: fc.Arbitrary<Case> = fc.record<Case>({
   localProxy: fc.constantFrom(null, "127.0.0.1:15001"),
   isRushed: fc.boolean(),
   isQuestioned: fc.boolean(),
-  processSilentForMs: fc.option(fc.nat(100_000), { freq: 1 }),
-  pausedForMs: fc.option(fc.nat(100_000), { freq: 1 }),
+  processSilentForMs: fc.option(fc.nat(100_000), { freq: 2 }),
+  pausedForMs: fc.option(fc.nat(100_000), { freq: 2 }),
   hasRtoCap: fc.boolean(),
 });
 

@@ -117,6 +117,25 @@ const TABLE: Partial<Record<Cause, Rows>> = {
       /not looked up while the peer answered/,
     ],
   ],
+  "mtu-black-hole": [
+    [
+      after("ETIMEDOUT", {
+        info: {
+          state: "ESTABLISHED",
+          sendMssBytes: 1448,
+          unackedSegments: 3,
+          bytesSent: 400 + 4 * 1448,
+          bytesRetransmitted: 1448,
+          bytesAcked: 400,
+          deliveredSegments: 20,
+        },
+      }),
+      "dead",
+      "medium",
+      /only segments of 1448 bytes stayed unanswered/,
+      /host is gone/,
+    ],
+  ],
   "path-silent": [
     [
       after("ETIMEDOUT", { localPath: { ...localPath, wasInOrder: false } }),

@@ -114,7 +114,7 @@ describe("segments that may be too large for the path", () => {
 describe("a host that searches for the size that passes (net.ipv4.tcp_mtu_probing)", () => {
   it.each([
     ["within the budget, if large segments passed before", { before: 1400, probing: ON }, 3700],
-    ["beyond the budget, if none did", { probing: ON }, 6700],
+    ["beyond the budget, if none did", { probing: ON }, BUDGET_MS],
   ])("is waited for %s", (_, it, until) => {
     expect(diedAt(8000, it)).toBeGreaterThanOrEqual(until);
   });
