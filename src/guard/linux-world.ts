@@ -106,7 +106,7 @@ export class LinuxGuardWorld implements GuardWorld {
     const ends = { localAddress, localPort, remoteAddress, remotePort };
     const reached = this.#reach(connection, (fd) => ({ by: routeSelectorsOf(fd, ends) }));
     const by = typeof reached === "number" ? { interfaceIndex } : reached.by;
-    return by && examineLocalPath({ ...ends, by });
+    return examineLocalPath({ ...ends, by });
   }
 
   retries2(namespaceIndex: number): number {

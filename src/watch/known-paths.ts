@@ -19,39 +19,45 @@ import type { Membership } from "./membership.ts";
  * route for a connection that works does not see the route that the connection takes.
  */
 export class KnownPaths {
-  readonly #known: WeakMap<PeerGroup, KnownPath> = new WeakMap();
+  readonly #known: WeakMap<PeerGroup, KnownPath[]> = new WeakMap();
   readonly #budget: LookUpBudget = new LookUpBudget(MOST_AT_ONCE, EACH_MS);
 
   /**
-   * What happened: the first check of a connection. The path to its peer is examined once for all
-   * connections to it, as long as not too many new peers come at once.
+   * What happened: the first check of a connection. The path is examined once for all connections
+   * between the same addresses that select their route alike, as long as not too many come at once.
    */
   met({ group, endpoints }: Membership, { fd, judged, info }: Met, now: Instant): void {
     const of = bothEnds(endpoints);
-    if (!of || judged.unanswered > 0 || this.#known.has(group) || !this.#budget.take(now)) return;
+    if (!of || judged.unanswered > 0) return;
     const by = routeSelectorsOf(fd, of);
-    const wasInOrder = by && isInOrder(examineLocalPath({ ...of, by }));
+    const known = this.#known.get(group) ?? [];
+    if (known.length >= MOST_KINDS || known.some((one) => areSelectorsSame(one.by, by))) return;
+    if (!this.#budget.take(now)) return;
+
+    const wasInOrder = isInOrder(examineLocalPath({ ...of, by }));
     // A fault that was there before, of a peer that may be gone already, is no false one.
-    if (wasInOrder === false && !(info && (heardAgeMs(info) ?? Infinity) < JUST_HEARD_MS)) return;
-    this.#known.set(group, { by, wasInOrder });
+    const heardForMs = (info && heardAgeMs(info)) ?? Number.POSITIVE_INFINITY;
+    if (wasInOrder === false && heardForMs > JUST_HEARD_MS) return;
+    this.#known.set(group, [...known, { by, wasInOrder }]);
   }
 
   /** Returns the path as it is now; `null` if nothing can be known. `fd` -1: a closed socket. */
   now(group: PeerGroup | null, endpoints: Endpoints, fd: number): LocalPath | null {
     const of = bothEnds(endpoints);
     if (!of) return null;
-    const known = group && this.#known.get(group);
-    const by = fd >= 0 ? routeSelectorsOf(fd, of) : known ? known.by : NO_SELECTORS;
-    if (!by) return null;
-    const wasSame = known?.by && areSelectorsSame(known.by, by);
-    return { ...examineLocalPath({ ...of, by }), wasInOrder: wasSame ? known.wasInOrder : null };
+    const known = (group && this.#known.get(group)) ?? [];
+    // How a closed socket selected its route is known if all to its peer did so alike.
+    if (fd < 0 && known.length > 1) return null;
+    const by = fd < 0 ? (known[0]?.by ?? NO_SELECTORS) : routeSelectorsOf(fd, of);
+    const same = known.find((one) => areSelectorsSame(one.by, by));
+    return { ...examineLocalPath({ ...of, by }), wasInOrder: same?.wasInOrder ?? null };
   }
 }
 
 /** A path as it was while the peer answered. */
 interface KnownPath {
-  /** What the connection's look-up selects by; `null`: it belongs to another namespace. */
-  readonly by: RouteSelectors | null;
+  /** What the connection's look-up selects by. */
+  readonly by: RouteSelectors;
   readonly wasInOrder: boolean | null;
 }
 
@@ -72,15 +78,20 @@ function bothEnds({
   return { localAddress, remoteAddress, localPort, remotePort };
 }
 
-function isInOrder({ hasRoute, linkUp, hasSourceAddress }: LocalPath): boolean {
+/** `null`: nothing is known. */
+function isInOrder({ hasRoute, linkUp, hasSourceAddress }: LocalPath): boolean | null {
+  if (hasRoute === null) return null;
   return hasRoute !== false && linkUp !== false && hasSourceAddress !== false;
 }
 
 /** A peer heard this lately was there when its path was examined. */
 const JUST_HEARD_MS = 500;
 
-/** A look-up takes some 50 µs, so a hundred at once are a pause of 5 ms, and 20/s take 0.1 %. */
-const MOST_AT_ONCE = 100;
+/** Connections to one peer that select their routes in more ways are not compared. */
+const MOST_KINDS = 4;
+
+/** A look-up takes some 80 µs, so fifty at once are a pause of 4 ms, and 20/s take 0.2 %. */
+const MOST_AT_ONCE = 50;
 const EACH_MS = 50;
 
 /** The paths to the peers of all connections that this process watches. */

@@ -43,8 +43,10 @@ export async function startProgram(
   network: Network,
   host: Host | "mid",
   connections: readonly Opened[],
+  env: Readonly<Record<string, string>> = {},
 ): Promise<Program> {
-  const subject = await network.spawn(host, [process.execPath, file("causes-program.mjs")]);
+  const words = [process.execPath, file("causes-program.mjs")];
+  const subject = await network.spawn(host, words, { env });
   const told: Told[] = [];
   const waiting = new Set<() => void>();
   subject.onLine((line) => {

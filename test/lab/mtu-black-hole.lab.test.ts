@@ -9,6 +9,8 @@ const BUDGET_MS = 5000;
 const LATE_MS = 250;
 const PORT = 7000;
 const BYTES = 200_000;
+/** Of an MTU of 1500, with timestamps. */
+const SEGMENT_BYTES = { 4: 1448, 6: 1428 } as const;
 const FAMILIES = [4, 6] as const;
 const ids = FAMILIES.map((family) => `IPv${family}`);
 
@@ -18,7 +20,7 @@ const ids = FAMILIES.map((family) => `IPv${family}`);
  */
 async function blackHoleFor(
   world: World,
-  { mtuProbing = 0, talks = false } = {},
+  { mtuProbing = 0, talks = false, budgetMs = BUDGET_MS, env = {} } = {},
 ): Promise<{ network: Network; program: Program }> {
   const network = await world.network({ variant: "router" });
   for (const host of ["left", "right"] as const)
@@ -38,8 +40,9 @@ async function blackHoleFor(
       family,
       host: network.address("right", family),
       port: PORT,
-      budgetMs: BUDGET_MS,
+      budgetMs,
     })),
+    env,
   );
   for (const id of ids) await program.do({ do: "write", id, bytes: 5 });
   await sleep(1500);
@@ -76,12 +79,18 @@ await describeWith(["namespaces", "root", "nft"], "a path that drops large packe
     }
   });
 
-  it.concurrent("ends nothing while the kernel finds the size that passes (tcp_mtu_probing)", {
+  it.concurrent.each([
+    ["within the budget", BUDGET_MS, {}],
+    ["beyond it", BUDGET_MS / 2, {}],
+    ["far beyond it, without a cap on backoff", BUDGET_MS / 2, { HALFOPEN_MASK: "rto-max" }],
+  ])("ends nothing while the kernel finds the size that passes (tcp_mtu_probing): %s", {
     timeout: 60_000,
-  }, async () => {
+  }, async (_, budgetMs, env) => {
     await using world = await World.open();
-    const { program } = await blackHoleFor(world, { mtuProbing: 1 });
-    await write(program, BYTES);
+    const { program } = await blackHoleFor(world, { mtuProbing: 1, budgetMs, env });
+    // Full segments only: the kernel's tail loss probe repeats one more of them.
+    for (const family of FAMILIES)
+      await program.do({ do: "write", id: `IPv${family}`, bytes: 8 * SEGMENT_BYTES[family] });
     for (const id of ids) {
       expect((await program.diagnosis("alive", id)).cause).toBe("healthy");
     }
@@ -118,7 +127,8 @@ await describeWith(["namespaces", "root", "nft"], "a path that drops large packe
       const overdue = await program.diagnosis("overdue", id);
       expect(overdue).toMatchObject({ state: "suspect", cause: "mtu-black-hole" });
     }
-    await sleep(2 * BUDGET_MS);
+    // Longer than 15 timeouts under our cap on backoff, after which the kernel would give up.
+    await sleep(3 * BUDGET_MS);
     expect(program.has("dead")).toBe(false);
   });
 

@@ -16,10 +16,14 @@ it.each([
   const w = watch(pair.client, { detectWithinMs: 2500 });
   await sleep(1200);
   const now = Date.now;
+  const causes = new Set<string>();
   for (const stepMs of steps) {
     vi.spyOn(Date, "now").mockImplementation(() => now() + stepMs);
-    await sleep(1300);
-    expect(w.diagnosis).toMatchObject({ state: "alive", cause: "healthy" });
+    for (let passed = 0; passed < 1500; passed += 50) {
+      await sleep(50);
+      causes.add(w.diagnosis.cause);
+    }
   }
+  expect([...causes]).toEqual(["healthy"]);
   w.close();
 });

@@ -6,12 +6,7 @@ import { lookUpNeighbor } from "./neighbor.ts";
 import { Netlink } from "./netlink.ts";
 import { NETLINK_ROUTE } from "./netlink-message.ts";
 import { lookUpRoute } from "./route.ts";
-import {
-  areNamespacesApart,
-  NO_SELECTORS,
-  type RouteSelectors,
-  selectorsOf,
-} from "./route-selectors.ts";
+import { NO_SELECTORS, namespaceOf, type RouteSelectors, selectorsOf } from "./route-selectors.ts";
 
 const NOTHING_KNOWN: LocalPath = {
   hasRoute: null,
@@ -33,26 +28,17 @@ export interface PathOf {
   readonly by?: Partial<RouteSelectors>;
 }
 
-/**
- * Reads from an open socket what its own look-up of a route selects by. `null`: it was made in
- * another network namespace than this thread's, so that no look-up here finds its way.
- */
-export function routeSelectorsOf(fd: number, { remoteAddress }: PathOf): RouteSelectors | null {
+/** Reads from an open socket what its own look-up of a route selects by. Takes some 10 µs. */
+export function routeSelectorsOf(fd: number, { remoteAddress }: PathOf): RouteSelectors {
   const port = openPort();
   if (!port) return NO_SELECTORS;
-  const netlink = Netlink.open(port, NETLINK_ROUTE);
-  if (!netlink) return NO_SELECTORS;
-  try {
-    if (areNamespacesApart(port, fd, netlink.fd)) return null;
-    return selectorsOf(port, fd, addressBytes(remoteAddress)?.length === 16);
-  } finally {
-    netlink.close();
-  }
+  return selectorsOf(port, fd, addressBytes(remoteAddress)?.length === 16);
 }
 
 /**
  * Examines whether this host itself can still reach the peer: route, link, source address, next
- * hop. Sends nothing and takes some 50 µs. A fact that cannot be found out is `null`.
+ * hop. Sends nothing and takes some 80 µs. A fact that cannot be found out is `null`: so all are for a
+ * socket of another network namespace than this thread's.
  */
 export function examineLocalPath(of: PathOf): LocalPath {
   const port = openPort();
@@ -67,6 +53,8 @@ export function examineLocalPath(of: PathOf): LocalPath {
   if (!netlink) return NOTHING_KNOWN;
   try {
     const { localPort = null, remotePort = null } = of;
+    const namespace = of.by?.namespace ?? null;
+    if (namespace !== null && namespace !== namespaceOf(port, netlink.fd)) return NOTHING_KNOWN;
     return pathOf(netlink, source, destination, {
       ...NO_SELECTORS,
       ...of.by,

@@ -17,8 +17,8 @@ const OPEN_STATES = (1 << 1) | (1 << 4) | (1 << 5) | (1 << 8);
  * shows itself, which redirects what this host sends and answers in the peer's place. Nothing else
  * does: SO_ORIGINAL_DST, segment size and TTL at this end are the same without a proxy.
  *
- * Lists the sockets whose peer is our end. Sends nothing, needs no privilege, and takes a
- * millisecond or two with many sockets.
+ * Lists the sockets whose peer is our end. Sends nothing, needs no privilege. Takes some 5 ms where
+ * the kernel's table of connections is large, however few there are.
  */
 export function findLocalProxy(of: {
   readonly localAddress: string;

@@ -61,7 +61,7 @@ export class Netlink {
     };
   }
 
-  /** The descriptor, to compare its network namespace with another socket's. */
+  /** The descriptor, whose network namespace is that of the answers. */
   get fd(): number {
     return this.#fd;
   }

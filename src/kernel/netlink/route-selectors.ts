@@ -19,6 +19,8 @@ export interface RouteSelectors {
   readonly trafficClass: number | null;
   /** IP_TRANSPARENT: the source address need not be one of this host. */
   readonly isTransparent: boolean;
+  /** The network namespace in which the socket was made, and stays: SO_NETNS_COOKIE. */
+  readonly namespace: bigint | null;
 }
 
 /** Returns whether two look-ups between the same addresses and ports are the same. */
@@ -28,7 +30,8 @@ export function areSelectorsSame(one: RouteSelectors, other: RouteSelectors): bo
     one.mark === other.mark &&
     one.interfaceIndex === other.interfaceIndex &&
     one.trafficClass === other.trafficClass &&
-    one.isTransparent === other.isTransparent
+    one.isTransparent === other.isTransparent &&
+    one.namespace === other.namespace
   );
 }
 
@@ -40,6 +43,7 @@ export const NO_SELECTORS: RouteSelectors = {
   interfaceIndex: null,
   trafficClass: null,
   isTransparent: false,
+  namespace: null,
 };
 
 /** include/uapi/asm-generic/socket.h. Any user may read them. */
@@ -57,10 +61,11 @@ const IPV6_TCLASS = 67;
 const value = new Uint8Array(8);
 const view = new DataView(value.buffer);
 
-/** Reads from a socket what its own look-up of a route selects by. Takes some µs. */
+/** Reads from a socket what its own look-up of a route selects by. */
 export function selectorsOf(port: SystemPort, fd: number, isIpv6: boolean): RouteSelectors {
   return {
-    ...NO_SELECTORS,
+    localPort: null,
+    remotePort: null,
     userId: ownerOf(fd),
     mark: readNumber(port, fd, SOL_SOCKET, SO_MARK),
     interfaceIndex: readNumber(port, fd, SOL_SOCKET, SO_BINDTOIFINDEX),
@@ -68,19 +73,12 @@ export function selectorsOf(port: SystemPort, fd: number, isIpv6: boolean): Rout
       ? readNumber(port, fd, SOL_IPV6, IPV6_TCLASS)
       : readNumber(port, fd, SOL_IP, IP_TOS),
     isTransparent: readNumber(port, fd, SOL_IP, IP_TRANSPARENT) === 1,
+    namespace: namespaceOf(port, fd),
   };
 }
 
-/**
- * Returns whether two sockets are known to belong to different network namespaces. A socket stays
- * in the one in which it was made.
- */
-export function areNamespacesApart(port: SystemPort, fd: number, other: number): boolean {
-  const cookie = namespaceOf(port, fd);
-  return cookie !== null && cookie !== namespaceOf(port, other);
-}
-
-function namespaceOf(port: SystemPort, fd: number): bigint | null {
+/** Returns what no other network namespace of this boot has; `null` before Linux 5.14. */
+export function namespaceOf(port: SystemPort, fd: number): bigint | null {
   const length = port.getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, value);
   return length === 8 ? view.getBigUint64(0, true) : null;
 }
