@@ -38,7 +38,7 @@ interface Known {
 /** A round trip inside one host takes some 20 µs, and its least one less than this on any. */
 const SLOWEST_HERE_MS = 1;
 const REMEMBERED_MS = 10_000;
-/** A search took 5 ms where the kernel's table is large (6.18): 15 ms at once, then 1 % of a core. */
+/** A search took 5 ms where the kernel's table is large (6.18): a pause of 15 ms, then 1 %. */
 const MOST_AT_ONCE = 3;
 const EACH_MS = 500;
 

@@ -83,20 +83,24 @@ await describeWith(["namespaces", "root", "nft"], "a path that drops large packe
     ["within the budget", BUDGET_MS, {}],
     ["beyond it", BUDGET_MS / 2, {}],
     ["far beyond it, without a cap on backoff", BUDGET_MS / 2, { HALFOPEN_MASK: "rto-max" }],
-  ])("ends nothing while the kernel finds the size that passes (tcp_mtu_probing): %s", {
-    timeout: 60_000,
-  }, async (_, budgetMs, env) => {
-    await using world = await World.open();
-    const { program } = await blackHoleFor(world, { mtuProbing: 1, budgetMs, env });
-    // Full segments only: the kernel's tail loss probe repeats one more of them.
-    for (const family of FAMILIES)
-      await program.do({ do: "write", id: `IPv${family}`, bytes: 8 * SEGMENT_BYTES[family] });
-    for (const id of ids) {
-      expect((await program.diagnosis("alive", id)).cause).toBe("healthy");
-    }
-    await sleep(BUDGET_MS);
-    expect(program.has("dead")).toBe(false);
-  });
+  ])(
+    "ends nothing while the kernel finds the size that passes (tcp_mtu_probing): %s",
+    {
+      timeout: 60_000,
+    },
+    async (_, budgetMs, env) => {
+      await using world = await World.open();
+      const { program } = await blackHoleFor(world, { mtuProbing: 1, budgetMs, env });
+      // Full segments only: the kernel's tail loss probe repeats one more of them.
+      for (const family of FAMILIES)
+        await program.do({ do: "write", id: `IPv${family}`, bytes: 8 * SEGMENT_BYTES[family] });
+      for (const id of ids) {
+        expect((await program.diagnosis("alive", id)).cause).toBe("healthy");
+      }
+      await sleep(BUDGET_MS);
+      expect(program.has("dead")).toBe(false);
+    },
+  );
 
   it.concurrent("is known for sure when the small end of a message arrives", {
     timeout: 60_000,

@@ -33,8 +33,8 @@ export interface Judgement {
   /** Why the unanswered probes prove little or nothing, in words; `null`: they prove. */
   readonly doubt: string | null;
   /**
-   * Unanswered attempts prove nothing: the peer never showed that it answers such probes, or what is
-   * in flight may be too large for the path.
+   * Unanswered attempts prove nothing: the peer never showed that it answers such probes, or what
+   * is in flight may be too large for the path.
    */
   readonly isUnproven: boolean;
   /** The suspicion that the peer refuted when it was last heard. */

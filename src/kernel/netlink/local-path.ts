@@ -37,7 +37,7 @@ export function routeSelectorsOf(fd: number, { remoteAddress }: PathOf): RouteSe
 
 /**
  * Examines whether this host itself can still reach the peer: route, link, source address, next
- * hop. Sends nothing and takes some 80 µs. A fact that cannot be found out is `null`: so all are for a
+ * hop. Sends nothing and takes some 80 µs. A fact that cannot be found out is `null`: all are for a
  * socket of another network namespace than this thread's.
  */
 export function examineLocalPath(of: PathOf): LocalPath {

@@ -95,9 +95,9 @@ export class Standing {
 
   /**
    * Makes the kernel as patient as without a watch: a peer that need not answer probes, or that
-   * large segments do not reach, must not be ended for that. The program's own keepalive is restored
-   * and left alone; if it had none, only {@link nudge} probes on. With data to send the cap on
-   * backoff goes back too, because it would use up the kernel's attempts soon.
+   * large segments do not reach, must not be ended for that. The program's own keepalive is
+   * restored and left alone; if it had none, only {@link nudge} probes on. With data to send the
+   * cap on backoff goes back too, because it would use up the kernel's attempts soon.
    */
   #yield(fd: number, flow: Flow): Standing {
     if (this.yieldedIn === flow) return this;
