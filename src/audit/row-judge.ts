@@ -136,7 +136,13 @@ export class RowJudge {
   #examinePath(row: ConnectionRow): LocalPath | null {
     return this.#surroundings.namespaces[row.namespaceIndex]?.isOwn === false
       ? null
-      : examineLocalPath(row.localAddress, row.remoteAddress);
+      : examineLocalPath({
+          localAddress: row.localAddress,
+          localPort: row.localPort,
+          remoteAddress: row.remoteAddress,
+          remotePort: row.remotePort,
+          by: { userId: row.userId, interfaceIndex: row.interfaceIndex },
+        });
   }
 
   #defaultsOf(row: ConnectionRow): SystemDefaults {

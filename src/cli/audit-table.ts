@@ -53,6 +53,7 @@ const WORDS: Readonly<Record<Cause, string>> = {
   "peer-hung": "peer hung",
   "peer-not-reading": "alive, peer does not read",
   "one-way-loss": "one-way loss",
+  "mtu-black-hole": "large segments lost",
   unreachable: "unreachable",
   "local-link-down": "our link is down",
   "local-send-failure": "nothing leaves this host",

@@ -9,6 +9,7 @@ import { detectWithin } from "./detect-within.ts";
 import { explanation } from "./explanation.ts";
 import { machinePort, whereAllowed } from "./linux-only.ts";
 import { print, rendered } from "./output.ts";
+import { remedyFor } from "./remedy.ts";
 
 const HELP = `Usage: halfopen explain ADDRESS [options]
 
@@ -59,7 +60,7 @@ async function run(args: readonly string[]): Promise<ExitCode> {
   const advice: Advice[] = values.all || !own ? allAdvice(detectWithinMs) : [own];
   print(
     rendered(
-      { connection, advice },
+      { connection, advice, remedy: remedyFor(connection.diagnosis?.cause) },
       values.json ? "json" : (it) => explanation(it.connection, it.advice, detectWithinMs),
     ),
   );

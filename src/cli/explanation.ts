@@ -2,6 +2,7 @@ import type { AuditedConnection } from "../audit/audited-connection.ts";
 import { isPastHandshake, type TcpState } from "../core/tcp-info.ts";
 import type { Advice } from "./advice.ts";
 import { formatDuration } from "./duration.ts";
+import { remedyFor } from "./remedy.ts";
 
 /**
  * States in which the unacknowledged bytes include our FIN, which takes a sequence number as a byte
@@ -19,6 +20,7 @@ export function explanation(
     `${title(connection)}\n`,
     section("What the kernel knows", known(connection)),
     section("Its state now", verdict(connection)),
+    ...remedySection(connection),
     section("If the peer vanishes without a word (cable, power, NAT)", future(connection)),
     `To notice within ${formatDuration(detectWithinMs)}\n${advice.map(adviceText).join("")}`,
     `  without changing the program: halfopen guard (as root), or start it with halfopen exec\n`,
@@ -35,6 +37,11 @@ function title({ local, remote, state, process, pid, fd, namespace }: AuditedCon
       ? "held by a process that this user may not see, or by none"
       : `held by ${process ?? "?"} (pid ${pid}, descriptor ${fd})`;
   return `${local} -> ${remote}, ${state}, ${owner}${namespace === null ? "" : `, in network namespace ${namespace}`}`;
+}
+
+function remedySection({ diagnosis }: AuditedConnection): string[] {
+  const lines = remedyFor(diagnosis?.cause);
+  return lines.length === 0 ? [] : [section("To let it work again", lines)];
 }
 
 function known(connection: AuditedConnection): string[] {

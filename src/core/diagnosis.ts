@@ -13,6 +13,7 @@ export type Cause =
   | "peer-hung"
   | "peer-not-reading"
   | "one-way-loss"
+  | "mtu-black-hole"
   | "unreachable"
   | "local-link-down"
   | "local-send-failure"
@@ -80,6 +81,12 @@ export interface LocalPath {
   readonly gateway: string | null;
   /** Neighbour (ARP / NDP) state of the next hop: REACHABLE, STALE, FAILED, INCOMPLETE ... */
   readonly neighbor: string | null;
+  /**
+   * `true`: route, link and address were found in order while the peer answered, so a fault found
+   * now is new. `false`: a fault was found even then, so this look-up does not see the way that the
+   * connection takes. `null`: not examined while the peer answered.
+   */
+  readonly wasInOrder: boolean | null;
 }
 
 /** Evidence shared between watched connections. */

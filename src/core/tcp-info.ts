@@ -77,6 +77,8 @@ export interface TcpInfo {
   readonly lastAckReceivedMs?: number | undefined;
   /** Retransmitted segments over the connection's life. */
   readonly totalRetransmits?: number | undefined;
+  /** Bytes sent, retransmissions included. `undefined` before Linux 4.19. */
+  readonly bytesSent?: number | undefined;
   readonly bytesAcked?: number | undefined;
   readonly bytesReceived?: number | undefined;
   readonly segmentsOut?: number | undefined;

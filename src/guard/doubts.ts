@@ -47,14 +47,14 @@ export class Doubts {
   /** Opens a doubt about the connection, or judges it anew. */
   open(connection: Guarded, takenAt: Instant): void {
     if (!connection.verdict) this.#count++;
-    connection.verdict = newVerdict(connection, connection.heardAt);
+    connection.verdict = this.#newVerdict(connection, connection.heardAt);
     connection.doubtedAt = takenAt;
     this.#wheel.schedule(connection, takenAt);
   }
 
   /** What happened: the connection has another budget. */
   retune(connection: Guarded): void {
-    if (connection.verdict) connection.verdict = newVerdict(connection, connection.heardAt);
+    if (connection.verdict) connection.verdict = this.#newVerdict(connection, connection.heardAt);
   }
 
   /** Nothing is held against the connection any more. */
@@ -173,26 +173,25 @@ export class Doubts {
    */
   #renew(connection: Guarded, now: Instant): Instant {
     this.#options.actions.resume(connection);
-    connection.verdict = newVerdict(connection, now);
+    connection.verdict = this.#newVerdict(connection, now);
     connection.doubtedAt = now;
     return now;
   }
-}
 
-function newVerdict(
-  { by, settings, roundTrips, judgedBy: answers }: Guarded,
-  since: Instant,
-): ConfirmedVerdict {
-  return new ConfirmedVerdict(
-    {
-      budgetMs: by.standing.budgetMs,
-      rtoMaxMs: settings?.rtoMaxMs ?? null,
-      peer: by.group,
-      repeatedBefore: roundTrips.repeated,
-      answers,
-    },
-    since,
-  );
+  #newVerdict(connection: Guarded, since: Instant): ConfirmedVerdict {
+    const { by, settings, roundTrips, judgedBy: answers, namespaceIndex } = connection;
+    return new ConfirmedVerdict(
+      {
+        budgetMs: by.standing.budgetMs,
+        rtoMaxMs: settings?.rtoMaxMs ?? null,
+        peer: by.group,
+        repeatedBefore: roundTrips.repeated,
+        answers,
+        mtuProbing: this.#options.world.mtuProbing(namespaceIndex),
+      },
+      since,
+    );
+  }
 }
 
 function othersBeside(

@@ -1,12 +1,14 @@
 import type { LocalPath } from "../core/diagnosis.ts";
 import { HalfOpenError } from "../core/errors.ts";
+import type { MtuProbing } from "../core/judge/full-size.ts";
 import type { TcpInfo } from "../core/tcp-info.ts";
-import { examineLocalPath } from "../kernel/netlink/local-path.ts";
+import { examineLocalPath, routeSelectorsOf } from "../kernel/netlink/local-path.ts";
 import { insideNamespace, type NetworkNamespace } from "../kernel/netlink/network-namespace.ts";
 import { SockDiag } from "../kernel/netlink/sock-diag.ts";
 import { nudgeDescriptor } from "../kernel/nudge.ts";
 import { applyOptions, readOptions } from "../kernel/options/connection-options.ts";
 import { disconnect } from "../kernel/options/disconnect.ts";
+import { readMtuProbing } from "../kernel/options/mtu-probing.ts";
 import { applyUserTimeout } from "../kernel/options/user-timeout.ts";
 import { EBUSY, EIO, ENOENT, EOPNOTSUPP, EPERM, ESRCH } from "../kernel/port/errno-linux.ts";
 import type { SystemPort } from "../kernel/port/port.ts";
@@ -26,6 +28,7 @@ export class LinuxGuardWorld implements GuardWorld {
   readonly #names: Map<number, string | null> = new Map();
   readonly #diags: Map<number, SockDiag> = new Map();
   readonly #retries: Map<number, number> = new Map();
+  readonly #mtuProbing: Map<number, MtuProbing> = new Map();
   readonly #reading: ConnectionTable = new ConnectionTable();
   #namespaces: readonly NetworkNamespace[] = [];
 
@@ -99,7 +102,11 @@ export class LinuxGuardWorld implements GuardWorld {
 
   examinePath(connection: Guarded): LocalPath | null {
     if (this.#namespaces[connection.namespaceIndex]?.isOwn === false) return null;
-    return examineLocalPath(connection.id.localAddress, connection.id.remoteAddress);
+    const { localAddress, localPort, remoteAddress, remotePort, interfaceIndex } = connection.id;
+    const ends = { localAddress, localPort, remoteAddress, remotePort };
+    const reached = this.#reach(connection, (fd) => ({ by: routeSelectorsOf(fd, ends) }));
+    const by = typeof reached === "number" ? { interfaceIndex } : reached.by;
+    return examineLocalPath({ ...ends, by });
   }
 
   retries2(namespaceIndex: number): number {
@@ -109,6 +116,15 @@ export class LinuxGuardWorld implements GuardWorld {
       this.#retries.set(namespaceIndex, retries2);
     }
     return retries2;
+  }
+
+  mtuProbing(namespaceIndex: number): MtuProbing {
+    let probing = this.#mtuProbing.get(namespaceIndex);
+    if (!probing) {
+      probing = this.#inside(namespaceIndex, readMtuProbing) ?? { isOn: false, afterTimeouts: 3 };
+      this.#mtuProbing.set(namespaceIndex, probing);
+    }
+    return probing;
   }
 
   close(): void {

@@ -1,4 +1,5 @@
 import type { LocalPath } from "../core/diagnosis.ts";
+import type { MtuProbing } from "../core/judge/full-size.ts";
 import type { TcpInfo } from "../core/tcp-info.ts";
 import type { ConnectionOptions } from "../kernel/options/connection-options.ts";
 import type { ConnectionTable } from "../survey/connection-table.ts";
@@ -25,6 +26,8 @@ export interface GuardWorld {
   examinePath(connection: Guarded): LocalPath | null;
   /** Returns tcp_retries2 of a network namespace. */
   retries2(namespaceIndex: number): number;
+  /** Returns how a network namespace searches for the size of segments that passes. */
+  mtuProbing(namespaceIndex: number): MtuProbing;
 }
 
 /** The result of changing a connection. `errno` 0: it worked, or there was nothing to do. */

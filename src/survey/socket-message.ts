@@ -12,6 +12,7 @@ import {
   COOKIE,
   EXPIRES_MS,
   INODE,
+  INTERFACE,
   SEND_QUEUE,
   SOCKID,
   STATE,
@@ -53,6 +54,11 @@ export class SocketMessage {
   /** Bytes that the peer has not acknowledged; the longest backlog of a LISTEN socket. */
   get sendQueue(): number {
     return this.#u32(SEND_QUEUE);
+  }
+
+  /** The interface that the socket is bound to; 0: none. */
+  get interfaceIndex(): number {
+    return this.#u32(INTERFACE);
   }
 
   get userId(): number {

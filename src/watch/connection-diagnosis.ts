@@ -7,11 +7,11 @@ import {
   type Surroundings,
   UNKNOWN_SURROUNDINGS,
 } from "../core/cause/diagnose.ts";
-import type { Diagnosis, LocalPath, State } from "../core/diagnosis.ts";
+import type { Diagnosis, State } from "../core/diagnosis.ts";
 import type { Instant } from "../core/time/instant.ts";
 import { endpointText } from "../kernel/netlink/ip-address.ts";
-import { examineLocalPath } from "../kernel/netlink/local-path.ts";
 import type { Evidence } from "./evidence.ts";
+import type { LookUps } from "./facts-around.ts";
 import { type Endpoints, endpointsOf, errorCodeOf, hasSeenEnd } from "./handle.ts";
 
 /** A connection to diagnose; `evidence` is `null` in a phase that holds none. */
@@ -21,10 +21,15 @@ export interface Asked {
   readonly label: string | null;
 }
 
-/** Returns the diagnosis of a connection that is in `state`, as its watch has decided. */
-export function diagnoseAs(state: State, of: Asked, now: Instant): Diagnosis {
+/**
+ * Returns the diagnosis of a connection that is in `state`, as its watch has decided.
+ * `isRequested`: the program asked for it, so a search too long for thousands of events is made.
+ */
+export function diagnoseAs(state: State, of: Asked, now: Instant, isRequested = false): Diagnosis {
   const judged = of.evidence?.judged ?? CALM;
-  return diagnose({ ...judged, state }, around(of, now, state !== "alive"));
+  const isAlive = state === "alive";
+  const wanted = { path: !isAlive, proxy: isAlive && isRequested };
+  return diagnose({ ...judged, state }, around(of, now, wanted));
 }
 
 /**
@@ -32,7 +37,7 @@ export function diagnoseAs(state: State, of: Asked, now: Instant): Diagnosis {
  * the kernel's error that the event loop did not report.
  */
 export function diagnoseEnd(of: Asked, untoldError: string | null, now: Instant): Diagnosis {
-  const surroundings = around(of, now, true);
+  const surroundings = around(of, now, { path: true, proxy: false });
   // CLOSE without an error: both ends have sent all and said so.
   const hasPeerEnded = hasSeenEnd(of.socket) || surroundings.info?.state === "CLOSE";
   const errorCode = errorCodeOf(of.socket) ?? untoldError;
@@ -41,7 +46,12 @@ export function diagnoseEnd(of: Asked, untoldError: string | null, now: Instant)
 
 /** Returns the diagnosis of a connection whose handle went to another process, thread or socket. */
 export function diagnoseHandedOver(of: Asked, now: Instant): Diagnosis {
-  return diagnosisOf("alive", HANDED_OVER, of.evidence?.judged ?? CALM, around(of, now, false));
+  return diagnosisOf(
+    "alive",
+    HANDED_OVER,
+    of.evidence?.judged ?? CALM,
+    around(of, now, { path: false, proxy: false }),
+  );
 }
 
 /** Returns the surroundings that are known without evidence: both ends, label and time. */
@@ -56,21 +66,9 @@ export function surroundingsOf(endpoints: Endpoints, label: string | null): Surr
   };
 }
 
-/** Examines whether this host can still send to the peer; `null` if an end is not known. */
-export function localPathTo({ localAddress, remoteAddress }: Endpoints): LocalPath | null {
-  return localAddress && remoteAddress ? examineLocalPath(localAddress, remoteAddress) : null;
-}
-
-function around(
-  { socket, evidence, label }: Asked,
-  now: Instant,
-  looksAtPath: boolean,
-): Surroundings {
+function around({ socket, evidence, label }: Asked, now: Instant, wanted: LookUps): Surroundings {
   const endpoints = evidence?.endpoints ?? endpointsOf(socket);
-  const surroundings = { ...surroundingsOf(endpoints, label), ...evidence?.surroundings(now) };
-  return looksAtPath && evidence
-    ? { ...surroundings, localPath: localPathTo(endpoints) }
-    : surroundings;
+  return { ...surroundingsOf(endpoints, label), ...evidence?.surroundings(now, wanted) };
 }
 
 function addressOf(address: string | undefined, port: number | undefined): string | null {

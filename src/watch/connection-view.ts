@@ -42,7 +42,7 @@ export abstract class ConnectionView implements WatchedConnection, WheelEntry {
     if (last) return last;
     const { asked } = this;
     const now = engine.now();
-    if (!this.#quietEnd?.isSeen) return diagnoseAs(this.state, asked, now);
+    if (!this.#quietEnd?.isSeen) return diagnoseAs(this.state, asked, now, true);
     return diagnoseEnd(asked, asked.evidence?.untoldError ?? null, now);
   }
 

@@ -8,9 +8,10 @@ import { isPastHandshake, type TcpInfo } from "../core/tcp-info.ts";
 import type { Instant } from "../core/time/instant.ts";
 import { readKeepalive } from "../kernel/options/keepalive.ts";
 import { sampleTcpInfo } from "../kernel/tcp-info/tcp-info.ts";
-import { localPathTo, surroundingsOf } from "./connection-diagnosis.ts";
+import { surroundingsOf } from "./connection-diagnosis.ts";
 import { engine } from "./engine.ts";
 import { endpointsOf, openDescriptor } from "./handle.ts";
+import { knownPaths } from "./known-paths.ts";
 import { settingsOf } from "./settings.ts";
 import { connectionOf } from "./socket-events.ts";
 import { watchableSocket } from "./watchable.ts";
@@ -42,7 +43,7 @@ export function diagnose(socket: Socket): Diagnosis {
       info,
       silentForMs: judgement && Math.max(0, now - judgement.heardAt),
       loss: judgement?.loss ?? UNKNOWN_SURROUNDINGS.loss,
-      localPath: isDoubtful ? localPathTo(endpoints) : null,
+      localPath: isDoubtful ? knownPaths.now(null, endpoints, fd) : null,
       isQuestioned: fd >= 0 && readKeepalive(fd).enabled,
     },
   );

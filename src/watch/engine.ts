@@ -2,6 +2,7 @@ import { printable } from "../core/printable.ts";
 import type { Instant } from "../core/time/instant.ts";
 import { LocalHealth } from "../core/time/local-health.ts";
 import { TimerWheel, type WheelEntry } from "../core/time/timer-wheel.ts";
+import { bootClock } from "../kernel/system/boot-clock.ts";
 
 /**
  * An entry that the engine checks when it is due. `check` reads the evidence and returns the next
@@ -19,7 +20,7 @@ export interface Checked extends WheelEntry {
  * was queued.
  */
 class Engine {
-  readonly health: LocalHealth = new LocalHealth();
+  readonly health: LocalHealth = new LocalHealth(bootClock);
   readonly #wheel: TimerWheel<Checked> = new TimerWheel(TICK_MS, performance.now());
   #timer: NodeJS.Timeout | null = null;
   #armedFor: Instant = Number.POSITIVE_INFINITY;

@@ -7,6 +7,7 @@ import { resetOnClose } from "../kernel/options/linger.ts";
 import { hasSocketError, takeSocketError } from "../kernel/options/socket-error.ts";
 import type { Applied, LowerLevel } from "./applied.ts";
 import { engine } from "./engine.ts";
+import { factsAround, type LookUps } from "./facts-around.ts";
 import {
   type Endpoints,
   endpointsOf,
@@ -17,6 +18,7 @@ import {
 } from "./handle.ts";
 import { HostCheck } from "./host/host-check.ts";
 import { applyLowerLevel } from "./host/lower-level.ts";
+import { knownPaths } from "./known-paths.ts";
 import { Membership } from "./membership.ts";
 import { ProcessCheck } from "./process-check.ts";
 import type { WatchSettings } from "./settings.ts";
@@ -54,8 +56,7 @@ export class Evidence {
     try {
       const fd = openDescriptor(socket);
       if (fd >= 0) this.#watchKernel(fd);
-      else
-        this.#lower = applyLowerLevel(socket, settings.detectWithinMs, settings.heartbeat !== null);
+      else this.#lower = this.#lowerLevel();
     } catch (error) {
       this.#membership.leave(false);
       throw error;
@@ -107,6 +108,7 @@ export class Evidence {
         const looked = kernel.check(now, stalledMs);
         if (looked === null) return null;
         this.#membership.heard(kernel.heardAt);
+        if (this.#lookAt === 0) knownPaths.met(this.#membership, kernel, now);
         // Whole and finite: other numbers cost heap.
         if (looked !== Number.POSITIVE_INFINITY) this.#lookAt = Math.floor(looked);
       }
@@ -139,28 +141,17 @@ export class Evidence {
   }
 
   /** Returns the facts that a diagnosis needs beside the judgement. */
-  surroundings(now: Instant): Partial<Surroundings> {
-    const { heardAt } = this;
+  surroundings(now: Instant, wanted: LookUps): Partial<Surroundings> {
     const kernel = this.#kernel;
-    const proof = this.#process?.proof;
-    const { state, unanswered, firstUnansweredAt } = this.judged;
-    // If the host is silent, that is the cause.
-    const isProcessSilent = state === "alive" && proof?.isSilentTooLong(now);
-    const since = unanswered > 0 ? firstUnansweredAt : Number.NEGATIVE_INFINITY;
-    const budgetFrom = now - this.#settings.detectWithinMs;
-    return {
-      ...(kernel && {
-        info: kernel.info,
-        loss: kernel.loss,
-        others: this.#membership.othersSince(since),
-        isQuestioned: true,
-        hasRtoCap: kernel.hasRtoCap,
-      }),
-      silentForMs: heardAt === null ? null : Math.max(0, now - heardAt),
-      pausedForMs: heardAt === null ? null : engine.health.pausedSinceMs(heardAt, budgetFrom),
-      processSilentForMs: isProcessSilent ? (proof?.silentForMs(now) ?? null) : null,
-      heartbeatFailure: proof?.lastFailure ?? null,
+    const gathered = {
+      kernel,
+      process: this.#process,
+      membership: this.#membership,
+      heardAt: this.heardAt,
+      detectWithinMs: this.#settings.detectWithinMs,
+      fd: kernel && this.isHeld ? kernel.fd : -1,
     };
+    return factsAround(gathered, wanted, now);
   }
 
   /** Marks the connection as silent, or as heard again, for the diagnosis of the others. */
@@ -187,7 +178,7 @@ export class Evidence {
     if (this.#kernel) this.#watchKernel(this.#kernel.fd);
     else {
       this.restore();
-      this.#lower = applyLowerLevel(this.#socket, settings.detectWithinMs, heartbeat !== null);
+      this.#lower = this.#lowerLevel();
     }
   }
 
@@ -223,14 +214,13 @@ export class Evidence {
       if (!(error instanceof HalfOpenError)) throw error;
       this.#kernel?.end();
       this.#kernel = null;
-      const { detectWithinMs, heartbeat } = this.#settings;
-      this.#lower = applyLowerLevel(
-        this.#socket,
-        detectWithinMs,
-        heartbeat !== null,
-        error.message,
-      );
+      this.#lower = this.#lowerLevel(error.message);
     }
+  }
+
+  #lowerLevel(whyNotKernel?: string): LowerLevel {
+    const { detectWithinMs, heartbeat } = this.#settings;
+    return applyLowerLevel(this.#socket, detectWithinMs, heartbeat !== null, whyNotKernel);
   }
 
   #processCheck(settings: WatchSettings): ProcessCheck | null {

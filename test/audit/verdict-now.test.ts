@@ -123,7 +123,7 @@ describe("the verdict from one reading", () => {
     for (const state of [CLOSE_WAIT, FIN_WAIT2]) {
       expect(verdict({ state, info: silent(120_000) })).toMatchObject({
         cause: "never-closed",
-        certainty: "certain",
+        certainty: "high",
         why: [expect.stringMatching(/ for 120\.0 s at least$/)],
       });
       // An hour of silence, and then one end closed, perhaps just now. Or the peer answers

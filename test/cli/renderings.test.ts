@@ -31,6 +31,7 @@ const DIAGNOSIS: Diagnosis = {
       hasSourceAddress: true,
       gateway: "10.0.0.1",
       neighbor: "STALE",
+      wasInOrder: true,
     },
     unansweredAttempts: 3,
     lossRatio: 0,
@@ -111,6 +112,12 @@ const keptOf = (data: object): object =>
       ["state", "action", "cause", "certainty"].includes(name),
     ),
   );
+
+it("explain says what to do about a path that drops large packets, and nothing of it otherwise", () => {
+  const diagnosis = { ...DIAGNOSIS, cause: "mtu-black-hole" } as const;
+  expect(explanation({ ...CONNECTION, diagnosis }, [], 5000)).toMatch(/tcp_mtu_probing=1/);
+  expect(explanation(CONNECTION, [], 5000)).not.toMatch(/tcp_mtu_probing/);
+});
 
 describe("text for people", () => {
   const advice = allAdvice(5000);

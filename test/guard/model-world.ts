@@ -182,6 +182,10 @@ export class ModelWorld implements GuardWorld {
     return 15;
   }
 
+  mtuProbing(): { isOn: boolean; afterTimeouts: number } {
+    return { isOn: false, afterTimeouts: 3 };
+  }
+
   #set({ kernel, options }: ModelConnection): void {
     const { enabled: keepalive, idleMs, intervalMs, count } = options.keepalive;
     const { userTimeoutMs, rtoMaxMs } = options;

@@ -111,7 +111,7 @@ describe("watch", () => {
     client.resume();
     accepted.end();
     const [diagnosis] = (await once(w, "close")) as [Diagnosis];
-    expect(diagnosis).toMatchObject({ cause: "closed-by-peer", certainty: "certain" });
+    expect(diagnosis).toMatchObject({ cause: "closed-by-peer", certainty: "high" });
     expect(events).toEqual([]);
   });
 

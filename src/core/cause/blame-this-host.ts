@@ -1,14 +1,14 @@
 import type { LocalPath } from "../diagnosis.ts";
 import { isRetransmissionRefused, isStuckLocally } from "../judge/reading.ts";
 import { printable } from "../printable.ts";
-import type { Case } from "./case.ts";
+import type { Case, Finding } from "./case.ts";
 
 /**
  * Says which part of this host's path to the peer is broken; `null`: none is known to be.
- * Rule 14 (docs/internals/evidence.md#broken-local-path).
+ * Rule 15 (docs/internals/evidence.md#broken-local-path).
  */
 export function brokenLocalPath(path: LocalPath | null): string | null {
-  if (!path) return null;
+  if (!path || path.wasInOrder === false) return null;
   if (path.linkUp === false)
     return `our interface ${printable(path.interfaceName ?? "")} is down or has no carrier`.replace(
       "  ",
@@ -20,8 +20,23 @@ export function brokenLocalPath(path: LocalPath | null): string | null {
 }
 
 /**
+ * Returns how sure a broken path is, and what stays unknown. A fault that is new is certain. One
+ * that nobody compared with better times may belong to another way than the connection's.
+ */
+export function brokenPathCertainty(
+  path: LocalPath | null,
+): Pick<Finding, "certainty" | "unknown"> {
+  return path?.wasInOrder === true
+    ? { certainty: "certain", unknown: [] }
+    : { certainty: "medium", unknown: [WAS_NOT_EXAMINED] };
+}
+
+const WAS_NOT_EXAMINED =
+  "whether the connection takes the way that was looked up: it was not looked up while the peer answered, and policy routing, a mark or another network namespace may lead elsewhere";
+
+/**
  * Says what does not leave this host; `null`: nothing is known to stay.
- * Rule 15 (docs/internals/evidence.md#nothing-leaves-this-host).
+ * Rule 16 (docs/internals/evidence.md#nothing-leaves-this-host).
  */
 export function failingHere({ info, unansweredAttempts, areAttemptsLocal }: Case): string | null {
   if (info && isStuckLocally(info))

@@ -23,6 +23,8 @@ export interface Case {
   readonly refuted: { readonly attempts: number; readonly silentForMs: number } | null;
   /** Our data in flight makes no progress although the peer is heard. */
   readonly isHeardWithoutProgress: boolean;
+  /** The peer repeats what we acknowledged: our acknowledgments do not reach it either. */
+  readonly isDeaf: boolean;
   /** The budget ended before the proof was complete. */
   readonly isRushed: boolean;
   /** Keepalive runs on this connection, so that its silence means something. */
@@ -31,6 +33,11 @@ export interface Case {
   readonly processSilentForMs: number | null;
   /** How long this process stood still just now; `null`: it did not. */
   readonly pausedForMs: number | null;
+  /**
+   * The socket of this host that answers in the peer's place, `address:port`: a proxy has taken the
+   * connection. Default: none is known.
+   */
+  readonly localProxy?: string | null;
   /** Why unanswered probes prove nothing here, in words; default: they prove. */
   readonly doubt?: string | null;
   /** TCP_RTO_MAX_MS caps the backoff of window probes. */

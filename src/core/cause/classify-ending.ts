@@ -1,11 +1,12 @@
 import type { LocalPath, State } from "../diagnosis.ts";
+import { hasFullSizePassed, isOnlyFullSize } from "../judge/full-size.ts";
 import { printable } from "../printable.ts";
 import type { TcpInfo } from "../tcp-info.ts";
-import { brokenLocalPath } from "./blame-this-host.ts";
+import { brokenLocalPath, brokenPathCertainty } from "./blame-this-host.ts";
 import type { Finding } from "./case.ts";
 
 /**
- * Finds the cause of a connection's end by the kernel or the program: rules 1 to 11 of
+ * Finds the cause of a connection's end by the kernel or the program: rules 1 to 12 of
  * docs/internals/evidence.md#the-rules.
  */
 export function classifyEnding(it: Ending): Finding & { readonly state: State } {
@@ -15,9 +16,11 @@ export function classifyEnding(it: Ending): Finding & { readonly state: State } 
       return {
         state: "alive",
         cause: "closed-by-peer",
-        certainty: "certain",
+        certainty: "high",
         why: ["the peer closed the connection"],
-        unknown: [],
+        unknown: [
+          "whether its program closed, its process ended, or a proxy in between closed for it",
+        ],
       };
     return {
       state: "alive",
@@ -32,9 +35,9 @@ export function classifyEnding(it: Ending): Finding & { readonly state: State } 
     return {
       state: "alive",
       cause: "closed-locally",
-      certainty: "certain",
+      certainty: "high",
       why: ["the connection was aborted on this host (ECONNABORTED)"],
-      unknown: [],
+      unknown: ["who aborted it; Windows does so too when retransmissions stay unanswered"],
     };
   }
   if (NO_PATH.has(errorCode)) {
@@ -43,9 +46,8 @@ export function classifyEnding(it: Ending): Finding & { readonly state: State } 
       return {
         state: "dead",
         cause: "local-link-down",
-        certainty: "certain",
+        ...brokenPathCertainty(it.localPath),
         why: [local],
-        unknown: [],
       };
     return {
       state: "dead",
@@ -111,9 +113,18 @@ function timedOut(it: Ending): Finding & { readonly state: State } {
     return {
       state: "dead",
       cause: "local-link-down",
-      certainty: "certain",
+      ...brokenPathCertainty(it.localPath),
       why: [local, "the kernel gave up (ETIMEDOUT)"],
-      unknown: [],
+    };
+  if (it.info && isOnlyFullSize(it.info) && !hasFullSizePassed(it.info))
+    return {
+      state: "dead",
+      cause: "mtu-black-hole",
+      certainty: "medium",
+      why: [
+        `the kernel gave up (ETIMEDOUT): only segments of ${it.info.sendMssBytes} bytes stayed unanswered, and none of that size was ever seen to pass`,
+      ],
+      unknown: ["whether the peer's host is gone: then both look the same"],
     };
   return {
     state: "dead",

@@ -1,7 +1,8 @@
 import type { Certainty, OtherConnections } from "../diagnosis.ts";
-import { isRetransmissionRefused } from "../judge/reading.ts";
+import { hasFullSizePassed, isOnlyFullSize } from "../judge/full-size.ts";
+import { isRetransmissionRefused, isStuckLocally } from "../judge/reading.ts";
 import type { TcpInfo } from "../tcp-info.ts";
-import { brokenLocalPath, failingHere } from "./blame-this-host.ts";
+import { brokenLocalPath, brokenPathCertainty, failingHere } from "./blame-this-host.ts";
 import type { Case, Finding } from "./case.ts";
 import { count, ms, percent } from "./words.ts";
 
@@ -10,13 +11,22 @@ export function classifySilent(it: Case): Finding {
   if (it.processSilentForMs !== null) return peerHung(it, it.processSilentForMs);
   const local = brokenLocalPath(it.localPath);
   const heard = `nothing heard for ${ms(it.silentForMs)}`;
-  if (local)
-    return { cause: "local-link-down", certainty: "certain", why: [local, heard], unknown: [] };
+  if (local) {
+    const sure = brokenPathCertainty(it.localPath);
+    return { cause: "local-link-down", ...sure, why: [local, heard] };
+  }
   const failing = failingHere(it);
   if (failing) {
     const unknown = ["whether a local firewall, a queue or the route drops it"];
-    return { cause: "local-send-failure", certainty: "certain", why: [failing, heard], unknown };
+    return {
+      cause: "local-send-failure",
+      certainty: isKeptByKernel(it.info) ? "certain" : "high",
+      why: [failing, heard],
+      unknown,
+    };
   }
+  const blackHole = mtuBlackHole(it, heard);
+  if (blackHole) return blackHole;
   if (it.isHeardWithoutProgress) {
     const why = `the peer is still heard, yet what we sent made no progress in ${it.unansweredAttempts} transmissions`;
     return {
@@ -38,6 +48,45 @@ export function classifySilent(it: Case): Finding {
   return pathSilent(it, heard);
 }
 
+/** Returns whether the kernel's own numbers show that nothing left: probes leave no such trace. */
+function isKeptByKernel(info: TcpInfo | null): boolean {
+  return info !== null && (isStuckLocally(info) || isRetransmissionRefused(info));
+}
+
+/**
+ * Finds that only large segments are lost. A small one that arrived meanwhile is the evidence: the
+ * peer acknowledged it out of order (SACK), or goes on because our bare acknowledgments reach it.
+ * Without one, no large segment may ever have passed.
+ * Rule 17 (docs/internals/evidence.md#only-large-segments-are-lost).
+ */
+function mtuBlackHole(it: Case, heard: string): Finding | null {
+  const { info } = it;
+  if (it.flow !== "in-flight" || it.isDeaf || !info || !isOnlyFullSize(info)) return null;
+  if (isReportedUnreachable(info)) return null;
+  const isSmallHeard = (info.sackedSegments ?? 0) > 0 || it.isHeardWithoutProgress;
+  if (!isSmallHeard && hasFullSizePassed(info)) return null;
+
+  const size = `segments of ${info.sendMssBytes} bytes`;
+  return {
+    cause: "mtu-black-hole",
+    certainty: isSmallHeard && (info.retransmits ?? 0) >= ENOUGH_TIMEOUTS ? "high" : "medium",
+    why: [
+      isSmallHeard
+        ? `only ${size} are lost: smaller ones arrived meanwhile`
+        : `only ${size} are unanswered, and none of that size was ever seen to pass; smaller ones did`,
+      heard,
+    ],
+    unknown: isSmallHeard
+      ? ["where on the way a link with a smaller MTU drops them without a report (ICMP)"]
+      : [
+          "whether the peer's host is gone: nothing smaller was sent meanwhile, so both look the same",
+        ],
+  };
+}
+
+/** By loss alone, three repetitions in a row rarely stay unanswered while smaller ones arrive. */
+const ENOUGH_TIMEOUTS = 3;
+
 function pathSilent(it: Case, heard: string): Finding {
   const why = [`${it.unansweredAttempts} attempts unanswered, ${heard}`];
   const unknown = [
@@ -45,13 +94,19 @@ function pathSilent(it: Case, heard: string): Finding {
     "whether the path would have come back: an outage longer than those that are to be survived looks the same",
   ];
   if (it.doubt) unknown.unshift(it.doubt);
+  if (it.flow === "in-flight" && it.info && isOnlyFullSize(it.info))
+    unknown.push("whether only large segments are lost (an MTU black hole): no small one was sent");
   const path = it.localPath;
+  if (path?.wasInOrder === false)
+    unknown.push(
+      "whether our own link, address and route are in order: the kernel named none even while the peer answered",
+    );
   if (path?.neighbor === "FAILED" || path?.neighbor === "INCOMPLETE") {
     const hop = path.gateway
       ? `the next hop ${path.gateway}`
       : "the peer, which is on our own link,";
     why.push(`${hop} no longer answers ARP or neighbour discovery (${path.neighbor})`);
-  } else if (path?.hasRoute && path.linkUp)
+  } else if (path?.hasRoute && path.linkUp && path.wasInOrder !== false)
     why.push("our own link, address and route are in order");
   if (it.flow === "blocked") {
     why.push("the peer had closed its window before: the kernel's window probes went unanswered");
@@ -107,7 +162,7 @@ function peerHung(it: Case, processSilentForMs: number): Finding {
 /**
  * Returns whether ICMP reported the peer unreachable. For data in flight such a report takes one
  * step of backoff back, so the kernel counts more timeouts than backoff.
- * Rule 17 (docs/internals/evidence.md#reported-unreachable).
+ * Rule 19 (docs/internals/evidence.md#reported-unreachable).
  */
 function isReportedUnreachable(info: TcpInfo | null): boolean {
   if (info?.retransmits === undefined || info.backoff === undefined) return false;

@@ -68,15 +68,21 @@ function classifyAlive(it: Case): Finding {
       unknown,
     };
   }
+  const { localProxy = null } = it;
   const unknown = info
     ? ["whether the program behind the peer's kernel still works: a heartbeat would tell"]
     : [];
   const why = [`heard ${ms(it.silentForMs)} ago`];
+  if (localProxy !== null) {
+    why.push(`a proxy on this host answers in the peer's place: ${localProxy}`);
+    unknown.unshift("whether the far end is there at all: only a heartbeat through it would tell");
+  }
   if (it.refuted)
     why.push(
       `answered again after ${it.refuted.attempts} attempts in ${ms(it.refuted.silentForMs)} stayed unanswered`,
     );
-  return { cause: "healthy", certainty: "certain", why, unknown };
+  // Never "certain": a proxy on the way answers as the peer does.
+  return { cause: "healthy", certainty: localProxy === null ? "high" : "medium", why, unknown };
 }
 
 function forgottenClose(info: TcpInfo | null): Finding | null {
@@ -91,9 +97,9 @@ function forgottenClose(info: TcpInfo | null): Finding | null {
   if (closedForMs >= NEVER_CLOSED_MS) {
     return {
       cause: "never-closed",
-      certainty: "certain",
+      certainty: "high",
       why: [`${info.state}: ${who}, for ${ms(closedForMs)} at least`],
-      unknown: [],
+      unknown: ["whether the program keeps this end open on purpose"],
     };
   }
   const withoutDataMs = info.lastDataReceivedMs ?? 0;

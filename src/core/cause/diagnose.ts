@@ -14,6 +14,7 @@ export type Judged = Pick<
   | "firstUnansweredAt"
   | "failedHere"
   | "isHeardWithoutProgress"
+  | "isDeaf"
   | "isOverdue"
   | "isRushed"
   | "doubt"
@@ -43,6 +44,8 @@ export interface Surroundings {
   /** How long the process behind the peer has left a heartbeat unanswered; `null`: it has not. */
   readonly processSilentForMs: number | null;
   readonly heartbeatFailure: string | null;
+  /** The socket of this host that answers in the peer's place; `null`: none is known. */
+  readonly localProxy: string | null;
   /** How long this process stood still just now; `null`: it did not. */
   readonly pausedForMs: number | null;
 }
@@ -50,7 +53,7 @@ export interface Surroundings {
 /** Returns the diagnosis of a connection that still exists. */
 export function diagnose(judged: Judged, around: Surroundings): Diagnosis {
   const { state, flow, unanswered, failedHere, isHeardWithoutProgress, isRushed } = judged;
-  const { refuted, doubt } = judged;
+  const { isDeaf, refuted, doubt } = judged;
   const { loss, heartbeatFailure } = around;
   const finding = classify({
     state,
@@ -65,10 +68,12 @@ export function diagnose(judged: Judged, around: Surroundings): Diagnosis {
     isLossy: loss.isNotable,
     refuted,
     isHeardWithoutProgress,
+    isDeaf,
     isRushed,
     isQuestioned: around.isQuestioned,
     processSilentForMs: around.processSilentForMs,
     pausedForMs: around.pausedForMs,
+    localProxy: around.localProxy,
     doubt,
     hasRtoCap: around.hasRtoCap,
   });
@@ -138,6 +143,7 @@ export const CALM: Judged = {
   firstUnansweredAt: 0,
   failedHere: false,
   isHeardWithoutProgress: false,
+  isDeaf: false,
   isOverdue: false,
   isRushed: false,
   doubt: null,
@@ -159,5 +165,6 @@ export const UNKNOWN_SURROUNDINGS: Surroundings = {
   hasRtoCap: false,
   processSilentForMs: null,
   heartbeatFailure: null,
+  localProxy: null,
   pausedForMs: null,
 };

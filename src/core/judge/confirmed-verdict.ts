@@ -1,6 +1,7 @@
 import type { TcpInfo } from "../tcp-info.ts";
 import type { Instant } from "../time/instant.ts";
 import type { Answers } from "./answers.ts";
+import type { MtuProbing } from "./full-size.ts";
 import type { Judgement } from "./judgement.ts";
 import { Liveness } from "./liveness.ts";
 import { PathLoss } from "./path-loss.ts";
@@ -52,7 +53,7 @@ export class ConfirmedVerdict {
    * guard came.
    */
   constructor(options: ConfirmedVerdictOptions, since: Instant) {
-    const { budgetMs, peer, rtoMaxMs, repeatedBefore, answers } = options;
+    const { budgetMs, peer, rtoMaxMs, repeatedBefore, answers, mtuProbing } = options;
     // In flight the next attempt is the kernel's: with a cap on backoff it comes that much later at
     // most, and an eighth.
     const nextAttemptMs = rtoMaxMs === null ? 0 : 1.125 * rtoMaxMs + ANSWER_DUE_MS;
@@ -68,6 +69,7 @@ export class ConfirmedVerdict {
         loss: new PathLoss(peer),
         repeatedBefore,
         ...(answers && { answers }),
+        ...(mtuProbing && { mtuProbing }),
       },
       since,
     );
@@ -208,6 +210,8 @@ export interface ConfirmedVerdictOptions {
   readonly repeatedBefore?: number;
   /** How the peer answers probes; default: nothing is known. */
   readonly answers?: Answers;
+  /** How this host searches for the size of segments that passes; default: it does not. */
+  readonly mtuProbing?: MtuProbing;
 }
 
 /** A judgement that says whether two verdicts agree. */

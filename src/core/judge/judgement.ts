@@ -24,13 +24,18 @@ export interface Judgement {
   readonly isUnquestioned: boolean;
   /** The peer is heard, yet what we send does not reach it. */
   readonly isHeardWithoutProgress: boolean;
+  /** The peer repeats itself: it does not hear us. */
+  readonly isDeaf: boolean;
   /** The budget has ended, and the unanswered attempts do not prove death yet. */
   readonly isOverdue: boolean;
   /** `dead` although the proof was not complete when the budget ended. */
   readonly isRushed: boolean;
   /** Why the unanswered probes prove little or nothing, in words; `null`: they prove. */
   readonly doubt: string | null;
-  /** Unanswered probes prove nothing: the peer never showed that it answers such probes. */
+  /**
+   * Unanswered attempts prove nothing: the peer never showed that it answers such probes, or what
+   * is in flight may be too large for the path.
+   */
   readonly isUnproven: boolean;
   /** The suspicion that the peer refuted when it was last heard. */
   readonly refuted: EndedSilence | null;

@@ -1,4 +1,5 @@
 import type { Answers } from "./answers.ts";
+import type { MtuProbing } from "./full-size.ts";
 import type { PathLoss } from "./path-loss.ts";
 
 /** The settings of the judge of one connection, and what is known before its first reading. */
@@ -24,6 +25,8 @@ export interface LivenessOptions {
    * unknown.
    */
   readonly lastBackoff?: number;
+  /** How this host searches for the size of segments that passes; default: it does not. */
+  readonly mtuProbing?: MtuProbing;
   /** Total of retransmissions when the peer was last heard; default unknown. */
   readonly repeatedBefore?: number | undefined;
   /**

@@ -3,6 +3,7 @@ import type { TcpInfo } from "../tcp-info.ts";
 import type { Instant } from "../time/instant.ts";
 import { doubtOf, isDoubtful, type Probed } from "./answers.ts";
 import { MOST_ASKED } from "./backstop.ts";
+import { SegmentSize } from "./full-size.ts";
 import type { Judgement, Wants } from "./judgement.ts";
 import type { LivenessOptions } from "./liveness-options.ts";
 import { attemptsNeededBy, ownLatenessMs, PROBE_SPACING_MS, type ProbePlan } from "./probe-plan.ts";
@@ -38,10 +39,13 @@ import { SilenceRecord } from "./silence-record.ts";
 export class Liveness {
   readonly #options: LivenessOptions;
   readonly #record: SilenceRecord;
+  readonly #size: SegmentSize;
   #state: State = "alive";
   #refuted: EndedSilence | null = null;
   #isOverdue = false;
   #isRushed = false;
+  /** The size of what is in flight may be why nothing answers, so no verdict falls. */
+  #isSizeExcuse = false;
   #nextNudgeAt: Instant = Number.NEGATIVE_INFINITY;
   /** When this process last went on after it stood still. */
   #resumedAt: Instant = Number.NEGATIVE_INFINITY;
@@ -49,6 +53,7 @@ export class Liveness {
   constructor(options: LivenessOptions, now: Instant) {
     this.#options = options;
     this.#record = new SilenceRecord(options, now);
+    this.#size = new SegmentSize(options);
   }
 
   /** How the peer is probed, and within what time a dead one is found, as things stand. */
@@ -136,16 +141,19 @@ export class Liveness {
   }
 
   /** Moves the state: see the table above. */
-  #judge(silence: Silence, { retransmits = 0 }: TcpInfo): void {
+  #judge(silence: Silence, info: TcpInfo): void {
     const { now, attempts, timing, deadline } = silence;
     const { budgetMs, atDeadline, mustOutlastOutages = true } = this.#options;
     const isOver = now >= deadline;
+    this.#isSizeExcuse = this.#size.mayExplain(silence, info);
     attempts.settle(now, isOver ? timing.hurriedWindowMs : timing.answerWindowMs);
-    if (this.#state === "alive" && isMissed(silence, retransmits, budgetMs))
+    if (this.#state === "alive" && isMissed(silence, info.retransmits ?? 0, budgetMs))
       this.#state = "suspect";
     if (this.#state !== "suspect") return;
-
+    this.#isOverdue = now >= deadline + ownLatenessMs(budgetMs);
     const mayEnd = atDeadline === "end";
+    if (this.#isSizeExcuse && !(mayEnd && isOver)) return;
+
     const needed = this.#attemptsNeeded(silence);
     const isComplete = isProven(silence, needed) && !(mayEnd && this.#isUnproven(silence));
     const isHurried = isOver || (silence.isHeardWithoutProgress && isLastWord(silence));
@@ -156,7 +164,6 @@ export class Liveness {
       this.#state = "dead";
       this.#isRushed = !isComplete;
     }
-    this.#isOverdue = now >= deadline + ownLatenessMs(budgetMs);
   }
 
   /** How many unanswered attempts prove death now. */
@@ -194,7 +201,7 @@ export class Liveness {
     const { flow, attempts, isUnquestioned } = silence;
     const probed = this.#probed(silence);
     const doubt = doubtOf(this.#record.answers, probed);
-    const isUnproven = doubt !== null && !this.#record.answers.areBelieved;
+    const isUnproven = this.#isSizeExcuse || (doubt !== null && !this.#record.answers.areBelieved);
     const isAtRest = probed.state === "alive" && flow === "idle" && isUnquestioned;
     // Field by field: a spread took longer than the judgement itself.
     return {
@@ -207,6 +214,7 @@ export class Liveness {
       firstUnansweredAt: attempts.firstAt,
       isUnquestioned,
       isHeardWithoutProgress: silence.isHeardWithoutProgress,
+      isDeaf: silence.isDeaf,
       isOverdue: this.#isOverdue,
       isRushed: this.#isRushed,
       doubt,

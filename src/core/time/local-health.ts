@@ -5,11 +5,10 @@ import type { Instant } from "./instant.ts";
  * Garbage collection and busy loops stay far below.
  */
 export const STALL_MS = 250;
-/**
- * A wall clock that moved this much further than the monotonic clock betrays a suspend. A step by
- * NTP looks the same, and taking one for a suspend is harmless.
- */
+/** A shorter suspend is no pause: no deadline is this tight, and clocks are not this exact. */
 const SUSPEND_MS = 1000;
+/** A suspend moves the wall clock at least this far, even one that NTP corrects at once. */
+const NOTABLE_STEP_MS = 500;
 
 export interface Pause {
   readonly at: Instant;
@@ -33,7 +32,16 @@ export class LocalHealth {
    * move, but the first evidence after a suspend is stale.
    */
   suspends = 0;
+  /** Milliseconds since the machine started, suspends included; `null` where the OS tells none. */
+  readonly #bootClock: () => number | null;
+  /** How far the wall clock, and the boot clock, were ahead of the monotonic clock. */
   #wallOffset: number | null = null;
+  #bootOffset: number | null = null;
+
+  /** Without `bootClock` no suspend is noticed. */
+  constructor(bootClock: () => number | null = () => null) {
+    this.#bootClock = bootClock;
+  }
 
   /**
    * Returns the length of the last pause, if the pause came after the peer was heard and after
@@ -44,12 +52,9 @@ export class LocalHealth {
     return pause !== null && pause.at > earliest && pause.at > heardAt ? pause.gapMs : null;
   }
 
-  /** Returns the pause that this tick betrays, or `null`. */
+  /** Returns the pause that this tick betrays, or `null`. All clocks in ms. */
   tick(due: Instant, now: Instant, wallClockMs: number): Pause | null {
-    const offset = wallClockMs - now;
-    const slept = this.#wallOffset === null ? 0 : offset - this.#wallOffset;
-    this.#wallOffset = offset;
-
+    const slept = this.#sleptMs(now, wallClockMs - now);
     if (slept > SUSPEND_MS) {
       this.suspends++;
       this.lastPause = { at: now, gapMs: slept, kind: "suspend" };
@@ -61,5 +66,23 @@ export class LocalHealth {
     this.lostMs += late;
     this.lastPause = { at: now, gapMs: late, kind: "stall" };
     return this.lastPause;
+  }
+
+  /**
+   * Returns how long the machine was suspended since the last tick. A suspend moves the wall clock
+   * ahead of the monotonic clock, but so does anybody who sets it. So a wall clock that moved is
+   * only the reason to read the boot clock, which a step does not move.
+   */
+  #sleptMs(now: Instant, wallOffset: number): number {
+    const before = this.#wallOffset;
+    if (before !== null && Math.abs(wallOffset - before) <= NOTABLE_STEP_MS) return 0;
+    this.#wallOffset = wallOffset;
+
+    const bootMs = this.#bootClock();
+    if (bootMs === null) return 0;
+    const bootOffset = bootMs - now;
+    const slept = this.#bootOffset === null ? 0 : bootOffset - this.#bootOffset;
+    this.#bootOffset = bootOffset;
+    return slept;
   }
 }

@@ -61,6 +61,11 @@ export class Netlink {
     };
   }
 
+  /** The descriptor, whose network namespace is that of the answers. */
+  get fd(): number {
+    return this.#fd;
+  }
+
   close(): void {
     this.#port.close(this.#fd);
   }

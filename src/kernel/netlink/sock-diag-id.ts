@@ -12,6 +12,7 @@ const SOURCE_PORT = 0;
 const DESTINATION_PORT = 2;
 const SOURCE = 4;
 const DESTINATION = 20;
+const INTERFACE = 36;
 const COOKIE = 40;
 
 /**
@@ -56,6 +57,11 @@ export class SockDiagId {
 
   get remotePort(): number {
     return this.bytes.readUInt16BE(DESTINATION_PORT);
+  }
+
+  /** The interface that the socket is bound to; 0: none. */
+  get interfaceIndex(): number {
+    return this.bytes.readUInt32LE(INTERFACE);
   }
 
   get localAddress(): string {

@@ -9,6 +9,7 @@ export const INET_DIAG_MESSAGE_BYTES = 72;
 export const STATE = 1;
 export const TIMER = 2;
 export const SOCKID = 4;
+export const INTERFACE = 40; // in the sockid at 36
 export const COOKIE = 44; // in the sockid at 40
 export const EXPIRES_MS = 52;
 export const SEND_QUEUE = 60;

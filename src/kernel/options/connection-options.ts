@@ -198,8 +198,8 @@ export function applyTimeoutInFlight(fd: number, userTimeoutMs: number): void {
 /**
  * Returns options with which the kernel does not end a connection because our probes stay
  * unanswered: the program's own keepalive, or, where it has none, the loosest, which probes on
- * demand only. Behind a closed window the program's own cap on backoff returns too, since with ours
- * the kernel would soon have used up its window probes.
+ * demand only. With data to send the program's own cap on backoff returns too, since with ours the
+ * kernel would soon have used up its window probes or retransmissions.
  */
 export function patientWith(
   own: ConnectionOptions,
@@ -210,6 +210,6 @@ export function patientWith(
   return {
     ...before,
     keepalive: own.keepalive.enabled ? own.keepalive : loosest,
-    rtoMaxMs: flow === "blocked" ? own.rtoMaxMs : before.rtoMaxMs,
+    rtoMaxMs: flow === "idle" ? before.rtoMaxMs : own.rtoMaxMs,
   };
 }

@@ -37,6 +37,7 @@ export function decodeTcpInfo(view: DataView, length: number): TcpInfo {
     dataSegmentsIn: has(156) ? u32(152) : undefined,
     dataSegmentsOut: has(160) ? u32(156) : undefined,
     deliveredSegments: has(196) ? u32(192) : undefined,
+    bytesSent: has(208) ? u64(200) : undefined,
     bytesRetransmitted: has(216) ? u64(208) : undefined,
     dsackDuplicates: has(220) ? u32(216) : undefined,
     sendWindowBytes: has(232) ? u32(228) : undefined,

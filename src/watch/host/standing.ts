@@ -94,10 +94,10 @@ export class Standing {
   }
 
   /**
-   * Makes the kernel as patient as without a watch: a peer that need not answer probes must not be
-   * ended for that. The program's own keepalive is restored and left alone; if it had none, only
-   * {@link nudge} probes on. Behind a closed window the cap on backoff goes back too, because it
-   * would use up the kernel's probes soon.
+   * Makes the kernel as patient as without a watch: a peer that need not answer probes, or that
+   * large segments do not reach, must not be ended for that. The program's own keepalive is
+   * restored and left alone; if it had none, only {@link nudge} probes on. With data to send the
+   * cap on backoff goes back too, because it would use up the kernel's attempts soon.
    */
   #yield(fd: number, flow: Flow): Standing {
     if (this.yieldedIn === flow) return this;
@@ -117,7 +117,8 @@ export class Standing {
    * Applies what a judgement wants of the options, and adapts the cap to the path of its reading.
    */
   follow(fd: number, { info, flow, wants, isUnproven, isOverdue }: Judgement): Standing {
-    let next = this.#followPath(fd, info).guardInFlight(fd, flow === "in-flight");
+    const mayTimeOut = flow === "in-flight" && !isUnproven;
+    let next = this.#followPath(fd, info).guardInFlight(fd, mayTimeOut);
     if (wants.keepalive !== "leave")
       next = next.keepIdle(fd, wants.idleMs, wants.keepalive === "again");
 

@@ -1,8 +1,10 @@
 import { inFlightUserTimeoutMs, rtoCapMs } from "../../core/judge/backstop.ts";
+import type { MtuProbing } from "../../core/judge/full-size.ts";
 import { UNCAPPED_RTO_MS } from "../../core/judge/retransmission-times.ts";
 import { planOnShortPath } from "../../core/judge/short-path.ts";
 import type { TcpInfo } from "../../core/tcp-info.ts";
 import type { ConnectionOptions } from "../../kernel/options/connection-options.ts";
+import { mtuProbing } from "../../kernel/options/mtu-probing.ts";
 import { readRetries } from "../../kernel/options/retries.ts";
 import { applyRtoMax, readRtoMax } from "../../kernel/options/rto-max.ts";
 import { sampleTcpInfo } from "../../kernel/tcp-info/tcp-info.ts";
@@ -26,6 +28,7 @@ export interface Terms {
   readonly zeroWindowToleranceMs: number;
   /** The backoff beyond which the kernel does not double its timeout. */
   readonly lastBackoff: number;
+  readonly mtuProbing: MtuProbing;
   /** Idle time on a path that loses nothing; no other path has a longer one. */
   readonly longestIdleMs: number;
 }
@@ -54,6 +57,7 @@ export function termsFor(fd: number, settings: WatchSettings, saved: ConnectionO
     inFlightUserTimeoutMs: saved.userTimeoutMs,
     zeroWindowToleranceMs,
     lastBackoff: retries2,
+    mtuProbing: mtuProbing(),
     longestIdleMs: planOnShortPath({ budgetMs, falseAlarmsPerYear, rtoMaxMs }).idleMs,
   };
   return isReport ? terms : withCap(terms, rtoMaxMs);

@@ -18,6 +18,7 @@ const IN_ORDER: LocalPath = {
   hasSourceAddress: true,
   gateway: null,
   neighbor: "REACHABLE",
+  wasInOrder: true,
 };
 
 /** An end, and the expected finding. Without `unknown` nothing may be left unknown. */
@@ -35,12 +36,18 @@ const localPath: LocalPath = { ...IN_ORDER, linkUp: false };
 
 const TABLE: Partial<Record<Cause, Rows>> = {
   "closed-by-peer": [
-    [{ hasPeerEnded: true }, "alive", "certain", /^the peer closed the connection$/],
+    [
+      { hasPeerEnded: true },
+      "alive",
+      "high",
+      /^the peer closed the connection$/,
+      /proxy in between/,
+    ],
   ],
   "closed-locally": [
     [{}, "alive", "certain", /^this program closed the connection$/],
-    [after("ECONNABORTED"), "alive", "certain", /aborted on this host/],
-    [after("ECONNABORTED", { localPath }), "alive", "certain", /aborted on this host/],
+    [after("ECONNABORTED"), "alive", "high", /aborted on this host/, /who aborted it; Windows/],
+    [after("ECONNABORTED", { localPath }), "alive", "high", /aborted on this host/, /Windows/],
     [
       after("ERR_OF_THE_PROGRAM"),
       "alive",
@@ -102,8 +109,41 @@ const TABLE: Partial<Record<Cause, Rows>> = {
   "local-link-down": [
     [after("EHOSTUNREACH", { localPath }), "dead", "certain", /^our interface eth0 is down/],
     [after("ETIMEDOUT", { localPath }), "dead", "certain", /^our interface eth0 is down/],
+    [
+      after("ETIMEDOUT", { localPath: { ...localPath, wasInOrder: null } }),
+      "dead",
+      "medium",
+      /^our interface eth0 is down/,
+      /not looked up while the peer answered/,
+    ],
+  ],
+  "mtu-black-hole": [
+    [
+      after("ETIMEDOUT", {
+        info: {
+          state: "ESTABLISHED",
+          sendMssBytes: 1448,
+          unackedSegments: 3,
+          bytesSent: 400 + 4 * 1448,
+          bytesRetransmitted: 1448,
+          bytesAcked: 400,
+          deliveredSegments: 20,
+        },
+      }),
+      "dead",
+      "medium",
+      /only segments of 1448 bytes stayed unanswered/,
+      /host is gone/,
+    ],
   ],
   "path-silent": [
+    [
+      after("ETIMEDOUT", { localPath: { ...localPath, wasInOrder: false } }),
+      "dead",
+      "high",
+      /gave up before we did \(ETIMEDOUT\)/,
+      /host or its power/,
+    ],
     [
       after("ETIMEDOUT", { localPath: IN_ORDER }),
       "dead",

@@ -22,6 +22,7 @@ const IN_ORDER: LocalPath = {
   hasSourceAddress: true,
   gateway: "10.0.0.1",
   neighbor: "REACHABLE",
+  wasInOrder: true,
 };
 
 /** A connection that keepalive probes, heard 300 ms ago. */
@@ -38,6 +39,7 @@ const CALM: Case = {
   isLossy: false,
   refuted: null,
   isHeardWithoutProgress: false,
+  isDeaf: false,
   isRushed: false,
   isQuestioned: true,
   processSilentForMs: null,
@@ -61,6 +63,21 @@ const TAKEN_BACK = {
 };
 const ICMP = { ...SUSPECT, ...info(TAKEN_BACK) };
 const REFUSED = info({ unackedSegments: 1, retransmittedSegments: 0, retransmits: 7, backoff: 0 });
+/** A paste of 8 full segments after a chat of 400 bytes; 4 times sent again. */
+const PASTE = {
+  sendMssBytes: 1448,
+  unackedSegments: 8,
+  sackedSegments: 0,
+  bytesSent: 400 + 12 * 1448,
+  bytesRetransmitted: 4 * 1448,
+  bytesAcked: 400,
+  deliveredSegments: 20,
+  retransmits: 4,
+  retransmittedSegments: 1,
+  backoff: 4,
+  totalRetransmits: 4,
+};
+const LARGE = { flow: "in-flight", ...info(PASTE) } as const;
 const WAITING = {
   unackedSegments: 0,
   notSentBytes: 500,
@@ -69,7 +86,7 @@ const WAITING = {
 };
 const STUCK = info(WAITING);
 const BLOCKED = { flow: "blocked", ...info({ ...WAITING, sendWindowBytes: 0 }) } as const;
-const DEAF = { isHeardWithoutProgress: true };
+const DEAF = { isHeardWithoutProgress: true, isDeaf: true };
 const path = (but: Partial<LocalPath>): Pick<Case, "localPath"> => ({
   localPath: { ...IN_ORDER, ...but },
 });
@@ -107,19 +124,21 @@ const TABLE: Record<Exclude<Cause, OfAnEnding>, Rows> = {
     ],
   ],
   healthy: [
-    ["a peer that was heard", {}, "certain", /^heard 300 ms ago$/, /heartbeat/],
-    [
-      "a peer heard by other means than the kernel",
-      { info: null },
-      "certain",
-      /^heard 300 ms ago$/,
-    ],
+    ["a peer that was heard", {}, "high", /^heard 300 ms ago$/, /heartbeat/],
+    ["a peer heard by other means than the kernel", { info: null }, "high", /^heard 300 ms ago$/],
     [
       "an answer in time",
       { refuted: { attempts: 3, silentForMs: 2500 } },
-      "certain",
+      "high",
       /^answered again after 3 attempts in 2\.5 s/,
       /heartbeat/,
+    ],
+    [
+      "an answer from this very host",
+      { localProxy: "127.0.0.1:15001" },
+      "medium",
+      /^a proxy on this host answers in the peer's place: 127\.0\.0\.1:15001$/,
+      /^whether the far end is there at all/,
     ],
   ],
   quiet: [
@@ -150,8 +169,9 @@ const TABLE: Record<Exclude<Cause, OfAnEnding>, Rows> = {
     [
       "a minute without a word",
       halfClosed("CLOSE_WAIT", 60_000),
-      "certain",
+      "high",
       /^CLOSE_WAIT: the peer closed, .* for 60\.0 s at least$/,
+      /on purpose/,
     ],
     [
       "a minute without data",
@@ -163,8 +183,9 @@ const TABLE: Record<Exclude<Cause, OfAnEnding>, Rows> = {
     [
       "our own side ended",
       halfClosed("FIN_WAIT2", 90_000),
-      "certain",
+      "high",
       /^FIN_WAIT2: this program ended its side, the peer never closed/,
+      /on purpose/,
     ],
   ],
   "peer-not-reading": [
@@ -232,6 +253,13 @@ const TABLE: Record<Exclude<Cause, OfAnEnding>, Rows> = {
       "certain",
       /^this host has no route to the peer$/,
     ],
+    [
+      "no route, which nobody looked up while the peer answered",
+      { ...DEAD, ...path({ hasRoute: false, wasInOrder: null }) },
+      "medium",
+      /^this host has no route to the peer$/,
+      /policy routing/,
+    ],
   ],
   "local-send-failure": [
     [
@@ -251,7 +279,7 @@ const TABLE: Record<Exclude<Cause, OfAnEnding>, Rows> = {
     [
       "probes",
       { ...DEAD, areAttemptsLocal: true },
-      "certain",
+      "high",
       /^7 probes failed on this host/,
       /firewall/,
     ],
@@ -271,6 +299,36 @@ const TABLE: Record<Exclude<Cause, OfAnEnding>, Rows> = {
       "medium",
       /still heard/,
       /where on the way/,
+    ],
+  ],
+  "mtu-black-hole": [
+    [
+      "a small segment that arrived behind large ones",
+      { ...DEAD, ...LARGE, ...info({ ...PASTE, unackedSegments: 9, sackedSegments: 1 }) },
+      "high",
+      /^only segments of 1448 bytes are lost: smaller ones arrived/,
+      /smaller MTU/,
+    ],
+    [
+      "a peer that goes on, since it hears our acknowledgments",
+      { ...SUSPECT, ...LARGE, isHeardWithoutProgress: true },
+      "high",
+      /smaller ones arrived/,
+      /smaller MTU/,
+    ],
+    [
+      "the first repetitions",
+      { ...SUSPECT, ...LARGE, ...info({ ...PASTE, retransmits: 2, backoff: 2 }) },
+      "medium",
+      /none of that size was ever seen to pass/,
+      /host is gone/,
+    ],
+    [
+      "the first large segments of a connection",
+      { ...DEAD, ...LARGE },
+      "medium",
+      /none of that size was ever seen to pass/,
+      /host is gone/,
     ],
   ],
   unreachable: [
@@ -366,6 +424,13 @@ const BOUNDARIES: readonly (readonly [
     path({}),
   ],
   [
+    "the route was missing even while the peer answered",
+    "local-link-down",
+    "path-silent",
+    { ...SUSPECT, ...path({ hasRoute: false }) },
+    path({ hasRoute: false, wasInOrder: false }),
+  ],
+  [
     "the route is not known",
     "local-link-down",
     "path-silent",
@@ -393,6 +458,55 @@ const BOUNDARIES: readonly (readonly [
     "path-silent",
     { ...SUSPECT, ...DEAF },
     { isHeardWithoutProgress: false },
+  ],
+  [
+    "a small segment is unanswered too",
+    "mtu-black-hole",
+    "path-silent",
+    { ...SUSPECT, ...LARGE },
+    info({ ...PASTE, bytesSent: PASTE.bytesSent - 1300 }),
+  ],
+  [
+    "a probe is unanswered too",
+    "mtu-black-hole",
+    "path-silent",
+    { ...SUSPECT, ...LARGE },
+    info({ ...PASTE, probes: 1 }),
+  ],
+  [
+    "large segments passed before",
+    "mtu-black-hole",
+    "path-silent",
+    { ...SUSPECT, ...LARGE },
+    info({ ...PASTE, bytesAcked: 28_000, bytesSent: PASTE.bytesSent + 27_600 }),
+  ],
+  [
+    "the segments are small enough for any path",
+    "mtu-black-hole",
+    "path-silent",
+    { ...SUSPECT, ...LARGE },
+    info({ ...PASTE, sendMssBytes: 1220 }),
+  ],
+  [
+    "the kernel does not report what it sent",
+    "mtu-black-hole",
+    "path-silent",
+    { ...SUSPECT, ...LARGE },
+    info({ ...PASTE, bytesSent: undefined }),
+  ],
+  [
+    "the peer does not hear our acknowledgments either",
+    "mtu-black-hole",
+    "one-way-loss",
+    { ...SUSPECT, ...LARGE, isHeardWithoutProgress: true },
+    { isDeaf: true },
+  ],
+  [
+    "a router reports the peer unreachable",
+    "mtu-black-hole",
+    "unreachable",
+    { ...SUSPECT, ...LARGE },
+    info({ ...PASTE, backoff: 3 }),
   ],
   [
     "every timeout was doubled",
@@ -447,7 +561,8 @@ const PRECEDENCE: readonly (readonly [cause: Cause, evidence: Partial<Case>])[][
     ["peer-hung", { processSilentForMs: 5000 }],
     ["local-link-down", path({ linkUp: false })],
     ["local-send-failure", { areAttemptsLocal: true }],
-    ["one-way-loss", DEAF],
+    ["mtu-black-hole", { ...LARGE, isHeardWithoutProgress: true }],
+    ["one-way-loss", { ...DEAF, isDeaf: false, flow: "in-flight" as const }],
     ["unreachable", ICMP],
     ["path-silent", SUSPECT],
   ],

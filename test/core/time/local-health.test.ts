@@ -1,15 +1,40 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { LocalHealth, STALL_MS } from "../../../src/core/time/local-health.ts";
+import { LocalHealth, type Pause, STALL_MS } from "../../../src/core/time/local-health.ts";
 
 /** The wall clock at instant 0 of the monotonic clock. */
 const EPOCH = 1_700_000_000_000;
+/** The machine had slept for this long before the process began. */
+const SLEPT_BEFORE_MS = 5_000_000;
+
+/** The clocks of a machine whose process ticks in time. */
+class Machine {
+  now = 1000;
+  wallMs = EPOCH + 1000;
+  bootMs = SLEPT_BEFORE_MS + 1000;
+  bootReadings = 0;
+  readonly health = new LocalHealth(() => {
+    this.bootReadings++;
+    return this.bootMs;
+  });
+
+  constructor() {
+    this.health.tick(this.now, this.now, this.wallMs);
+  }
+
+  /** Ticks a second later, after a suspend of `sleptMs` and a step of the wall clock. */
+  tick({ sleptMs = 0, stepMs = 0, lateMs = 0 }): Pause | null {
+    const passedMs = 1000 + lateMs;
+    this.now += passedMs;
+    this.wallMs += passedMs + sleptMs + stepMs;
+    this.bootMs += passedMs + sleptMs;
+    return this.health.tick(this.now - lateMs, this.now, this.wallMs);
+  }
+}
 
 /** Returns the health of a process whose first tick came in time. */
 function healthy(): LocalHealth {
-  const health = new LocalHealth();
-  health.tick(1000, 1000, EPOCH + 1000);
-  return health;
+  return new Machine().health;
 }
 
 describe("a tick", () => {
@@ -24,24 +49,43 @@ describe("a tick", () => {
     });
   });
 
-  it("betrays a suspend by the wall clock alone", () => {
-    const health = healthy();
-    expect(health.tick(2000, 2000, EPOCH + 62_000)).toEqual({
-      at: 2000,
-      gapMs: 60_000,
-      kind: "suspend",
-    });
-    expect(health).toMatchObject({ suspends: 1, lostMs: 0 });
-    // Only once: from now on the distance between the clocks stays the same
-    expect(health.tick(3000, 3000, EPOCH + 63_000)).toBeNull();
+  it("betrays a suspend, once", () => {
+    const machine = new Machine();
+    expect(machine.tick({ sleptMs: 60_000 })).toEqual({ at: 2000, gapMs: 60_000, kind: "suspend" });
+    expect(machine.health).toMatchObject({ suspends: 1, lostMs: 0 });
+    expect(machine.tick({})).toBeNull();
+    expect(machine.tick({ sleptMs: 5000 })).toMatchObject({ gapMs: 5000, kind: "suspend" });
   });
 
-  it("does not take a step of the wall clock by a second, or back, for a suspend", () => {
-    const health = healthy();
-    expect(health.tick(2000, 2000, EPOCH + 3000)).toBeNull();
-    expect(health.tick(3000, 3000, EPOCH - 90_000)).toBeNull();
-    expect(health.tick(4000, 4000, EPOCH - 89_000)).toBeNull();
-    expect(health.suspends).toBe(0);
+  it.each([
+    ["an hour ahead", 3_600_000],
+    ["an hour back", -3_600_000],
+    ["two seconds ahead, as NTP does", 2000],
+  ])("does not take a wall clock that is set for a suspend: %s", (_, stepMs) => {
+    const machine = new Machine();
+    for (let i = 0; i < 5; i++) expect(machine.tick({ stepMs })).toBeNull();
+    expect(machine.health).toMatchObject({ lastPause: null, suspends: 0, lostMs: 0 });
+  });
+
+  it.each([3_600_000, -3_600_000])(
+    "betrays a suspend with its true length although the wall clock is set by %d ms as well",
+    (stepMs) => {
+      const machine = new Machine();
+      expect(machine.tick({ sleptMs: 60_000, stepMs })).toMatchObject({ gapMs: 60_000 });
+    },
+  );
+
+  it("betrays no suspend where the OS has no boot clock", () => {
+    const health = new LocalHealth();
+    health.tick(1000, 1000, EPOCH + 1000);
+    expect(health.tick(2000, 2000, EPOCH + 62_000)).toBeNull();
+  });
+
+  it("reads the boot clock only when the wall clock moved", () => {
+    const machine = new Machine();
+    const before = machine.bootReadings;
+    for (let i = 0; i < 100; i++) machine.tick({ lateMs: i });
+    expect(machine.bootReadings).toBe(before);
   });
 
   it("betrays nothing if it is the first", () => {

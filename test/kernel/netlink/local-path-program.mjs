@@ -17,5 +17,6 @@ for await (const line of createInterface({ input: process.stdin })) {
       connect({ host: second, port: 9, timeout: 300 }).on("error", resolve).on("timeout", resolve),
     );
     console.log("{}");
-  } else console.log(JSON.stringify(examineLocalPath(first, second)));
+  } else
+    console.log(JSON.stringify(examineLocalPath({ localAddress: first, remoteAddress: second })));
 }

@@ -50,6 +50,7 @@ await describeWith(["namespaces"], "the local path, as an unprivileged program s
         linkUp: true,
         hasSourceAddress: true,
         gateway: null,
+        wasInOrder: null,
       };
       expect(await path(family)).toEqual({ ...whole, neighbor: null });
       await touch(family);
