@@ -15,7 +15,8 @@ export interface Applied {
     readonly count: number;
   } | null;
   /**
-   * Set only while data is in flight behind an open window; 0 if TCP_RTO_MAX_MS makes it needless.
+   * Set only while data is in flight behind an open window, and while the connection is idle if the
+   * kernel would else give up data in flight within the budget; 0 if it is needless.
    */
   readonly userTimeoutMs: number | null;
   readonly rtoMaxMs: number | null;

@@ -16,7 +16,7 @@ import {
   openDescriptor,
 } from "./handle.ts";
 import { HostCheck } from "./host/host-check.ts";
-import { applyLowerLevel } from "./host/lower-level.ts";
+import { applyLowerLevel, DISPROVED } from "./host/lower-level.ts";
 import { Membership } from "./membership.ts";
 import { ProcessCheck } from "./process-check.ts";
 import type { WatchSettings } from "./settings.ts";
@@ -54,8 +54,7 @@ export class Evidence {
     try {
       const fd = openDescriptor(socket);
       if (fd >= 0) this.#watchKernel(fd);
-      else
-        this.#lower = applyLowerLevel(socket, settings.detectWithinMs, settings.heartbeat !== null);
+      else this.#lower = applyLowerLevel(socket, settings);
     } catch (error) {
       this.#membership.leave(false);
       throw error;
@@ -106,6 +105,10 @@ export class Evidence {
       if (!isUnread || now >= this.#lookAt || !kernel.isCalm || hasSocketError(kernel.fd)) {
         const looked = kernel.check(now, stalledMs);
         if (looked === null) return null;
+        if (looked === "disproved") {
+          this.#toLowerLevel(DISPROVED);
+          return this.check(now);
+        }
         this.#membership.heard(kernel.heardAt);
         // Whole and finite: other numbers cost heap.
         if (looked !== Number.POSITIVE_INFINITY) this.#lookAt = Math.floor(looked);
@@ -185,10 +188,7 @@ export class Evidence {
     else this.#process = this.#processCheck(settings);
     this.#settings = settings;
     if (this.#kernel) this.#watchKernel(this.#kernel.fd);
-    else {
-      this.restore();
-      this.#lower = applyLowerLevel(this.#socket, settings.detectWithinMs, heartbeat !== null);
-    }
+    else this.#toLowerLevel();
   }
 
   /**
@@ -221,16 +221,16 @@ export class Evidence {
       else this.#kernel = new HostCheck(fd, this.#settings, this.#membership, engine.now());
     } catch (error) {
       if (!(error instanceof HalfOpenError)) throw error;
-      this.#kernel?.end();
-      this.#kernel = null;
-      const { detectWithinMs, heartbeat } = this.#settings;
-      this.#lower = applyLowerLevel(
-        this.#socket,
-        detectWithinMs,
-        heartbeat !== null,
-        error.message,
-      );
+      this.#toLowerLevel(error.message);
     }
+  }
+
+  /** Puts the lower level in the place of whatever level there is, from the program's own options. */
+  #toLowerLevel(refusal?: string): void {
+    this.restore();
+    this.#kernel?.end();
+    this.#kernel = null;
+    this.#lower = applyLowerLevel(this.#socket, this.#settings, refusal);
   }
 
   #processCheck(settings: WatchSettings): ProcessCheck | null {

@@ -55,7 +55,7 @@ export class Attempts {
   #provingAt: Instant = Number.NEGATIVE_INFINITY;
   readonly #outageMs: number;
   #foundAt: Instant = Number.NEGATIVE_INFINITY;
-  readonly #answers: Answers;
+  #answers: Answers;
 
   /**
    * `outageMs`: the longest outage that a connection survives. `answers`: which probes the peer
@@ -177,7 +177,8 @@ export class Attempts {
     }
   }
 
-  clear(): void {
+  clear(answers: Answers = this.#answers): void {
+    this.#answers = answers;
     this.count = 0;
     this.found = 0;
     this.#foundAt = Number.NEGATIVE_INFINITY;

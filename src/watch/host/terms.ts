@@ -1,4 +1,4 @@
-import { inFlightUserTimeoutMs, rtoCapMs } from "../../core/judge/backstop.ts";
+import { inFlightUserTimeoutMs, isHasty, rtoCapMs } from "../../core/judge/backstop.ts";
 import { UNCAPPED_RTO_MS } from "../../core/judge/retransmission-times.ts";
 import { planOnShortPath } from "../../core/judge/short-path.ts";
 import type { TcpInfo } from "../../core/tcp-info.ts";
@@ -23,6 +23,8 @@ export interface Terms {
    * enough.
    */
   readonly inFlightUserTimeoutMs: number;
+  /** The kernel could give up data in flight before a check has seen it: see `Standing.guard`. */
+  readonly isHasty: boolean;
   readonly zeroWindowToleranceMs: number;
   /** The backoff beyond which the kernel does not double its timeout. */
   readonly lastBackoff: number;
@@ -52,6 +54,7 @@ export function termsFor(fd: number, settings: WatchSettings, saved: ConnectionO
     rtoMaxMs,
     isUncapped: false,
     inFlightUserTimeoutMs: saved.userTimeoutMs,
+    isHasty: false,
     zeroWindowToleranceMs,
     lastBackoff: retries2,
     longestIdleMs: planOnShortPath({ budgetMs, falseAlarmsPerYear, rtoMaxMs }).idleMs,
@@ -70,6 +73,7 @@ export function withCap(terms: Terms, rtoMaxMs: number | null): Terms {
       lastBackoff,
       zeroWindowToleranceMs,
     ),
+    isHasty: isHasty(budgetMs, rtoMaxMs, lastBackoff),
   };
 }
 

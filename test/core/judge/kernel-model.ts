@@ -91,6 +91,8 @@ export class KernelModel {
   #backoff = 0;
   #totalRetransmits = 0;
   #dataSegmentsOut = 0;
+  /** The handshake's answer is one. */
+  #segmentsIn = 1;
   #timerAt = NEVER;
   #isTailLossProbeNext = false;
   readonly #answers: { at: number; acks: number; isReset: boolean }[] = [];
@@ -200,6 +202,7 @@ export class KernelModel {
       totalRetransmits: this.#totalRetransmits,
       dataSegmentsOut: this.#dataSegmentsOut + this.#totalRetransmits,
       deliveredSegments: this.#delivered,
+      segmentsIn: this.#segmentsIn,
     };
   }
 
@@ -220,6 +223,7 @@ export class KernelModel {
 
   #heard(acks: number): void {
     this.#heardAt = this.now;
+    this.#segmentsIn++;
     this.#probes = 0;
     if (acks <= this.#delivered) return;
     this.#unacked -= acks - this.#delivered;

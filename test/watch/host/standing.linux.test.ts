@@ -89,7 +89,7 @@ describe("the standing options", () => {
 describe("the program's options", () => {
   it("are restored", () => {
     const before = setByProgram();
-    standingOn().start(fd, IDLE_MS).guardInFlight(fd, true).restore(fd, isOpen);
+    standingOn().start(fd, IDLE_MS).guard(fd, "in-flight").restore(fd, isOpen);
     expect(kernel()).toEqual(before);
   });
 
@@ -158,12 +158,12 @@ describe("the user timeout", () => {
 
   it("guards data in flight under a long budget, and nothing else", () => {
     const idle = standingOn(long).start(fd, IDLE_MS);
-    const guarded = idle.guardInFlight(fd, true);
+    const guarded = idle.guard(fd, "in-flight");
     expect({ kernel: kernel().userTimeoutMs, has: guarded.hasUserTimeout }).toEqual({
       kernel: 1_800_000,
       has: true,
     });
-    const over = guarded.guardInFlight(fd, false);
+    const over = guarded.guard(fd, "idle");
     expect({ kernel: kernel().userTimeoutMs, has: over.hasUserTimeout }).toEqual({
       kernel: 0,
       has: false,
@@ -173,7 +173,7 @@ describe("the user timeout", () => {
   it("is not set if the kernel's own patience is enough", ({ skip }) => {
     skip(!hasRtoMax, "no TCP_RTO_MAX_MS before Linux 6.15");
     const standing = standingOn().start(fd, IDLE_MS);
-    expect(standing.guardInFlight(fd, true)).toBe(standing);
+    expect(standing.guard(fd, "in-flight")).toBe(standing);
     expect(kernel().userTimeoutMs).toBe(0);
   });
 });
