@@ -118,6 +118,11 @@ export class Attempts {
     this.beforeFlight = this.count;
   }
 
+  /** The probes before data entered flight, if that data left once and no more. */
+  get passedByData(): number {
+    return this.count - this.beforeFlight <= 1 ? this.beforeFlight : 0;
+  }
+
   /**
    * What happened: the kernel dated a transmission at `at`, but its count is not known to have
    * grown. The last attempt moves there.

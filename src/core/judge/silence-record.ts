@@ -217,9 +217,9 @@ export class SilenceRecord {
     const isEachAnswered = this.answers.areOrdinary;
     this.#learner.heard(reading, attempts, this.#heardAt, this.#timing, isEachAnswered);
     const isProbeAnswered = this.answers.observe(at, info, since.progressed);
-    const wereProbes = since.flowBefore !== "in-flight" && !attempts.areLocal;
-    if (wereProbes && attempts.count > 0 && !isProbeAnswered)
-      this.answers = this.answers.passedOver(attempts.count, this.#options.siblings ?? null);
+    const probes = since.flowBefore === "in-flight" ? attempts.passedByData : attempts.count;
+    if (probes > 0 && !attempts.areLocal && !isProbeAnswered)
+      this.answers = this.answers.passedOver(probes, this.#options.siblings ?? null);
 
     this.counter.refuted(this.#counted);
     this.#plan = null;

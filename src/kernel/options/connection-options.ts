@@ -49,7 +49,10 @@ const LONGEST_JIFFY_MS = 10;
 export const LARGEST_INTERVAL_MS = 32_767_000;
 export const LARGEST_TIMEOUT_MS = 2_147_483_647;
 /** With these probes the kernel gives up after 48 days. */
-export const LOOSEST_PATIENCE = { intervalMs: LARGEST_INTERVAL_MS, count: LOOSEST_COUNT } as const;
+export const LOOSEST_PATIENCE: Pick<AppliedKeepalive, "intervalMs" | "count"> = {
+  intervalMs: LARGEST_INTERVAL_MS,
+  count: LOOSEST_COUNT,
+};
 
 /**
  * Returns the part of `wanted` that a connection with the options `before` survives now.

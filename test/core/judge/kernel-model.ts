@@ -37,6 +37,8 @@ export interface ModelWorld {
    * `false`: the peer, or a box on the way, drops every segment without data. Data is acknowledged.
    */
   readonly answersProbes?: boolean;
+  /** From this instant on a box drops every segment without data; default: never. */
+  readonly dropsProbesFromMs?: number;
   /** From this instant on the peer's host answers everything by a reset. */
   readonly resetsFromMs?: number;
 }
@@ -104,6 +106,7 @@ export class KernelModel {
       retries2: 15,
       answersEveryMs: 500,
       answersProbes: true,
+      dropsProbesFromMs: NEVER,
       resetsFromMs: NEVER,
       ...world,
     };
@@ -265,6 +268,7 @@ export class KernelModel {
   #probe(): void {
     this.#probes++;
     if (!this.#path.isUp(this.now) || !this.#world.answersProbes) return;
+    if (this.now >= this.#world.dropsProbesFromMs) return;
     if (this.now < this.#answerRateLimitedUntil) return;
     this.#answerRateLimitedUntil = this.now + this.#world.answersEveryMs;
     if (this.#path.isAnswerUp?.(this.now) ?? true) this.#answer(this.#delivered);
