@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import { getKeepalive } from "../../kernel/options/keepalive.ts";
 import { whyNoSocketPort } from "../../kernel/port/open-socket-port.ts";
 import type { LowerLevel } from "../applied.ts";
 
@@ -49,11 +50,20 @@ type SetKeepalive = (
 ) => Socket;
 
 /**
- * Returns what the program had set through Node, which remembers it in properties of its own
- * (lib/net.js). Node cannot read the options back from the system. Keepalive off is what every
- * socket starts with.
+ * Returns the program's keepalive, from the system if that can be asked. Node cannot, but remembers
+ * in properties of its own what was set through it (lib/net.js). Keepalive off is what every socket
+ * starts with.
  */
 function ownKeepalive(socket: Socket): Parameters<SetKeepalive> {
+  try {
+    const { enabled, idleMs, intervalMs, count } = getKeepalive(socket);
+    return [enabled, idleMs, intervalMs, count];
+  } catch {
+    return rememberedKeepalive(socket);
+  }
+}
+
+function rememberedKeepalive(socket: Socket): Parameters<SetKeepalive> {
   const seconds = (name: string): unknown => {
     const key = Object.getOwnPropertySymbols(socket).find(({ description }) => description === name);
     return key && (socket as unknown as Record<symbol, unknown>)[key];
