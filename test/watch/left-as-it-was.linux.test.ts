@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import type { Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { describe, expect, it, vi } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { setKeepalive, setUserTimeout, type WatchOptions, watch, watchServer } from "../../src/index.ts";
 import { type ConnectionOptions, readOptions } from "../../src/kernel/options/connection-options.ts";
 import { applyRtoMax, readRtoMax } from "../../src/kernel/options/rto-max.ts";
@@ -9,6 +9,8 @@ import { openPort } from "../../src/kernel/port/open-port.ts";
 import type { SystemPort } from "../../src/kernel/port/port.ts";
 import { descriptorOf } from "../../src/kernel/process/descriptor.ts";
 import { loopbackPair, type Pair } from "./loopback.ts";
+
+const [IPPROTO_TCP, TCP_KEEPCNT] = [6, 6];
 
 /** What a program may have set before it is watched. */
 const OWN: Readonly<Record<string, (socket: Socket) => void>> = {
@@ -100,6 +102,10 @@ const WAYS: Readonly<Record<string, (pair: Pair) => Promise<void> | void>> = {
   },
 };
 
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
 function optionsOf(socket: Socket): ConnectionOptions {
   return readOptions(descriptorOf(socket));
 }
@@ -119,16 +125,13 @@ describe.each(Object.keys(OWN))("on a connection on which the program had set %s
     const { keepalive, ...before } = optionsOf(pair.client);
     const port = openPort() as SystemPort;
     const { setsockopt } = port;
-    const spy = vi
-      .spyOn(port, "setsockopt")
-      .mockImplementation((fd, level, option, value) =>
-        level === 6 && option === 6 ? -1 : setsockopt(fd, level, option, value),
-      );
+    vi.spyOn(port, "setsockopt").mockImplementation((fd, level, option, value) =>
+      level === IPPROTO_TCP && option === TCP_KEEPCNT ? -1 : setsockopt(fd, level, option, value),
+    );
     const w = watch(pair.client, { detectWithinMs: 5000 });
     expect(w.applied?.level).not.toBe("kernel");
     expect(optionsOf(pair.client)).toMatchObject(before);
     w.close();
-    spy.mockRestore();
     const after = optionsOf(pair.client);
     expect(after).toMatchObject(before);
     expect(after.keepalive.enabled).toBe(keepalive.enabled);
