@@ -15,6 +15,7 @@ import {
   isReading,
   openDescriptor,
 } from "./handle.ts";
+import { hasDataLeft } from "./host/data-left.ts";
 import { HostCheck } from "./host/host-check.ts";
 import { applyLowerLevel, DISPROVED } from "./host/lower-level.ts";
 import { Membership } from "./membership.ts";
@@ -91,9 +92,7 @@ export class Evidence {
     return expect === "process" ? "dead" : "suspect";
   }
 
-  /**
-   * Checks host and process. Returns the next deadline; `null`: the kernel ended the connection.
-   */
+  /** Checks host and process. Returns the next deadline; `null`: the kernel ended it. */
   check(now: Instant): Instant | null {
     const { lostMs } = engine.health;
     const stalledMs = lostMs - this.#lostMsSeen;
@@ -136,7 +135,6 @@ export class Evidence {
     return this.#kernel && this.isHeld ? takeSocketError(this.#kernel.fd) : null;
   }
 
-  /** The two ends; known even after the socket has closed. */
   get endpoints(): Endpoints {
     return this.#membership.endpoints;
   }
@@ -181,6 +179,11 @@ export class Evidence {
     if (this.#kernel && this.isHeld) this.#kernel.uncap();
   }
 
+  /** Restores the options of a socket that closes with data left, for the kernel to deliver. */
+  closing(): void {
+    if (this.#kernel && this.isHeld && hasDataLeft(this.#kernel.fd)) this.restore();
+  }
+
   /** Goes on with other settings, and keeps what is known. If it throws, nothing has changed. */
   retune(settings: WatchSettings): void {
     const { heartbeat } = settings;
@@ -191,10 +194,7 @@ export class Evidence {
     else this.#toLowerLevel();
   }
 
-  /**
-   * Restores the options of the socket, which must still hold the descriptor. An option that the
-   * system refuses to restore stays as it is.
-   */
+  /** Restores the options, as far as the system takes them. The socket must hold its descriptor. */
   restore(): void {
     try {
       const kernel = this.#kernel;
@@ -205,7 +205,7 @@ export class Evidence {
     }
   }
 
-  /** Gives up the places on the shelf and among the other connections. */
+  /** Gives up its places. */
   end(isDead: boolean): void {
     this.#kernel?.end();
     this.#membership.leave(isDead);

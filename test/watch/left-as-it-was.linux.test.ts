@@ -2,8 +2,17 @@ import { once } from "node:events";
 import type { Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { setKeepalive, setUserTimeout, type WatchOptions, watch, watchServer } from "../../src/index.ts";
-import { type ConnectionOptions, readOptions } from "../../src/kernel/options/connection-options.ts";
+import {
+  setKeepalive,
+  setUserTimeout,
+  type WatchOptions,
+  watch,
+  watchServer,
+} from "../../src/index.ts";
+import {
+  type ConnectionOptions,
+  readOptions,
+} from "../../src/kernel/options/connection-options.ts";
 import { applyRtoMax, readRtoMax } from "../../src/kernel/options/rto-max.ts";
 import { openPort } from "../../src/kernel/port/open-port.ts";
 import type { SystemPort } from "../../src/kernel/port/port.ts";

@@ -45,55 +45,57 @@ function ownIn({ options }: KernelModel): ModelOptions {
   return options;
 }
 
-describe.each([
-  { retries2: 1 },
-  { retries2: 3 },
-  { retries2: 5 },
-])("where tcp_retries2 is $retries2", ({ retries2 }) => {
-  it.each([5000, 20_000, 60_000, 600_000])(
-    "data written in an outage of 0.38 budgets is delivered after it (budget %i ms)",
-    async (detectWithinMs) => {
-      const from = 2 * detectWithinMs;
-      const outageMs = 0.38 * detectWithinMs;
-      const it = watched(outage(from, outageMs), { detectWithinMs }, { retries2 });
-      virtual.writeAt(it, from + 100);
-      await virtual.runTo(it, from + 3 * detectWithinMs);
-      expect({ told: it.told, state: it.kernel.state }).toEqual({ told: [], state: "ESTABLISHED" });
-      expect(it.kernel.info().unackedSegments).toBe(0);
+describe.each([{ retries2: 1 }, { retries2: 3 }, { retries2: 5 }])(
+  "where tcp_retries2 is $retries2",
+  ({ retries2 }) => {
+    it.each([5000, 20_000, 60_000, 600_000])(
+      "data written in an outage of 0.38 budgets is delivered after it (budget %i ms)",
+      async (detectWithinMs) => {
+        const from = 2 * detectWithinMs;
+        const outageMs = 0.38 * detectWithinMs;
+        const it = watched(outage(from, outageMs), { detectWithinMs }, { retries2 });
+        virtual.writeAt(it, from + 100);
+        await virtual.runTo(it, from + 3 * detectWithinMs);
+        expect({ told: it.told, state: it.kernel.state }).toEqual({
+          told: [],
+          state: "ESTABLISHED",
+        });
+        expect(it.kernel.info().unackedSegments).toBe(0);
+        it.w.close();
+        expect(ownIn(it.kernel)).toEqual(PROGRAM);
+      },
+    );
+
+    it("a peer that does not read, and answers, is not ended by the user timeout that stands", async () => {
+      const it = watched(UP, { detectWithinMs: 5000 }, { retries2 });
+      const plain = virtual.connect(UP, { world: { retries2 } });
+      for (const one of [plain, it]) {
+        virtual.writeAt(one, 6000);
+        virtual.at(one, 7000, () => {
+          one.kernel.isPeerReading = false;
+        });
+        virtual.writeAt(one, 8000);
+      }
+      await virtual.runTo(it, 900_000);
+      plain.kernel.run(performance.now());
+      // With one retry the kernel ends it by itself: the peer answers no two probes in half a second.
+      expect(plain.kernel.state).toBe(retries2 === 1 ? "CLOSE" : "ESTABLISHED");
+      expect(it.kernel.state).toBe(plain.kernel.state);
       it.w.close();
-      expect(ownIn(it.kernel)).toEqual(PROGRAM);
-    },
-  );
+    });
 
-  it("a peer that does not read, and answers, is not ended by the user timeout that stands", async () => {
-    const it = watched(UP, { detectWithinMs: 5000 }, { retries2 });
-    const plain = virtual.connect(UP, { world: { retries2 } });
-    for (const one of [plain, it]) {
-      virtual.writeAt(one, 6000);
-      virtual.at(one, 7000, () => {
-        one.kernel.isPeerReading = false;
-      });
-      virtual.writeAt(one, 8000);
-    }
-    await virtual.runTo(it, 900_000);
-    plain.kernel.run(performance.now());
-    // With one retry the kernel ends it by itself: the peer answers no two probes in half a second.
-    expect(plain.kernel.state).toBe(retries2 === 1 ? "CLOSE" : "ESTABLISHED");
-    expect(it.kernel.state).toBe(plain.kernel.state);
-    it.w.close();
-  });
-
-  it("a peer that is gone is found within what `applied` says, idle and in flight", async () => {
-    for (const isWriting of [false, true]) {
-      const it = watched(outage(20_000, 1e9), { detectWithinMs: 10_000 }, { retries2 });
-      if (isWriting) virtual.writeAt(it, 20_100);
-      await virtual.runTo(it, 19_000);
-      const within = it.w.applied?.detectWithinMs;
-      await virtual.runTo(it, 20_200 + (isWriting ? within?.inFlight : within?.idle) + 200);
-      expect(it.told).toEqual(["dead", "close"]);
-    }
-  });
-});
+    it("a peer that is gone is found within what `applied` says, idle and in flight", async () => {
+      for (const isWriting of [false, true]) {
+        const it = watched(outage(20_000, 1e9), { detectWithinMs: 10_000 }, { retries2 });
+        if (isWriting) virtual.writeAt(it, 20_100);
+        await virtual.runTo(it, 19_000);
+        const within = it.w.applied?.detectWithinMs;
+        await virtual.runTo(it, 20_200 + (isWriting ? within?.inFlight : within?.idle) + 200);
+        expect(it.told).toEqual(["dead", "close"]);
+      }
+    });
+  },
+);
 
 describe("a watch that only reports", () => {
   it.each([
@@ -101,27 +103,27 @@ describe("a watch that only reports", () => {
     { flow: "idle", program: { keepalive: true, idleMs: 7_200_000, count: 1 } },
     { flow: "in flight", program: {} },
     { flow: "in flight", program: { userTimeoutMs: 900_000 } },
-  ])("lets the kernel end a connection no sooner than without it, $flow, $program", async ({
-    flow,
-    program,
-  }) => {
-    const path = outage(20_000, 1e9);
-    const plain = virtual.connect(path, { program });
-    const it = watched(path, { detectWithinMs: 5000, onDead: "report" }, { program });
-    for (const one of [plain, it]) if (flow === "in flight") virtual.writeAt(one, 20_100);
-    await virtual.runTo(it, 60_000);
-    expect(it.told).toEqual(["dead"]);
-    expect(ownIn(it.kernel)).toMatchObject({ keepalive: program.keepalive ?? false });
-    const endedAt = { plain: Number.POSITIVE_INFINITY, watched: Number.POSITIVE_INFINITY };
-    for (let at = 60_000; at < 3_000_000; at += 10_000) {
-      await virtual.runTo(it, at);
-      plain.kernel.run(performance.now());
-      it.kernel.run(performance.now());
-      if (plain.kernel.state === "CLOSE") endedAt.plain = Math.min(endedAt.plain, at);
-      if (it.kernel.state === "CLOSE") endedAt.watched = Math.min(endedAt.watched, at);
-    }
-    expect(endedAt.watched).toBeGreaterThanOrEqual(endedAt.plain);
-  });
+  ])(
+    "lets the kernel end a connection no sooner than without it, $flow, $program",
+    async ({ flow, program }) => {
+      const path = outage(20_000, 1e9);
+      const plain = virtual.connect(path, { program });
+      const it = watched(path, { detectWithinMs: 5000, onDead: "report" }, { program });
+      for (const one of [plain, it]) if (flow === "in flight") virtual.writeAt(one, 20_100);
+      await virtual.runTo(it, 60_000);
+      expect(it.told).toEqual(["dead"]);
+      expect(ownIn(it.kernel)).toMatchObject({ keepalive: program.keepalive ?? false });
+      const endedAt = { plain: Number.POSITIVE_INFINITY, watched: Number.POSITIVE_INFINITY };
+      for (let at = 60_000; at < 3_000_000; at += 10_000) {
+        await virtual.runTo(it, at);
+        plain.kernel.run(performance.now());
+        it.kernel.run(performance.now());
+        if (plain.kernel.state === "CLOSE") endedAt.plain = Math.min(endedAt.plain, at);
+        if (it.kernel.state === "CLOSE") endedAt.watched = Math.min(endedAt.watched, at);
+      }
+      expect(endedAt.watched).toBeGreaterThanOrEqual(endedAt.plain);
+    },
+  );
 
   it("lets the kernel end nothing though this process stands still for two hours of outage", async () => {
     const it = watched(outage(20_000, 1e9), { detectWithinMs: 5000, onDead: "report" });

@@ -167,10 +167,12 @@ export class Answers {
 
   /**
    * What happened: something else than an answer ended a silence with `probes` unanswered ones.
-   * Returns the answers to go on with, of their own where they were shared. `siblings`: theirs.
+   * Returns the answers to go on with: where they were shared, some of the connection's own, which
+   * learn with its `siblings`. `null`: it learns nothing.
    */
   passedOver(probes: number, siblings: Siblings | null): Answers {
     if (this === ORDINARY_ANSWERS) {
+      if (siblings === null) return this;
       const own = new Answers(siblings);
       own.#isOrdinary = true;
       return own.passedOver(probes, siblings);

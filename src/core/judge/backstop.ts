@@ -53,9 +53,7 @@ export function inFlightUserTimeoutMs(
 ): number {
   if (capMs !== null && isPatient(budgetMs, capMs, retries2)) return 0;
   const timeoutMs = standInTimeoutMs(budgetMs, zeroWindowToleranceMs);
-  return isHasty(budgetMs, capMs, retries2)
-    ? Math.max(timeoutMs, FEWEST_PROBES * 1000)
-    : timeoutMs;
+  return isHasty(budgetMs, capMs, retries2) ? Math.max(timeoutMs, FEWEST_PROBES * 1000) : timeoutMs;
 }
 
 /**

@@ -35,8 +35,7 @@ export function withMaskedTcpInfo(port: SystemPort): SystemPort {
     getsockopt(fd, level, option, value) {
       const length = port.getsockopt(fd, level, option, value);
       if (level !== IPPROTO_TCP || option !== platform.tcpInfo?.option) return length;
-      if (isZeroed)
-        for (let at = 0; at < length; at++) if (!IN_GVISOR.has(at & ~3)) value[at] = 0;
+      if (isZeroed) for (let at = 0; at < length; at++) if (!IN_GVISOR.has(at & ~3)) value[at] = 0;
       if (isZeroed) value.fill(0, 1, 4);
       return Math.min(length, longest);
     },

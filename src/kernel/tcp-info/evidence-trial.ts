@@ -53,7 +53,8 @@ function unmovedOn(own: OwnConnection): string[] {
   const before = own.last;
   own.until(() => AGES.every((age) => (own.last[age] ?? 1) > (before[age] ?? 0)));
   const aged = own.last;
-  const hasGrown = (age: Age): boolean => (aged[age] ?? 1) > (before[age] ?? 0) && isYoung(own, age);
+  const hasGrown = (age: Age): boolean =>
+    (aged[age] ?? 1) > (before[age] ?? 0) && isYoung(own, age);
   const growing = AGES.filter(hasGrown);
 
   own.send();

@@ -56,7 +56,9 @@ function whyNoCap({ isReport, isUncapped }: Standing["terms"]): string {
 }
 
 function whyImpatient({ isReport, lastBackoff }: Standing["terms"], patienceMs: number): string {
-  const where = isReport ? "with data in flight, or behind a closed window," : "behind a closed window";
+  const where = isReport
+    ? "with data in flight, or behind a closed window,"
+    : "behind a closed window";
   return `net.ipv4.tcp_retries2 is ${lastBackoff}: ${where} the kernel itself may end the connection in an outage of ${patienceMs} ms`;
 }
 

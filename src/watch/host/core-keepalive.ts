@@ -65,7 +65,9 @@ function ownKeepalive(socket: Socket): Parameters<SetKeepalive> {
 
 function rememberedKeepalive(socket: Socket): Parameters<SetKeepalive> {
   const seconds = (name: string): unknown => {
-    const key = Object.getOwnPropertySymbols(socket).find(({ description }) => description === name);
+    const key = Object.getOwnPropertySymbols(socket).find(
+      ({ description }) => description === name,
+    );
     return key && (socket as unknown as Record<symbol, unknown>)[key];
   };
   const delayS = seconds("kSetKeepAliveInitialDelay");

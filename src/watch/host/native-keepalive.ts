@@ -42,7 +42,9 @@ function describe(
 ): Applied {
   const { idleMs, intervalMs, count } = keepalive;
   const worstMs = detectionOf(keepalive);
-  const notes = [`${refusal ?? whyNoEvidence()}: the system's own keepalive ends an idle connection whose peer is gone`];
+  const notes = [
+    `${refusal ?? whyNoEvidence()}: the system's own keepalive ends an idle connection whose peer is gone`,
+  ];
   if (!hasHeartbeat)
     notes.push(
       "with data in flight the system's own patience counts; pass a heartbeat to bound it",

@@ -1,5 +1,5 @@
-import { backstopProbes, rtoCapMs } from "../../core/judge/backstop.ts";
 import { HalfOpenError } from "../../core/errors.ts";
+import { backstopProbes, rtoCapMs } from "../../core/judge/backstop.ts";
 import type { Judgement } from "../../core/judge/judgement.ts";
 import type { Flow } from "../../core/judge/reading.ts";
 import type { TcpInfo } from "../../core/tcp-info.ts";

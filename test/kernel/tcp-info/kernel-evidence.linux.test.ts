@@ -71,11 +71,15 @@ describe("the trial of the kernel's evidence", () => {
   });
 
   it.each([
-    ["all but state, timeout, round trip and window, as in gVisor", "lastAckReceivedMs", () =>
-      kernelWith((info) => {
-        for (let at = 0; at < info.byteLength; at++)
-          if (at > 0 && ![8, 68, 80].includes(at & ~3)) info.setUint8(at, 0);
-      })],
+    [
+      "all but state, timeout, round trip and window, as in gVisor",
+      "lastAckReceivedMs",
+      () =>
+        kernelWith((info) => {
+          for (let at = 0; at < info.byteLength; at++)
+            if (at > 0 && ![8, 68, 80].includes(at & ~3)) info.setUint8(at, 0);
+        }),
+    ],
     ["the age of the last ACK alone", "lastAckReceivedMs", () => always(0, LAST_ACK_RECV)],
     ["the ages, which are constant", "lastAckReceivedMs", () => always(7, ...AGES)],
     ["the ages, in microseconds", "lastAckReceivedMs", () => scaled(1000)],

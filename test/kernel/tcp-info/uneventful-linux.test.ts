@@ -1,5 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { heardAgeOf, isAgeStill, isUneventful } from "../../../src/kernel/tcp-info/uneventful-linux.ts";
+import {
+  heardAgeOf,
+  isAgeStill,
+  isUneventful,
+} from "../../../src/kernel/tcp-info/uneventful-linux.ts";
 
 const LENGTH = 280;
 /** Offsets in struct tcp_info, from include/uapi/linux/tcp.h. */

@@ -135,7 +135,9 @@ describe("the program's options", () => {
 
   it("are restored when a watch that only reports takes over from one that ends, and ends itself", () => {
     const before = setByProgram();
-    const strong = standingOn({ detectWithinMs: 600_000 }).start(fd, IDLE_MS).guard(fd, "in-flight");
+    const strong = standingOn({ detectWithinMs: 600_000 })
+      .start(fd, IDLE_MS)
+      .guard(fd, "in-flight");
     expect(kernel().userTimeoutMs).toBe(1_800_000);
     const report = strong.again(fd, settingsOf({ onDead: "report" })).start(fd, IDLE_MS);
     expect(kernel()).toMatchObject({ userTimeoutMs: 0, rtoMaxMs: before.rtoMaxMs });
@@ -239,13 +241,17 @@ describe("where the kernel gives up data in flight within the budget", () => {
       userTimeoutMs: 180_000,
       backstopMs: { idle: 180_000 + standing.keepalive.intervalMs, inFlight: 180_000 },
     });
-    expect(notes).toEqual([expect.stringMatching(/tcp_retries2 is 3: behind a closed window.*3000 ms/)]);
+    expect(notes).toEqual([
+      expect.stringMatching(/tcp_retries2 is 3: behind a closed window.*3000 ms/),
+    ]);
 
     standing.restore(fd, isOpen);
     const report = standingOn({ detectWithinMs: 60_000, onDead: "report" }).start(fd, IDLE_MS);
     const reported = appliedByKernel(report, plan);
     expect(reported).toMatchObject({ userTimeoutMs: 0, backstopMs: { inFlight: 3000 } });
-    expect(reported.notes).toContainEqual(expect.stringMatching(/data in flight, or behind.*3000 ms/));
+    expect(reported.notes).toContainEqual(
+      expect.stringMatching(/data in flight, or behind.*3000 ms/),
+    );
   });
 });
 
