@@ -5,10 +5,12 @@
 export interface Applied {
   /**
    * `"kernel"`: evidence from the kernel (Linux). `"keepalive"`: the OS's keepalive, set exactly,
-   * and heartbeats (Windows, macOS, FreeBSD). `"core"`: no native back-end, only what Node itself
+   * and heartbeats (Windows, macOS, FreeBSD, and where the kernel's evidence does not move: gVisor).
+   * `"core"`: no native back-end, only what Node itself
    * can set.
    */
   readonly level: "kernel" | "keepalive" | "core";
+  /** `null` below the level `"kernel"` with `onDead: "report"`: it would end the connection. */
   readonly keepalive: {
     readonly idleMs: number;
     readonly intervalMs: number;
