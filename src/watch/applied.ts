@@ -5,9 +5,8 @@
 export interface Applied {
   /**
    * `"kernel"`: evidence from the kernel (Linux). `"keepalive"`: the OS's keepalive, set exactly,
-   * and heartbeats (Windows, macOS, FreeBSD, and where the kernel's evidence does not move: gVisor).
-   * `"core"`: no native back-end, only what Node itself
-   * can set.
+   * and heartbeats (Windows, macOS, FreeBSD, gVisor). `"core"`: no native back-end, only what Node
+   * itself can set.
    */
   readonly level: "kernel" | "keepalive" | "core";
   /** `null` below the level `"kernel"` with `onDead: "report"`: it would end the connection. */

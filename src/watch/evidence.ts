@@ -225,7 +225,7 @@ export class Evidence {
     }
   }
 
-  /** Puts the lower level in the place of whatever level there is, from the program's own options. */
+  /** Starts the lower level anew, from the program's own options. */
   #toLowerLevel(refusal?: string): void {
     this.restore();
     this.#kernel?.end();

@@ -95,7 +95,7 @@ export class HostCheck {
 
   /**
    * Takes a reading and does what its judgement asks for. `stalledMs`: how long this process stood
-   * still since. Returns the next deadline; `null`: the kernel ended it; `"disproved"`: no evidence.
+   * still since. Returns the next deadline; `null`: the kernel ended it; `"disproved"`: untrue.
    */
   check(now: Instant, stalledMs: number): Instant | null | "disproved" {
     // No TCP socket any more: 'close' follows.
