@@ -21,8 +21,16 @@ import { decodeTcpInfo } from "./codec-linux.ts";
  * privilege, no second socket and no event loop. The trial waits until an age has moved, for a
  * jiffy at most: it took 4 ms (HZ=250), and up to 80 ms where an age never moves. A reset closes
  * the socket, so nothing is left of it.
+ *
+ * A field counts as unmoved if it was so in two trials: on a busy machine this process may be
+ * stopped in the middle of one.
  */
 export function unmovedFields(port: SystemPort): string[] {
+  const unmoved = tried(port);
+  return unmoved.length === 0 ? [] : tried(port).filter((field) => unmoved.includes(field));
+}
+
+function tried(port: SystemPort): string[] {
   const fd = port.socket(platform.addressFamily.inet, SOCK_STREAM | SOCK_NONBLOCK, 0);
   if (fd < 0) return [];
   try {
@@ -49,20 +57,27 @@ function unmovedOn(own: OwnConnection): string[] {
   const isFlightSeen =
     (own.last.unackedSegments ?? 1) > 0 || hasMoved("bytesAcked", fresh, own.last);
 
-  own.until(() => AGES.every((age) => isYoung(own, age)));
-  const before = own.last;
+  // The ages grow with the clock. Before any data came its age counts from the machine's start.
+  own.until(() => (own.last.lastDataReceivedMs ?? 0) < LONGEST_TRIAL_MS);
+  const { last: before, readAt } = own;
   own.until(() => AGES.every((age) => (own.last[age] ?? 1) > (before[age] ?? 0)));
-  const aged = own.last;
-  const hasGrown = (age: Age): boolean =>
-    (aged[age] ?? 1) > (before[age] ?? 0) && isYoung(own, age);
-  const growing = AGES.filter(hasGrown);
+  const passedMs = performance.now() - readAt + LONGEST_JIFFY_MS;
+  const growing = AGES.filter((age) => {
+    const grownMs = (own.last[age] ?? 1) - (before[age] ?? 0);
+    return grownMs > 0 && grownMs <= passedMs;
+  });
 
-  own.send();
-  const hasFallen = (age: Age): boolean => (own.last[age] ?? 0) < (aged[age] ?? 1);
-  const counts = (): readonly Count[] => COUNTS.filter((count) => hasMoved(count, fresh, own.last));
-  own.until(() => AGES.every(hasFallen) && counts().length === COUNTS.length);
+  // Each new segment acknowledges the one before it: everything is heard anew.
+  const fallen = new Set<Age>();
+  own.until(() => {
+    const { last: old } = own;
+    own.send();
+    for (const age of AGES) if ((own.last[age] ?? 0) < (old[age] ?? 1)) fallen.add(age);
+    return fallen.size === AGES.length && COUNTS.every((it) => hasMoved(it, fresh, own.last));
+  });
 
-  const moved = new Set<string>([...growing.filter(hasFallen), ...counts()]);
+  const moved = new Set<string>(growing.filter((age) => fallen.has(age)));
+  for (const count of COUNTS) if (hasMoved(count, fresh, own.last)) moved.add(count);
   if (isFlightSeen) moved.add("unackedSegments");
   if (own.last.sendWindowBytes !== 0) moved.add("sendWindowBytes");
   return FIELDS.filter((field) => !moved.has(field));
@@ -71,10 +86,11 @@ function unmovedOn(own: OwnConnection): string[] {
 /** A socket of ours that is connected to itself, and the last reading of it. */
 class OwnConnection {
   last: TcpInfo;
+  /** When the last reading was taken, or shortly before. */
+  readAt = 0;
   readonly #port: SystemPort;
   readonly #fd: number;
   readonly #bytes: Uint8Array = new Uint8Array(512);
-  #sentAt = 0;
 
   constructor(port: SystemPort, fd: number) {
     this.#port = port;
@@ -84,13 +100,7 @@ class OwnConnection {
     this.last = this.#read();
   }
 
-  /** How long ago data was sent, in ms: no age can be longer. */
-  get sentForMs(): number {
-    return performance.now() - this.#sentAt;
-  }
-
   send(): void {
-    this.#sentAt = performance.now();
     this.#port.send(this.#fd, ONE_BYTE, MSG_NOSIGNAL);
     this.last = this.#read();
   }
@@ -106,14 +116,11 @@ class OwnConnection {
   }
 
   #read(): TcpInfo {
+    this.readAt = performance.now();
     const option = platform.tcpInfo?.option ?? -1;
     const length = this.#port.getsockopt(this.#fd, IPPROTO_TCP, option, this.#bytes);
     return decodeTcpInfo(new DataView(this.#bytes.buffer), Math.max(0, length));
   }
-}
-
-function isYoung(own: OwnConnection, age: Age): boolean {
-  return (own.last[age] ?? 0) <= own.sentForMs + LONGEST_JIFFY_MS;
 }
 
 /** A field that this kernel does not report is not missed. */
@@ -148,6 +155,8 @@ const RESET_ON_CLOSE = new Uint8Array([1, 0, 0, 0, 0, 0, 0, 0]);
 /** struct sockaddr_in: 127.0.0.1, any port. */
 const LOOPBACK = new Uint8Array([2, 0, 0, 0, 127, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]);
 
+/** No trial takes as long; no machine answers sooner after its start. */
+const LONGEST_TRIAL_MS = 10_000;
 /** HZ=100. */
 const LONGEST_JIFFY_MS = 10;
 /** Naps of 1 ms until an age must have moved. */
