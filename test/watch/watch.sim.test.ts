@@ -139,7 +139,7 @@ describe.each([
       writeEvery(connected, 8000, 200_000);
       await virtual.runTo(connected, 59_000);
       expect(w.state).toBe("alive");
-      await virtual.runTo(connected, 600_000);
+      await virtual.runTo(connected, 300_000);
       expect(told.map(({ event }) => event)).not.toContain("dead");
       expect(w.diagnosis).toMatchObject({ state: "suspect", certainty: "medium" });
       expect(w.diagnosis.unknown.join()).toContain("stopped while data still passed");
