@@ -1,7 +1,8 @@
 import { CALM, diagnose, type Judged, UNKNOWN_SURROUNDINGS } from "../core/cause/diagnose.ts";
 import type { Cause, Diagnosis, LocalPath, State } from "../core/diagnosis.ts";
 import { connectingForMs } from "../core/forecast/linux.ts";
-import { Answers, doubtOf, ORDINARY_ANSWERS } from "../core/judge/answers.ts";
+import { Answers, ORDINARY_ANSWERS } from "../core/judge/answers.ts";
+import { doubtOf } from "../core/judge/doubt.ts";
 import { Liveness } from "../core/judge/liveness.ts";
 import { isPastHandshake, type TcpInfo } from "../core/tcp-info.ts";
 import type { ConnectionRow } from "../survey/connection-row.ts";

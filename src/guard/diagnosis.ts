@@ -1,6 +1,6 @@
 import { diagnose, UNKNOWN_SURROUNDINGS } from "../core/cause/diagnose.ts";
 import type { Diagnosis, LocalPath, OtherConnections } from "../core/diagnosis.ts";
-import { doubtOf } from "../core/judge/answers.ts";
+import { doubtOf } from "../core/judge/doubt.ts";
 import type { Judgement } from "../core/judge/judgement.ts";
 import type { Instant } from "../core/time/instant.ts";
 import type { Guarded } from "./guarded.ts";

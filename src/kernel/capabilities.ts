@@ -17,7 +17,8 @@ export interface Capability {
 
 /**
  * The features that work on this OS, with this Node and these permissions. Each is tried on a
- * socket of our own that is never connected.
+ * socket of our own. On Linux one is connected to itself over the loopback interface, to see
+ * whether the kernel's numbers move; that takes some milliseconds, once in a thread.
  */
 export interface Capabilities {
   readonly platform: NodeJS.Platform;

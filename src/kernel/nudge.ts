@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { HalfOpenError } from "../core/errors.ts";
 import { LOOSEST_COUNT } from "../core/judge/backstop.ts";
-import { flowOf } from "../core/judge/reading.ts";
+import { flowOf, heardAgeMs } from "../core/judge/reading.ts";
 import type { TcpInfo } from "../core/tcp-info.ts";
 import {
   applyOptions,
@@ -52,9 +52,14 @@ const asked = new Map<
 export function settledOptions(fd: number): ConnectionOptions {
   const now = ownOptions(fd);
   const nudged = asked.get(fd);
-  return nudged && isSameKeepalive(now.keepalive, nudged.meanwhile.keepalive)
-    ? { ...now, keepalive: nudged.own.keepalive }
-    : now;
+  if (!nudged || !isSameKeepalive(now.keepalive, nudged.meanwhile.keepalive)) return now;
+  const { own, meanwhile } = nudged;
+  const isOurTimeout = now.userTimeoutMs === meanwhile.userTimeoutMs;
+  return {
+    ...now,
+    keepalive: own.keepalive,
+    ...(isOurTimeout && { userTimeoutMs: own.userTimeoutMs }),
+  };
 }
 
 /**
@@ -105,11 +110,12 @@ async function ask(socket: object, timeoutMs: number): Promise<NudgeResult> {
   const obstacle = obstacleTo(before);
   if (obstacle)
     return { answered: false, rttMs: null, sent: false, why: obstacle, tcpInfo: before };
-  if (readUserTimeout(fd) !== 0) {
+  const userTimeoutMs = readUserTimeout(fd);
+  const silentMs = (heardAgeMs(before) ?? 0) + timeoutMs + NUDGE_IDLE_MS;
+  if (userTimeoutMs !== 0 && userTimeoutMs <= silentMs) {
     // A user timeout replaces the count: a nudge could end a connection that was silent for long
     // (docs/internals/kernel.md#nudge).
-    const why =
-      "a user timeout is set: a probe on a silent connection could end it; nothing was sent";
+    const why = `a user timeout of ${userTimeoutMs} ms is set: a probe on a silent connection could end it; nothing was sent`;
     return { answered: false, rttMs: null, sent: false, why, tcpInfo: before };
   }
 

@@ -5,17 +5,19 @@
 export interface Applied {
   /**
    * `"kernel"`: evidence from the kernel (Linux). `"keepalive"`: the OS's keepalive, set exactly,
-   * and heartbeats (Windows, macOS, FreeBSD). `"core"`: no native back-end, only what Node itself
-   * can set.
+   * and heartbeats (Windows, macOS, FreeBSD, gVisor). `"core"`: no native back-end, only what Node
+   * itself can set.
    */
   readonly level: "kernel" | "keepalive" | "core";
+  /** `null` below the level `"kernel"` with `onDead: "report"`: it would end the connection. */
   readonly keepalive: {
     readonly idleMs: number;
     readonly intervalMs: number;
     readonly count: number;
   } | null;
   /**
-   * Set only while data is in flight behind an open window; 0 if TCP_RTO_MAX_MS makes it needless.
+   * Set only while data is in flight behind an open window, and while the connection is idle if the
+   * kernel would else give up data in flight within the budget; 0 if it is needless.
    */
   readonly userTimeoutMs: number | null;
   readonly rtoMaxMs: number | null;

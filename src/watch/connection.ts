@@ -119,6 +119,11 @@ export class Connection extends ConnectionView implements Checked, SocketRecord 
     evidenceIn(this.phase)?.finished();
   }
 
+  /** Called when the program closes the socket, before it does. */
+  closing(): void {
+    if (this.phase.name === "watched") this.phase.closing();
+  }
+
   closed(): void {
     // The 'close' of an earlier connection of this socket.
     if (this.socket.connecting && !evidenceIn(this.phase)) return;

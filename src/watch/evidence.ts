@@ -16,8 +16,9 @@ import {
   isReading,
   openDescriptor,
 } from "./handle.ts";
+import { hasDataLeft } from "./host/data-left.ts";
 import { HostCheck } from "./host/host-check.ts";
-import { applyLowerLevel } from "./host/lower-level.ts";
+import { applyLowerLevel, DISPROVED } from "./host/lower-level.ts";
 import { knownPaths } from "./known-paths.ts";
 import { Membership } from "./membership.ts";
 import { ProcessCheck } from "./process-check.ts";
@@ -56,7 +57,7 @@ export class Evidence {
     try {
       const fd = openDescriptor(socket);
       if (fd >= 0) this.#watchKernel(fd);
-      else this.#lower = this.#lowerLevel();
+      else this.#lower = applyLowerLevel(socket, settings);
     } catch (error) {
       this.#membership.leave(false);
       throw error;
@@ -93,9 +94,7 @@ export class Evidence {
     return expect === "process" ? "dead" : "suspect";
   }
 
-  /**
-   * Checks host and process. Returns the next deadline; `null`: the kernel ended the connection.
-   */
+  /** Checks host and process. Returns the next deadline; `null`: the kernel ended it. */
   check(now: Instant): Instant | null {
     const { lostMs } = engine.health;
     const stalledMs = lostMs - this.#lostMsSeen;
@@ -107,6 +106,10 @@ export class Evidence {
       if (!isUnread || now >= this.#lookAt || !kernel.isCalm || hasSocketError(kernel.fd)) {
         const looked = kernel.check(now, stalledMs);
         if (looked === null) return null;
+        if (looked === "disproved") {
+          this.#toLowerLevel(DISPROVED);
+          return this.check(now);
+        }
         this.#membership.heard(kernel.heardAt);
         if (this.#lookAt === 0) knownPaths.met(this.#membership, kernel, now);
         // Whole and finite: other numbers cost heap.
@@ -135,7 +138,6 @@ export class Evidence {
     return this.#kernel && this.isHeld ? takeSocketError(this.#kernel.fd) : null;
   }
 
-  /** The two ends; known even after the socket has closed. */
   get endpoints(): Endpoints {
     return this.#membership.endpoints;
   }
@@ -169,6 +171,11 @@ export class Evidence {
     if (this.#kernel && this.isHeld) this.#kernel.uncap();
   }
 
+  /** Restores the options of a socket that closes with data left, for the kernel to deliver. */
+  closing(): void {
+    if (this.#kernel && this.isHeld && hasDataLeft(this.#kernel.fd)) this.restore();
+  }
+
   /** Goes on with other settings, and keeps what is known. If it throws, nothing has changed. */
   retune(settings: WatchSettings): void {
     const { heartbeat } = settings;
@@ -176,16 +183,10 @@ export class Evidence {
     else this.#process = this.#processCheck(settings);
     this.#settings = settings;
     if (this.#kernel) this.#watchKernel(this.#kernel.fd);
-    else {
-      this.restore();
-      this.#lower = this.#lowerLevel();
-    }
+    else this.#toLowerLevel();
   }
 
-  /**
-   * Restores the options of the socket, which must still hold the descriptor. An option that the
-   * system refuses to restore stays as it is.
-   */
+  /** Restores the options, as far as the system takes them. The socket must hold its descriptor. */
   restore(): void {
     try {
       const kernel = this.#kernel;
@@ -196,7 +197,7 @@ export class Evidence {
     }
   }
 
-  /** Gives up the places on the shelf and among the other connections. */
+  /** Gives up its places. */
   end(isDead: boolean): void {
     this.#kernel?.end();
     this.#membership.leave(isDead);
@@ -212,15 +213,16 @@ export class Evidence {
       else this.#kernel = new HostCheck(fd, this.#settings, this.#membership, engine.now());
     } catch (error) {
       if (!(error instanceof HalfOpenError)) throw error;
-      this.#kernel?.end();
-      this.#kernel = null;
-      this.#lower = this.#lowerLevel(error.message);
+      this.#toLowerLevel(error.message);
     }
   }
 
-  #lowerLevel(whyNotKernel?: string): LowerLevel {
-    const { detectWithinMs, heartbeat } = this.#settings;
-    return applyLowerLevel(this.#socket, detectWithinMs, heartbeat !== null, whyNotKernel);
+  /** Starts the lower level anew, from the program's own options. */
+  #toLowerLevel(refusal?: string): void {
+    this.restore();
+    this.#kernel?.end();
+    this.#kernel = null;
+    this.#lower = applyLowerLevel(this.#socket, this.#settings, refusal);
   }
 
   #processCheck(settings: WatchSettings): ProcessCheck | null {

@@ -8,6 +8,7 @@ export interface SocketRecord extends WatchRecord {
   ended(): void;
   finished(): void;
   paused(): void;
+  closing(): void;
   closed(): void;
   handedOver(isOurs: boolean): void;
 }
@@ -70,6 +71,11 @@ function seeHandle(socket: Watched): void {
   connectionOf(socket)?.handedOver(true);
 }
 
+function seeClosing(socket: Watched): void {
+  if (hasHandle(socket)) connectionOf(socket)?.closing();
+  else seeHandle(socket);
+}
+
 /** Functions that run before the socket's own method. */
 const BEFORE: Readonly<Record<Hooked, (socket: Watched, args: readonly unknown[]) => void>> = {
   emit: (socket, [event]) => {
@@ -77,7 +83,7 @@ const BEFORE: Readonly<Record<Hooked, (socket: Watched, args: readonly unknown[]
     if (tell && socket[record]) tell(socket[record]);
   },
   setTimeout: seeHandle,
-  destroy: seeHandle,
+  destroy: seeClosing,
 };
 const HOOKED = Object.keys(BEFORE) as Hooked[];
 

@@ -1,9 +1,13 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
 import { FAULTS } from "../../src/lab/faults.ts";
 import type { LabCell } from "../../src/lab/report.ts";
+import { monotonicMs } from "../../src/lab/run-fault.ts";
 import { runLab } from "../../src/lab/run-lab.ts";
+import { World } from "../../src/lab/world.ts";
 import { describeWith } from "../setup/requires.ts";
 import { problemsOf } from "./problems.ts";
+import { startWatchedProgram } from "./watched-program.ts";
 
 const SILENT_CUTS = FAULTS.filter(
   ({ effect, needs, id }) => effect === "cuts" && !needs && id !== "dead-behind-closed-window",
@@ -63,6 +67,34 @@ await describeWith(["namespaces"], "on an older system or without a native back-
       expect(diagnosis?.cause).toBe("path-silent");
       expect(diagnosis?.unknown.join()).toMatch(/TCP_RTO_MAX_MS/);
     }
+  });
+
+  it.concurrent("keeps what it promises on a kernel whose TCP_INFO is mostly zeros, as gVisor's: an idle cut is found by keepalive, one in flight is never called healthy, a live peer is left alone", {
+    timeout: 90_000,
+  }, async () => {
+    await using world = await World.open();
+    const network = await world.network();
+    const budgetMs = 5000;
+    const subject = await startWatchedProgram(
+      network,
+      [
+        { id: "idle", traffic: "idle", budgetMs },
+        { id: "in flight", traffic: "in-flight", budgetMs },
+      ],
+      { HALFOPEN_MASK: "tcp-info-zeros,rto-max" },
+    );
+    await sleep(3 * budgetMs);
+    expect(subject.events.map(({ event }) => event)).toEqual(["connected", "connected"]);
+
+    const cutAt = monotonicMs();
+    await network.pullCable();
+    const { at, diagnosis } = await subject.event("dead", "idle");
+    expect(diagnosis).toMatchObject({ cause: "path-silent", evidence: { errorCode: "ETIMEDOUT" } });
+    expect(at - cutAt).toBeLessThan(1.125 * budgetMs);
+    await sleep(4 * budgetMs);
+    await subject.send({ do: "diagnose" });
+    const inFlight = (await subject.event("now", "in flight")).diagnosis;
+    expect(inFlight).toMatchObject({ cause: "quiet", certainty: "medium" });
   });
 
   it.concurrent("finds an idle cut by the kernel's keepalive alone when there is no native back-end", {

@@ -86,6 +86,30 @@ await describeWith(["namespaces", "nft"], "a peer that gets or answers no keepal
     expect(performance.now() - cutAt).toBeLessThanOrEqual(BUDGET_MS + LATE_MS);
   });
 
+  it.concurrent("is not declared dead when it answered them, and a box begins to drop them while data still passes", {
+    timeout: 90_000,
+  }, async () => {
+    await using world = await World.open();
+    const network = await world.network();
+    const subject = await start(network);
+    await sleep(LIVES_MS / 3);
+    await network.dropProbes();
+    for (let said = 0; said < 4; said++) {
+      await subject.send({ do: "say" });
+      await sleep(0.8 * BUDGET_MS);
+    }
+    await subject.send({ do: "say" });
+    await sleep(LIVES_MS);
+    expect(subject.events.filter(({ event }) => event === "closed")).toEqual([]);
+    expect(deathsOf(subject)).toEqual([]);
+    await subject.send({ do: "diagnose" });
+    for (const { id } of CONNECTIONS) {
+      const { diagnosis } = await subject.event("now", id);
+      expect(diagnosis.unknown.join("; "), id).toContain("stopped while data still passed");
+      expect(diagnosis.certainty, id).toBe("medium");
+    }
+  });
+
   it.concurrent("is not declared dead when it answers one probe in ten seconds", {
     timeout: 60_000,
   }, async () => {

@@ -54,6 +54,7 @@ function kernelThatAnswers(
     getsockopt: refuse,
     setsockopt: refuse,
     ioctl: refuse,
+    getsockname: refuse,
     bind: refuse,
     connect: refuse,
     pidfdOpen: refuse,

@@ -135,6 +135,7 @@ function encodeTcpInfo(info: TcpInfo, view: DataView): void {
     [56, info.lastAckReceivedMs],
     [68, (info.rttMs ?? 0) * 1000],
     [100, info.totalRetransmits],
+    [140, info.segmentsIn],
     [144, info.notSentBytes],
     [156, info.dataSegmentsOut],
     [192, info.deliveredSegments],

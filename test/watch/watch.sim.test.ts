@@ -132,6 +132,21 @@ describe.each([
       );
     });
 
+    it("is not called dead when it answered probes and a box drops them later, while data still passes", async () => {
+      const dropsProbesFromMs = performance.now() + 60_000;
+      const connected = virtual.connect(cutAt(1e9), { world: { dropsProbesFromMs } });
+      const { w, told } = watched(connected, { detectWithinMs: 10_000 });
+      writeEvery(connected, 8000, 200_000);
+      await virtual.runTo(connected, 59_000);
+      expect(w.state).toBe("alive");
+      await virtual.runTo(connected, 300_000);
+      expect(told.map(({ event }) => event)).not.toContain("dead");
+      expect(w.diagnosis).toMatchObject({ state: "suspect", certainty: "medium" });
+      expect(w.diagnosis.unknown.join()).toContain("stopped while data still passed");
+      w.close();
+      expect(connected.kernel.options).toMatchObject({ keepalive: false });
+    });
+
     it("is not called dead while watches with other budgets come and go during losses, and the program has its options back in the end", async () => {
       await fc.assert(
         fc.asyncProperty(fc.integer(), async (seed) => {

@@ -168,7 +168,7 @@ await describeWith(
           watch: { detectWithinMs: 5000 },
           beats: true,
         },
-        { name: "too soon", to, watch: { detectWithinMs: 5000, onDead: "report" } },
+        { name: "too soon", to, watch: { detectWithinMs: 5000, onDead: "destroy" } },
       ];
       const servers = [
         { name: "server", serve: { host: "0.0.0.0", port: SERVER_PORT }, watch: watched },

@@ -1,8 +1,7 @@
-import type { State } from "../diagnosis.ts";
 import type { TcpInfo } from "../tcp-info.ts";
 import type { Instant } from "../time/instant.ts";
 import { type PeerGroup, peerAnswers } from "./peer-groups.ts";
-import { type Flow, HEARD_SLACK_MS } from "./reading.ts";
+import { HEARD_SLACK_MS, isAnswer } from "./reading.ts";
 
 /**
  * Remembers how often the peer of one connection was seen to answer probes: packets without data
@@ -22,7 +21,11 @@ import { type Flow, HEARD_SLACK_MS } from "./reading.ts";
  * | ordinary    | it gave two answers close together, or a sibling's did   | each                 |
  * | steady      | its data came for 10 s without a quiet second            | each, as less proof  |
  * | limited     | its two closest answers are further apart than that      | only that far apart  |
- * | unknown     | it gave one answer or none                               | none                 |
+ * | unknown     | it gave one answer or none, or stopped (see below)       | none                 |
+ *
+ * A peer that answered may stop while data still passes, behind a box that begins to drop empty
+ * packets. Once {@link MOST_PASSED_OVER} probes in a row went unanswered while data passed, it is
+ * unknown again, for its siblings too.
  */
 export class Answers {
   readonly #siblings: Siblings | null;
@@ -32,6 +35,9 @@ export class Answers {
   #gapMs = Number.POSITIVE_INFINITY;
   /** Silences in which no probe was answered, and which something else ended. */
   #silences = 0;
+  /** Probes of such silences since the last answer. */
+  #passedOver = 0;
+  #hasStopped = false;
   /** The last acknowledgment that was examined, and the window at that time. */
   #seenAt: Instant = NEVER;
   #window: number | undefined;
@@ -60,6 +66,11 @@ export class Answers {
     return this.#isOrdinary;
   }
 
+  /** The peer is ordinary, and nothing speaks against it since its last answer. */
+  get areSettled(): boolean {
+    return this.areOrdinary && this.#passedOver === 0;
+  }
+
   /**
    * Unanswered probes are believed: those of an ordinary peer, and those of a peer whose steady
    * data left no moment to probe it. The silence of a steady peer is evidence itself, though less
@@ -78,12 +89,16 @@ export class Answers {
 
   /** Says in words why an unanswered probe proves little or nothing. */
   get doubt(): string {
-    const seen = Number.isFinite(this.#gapMs)
-      ? `it was seen to answer only one in ${(this.#gapMs / 1000).toFixed(1)} s`
-      : this.#at === NEVER
-        ? "it never answered one on this connection"
-        : "it answered one so far, and may limit its answers";
-    return `whether this peer answers keepalive probes: ${seen}. Only data, or a heartbeat, can decide (RFC 9293, 3.8.4)`;
+    return `whether this peer answers keepalive probes: ${this.#seen}. Only data, or a heartbeat, can decide (RFC 9293, 3.8.4)`;
+  }
+
+  get #seen(): string {
+    if (this.#hasStopped) return "it answered them, and stopped while data still passed";
+    if (Number.isFinite(this.#gapMs))
+      return `it was seen to answer only one in ${(this.#gapMs / 1000).toFixed(1)} s`;
+    return this.#at === NEVER
+      ? "it never answered one on this connection"
+      : "it answered one so far, and may limit its answers";
   }
 
   /**
@@ -142,55 +157,42 @@ export class Answers {
   #answered(at: Instant, ordinaryMs: number): void {
     this.#gapMs = Math.min(this.#gapMs, at - this.#at);
     this.#at = at;
+    this.#passedOver = 0;
 
     if (this.#isOrdinary || this.#gapMs > ordinaryMs) return;
     this.#isOrdinary = true;
+    this.#hasStopped = false;
     if (this.#siblings) this.#siblings.group.answersFrom = this.#siblings.remotePort;
   }
 
-  /** What happened: something else than an answer ended a silence with unanswered probes. */
-  passedOver(): void {
+  /**
+   * What happened: something else than an answer ended a silence with `probes` unanswered ones.
+   * Returns the answers to go on with: where they were shared, some of the connection's own, which
+   * learn with its `siblings`. `null`: it learns nothing.
+   */
+  passedOver(probes: number, siblings: Siblings | null): Answers {
+    if (this === ORDINARY_ANSWERS) {
+      if (siblings === null) return this;
+      const own = new Answers(siblings);
+      own.#isOrdinary = true;
+      return own.passedOver(probes, siblings);
+    }
+
+    this.#passedOver += probes;
     if (!this.areOrdinary) this.#silences++;
+    else if (this.#passedOver >= MOST_PASSED_OVER) this.#stopped();
+    return this;
   }
-}
 
-/**
- * Returns whether what was heard last answers a probe: it is no data, and it came too late to
- * acknowledge data of ours.
- */
-export function isAnswer({
-  lastAckReceivedMs,
-  lastDataReceivedMs,
-  lastDataSentMs,
-  rttMs = 0,
-}: TcpInfo): boolean {
-  if (
-    lastAckReceivedMs === undefined ||
-    lastDataReceivedMs === undefined ||
-    lastDataSentMs === undefined
-  )
-    return false;
-  if (lastDataReceivedMs <= lastAckReceivedMs + HEARD_SLACK_MS) return false;
-  return lastDataSentMs > lastAckReceivedMs + rttMs + LATEST_ACK_MS;
-}
-
-/** The part of a judgement that decides whether it rests on probes. */
-export interface Probed {
-  readonly state: State;
-  readonly flow: Flow;
-  /** The attempts failed on this host. */
-  readonly failedHere: boolean;
-}
-
-/** Returns whether a suspicion rests on probes that the peer may not answer even while alive. */
-export function isDoubtful(answers: Answers, { state, flow, failedHere }: Probed): boolean {
-  if (state === "alive" || flow === "in-flight" || failedHere) return false;
-  return !answers.areOrdinary;
-}
-
-/** Returns the doubt in words; `null`: the silence is believed. */
-export function doubtOf(answers: Answers, judged: Probed): string | null {
-  return isDoubtful(answers, judged) ? answers.doubt : null;
+  #stopped(): void {
+    this.#hasStopped = true;
+    this.#isOrdinary = false;
+    this.#silences = 1;
+    this.#gapMs = Number.POSITIVE_INFINITY;
+    this.#at = NEVER;
+    const { group, remotePort } = this.#siblings ?? {};
+    if (group && group.answersFrom === remotePort) group.answersFrom = 0;
+  }
 }
 
 /** Connections to the same address and port, which learn together. */
@@ -219,11 +221,8 @@ const EARLY_IDLE_MS = 1000;
 /** The peer is probed early in this many silences without an answered probe, then as planned. */
 const EARLY_SILENCES = 3;
 
-/**
- * RFC 1122, 4.2.3.2: an acknowledgment of data is delayed by less than this. A later one
- * acknowledges no data.
- */
-const LATEST_ACK_MS = 500;
+/** Of so many probes in a row, a path that still passes data loses all very rarely. */
+const MOST_PASSED_OVER = 3;
 
 /**
  * A peer that does not answer within the budget, and need not, is probed again after this time, or

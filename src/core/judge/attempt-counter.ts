@@ -86,9 +86,9 @@ export class AttemptCounter {
     if (gapMs === Number.POSITIVE_INFINITY) this.#toFind = Number.POSITIVE_INFINITY;
   }
 
-  /** What happened: the peer was heard. */
-  refuted(): void {
-    this.attempts.clear();
+  /** What happened: the peer was heard. `answers`: which probes it answers, as known since. */
+  refuted(answers?: Answers): void {
+    this.attempts.clear(answers);
     this.failing = null;
     this.#nudgedAt = null;
     this.#hasNudgeFailed = false;

@@ -55,7 +55,7 @@ export class Attempts {
   #provingAt: Instant = Number.NEGATIVE_INFINITY;
   readonly #outageMs: number;
   #foundAt: Instant = Number.NEGATIVE_INFINITY;
-  readonly #answers: Answers;
+  #answers: Answers;
 
   /**
    * `outageMs`: the longest outage that a connection survives. `answers`: which probes the peer
@@ -118,6 +118,11 @@ export class Attempts {
     this.beforeFlight = this.count;
   }
 
+  /** The probes before data entered flight, if that data left once and no more. */
+  get passedByData(): number {
+    return this.count - this.beforeFlight <= 1 ? this.beforeFlight : 0;
+  }
+
   /**
    * What happened: the kernel dated a transmission at `at`, but its count is not known to have
    * grown. The last attempt moves there.
@@ -177,7 +182,8 @@ export class Attempts {
     }
   }
 
-  clear(): void {
+  clear(answers: Answers = this.#answers): void {
+    this.#answers = answers;
     this.count = 0;
     this.found = 0;
     this.#foundAt = Number.NEGATIVE_INFINITY;

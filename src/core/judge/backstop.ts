@@ -42,7 +42,8 @@ export function rtoCapMs(
 /**
  * Returns the user timeout that data in flight needs behind an open window; 0 where the kernel's
  * own patience lasts long enough. It may not with a long budget, a lowered tcp_retries2, or with no
- * cap on backoff in force (`capMs` is `null`).
+ * cap on backoff in force (`capMs` is `null`). One that stands while the connection is idle stands
+ * in for the count of the keepalive too, and is no shorter.
  */
 export function inFlightUserTimeoutMs(
   budgetMs: number,
@@ -51,7 +52,16 @@ export function inFlightUserTimeoutMs(
   zeroWindowToleranceMs: number,
 ): number {
   if (capMs !== null && isPatient(budgetMs, capMs, retries2)) return 0;
-  return standInTimeoutMs(budgetMs, zeroWindowToleranceMs);
+  const timeoutMs = standInTimeoutMs(budgetMs, zeroWindowToleranceMs);
+  return isHasty(budgetMs, capMs, retries2) ? Math.max(timeoutMs, FEWEST_PROBES * 1000) : timeoutMs;
+}
+
+/**
+ * Returns whether the kernel's own patience with data in flight may be over before a check has seen
+ * that data, which takes a budget at most.
+ */
+export function isHasty(budgetMs: number, capMs: number | null, retries2: number): boolean {
+  return givesUpAfterMs(capMs ?? UNCAPPED_RTO_MS, retries2) < budgetMs;
 }
 
 /** Returns whether the kernel's own patience with data in flight lasts two budgets. */

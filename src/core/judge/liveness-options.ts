@@ -1,4 +1,4 @@
-import type { Answers } from "./answers.ts";
+import type { Answers, Siblings } from "./answers.ts";
 import type { MtuProbing } from "./full-size.ts";
 import type { PathLoss } from "./path-loss.ts";
 
@@ -41,4 +41,6 @@ export interface LivenessOptions {
    * unanswered probes prove nothing.
    */
   readonly answers?: Answers;
+  /** The connections that learn together how the peer answers probes; default none. */
+  readonly siblings?: Siblings;
 }

@@ -1,8 +1,9 @@
 import type { State } from "../diagnosis.ts";
 import type { TcpInfo } from "../tcp-info.ts";
 import type { Instant } from "../time/instant.ts";
-import { doubtOf, isDoubtful, type Probed } from "./answers.ts";
+import { type Answers, ORDINARY_ANSWERS } from "./answers.ts";
 import { MOST_ASKED } from "./backstop.ts";
+import { doubtOf, isDoubtful, type Probed } from "./doubt.ts";
 import { SegmentSize } from "./full-size.ts";
 import type { Judgement, Wants } from "./judgement.ts";
 import type { LivenessOptions } from "./liveness-options.ts";
@@ -59,6 +60,12 @@ export class Liveness {
   /** How the peer is probed, and within what time a dead one is found, as things stand. */
   get plan(): ProbePlan {
     return this.#record.plan;
+  }
+
+  /** What is known about how the peer answers probes; `null`: it answers each. */
+  get answers(): Answers | null {
+    const { answers } = this.#record;
+    return answers === ORDINARY_ANSWERS ? null : answers;
   }
 
   /** Silence after which the kernel's standing keepalive should probe: TCP_KEEPIDLE. */

@@ -1,6 +1,7 @@
 import type { OtherConnections } from "../diagnosis.ts";
 import type { Instant } from "../time/instant.ts";
 import { type Lesson, LossBelief, SHORT_PATH_MS, weightAmong } from "./loss-belief.ts";
+import { PeerMemory } from "./peer-memory.ts";
 
 /**
  * The connections from one of our addresses to one peer address. They are only counted: a
@@ -54,8 +55,6 @@ const NEVER: Instant = Number.NEGATIVE_INFINITY;
 const SHORTEST_GAP_MS = 400;
 /** The instants of attempts are known only between two readings. */
 const GAP_SLACK_MS = 300;
-/** The beliefs about this many peers that are gone are kept for when they come back. */
-const MOST_REMEMBERED = 1000;
 
 /**
  * Counts connections by peer and by our own address, so that the silence of one can be compared
@@ -63,8 +62,7 @@ const MOST_REMEMBERED = 1000;
  */
 export class PeerGroups {
   readonly #routes: Map<string, RouteGroup> = new Map();
-  /** The beliefs about peers that lost something and are gone, the latest last. */
-  readonly #remembered: Map<string, LossBelief> = new Map();
+  readonly #memory: PeerMemory = new PeerMemory();
 
   /** The number of peers. */
   get size(): number {
@@ -84,8 +82,8 @@ export class PeerGroups {
     const route = this.#routeOf(localAddress);
     let group = route.peers.get(remoteAddress);
     if (!group) {
-      const known = this.#remembered.get(remoteAddress);
-      const loss = known ?? new LossBelief();
+      const known = this.#memory.of(remoteAddress);
+      const loss = known?.loss ?? new LossBelief();
       group = {
         ...unheard(),
         route,
@@ -94,8 +92,8 @@ export class PeerGroups {
         silent: 0,
         died: 0,
         loss,
-        isMet: known !== undefined,
-        answersFrom: 0,
+        isMet: known?.loss != null,
+        answersFrom: known?.answersFrom ?? 0,
       };
       route.peers.set(remoteAddress, group);
     }
@@ -109,17 +107,9 @@ export class PeerGroups {
     if (group.total > 0) return;
     const { route } = group;
     route.peers.delete(group.remoteAddress);
-    if (!group.loss.isClean) this.#remember(group);
+    this.#memory.keep(group);
     if (route.heardFrom === group) route.heardFrom = null;
     if (route.peers.size === 0) this.#routes.delete(route.localAddress);
-  }
-
-  #remember({ remoteAddress, loss }: PeerGroup): void {
-    this.#remembered.delete(remoteAddress);
-    this.#remembered.set(remoteAddress, loss);
-    if (this.#remembered.size <= MOST_REMEMBERED) return;
-    const [oldest = ""] = this.#remembered.keys();
-    this.#remembered.delete(oldest);
   }
 
   #routeOf(localAddress: string): RouteGroup {

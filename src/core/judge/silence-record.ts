@@ -25,10 +25,11 @@ import type { EndedSilence, Silence } from "./silence.ts";
  */
 export class SilenceRecord {
   readonly loss: PathLoss;
-  readonly answers: Answers;
+  answers: Answers;
   readonly counter: AttemptCounter;
   readonly #options: LivenessOptions;
   readonly #outageMs: number;
+  readonly #isEachCounted: boolean;
   readonly #timing: PathTiming;
   readonly #progress: Progress;
   readonly #learner: LossLearner;
@@ -48,8 +49,8 @@ export class SilenceRecord {
     this.loss = options.loss ?? new PathLoss();
     this.answers = options.answers ?? new Answers();
     // With "end" an unanswered probe counts at the deadline, whatever it proves.
-    const counted = atDeadline === "end" ? ORDINARY_ANSWERS : this.answers;
-    this.counter = new AttemptCounter(this.#outageMs, found, counted);
+    this.#isEachCounted = atDeadline === "end";
+    this.counter = new AttemptCounter(this.#outageMs, found, this.#counted);
     this.#progress = new Progress(now, options.repeatedBefore);
     this.#learner = new LossLearner(this.loss);
     this.#last = now;
@@ -79,6 +80,10 @@ export class SilenceRecord {
 
   get routineMs(): number {
     return Math.ceil(this.idleMs + KEEPALIVE_LATENESS_MS + this.#timing.answerWindowMs);
+  }
+
+  get #counted(): Answers {
+    return this.#isEachCounted ? ORDINARY_ANSWERS : this.answers;
   }
 
   /** Nothing is repeated, and no loss waits to be learned. */
@@ -212,10 +217,11 @@ export class SilenceRecord {
     const isEachAnswered = this.answers.areOrdinary;
     this.#learner.heard(reading, attempts, this.#heardAt, this.#timing, isEachAnswered);
     const isProbeAnswered = this.answers.observe(at, info, since.progressed);
-    const wereProbes = since.flowBefore !== "in-flight" && !attempts.areLocal;
-    if (wereProbes && attempts.count > 0 && !isProbeAnswered) this.answers.passedOver();
+    const probes = since.flowBefore === "in-flight" ? attempts.passedByData : attempts.count;
+    if (probes > 0 && !attempts.areLocal && !isProbeAnswered)
+      this.answers = this.answers.passedOver(probes, this.#options.siblings ?? null);
 
-    this.counter.refuted();
+    this.counter.refuted(this.#counted);
     this.#plan = null;
     return ended;
   }

@@ -48,6 +48,11 @@ const LONGEST_JIFFY_MS = 10;
 /** The largest values that the kernel's options take. */
 export const LARGEST_INTERVAL_MS = 32_767_000;
 export const LARGEST_TIMEOUT_MS = 2_147_483_647;
+/** With these probes the kernel gives up after 48 days. */
+export const LOOSEST_PATIENCE: Pick<AppliedKeepalive, "intervalMs" | "count"> = {
+  intervalMs: LARGEST_INTERVAL_MS,
+  count: LOOSEST_COUNT,
+};
 
 /**
  * Returns the part of `wanted` that a connection with the options `before` survives now.
@@ -206,10 +211,11 @@ export function patientWith(
   before: ConnectionOptions,
   flow: Flow,
 ): ConnectionOptions {
-  const loosest = { ...before.keepalive, intervalMs: LARGEST_INTERVAL_MS, count: LOOSEST_COUNT };
+  const loosest = { ...before.keepalive, ...LOOSEST_PATIENCE };
   return {
-    ...before,
     keepalive: own.keepalive.enabled ? own.keepalive : loosest,
+    // With a user timeout the count of the keepalive would protect nothing.
+    userTimeoutMs: flow === "in-flight" ? before.userTimeoutMs : 0,
     rtoMaxMs: flow === "idle" ? before.rtoMaxMs : own.rtoMaxMs,
   };
 }

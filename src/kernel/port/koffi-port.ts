@@ -16,7 +16,9 @@ type Checked = (result: number) => number;
 /** Opens libc of Linux through koffi. @throws when koffi cannot be loaded */
 export function openKoffiPort(): SystemPort {
   const { libc, checked } = openLibc();
+  const length = new Uint32Array(1);
   const declared = {
+    getsockname: libc.func("int getsockname(int, _Out_ uint8_t *, _Inout_ uint32_t *)"),
     bind: libc.func("int bind(int, const uint8_t *, uint32_t)"),
     connect: libc.func("int connect(int, const uint8_t *, uint32_t)"),
     send: libc.func("long send(int, const uint8_t *, size_t, int)"),
@@ -32,6 +34,11 @@ export function openKoffiPort(): SystemPort {
   };
   return {
     ...socketPort(libc, checked),
+    getsockname(fd, into) {
+      length[0] = into.length;
+      const result = checked(declared.getsockname(fd, into, length));
+      return result < 0 ? result : (length[0] ?? 0);
+    },
     bind: (fd, address) => checked(declared.bind(fd, address, address.length)),
     connect: (fd, address) => checked(declared.connect(fd, address, address.length)),
     send: (fd, data, flags) => checked(declared.send(fd, data, data.length, flags)),

@@ -20,6 +20,7 @@ const DEFINITIONS = {
   setsockopt: { arguments: [INT, INT, INT, "pointer", "u32"], return: INT },
   ioctl: { arguments: [INT, "u64", "pointer"], return: INT },
   socket: { arguments: [INT, INT, INT], return: INT },
+  getsockname: { arguments: [INT, "pointer", "pointer"], return: INT },
   bind: { arguments: [INT, "pointer", "u32"], return: INT },
   connect: { arguments: [INT, "pointer", "u32"], return: INT },
   send: { arguments: [INT, "pointer", "u64", INT], return: "i64" },
@@ -63,6 +64,11 @@ export function openNodeFfiPort(): SystemPort {
       checked(libc.setsockopt(fd, level, option, value, value.length)),
     ioctl: (fd, request, argument) => checked(libc.ioctl(fd, BigInt(request), argument)),
     socket: (domain, type, protocol) => checked(libc.socket(domain, type, protocol)),
+    getsockname(fd, into) {
+      length[0] = into.length;
+      const result = checked(libc.getsockname(fd, into, length));
+      return result < 0 ? result : (length[0] ?? 0);
+    },
     bind: (fd, address) => checked(libc.bind(fd, address, address.length)),
     connect: (fd, address) => checked(libc.connect(fd, address, address.length)),
     send: (fd, data, flags) => checked(libc.send(fd, data, size(data), flags)),

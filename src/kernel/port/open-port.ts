@@ -1,5 +1,5 @@
 import { openKoffiPort } from "./koffi-port.ts";
-import { isMasked } from "./mask.ts";
+import { isMasked, withMaskedTcpInfo } from "./mask.ts";
 import { openNodeFfiPort } from "./node-ffi-port.ts";
 import type { SystemPort } from "./port.ts";
 import { whyNoDescriptors } from "./runtime.ts";
@@ -44,7 +44,7 @@ function open(): SystemPort | null {
   const failures: string[] = [];
   for (const [name, openBackEnd] of Object.entries(BACK_ENDS)) {
     try {
-      if (!isMasked(name as "koffi" | "node:ffi")) return openBackEnd();
+      if (!isMasked(name as "koffi" | "node:ffi")) return withMaskedTcpInfo(openBackEnd());
       failures.push(`${name} is hidden by HALFOPEN_MASK`);
     } catch (error) {
       failures.push(`${name}: ${firstLine(error)}`);

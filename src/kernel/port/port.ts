@@ -6,6 +6,8 @@ import type { SocketPort } from "./socket-port.ts";
  */
 export interface SystemPort extends SocketPort {
   bind(fd: number, address: Uint8Array): number;
+  /** Fills `into` with the socket's own address and returns its length. */
+  getsockname(fd: number, into: Uint8Array): number;
   /** `connect(2)`; with AF_UNSPEC in `address` it takes a TCP connection down. */
   connect(fd: number, address: Uint8Array): number;
   send(fd: number, data: Uint8Array, flags: number): number;

@@ -1,7 +1,8 @@
-import { maskedTcpInfoBytes } from "../port/mask.ts";
 import { openPort, whyNoPort } from "../port/open-port.ts";
 import { platform } from "../port/platform.ts";
 import { IPPROTO_TCP } from "../port/platform-linux.ts";
+import type { SystemPort } from "../port/port.ts";
+import { unmovedFields } from "./evidence-trial.ts";
 
 const SOCK_STREAM = 1;
 /**
@@ -14,8 +15,9 @@ let why: string | null | undefined;
 
 /**
  * Returns why this system (Linux) gives no evidence to judge connections by, in words; `null` if it
- * gives some. Without this check missing figures would look like silence. Tried once, on a socket
- * of our own.
+ * gives some. Without this check missing figures would look like silence, and figures that never
+ * move like a peer that answers. Tried once in each thread, on sockets of our own: see
+ * evidence-trial.ts for what it takes.
  */
 export function whyNoKernelEvidence(): string | null {
   if (why === undefined) why = found();
@@ -24,19 +26,26 @@ export function whyNoKernelEvidence(): string | null {
 
 function found(): string | null {
   const port = openPort();
-  if (!port) return whyNoPort();
+  return port ? whyNoEvidenceFrom(port) : whyNoPort();
+}
+
+/** Returns the same for the kernel behind `port`. */
+export function whyNoEvidenceFrom(port: SystemPort): string | null {
   const fd = port.socket(platform.addressFamily.inet, SOCK_STREAM, 0);
   if (fd < 0) return null; // no descriptor is left to try; every real kernel gives enough
-  const result = port.getsockopt(
+  const bytes = port.getsockopt(
     fd,
     IPPROTO_TCP,
     platform.tcpInfo?.option ?? 0,
     new Uint8Array(512),
   );
   port.close(fd);
-  if (result < 0) return `the kernel refuses TCP_INFO (errno ${-result})`;
-  const bytes = Math.min(result, maskedTcpInfoBytes());
-  return bytes >= LEAST_BYTES
+  if (bytes < 0) return `the kernel refuses TCP_INFO (errno ${-bytes})`;
+  if (bytes < LEAST_BYTES)
+    return `this system passes on ${bytes} bytes of struct tcp_info, of at least ${LEAST_BYTES}`;
+
+  const unmoved = unmovedFields(port);
+  return unmoved.length === 0
     ? null
-    : `this system passes on ${bytes} bytes of struct tcp_info, of at least ${LEAST_BYTES}`;
+    : `this kernel's TCP_INFO does not follow a connection: ${unmoved.join(", ")} never moved, or moved falsely, on one of our own`;
 }

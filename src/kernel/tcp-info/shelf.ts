@@ -1,11 +1,10 @@
 import type { TcpInfo } from "../../core/tcp-info.ts";
-import { maskedTcpInfoBytes } from "../port/mask.ts";
 import { platform } from "../port/platform.ts";
 import { IPPROTO_TCP } from "../port/platform-linux.ts";
 import { requirePort } from "../port/socket-option.ts";
 import type { SocketPort } from "../port/socket-port.ts";
 import { decodeTcpInfo } from "./codec-linux.ts";
-import { type CalmReading, compareCalm, heardAgeOf } from "./uneventful-linux.ts";
+import { type CalmReading, compareCalm, heardAgeOf, isAgeStill } from "./uneventful-linux.ts";
 
 /**
  * The last readings of TCP_INFO of many connections (Linux), as the kernel gave them and outside
@@ -21,7 +20,6 @@ class TcpInfoShelf {
   readonly #taken: Uint8Array = new Uint8Array(512);
   readonly #takenView: DataView = new DataView(this.#taken.buffer);
   readonly #takenHead: Uint8Array = this.#taken.subarray(0, LENGTH_AT);
-  readonly #longest: number = Math.min(LENGTH_AT, maskedTcpInfoBytes());
   #length = 0;
   #decoded: TcpInfo | null = null;
   #port: SocketPort | null = null;
@@ -43,7 +41,7 @@ class TcpInfoShelf {
     this.#decoded = null;
     this.#port ??= requirePort();
     const length = this.#port.getsockopt(fd, IPPROTO_TCP, TCP_INFO, this.#taken);
-    this.#length = Math.min(this.#longest, length);
+    this.#length = Math.min(LENGTH_AT, length);
     return this.#length >= 0;
   }
 
@@ -87,6 +85,12 @@ class TcpInfoShelf {
     return compareCalm(this.#view, at, this.#takenView, this.#length);
   }
 
+  /** Returns whether the reading just taken contradicts the kept one: see {@link isAgeStill}. */
+  isStill(place: number, elapsedMs: number): boolean {
+    if (elapsedMs < SHOWS_AFTER_MS || this.#keptLength(place) === 0) return false;
+    return isAgeStill(this.#view, place * PLACE_BYTES, this.#takenView, this.#length, elapsedMs);
+  }
+
   #keptLength(place: number): number {
     return this.#view.getUint32(place * PLACE_BYTES + LENGTH_AT, true);
   }
@@ -106,6 +110,8 @@ class TcpInfoShelf {
 const PLACE_BYTES = 256;
 const LENGTH_AT = 248;
 const FIRST_PLACES = 64;
+/** Two readings this far apart show whether the age moves. */
+const SHOWS_AFTER_MS = 1000;
 const TCP_INFO = platform.tcpInfo?.option ?? -1;
 
 /** The readings of all connections that this event loop watches. */

@@ -1,6 +1,5 @@
 import { HalfOpenError } from "../../core/errors.ts";
 import type { TcpInfo } from "../../core/tcp-info.ts";
-import { maskedTcpInfoBytes } from "../port/mask.ts";
 import { platform } from "../port/platform.ts";
 import { IPPROTO_TCP } from "../port/platform-linux.ts";
 import { requirePort } from "../port/socket-option.ts";
@@ -14,7 +13,6 @@ import { isWithoutTcpInfo, sampleWin32TcpInfo } from "./tcp-info-win32.ts";
 /** Longer than any struct tcp_info so far (280 bytes on 6.18). */
 const buffer = new Uint8Array(512);
 const view = new DataView(buffer.buffer);
-const longest = maskedTcpInfoBytes();
 const DECODERS: Readonly<Record<string, typeof decodeTcpInfo>> = {
   darwin: decodeDarwinTcpInfo,
   freebsd: decodeFreebsdTcpInfo,
@@ -26,7 +24,7 @@ const option = platform.tcpInfo;
 export function sampleTcpInfo(fd: number): TcpInfo | number {
   if (!option) return sampleWin32TcpInfo(fd);
   const length = requirePort().getsockopt(fd, IPPROTO_TCP, option.option, buffer);
-  return length < 0 ? length : decode(view, Math.min(length, longest));
+  return length < 0 ? length : decode(view, length);
 }
 
 /**

@@ -56,6 +56,24 @@ export function compareCalm(
   };
 }
 
+/**
+ * Returns whether the age of what was heard last stood still, or nearly so, in the `elapsedMs`
+ * between two readings, although no segment came in. Such an age is no evidence: it would make a
+ * dead peer look alive for ever. Only stale bytes show it; the peer cannot.
+ */
+export function isAgeStill(
+  before: DataView,
+  beforeAt: number,
+  now: DataView,
+  length: number,
+  elapsedMs: number,
+): boolean {
+  if (length < SEGS_IN + 4) return false;
+  if (now.getUint32(SEGS_IN, true) !== before.getUint32(beforeAt + SEGS_IN, true)) return false;
+  const grownMs = heardAgeOf(now, 0) - heardAgeOf(before, beforeAt);
+  return grownMs >= 0 && grownMs < elapsedMs / 2;
+}
+
 /** Returns the age in ms of the last sign of life from the peer. */
 export function heardAgeOf(info: DataView, at: number): number {
   return Math.min(
@@ -79,6 +97,7 @@ const UNACKED = 24;
 const LAST_DATA_RECV = 52;
 const LAST_ACK_RECV = 56;
 const BYTES_RECEIVED = 128;
+const SEGS_IN = 140;
 const NOTSENT_BYTES = 144;
 const DATA_SEGS_IN = 152;
 const DATA_SEGS_OUT = 156;

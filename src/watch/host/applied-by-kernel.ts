@@ -1,5 +1,6 @@
 import { givesUpAfterMs } from "../../core/judge/backstop.ts";
-import type { ProbePlan } from "../../core/judge/probe-plan.ts";
+import { OUTAGE_SHARE, type ProbePlan } from "../../core/judge/probe-plan.ts";
+import { UNCAPPED_RTO_MS } from "../../core/judge/retransmission-times.ts";
 import { readRetries } from "../../kernel/options/retries.ts";
 import type { Applied } from "../applied.ts";
 import type { Standing } from "./standing.ts";
@@ -11,11 +12,10 @@ import type { Standing } from "./standing.ts";
 export function appliedByKernel({ terms, saved, keepalive }: Standing, plan: ProbePlan): Applied {
   const { rtoMaxMs, budgetMs, inFlightUserTimeoutMs, falseAlarmsPerYear, atDeadline } = terms;
   const { idleMs, intervalMs, count } = keepalive;
-  const capMs = rtoMaxMs ?? saved.rtoMaxMs;
-  const isKernelsOwn = capMs !== null && inFlightUserTimeoutMs === 0;
-  const givesUpMs = isKernelsOwn
-    ? givesUpAfterMs(capMs, readRetries().tcpRetries2)
-    : inFlightUserTimeoutMs;
+  const ownPatienceMs = givesUpAfterMs(
+    rtoMaxMs ?? saved.rtoMaxMs ?? UNCAPPED_RTO_MS,
+    readRetries().tcpRetries2,
+  );
 
   const kept = (ms: number): number =>
     atDeadline === "end" ? budgetMs : Math.max(budgetMs, Math.ceil(ms));
@@ -28,6 +28,7 @@ export function appliedByKernel({ terms, saved, keepalive }: Standing, plan: Pro
   const overdue = Object.values(detectWithinMs).some((ms) => ms !== null && ms > budgetMs);
 
   const notes = rtoMaxMs === null ? [whyNoCap(terms)] : [];
+  if (ownPatienceMs < OUTAGE_SHARE * budgetMs) notes.push(whyImpatient(terms, ownPatienceMs));
   if (overdue) notes.push(whyOverdue(budgetMs, detectWithinMs));
   return {
     level: "kernel",
@@ -37,7 +38,10 @@ export function appliedByKernel({ terms, saved, keepalive }: Standing, plan: Pro
     detectWithinMs,
     overdue,
     falseAlarmsPerYear,
-    backstopMs: { idle: idleMs + intervalMs * count, inFlight: givesUpMs },
+    backstopMs: {
+      idle: terms.isHasty ? inFlightUserTimeoutMs + intervalMs : idleMs + intervalMs * count,
+      inFlight: inFlightUserTimeoutMs || ownPatienceMs,
+    },
     notes,
   };
 }
@@ -49,6 +53,13 @@ function whyNoCap({ isReport, isUncapped }: Standing["terms"]): string {
     ? "the program ended its side, so the cap on backoff is taken off for the last data"
     : "no TCP_RTO_MAX_MS (Linux >= 6.15, and not while data is being repeated)";
   return `${why}: a peer that dies behind a closed window is found after up to fifteen times the time it was blocked, later still on a long or lossy path`;
+}
+
+function whyImpatient({ isReport, lastBackoff }: Standing["terms"], patienceMs: number): string {
+  const where = isReport
+    ? "with data in flight, or behind a closed window,"
+    : "behind a closed window";
+  return `net.ipv4.tcp_retries2 is ${lastBackoff}: ${where} the kernel itself may end the connection in an outage of ${patienceMs} ms`;
 }
 
 function whyOverdue(

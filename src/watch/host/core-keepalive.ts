@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import { getKeepalive } from "../../kernel/options/keepalive.ts";
 import { whyNoSocketPort } from "../../kernel/port/open-socket-port.ts";
 import type { LowerLevel } from "../applied.ts";
 
@@ -12,12 +13,8 @@ export function applyCoreKeepalive(socket: Socket, budgetMs: number, refusal?: s
   const canTune = hasIntervalAndCount();
   const count = canTune ? Math.max(2, Math.min(LIBUV_COUNT, Math.floor(budgetS / 2))) : LIBUV_COUNT;
   const idleS = Math.max(1, budgetS - count * LIBUV_INTERVAL_S);
-  const set = socket.setKeepAlive as (
-    enable: boolean,
-    delay: number,
-    interval?: number,
-    count?: number,
-  ) => Socket;
+  const before = ownKeepalive(socket);
+  const set = socket.setKeepAlive as SetKeepalive;
   if (canTune) set.call(socket, true, idleS * 1000, LIBUV_INTERVAL_S * 1000, count);
   else socket.setKeepAlive(true, idleS * 1000);
   const worstMs = (idleS + count * LIBUV_INTERVAL_S) * 1000;
@@ -41,9 +38,45 @@ export function applyCoreKeepalive(socket: Socket, budgetMs: number, refusal?: s
       backstopMs: { idle: worstMs, inFlight: null },
       notes,
     },
-    // Node cannot read the options back; keepalive off is what every socket starts with.
-    restore: () => void socket.setKeepAlive(false),
+    restore: () => void set.call(socket, ...before),
   };
+}
+
+type SetKeepalive = (
+  enable: boolean,
+  delayMs: number,
+  intervalMs?: number,
+  count?: number,
+) => Socket;
+
+/**
+ * Returns the program's keepalive, from the system if that can be asked. Node cannot, but remembers
+ * in properties of its own what was set through it (lib/net.js). Keepalive off is what every socket
+ * starts with.
+ */
+function ownKeepalive(socket: Socket): Parameters<SetKeepalive> {
+  try {
+    const { enabled, idleMs, intervalMs, count } = getKeepalive(socket);
+    return [enabled, idleMs, intervalMs, count];
+  } catch {
+    return rememberedKeepalive(socket);
+  }
+}
+
+function rememberedKeepalive(socket: Socket): Parameters<SetKeepalive> {
+  const seconds = (name: string): unknown => {
+    const key = Object.getOwnPropertySymbols(socket).find(
+      ({ description }) => description === name,
+    );
+    return key && (socket as unknown as Record<symbol, unknown>)[key];
+  };
+  const delayS = seconds("kSetKeepAliveInitialDelay");
+  if (seconds("kSetKeepAlive") !== true || typeof delayS !== "number") return [false, 0];
+  const intervalS = seconds("kSetKeepAliveInterval");
+  const count = seconds("kSetKeepAliveCount");
+  return typeof intervalS === "number" && typeof count === "number"
+    ? [true, delayS * 1000, intervalS * 1000, count]
+    : [true, delayS * 1000];
 }
 
 /**

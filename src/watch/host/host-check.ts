@@ -1,10 +1,10 @@
 import { CALM, type Judged } from "../../core/cause/diagnose.ts";
-import { Answers, ORDINARY_ANSWERS } from "../../core/judge/answers.ts";
+import { Answers, ORDINARY_ANSWERS, type Siblings } from "../../core/judge/answers.ts";
 import type { Judgement } from "../../core/judge/judgement.ts";
 import { Liveness } from "../../core/judge/liveness.ts";
 import type { LossBelief } from "../../core/judge/loss-belief.ts";
 import { PathLoss } from "../../core/judge/path-loss.ts";
-import { answeredInGroup, type PeerGroup } from "../../core/judge/peer-groups.ts";
+import { answeredInGroup } from "../../core/judge/peer-groups.ts";
 import { attemptsNeededBy } from "../../core/judge/probe-plan.ts";
 import { HEARD_SLACK_MS } from "../../core/judge/reading.ts";
 import type { TcpInfo } from "../../core/tcp-info.ts";
@@ -19,15 +19,15 @@ import { Standing } from "./standing.ts";
 
 /**
  * Decides whether the *host* at the other end still answers, from the kernel's evidence alone, and
- * does what the judgement asks for. (process-check.ts decides about the process behind it.)
+ * does what the judgement asks for (process-check.ts: the process behind it).
  *
  * | mode   | holds                           | a check                 | until                    |
  * |--------|---------------------------------|-------------------------|--------------------------|
  * | judged | a judge, its last judgement     | decodes, judges, acts   | the judge is forgettable |
  * | calm   | two durations, shared with many | compares bytes          | a reading is eventful    |
  *
- * Most connections are calm most of the time: idle, and answering. The last reading stays on the
- * shelf (kernel/tcp-info/shelf.ts), so a judge made from it knows what the one before it knew.
+ * Most connections are calm: idle, and answering. The last reading stays on the shelf, so a judge
+ * made from it knows what the one before it knew.
  */
 export class HostCheck {
   readonly fd: number;
@@ -36,12 +36,9 @@ export class HostCheck {
   /** Place of the last reading on the shelf; -1 after the end. */
   #place = -1;
   #readAt: Instant;
-  /**
-   * Silence before this instant does not count: nobody probed the peer, or this process stood
-   * still.
-   */
+  /** Silence before this instant does not count: nobody probed, or this process stood still. */
   #grantedFrom: Instant;
-  readonly #peer: PeerGroup;
+  readonly #siblings: Siblings;
   /** Belief about the path's loss, from losses of this connection itself; `null`: it had none. */
   #loss: LossBelief | null = null;
   /** How the peer answers probes, until this is known; `null`: it answers each. */
@@ -49,7 +46,7 @@ export class HostCheck {
 
   constructor(fd: number, settings: WatchSettings, membership: Membership, now: Instant) {
     this.fd = fd;
-    this.#peer = membership.group;
+    this.#siblings = membership;
     this.#answers = new Answers(membership);
     this.#standing = Standing.on(fd, settings);
     this.#grantedFrom = now;
@@ -68,7 +65,7 @@ export class HostCheck {
   }
 
   get loss(): PathLoss {
-    return this.#judgement?.loss ?? new PathLoss(this.#peer, this.#loss);
+    return this.#judgement?.loss ?? new PathLoss(this.#siblings.group, this.#loss);
   }
 
   /** The last reading; `null` before the first one and after the end. */
@@ -98,11 +95,13 @@ export class HostCheck {
 
   /**
    * Takes a reading and does what its judgement asks for. `stalledMs`: how long this process stood
-   * still since the last check. Returns the next deadline; `null`: the kernel ended the connection.
+   * still since. Returns the next deadline; `null`: the kernel ended it; `"disproved"`: untrue.
    */
-  check(now: Instant, stalledMs: number): Instant | null {
+  check(now: Instant, stalledMs: number): Instant | null | "disproved" {
     // No TCP socket any more: 'close' follows.
     if (!tcpInfoShelf.read(this.fd)) return Number.POSITIVE_INFINITY;
+    const sinceMs = stalledMs > 0 ? 0 : now - this.#readAt;
+    if (tcpInfoShelf.isStill(this.#place, sinceMs)) return "disproved";
     const mode = this.#mode;
     if (mode.kind === "judged") return this.#judge(now, stalledMs, mode, false);
 
@@ -115,7 +114,7 @@ export class HostCheck {
     if (next <= now) return this.#judge(now, stalledMs, this.#recalled(), true);
     if (calm.answered > 0 && heardAt > this.heardAt + HEARD_SLACK_MS) {
       this.#loss?.record(calm.answered, 0);
-      answeredInGroup(this.#peer, calm.answered);
+      answeredInGroup(this.#siblings.group, calm.answered);
     }
     this.#keep(now);
     return next;
@@ -159,13 +158,13 @@ export class HostCheck {
     return this.#mode.kind === "judged" ? this.#mode.judgement : null;
   }
 
-  /** Switches the keepalive on. If the kernel refuses it, the cap set before goes back. */
+  /** Switches the keepalive on. If the kernel refuses an option, the program gets its own back. */
   #started(mode: Judging): Judging {
     try {
       this.#standing = this.#standing.start(this.fd, mode.judge.idleMs);
       return mode;
     } catch (error) {
-      this.#standing.uncap(this.fd);
+      this.#standing.undo(this.fd);
       throw error;
     }
   }
@@ -181,6 +180,7 @@ export class HostCheck {
 
     const judgement = judge.observe(now, info);
     mode.judgement = judgement;
+    this.#answers = judge.answers;
     this.#follow(judge, judgement);
     if (judgement.wants.nudge || isEarly) {
       if (this.#standing.isLeftToProgram) return now + judge.routineMs;
@@ -201,7 +201,7 @@ export class HostCheck {
 
   /** Keeps what the judge learned, and lets it go. */
   #forget(judge: Liveness, { loss, heardAt }: Judgement): Calm {
-    if (this.#answers?.areOrdinary) this.#answers = null;
+    if (this.#answers?.areSettled) this.#answers = null;
     this.#loss = loss.own?.isClean === false ? loss.own : null;
     this.#grantedFrom = Math.max(this.#grantedFrom, heardAt);
     return calm(judge);
@@ -215,9 +215,9 @@ export class HostCheck {
   }
 
   #newJudge(since: Instant, found: number): Judging {
-    const loss = new PathLoss(this.#peer, this.#loss);
-    const answers = this.#answers ?? ORDINARY_ANSWERS;
-    const judge = new Liveness({ ...this.#standing.terms, loss, found, answers }, since);
+    const loss = new PathLoss(this.#siblings.group, this.#loss);
+    const [answers, siblings] = [this.#answers ?? ORDINARY_ANSWERS, this.#siblings];
+    const judge = new Liveness({ ...this.#standing.terms, loss, found, answers, siblings }, since);
     return { kind: "judged", judge, judgement: null };
   }
 
@@ -230,7 +230,7 @@ export class HostCheck {
   #hasLearnedOfAnswers(now: Instant): boolean {
     if (this.#answers === null) return false;
     this.#answers.observe(now, tcpInfoShelf.taken(), false);
-    return this.#answers.areOrdinary;
+    return this.#answers.areSettled;
   }
 
   /** Returns whether the path has been found better than the probe plan believes it. */

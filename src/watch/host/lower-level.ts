@@ -1,21 +1,49 @@
 import type { Socket } from "node:net";
+import { keepaliveMeans } from "../../kernel/options/keepalive-means.ts";
 import type { LowerLevel } from "../applied.ts";
+import type { WatchSettings } from "../settings.ts";
 import { applyCoreKeepalive } from "./core-keepalive.ts";
-import { applyNativeKeepalive } from "./native-keepalive.ts";
+import { applyNativeKeepalive, whyNoEvidence } from "./native-keepalive.ts";
 
 /**
  * Applies the best means below kernel evidence: the OS's keepalive set exactly, else what Node can
- * set of it. `refusal`: the error of a kernel that gives evidence and refused an option that keeps
- * it fresh.
+ * set of it. `refusal`: why the kernel's evidence is not used on this connection.
  */
 export function applyLowerLevel(
   socket: Socket,
-  budgetMs: number,
-  hasHeartbeat: boolean,
+  { detectWithinMs, heartbeat, onDead }: WatchSettings,
   refusal?: string,
 ): LowerLevel {
+  const hasHeartbeat = heartbeat !== null;
+  if (onDead === "report") return leaveAlone(hasHeartbeat ? detectWithinMs : null, refusal);
   return (
-    applyNativeKeepalive(socket, budgetMs, hasHeartbeat, refusal) ??
-    applyCoreKeepalive(socket, budgetMs, refusal)
+    applyNativeKeepalive(socket, detectWithinMs, hasHeartbeat, refusal) ??
+    applyCoreKeepalive(socket, detectWithinMs, refusal)
   );
+}
+
+/** Why the evidence of a connection is used no more. */
+export const DISPROVED =
+  "the kernel's age of what was heard last stood still on this connection while time passed";
+
+/** Sets nothing: a keepalive that finds a dead peer would end the connection. */
+function leaveAlone(keptMs: number | null, refusal: string | undefined): LowerLevel {
+  const notes = [
+    `${refusal ?? whyNoEvidence()}: here only the system's keepalive could find a dead peer, and it ends the connection; onDead "report" ends nothing, so it is left as the program has it`,
+  ];
+  if (keptMs === null) notes.push("pass a heartbeat to find a dead peer");
+  return {
+    applied: {
+      level: keepaliveMeans() ? "keepalive" : "core",
+      keepalive: null,
+      userTimeoutMs: null,
+      rtoMaxMs: null,
+      detectWithinMs: { idle: keptMs, inFlight: keptMs, closedWindow: keptMs },
+      overdue: false,
+      falseAlarmsPerYear: null,
+      backstopMs: { idle: null, inFlight: null },
+      notes,
+    },
+    restore: () => {},
+  };
 }

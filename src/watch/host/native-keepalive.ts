@@ -3,6 +3,7 @@ import { detectionOf, keepaliveAlone } from "../../core/judge/keepalive-alone.ts
 import type { AppliedKeepalive } from "../../kernel/options/applied-keepalive.ts";
 import { getKeepalive, setKeepalive } from "../../kernel/options/keepalive.ts";
 import { keepaliveMeans } from "../../kernel/options/keepalive-means.ts";
+import { whyNoSocketPort } from "../../kernel/port/open-socket-port.ts";
 import { whyNoKernelEvidence } from "../../kernel/tcp-info/kernel-evidence.ts";
 import type { Applied, LowerLevel } from "../applied.ts";
 
@@ -19,15 +20,17 @@ export function applyNativeKeepalive(
 ): LowerLevel | null {
   const means = keepaliveMeans();
   if (!means) return null;
+  const before = whatWas(socket);
   try {
-    const before = whatWas(socket);
     const keepalive = setKeepalive(socket, keepaliveAlone(budgetMs, means));
     return {
       applied: describe(keepalive, budgetMs, hasHeartbeat, refusal),
       restore: () => restore(socket, before),
     };
   } catch {
-    return null; // closed meanwhile, or not TCP underneath: Node's own keepalive is what is left
+    // Closed meanwhile, refused, or not TCP underneath: Node's own keepalive is what is left.
+    restore(socket, before);
+    return null;
   }
 }
 
@@ -39,12 +42,9 @@ function describe(
 ): Applied {
   const { idleMs, intervalMs, count } = keepalive;
   const worstMs = detectionOf(keepalive);
-  const tells =
-    refusal ??
-    (process.platform === "linux"
-      ? whyNoKernelEvidence()
-      : `${process.platform} reports no age of the last answer`);
-  const notes = [`${tells}: the system's own keepalive ends an idle connection whose peer is gone`];
+  const notes = [
+    `${refusal ?? whyNoEvidence()}: the system's own keepalive ends an idle connection whose peer is gone`,
+  ];
   if (!hasHeartbeat)
     notes.push(
       "with data in flight the system's own patience counts; pass a heartbeat to bound it",
@@ -69,6 +69,12 @@ function describe(
     backstopMs: { idle: worstMs, inFlight: null },
     notes,
   };
+}
+
+/** Returns why the system's evidence is not used, in words. */
+export function whyNoEvidence(): string {
+  if (process.platform === "linux") return whyNoKernelEvidence() ?? "no kernel evidence";
+  return whyNoSocketPort() ?? `${process.platform} reports no age of the last answer`;
 }
 
 /**

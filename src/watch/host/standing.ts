@@ -1,4 +1,5 @@
-import { backstopProbes, LOOSEST_COUNT, rtoCapMs } from "../../core/judge/backstop.ts";
+import { HalfOpenError } from "../../core/errors.ts";
+import { backstopProbes, rtoCapMs } from "../../core/judge/backstop.ts";
 import type { Judgement } from "../../core/judge/judgement.ts";
 import type { Flow } from "../../core/judge/reading.ts";
 import type { TcpInfo } from "../../core/tcp-info.ts";
@@ -8,21 +9,23 @@ import {
   applyOptions,
   applyTimeoutInFlight,
   type ConnectionOptions,
+  LOOSEST_PATIENCE,
   patientWith,
   readOptions,
 } from "../../kernel/options/connection-options.ts";
-import { applyKeepalive, isSameKeepalive } from "../../kernel/options/keepalive.ts";
+import { applyKeepalive } from "../../kernel/options/keepalive.ts";
 import { restoreOptions } from "../../kernel/options/late-restore.ts";
 import { applyRtoMax } from "../../kernel/options/rto-max.ts";
 import { applyUserTimeout } from "../../kernel/options/user-timeout.ts";
 import type { WatchSettings } from "../settings.ts";
+import { ownOptionsIn } from "./own-options.ts";
 import { shareEqual } from "./share-equal.ts";
 import { isRepeating, type Terms, termsFor, withCap } from "./terms.ts";
 
 /**
  * The kernel options that keep evidence fresh and stand in when this process cannot act: a
- * keepalive with short idle, loose count and no user timeout (with one set the count would protect
- * nothing: docs/internals/kernel.md#keepalive), and a cap on retransmission backoff.
+ * keepalive with short idle and loose count, and a cap on retransmission backoff. A user timeout is
+ * set only where the kernel would else give up data in flight too soon (see {@link guard}).
  *
  * Immutable: a method that sets an option of the connection `fd` returns the new Standing. So
  * thousands of connections share one object.
@@ -50,7 +53,7 @@ export class Standing {
     this.yieldedIn = yieldedIn;
   }
 
-  /** Saves the program's options for {@link restore}, and sets all of ours but the keepalive. */
+  /** Saves the program's options for {@link restore}, and sets the cap on backoff. */
   static on(fd: number, settings: WatchSettings): Standing {
     const own = settledOptions(fd);
     const keepalive = sharedKeepalive(own.keepalive);
@@ -60,7 +63,8 @@ export class Standing {
   /** Returns the Standing of the same connection under other settings. */
   again(fd: number, settings: WatchSettings): Standing {
     const { saved, keepalive } = this.#adoptForeign(fd);
-    return Standing.#begin(fd, settings, saved, keepalive);
+    const begun = Standing.#begin(fd, settings, saved, keepalive);
+    return this.terms.isUncapped ? begun.uncap(fd) : begun;
   }
 
   static #begin(
@@ -70,27 +74,29 @@ export class Standing {
     keepalive: AppliedKeepalive,
   ): Standing {
     const terms = sharedTerms(termsFor(fd, settings, saved));
-    if (saved.userTimeoutMs !== 0) applyUserTimeout(fd, 0);
     return sharedStanding(
       new Standing({ terms, saved, keepalive, hasUserTimeout: false, yieldedIn: null }),
     );
   }
 
-  /** Switches the standing keepalive on; the kernel probes after a silence of `idleMs`. */
+  /**
+   * Switches the standing keepalive on; the kernel probes after a silence of `idleMs`. With
+   * `onDead: "report"` it probes once, then on demand only, and never reaches its count.
+   */
   start(fd: number, idleMs: number): Standing {
-    const { budgetMs, isReport, longestIdleMs, rtoMaxMs } = this.terms;
-    const patience = isReport
-      ? { intervalMs: REPORT_INTERVAL_MS, count: LOOSEST_COUNT }
-      : backstopProbes(budgetMs, longestIdleMs);
+    const { budgetMs, isReport, isHasty, longestIdleMs, rtoMaxMs } = this.terms;
+    const patience = isReport ? LOOSEST_PATIENCE : backstopProbes(budgetMs, longestIdleMs);
     const before = readOptions(fd);
     const wanted = {
-      ...before,
       keepalive: { enabled: true, idleMs, ...patience },
-      rtoMaxMs: rtoMaxMs ?? before.rtoMaxMs,
+      userTimeoutMs: isHasty ? this.terms.inFlightUserTimeoutMs : 0,
+      rtoMaxMs: rtoMaxMs ?? (isReport ? this.saved : before).rtoMaxMs,
     };
-    return sharedStanding(new Standing({ ...this, yieldedIn: null })).#withKeepalive(
-      applyOptions(fd, before, wanted).keepalive,
-    );
+    const { keepalive, userTimeoutMs } = applyOptions(fd, before, wanted);
+    const hasUserTimeout = userTimeoutMs !== 0;
+    return sharedStanding(
+      new Standing({ ...this, hasUserTimeout, yieldedIn: null }),
+    ).#withKeepalive(keepalive);
   }
 
   /**
@@ -104,8 +110,11 @@ export class Standing {
     const before = readOptions(fd);
     const ours = { ...before, keepalive: { ...this.keepalive, enabled: true } };
     const wanted = patientWith(this.saved, ours, flow);
-    const { keepalive } = applyOptions(fd, before, wanted);
-    return sharedStanding(new Standing({ ...this, yieldedIn: flow })).#withKeepalive(keepalive);
+    const { keepalive, userTimeoutMs } = applyOptions(fd, before, wanted);
+    const hasUserTimeout = userTimeoutMs !== 0;
+    return sharedStanding(
+      new Standing({ ...this, hasUserTimeout, yieldedIn: flow }),
+    ).#withKeepalive(keepalive);
   }
 
   /** True while the program's own keepalive probes: our probes must not use up its count. */
@@ -117,8 +126,7 @@ export class Standing {
    * Applies what a judgement wants of the options, and adapts the cap to the path of its reading.
    */
   follow(fd: number, { info, flow, wants, isUnproven, isOverdue }: Judgement): Standing {
-    const mayTimeOut = flow === "in-flight" && !isUnproven;
-    let next = this.#followPath(fd, info).guardInFlight(fd, mayTimeOut);
+    let next = this.#followPath(fd, info).guard(fd, flow, !isUnproven);
     if (wants.keepalive !== "leave")
       next = next.keepIdle(fd, wants.idleMs, wants.keepalive === "again");
 
@@ -135,6 +143,8 @@ export class Standing {
   keepIdle(fd: number, idleMs: number, isProbeMissing: boolean): Standing {
     if (idleMs === this.keepalive.idleMs && !isProbeMissing) return this;
     const standing = isProbeMissing ? this.#adoptForeign(fd) : this;
+    // With a user timeout of the program's own a probe could end the connection.
+    if (standing.saved !== this.saved && !this.hasUserTimeout) applyUserTimeout(fd, 0);
     return standing.#withKeepalive(
       applyKeepalive(fd, { ...this.keepalive, enabled: true, idleMs }),
     );
@@ -150,12 +160,16 @@ export class Standing {
   }
 
   /**
-   * Sets the user timeout while data is in flight behind an open window, and only then: at a closed
-   * one it would end a live peer (docs/internals/kernel.md#user-timeout).
+   * Sets the user timeout while data is in flight behind an open window, and takes it off
+   * otherwise: at a closed window it would end a live peer (kernel.md#user-timeout). Where the
+   * kernel could give up before the next check, it also stands while the connection is idle, for
+   * the data to come. `mayTimeOut`: what is unanswered in flight proves something.
    */
-  guardInFlight(fd: number, isInFlight: boolean): Standing {
-    const { inFlightUserTimeoutMs: timeoutMs } = this.terms;
-    const hasUserTimeout = isInFlight && timeoutMs > 0;
+  guard(fd: number, flow: Flow, mayTimeOut: boolean = true): Standing {
+    const { inFlightUserTimeoutMs: timeoutMs, isHasty } = this.terms;
+    const stands = isHasty && flow === "idle" && this.yieldedIn === null;
+    const isInFlight = flow === "in-flight" && mayTimeOut;
+    const hasUserTimeout = timeoutMs > 0 && (isInFlight || stands);
     if (hasUserTimeout === this.hasUserTimeout) return this;
     if (hasUserTimeout) applyTimeoutInFlight(fd, timeoutMs);
     else applyUserTimeout(fd, 0);
@@ -202,40 +216,29 @@ export class Standing {
     restoreOptions(fd, this.#adoptForeign(fd).saved, isOpen);
   }
 
-  /**
-   * Adopts a keepalive that libuv or a client has set meanwhile. Values that differ from ours are
-   * theirs, and are restored when the watch ends.
-   */
-  #adoptForeign(fd: number): Standing {
-    const { keepalive } = settledOptions(fd);
-    if (this.#isOurs(keepalive)) return this;
-    return sharedStanding(
-      new Standing({
-        ...this,
-        saved: sharedSaved({ ...this.saved, keepalive: sharedKeepalive(keepalive) }),
-      }),
-    );
+  /** Restores the options after the kernel refused one, as far as it takes them. */
+  undo(fd: number): void {
+    try {
+      restoreOptions(fd, this.saved, () => false);
+    } catch (error) {
+      if (!(error instanceof HalfOpenError)) throw error;
+    }
   }
 
-  /**
-   * Returns whether this keepalive is ours. Another process that nudged the peer may have left the
-   * idle time short, and the count looser by the unanswered probes.
-   */
-  #isOurs({ enabled, idleMs, intervalMs, count }: AppliedKeepalive): boolean {
-    const ours = this.keepalive;
-    if (enabled !== ours.enabled || intervalMs !== ours.intervalMs) return false;
-    return enabled
-      ? (idleMs === ours.idleMs || idleMs === NUDGE_IDLE_MS) && count >= ours.count
-      : isSameKeepalive(ours, { ...ours, idleMs, count });
+  /** Adopts what the program has set meanwhile (see {@link ownOptionsIn}). */
+  #adoptForeign(fd: number): Standing {
+    const { terms, saved, keepalive, hasUserTimeout } = this;
+    const userTimeoutMs = hasUserTimeout ? terms.inFlightUserTimeoutMs : 0;
+    const own = ownOptionsIn(settledOptions(fd), { saved, keepalive, userTimeoutMs });
+    if (own === saved) return this;
+    const kept = sharedSaved({ ...own, keepalive: sharedKeepalive(own.keepalive) });
+    return sharedStanding(new Standing({ ...this, saved: kept }));
   }
 
   #withKeepalive(keepalive: AppliedKeepalive): Standing {
     return sharedStanding(new Standing({ ...this, keepalive: sharedKeepalive(keepalive) }));
   }
 }
-
-/** Interval of probes with `onDead: "report"`: the kernel takes more than an hour to give up. */
-const REPORT_INTERVAL_MS = 30_000;
 
 /** The cap on backoff is set again when it should differ by this factor. */
 const CAP_CHANGE = 1.2;

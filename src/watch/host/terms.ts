@@ -1,4 +1,4 @@
-import { inFlightUserTimeoutMs, rtoCapMs } from "../../core/judge/backstop.ts";
+import { inFlightUserTimeoutMs, isHasty, rtoCapMs } from "../../core/judge/backstop.ts";
 import type { MtuProbing } from "../../core/judge/full-size.ts";
 import { UNCAPPED_RTO_MS } from "../../core/judge/retransmission-times.ts";
 import { planOnShortPath } from "../../core/judge/short-path.ts";
@@ -25,6 +25,8 @@ export interface Terms {
    * enough.
    */
   readonly inFlightUserTimeoutMs: number;
+  /** The kernel could give up data in flight before a check has seen it: see `Standing.guard`. */
+  readonly isHasty: boolean;
   readonly zeroWindowToleranceMs: number;
   /** The backoff beyond which the kernel does not double its timeout. */
   readonly lastBackoff: number;
@@ -55,6 +57,7 @@ export function termsFor(fd: number, settings: WatchSettings, saved: ConnectionO
     rtoMaxMs,
     isUncapped: false,
     inFlightUserTimeoutMs: saved.userTimeoutMs,
+    isHasty: false,
     zeroWindowToleranceMs,
     lastBackoff: retries2,
     mtuProbing: mtuProbing(),
@@ -74,6 +77,7 @@ export function withCap(terms: Terms, rtoMaxMs: number | null): Terms {
       lastBackoff,
       zeroWindowToleranceMs,
     ),
+    isHasty: isHasty(budgetMs, rtoMaxMs, lastBackoff),
   };
 }
 

@@ -93,6 +93,34 @@ describe("a live peer that does not answer every probe", () => {
     );
   });
 
+  it("is never called dead when it answered probes, and a box then drops them while data still passes", () => {
+    fc.assert(
+      fc.property(
+        fc.constantFrom(5000, 10_000, 60_000),
+        rtts,
+        fc.double({ min: 0.75, max: 0.85, noNaN: true }),
+        fc.boolean(),
+        (budgetMs, rttMs, share, isForgetful) => {
+          const everyMs = Math.round(share * budgetMs);
+          const dropsProbesFromMs = 20 * budgetMs;
+          // The last of these writes is the last thing that the peer is heard by.
+          const writesAtMs = Array.from({ length: 45 }, (_, i) => 2500 + (i + 1) * everyMs);
+          const outcome = watchModel({
+            budgetMs,
+            path: { ...UP, rttMs },
+            untilMs: 100 * budgetMs,
+            writesAtMs,
+            isForgetful,
+            world: { dropsProbesFromMs },
+          });
+          expectAlive(outcome);
+          expect(outcome.judgement.doubt).toContain("stopped while data still passed");
+        },
+      ),
+      { numRuns: longOrShort(300, 60) },
+    );
+  });
+
   it("is heard again, and becomes ordinary, when it begins to answer", () => {
     const run: Run = {
       budgetMs: 5000,
@@ -178,6 +206,30 @@ describe("a dead peer", () => {
       if (isFound) expect(deadAt).toBeLessThanOrEqual(5250 + 500);
       else expect(deadAt).toBe(null);
     }
+  });
+
+  it("is found within the budget when an earlier connection to it was answered that is gone", () => {
+    const groups = new PeerGroups();
+    const peer = groups.join("10.0.0.1", "10.0.0.2");
+    watchModel({ budgetMs: 5000, path: UP, untilMs: 5000, peer, remotePort: 5432 });
+    groups.leave(peer, false);
+    const again = groups.join("10.0.0.1", "10.0.0.2");
+    expect(again).not.toBe(peer);
+    const run = { budgetMs: 5000, path: cutAt(500), untilMs: 60_000, peer: again };
+    expect(watchModel({ ...run, remotePort: 5432 }).deadAt).toBeLessThanOrEqual(5250 + 500);
+    expect(watchModel({ ...run, remotePort: 5433 }).deadAt).toBe(null);
+  });
+
+  it("is found as before when its probes went unanswered in an outage that data ended", () => {
+    // Two probes are lost, and a write ends the silence: no box, and not enough to think of one.
+    const { deadAt } = watchModel({
+      budgetMs: 5000,
+      path: { rttMs: 5, isUp: (now) => (now < 20_000 || now > 22_300) && now < 40_000 },
+      untilMs: 60_000,
+      writeAtMs: 22_310,
+    });
+    expect(deadAt).toBeGreaterThan(40_000);
+    expect(deadAt).toBeLessThanOrEqual(45_250);
   });
 
   it("is found late, by probes three seconds apart, when it had answered one in three seconds", () => {

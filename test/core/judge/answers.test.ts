@@ -80,7 +80,7 @@ describe("unanswered probes", () => {
 
   it("are never believed again of a peer that left probes unanswered and then sent data", () => {
     const answers = steadyUntil(12_000);
-    answers.passedOver();
+    answers.passedOver(1, null);
     for (let now = 20_000; now <= 60_000; now += 400)
       answers.observe(now, reading({ dataMs: 5 }), false);
     expect(answers.areBelieved).toBe(false);

@@ -37,6 +37,8 @@ export interface ModelWorld {
    * `false`: the peer, or a box on the way, drops every segment without data. Data is acknowledged.
    */
   readonly answersProbes?: boolean;
+  /** From this instant on a box drops every segment without data; default: never. */
+  readonly dropsProbesFromMs?: number;
   /** From this instant on the peer's host answers everything by a reset. */
   readonly resetsFromMs?: number;
 }
@@ -91,6 +93,8 @@ export class KernelModel {
   #backoff = 0;
   #totalRetransmits = 0;
   #dataSegmentsOut = 0;
+  /** The handshake's answer is one. */
+  #segmentsIn = 1;
   #timerAt = NEVER;
   #isTailLossProbeNext = false;
   readonly #answers: { at: number; acks: number; isReset: boolean }[] = [];
@@ -102,6 +106,7 @@ export class KernelModel {
       retries2: 15,
       answersEveryMs: 500,
       answersProbes: true,
+      dropsProbesFromMs: NEVER,
       resetsFromMs: NEVER,
       ...world,
     };
@@ -200,6 +205,7 @@ export class KernelModel {
       totalRetransmits: this.#totalRetransmits,
       dataSegmentsOut: this.#dataSegmentsOut + this.#totalRetransmits,
       deliveredSegments: this.#delivered,
+      segmentsIn: this.#segmentsIn,
     };
   }
 
@@ -220,6 +226,7 @@ export class KernelModel {
 
   #heard(acks: number): void {
     this.#heardAt = this.now;
+    this.#segmentsIn++;
     this.#probes = 0;
     if (acks <= this.#delivered) return;
     this.#unacked -= acks - this.#delivered;
@@ -261,6 +268,7 @@ export class KernelModel {
   #probe(): void {
     this.#probes++;
     if (!this.#path.isUp(this.now) || !this.#world.answersProbes) return;
+    if (this.now >= this.#world.dropsProbesFromMs) return;
     if (this.now < this.#answerRateLimitedUntil) return;
     this.#answerRateLimitedUntil = this.now + this.#world.answersEveryMs;
     if (this.#path.isAnswerUp?.(this.now) ?? true) this.#answer(this.#delivered);

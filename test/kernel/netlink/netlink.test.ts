@@ -20,6 +20,7 @@ function answering(...answers: (Uint8Array | number)[]): Netlink {
     getsockopt: unused,
     setsockopt: unused,
     ioctl: unused,
+    getsockname: unused,
     bind: unused,
     connect: unused,
     pidfdOpen: unused,

@@ -161,12 +161,20 @@ describe("a nudge", () => {
       sent: false,
       why: expect.stringContaining("1 s of silence"),
     });
-    setUserTimeout(socket, 5000);
+    setUserTimeout(socket, 3000);
     await sleep(1100);
     expect(await nudge(socket)).toMatchObject({
       sent: false,
       why: expect.stringContaining("user timeout"),
     });
+  });
+
+  it("is answered under a user timeout that could not end the connection meanwhile", async () => {
+    const socket = await client();
+    setUserTimeout(socket, 60_000);
+    await sleep(1100);
+    expect(await nudge(socket)).toMatchObject({ answered: true, sent: true });
+    expect(getUserTimeout(socket)).toBe(60_000);
   });
 
   it.each([0, 9, 60_001, Number.NaN])("refuses a timeout of %s ms", async (timeoutMs) => {

@@ -118,3 +118,23 @@ it.concurrent("a TCP_INFO too short for a judgement, as under qemu-user, is not 
   for (const name of ["keepalive", "userTimeout", "localPath"])
     expect(told.capabilities[name]).toMatchObject({ available: true });
 });
+
+it.concurrent("a TCP_INFO of zeros, as in gVisor, is not used: the lower level is told, and no live peer looks silent", async () => {
+  const told = await under("tcp-info-zeros,rto-max", 4000);
+  expect(told).toMatchObject({
+    level: "keepalive",
+    rtoMaxMs: null,
+    state: "alive",
+    said: [],
+    tcpInfo: "ERR_NOT_SUPPORTED",
+    nudge: "ERR_NOT_SUPPORTED",
+    setKeepalive: null,
+    setUserTimeout: null,
+  });
+  expect(told.notes.join()).toMatch(/does not follow a connection: .*lastAckReceivedMs/);
+  for (const name of ["tcpInfo", "nudge"])
+    expect(told.capabilities[name]).toMatchObject({
+      available: false,
+      why: expect.stringMatching(/does not follow a connection: .*unackedSegments.*: .+/),
+    });
+});

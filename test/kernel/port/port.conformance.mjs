@@ -68,6 +68,16 @@ check(
   "ioctl writes its answer into its argument",
   port.ioctl(fd, SIOCOUTQ, queued) === 0 && new Int32Array(queued.buffer)[0] === 0,
 );
+const address = new Uint8Array(16);
+const loopback = new Uint8Array([AF_INET, 0, 0, 0, 127, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]);
+check(
+  "tells the address that a socket was bound to",
+  port.bind(fd, loopback) === 0 &&
+    port.getsockname(fd, address) === 16 &&
+    address[2] + address[3] > 0 &&
+    address[4] === 127,
+);
+check("-EBADF for the address of a closed one", port.getsockname(987_654, address) === -EBADF);
 // 127.0.0.1:1
 const nowhere = new Uint8Array([AF_INET, 0, 0, 1, 127, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]);
 check("-ECONNREFUSED where nobody listens", port.connect(fd, nowhere) === -ECONNREFUSED);

@@ -1,5 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { heardAgeOf, isUneventful } from "../../../src/kernel/tcp-info/uneventful-linux.ts";
+import {
+  heardAgeOf,
+  isAgeStill,
+  isUneventful,
+} from "../../../src/kernel/tcp-info/uneventful-linux.ts";
 
 const LENGTH = 280;
 /** Offsets in struct tcp_info, from include/uapi/linux/tcp.h. */
@@ -76,5 +80,34 @@ describe("isUneventful", () => {
   it("the last sign of life is the younger of data and acknowledgments", () => {
     expect(heardAgeOf(reading({ lastDataReceived: 700, lastAckReceived: 40 }), 0)).toBe(40);
     expect(heardAgeOf(reading({ lastDataReceived: 30, lastAckReceived: 40 }), 0)).toBe(30);
+  });
+});
+
+describe("isAgeStill", () => {
+  const before = reading({ segmentsIn: 9, lastAckReceived: 300, lastDataReceived: 900 });
+  const isStill = (lastAckReceived: number, segmentsIn = 9): boolean =>
+    isAgeStill(
+      before,
+      0,
+      reading({ segmentsIn, lastAckReceived, lastDataReceived: 5000 }),
+      LENGTH,
+      1000,
+    );
+
+  it("is true of an age that stands still, or nearly so, although no segment came", () => {
+    expect([300, 301, 550].map((ageMs) => isStill(ageMs))).toEqual([true, true, true]);
+  });
+
+  it("is false of an age that grew, even if the second reading came late, and of one that a segment made young", () => {
+    expect([1300, 1290, 60_000].map((ageMs) => isStill(ageMs))).toEqual([false, false, false]);
+    expect([0, 300].map((ageMs) => isStill(ageMs, 10))).toEqual([false, false]);
+  });
+
+  it("is false of an age that became younger: the segment was counted before the first reading", () => {
+    expect(isStill(200)).toBe(false);
+  });
+
+  it("is false where the kernel counts no segments", () => {
+    expect(isAgeStill(before, 0, before, 104, 1000)).toBe(false);
   });
 });

@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { ProbePlan } from "../../../src/core/judge/probe-plan.ts";
 import { planOnShortPath } from "../../../src/core/judge/short-path.ts";
 import { nudgeDescriptor } from "../../../src/kernel/nudge.ts";
@@ -17,8 +17,14 @@ import type { WatchOptions } from "../../../src/watch/options.ts";
 import { settingsOf } from "../../../src/watch/settings.ts";
 import { loopbackPair, type Pair } from "../loopback.ts";
 
+const system = vi.hoisted(() => ({ retries2: 15 }));
+vi.mock("../../../src/kernel/options/retries.ts", () => ({
+  readRetries: () => ({ tcpRetries2: system.retries2 }),
+}));
+
 const BUDGET_MS = 10_000;
 const IDLE_MS = 3000;
+const DAY_MS = 86_400_000;
 
 let pair: Pair;
 let socket: Socket;
@@ -46,11 +52,15 @@ function setByProgram(): ConnectionOptions {
 }
 
 describe("the standing options", () => {
-  it("leave keepalive alone until it is started, and take a user timeout away", () => {
+  it("leave keepalive and user timeout alone until started, and take a user timeout away then", () => {
     const before = setByProgram();
-    const { saved, keepalive } = standingOn();
+    const standing = standingOn();
+    const { saved, keepalive } = standing;
     expect({ saved, keepalive }).toEqual({ saved: before, keepalive: before.keepalive });
-    expect(kernel()).toMatchObject({ keepalive: before.keepalive, userTimeoutMs: 0 });
+    const { userTimeoutMs } = before;
+    expect(kernel()).toMatchObject({ keepalive: before.keepalive, userTimeoutMs });
+    standing.start(fd, IDLE_MS);
+    expect(kernel().userTimeoutMs).toBe(0);
   });
 
   it("hold in the kernel once started: a short idle time, a loose count", () => {
@@ -60,10 +70,11 @@ describe("the standing options", () => {
     expect(kernel().keepalive).toEqual(keepalive);
   });
 
-  it("probe seldom if a verdict is only reported, and leave the program its cap and its user timeout", () => {
+  it("never end the connection if a verdict is only reported, and leave the program its cap and its user timeout", () => {
     const before = setByProgram();
     const standing = standingOn({ onDead: "report" }).start(fd, IDLE_MS);
-    expect(standing.keepalive).toMatchObject({ intervalMs: 30_000, count: 127 });
+    const { intervalMs, count } = standing.keepalive;
+    expect((intervalMs * count) / DAY_MS).toBeGreaterThan(48);
     expect(kernel().rtoMaxMs).toBe(before.rtoMaxMs);
     expect(standing.terms).toMatchObject({
       rtoMaxMs: null,
@@ -89,7 +100,7 @@ describe("the standing options", () => {
 describe("the program's options", () => {
   it("are restored", () => {
     const before = setByProgram();
-    standingOn().start(fd, IDLE_MS).guardInFlight(fd, true).restore(fd, isOpen);
+    standingOn().start(fd, IDLE_MS).guard(fd, "in-flight").restore(fd, isOpen);
     expect(kernel()).toEqual(before);
   });
 
@@ -110,6 +121,28 @@ describe("the program's options", () => {
     const theirs = setKeepalive(socket, { idleMs: 44_000, intervalMs: 9000, count: 3 });
     standing.restore(fd, isOpen);
     expect(kernel().keepalive).toEqual(theirs);
+  });
+
+  it("include a user timeout that the program set meanwhile, which is taken off while probes are missing", () => {
+    const before = setByProgram();
+    const standing = standingOn().start(fd, IDLE_MS);
+    setUserTimeout(socket, 5000);
+    const probing = standing.keepIdle(fd, IDLE_MS, true);
+    expect(kernel().userTimeoutMs).toBe(0);
+    probing.restore(fd, isOpen);
+    expect(kernel()).toEqual({ ...before, userTimeoutMs: 5000 });
+  });
+
+  it("are restored when a watch that only reports takes over from one that ends, and ends itself", () => {
+    const before = setByProgram();
+    const strong = standingOn({ detectWithinMs: 600_000 })
+      .start(fd, IDLE_MS)
+      .guard(fd, "in-flight");
+    expect(kernel().userTimeoutMs).toBe(1_800_000);
+    const report = strong.again(fd, settingsOf({ onDead: "report" })).start(fd, IDLE_MS);
+    expect(kernel()).toMatchObject({ userTimeoutMs: 0, rtoMaxMs: before.rtoMaxMs });
+    report.restore(fd, isOpen);
+    expect(kernel()).toEqual(before);
   });
 
   it("do not include what a probe on demand left behind, ours or another process's", () => {
@@ -158,12 +191,12 @@ describe("the user timeout", () => {
 
   it("guards data in flight under a long budget, and nothing else", () => {
     const idle = standingOn(long).start(fd, IDLE_MS);
-    const guarded = idle.guardInFlight(fd, true);
+    const guarded = idle.guard(fd, "in-flight");
     expect({ kernel: kernel().userTimeoutMs, has: guarded.hasUserTimeout }).toEqual({
       kernel: 1_800_000,
       has: true,
     });
-    const over = guarded.guardInFlight(fd, false);
+    const over = guarded.guard(fd, "idle");
     expect({ kernel: kernel().userTimeoutMs, has: over.hasUserTimeout }).toEqual({
       kernel: 0,
       has: false,
@@ -173,8 +206,52 @@ describe("the user timeout", () => {
   it("is not set if the kernel's own patience is enough", ({ skip }) => {
     skip(!hasRtoMax, "no TCP_RTO_MAX_MS before Linux 6.15");
     const standing = standingOn().start(fd, IDLE_MS);
-    expect(standing.guardInFlight(fd, true)).toBe(standing);
+    expect(standing.guard(fd, "in-flight")).toBe(standing);
     expect(kernel().userTimeoutMs).toBe(0);
+  });
+});
+
+describe("where the kernel gives up data in flight within the budget", () => {
+  beforeEach(() => {
+    system.retries2 = 3;
+  });
+  afterEach(() => {
+    system.retries2 = 15;
+  });
+
+  it("the user timeout stands while idle too, no shorter than the count it stands in for, and not at a closed window", () => {
+    const before = setByProgram();
+    const idle = standingOn({ detectWithinMs: 60_000 }).start(fd, IDLE_MS);
+    expect(kernel().userTimeoutMs).toBe(180_000);
+    expect(idle.guard(fd, "idle").guard(fd, "in-flight")).toBe(idle);
+    const blocked = idle.guard(fd, "blocked");
+    expect(kernel().userTimeoutMs).toBe(0);
+    blocked.guard(fd, "idle").restore(fd, isOpen);
+    expect(kernel()).toEqual(before);
+
+    standingOn({ detectWithinMs: 2500, zeroWindowToleranceMs: 1000 }).start(fd, 1000);
+    expect(kernel().userTimeoutMs).toBe(40_000);
+  });
+
+  it("`applied` says what stands, and what no option can keep", () => {
+    const plan = planOnShortPath({ budgetMs: 60_000, falseAlarmsPerYear: 0.01, rtoMaxMs: 12_000 });
+    const standing = standingOn({ detectWithinMs: 60_000 }).start(fd, IDLE_MS);
+    const { userTimeoutMs, backstopMs, notes } = appliedByKernel(standing, plan);
+    expect({ userTimeoutMs, backstopMs }).toEqual({
+      userTimeoutMs: 180_000,
+      backstopMs: { idle: 180_000 + standing.keepalive.intervalMs, inFlight: 180_000 },
+    });
+    expect(notes).toEqual([
+      expect.stringMatching(/tcp_retries2 is 3: behind a closed window.*3000 ms/),
+    ]);
+
+    standing.restore(fd, isOpen);
+    const report = standingOn({ detectWithinMs: 60_000, onDead: "report" }).start(fd, IDLE_MS);
+    const reported = appliedByKernel(report, plan);
+    expect(reported).toMatchObject({ userTimeoutMs: 0, backstopMs: { inFlight: 3000 } });
+    expect(reported.notes).toContainEqual(
+      expect.stringMatching(/data in flight, or behind.*3000 ms/),
+    );
   });
 });
 

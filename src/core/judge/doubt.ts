@@ -1,0 +1,22 @@
+import type { State } from "../diagnosis.ts";
+import type { Answers } from "./answers.ts";
+import type { Flow } from "./reading.ts";
+
+/** The part of a judgement that decides whether it rests on probes. */
+export interface Probed {
+  readonly state: State;
+  readonly flow: Flow;
+  /** The attempts failed on this host. */
+  readonly failedHere: boolean;
+}
+
+/** Returns whether a suspicion rests on probes that the peer may not answer even while alive. */
+export function isDoubtful(answers: Answers, { state, flow, failedHere }: Probed): boolean {
+  if (state === "alive" || flow === "in-flight" || failedHere) return false;
+  return !answers.areOrdinary;
+}
+
+/** Returns the doubt in words; `null`: the silence is believed. */
+export function doubtOf(answers: Answers, judged: Probed): string | null {
+  return isDoubtful(answers, judged) ? answers.doubt : null;
+}
