@@ -231,6 +231,22 @@ describe("the source", () => {
     });
     expect(found).toEqual([]);
   });
+  it("takes clocks and timers from one file in what runs inside a program, which may replace them", () => {
+    const home = "kernel/clock.ts";
+    const inPrograms = ["kernel", "watch", "heartbeat", "auto"];
+    const global =
+      /(?<![.\w])(?:(?:set|clear)(?:Timeout|Interval|Immediate)|queueMicrotask)\s*\(|\bprocess\.(?:nextTick|hrtime)\b|\bperformance\.|\bDate\.now\b|\bnew Date\(\)|\bAbortSignal\.timeout\b/;
+    const found = breaches(({ name, text }) => {
+      if (!inPrograms.includes(layerOf(name)) || name === home) return [];
+      return [
+        global.exec(codeOf(text))?.[0],
+        ...importsOf(text).filter((target) => /^node:(?:timers|perf_hooks)/.test(target)),
+      ];
+    });
+    expect(found).toEqual([]);
+    const clock = files.find(({ name }) => name === home)?.text ?? "";
+    expect(clock).toMatch(global); // this test sees them
+  });
 });
 
 describe("ARCHITECTURE.md", () => {

@@ -1,5 +1,6 @@
 import type { Diagnosis } from "../core/diagnosis.ts";
 import { printable, printableJson } from "../core/printable.ts";
+import { wallClockMs } from "../kernel/clock.ts";
 
 /** Writes one line about a death to standard error; as JSON the line holds the whole diagnosis. */
 export function reportDeath(diagnosis: Diagnosis, onDead: string, logsJson: boolean): void {
@@ -12,7 +13,7 @@ export function reportDeath(diagnosis: Diagnosis, onDead: string, logsJson: bool
   const line = logsJson
     ? printableJson(
         JSON.stringify({
-          time: new Date().toISOString(),
+          time: new Date(wallClockMs()).toISOString(),
           event: "dead",
           action: onDead,
           diagnosis,

@@ -1,8 +1,8 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { HalfOpenError } from "../core/errors.ts";
 import { LOOSEST_COUNT } from "../core/judge/backstop.ts";
 import { flowOf, heardAgeMs } from "../core/judge/reading.ts";
 import type { TcpInfo } from "../core/tcp-info.ts";
+import { monotonicMs, sleep } from "./clock.ts";
 import {
   applyOptions,
   type ConnectionOptions,
@@ -120,7 +120,7 @@ async function ask(socket: object, timeoutMs: number): Promise<NudgeResult> {
   }
 
   const own = ownOptions(fd);
-  const startedAt = performance.now();
+  const startedAt = monotonicMs();
   const keepalive = {
     enabled: true,
     idleMs: NUDGE_IDLE_MS,
@@ -160,7 +160,7 @@ async function listen(socket: object, startedAt: number, timeoutMs: number): Pro
   const probes = info.probes ?? 0;
   let sent = false;
 
-  while (performance.now() - startedAt < timeoutMs) {
+  while (monotonicMs() - startedAt < timeoutMs) {
     await sleep(LOOK_EVERY_MS);
     try {
       info = readTcpInfo(socket);
@@ -173,7 +173,7 @@ async function listen(socket: object, startedAt: number, timeoutMs: number): Pro
         tcpInfo: info,
       };
     }
-    const elapsedMs = performance.now() - startedAt;
+    const elapsedMs = monotonicMs() - startedAt;
     sent ||= (info.probes ?? 0) > probes;
 
     // The peer had been silent for NUDGE_IDLE_MS, so a younger acknowledgment is an answer, even

@@ -9,6 +9,7 @@ export {
 export type { AccrualDetector, Detector, Verdict } from "../core/detectors/detector.ts";
 export type { DetectorQosReport } from "../core/detectors/detector-qos.ts";
 export type { GilbertElliott, LossLaw } from "../core/detectors/loss-law.ts";
+export { deadPeerError } from "./dead-peer-error.ts";
 export { type ConformanceCheck, detectorConformance } from "./detector-conformance.ts";
 export type { DetectorUnderTest } from "./detector-under-test.ts";
 export type { EpisodeLaw } from "./episodes.ts";

@@ -9,6 +9,7 @@ import {
 } from "../core/cause/diagnose.ts";
 import type { Diagnosis, State } from "../core/diagnosis.ts";
 import type { Instant } from "../core/time/instant.ts";
+import { wallClockMs } from "../kernel/clock.ts";
 import { endpointText } from "../kernel/netlink/ip-address.ts";
 import type { Evidence } from "./evidence.ts";
 import type { LookUps } from "./facts-around.ts";
@@ -62,7 +63,7 @@ export function surroundingsOf(endpoints: Endpoints, label: string | null): Surr
     local: addressOf(localAddress, localPort),
     remote: addressOf(remoteAddress, remotePort),
     label,
-    wallClock: Date.now(),
+    wallClock: wallClockMs(),
   };
 }
 

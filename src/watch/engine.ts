@@ -2,6 +2,7 @@ import { printable } from "../core/printable.ts";
 import type { Instant } from "../core/time/instant.ts";
 import { LocalHealth } from "../core/time/local-health.ts";
 import { TimerWheel, type WheelEntry } from "../core/time/timer-wheel.ts";
+import { afterPoll, monotonicMs, startTimer, stopTimer, wallClockMs } from "../kernel/clock.ts";
 import { bootClock } from "../kernel/system/boot-clock.ts";
 
 /**
@@ -16,12 +17,12 @@ export interface Checked extends WheelEntry {
 
 /**
  * One wheel and one timer for all watched connections of an event loop. It never keeps the process
- * alive. After a stall, checks run from setImmediate, right after the poll phase has delivered what
+ * alive. After a stall, checks run right after the poll phase has delivered what
  * was queued.
  */
 class Engine {
   readonly health: LocalHealth = new LocalHealth(bootClock);
-  readonly #wheel: TimerWheel<Checked> = new TimerWheel(TICK_MS, performance.now());
+  readonly #wheel: TimerWheel<Checked> = new TimerWheel(TICK_MS, monotonicMs());
   #timer: NodeJS.Timeout | null = null;
   #armedFor: Instant = Number.POSITIVE_INFINITY;
   #isRunning = false;
@@ -37,7 +38,7 @@ class Engine {
 
   /** Returns whole milliseconds, because instants kept as small integers cost no heap. */
   now(): Instant {
-    return Math.floor(performance.now());
+    return Math.floor(monotonicMs());
   }
 
   get size(): number {
@@ -61,12 +62,12 @@ class Engine {
   #arm(): void {
     const next = this.#wheel.nextDue();
     if (next >= this.#armedFor) return;
-    if (this.#timer) clearTimeout(this.#timer);
+    if (this.#timer) stopTimer(this.#timer);
     this.#timer = null;
     this.#armedFor = next;
     if (next === Number.POSITIVE_INFINITY) return;
-    const delayMs = Math.min(next - performance.now(), 0x7fff_ffff);
-    this.#timer = setTimeout(this.#onTimer, Math.max(1, Math.ceil(delayMs)));
+    const delayMs = Math.min(next - monotonicMs(), 0x7fff_ffff);
+    this.#timer = startTimer(this.#onTimer, Math.max(1, Math.ceil(delayMs)));
     this.#timer.unref();
   }
 
@@ -76,17 +77,19 @@ class Engine {
     this.#timer = null;
     this.#armedFor = Number.POSITIVE_INFINITY;
     this.#isRunning = true;
-    this.#lastBatchEndedAt = performance.now();
-    if (this.health.tick(due, now, Date.now())) setImmediate(this.#run);
+    this.#lastBatchEndedAt = monotonicMs();
+    if (this.health.tick(due, now, wallClockMs())) afterPoll(this.#run);
     else this.#run();
   };
 
   readonly #run = (): void => {
-    const startedAt = performance.now();
-    if (this.health.tick(Math.floor(this.#lastBatchEndedAt), Math.floor(startedAt), Date.now())) {
+    const startedAt = monotonicMs();
+    if (
+      this.health.tick(Math.floor(this.#lastBatchEndedAt), Math.floor(startedAt), wallClockMs())
+    ) {
       // The program stood still between two batches: deliver what was queued first, here too.
       this.#lastBatchEndedAt = startedAt;
-      setImmediate(this.#run);
+      afterPoll(this.#run);
       return;
     }
     const programMs = startedAt - this.#lastBatchEndedAt;
@@ -96,8 +99,8 @@ class Engine {
     this.#checksByClock = CHECKS_BY_ONE_CLOCK;
     const isDone = this.#wheel.advance(startedAt, this.#checkNext);
     if (!isDone) {
-      this.#lastBatchEndedAt = performance.now();
-      setImmediate(this.#run);
+      this.#lastBatchEndedAt = monotonicMs();
+      afterPoll(this.#run);
       return;
     }
     this.#isRunning = false;
@@ -111,7 +114,7 @@ class Engine {
     // A check that is not calm takes long, so the clock is read after each of them.
     const isCalm = next - this.#batchNow >= CALM_MS && next !== Number.POSITIVE_INFINITY;
     if (--this.#checksByClock > 0 && isCalm) return true;
-    const now = performance.now();
+    const now = monotonicMs();
     this.#batchNow = Math.floor(now);
     this.#checksByClock = CHECKS_BY_ONE_CLOCK;
     return now < this.#batchEndsAt;

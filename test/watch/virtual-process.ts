@@ -43,6 +43,16 @@ export const modelledPort = {
   whyNoPort: (): string | null => (port ? null : "no virtual process has started"),
 };
 
+/** Stands in for kernel/clock.ts: the globals of the moment, which are virtual. */
+const modelledClock = {
+  startTimer: (run: () => void, ms: number): NodeJS.Timeout => setTimeout(run, ms),
+  stopTimer: (timer: NodeJS.Timeout): void => clearTimeout(timer),
+  afterPoll: (run: () => void): NodeJS.Immediate => setImmediate(run),
+  nextTick: process.nextTick,
+  monotonicMs: (): number => performance.now(),
+  wallClockMs: (): number => Date.now(),
+};
+
 /**
  * A process in virtual time whose sockets have the kernel's model below them. `watch` itself runs
  * in it, with its engine, records and options; nothing of it is stood in for but the port and the
@@ -69,6 +79,7 @@ export class VirtualProcess {
       ],
     });
     port = new ModelPort(hasRtoCap);
+    vi.doMock("../../src/kernel/clock.ts", () => modelledClock);
     vi.resetModules(); // the engine begins with the virtual clock
     const { watch } = await import("../../src/watch/watch.ts");
     return new VirtualProcess(watch);
@@ -118,6 +129,7 @@ export class VirtualProcess {
   /** Ends the virtual time. */
   end(): void {
     port = null;
+    vi.doUnmock("../../src/kernel/clock.ts");
     vi.useRealTimers();
   }
 }

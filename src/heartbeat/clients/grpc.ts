@@ -1,6 +1,7 @@
 import type { Http2Session } from "node:http2";
 import type { Socket } from "node:net";
 import { HalfOpenError } from "../../core/errors.ts";
+import { nextTick } from "../../kernel/clock.ts";
 import { ClientWatch, type ClientWatchOptions } from "../client-watch.ts";
 
 /** The member of a client of @grpc/grpc-js (1) that is used here. */
@@ -132,7 +133,7 @@ function followSubchannel(
     onSession(session);
   };
   // The subchannel reports that it is ready before it has its transport
-  const onState = (): void => queueMicrotask(find);
+  const onState = (): void => nextTick(find);
 
   find();
   subchannel.addConnectivityStateListener(onState);

@@ -1,3 +1,4 @@
+import { monotonicMs } from "../../kernel/clock.ts";
 import { ownTimeoutMs } from "./own-timeout.ts";
 
 /** A command that the client sent for the program. */
@@ -53,7 +54,7 @@ export class RedisCommands {
    */
   sent(command: OwnCommand, isFirst: boolean): void {
     if (isFirst && ownTimeoutMs(command.name, command.args) !== null)
-      this.#turns.set(command, performance.now());
+      this.#turns.set(command, monotonicMs());
     else this.#turns.delete(command);
 
     const name = command.name.toLowerCase();
@@ -77,7 +78,7 @@ export class RedisCommands {
     if (front === undefined) return this.#ping();
 
     const timeoutMs = ownTimeoutMs(front.name, front.args);
-    if (timeoutMs === null || performance.now() < this.#turnOf(front) + timeoutMs) return undefined;
+    if (timeoutMs === null || monotonicMs() < this.#turnOf(front) + timeoutMs) return undefined;
 
     // An error from the server is an answer. A command that the client gave up stays at the front,
     // still unanswered.
@@ -91,7 +92,7 @@ export class RedisCommands {
    * delays the verdict.
    */
   #turnOf(front: OwnCommand): number {
-    const turn = this.#turns.get(front) ?? performance.now();
+    const turn = this.#turns.get(front) ?? monotonicMs();
     this.#turns.set(front, turn);
     return turn;
   }

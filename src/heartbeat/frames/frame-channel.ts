@@ -1,6 +1,7 @@
 import { Duplex } from "node:stream";
 import { HalfOpenError } from "../../core/errors.ts";
 import { printable } from "../../core/printable.ts";
+import { afterPoll, startTimer, stopTimer } from "../../kernel/clock.ts";
 import { brokenProtocol, type Frame, type FrameCodec, type FrameDecoder } from "./frame-codec.ts";
 import { agreeOn, greeting } from "./frame-greeting.ts";
 import { closedBeforeAnswer, PingExchange } from "./ping-exchange.ts";
@@ -84,7 +85,7 @@ export class FrameChannel<Message> extends Duplex {
   }
 
   override _read(): void {
-    if (this.#pauseTimer) clearTimeout(this.#pauseTimer);
+    if (this.#pauseTimer) stopTimer(this.#pauseTimer);
     this.#pauseTimer = null;
 
     if (this.#hasSentPause) this.#sendControl("RESUME");
@@ -93,8 +94,8 @@ export class FrameChannel<Message> extends Duplex {
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
-    if (this.#helloTimer) clearTimeout(this.#helloTimer);
-    if (this.#pauseTimer) clearTimeout(this.#pauseTimer);
+    if (this.#helloTimer) stopTimer(this.#helloTimer);
+    if (this.#pauseTimer) stopTimer(this.#pauseTimer);
     this.#pings.closed(error ?? closedBeforeAnswer());
     // Listeners of the source itself, say for its connect, get the error too
     this.#source.destroy(error ?? undefined);
@@ -125,7 +126,7 @@ export class FrameChannel<Message> extends Duplex {
         "it sent something else before the greeting: it does not speak these frames. Use frameHeartbeat with the same codec there",
       );
 
-    if (this.#helloTimer) clearTimeout(this.#helloTimer);
+    if (this.#helloTimer) stopTimer(this.#helloTimer);
     this.#helloTimer = null;
   }
 
@@ -144,7 +145,7 @@ export class FrameChannel<Message> extends Duplex {
     this.#source.pause();
     if (this.#pauseTimer || this.#hasSentPause) return;
 
-    this.#pauseTimer = setTimeout(() => {
+    this.#pauseTimer = startTimer(() => {
       this.#pauseTimer = null;
       this.#hasSentPause = true;
       this.#sendControl("PAUSE");
@@ -174,13 +175,13 @@ export class FrameChannel<Message> extends Duplex {
 
   #awaitHello(helloWithinMs: number): void {
     if (this.destroyed) return;
-    this.#helloTimer = setTimeout(() => this.#expectHello(helloWithinMs), helloWithinMs);
+    this.#helloTimer = startTimer(() => this.#expectHello(helloWithinMs), helloWithinMs);
     this.#helloTimer.unref();
   }
 
   /** A late timer may fire before a greeting that has arrived: reads what has arrived first. */
   #expectHello(helloWithinMs: number): void {
-    setImmediate(() => {
+    afterPoll(() => {
       if (this.#version !== null || this.destroyed) return;
       this.destroy(
         brokenProtocol(

@@ -1,4 +1,5 @@
 import { HalfOpenError } from "../../core/errors.ts";
+import { startTimer } from "../clock.ts";
 import {
   applyOptions,
   bears,
@@ -18,7 +19,7 @@ interface Debt {
 
 const LOOK_EVERY_MS = 1000;
 const debts = new Set<Debt>();
-let timer: NodeJS.Timeout | null = null;
+let isTimed = false;
 
 /**
  * Returns the options that the program has on a connection: those that the kernel holds, or, where
@@ -45,14 +46,18 @@ export function restoreOptions(fd: number, own: ConnectionOptions, isOpen: () =>
   const meanwhile = applyOptions(fd, readOptions(fd), own);
   if (isSameOptions(meanwhile, own)) return;
   debts.add({ fd, isOpen, meanwhile, own });
-  timer ??= setInterval(payAll, LOOK_EVERY_MS).unref();
+  if (!isTimed) payLater();
 }
 
 function payAll(): void {
   for (const debt of debts) if (isPaid(debt)) debts.delete(debt);
-  if (debts.size > 0 || timer === null) return;
-  clearInterval(timer);
-  timer = null;
+  isTimed = false;
+  if (debts.size > 0) payLater();
+}
+
+function payLater(): void {
+  isTimed = true;
+  startTimer(payAll, LOOK_EVERY_MS).unref();
 }
 
 function isPaid({ fd, isOpen, meanwhile, own }: Debt): boolean {
