@@ -6,7 +6,8 @@ import { type Asked, diagnoseAs, diagnoseEnd } from "./connection-diagnosis.ts";
 import { engine } from "./engine.ts";
 import { evidenceIn, lastDiagnosisIn, PENDING, type Phase } from "./phase.ts";
 import { QuietEnd } from "./quiet-end.ts";
-import type { WatchedConnection } from "./subscribers.ts";
+import { uppermost } from "./socket-events.ts";
+import type { Subscriber, WatchedConnection } from "./subscribers.ts";
 
 /** The properties of a watched connection that can be read at any time. */
 export abstract class ConnectionView implements WatchedConnection, WheelEntry {
@@ -14,13 +15,26 @@ export abstract class ConnectionView implements WatchedConnection, WheelEntry {
   wheelPrevious: WheelEntry | null = null;
   wheelSlot = -1;
   wheelTick = 0;
+  /** The socket as it was when its watch began; see {@link ConnectionView.top}. */
   readonly socket: Socket;
   state: State = "alive";
+  protected subscriber: Subscriber;
   protected phase: Phase = PENDING;
   #quietEnd: QuietEnd | null = null;
 
-  constructor(socket: Socket) {
+  constructor(socket: Socket, subscriber: Subscriber) {
     this.socket = socket;
+    this.subscriber = subscriber;
+  }
+
+  /** The socket that the program uses: a TLSSocket may have been put over the first one. */
+  get top(): Socket {
+    return uppermost(this.socket);
+  }
+
+  /** The socket has begun another connection, and the 'close' of this one is still to come. */
+  get isOutlived(): boolean {
+    return this.top.connecting && evidenceIn(this.phase) !== null;
   }
 
   get applied(): Applied | null {
@@ -46,10 +60,9 @@ export abstract class ConnectionView implements WatchedConnection, WheelEntry {
     return diagnoseEnd(asked, asked.evidence?.untoldError ?? null, now);
   }
 
-  protected abstract get label(): string | null;
-
   protected get asked(): Asked {
-    return { socket: this.socket, evidence: evidenceIn(this.phase), label: this.label };
+    const { label } = this.subscriber.settings;
+    return { socket: this.top, evidence: evidenceIn(this.phase), label };
   }
 
   /** Made on first use: the event loop itself reports the end of most connections. */

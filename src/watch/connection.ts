@@ -8,13 +8,15 @@ import { Evidence } from "./evidence.ts";
 import { isReading } from "./handle.ts";
 import { actOnDead, actOnKernelError } from "./on-dead.ts";
 import { evidenceIn, lastDiagnosisIn } from "./phase.ts";
+import type { EvidenceOwner } from "./process-check.ts";
 import { GRACE_MS, GRACE_READING_MS } from "./quiet-end.ts";
-import { asksTheSame, type WatchSettings } from "./settings.ts";
-import { connectionOf, listen, type SocketRecord, stopListening } from "./socket-events.ts";
+import { asksTheSame } from "./settings.ts";
+import { listen, type SocketRecord, stopListening } from "./socket-events.ts";
 import { publishState } from "./state-channel.ts";
 import {
   type Subscriber,
   type WatchEvent,
+  whoWants,
   withoutSubscriber,
   withSubscriber,
 } from "./subscribers.ts";
@@ -31,35 +33,31 @@ import { refusalOf, requireTcp } from "./watchable.ts";
  * | dead    | the evidence, the verdict  | waits for its socket       | the end             |
  * | ended   | the last diagnosis, if any | is over, or left to itself |                     |
  */
-export class Connection extends ConnectionView implements Checked, SocketRecord {
-  #subscriber: Subscriber;
+export class Connection extends ConnectionView implements Checked, EvidenceOwner, SocketRecord {
   /** The program got `overdue` in this suspicion. */
   #isOverdueTold = false;
 
-  /** Joins the record of the socket, or makes the first one. If it throws, nothing has changed. */
-  static watch(socket: Socket, subscriber: Subscriber): Connection {
-    const known = connectionOf(socket);
-    if (!(known instanceof Connection)) return new Connection(socket, subscriber);
-    known.#serve(withSubscriber(known.#subscriber, subscriber));
-    return known;
-  }
-
-  private constructor(socket: Socket, subscriber: Subscriber) {
-    super(socket);
-    this.#subscriber = subscriber;
+  /** If it throws, nothing has changed. */
+  constructor(socket: Socket, subscriber: Subscriber) {
+    super(socket, subscriber);
     if (!socket.pending) this.#begin();
     listen(this);
+  }
+
+  /** Adds a watch. If it throws, nothing has changed. */
+  join(subscriber: Subscriber): void {
+    this.#serve(withSubscriber(this.subscriber, subscriber));
   }
 
   /** Ends one of the watches. The last one leaves the socket as it was. */
   leave(subscriber: Subscriber): void {
     if (this.phase.name === "ended") return;
-    const left = withoutSubscriber(this.#subscriber, subscriber);
+    const left = withoutSubscriber(this.subscriber, subscriber);
     try {
       if (left) this.#serve(left);
       else this.#release(true, null);
     } catch (error) {
-      this.#subscriber = left ?? subscriber; // a detector of the remaining watches threw
+      this.subscriber = left ?? subscriber; // a detector of the remaining watches threw
       this.fail(error);
     }
   }
@@ -82,7 +80,7 @@ export class Connection extends ConnectionView implements Checked, SocketRecord 
   fail(error: unknown): void {
     if (this.phase.name === "ended") return;
     this.#release(true, null);
-    this.#subscriber.unwatched(refusalOf(error), this);
+    this.subscriber.unwatched(refusalOf(error), this);
   }
 
   /** Checks at once, because a heartbeat was answered or failed. */
@@ -93,8 +91,14 @@ export class Connection extends ConnectionView implements Checked, SocketRecord 
   /** Begins the watch. Catches errors, because it runs inside the program's `emit`. */
   connected(): void {
     if (evidenceIn(this.phase)) return;
+    const wanting = whoWants(this.subscriber, this.socket);
+    if (!wanting) {
+      this.#release(false, null);
+      return;
+    }
     try {
-      requireTcp(this.socket);
+      requireTcp(this.top);
+      this.subscriber = wanting;
       this.#begin();
     } catch (error) {
       this.fail(error);
@@ -126,10 +130,14 @@ export class Connection extends ConnectionView implements Checked, SocketRecord 
 
   closed(): void {
     // The 'close' of an earlier connection of this socket.
-    if (this.socket.connecting && !evidenceIn(this.phase)) return;
-    const untoldError = this.quietEnd.untoldError;
+    if (this.top.connecting && !evidenceIn(this.phase)) return;
+    this.over(engine.now());
+  }
+
+  /** Ends the watch of a connection that is over; a verdict given before stays. */
+  over(now: Instant): void {
     const last = lastDiagnosisIn(this.phase);
-    this.#end(last ?? diagnoseEnd(this.asked, untoldError, engine.now()));
+    this.#end(last ?? diagnoseEnd(this.asked, this.quietEnd.untoldError, now));
   }
 
   /**
@@ -144,17 +152,9 @@ export class Connection extends ConnectionView implements Checked, SocketRecord 
     this.#end(diagnosis);
   }
 
-  get #settings(): WatchSettings {
-    return this.#subscriber.settings;
-  }
-
-  protected get label(): string | null {
-    return this.#settings.label;
-  }
-
   /** Applies the kernel options and takes the first deadline. */
   #begin(): void {
-    this.phase = new Evidence(this.socket, this.#settings, this);
+    this.phase = new Evidence(this.subscriber.settings, this);
     engine.schedule(this, engine.now() + 1);
   }
 
@@ -162,8 +162,9 @@ export class Connection extends ConnectionView implements Checked, SocketRecord 
    * Ends the watch of a socket whose handle is gone without an event; 'close' gets time to come.
    */
   #gone(now: Instant): Instant {
-    if (!this.socket.destroyed && !this.socket.connecting) this.handedOver(false);
-    else if (this.quietEnd.isDue(now, GRACE_MS)) this.closed();
+    const { destroyed, connecting } = this.top;
+    if (!destroyed && !connecting) this.handedOver(false);
+    else if (this.quietEnd.isDue(now, GRACE_MS)) this.over(now);
     return this.phase.name === "ended" ? Number.POSITIVE_INFINITY : now + GRACE_MS;
   }
 
@@ -172,22 +173,22 @@ export class Connection extends ConnectionView implements Checked, SocketRecord 
    * error both sides ended it in order: the program reads the rest, and nothing more can happen.
    */
   #kernelClosed(now: Instant, evidence: Evidence): Instant {
-    const graceMs = isReading(this.socket) ? GRACE_READING_MS : GRACE_MS;
+    const graceMs = isReading(this.top) ? GRACE_READING_MS : GRACE_MS;
     if (!this.quietEnd.isDue(now, graceMs)) return now + GRACE_MS;
     const seen = evidence.untoldError;
     if (seen === null) return Number.POSITIVE_INFINITY;
 
-    const isTaken = this.#settings.onDead !== "report";
+    const isTaken = this.subscriber.settings.onDead !== "report";
     const code = (isTaken ? evidence.takeError() : null) ?? seen;
     const diagnosis = diagnoseEnd(this.asked, code, now);
     if (diagnosis.state === "dead") this.#die(diagnosis, evidence);
-    else actOnKernelError(this.#settings, this.socket, code);
+    else actOnKernelError(this.subscriber.settings, this.top, code);
     return Number.POSITIVE_INFINITY;
   }
 
   /** Publishes the state that the evidence shows, if it is news. */
   #settle(now: Instant, evidence: Evidence): void {
-    const state = evidence.stateAt(now, this.#settings.expect);
+    const state = evidence.stateAt(now, this.subscriber.settings.expect);
     const isOverdue = state === "suspect" && evidence.judged.isOverdue;
     const isNews = state !== this.state || (isOverdue && !this.#isOverdueTold);
     if (!isNews) return;
@@ -207,24 +208,25 @@ export class Connection extends ConnectionView implements Checked, SocketRecord 
     this.state = "dead";
     this.phase = { name: "dead", evidence, diagnosis };
     this.#tell("dead", diagnosis);
-    const isOpen = this.phase.name === "dead" && !this.socket.destroyed;
-    if (isOpen) actOnDead(this.#settings, this.socket, evidence, diagnosis);
+    const { top } = this;
+    const isOpen = this.phase.name === "dead" && !top.destroyed;
+    if (isOpen) actOnDead(this.subscriber.settings, top, evidence, diagnosis);
   }
 
   #tell(event: WatchEvent, diagnosis: Diagnosis): void {
     publishState({ event, socket: this.socket, diagnosis });
-    this.#subscriber.notify(event, diagnosis, this);
+    this.subscriber.notify(event, diagnosis, this);
   }
 
   /** Takes over a changed set of watches, whose merged settings may differ. */
   #serve(subscriber: Subscriber): void {
     const phase = this.phase;
-    const isSame = asksTheSame(subscriber.settings, this.#settings);
+    const isSame = asksTheSame(subscriber.settings, this.subscriber.settings);
     if (phase.name === "watched" && !isSame && phase.isHeld) {
       phase.retune(subscriber.settings);
       engine.schedule(this, engine.now() + 1);
     }
-    this.#subscriber = subscriber;
+    this.subscriber = subscriber;
   }
 
   #release(isSocketKept: boolean, diagnosis: Diagnosis | null): void {

@@ -1,4 +1,3 @@
-import type { Socket } from "node:net";
 import { CALM, type Judged, type Surroundings } from "../core/cause/diagnose.ts";
 import type { State } from "../core/diagnosis.ts";
 import { HalfOpenError } from "../core/errors.ts";
@@ -21,7 +20,7 @@ import { HostCheck } from "./host/host-check.ts";
 import { applyLowerLevel, DISPROVED } from "./host/lower-level.ts";
 import { knownPaths } from "./known-paths.ts";
 import { Membership } from "./membership.ts";
-import { ProcessCheck } from "./process-check.ts";
+import { type EvidenceOwner, ProcessCheck } from "./process-check.ts";
 import type { WatchSettings } from "./settings.ts";
 import { nextUnreadCheck, untoldError } from "./untold-error.ts";
 
@@ -36,7 +35,6 @@ export class Evidence {
     return "watched";
   }
 
-  readonly #socket: Socket;
   #settings: WatchSettings;
   #kernel: HostCheck | null = null;
   #lower: LowerLevel | null = null;
@@ -48,16 +46,15 @@ export class Evidence {
   #lookAt: Instant = 0;
 
   /** Applies the kernel options. If it throws, nothing has changed. */
-  constructor(socket: Socket, settings: WatchSettings, owner: EvidenceOwner) {
-    this.#socket = socket;
+  constructor(settings: WatchSettings, owner: EvidenceOwner) {
     this.#settings = settings;
     this.#owner = owner;
     this.#process = this.#processCheck(settings); // first: a program's own detector may throw
-    this.#membership = new Membership(endpointsOf(socket));
+    this.#membership = new Membership(endpointsOf(owner.top));
     try {
-      const fd = openDescriptor(socket);
+      const fd = openDescriptor(owner.top);
       if (fd >= 0) this.#watchKernel(fd);
-      else this.#lower = applyLowerLevel(socket, settings);
+      else this.#lower = applyLowerLevel(owner.top, settings);
     } catch (error) {
       this.#membership.leave(false);
       throw error;
@@ -84,7 +81,7 @@ export class Evidence {
 
   /** True while the socket holds this connection. After a close its descriptor may be another's. */
   get isHeld(): boolean {
-    return this.#kernel ? holds(this.#socket, this.#kernel.fd) : hasHandle(this.#socket);
+    return this.#kernel ? holds(this.#owner.top, this.#kernel.fd) : hasHandle(this.#owner.top);
   }
 
   /** Returns the state that the evidence shows. `expect`: whose silence is death. */
@@ -102,7 +99,7 @@ export class Evidence {
     let next: Instant = Number.POSITIVE_INFINITY;
     const kernel = this.#kernel;
     if (kernel) {
-      const isUnread = !isReading(this.#socket);
+      const isUnread = !isReading(this.#owner.top);
       if (!isUnread || now >= this.#lookAt || !kernel.isCalm || hasSocketError(kernel.fd)) {
         const looked = kernel.check(now, stalledMs);
         if (looked === null) return null;
@@ -190,7 +187,7 @@ export class Evidence {
   restore(): void {
     try {
       const kernel = this.#kernel;
-      kernel?.restore(() => holds(this.#socket, kernel.fd));
+      kernel?.restore(() => holds(this.#owner.top, kernel.fd));
       this.#lower?.restore();
     } catch (error) {
       if (!(error instanceof HalfOpenError)) throw error;
@@ -222,21 +219,11 @@ export class Evidence {
     this.restore();
     this.#kernel?.end();
     this.#kernel = null;
-    this.#lower = applyLowerLevel(this.#socket, this.#settings, refusal);
+    this.#lower = applyLowerLevel(this.#owner.top, this.#settings, refusal);
   }
 
   #processCheck(settings: WatchSettings): ProcessCheck | null {
     const { heartbeat } = settings;
-    return (
-      heartbeat && new ProcessCheck(this.#socket, heartbeat, settings, () => this.#owner.recheck())
-    );
+    return heartbeat && new ProcessCheck(heartbeat, settings, this.#owner);
   }
-}
-
-/**
- * The connection, which is checked again when a heartbeat was answered or failed. An object,
- * because a function for each connection would cost 100 B.
- */
-interface EvidenceOwner {
-  recheck(): void;
 }

@@ -1,4 +1,4 @@
-import type { Socket } from "node:net";
+import { Socket } from "node:net";
 import type { DenoHandle } from "../kernel/process/deno-descriptor.ts";
 import { descriptorBehind } from "../kernel/process/descriptor.ts";
 import { whyNoKernelEvidence } from "../kernel/tcp-info/kernel-evidence.ts";
@@ -19,12 +19,28 @@ interface Endpoint {
 interface Handle extends DenoHandle {
   readonly fd?: number;
   readonly reading?: boolean;
+  /** The socket whose handle this one, a TLSSocket's, is put over. */
+  readonly _parentWrap?: unknown;
   getsockname?(into: Endpoint): number;
   getpeername?(into: Endpoint): number;
 }
 
 function handleOf(socket: Socket): Handle | null | undefined {
   return (socket as unknown as { _handle?: Handle | null })._handle;
+}
+
+/** Returns the socket that a TLSSocket was put over (`tls.connect({ socket })`), if any. */
+export function beneath(socket: Socket): Socket | null {
+  const { _parent: parent } = socket as unknown as { readonly _parent?: unknown };
+  return parent instanceof Socket ? parent : null;
+}
+
+/**
+ * Returns whether a TLSSocket has the descriptor of the socket beneath it. One that was put over a
+ * socket before its `connect` call reads from it as from any stream.
+ */
+export function sharesDescriptor(socket: Socket): boolean {
+  return handleOf(socket)?._parentWrap === beneath(socket);
 }
 
 /**

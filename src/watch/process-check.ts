@@ -7,6 +7,14 @@ import { isReading } from "./handle.ts";
 import type { Heartbeat, WatchDetector } from "./options.ts";
 import { surface } from "./surface.ts";
 
+/** The connection that the evidence is of. An object, because functions for each cost 100 B. */
+export interface EvidenceOwner {
+  /** The socket that the program uses; a TLSSocket may be put over it later. */
+  readonly top: Socket;
+  /** Checks at once, because a heartbeat was answered or failed. */
+  recheck(): void;
+}
+
 interface ProofSettings {
   readonly detectWithinMs: number;
   readonly detector: WatchDetector | null;
@@ -19,8 +27,7 @@ interface ProofSettings {
 export class ProcessCheck {
   proof: ProcessProof;
   readonly heartbeat: Heartbeat;
-  readonly #socket: Socket;
-  readonly #onOutcome: () => void;
+  readonly #owner: EvidenceOwner;
   #bytesRead = 0;
   /**
    * The count of acknowledged bytes at which the peer's kernel has all that was written before the
@@ -29,19 +36,9 @@ export class ProcessCheck {
   #bytesAhead: number | null = null;
   #bytesAcked = 0;
 
-  /**
-   * `onOutcome` is called when a heartbeat was answered or failed, so that the state can be checked
-   * anew.
-   */
-  constructor(
-    socket: Socket,
-    heartbeat: Heartbeat,
-    settings: ProofSettings,
-    onOutcome: () => void,
-  ) {
-    this.#socket = socket;
+  constructor(heartbeat: Heartbeat, settings: ProofSettings, owner: EvidenceOwner) {
     this.heartbeat = heartbeat;
-    this.#onOutcome = onOutcome;
+    this.#owner = owner;
     this.proof = proofFor(settings);
   }
 
@@ -58,13 +55,13 @@ export class ProcessCheck {
   /** `info`: the kernel's last reading, if there is one. Returns the next deadline. */
   check(now: Instant, stalledMs: number, info: TcpInfo | null): Instant {
     const { proof } = this;
-    const { bytesRead } = this.#socket;
+    const { bytesRead } = this.#owner.top;
     if (stalledMs > 0) proof.stalled(now, stalledMs);
     if (info?.lastDataReceivedMs !== undefined) proof.heard(now - info.lastDataReceivedMs);
     else if (bytesRead !== this.#bytesRead) proof.heard(now);
     this.#bytesRead = bytesRead;
     // A program that does not read cannot see an answer: that is our side, not the peer's.
-    if (!isReading(this.#socket)) proof.heard(now);
+    if (!isReading(this.#owner.top)) proof.heard(now);
     if (info) this.#waitForOwnBytes(now, info);
     const next = proof.next(now);
     if (proof.wantsHeartbeat) this.#ask(now, info);
@@ -84,17 +81,17 @@ export class ProcessCheck {
   }
 
   #ask(now: Instant, info: TcpInfo | null): void {
-    const ahead = this.#socket.writableLength + (info ? queuedBytes(info) : 0);
+    const ahead = this.#owner.top.writableLength + (info ? queuedBytes(info) : 0);
     this.#bytesAcked = info?.bytesAcked ?? 0;
     this.#bytesAhead = ahead > 0 ? this.#bytesAcked + ahead : null;
     this.proof.asked(now);
     const answered = (): void => {
       this.proof.answered(engine.now());
-      this.#onOutcome();
+      this.#owner.recheck();
     };
     const failed = (error: unknown): void => {
       this.proof.failed(engine.now(), wordsOf(error));
-      this.#onOutcome();
+      this.#owner.recheck();
     };
     try {
       const answer = this.heartbeat();

@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
-import { hasHandle } from "./handle.ts";
+import { beneath, hasHandle } from "./handle.ts";
+import { MethodHook, putHidden } from "./method-hook.ts";
 import type { WatchRecord } from "./subscribers.ts";
 
 /** The record of a connection, as its socket knows it: one method for each event of the socket. */
@@ -18,35 +19,59 @@ export interface SocketRecord extends WatchRecord {
  * entry in a WeakMap, and spares the collector its table.
  */
 const record: unique symbol = Symbol("halfopen");
+/** The property in which a watched socket holds the TLSSocket that was put over it later. */
+const over: unique symbol = Symbol("halfopen.over");
 
 interface Watched extends Socket {
   [record]?: SocketRecord | undefined;
+  [over]?: Socket | undefined;
 }
 
-type Method = (this: Watched, ...args: unknown[]) => unknown;
-type Hooked = "emit" | "setTimeout" | "destroy";
+/** Returns the record of a connection that is already watched, by this socket or one beneath. */
+export function connectionOf(socket: Socket): SocketRecord | undefined {
+  for (const each of downFrom(socket)) if (each[record]) return each[record];
+  return undefined;
+}
 
-/** Returns the record of a socket that is already watched. */
-export function connectionOf(socket: Watched): SocketRecord | undefined {
-  return socket[record];
+/**
+ * Returns the socket that the program uses: `socket` itself, or the TLSSocket that was put over it
+ * since it is watched ({@link moveUp}).
+ */
+export function uppermost(socket: Socket): Socket {
+  let at: Watched = socket;
+  while (at[over]) at = at[over];
+  return at;
 }
 
 /**
  * Calls the connection for each event of its socket from now on. It adds no listeners: a program
  * removes those (`removeAllListeners` before STARTTLS) and counts them, and its own may run first.
- * Three methods of the socket are replaced instead, by functions that all sockets share.
+ * Three methods of the socket are replaced instead.
  */
 export function listen(connection: SocketRecord): void {
-  const { socket } = connection;
-  hold(socket, connection);
-  for (const name of HOOKED) hook(socket, name);
+  for (const each of downFrom(connection.socket)) putHidden(each, record, connection);
+  for (const method of METHODS) method.putOn(connection.socket);
 }
 
 export function stopListening(connection: SocketRecord): void {
   const { socket } = connection;
-  if (connectionOf(socket) !== connection) return;
-  hold(socket, undefined);
-  for (const name of HOOKED) unhook(socket, name);
+  if ((socket as Watched)[record] !== connection) return;
+  const top = uppermost(socket);
+  for (const each of downFrom(top)) {
+    putHidden(each, record, undefined);
+    if (each[over]) putHidden(each, over, undefined);
+  }
+  for (const method of METHODS) method.takeOff(top);
+}
+
+/** Goes on with the events of `top`, if that is a TLSSocket over the connection's socket. */
+export function moveUp(connection: SocketRecord, top: Socket): void {
+  if ((top as Watched)[record] === connection) return;
+  const { socket } = connection;
+  for (const method of METHODS) method.takeOff(uppermost(socket));
+  putHidden(uppermost(socket), over, top);
+  for (const each of downFrom(top)) putHidden(each, record, connection);
+  for (const method of METHODS) method.putOn(top);
 }
 
 const TOLD: Readonly<Record<string, (connection: SocketRecord) => void>> = Object.assign(
@@ -68,68 +93,24 @@ const TOLD: Readonly<Record<string, (connection: SocketRecord) => void>> = Objec
  */
 function seeHandle(socket: Watched): void {
   if (hasHandle(socket) || socket.destroyed || socket.connecting) return;
-  connectionOf(socket)?.handedOver(true);
+  socket[record]?.handedOver(true);
 }
 
 function seeClosing(socket: Watched): void {
-  if (hasHandle(socket)) connectionOf(socket)?.closing();
+  if (hasHandle(socket)) socket[record]?.closing();
   else seeHandle(socket);
 }
 
-/** Functions that run before the socket's own method. */
-const BEFORE: Readonly<Record<Hooked, (socket: Watched, args: readonly unknown[]) => void>> = {
-  emit: (socket, [event]) => {
+const METHODS: readonly MethodHook<Watched>[] = [
+  new MethodHook("emit", (socket, [event]) => {
     const tell = TOLD[event as string];
-    if (tell && socket[record]) tell(socket[record]);
-  },
-  setTimeout: seeHandle,
-  destroy: seeClosing,
-};
-const HOOKED = Object.keys(BEFORE) as Hooked[];
+    if (tell && socket[record] && !socket[over]) tell(socket[record]);
+  }),
+  new MethodHook("setTimeout", seeHandle),
+  new MethodHook("destroy", seeClosing),
+];
 
-const SHARED: Readonly<Record<Hooked, Method>> = {
-  emit: standIn("emit", ownClassMethod("emit")),
-  setTimeout: standIn("setTimeout", ownClassMethod("setTimeout")),
-  destroy: standIn("destroy", ownClassMethod("destroy")),
-};
-/** The method that other code had put on the socket, by the stand-in that replaced it. */
-const replaced = new WeakMap<Method, Method>();
-
-function standIn(name: Hooked, next: (socket: Watched) => Method): Method {
-  const before = BEFORE[name];
-  return function (this: Watched, ...args: unknown[]): unknown {
-    before(this, args);
-    return Reflect.apply(next(this), this, args);
-  };
-}
-
-function ownClassMethod(name: Hooked): (socket: Watched) => Method {
-  return (socket) => Object.getPrototypeOf(socket)[name] as Method;
-}
-
-function hook(socket: Watched, name: Hooked): void {
-  const present = socket[name] as Method;
-  const isPlain = present === SHARED[name] || present === ownClassMethod(name)(socket);
-  const ours = isPlain ? SHARED[name] : standIn(name, () => present);
-  if (!isPlain) replaced.set(ours, present);
-  put(socket, name, ours);
-}
-
-/**
- * Puts the original method back; deleting ours would turn the socket into a slow object. If other
- * code put a method over ours, ours stays below and calls nobody.
- */
-function unhook(socket: Watched, name: Hooked): void {
-  const present = socket[name] as Method;
-  const before = present === SHARED[name] ? ownClassMethod(name)(socket) : replaced.get(present);
-  if (before) put(socket, name, before);
-}
-
-function hold(socket: Watched, connection: SocketRecord | undefined): void {
-  put(socket, record, connection);
-}
-
-/** Defines a property that is not enumerable, so that a printed socket does not show it. */
-function put(socket: Watched, name: Hooked | typeof record, value: unknown): void {
-  Object.defineProperty(socket, name, { value, configurable: true, writable: true });
+/** Yields the socket and those beneath it. */
+function* downFrom(socket: Socket): Generator<Watched, void> {
+  for (let at: Socket | null = socket; at; at = beneath(at)) yield at;
 }

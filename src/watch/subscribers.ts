@@ -7,6 +7,11 @@ import { merge, type WatchSettings } from "./settings.ts";
 /** Receives the events of a connection: a watcher, or a server's watch for all its connections. */
 export interface Subscriber {
   readonly settings: WatchSettings;
+  /**
+   * Asked once a connection exists that did not when its watch began: `false` ends this watch of
+   * it, silently and before anything is set. Without this method each is wanted.
+   */
+  isWanted?(socket: Socket): boolean;
   notify(event: WatchEvent, diagnosis: Diagnosis, connection: WatchRecord): void;
   /** The last call: the connection cannot be watched, or not any longer. */
   unwatched(error: HalfOpenError, connection: WatchRecord): void;
@@ -63,13 +68,23 @@ export function withSubscriber(to: Subscriber, subscriber: Subscriber): Subscrib
 export function withoutSubscriber(from: Subscriber, subscriber: Subscriber): Subscriber | null {
   const all = allOf(from);
   const left = all.filter((one) => one !== subscriber);
-  if (left.length === all.length) return from;
-  return left.length > 1 ? new Several(left) : (left[0] ?? null);
+  return left.length === all.length ? from : serving(left);
+}
+
+/** Returns those that want a connection that now exists; `null` if nobody does. */
+export function whoWants(subscriber: Subscriber, socket: Socket): Subscriber | null {
+  const all = allOf(subscriber);
+  const wanting = all.filter((one) => one.isWanted?.(socket) !== false);
+  return wanting.length === all.length ? subscriber : serving(wanting);
 }
 
 /** Returns the diagnosis with the label that this watch gave the connection. */
 export function labelled(diagnosis: Diagnosis, { label }: WatchSettings): Diagnosis {
   return diagnosis.label === label ? diagnosis : { ...diagnosis, label };
+}
+
+function serving(all: readonly Subscriber[]): Subscriber | null {
+  return all.length > 1 ? new Several(all) : (all[0] ?? null);
 }
 
 function allOf(subscriber: Subscriber): readonly Subscriber[] {

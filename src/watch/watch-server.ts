@@ -3,10 +3,12 @@ import { Server as NetServer, type Socket } from "node:net";
 import { Server as TlsServer } from "node:tls";
 import type { Diagnosis, State } from "../core/diagnosis.ts";
 import { HalfOpenError } from "../core/errors.ts";
+import { type AcceptEvent, onAccepted } from "./accepted-sockets.ts";
 import type { Applied } from "./applied.ts";
-import { Connection } from "./connection.ts";
+import { join } from "./join.ts";
 import type { WatchOptions } from "./options.ts";
 import { settingsOf, type WatchSettings } from "./settings.ts";
+import { connectionOf } from "./socket-events.ts";
 import type { Subscriber, WatchEvent, WatchedConnection, WatchRecord } from "./subscribers.ts";
 import { labelled } from "./subscribers.ts";
 import { surface } from "./surface.ts";
@@ -39,11 +41,10 @@ export class ServerWatch
   implements Subscriber, Disposable, Iterable<WatchedConnection>
 {
   readonly settings: WatchSettings;
-  readonly #server: NetServer;
-  readonly #event: "connection" | "secureConnection";
   readonly #connections: Set<WatchRecord> = new Set<WatchRecord>();
   readonly #heartbeat: ((socket: Socket) => PromiseLike<unknown> | unknown) | undefined;
   readonly #signal: AbortSignal | undefined;
+  #stopAccepting: (() => void) | null = null;
   #isClosed = false;
 
   constructor(server: NetServer, options: WatchServerOptions = {}) {
@@ -53,14 +54,13 @@ export class ServerWatch
       heartbeat === undefined ? rest : { ...rest, heartbeat: heartbeat as () => unknown },
     );
     this.#heartbeat = heartbeat;
-    this.#server = server;
     // A TLS server emits the TLSSocket, which has the program's handlers, only with this event.
     // Before it, the server's handshakeTimeout guards the connection.
-    this.#event = server instanceof TlsServer ? "secureConnection" : "connection";
+    const event: AcceptEvent = server instanceof TlsServer ? "secureConnection" : "connection";
     this.#signal = options.signal;
     if (this.#signal?.aborted) this.#isClosed = true;
     else {
-      server.on(this.#event, this.#onConnection);
+      this.#stopAccepting = onAccepted(server, event, this.#onConnection);
       this.#signal?.addEventListener("abort", this.#onAbort, { once: true });
     }
   }
@@ -77,10 +77,10 @@ export class ServerWatch
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#server.off(this.#event, this.#onConnection);
+    this.#stopAccepting?.();
     this.#signal?.removeEventListener("abort", this.#onAbort);
     for (const connection of [...this.#connections])
-      connection.leave(this.#subscriberOf(connection.socket));
+      connection.leave(this.#subscriberOf(connection));
     this.#connections.clear();
   }
 
@@ -108,7 +108,14 @@ export class ServerWatch
 
   readonly #onConnection = (socket: Socket): void => {
     try {
-      this.#connections.add(Connection.watch(watchableSocket(socket), this.#newSubscriber(socket)));
+      const real = watchableSocket(socket);
+      const known = connectionOf(real);
+      // A program may emit a socket again, after it has looked at its first bytes.
+      if (known && this.#connections.has(known)) return;
+      const subscriber = this.#newSubscriber(socket);
+      const connection = join(real, subscriber);
+      this.#connections.add(connection);
+      if (subscriber !== this) this.#subscribers.set(connection, subscriber);
     } catch (error) {
       if (error instanceof HalfOpenError) this.#tellUnwatched(error, socket);
       else surface(error);
@@ -123,7 +130,7 @@ export class ServerWatch
     }
   }
 
-  readonly #subscribers: WeakMap<Socket, Subscriber> = new WeakMap();
+  readonly #subscribers: WeakMap<WatchRecord, Subscriber> = new WeakMap();
 
   /**
    * Returns the subscriber of one connection. Without a heartbeat this watch subscribes to all; a
@@ -132,17 +139,15 @@ export class ServerWatch
   #newSubscriber(socket: Socket): Subscriber {
     const heartbeat = this.#heartbeat;
     if (!heartbeat) return this;
-    const subscriber: Subscriber = {
+    return {
       settings: { ...this.settings, heartbeat: () => heartbeat(socket) },
       notify: (event, diagnosis, connection) => this.notify(event, diagnosis, connection),
       unwatched: (error, connection) => this.unwatched(error, connection),
     };
-    this.#subscribers.set(socket, subscriber);
-    return subscriber;
   }
 
-  #subscriberOf(socket: Socket): Subscriber {
-    return this.#subscribers.get(socket) ?? this;
+  #subscriberOf(connection: WatchRecord): Subscriber {
+    return this.#subscribers.get(connection) ?? this;
   }
 }
 

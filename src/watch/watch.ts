@@ -9,8 +9,9 @@ import { Watcher } from "./watcher.ts";
  * the socket of an http2 session, before or after 'connect'.
  *
  * While it watches, the socket's keepalive options, user timeout and retransmission cap are
- * halfopen's; {@link Watcher.close} puts back what it found. Watching a socket twice joins the
- * watches: the shorter budget and the stronger action hold.
+ * halfopen's; {@link Watcher.close} puts back what it found. Watching a socket twice, or
+ * a TLSSocket and the socket beneath it, joins the watches: the shorter budget and the stronger
+ * action hold.
  *
  * @throws HalfOpenError `ERR_OPTION_RANGE` for an option out of range, `ERR_NOT_SUPPORTED` for what
  * is not a TCP socket, `ERR_NOT_CONNECTED` for a destroyed one.

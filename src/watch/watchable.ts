@@ -4,14 +4,18 @@ import { openPort } from "../kernel/port/open-port.ts";
 import { IPPROTO_MPTCP, SO_PROTOCOL, SOL_SOCKET } from "../kernel/port/platform-linux.ts";
 import { readInt } from "../kernel/port/socket-option.ts";
 import { descriptorOf, isPipe, realSocketOf } from "../kernel/process/descriptor.ts";
+import { beneath, sharesDescriptor } from "./handle.ts";
 
 /**
- * Returns the socket to watch behind a net.Socket, a TLSSocket or an http2 session's socket.
+ * Returns the socket to watch behind a net.Socket, a TLSSocket or an http2 session's socket. Behind
+ * a TLSSocket that reads from another socket as from a stream, it is that other one.
  * @throws HalfOpenError `ERR_NOT_SUPPORTED` when it is no TCP socket, `ERR_NOT_CONNECTED` when it
  * is destroyed.
  */
 export function watchableSocket(candidate: unknown): Socket {
-  const socket = realSocketOf(candidate);
+  let socket = realSocketOf(candidate);
+  for (let under = beneath(socket); under && !sharesDescriptor(socket); under = beneath(socket))
+    socket = under;
   if (socket.destroyed) {
     throw new HalfOpenError(
       "ERR_NOT_CONNECTED",

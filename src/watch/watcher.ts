@@ -4,10 +4,11 @@ import { DetectorQos, type DetectorQosReport } from "../core/detectors/detector-
 import type { Diagnosis, State } from "../core/diagnosis.ts";
 import { DeadPeerError, HalfOpenError } from "../core/errors.ts";
 import type { Applied } from "./applied.ts";
-import { Connection } from "./connection.ts";
+import { DiagnosisReader } from "./diagnosis-reader.ts";
 import { engine } from "./engine.ts";
+import { join } from "./join.ts";
 import type { WatchSettings } from "./settings.ts";
-import { labelled, NEWS, type Subscriber, type WatchEvent } from "./subscribers.ts";
+import { labelled, type Subscriber, type WatchEvent, type WatchRecord } from "./subscribers.ts";
 import { surface } from "./surface.ts";
 import { watchableSocket } from "./watchable.ts";
 
@@ -38,8 +39,7 @@ export interface WatcherEvents {
 /** Parts that most watches never need. */
 interface Extras {
   abort: AbortController | null;
-  /** Iterators waiting for the next diagnosis. */
-  readonly ends: Set<() => void>;
+  readonly readers: Set<DiagnosisReader>;
   /** Made by the first suspicion. */
   quality: DetectorQos | null;
   /** Removes the listener from the signal that ends the watch. */
@@ -55,7 +55,7 @@ export class Watcher
   implements Subscriber, Disposable, AsyncIterable<Diagnosis>
 {
   readonly settings: WatchSettings;
-  readonly #connection: Connection;
+  readonly #connection: WatchRecord;
   readonly #startedAt: number = engine.now();
   #extras: Extras | null = null;
   #isClosed = false;
@@ -66,7 +66,7 @@ export class Watcher
     super();
     holdListenersLightly(this);
     this.settings = settings;
-    this.#connection = Connection.watch(watchableSocket(socket), this);
+    this.#connection = join(watchableSocket(socket), this);
     if (signal?.aborted) this.close();
     else if (signal) this.#endWith(signal);
   }
@@ -137,27 +137,14 @@ export class Watcher
    * began. Ends with the socket or the watch.
    */
   async *[Symbol.asyncIterator](): AsyncIterator<Diagnosis> {
-    const queue: Diagnosis[] = this.state === "dead" ? [this.diagnosis] : [];
-    let wake: (() => void) | null = null;
-    const push = (diagnosis: Diagnosis): void => {
-      queue.push(diagnosis);
-      wake?.();
-    };
-    const end = (): void => wake?.();
-    for (const event of NEWS) this.on(event, push);
-    const { ends } = this.#some();
-    ends.add(end);
+    const reader = new DiagnosisReader(this.state === "dead" ? this.diagnosis : null);
+    if (this.#isClosed) reader.end();
+    const { readers } = this.#some();
+    readers.add(reader);
     try {
-      while (true) {
-        for (let next = queue.shift(); next; next = queue.shift()) yield next;
-        if (this.#isClosed) return;
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-        });
-      }
+      yield* reader;
     } finally {
-      for (const event of NEWS) this.off(event, push);
-      ends.delete(end);
+      readers.delete(reader);
     }
   }
 
@@ -168,6 +155,7 @@ export class Watcher
     this.#count(event, told);
     if (event === "dead") this.#abort(new DeadPeerError(told));
     if (event === "close") this.#finish();
+    else for (const reader of this.#extras?.readers ?? []) reader.push(told);
     this.#emit(event, told);
     if (event === "close") this.#end(closedError(told));
   }
@@ -198,7 +186,7 @@ export class Watcher
   }
 
   #some(): Extras {
-    this.#extras ??= { abort: null, ends: new Set(), quality: null, unsubscribe: null };
+    this.#extras ??= { abort: null, readers: new Set(), quality: null, unsubscribe: null };
     return this.#extras;
   }
 
@@ -216,7 +204,7 @@ export class Watcher
 
   #end(reason: Error): void {
     this.#abort(reason);
-    for (const end of this.#extras?.ends ?? []) end();
+    for (const reader of this.#extras?.readers ?? []) reader.end();
   }
 
   #finish(): void {

@@ -1,7 +1,8 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
-import { type AddressInfo, connect, createServer, type Server, Socket } from "node:net";
+import { type AddressInfo, connect, createServer, Server, Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
+import { connect as connectTls, createServer as createTlsServer } from "node:tls";
 import { Worker } from "node:worker_threads";
 import { afterEach, describe, expect, it } from "vitest";
 import {
@@ -13,6 +14,7 @@ import {
 } from "../../src/index.ts";
 import { readRtoMax } from "../../src/kernel/options/rto-max.ts";
 import { descriptorOf } from "../../src/kernel/process/descriptor.ts";
+import { LAB_CERTIFICATE, LAB_KEY } from "../../src/lab/certificate.ts";
 import { groups } from "../../src/watch/membership.ts";
 import { connectionOf } from "../../src/watch/socket-events.ts";
 import { loopbackPair, type Pair } from "./loopback.ts";
@@ -78,6 +80,52 @@ describe("a socket that is handed to another process", () => {
     w.close();
   });
 
+  it("that has just gone is let go too", async () => {
+    const child = fork(new URL("receiver.mjs", import.meta.url).pathname).on("error", () => {});
+    await once(child, "spawn");
+    pair = await loopbackPair();
+    const w = watch(pair.client, { detectWithinMs: 2500 });
+    await sleep(20);
+    const closing = once(w, "close");
+    child.kill("SIGKILL");
+    child.send("yours", pair.client);
+    const [{ why }] = (await closing) as [Diagnosis];
+    expect(why[0]).toContain("handed to another process");
+    expect(groups.size).toBe(0);
+    await once(child, "close");
+  });
+
+  it("that takes no more messages stays watched, because it stays here", async () => {
+    const child = fork(new URL("receiver.mjs", import.meta.url).pathname);
+    await once(child, "spawn");
+    child.kill();
+    await once(child, "close");
+    const errors: unknown[] = [];
+    const { w, clients } = await accepting((socket) =>
+      child.send("yours", socket, (error) => errors.push((error as { code?: string }).code)),
+    );
+    while (errors.length < COUNT) await sleep(5);
+    expect(errors).toEqual(Array(COUNT).fill("ERR_IPC_CHANNEL_CLOSED"));
+    expect([...w].map(({ applied }) => applied?.level)).toEqual(Array(COUNT).fill("kernel"));
+    for (const client of clients) client.destroy();
+    while (w.size > 0) await sleep(5);
+  });
+
+  it("and kept open here is watched here until this process lets it go", async () => {
+    const child = fork(new URL("receiver.mjs", import.meta.url).pathname);
+    pair = await loopbackPair();
+    const { client } = pair;
+    const w = watch(client, { detectWithinMs: 2500 });
+    await sleep(20);
+    child.send("ours", client, { keepOpen: true });
+    await once(child, "message");
+    expect([w.applied?.level, getKeepalive(client).enabled]).toEqual(["kernel", true]);
+    const closing = once(w, "close");
+    client.destroy();
+    await closing;
+    child.kill();
+  });
+
   it("in an unknown way is noticed by the next check", async () => {
     pair = await loopbackPair();
     const { client } = pair;
@@ -136,17 +184,34 @@ describe("a watch does not depend on listeners or methods that a program can rep
     w.close();
   });
 
-  it("a client may remove them before it is connected", async () => {
-    pair = await loopbackPair();
-    const socket = connect((pair.server.address() as AddressInfo).port, "127.0.0.1");
+  it.each(["before it is connected", "in its 'connect'"])(
+    "a client may remove them %s",
+    async (when) => {
+      pair = await loopbackPair();
+      const socket = connect((pair.server.address() as AddressInfo).port, "127.0.0.1");
+      const w = watch(socket, { detectWithinMs: 2500 });
+      const { signal } = w;
+      if (when === "in its 'connect'") socket.on("connect", () => socket.removeAllListeners());
+      else socket.removeAllListeners();
+      while (socket.connecting) await sleep(5);
+      expect(w.applied?.level).toBe("kernel");
+      socket.destroy();
+      await once(w, "close");
+      expect(signal.aborted).toBe(true);
+    },
+  );
+
+  it("a TLS client may remove them too", async () => {
+    server = createTlsServer({ key: LAB_KEY, cert: LAB_CERTIFICATE }).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { port } = server.address() as AddressInfo;
+    const socket = connectTls({ port, host: "127.0.0.1", rejectUnauthorized: false });
     const w = watch(socket, { detectWithinMs: 2500 });
-    const { signal } = w;
-    socket.removeAllListeners();
-    while (socket.connecting) await sleep(5);
+    await once(socket, "secureConnect");
     expect(w.applied?.level).toBe("kernel");
-    socket.destroy();
+    socket.removeAllListeners().destroy();
     await once(w, "close");
-    expect(signal.aborted).toBe(true);
+    expect(groups.size).toBe(0);
   });
 
   it("a watched socket shows the listeners that an unwatched one shows, and prints as it does", async () => {
@@ -161,6 +226,45 @@ describe("a watch does not depend on listeners or methods that a program can rep
     expect(shown()).toEqual(before);
     w.close();
     expect(shown()).toEqual(before);
+  });
+
+  it("a server may remove them too, and accept by a listener of its own", async () => {
+    const { w } = await accepting(() => {});
+    while (w.size < COUNT) await sleep(5);
+    const mine = server as Server;
+    mine.removeAllListeners("connection").on("connection", (socket) => socket.resume());
+    expect(mine.listenerCount("connection")).toBe(1);
+    const late = connect((mine.address() as AddressInfo).port, "127.0.0.1").on("error", () => {});
+    await once(late, "connect");
+    while (w.size <= COUNT) await sleep(5);
+    w.close();
+    expect(mine.emit).toBe(Server.prototype.emit);
+  });
+
+  it("a server may emit a socket again, once it has seen its first bytes", async () => {
+    const mine = createServer().on("connection", (socket) => socket.resume());
+    const w = watchServer(mine);
+    pair = await loopbackPair();
+    let closes = 0;
+    w.on("close", () => closes++);
+    for (const _ of [1, 2]) mine.emit("connection", pair.accepted);
+    expect(w.size).toBe(1);
+    pair.accepted.destroy();
+    await once(pair.accepted, "close");
+    expect({ closes, size: w.size }).toEqual({ closes: 1, size: 0 });
+  });
+
+  it("a watcher's own listeners may be removed: it is still iterated to its end", async () => {
+    pair = await loopbackPair();
+    const w = watch(pair.client, { detectWithinMs: 2500, heartbeat: () => new Promise(() => {}) });
+    const read = (async () => {
+      const states: string[] = [];
+      for await (const { state } of w) states.push(state);
+      return states;
+    })();
+    await sleep(10);
+    w.removeAllListeners();
+    expect((await read).at(-1)).toBe("dead");
   });
 
   it("methods that other code put on the socket, before or after, go on working", async () => {
@@ -213,6 +317,29 @@ describe("a socket that is connected again", () => {
     expect(getKeepalive(client).enabled).toBe(true);
     expect(told).toHaveLength(1);
   });
+
+  it.each(["'close'", "'error'"])(
+    "may be watched anew while the %s of its first connection is to come",
+    async (due) => {
+      pair = await loopbackPair();
+      const { client, server } = pair;
+      const { port } = server.address() as AddressInfo;
+      const first = watch(client, { detectWithinMs: 5000 });
+      const told: string[] = [];
+      first.on("close", ({ cause }) => told.push(cause));
+      client.destroy(due === "'error'" ? new Error("of the program") : undefined);
+      client.connect(port, "127.0.0.1");
+      const second = watch(client, { detectWithinMs: 5000 });
+      expect(told).toEqual(["closed-locally"]);
+      while (client.connecting) await sleep(5);
+      await sleep(50);
+      expect({ level: second.applied?.level, isOn: getKeepalive(client).enabled }).toEqual({
+        level: "kernel",
+        isOn: true,
+      });
+      expect([told.length, second.state]).toEqual([1, "alive"]);
+    },
+  );
 
   it("is not taken for closed when the 'close' of the first connection comes late", async () => {
     pair = await loopbackPair();
