@@ -1,18 +1,20 @@
 import { subscribe } from "node:diagnostics_channel";
 import { type Server, Socket } from "node:net";
-import { Server as TlsServer } from "node:tls";
+import { TLSSocket, Server as TlsServer } from "node:tls";
 import { HalfOpenError } from "../core/errors.ts";
+import { nextTick } from "../kernel/clock.ts";
+import { onAccepted } from "../watch/accepted-sockets.ts";
+import { followUpgrade } from "../watch/join.ts";
+import { adoptReceived } from "./received-sockets.ts";
+import { after } from "./wrap-method.ts";
 
 /** `client`: the program opened the socket. `server`: the program, or its parent, accepted it. */
 export type Side = "client" | "server";
 
 /**
- * Calls `onSocket` for every TCP and TLS socket that this program opens or accepts from now on, on
- * every Node line.
- *
- * The diagnostics channels announce accepted sockets on every line, and all outgoing ones since
- * Node 22. On Node 20 `net.client.socket` misses `new Socket().connect()` (pg) and `tls.connect()`,
- * so connect() itself is wrapped there.
+ * Calls `onSocket` for every TCP and TLS socket that this program opens, accepts or receives from
+ * now on, on every Node line; again for one that is connected again. Adds no listeners: a program
+ * counts those of its sockets and servers, and takes them off.
  *
  * @throws HalfOpenError `ERR_NOT_SUPPORTED` under Bun
  */
@@ -26,53 +28,57 @@ export function adoptSockets(
       "Bun's diagnostics channels do not tell of its sockets (1.4): call watch() in the program",
     );
 
-  if (Number.parseInt(process.versions.node, 10) >= 22)
-    subscribe("net.client.socket", (message) =>
-      onSocket((message as { socket: Socket }).socket, "client"),
-    );
-  else wrapConnect(onSocket);
-
+  adoptOpened((socket) => onSocket(socket, "client"));
+  followUpgrades();
   if (options.servers) {
-    adoptAccepted(onSocket);
-    if (process.send) adoptReceived(onSocket);
+    adoptAccepted((socket) => onSocket(socket, "server"));
+    adoptReceived((socket) => onSocket(socket, "server"));
   }
 }
 
-function wrapConnect(onSocket: (socket: Socket, side: Side) => void): void {
-  const { connect } = Socket.prototype;
-  function connectAndTell(this: Socket, ...args: unknown[]): Socket {
-    onSocket(this, "client");
-    return Reflect.apply(connect, this, args) as Socket;
-  }
-  Socket.prototype.connect = connectAndTell as typeof connect;
+/**
+ * Adopts sockets once their `connect` call is done, because a socket that is connected again is
+ * still destroyed when that call begins.
+ *
+ * The diagnostics channel announces all calls since Node 22. On Node 20 it misses
+ * `new Socket().connect()` (pg) and `tls.connect()`, so connect() itself is wrapped there.
+ */
+function adoptOpened(onSocket: (socket: Socket) => void): void {
+  const due = new WeakSet<Socket>();
+  const opened = (socket: Socket): void => {
+    if (due.has(socket)) return;
+    due.add(socket);
+    nextTick(() => {
+      due.delete(socket);
+      onSocket(socket);
+    });
+  };
+  if (Number.parseInt(process.versions.node, 10) < 22) after(Socket.prototype, "connect", opened);
+  else subscribe("net.client.socket", (message) => opened((message as { socket: Socket }).socket));
+}
+
+/**
+ * Follows a watched socket to the TLSSocket that the program puts over it (STARTTLS, a CONNECT
+ * proxy), because that is where it listens for errors from then on. `_init` is the last step of
+ * TLSSocket's constructor; no channel announces one.
+ */
+function followUpgrades(): void {
+  if ("_init" in TLSSocket.prototype) after(TLSSocket.prototype, "_init", followUpgrade);
 }
 
 /**
  * Adopts accepted sockets. A TLS server's raw socket has no handlers of the program. Its TLSSocket
  * has them, and exists once the handshake is done.
  */
-function adoptAccepted(onSocket: (socket: Socket, side: Side) => void): void {
+function adoptAccepted(onSocket: (socket: Socket) => void): void {
   const known = new WeakSet<Server>();
   subscribe("net.server.socket", (message) => {
     const { socket } = message as { socket: Socket & { server?: Server } };
     const { server } = socket;
-    if (!(server instanceof TlsServer)) onSocket(socket, "server");
+    if (!(server instanceof TlsServer)) onSocket(socket);
     else if (!known.has(server)) {
       known.add(server);
-      server.on("secureConnection", (secure) => onSocket(secure, "server"));
+      onAccepted(server, "secureConnection", onSocket);
     }
   });
-}
-
-/**
- * Adopts sockets that the parent process accepted and sent (`subprocess.send(message, socket)`). No
- * channel announces them, and a listener for 'message' would keep the process alive.
- */
-function adoptReceived(onSocket: (socket: Socket, side: Side) => void): void {
-  const { emit } = process;
-  process.emit = function emitAndTell(this: NodeJS.Process, ...args: unknown[]): boolean {
-    const [event, , handle] = args;
-    if (event === "message" && handle instanceof Socket) onSocket(handle, "server");
-    return Reflect.apply(emit, this, args) as boolean;
-  } as typeof process.emit;
 }
