@@ -1,4 +1,5 @@
 import type { TcpInfo } from "../../core/tcp-info.ts";
+import { monotonicMs } from "../clock.ts";
 import { platform } from "../port/platform.ts";
 import {
   IPPROTO_TCP,
@@ -61,7 +62,7 @@ function unmovedOn(own: OwnConnection): string[] {
   own.until(() => (own.last.lastDataReceivedMs ?? 0) < LONGEST_TRIAL_MS);
   const { last: before, readAt } = own;
   own.until(() => AGES.every((age) => (own.last[age] ?? 1) > (before[age] ?? 0)));
-  const passedMs = performance.now() - readAt + LONGEST_JIFFY_MS;
+  const passedMs = monotonicMs() - readAt + LONGEST_JIFFY_MS;
   const growing = AGES.filter((age) => {
     const grownMs = (own.last[age] ?? 1) - (before[age] ?? 0);
     return grownMs > 0 && grownMs <= passedMs;
@@ -116,7 +117,7 @@ class OwnConnection {
   }
 
   #read(): TcpInfo {
-    this.readAt = performance.now();
+    this.readAt = monotonicMs();
     const option = platform.tcpInfo?.option ?? -1;
     const length = this.#port.getsockopt(this.#fd, IPPROTO_TCP, option, this.#bytes);
     return decodeTcpInfo(new DataView(this.#bytes.buffer), Math.max(0, length));
