@@ -161,9 +161,9 @@ export class Standing {
 
   /**
    * Sets the user timeout while data is in flight behind an open window, and takes it off
-   * otherwise: at a closed window it would end a live peer (kernel.md#user-timeout). Where the
-   * kernel could give up before the next check, it also stands while the connection is idle, for
-   * the data to come. `mayTimeOut`: what is unanswered in flight proves something.
+   * otherwise: at a closed window it would end a live peer
+   * (docs/internals/kernel.md#user-timeout). Where the kernel could give up before the next check,
+   * it also stands while idle, for the data to come. `mayTimeOut`: the silence proves something.
    */
   guard(fd: number, flow: Flow, mayTimeOut: boolean = true): Standing {
     const { inFlightUserTimeoutMs: timeoutMs, isHasty } = this.terms;
