@@ -21,6 +21,7 @@ export function labTable(report: LabReport): string {
       `The peer is gone without a word: time until detection (the budget is ${formatDuration(report.detectWithinMs)})`,
     ],
     ["tells", "The peer's kernel reports the end"],
+    ["hides", "The peer is gone, and something else answers for it"],
     ["lives", "The peer lives and must not be given up"],
   ];
   const parts = groups.map(([effect, title]) => {

@@ -139,5 +139,5 @@ function planCells(fault: Fault, options: LabOptions): CellPlan[] {
       if (!options.isQuick) cells.push({ mechanism, traffic, family: 6, tls: true });
     }
   }
-  return cells;
+  return fault.isPlainOnly ? cells.filter(({ tls }) => !tls) : cells;
 }

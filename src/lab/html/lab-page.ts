@@ -120,6 +120,11 @@ const GROUPS: readonly (readonly [Effect, string, string])[] = [
     "The peer's kernel reports the end",
     "Nothing has to be detected here: the report only has to arrive.",
   ],
+  [
+    "hides",
+    "The peer is gone, and something else answers for it",
+    "The kernel has nothing to find here: only a proof of the process does, such as a heartbeat.",
+  ],
   ["lives", "The peer lives and must not be given up", "A red block is a false alarm."],
 ];
 
