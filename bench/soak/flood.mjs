@@ -1,6 +1,7 @@
 // Fills the queue in front of the server.
 //   node flood.mjs burst HOST BYTES KBIT: datagrams at once, then as many a second
 //   node flood.mjs upload HOST PORT COUNT: connections that send as much as they can
+// SIGTERM ends it; connections then end as any other.
 import { createSocket } from "node:dgram";
 import { connect } from "node:net";
 import { setInterval as every } from "node:timers/promises";
@@ -26,12 +27,18 @@ function upload(port, count) {
   for (let i = 0; i < count; i++) {
     const socket = connect({ host, port });
     const write = () => {
-      while (socket.write(CHUNK));
+      while (!isOver && socket.write(CHUNK));
+      if (isOver) socket.end();
     };
     socket.on("error", () => {}); // the server has a verdict of it
     socket.on("connect", write).on("drain", write);
   }
 }
 
+let isOver = false;
+process.on("SIGTERM", () => {
+  isOver = true;
+  if (kind === "burst") process.exit();
+});
 if (kind === "burst") await burst(...numbers.map(Number));
 else upload(...numbers.map(Number));

@@ -19,6 +19,8 @@ const SLOW_KBIT = 8000;
 const QUEUE_BYTES = 256_000_000;
 const FLOOD = fileURLToPath(new URL("./flood.mjs", import.meta.url));
 const UPLOADS = 4;
+const FAST_KBIT = 10_000_000;
+const ENDED_WITHIN_MS = 5000;
 const DRAINED_WITHIN_MS = 200;
 
 export class SoakNetwork {
@@ -106,9 +108,11 @@ export class SoakNetwork {
   async #flood(argv, forMs) {
     const words = [process.execPath, FLOOD, ...argv.map(String)];
     const flood = await this.#network.spawn("right", words);
+    const ended = new Promise((resolve) => flood.onExit(resolve));
     await sleep(forMs);
-    await flood.signal("SIGKILL");
-    await this.#slowDown(10_000_000);
+    await flood.signal("SIGTERM");
+    await this.#slowDown(FAST_KBIT);
+    await Promise.race([ended, sleep(ENDED_WITHIN_MS)]);
     await sleep(DRAINED_WITHIN_MS);
     await this.#network.run("mid", ["tc", "qdisc", "del", "dev", "left", "root"]);
   }

@@ -127,10 +127,10 @@ function footer(report: LabReport): string {
   const { environment, summary } = report;
   const wrong = report.cells
     .filter(({ isAsPredicted }) => isAsPredicted === false)
-    .map(({ fault, mechanism, traffic, detectedMs, predictedMs }) => {
-      const range = `${formatDuration(predictedMs?.best ?? null)} to ${formatDuration(predictedMs?.worst ?? null)}`;
-      return `  ${fault}, ${mechanism}, ${traffic}: predicted ${range}, measured ${formatDuration(detectedMs)}\n`;
-    });
+    .map(
+      (cell) =>
+        `  ${cell.fault}, ${cell.mechanism}, ${cell.traffic}: predicted ${rangeText(cell)}, measured ${formatDuration(cell.detectedMs)}\n`,
+    );
   const broken = report.cells
     .filter(({ ok }) => !ok)
     .map(

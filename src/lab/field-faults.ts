@@ -123,26 +123,25 @@ export const FIELD_FAULTS: readonly Fault[] = [
   },
   {
     id: "clock-step",
-    title: "our wall clock set forward by an hour",
+    title: "our wall clock jumps by an hour, time and again",
     effect: "lives",
     network: {},
     role: "sink",
     traffics: BOTH_TRAFFICS,
     causes: HEALTHY,
-    // A stall would be told until the peer is heard again.
-    lastsMs: ({ budgetMs }) => 0.2 * budgetMs,
-    strike: ({ subject }) => order(subject, { do: "step-clock", ms: 3_600_000 }),
+    lastsMs: ({ budgetMs }) => CLOCK_STEPS * clockStepEveryMs(budgetMs),
+    strike: stepClock,
   },
   {
     id: "cut-while-stopped",
-    title: "our own process stopped for a budget, the cable pulled meanwhile",
+    title: "our own process stopped for 1.4 budgets, the cable pulled meanwhile",
     effect: "cuts",
     network: {},
     role: "sink",
     traffics: BOTH_TRAFFICS,
     causes: SILENT,
-    stoppedMs: (budgetMs) => budgetMs,
-    foundWithinMs: (budgetMs) => 1.5 * budgetMs,
+    stoppedMs: stoppedForMs,
+    foundWithinMs: (budgetMs) => stoppedForMs(budgetMs) + budgetMs / 2,
     strike: cutWhileStopped,
   },
 ];
@@ -157,14 +156,33 @@ function order(subject: LabProcess, command: SubjectCommand): Promise<void> {
   return subject.write(JSON.stringify(command));
 }
 
+/** Often, because a stall would only be told until the peer is heard again. */
+async function stepClock({ subject, budgetMs }: Stage): Promise<void> {
+  for (let step = 0; step < CLOCK_STEPS; step++) {
+    await order(subject, { do: "step-clock", ms: 3_600_000 });
+    await sleep(clockStepEveryMs(budgetMs));
+  }
+}
+
+const CLOCK_STEPS = 20;
+
+function clockStepEveryMs(budgetMs: number): number {
+  return 0.02 * budgetMs;
+}
+
 async function swallowLargePackets({ network, subject }: Stage): Promise<void> {
   await network.setWire({ longestBytes: 1400 });
   await order(subject, { do: "upload", bytes: 200_000 });
 }
 
+/** Longer than the keepalive of any mechanism takes to end an idle connection. */
+function stoppedForMs(budgetMs: number): number {
+  return 1.4 * budgetMs;
+}
+
 async function cutWhileStopped({ network, subject, budgetMs }: Stage): Promise<void> {
   await subject.signal("SIGSTOP");
   await network.pullCable("right");
-  await sleep(budgetMs);
+  await sleep(stoppedForMs(budgetMs));
   await subject.signal("SIGCONT");
 }

@@ -36,7 +36,7 @@ export function predictedFor(
   const time =
     mechanism === "watch"
       ? predictWatch(fault, traffic, budgetMs)
-      : timeOf(fault, mechanism, traffic, budgetMs);
+      : timeOf(fault, mechanism, traffic, budgetMs, stoppedMs);
   return time
     ? {
         best: Math.round(Math.max(stoppedMs, time.bestMs)),
@@ -98,13 +98,16 @@ function timeOf(
   mechanism: Exclude<Mechanism, "watch">,
   traffic: Traffic,
   budgetMs: number,
+  stoppedMs: number,
 ): DetectionTime | null {
   if (mechanism === "heartbeat") return recipe(budgetMs);
   if (effect === "hides") return null;
 
-  const prediction = predict(settingsOf(mechanism, budgetMs));
-  if (role === "deaf") return prediction.zeroWindowDead;
-  return traffic === "idle" ? prediction.idle : prediction.inFlight;
+  const { idle, inFlight, zeroWindowDead } = predict(settingsOf(mechanism, budgetMs));
+  if (role === "deaf") return zeroWindowDead;
+  // A stopped program sends nothing, so its connection may have ended as an idle one does.
+  const endsStopped = idle !== null && idle.worstMs <= stoppedMs;
+  return traffic === "idle" || endsStopped ? idle : inFlight;
 }
 
 function settingsOf(

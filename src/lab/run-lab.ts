@@ -32,7 +32,7 @@ const DEFAULT_BUDGET_MS = 5000;
  * Default of `sideBySide`. A network costs two Node processes, so more networks at once would
  * measure the load of this machine.
  */
-const SIDE_BY_SIDE = 12;
+const SIDE_BY_SIDE = 17;
 
 /**
  * Runs every fault with every mechanism, each fault in a network of its own.
