@@ -30,7 +30,7 @@ function upload(port, count) {
       while (!isOver && socket.write(CHUNK));
       if (isOver) socket.end();
     };
-    socket.on("error", () => {}); // the server has a verdict of it
+    socket.resume().on("error", () => {}); // the server has a verdict of it
     socket.on("connect", write).on("drain", write);
   }
 }
