@@ -59,9 +59,10 @@ export interface Wire {
 }
 
 /**
- * Opens a cable with delay, jitter, loss and the other faults between two interfaces, in user space: AF_PACKET opens
- * in a user namespace too, where TUN and netem may not. The order of packets is kept, so that
- * jitter does not look like reordering. Reads block on the thread pool, one for each side.
+ * Opens a cable between two interfaces, with delay, jitter, loss and other faults, in user space:
+ * AF_PACKET opens in a user namespace too, where TUN and netem may not. The order of packets is
+ * kept, so that jitter does not look like reordering. Reads block on the thread pool, one for each
+ * side.
  */
 export function openWire(left: string, right: string, settings: WireSettings): Wire {
   const port = openPort();
