@@ -29,8 +29,8 @@ export interface LabOptions {
 
 const DEFAULT_BUDGET_MS = 5000;
 /**
- * Default of `sideBySide`. A network costs two Node processes, so more networks at once would
- * measure the load of this machine.
+ * Default of `sideBySide`: half of the faults, so that two rounds do. A network costs two Node
+ * processes, so more networks at once would measure the load of this machine.
  */
 const SIDE_BY_SIDE = 17;
 

@@ -47,9 +47,9 @@ await describeWith(["namespaces", "nft"], "the lab's faults from the field", () 
       expect(falseAlarm).toBe(false);
   });
 
-  it("are what they say: the round trip grows beyond half a budget", () => {
+  it("are what they say: the round trip, which the kernel smooths, grows by a quarter of a budget", () => {
     for (const fault of ["bufferbloat", "delay-step"])
-      for (const ms of rttMs(fault)) expect(ms, fault).toBeGreaterThan(BUDGET_MS / 2);
+      for (const ms of rttMs(fault)) expect(ms, fault).toBeGreaterThan(BUDGET_MS / 4);
   });
 
   it("are what they say: a heartbeat finds the peer behind a proxy, and nothing else does", () => {
