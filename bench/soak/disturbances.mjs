@@ -32,9 +32,9 @@ function budgetsOf(what, { outageBudgets, slowBudgets }) {
 
 /** And the time in which everybody is heard again. */
 export async function carryOut(what, network, terms) {
-  const { budgetMs, delayBudgets } = terms;
+  const { budgetMs, delayBudgets, uploads } = terms;
   const forMs = budgetsOf(what, terms) * budgetMs;
-  if (what === "bufferbloat") await network.bloat(FIRST_PORT, forMs);
+  if (what === "bufferbloat") await network.bloat(FIRST_PORT, uploads, forMs);
   else if (what === "delay step") await network.stepDelay(delayBudgets * budgetMs, forMs);
   else {
     await network.silence(what === "outage of all" ? "all" : "half");

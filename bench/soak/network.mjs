@@ -18,7 +18,6 @@ const SLOW_KBIT = 8000;
 /** More than any queue of a test holds, so that nothing is lost but time. */
 const QUEUE_BYTES = 256_000_000;
 const FLOOD = fileURLToPath(new URL("./flood.mjs", import.meta.url));
-const UPLOADS = 4;
 const FAST_KBIT = 10_000_000;
 const ENDED_WITHIN_MS = 5000;
 const DRAINED_WITHIN_MS = 200;
@@ -98,10 +97,10 @@ export class SoakNetwork {
     await this.#flood(["burst", this.server, (byMs * SLOW_KBIT) / 8, SLOW_KBIT / 2], forMs);
   }
 
-  /** For a time uploads to the server fill the queue of the router. */
-  async bloat(port, forMs) {
+  /** For a time uploads to the server fill the queue of the router, each up to its own buffer. */
+  async bloat(port, uploads, forMs) {
     await this.#slowDown(SLOW_KBIT);
-    await this.#flood(["upload", this.server, port, UPLOADS], forMs);
+    await this.#flood(["upload", this.server, port, uploads], forMs);
   }
 
   /** Ends with an empty queue: to remove it would lose what it holds. */

@@ -36,6 +36,8 @@ const DEFAULTS = {
   /** How long the round trip of everybody is longer, and by how much where it jumps. */
   slowBudgets: 2,
   delayBudgets: 0.6,
+  /** One fills the queue by some 4 s, four of them by some 8 s. */
+  uploads: 1,
   /** Has V8 tell of each step of its marking, which no performance entry does. */
   tracesMarking: false,
   cut: 1000,
