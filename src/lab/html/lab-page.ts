@@ -45,7 +45,12 @@ function environment({ environment: it, detectWithinMs }: LabReport): string {
 
 function figures(report: LabReport): string {
   const watched = report.cells.filter(({ mechanism }) => mechanism === "watch");
-  const cuts = new Set(FAULTS.filter(({ effect }) => effect === "cuts").map(({ id }) => id));
+  // A fault that gives watch a time of its own says nothing of how soon it notices.
+  const cuts = new Set(
+    FAULTS.filter(({ effect, foundWithinMs }) => effect === "cuts" && !foundWithinMs).map(
+      ({ id }) => id,
+    ),
+  );
   const found = watched
     .filter(({ fault, falseAlarm }) => cuts.has(fault) && !falseAlarm)
     .map(({ detectedMs }) => detectedMs ?? Number.POSITIVE_INFINITY);
