@@ -43,8 +43,9 @@ export interface Fault {
 
 /**
  * `cuts`: the peer is gone without a word, or what is sent cannot reach it, and it must be found
- * dead within the budget. `tells`: a kernel reports the end. `lives`: the peer lives, so every death is a false alarm. `hides`: the
- * peer is gone, and something else answers for it, so the kernel has nothing to find.
+ * dead within the budget. `tells`: a kernel reports the end. `lives`: the peer lives, so every
+ * death is a false alarm. `hides`: the peer is gone, and something else answers for it, so the
+ * kernel has nothing to find.
  */
 export type Effect = "cuts" | "tells" | "lives" | "hides";
 
