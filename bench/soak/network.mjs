@@ -1,5 +1,7 @@
-// The network of the soak: the server, a router that loses packets and pulls cables, and a host
-// that has every address of the peers.
+// The network of the soak: the server, a router that loses packets, pulls cables and has a long
+// queue, and a host that has every address of the peers.
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 import { World } from "../../dist/lab/world.js";
 
 /** Up to four processes of peers with 65536 addresses each; peers.mjs counts from here. */
@@ -10,6 +12,15 @@ const SILENCES = {
   half: ["ip saddr & 0.0.0.1 == 0.0.0.1 drop", "ip daddr & 0.0.0.1 == 0.0.0.1 drop"],
   chosen: ["ip saddr @chosen drop", "ip daddr @chosen drop"],
 };
+
+/** Some twice of what the peers of a soak send, so that the queue empties by itself. */
+const SLOW_KBIT = 8000;
+/** More than any queue of a test holds, so that nothing is lost but time. */
+const QUEUE_BYTES = 256_000_000;
+const FLOOD = fileURLToPath(new URL("./flood.mjs", import.meta.url));
+const FAST_KBIT = 10_000_000;
+const ENDED_WITHIN_MS = 5000;
+const DRAINED_WITHIN_MS = 200;
 
 export class SoakNetwork {
   #world;
@@ -78,6 +89,45 @@ export class SoakNetwork {
 
   async heal() {
     await this.#nft("flush chain ip soak silence");
+  }
+
+  /** For a time the round trip of everybody is longer by this, from one moment to the next. */
+  async stepDelay(byMs, forMs) {
+    await this.#slowDown(SLOW_KBIT);
+    await this.#flood(["burst", this.server, (byMs * SLOW_KBIT) / 8, SLOW_KBIT / 2], forMs);
+  }
+
+  /** For a time uploads to the server fill the queue of the router, each up to its own buffer. */
+  async bloat(port, uploads, forMs) {
+    await this.#slowDown(SLOW_KBIT);
+    await this.#flood(["upload", this.server, port, uploads], forMs);
+  }
+
+  /** Ends with an empty queue: to remove it would lose what it holds. */
+  async #flood(argv, forMs) {
+    const words = [process.execPath, FLOOD, ...argv.map(String)];
+    const flood = await this.#network.spawn("right", words);
+    const ended = new Promise((resolve) => flood.onExit(resolve));
+    await sleep(forMs);
+    await flood.signal("SIGTERM");
+    await this.#slowDown(FAST_KBIT);
+    await Promise.race([ended, sleep(ENDED_WITHIN_MS)]);
+    await sleep(DRAINED_WITHIN_MS);
+    await this.#network.run("mid", ["tc", "qdisc", "del", "dev", "left", "root"]);
+  }
+
+  #slowDown(kbit) {
+    const rate = ["rate", `${kbit}kbit`, "burst", "64kb", "limit", String(QUEUE_BYTES)];
+    return this.#network.run("mid", [
+      "tc",
+      "qdisc",
+      "replace",
+      "dev",
+      "left",
+      "root",
+      "tbf",
+      ...rate,
+    ]);
   }
 
   close() {

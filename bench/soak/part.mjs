@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { askerOf } from "./asked.mjs";
 import { Softirqs } from "./softirqs.mjs";
 
-const FIRST_PORT = 7000;
+export const FIRST_PORT = 7000;
 const SETTLED_WITHIN_MS = 40_000;
 const POLL_MS = 100;
 /** What is traced takes a moment to get here. */

@@ -2,12 +2,12 @@
 // then a thousand are cut off at once.
 import { setTimeout as sleep } from "node:timers/promises";
 import { quantile } from "../scale/statistics.mjs";
+import { carryOut, disturb, isOutage } from "./disturbances.mjs";
 import { SoakNetwork } from "./network.mjs";
 import { Part } from "./part.mjs";
 
 /** How late beyond the budget a verdict may come: ticks, the kernel's timers, and the machine. */
 const GRACE_MS = 250;
-const OUTAGE_EVERY_BUDGETS = 4;
 /** Sockets begin with a closer look than routine. */
 const SETTLE_BUDGETS = 1.5;
 /** A pause that a program feels. */
@@ -33,6 +33,11 @@ const DEFAULTS = {
   /** 0.4 is promised to be survived, and cutting and healing take a moment. */
   outageBudgets: 0.38,
   isLossyInOutages: false,
+  /** How long the round trip of everybody is longer, and by how much where it jumps. */
+  slowBudgets: 2,
+  delayBudgets: 0.6,
+  /** One fills the queue by some 4 s, four of them by some 8 s. */
+  uploads: 1,
   /** Has V8 tell of each step of its marking, which no performance entry does. */
   tracesMarking: false,
   cut: 1000,
@@ -41,7 +46,8 @@ const DEFAULTS = {
 export const title = "Soak";
 export const method =
   "Servers watch every connection they accept; each peer has an address of its own behind a router. In turn the router loses 1 % of the packets each " +
-  `way, and nothing gets through for ${DEFAULTS.outageBudgets} budgets, for all peers or for every second one; for a budget before and behind an outage nothing else ` +
+  `way, and nothing gets through for ${DEFAULTS.outageBudgets} budgets, for all peers or for every second one, or uploads fill its queue for ` +
+  `${DEFAULTS.slowBudgets} budgets, or the round trip jumps by ${DEFAULTS.delayBudgets} budgets; for a budget before and behind that nothing else ` +
   "is lost (`--set isLossyInOutages=true`: it is). Connections come and go, ended by either side; questions and answers; data in flight. Own time: for how " +
   "long halfopen keeps the event loop in one go, with what it puts off to the next ticks, as processor time of the thread; the control is measured alike. What " +
   "of it was the kernel's work in softirqs, for packets and timers of everybody, is traced where that is allowed (root). Heap after collection, two budgets " +
@@ -52,7 +58,7 @@ export async function measure(settings = {}) {
   const terms = { ...DEFAULTS, ...settings };
   return withParts(terms, async (network, all) => {
     // What an outage taught of a path is kept for a while: that is no leak.
-    await outage(network, "all", terms);
+    await carryOut("outage of all", network, terms);
     const soaked = await soak(network, all, terms);
     const cut = await cutOff(network, all, terms);
     const records = await all((part) => part.record());
@@ -117,20 +123,21 @@ async function soak(network, all, terms) {
   const heaps = [await heap()];
   await all((part) => part.ownTime());
   const before = await all((part) => part.cpuUs());
-  let [outages, missing] = [0, 0];
+  const done = [];
+  let missing = 0;
   for (let left = terms.soakMs; left > 0; left -= HEAP_EVERY_MS) {
     const forMs = Math.min(left, HEAP_EVERY_MS);
-    const [, its] = await Promise.all([
+    await Promise.all([
       all((part) => part.load(share(terms), forMs)),
-      disturb(network, terms, forMs),
+      disturb(network, terms, forMs, done),
     ]);
-    outages += its;
     heaps.push(await heap());
     missing = (await all((part) => part.missing())).reduce((sum, its) => sum + its, 0);
   }
   const after = await all((part) => part.cpuUs());
   return {
-    outages,
+    outages: done.filter(isOutage).length,
+    slowPaths: done.filter((what) => !isOutage(what)).length,
     missing,
     heaps,
     heapGrowth: Math.max(...heaps.at(-1).map((bytes, i) => bytes / heaps[0][i])),
@@ -138,29 +145,6 @@ async function soak(network, all, terms) {
     ownTime: worst(await all((part) => part.ownTime())),
     falseAlarms: (await all((part) => part.verdicts())).flat(),
   };
-}
-
-/** Returns the number of outages. */
-async function disturb(network, terms, forMs) {
-  const { budgetMs, outageBudgets, lossRatio, isLossyInOutages } = terms;
-  const outages = Math.floor(forMs / (OUTAGE_EVERY_BUDGETS * budgetMs));
-  for (let i = 0; i < outages; i++) {
-    await network.lose(lossRatio);
-    await sleep((OUTAGE_EVERY_BUDGETS - outageBudgets - 2) * budgetMs);
-    if (!isLossyInOutages) await network.lose(0);
-    await sleep(budgetMs);
-    await outage(network, i % 2 === 0 ? "all" : "half", terms);
-  }
-  await network.lose(lossRatio);
-  return outages;
-}
-
-/** And the time in which everybody is heard again. */
-async function outage(network, whom, { budgetMs, outageBudgets }) {
-  await network.silence(whom);
-  await sleep(outageBudgets * budgetMs);
-  await network.heal();
-  await sleep(budgetMs);
 }
 
 async function cutOff(network, all, terms) {
@@ -232,8 +216,8 @@ export function table(result) {
     ["", "measured"],
     ["connections watched, in processes", `${result.connections}, ${result.processes}`],
     [
-      "minutes, outages, came and went",
-      `${(result.soakMs / 60_000).toFixed(1)}, ${result.outages}, ${result.churned}`,
+      "minutes, outages, slow paths, came and went",
+      `${(result.soakMs / 60_000).toFixed(1)}, ${result.outages}, ${result.slowPaths}, ${result.churned}`,
     ],
     ["suspicions that were refuted", String(result.suspicions - result.found)],
     ["processor time of a server, with its load", `${(100 * result.cpuShare).toFixed(0)} %`],

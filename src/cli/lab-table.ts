@@ -21,6 +21,7 @@ export function labTable(report: LabReport): string {
       `The peer is gone without a word: time until detection (the budget is ${formatDuration(report.detectWithinMs)})`,
     ],
     ["tells", "The peer's kernel reports the end"],
+    ["hides", "The peer is gone, and something else answers for it"],
     ["lives", "The peer lives and must not be given up"],
   ];
   const parts = groups.map(([effect, title]) => {
@@ -126,10 +127,10 @@ function footer(report: LabReport): string {
   const { environment, summary } = report;
   const wrong = report.cells
     .filter(({ isAsPredicted }) => isAsPredicted === false)
-    .map(({ fault, mechanism, traffic, detectedMs, predictedMs }) => {
-      const range = `${formatDuration(predictedMs?.best ?? null)} to ${formatDuration(predictedMs?.worst ?? null)}`;
-      return `  ${fault}, ${mechanism}, ${traffic}: predicted ${range}, measured ${formatDuration(detectedMs)}\n`;
-    });
+    .map(
+      (cell) =>
+        `  ${cell.fault}, ${cell.mechanism}, ${cell.traffic}: predicted ${rangeText(cell)}, measured ${formatDuration(cell.detectedMs)}\n`,
+    );
   const broken = report.cells
     .filter(({ ok }) => !ok)
     .map(

@@ -16,20 +16,38 @@ export interface Fault {
   readonly causes: Readonly<Record<Traffic, readonly Cause[]>>;
   /** Programs that the fault needs beside iproute2. */
   readonly needs?: readonly string[];
+  /** What is hidden from the watched program, as HALFOPEN_MASK names it. */
+  readonly mask?: string;
+  /** Leaves the connections over TLS out. */
+  readonly isPlainOnly?: boolean;
   /** Time that the connections run before the strike. */
   readonly warmUpMs?: number;
-  /** For `tells`: the end must arrive within this time after the strike. Default: the budget. */
-  readonly tellsWithinMs?: number;
+  /**
+   * Time after the strike within which `watch` must have found the end; `null`: it promises none.
+   * Default: the time that `watch` promises on a short path.
+   */
+  foundWithinMs?(budgetMs: number, traffic: Traffic): number | null;
+  /** Time after the strike during which the watched program stands still and notices nothing. */
+  stoppedMs?(budgetMs: number): number;
+  /**
+   * What `unknown` must say of a connection that is still open. Its diagnosis must then not be
+   * certain.
+   */
+  readonly doubt?: RegExp;
   /** For `lives`: length of the fault. */
   lastsMs?(stage: Pick<Stage, "budgetMs" | "isQuick">): number;
+  /** Sets up what the fault needs, before the connections open. */
+  prepare?(network: Network): Promise<unknown>;
   strike(stage: Stage): Promise<unknown>;
 }
 
 /**
- * `cuts`: the peer is gone without a word and must be found dead within the budget. `tells`: a
- * kernel reports the end. `lives`: the peer lives, so every death is a false alarm.
+ * `cuts`: the peer is gone without a word, or what is sent cannot reach it, and it must be found
+ * dead within the budget. `tells`: a kernel reports the end. `lives`: the peer lives, so every
+ * death is a false alarm. `hides`: the peer is gone, and something else answers for it, so the
+ * kernel has nothing to find.
  */
-export type Effect = "cuts" | "tells" | "lives";
+export type Effect = "cuts" | "tells" | "lives" | "hides";
 
 /** The network and the processes that a fault strikes. */
 export interface Stage {

@@ -1,5 +1,6 @@
+import type { Diagnosis } from "../core/diagnosis.ts";
 import type { Fault } from "./fault.ts";
-import { agrees, predictedFor, watchWithinMs } from "./predicted.ts";
+import { agrees, foundWithinMs, predictedFor } from "./predicted.ts";
 import type { LabCell } from "./report.ts";
 import type { CellPlan, Track } from "./track.ts";
 
@@ -82,21 +83,32 @@ function problemOf(
   detectedMs: number | null,
   budgetMs: number,
 ): string | null {
+  const { traffic } = track.plan;
   const cause = track.diagnosis?.cause;
-  if (fault.effect === "lives") {
-    if (detectedMs !== null) return `false alarm after ${detectedMs} ms: ${cause}`;
+  const limitMs = foundWithinMs(fault, traffic, budgetMs);
+
+  if (detectedMs === null) {
+    if (limitMs !== null) return "never found";
+    if (fault.doubt && !isDoubtful(fault.doubt, track.diagnosis))
+      return `${cause}, ${track.diagnosis?.certainty}, without a word of "${fault.doubt.source}"`;
   } else {
-    const limitMs =
-      (fault.tellsWithinMs ?? watchWithinMs(budgetMs)) + (fault.tellsWithinMs ? 0 : GRACE_MS);
-    if (detectedMs === null) return "never found";
+    if (fault.effect === "lives" || fault.effect === "hides")
+      return `false alarm after ${detectedMs} ms: ${cause}`;
     if (detectedMs < 0) return `ended ${-detectedMs} ms before the fault`;
-    if (detectedMs > limitMs) return `found after ${detectedMs} ms, later than ${limitMs} ms`;
+    if (limitMs !== null && detectedMs > limitMs + GRACE_MS)
+      return `found after ${detectedMs} ms, later than ${limitMs + GRACE_MS} ms`;
   }
 
-  const expected = fault.causes[track.plan.traffic];
+  const expected = fault.causes[traffic];
   return cause !== undefined && expected.includes(cause)
     ? null
     : `diagnosed as ${cause}, expected ${expected.join(" or ")}`;
+}
+
+function isDoubtful(doubt: RegExp, diagnosis: Diagnosis | null): boolean {
+  return (
+    diagnosis !== null && diagnosis.certainty !== "certain" && doubt.test(diagnosis.unknown.join())
+  );
 }
 
 function roundTripLoss({ id }: Fault): number {

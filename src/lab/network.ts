@@ -107,9 +107,14 @@ export class Network {
     await this.#namespaces.sysctl("right", { "net.ipv4.tcp_invalid_ratelimit": everyMs });
   }
 
+  /** Has the left host's kernel search for the size that passes, as RFC 4821 says. */
+  async searchMtu(): Promise<void> {
+    await this.#namespaces.sysctl("left", { "net.ipv4.tcp_mtu_probing": 1 });
+  }
+
   /**
-   * Changes delay and loss of the wire; a loss of 1 cuts one direction. Resolves when the change
-   * holds, with what the wire carried until then.
+   * Changes the faults of the wire; a loss of 1 cuts one direction. Resolves when the change holds,
+   * with what the wire carried until then.
    */
   async setWire(settings: WireSettings): Promise<WireCounts> {
     if (!this.#wire)
@@ -186,6 +191,8 @@ export class Network {
         `route add default via ${ROUTER[host][0]}`,
         `route add default via ${ROUTER[host][1]}`,
       );
+    // Each packet is lost, delayed and measured by itself, as on a real cable.
+    if (this.variant === "wire") lines.push("link set eth0 gso_max_segs 1");
     await this.#namespaces.ip(host, lines);
   }
 

@@ -29,13 +29,29 @@ export function predictedFor(
   const isBlocked = fault.role === "deaf";
   const isKilledBefore =
     isBlocked && (mechanism === "heartbeat" || mechanism === "keepalive+user-timeout");
-  if (fault.effect !== "cuts" || isKilledBefore) return null;
+  const isSilent = fault.effect === "cuts" || fault.effect === "hides";
+  if (!isSilent || isKilledBefore) return null;
 
+  const stoppedMs = fault.stoppedMs?.(budgetMs) ?? 0;
   const time =
     mechanism === "watch"
-      ? predictWatch(budgetMs)
-      : timeOf(isBlocked, mechanism, traffic, budgetMs);
-  return time ? { best: Math.round(time.bestMs), worst: Math.round(time.worstMs) } : "never";
+      ? predictWatch(fault, traffic, budgetMs)
+      : timeOf(fault, mechanism, traffic, budgetMs, stoppedMs);
+  return time
+    ? {
+        best: Math.round(Math.max(stoppedMs, time.bestMs)),
+        worst: Math.round(Math.max(stoppedMs, time.worstMs)),
+      }
+    : "never";
+}
+
+/**
+ * Returns the time after the strike within which `watch` must find the end; `null` where the fault
+ * leaves it nothing to find.
+ */
+export function foundWithinMs(fault: Fault, traffic: Traffic, budgetMs: number): number | null {
+  if (fault.effect === "lives" || fault.effect === "hides") return null;
+  return fault.foundWithinMs ? fault.foundWithinMs(budgetMs, traffic) : watchWithinMs(budgetMs);
 }
 
 /** Returns the probe plan of `watch` with default settings, on a short path without loss. */
@@ -63,28 +79,35 @@ const LATENESS_MS = 120;
 
 /**
  * Predicts `watch` on a path without loss: never before an outage that must be survived could have
- * healed, and never after {@link watchWithinMs}. The prediction holds for idle connections, for
+ * healed, and never after {@link foundWithinMs}. The prediction holds for idle connections, for
  * data in flight and, with TCP_RTO_MAX_MS, behind a closed window.
  */
-function predictWatch(budgetMs: number): DetectionTime {
+function predictWatch(fault: Fault, traffic: Traffic, budgetMs: number): DetectionTime | null {
+  const withinMs = foundWithinMs(fault, traffic, budgetMs);
+  if (withinMs === null) return null;
   return {
     bestMs: OUTAGE_SHARE * budgetMs,
     typicalMs: 0.8 * budgetMs,
-    worstMs: watchWithinMs(budgetMs) + LATENESS_MS,
+    worstMs: withinMs + LATENESS_MS,
     by: "unanswered attempts far enough apart",
   };
 }
 
 function timeOf(
-  isBlocked: boolean,
+  { effect, role }: Fault,
   mechanism: Exclude<Mechanism, "watch">,
   traffic: Traffic,
   budgetMs: number,
+  stoppedMs: number,
 ): DetectionTime | null {
   if (mechanism === "heartbeat") return recipe(budgetMs);
-  const prediction = predict(settingsOf(mechanism, budgetMs));
-  if (isBlocked) return prediction.zeroWindowDead;
-  return traffic === "idle" ? prediction.idle : prediction.inFlight;
+  if (effect === "hides") return null;
+
+  const { idle, inFlight, zeroWindowDead } = predict(settingsOf(mechanism, budgetMs));
+  if (role === "deaf") return zeroWindowDead;
+  // A stopped program sends nothing, so its connection may have ended as an idle one does.
+  const endsStopped = idle !== null && idle.worstMs <= stoppedMs;
+  return traffic === "idle" || endsStopped ? idle : inFlight;
 }
 
 function settingsOf(

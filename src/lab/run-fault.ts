@@ -39,9 +39,10 @@ export async function runFault(world: World, run: FaultRun): Promise<LabCell[]> 
   const network = await world.network(fault.network);
   const peer = await network.spawn("right", [process.execPath, program("peer.js")]);
   await said(peer, "ready");
+  await fault.prepare?.(network);
   const subject = await network.spawn("left", [process.execPath, program("subject.js")], {
     unprivileged: true,
-    env: { ...run.env },
+    env: environmentOf(run),
   });
 
   const tracks = follow(subject, run.cells);
@@ -70,13 +71,9 @@ export async function runFault(world: World, run: FaultRun): Promise<LabCell[]> 
   const stage = { network, subject, peer, budgetMs, isQuick };
   const striking = fault.strike(stage);
 
-  const lastsMs =
-    fault.effect === "lives" ? (fault.lastsMs?.(stage) ?? run.observeMs) : run.observeMs;
-  const until = struckAt + lastsMs;
-  while (
-    monotonicMs() < until &&
-    !(fault.effect !== "lives" && tracks.every(({ closedAt }) => closedAt !== null))
-  )
+  const until = struckAt + (fault.lastsMs?.(stage) ?? run.observeMs);
+  const mustLive = fault.effect === "lives";
+  while (monotonicMs() < until && (mustLive || tracks.some(({ closedAt }) => closedAt === null)))
     await sleep(50);
 
   await striking;
@@ -89,6 +86,11 @@ export async function runFault(world: World, run: FaultRun): Promise<LabCell[]> 
   }
 
   return tracks.map((track) => judge(fault, track, { struckAt, budgetMs, observedMs }));
+}
+
+function environmentOf({ fault, env = {} }: FaultRun): Record<string, string> {
+  const masks = [env.HALFOPEN_MASK, fault.mask].filter((mask) => mask !== undefined);
+  return masks.length === 0 ? env : { ...env, HALFOPEN_MASK: masks.join(",") };
 }
 
 export function monotonicMs(): number {

@@ -25,6 +25,12 @@ export type SubjectCommand =
   | { readonly do: "block"; readonly ms: number }
   /** Writes a few bytes on every connection. */
   | { readonly do: "say" }
+  /** Writes this much at once on every connection that talks. */
+  | { readonly do: "upload"; readonly bytes: number }
+  /** Sets the wall clock forward, for this program alone. */
+  | { readonly do: "step-clock"; readonly ms: number }
+  /** Gives every connection to a child process. */
+  | { readonly do: "hand-over" }
   | { readonly do: "diagnose" };
 
 /** An event of one connection. `at` is CLOCK_MONOTONIC in ms. */

@@ -1,16 +1,24 @@
+// First, because what is loaded later may keep the clock.
+import "./stepped-clock.ts";
+
+import { fork } from "node:child_process";
 import { connect, type Socket } from "node:net";
 import { createInterface } from "node:readline";
 import { connect as connectTls } from "node:tls";
 import { watch } from "../watch/watch.ts";
 import { LAB_CERTIFICATE } from "./certificate.ts";
+import type { Inheritance } from "./heir.ts";
 import { applyMechanism, applyTimers } from "./mechanisms.ts";
 import { PEER_PORTS, TLS_PORT_OFFSET } from "./peer-ports.ts";
+import { stepClock } from "./stepped-clock.ts";
 import type { SubjectCommand, SubjectConnection, SubjectEvent } from "./subject-messages.ts";
+import { Talk } from "./talk.ts";
 
 /**
  * The watched program. Opens connections on command, and reports what happens to each and when.
  */
-const sockets = new Set<Socket>();
+const sockets = new Map<string, Socket>();
+const talks = new Map<string, Talk>();
 const watchers = new Map<string, ReturnType<typeof watch>>();
 
 function open(it: SubjectConnection): void {
@@ -23,11 +31,11 @@ function open(it: SubjectConnection): void {
     tell({ id: it.id, event: "error", code: error.code ?? error.message }),
   );
   socket.on("close", () => {
-    sockets.delete(socket);
-    tell({ id: it.id, event: "closed" });
+    // A connection that was handed over ends where it is now.
+    if (sockets.delete(it.id)) tell({ id: it.id, event: "closed" });
   });
   socket.resume();
-  sockets.add(socket);
+  sockets.set(it.id, socket);
 
   if (it.mechanism === "watch") {
     const w = watch(socket, {
@@ -44,29 +52,20 @@ function open(it: SubjectConnection): void {
   socket.once(it.tls ? "secureConnect" : "connect", () => {
     if (it.timers) applyTimers(it.timers, socket);
     else if (it.mechanism !== "watch") applyMechanism(it.mechanism, socket, it.budgetMs);
-    if (it.traffic === "in-flight") talk(socket, it.role === "deaf");
+    if (it.traffic === "in-flight") talks.set(it.id, new Talk(socket, it.role === "deaf"));
     tell({ id: it.id, event: "connected" });
   });
-}
-
-const WRITE_EVERY_MS = 100;
-/** Fills the buffers of a closed window within a second. */
-const BULK = "x".repeat(65_536);
-
-function talk(socket: Socket, isBulk: boolean): void {
-  const timer = setInterval(() => {
-    // Respects back-pressure, as a good program does: stops writing while the peer does not read.
-    if (isBulk && socket.writableLength > 8 * BULK.length) return;
-    socket.write(isBulk ? BULK : "data\n");
-  }, WRITE_EVERY_MS);
-  socket.on("close", () => clearInterval(timer));
 }
 
 function obey(command: SubjectCommand): void {
   if (command.do === "open")
     for (const it of command.connections) setTimeout(open, it.afterMs ?? 0, it);
   if (command.do === "block") block(command.ms);
-  if (command.do === "say") for (const socket of sockets) socket.write("data\n");
+  if (command.do === "say") for (const socket of sockets.values()) socket.write("data\n");
+  if (command.do === "upload")
+    for (const id of talks.keys()) sockets.get(id)?.write("x".repeat(command.bytes));
+  if (command.do === "step-clock") stepClock(command.ms);
+  if (command.do === "hand-over") handOver();
   if (command.do === "diagnose")
     for (const [id, w] of watchers) tell({ id, event: "now", diagnosis: w.diagnosis });
 }
@@ -75,6 +74,17 @@ function obey(command: SubjectCommand): void {
 function block(ms: number): void {
   const until = performance.now() + ms;
   while (performance.now() < until);
+}
+
+/** Gives every connection to a child process, as a server gives sockets to its workers. */
+function handOver(): void {
+  const heir = fork(new URL("./heir.js", import.meta.url));
+  heir.on("message", ({ id }: Pick<Inheritance, "id">) => tell({ id, event: "closed" }));
+  for (const [id, socket] of sockets) {
+    talks.get(id)?.stop();
+    heir.send({ id, talks: talks.has(id) } satisfies Inheritance, socket);
+  }
+  sockets.clear();
 }
 
 function tell(

@@ -23,7 +23,7 @@ export const TOLD_FAULTS: readonly Fault[] = [
       idle: ["closed-by-peer", "peer-reset"],
       "in-flight": ["closed-by-peer", "peer-reset"],
     },
-    tellsWithinMs: 250,
+    foundWithinMs: () => 0,
     strike: ({ peer }) => peer.signal("SIGKILL"),
   },
 ];

@@ -5,8 +5,9 @@ import { openPort } from "../kernel/port/open-port.ts";
 import type { SystemPort } from "../kernel/port/port.ts";
 import { LossProcess } from "../testing/loss-process.ts";
 import { seededRandom } from "../testing/seeded-random.ts";
+import { packetBytes, probeFlow } from "./frame.ts";
 
-/** Delay and loss of a wire. A setting that is left out keeps its value, at first 0. */
+/** Faults of a wire. A setting that is left out keeps its value, at first 0. */
 export interface WireSettings {
   /** One-way delay. */
   readonly delayMs?: number;
@@ -16,6 +17,15 @@ export interface WireSettings {
   readonly lossOut?: LossLaw;
   /** Loss from right to left. */
   readonly lossIn?: LossLaw;
+  /** Rate from left to right, behind a queue that never overflows; 0: unlimited. */
+  readonly kbitOut?: number;
+  /** Drops packets that are longer, both ways and without a word; 0: every length passes. */
+  readonly longestBytes?: number;
+  /**
+   * Drops what looks like a keepalive probe from left to right. The first such segment of a flow
+   * passes, because it completes the handshake.
+   */
+  readonly dropsProbes?: boolean;
   /** Default 1; only the first one counts. */
   readonly seed?: number;
 }
@@ -23,7 +33,7 @@ export interface WireSettings {
 /** Packets that went one way through the wire. */
 export interface WireCount {
   readonly passed: number;
-  /** Lost on purpose, by the loss law. */
+  /** Lost on purpose. */
   readonly lost: number;
   /**
    * Packets in `lost` that came right behind another lost one. With independent loss their share of
@@ -49,9 +59,10 @@ export interface Wire {
 }
 
 /**
- * Opens a cable with delay, jitter and loss between two interfaces, in user space: AF_PACKET opens
- * in a user namespace too, where TUN and netem may not. The order of packets is kept, so that
- * jitter does not look like reordering. Reads block on the thread pool, one for each side.
+ * Opens a cable between two interfaces, with delay, jitter, loss and other faults, in user space:
+ * AF_PACKET opens in a user namespace too, where TUN and netem may not. The order of packets is
+ * kept, so that jitter does not look like reordering. Reads block on the thread pool, one for each
+ * side.
  */
 export function openWire(left: string, right: string, settings: WireSettings): Wire {
   const port = openPort();
@@ -69,7 +80,7 @@ export function openWire(left: string, right: string, settings: WireSettings): W
   const set = (changed: WireSettings): void => {
     now = { ...now, ...changed };
     out.set(now, now.lossOut ?? 0);
-    back.set(now, now.lossIn ?? 0);
+    back.set({ ...now, kbitOut: 0, dropsProbes: false }, now.lossIn ?? 0);
   };
 
   set(settings);
@@ -103,9 +114,14 @@ class Way {
   readonly #buffer: Uint8Array = new Uint8Array(FRAME_BYTES);
   #law: LossLaw = 0;
   #loss: LossProcess;
-  #delayMs = 0;
-  #jitterMs = 0;
+  #settings: WireSettings = {};
+  /** Flows whose handshake is complete, as far as a wire that drops probes knows. */
+  readonly #opened: Set<string> = new Set();
+  /** Instant at which the queue in front of the rate is empty. */
+  #emptyAt = 0;
   #lastLeavesAt = 0;
+  /** Frames that are delayed. */
+  #waiting = 0;
   #wasLost = false;
   readonly #count = { passed: 0, lost: 0, lostInARow: 0, spilt: 0 };
 
@@ -117,9 +133,8 @@ class Way {
     this.#loss = new LossProcess(0, random);
   }
 
-  set({ delayMs = 0, jitterMs = 0 }: WireSettings, loss: LossLaw): void {
-    this.#delayMs = delayMs;
-    this.#jitterMs = jitterMs;
+  set(settings: WireSettings, loss: LossLaw): void {
+    this.#settings = settings;
     // A burst that is under way goes on as long as its law stays the same.
     if (JSON.stringify(loss) === JSON.stringify(this.#law)) return;
     this.#law = loss;
@@ -141,8 +156,11 @@ class Way {
     read(this.#from, this.#buffer, 0, FRAME_BYTES, null, (error, length) => {
       if (error) {
         if ((error as NodeJS.ErrnoException).code !== "ENETDOWN") throw error;
-      } else if (this.#isLost()) this.#count.lost++;
-      else this.#pass(this.#buffer.subarray(0, length));
+      } else {
+        const frame = this.#buffer.subarray(0, length);
+        if (this.#isLost() || this.#isRefused(frame)) this.#count.lost++;
+        else this.#pass(frame);
+      }
       this.forward();
     });
   }
@@ -154,20 +172,41 @@ class Way {
     return isLost;
   }
 
+  #isRefused(frame: Uint8Array): boolean {
+    const { longestBytes = 0, dropsProbes = false } = this.#settings;
+    if (longestBytes > 0 && packetBytes(frame) > longestBytes) return true;
+    if (!dropsProbes) return false;
+
+    const flow = probeFlow(frame);
+    if (flow === null) return false;
+    if (this.#opened.has(flow)) return true;
+    this.#opened.add(flow);
+    return false;
+  }
+
   #pass(frame: Uint8Array): void {
-    if (this.#delayMs + this.#jitterMs === 0) {
+    const { delayMs = 0, jitterMs = 0, kbitOut = 0 } = this.#settings;
+    const now = performance.now();
+    if (kbitOut > 0) this.#emptyAt = Math.max(this.#emptyAt, now) + (8 * frame.length) / kbitOut;
+
+    this.#lastLeavesAt = Math.max(
+      this.#lastLeavesAt,
+      Math.max(now, this.#emptyAt) + delayMs + (this.#random() * 2 - 1) * jitterMs,
+    );
+    if (this.#lastLeavesAt <= now && this.#waiting === 0) {
       this.#send(frame);
       return;
     }
 
-    const now = performance.now();
-    this.#lastLeavesAt = Math.max(
-      this.#lastLeavesAt,
-      now + this.#delayMs + (this.#random() * 2 - 1) * this.#jitterMs,
-    );
-
     const kept = frame.slice();
-    setTimeout(() => this.#send(kept), Math.max(0, this.#lastLeavesAt - now));
+    this.#waiting++;
+    setTimeout(
+      () => {
+        this.#waiting--;
+        this.#send(kept);
+      },
+      Math.max(0, this.#lastLeavesAt - now),
+    );
   }
 
   #send(frame: Uint8Array): void {

@@ -40,6 +40,18 @@ describe("the page of a lab report", () => {
     expect(page).toContain(`<b>${killed}</b>live peers given up by watch`);
   });
 
+  it("gives the slowest detection of the faults that leave watch its usual time", () => {
+    const found = report.cells.find(
+      ({ fault, mechanism }) => fault === "zeroed-tcp-info" && mechanism === "watch",
+    );
+    const cells = report.cells.map((cell) =>
+      cell === found ? { ...cell, detectedMs: null } : cell,
+    );
+    const text = /<b>([^<]+)<\/b>slowest detection/;
+    expect(labPage({ ...report, cells }, []).match(text)?.[1]).toBe(page.match(text)?.[1]);
+    expect(page.match(text)?.[1]).toMatch(/^[\d.]+ s$/);
+  });
+
   it("loads nothing, runs no script, and shows hostile text as text", () => {
     expect(page).not.toContain(HOSTILE);
     expect(page).not.toMatch(/<script|<img|<link|<iframe|@import|url\(/);

@@ -9,8 +9,10 @@ import { describeWith } from "../setup/requires.ts";
 import { problemsOf } from "./problems.ts";
 import { startWatchedProgram } from "./watched-program.ts";
 
+/** Faults that leave `watch` its usual time. */
 const SILENT_CUTS = FAULTS.filter(
-  ({ effect, needs, id }) => effect === "cuts" && !needs && id !== "dead-behind-closed-window",
+  ({ effect, needs, foundWithinMs, id }) =>
+    effect === "cuts" && !needs && !foundWithinMs && id !== "dead-behind-closed-window",
 ).map(({ id }) => id);
 
 await describeWith(["namespaces"], "on an older system or without a native back-end, watch", () => {

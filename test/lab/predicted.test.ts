@@ -34,11 +34,33 @@ describe("the lab's predictions", () => {
     expect(agrees("never", 9000, 12_000)).toBe(false);
   });
 
-  it("exist for watch too, but not for a peer that lives", () => {
+  it("exist for watch too, but not for a peer that lives or tells of its end", () => {
     expect(predictedFor(cable, "watch", "in-flight", 5000)).toEqual({ best: 2000, worst: 5120 });
-    for (const fault of FAULTS.filter(({ effect }) => effect !== "cuts"))
+    for (const fault of FAULTS.filter(({ effect }) => effect === "lives" || effect === "tells"))
       for (const traffic of fault.traffics)
         expect(predictedFor(fault, "watch", traffic, 5000)).toBeNull();
+  });
+
+  it("say that only the heartbeat finds a peer that something else answers for", () => {
+    const proxy = faultOf("local-proxy");
+    expect(predictedFor(proxy, "heartbeat", "idle", 5000)).toEqual(
+      predictedFor(cable, "heartbeat", "idle", 5000),
+    );
+    for (const mechanism of ["none", "keepalive", "keepalive+user-timeout", "watch"] as const)
+      expect(predictedFor(proxy, mechanism, "idle", 5000), mechanism).toBe("never");
+  });
+
+  it("begin when a stopped program goes on", () => {
+    const stopped = faultOf("cut-while-stopped");
+    expect(predictedFor(stopped, "watch", "idle", 5000)).toEqual({ best: 7000, worst: 9620 });
+    // The kernel had ended these before, and the program learns it then.
+    for (const mechanism of ["keepalive", "keepalive+user-timeout"] as const)
+      for (const traffic of ["idle", "in-flight"] as const)
+        expect(predictedFor(stopped, mechanism, traffic, 5000), mechanism).toEqual({
+          best: 7000,
+          worst: 7000,
+        });
+    expect(predictedFor(stopped, "none", "idle", 5000)).toBe("never");
   });
 
   it("are in the table, below the measured times", () => {

@@ -45,7 +45,12 @@ function environment({ environment: it, detectWithinMs }: LabReport): string {
 
 function figures(report: LabReport): string {
   const watched = report.cells.filter(({ mechanism }) => mechanism === "watch");
-  const cuts = new Set(FAULTS.filter(({ effect }) => effect === "cuts").map(({ id }) => id));
+  // A fault that gives watch a time of its own says nothing of how soon it notices.
+  const cuts = new Set(
+    FAULTS.filter(({ effect, foundWithinMs }) => effect === "cuts" && !foundWithinMs).map(
+      ({ id }) => id,
+    ),
+  );
   const found = watched
     .filter(({ fault, falseAlarm }) => cuts.has(fault) && !falseAlarm)
     .map(({ detectedMs }) => detectedMs ?? Number.POSITIVE_INFINITY);
@@ -119,6 +124,11 @@ const GROUPS: readonly (readonly [Effect, string, string])[] = [
     "tells",
     "The peer's kernel reports the end",
     "Nothing has to be detected here: the report only has to arrive.",
+  ],
+  [
+    "hides",
+    "The peer is gone, and something else answers for it",
+    "The kernel has nothing to find here: only a proof of the process does, such as a heartbeat.",
   ],
   ["lives", "The peer lives and must not be given up", "A red block is a false alarm."],
 ];
