@@ -16,6 +16,7 @@ export type Judged = Pick<
   | "isHeardWithoutProgress"
   | "isOverdue"
   | "isRushed"
+  | "lateMs"
   | "doubt"
   | "refuted"
 >;
@@ -74,7 +75,17 @@ export function diagnose(judged: Judged, around: Surroundings): Diagnosis {
   });
   const heartbeat =
     heartbeatFailure === null ? [] : [`the last heartbeat failed: ${heartbeatFailure}`];
-  return diagnosisOf(state, { ...finding, why: [...finding.why, ...heartbeat] }, judged, around);
+  const why = [...finding.why, ...heartbeat];
+  const unknown = [...finding.unknown, ...latenessOf(judged)];
+  return diagnosisOf(state, { ...finding, why, unknown }, judged, around);
+}
+
+/** Says in words that the answers may only be late, where this path was seen to delay them. */
+function latenessOf({ state, lateMs }: Judged): string[] {
+  if (state !== "suspect" || lateMs === 0) return [];
+  return [
+    `whether the answers are only late: on this path they came ${(lateMs / 1000).toFixed(1)} s late, so they are waited for twice as long`,
+  ];
 }
 
 /**
@@ -140,6 +151,7 @@ export const CALM: Judged = {
   isHeardWithoutProgress: false,
   isOverdue: false,
   isRushed: false,
+  lateMs: 0,
   doubt: null,
   refuted: null,
 };

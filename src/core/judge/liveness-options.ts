@@ -1,4 +1,5 @@
 import type { Answers } from "./answers.ts";
+import type { PathDelay } from "./path-delay.ts";
 import type { PathLoss } from "./path-loss.ts";
 
 /** The settings of the judge of one connection, and what is known before its first reading. */
@@ -33,6 +34,8 @@ export interface LivenessOptions {
   readonly found?: number;
   /** What is known about the path's losses; the judge adds to it. Default nothing. */
   readonly loss?: PathLoss;
+  /** What is known about late answers; the judge adds to it. Default nothing. */
+  readonly delay?: PathDelay;
   /**
    * What is known about how the peer answers probes; the judge adds to it. Default nothing, so that
    * unanswered probes prove nothing.

@@ -99,7 +99,8 @@ export class Liveness {
 
   /**
    * What happened: this process, or the whole machine, stood still for `gapMs` until `now`.
-   * Deadlines move by the gap; a gap as long as an outage may be begins all anew.
+   * Deadlines move by the gap. After a gap as long as an outage may be the peer is probed at once,
+   * and half of the budget is left.
    */
   stalled(now: Instant, gapMs: number): void {
     this.#record.stalled(now, gapMs);
@@ -125,8 +126,12 @@ export class Liveness {
     if (!isDue || silence.isAwaitingNudge)
       return { nudge: false, idleMs, keepalive: isUnquestioned ? "follow" : "leave" };
 
-    if (attempts.count === 1 && this.#nextNudgeAt <= attempts.firstAt)
-      this.#nextNudgeAt = this.#nextProbeAt(attempts.firstAt, silence);
+    // The answer may still be on its way.
+    if (attempts.count === 1 && attempts.found === 0 && this.#nextNudgeAt <= attempts.firstAt)
+      this.#nextNudgeAt = Math.max(
+        this.#nextProbeAt(attempts.firstAt, silence),
+        attempts.firstAt + silence.timing.lateMs,
+      );
     if (probes >= MOST_ASKED && this.#isUnproven(silence))
       this.#nextNudgeAt = Number.POSITIVE_INFINITY;
     const nudge = now >= this.#nextNudgeAt;
@@ -140,7 +145,9 @@ export class Liveness {
     const { now, attempts, timing, deadline } = silence;
     const { budgetMs, atDeadline, mustOutlastOutages = true } = this.#options;
     const isOver = now >= deadline;
-    attempts.settle(now, isOver ? timing.hurriedWindowMs : timing.answerWindowMs);
+    // With "end" the budget is kept, however late the answers come.
+    const hurriedMs = atDeadline === "end" ? timing.hurriedWindowMs : timing.patientHurriedWindowMs;
+    attempts.settle(now, isOver ? hurriedMs : timing.patientWindowMs);
     if (this.#state === "alive" && isMissed(silence, retransmits, budgetMs))
       this.#state = "suspect";
     if (this.#state !== "suspect") return;
@@ -168,8 +175,16 @@ export class Liveness {
   /** Returns when the probe leaves that follows one at `at`. */
   #nextProbeAt(at: Instant, silence: Silence): Instant {
     const { plan, attempts, deadline, timing, heardAt, outageMs } = silence;
+    const { lateMs } = timing;
     if (this.#isOverdue && this.#isUnproven(silence))
       return at + Math.max(PROBE_SPACING_MS, this.#record.answers.askAgainAfterMs(at - heardAt));
+    // More of them would fill the queue in which they wait.
+    if (
+      lateMs > 0 &&
+      attempts.count >= plan.attemptsNeeded &&
+      attempts.outlasting >= plan.outlastingNeeded
+    )
+      return at + Math.max(PROBE_SPACING_MS, lateMs);
     return nextProbeAt(at, {
       firstAt: attempts.count === 0 ? at : attempts.firstAt,
       outageMs,
@@ -182,12 +197,14 @@ export class Liveness {
   #nextLookAt(silence: Silence, wantsNudge: boolean, isUnproven: boolean): Instant {
     if (this.#state === "dead") return Number.POSITIVE_INFINITY;
     const { budgetMs } = this.#options;
-    return nextLookAt(silence, {
+    const { decidesAt } = this.#record;
+    const next = nextLookAt(silence, {
       wantsNudge,
       isUnproven,
       budgetMs,
       nextNudgeAt: this.#nextNudgeAt,
     });
+    return decidesAt > silence.now ? Math.min(next, decidesAt) : next;
   }
 
   #judgement(silence: Silence, info: TcpInfo, wants: Wants): Judgement {
@@ -209,6 +226,7 @@ export class Liveness {
       isHeardWithoutProgress: silence.isHeardWithoutProgress,
       isOverdue: this.#isOverdue,
       isRushed: this.#isRushed,
+      lateMs: silence.timing.lateMs,
       doubt,
       isUnproven,
       refuted: this.#refuted,

@@ -1,6 +1,7 @@
 import type { TcpInfo } from "../tcp-info.ts";
 import type { Instant } from "../time/instant.ts";
 import type { Attempts } from "./attempts.ts";
+import { PathDelay, windowOfLate } from "./path-delay.ts";
 import { PROBE_SPACING_MS } from "./probe-plan.ts";
 import type { Flow } from "./reading.ts";
 import { baseRtoMs, UNCAPPED_RTO_MS } from "./retransmission-times.ts";
@@ -24,8 +25,10 @@ export class PathTiming {
   /** The cap on backoff, `null` for the kernel's own. */
   rtoMaxMs: number | null;
   readonly #budgetMs: number;
+  readonly #delay: PathDelay;
 
-  constructor(budgetMs: number, rtoMaxMs: number | null) {
+  constructor(budgetMs: number, rtoMaxMs: number | null, delay: PathDelay = new PathDelay()) {
+    this.#delay = delay;
     this.#budgetMs = budgetMs;
     this.rtoMaxMs = rtoMaxMs;
   }
@@ -50,6 +53,29 @@ export class PathTiming {
       Math.min(2 * rttMs + 40, rttMs + HURRIED_SHARE * this.#budgetMs),
     );
     this.answerWindowMs = Math.max(50, Math.min(this.rtoMs, Math.max(200, roundTrips)));
+  }
+
+  /** How late answers come, where that is later than the answer window; else 0. */
+  get lateMs(): number {
+    const { lateMs } = this.#delay;
+    return lateMs > this.answerWindowMs ? lateMs : 0;
+  }
+
+  /** This connection's own answers were as late. */
+  get isLatenessRemembered(): boolean {
+    return this.#delay.rememberedMs > this.answerWindowMs;
+  }
+
+  /** The answer window, longer where answers are late. */
+  get patientWindowMs(): number {
+    const { lateMs } = this;
+    return lateMs > 0 ? windowOfLate(lateMs) : this.answerWindowMs;
+  }
+
+  /** The same once the budget has ended. */
+  get patientHurriedWindowMs(): number {
+    const { lateMs } = this;
+    return lateMs > 0 ? windowOfLate(lateMs) : this.hurriedWindowMs;
   }
 
   /** Returns how long the kernel waits for an answer at this backoff. */

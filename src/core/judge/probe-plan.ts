@@ -1,3 +1,4 @@
+import { windowOfLate } from "./path-delay.ts";
 import { firstAttemptBeyond, nthAttemptAt } from "./retransmission-times.ts";
 
 /**
@@ -43,6 +44,8 @@ export interface ProbePlanInput {
   readonly rtoMs: number;
   /** The cap on retransmission backoff (TCP_RTO_MAX_MS), `null` where it cannot be set. */
   readonly rtoMaxMs: number | null;
+  /** How late answers come on this path; default 0, within the answer window. */
+  readonly lateMs?: number;
 }
 
 /**
@@ -91,16 +94,21 @@ export function planProbes(input: ProbePlanInput): ProbePlan {
   while (idleMs > 1000 && idleMs + probing(idleMs).ms + marginMs > budgetMs) idleMs -= 1000;
 
   const { attempts, ms } = probing(idleMs);
+  const { lateMs = 0 } = input;
+  const lateWindowMs = lateMs > 0 ? windowOfLate(lateMs) - answerWindowMs : 0;
   return {
     idleMs,
     attemptsNeeded: attempts,
     outlastingNeeded,
-    idleWithinMs: idleMs + ms + marginMs,
-    inFlightWithinMs: lastInFlightMs + marginMs,
+    // Probes on demand wait for the first answer, and the verdict for the last one.
+    idleWithinMs: idleMs + ms + marginMs + lateMs + lateWindowMs,
+    inFlightWithinMs: lastInFlightMs + marginMs + lateWindowMs,
     closedWindowWithinMs:
       input.rtoMaxMs === null
         ? null
-        : Math.max(blocked * input.rtoMaxMs, outageMs + 2 * input.rtoMaxMs) + marginMs,
+        : Math.max(blocked * input.rtoMaxMs, outageMs + 2 * input.rtoMaxMs) +
+          marginMs +
+          lateWindowMs,
   };
 }
 

@@ -33,6 +33,8 @@ export class LocalHealth {
    * move, but the first evidence after a suspend is stale.
    */
   suspends = 0;
+  /** When the last suspend ended. */
+  suspendedAt: Instant = Number.NEGATIVE_INFINITY;
   #wallOffset: number | null = null;
 
   /**
@@ -52,6 +54,7 @@ export class LocalHealth {
 
     if (slept > SUSPEND_MS) {
       this.suspends++;
+      this.suspendedAt = now;
       this.lastPause = { at: now, gapMs: slept, kind: "suspend" };
       return this.lastPause;
     }

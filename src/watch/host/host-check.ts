@@ -1,20 +1,22 @@
 import { CALM, type Judged } from "../../core/cause/diagnose.ts";
-import { Answers, ORDINARY_ANSWERS } from "../../core/judge/answers.ts";
+import { Answers } from "../../core/judge/answers.ts";
+import { answeredInGroup } from "../../core/judge/group-loss.ts";
 import type { Judgement } from "../../core/judge/judgement.ts";
-import { Liveness } from "../../core/judge/liveness.ts";
+import type { Liveness } from "../../core/judge/liveness.ts";
 import type { LossBelief } from "../../core/judge/loss-belief.ts";
 import { PathLoss } from "../../core/judge/path-loss.ts";
-import { answeredInGroup, type PeerGroup } from "../../core/judge/peer-groups.ts";
+import type { PeerGroup } from "../../core/judge/peer-groups.ts";
 import { attemptsNeededBy } from "../../core/judge/probe-plan.ts";
 import { HEARD_SLACK_MS } from "../../core/judge/reading.ts";
 import type { TcpInfo } from "../../core/tcp-info.ts";
 import type { Instant } from "../../core/time/instant.ts";
 import { tcpInfoShelf } from "../../kernel/tcp-info/shelf.ts";
 import type { Applied } from "../applied.ts";
+import { engine } from "../engine.ts";
 import type { Membership } from "../membership.ts";
 import type { WatchSettings } from "../settings.ts";
 import { appliedByKernel } from "./applied-by-kernel.ts";
-import { type Calm, calm, type Judging, nextCalmCheck } from "./mode.ts";
+import { type Calm, calm, type Judging, judging, nextCalmCheck } from "./mode.ts";
 import { Standing } from "./standing.ts";
 
 /**
@@ -92,8 +94,7 @@ export class HostCheck {
   }
 
   get applied(): Applied {
-    const { judge } = this.#mode.kind === "judged" ? this.#mode : this.#recalled();
-    return appliedByKernel(this.#standing, judge.plan);
+    return appliedByKernel(this.#standing, this.#judging.judge.plan);
   }
 
   /**
@@ -104,18 +105,22 @@ export class HostCheck {
     // No TCP socket any more: 'close' follows.
     if (!tcpInfoShelf.read(this.fd)) return Number.POSITIVE_INFINITY;
     const mode = this.#mode;
-    if (mode.kind === "judged") return this.#judge(now, stalledMs, mode, false);
+    const isStale = this.#readAt < engine.health.suspendedAt;
+    if (mode.kind === "judged" || isStale)
+      return this.#judge(now, isStale ? Number.POSITIVE_INFINITY : stalledMs, false);
 
     const calm = tcpInfoShelf.calmSince(this.#place);
     if (!calm || this.#isPlanDue(mode) || this.#hasLearnedOfAnswers(now))
-      return this.#judge(now, stalledMs, this.#recalled(), false);
+      return this.#judge(now, stalledMs, false);
+    if (stalledMs > 0 && calm.heardAgeMs > this.#standing.terms.budgetMs / 2)
+      return this.#judge(now, stalledMs, false);
 
     const heardAt = Math.max(this.#grantedFrom, now - calm.heardAgeMs);
     const next = this.#nextCalmCheck(now, heardAt, mode);
-    if (next <= now) return this.#judge(now, stalledMs, this.#recalled(), true);
+    if (next <= now) return this.#judge(now, stalledMs, true);
     if (calm.answered > 0 && heardAt > this.heardAt + HEARD_SLACK_MS) {
       this.#loss?.record(calm.answered, 0);
-      answeredInGroup(this.#peer, calm.answered);
+      answeredInGroup(this.#peer, calm.answered, heardAt);
     }
     this.#keep(now);
     return next;
@@ -171,7 +176,8 @@ export class HostCheck {
   }
 
   /** `isEarly`: the moment of the standing probe is crowded, so a probe leaves now. */
-  #judge(now: Instant, stalledMs: number, mode: Judging, isEarly: boolean): Instant | null {
+  #judge(now: Instant, stalledMs: number, isEarly: boolean): Instant | null {
+    const mode = this.#judging;
     const { judge } = mode;
     this.#mode = mode;
     if (stalledMs > 0) judge.stalled(now, stalledMs);
@@ -181,7 +187,10 @@ export class HostCheck {
 
     const judgement = judge.observe(now, info);
     mode.judgement = judgement;
-    this.#follow(judge, judgement);
+    const { rtoMaxMs } = this.#standing.terms;
+    this.#standing = this.#standing.follow(this.fd, judgement);
+    if (this.#standing.terms.rtoMaxMs !== rtoMaxMs) judge.capped(this.#standing.terms.rtoMaxMs);
+
     if (judgement.wants.nudge || isEarly) {
       if (this.#standing.isLeftToProgram) return now + judge.routineMs;
       this.#standing = this.#standing.nudge(this.fd);
@@ -193,12 +202,6 @@ export class HostCheck {
     return Math.max(now + 1, this.#nextCalmCheck(now, judgement.heardAt, this.#mode));
   }
 
-  #follow(judge: Liveness, judgement: Judgement): void {
-    const { rtoMaxMs } = this.#standing.terms;
-    this.#standing = this.#standing.follow(this.fd, judgement);
-    if (this.#standing.terms.rtoMaxMs !== rtoMaxMs) judge.capped(this.#standing.terms.rtoMaxMs);
-  }
-
   /** Keeps what the judge learned, and lets it go. */
   #forget(judge: Liveness, { loss, heardAt }: Judgement): Calm {
     if (this.#answers?.areOrdinary) this.#answers = null;
@@ -207,18 +210,17 @@ export class HostCheck {
     return calm(judge);
   }
 
-  /** Returns a judge that knows the last reading, which was calm. */
-  #recalled(): Judging {
+  /** The judge; where there is none, one that knows the last reading, which was calm. */
+  get #judging(): Judging {
+    if (this.#mode.kind === "judged") return this.#mode;
     const mode = this.#newJudge(this.heardAt, 0);
     mode.judge.begin(this.#readAt, tcpInfoShelf.kept(this.#place));
     return mode;
   }
 
   #newJudge(since: Instant, found: number): Judging {
-    const loss = new PathLoss(this.#peer, this.#loss);
-    const answers = this.#answers ?? ORDINARY_ANSWERS;
-    const judge = new Liveness({ ...this.#standing.terms, loss, found, answers }, since);
-    return { kind: "judged", judge, judgement: null };
+    const path = { peer: this.#peer, loss: this.#loss, answers: this.#answers };
+    return judging(this.#standing.terms, path, since, found);
   }
 
   #keep(now: Instant): void {

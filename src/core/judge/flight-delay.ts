@@ -1,0 +1,58 @@
+import type { TcpInfo } from "../tcp-info.ts";
+import type { Instant } from "../time/instant.ts";
+import type { PathDelay } from "./path-delay.ts";
+import type { Reading } from "./reading.ts";
+
+/**
+ * Measures how late the answers to data in flight come: marks the newest segment in flight, and
+ * waits until the peer has received as much. While less arrives than that, the mark waits in a
+ * queue behind it, so the delay is at least its age.
+ *
+ * A lost segment makes the mark wait as well. The kernel's round trip knows the difference, since
+ * it is never taken of a repeated segment (RFC 6298, 3), so no delay beyond what its timeout rests
+ * on is believed. That round trip alone may be far too long (docs/internals/kernel.md#tcp_info).
+ */
+export class FlightDelay {
+  /** How much the peer has received once the mark has arrived; `null`: nothing is marked. */
+  #target: number | null = null;
+  /** When the mark left. */
+  #sentAt: Instant = 0;
+  /** All that left by then is answered. */
+  #beforeAt: Instant = NEVER;
+  /** The last reading in which the mark had not arrived. */
+  #waitedTo: Instant = 0;
+
+  observe({ at, info, since }: Reading, delay: PathDelay): void {
+    const received = receivedBy(info);
+    if (received === null) return;
+
+    if (this.#target !== null) {
+      const hasArrived = received >= this.#target;
+      if (!hasArrived) this.#waitedTo = at;
+      if (hasArrived || (since.progressed && this.#beforeAt > NEVER)) {
+        const { rttMs = 0, rttVarMs = 0, minRttMs = rttMs } = info;
+        const lateMs = Math.min(this.#waitedTo - this.#sentAt, rttMs + 4 * rttVarMs);
+        delay.answered(hasArrived ? this.#sentAt : this.#beforeAt, lateMs, minRttMs);
+      }
+      if (!hasArrived) return;
+      this.#target = null;
+      this.#beforeAt = this.#sentAt;
+    }
+
+    const { unackedSegments = 0, sackedSegments = 0, lastDataSentMs = 0 } = info;
+    if (unackedSegments === 0) {
+      this.#beforeAt = at;
+      return;
+    }
+    this.#target = received + unackedSegments - sackedSegments;
+    this.#sentAt = at - lastDataSentMs;
+    this.#waitedTo = at;
+  }
+}
+
+const NEVER: Instant = Number.NEGATIVE_INFINITY;
+
+/** Returns how many segments the peer received once at least; `null` where it is not counted. */
+function receivedBy({ deliveredSegments, dsackDuplicates = 0 }: TcpInfo): number | null {
+  return deliveredSegments === undefined ? null : deliveredSegments - dsackDuplicates;
+}

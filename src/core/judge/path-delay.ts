@@ -1,0 +1,107 @@
+import type { Instant } from "../time/instant.ts";
+
+/**
+ * Belief about how late answers come on the path of one connection: full queues, radio and
+ * satellites delay them by seconds, and by far more than the kernel's last round trip.
+ *
+ * It takes answers whose delay is known: to data in flight (flight-delay.ts) and to probes
+ * (loss-learner.ts), of this connection and, through its peer group, of those to the same peer and
+ * of all on the same route. This connection's own answers are remembered: a prompt one halves the
+ * belief. What others show holds until their next answer.
+ *
+ * A queue is served in order. So a late answer tells of a queue that is shared only if nothing that
+ * left later was answered before it. One that was overtaken waited elsewhere: in a queue of its
+ * own, at another host behind the same address, or on the far side of the path.
+ *
+ * Silence alone never makes the belief: a cut is not told from a delay by it.
+ */
+export class PathDelay {
+  #ownMs = 0;
+  #isOvertaken = false;
+  readonly #peer: SharedQueues | null;
+
+  /** `peer`: the queues shared with other connections; `null` for one that stands alone. */
+  constructor(peer: SharedQueues | null = null) {
+    this.#peer = peer;
+  }
+
+  /** How late an answer may be, as far as answers have shown; 0: no later than usual. */
+  get lateMs(): number {
+    const shared = this.#peer === null ? 0 : Math.max(this.#peer.lateMs, this.#peer.route.lateMs);
+    return Math.min(LONGEST_DELAY_MS, Math.max(this.#ownMs, shared));
+  }
+
+  /** The same as far as this connection remembers it from its own answers. */
+  get rememberedMs(): number {
+    return this.#ownMs;
+  }
+
+  /**
+   * What happened: what left at `sentAt`, or soon after it, was answered, `lateMs` later at least.
+   * `minRttMs`: the round trip of this path with its queues empty.
+   */
+  answered(sentAt: Instant, lateMs: number, minRttMs: number = 0): void {
+    this.#ownMs = significant(Math.max(lateMs, this.#ownMs / 2));
+    if (this.#peer === null || (this.#isOvertaken && lateMs >= LEAST_LATE_MS)) return;
+    this.#isOvertaken = !answeredIn(this.#peer, sentAt, lateMs, minRttMs);
+  }
+}
+
+/** The queue that connections share, as their answers show it. */
+export interface Queue {
+  /** When the newest segment left that is known to be answered. */
+  answeredTo: Instant;
+  /** How late that answer was at least; 0: no later than usual. */
+  lateMs: number;
+}
+
+/** The queue of the connections to one peer, and that of the route. */
+export interface SharedQueues extends Queue {
+  readonly route: Queue;
+  /** This peer's answers were overtaken by those of another: it has a queue of its own. */
+  isOvertaken: boolean;
+}
+
+/** Returns whether the answer is one from the queue of this peer: see {@link PathDelay}. */
+export function answeredIn(
+  peer: SharedQueues,
+  sentAt: Instant,
+  lateMs: number,
+  minRttMs: number = 0,
+): boolean {
+  if (!isInOrder(peer, sentAt, lateMs)) return false;
+  // A far peer's round trip is no queue of ours.
+  const queuedMs = lateMs - minRttMs;
+  if (!peer.isOvertaken || queuedMs < LEAST_LATE_MS)
+    peer.isOvertaken = !isInOrder(peer.route, sentAt, queuedMs);
+  return true;
+}
+
+function isInOrder(queue: Queue, sentAt: Instant, lateMs: number): boolean {
+  if (sentAt < queue.answeredTo - ORDER_SLACK_MS) return false;
+  queue.answeredTo = Math.max(queue.answeredTo, sentAt);
+  queue.lateMs = significant(lateMs);
+  return true;
+}
+
+/** Whole numbers cost no heap. */
+function significant(lateMs: number): number {
+  return lateMs < LEAST_LATE_MS ? 0 : Math.floor(lateMs);
+}
+
+/**
+ * Returns how long to wait for an answer where answers came `lateMs` late: slow start doubles what
+ * a queue holds within one round trip, so the delay may have doubled since it was measured.
+ */
+export function windowOfLate(lateMs: number): number {
+  return 2 * lateMs + 100;
+}
+
+/** No answer window is shorter on a path whose answers could be later. */
+const LEAST_LATE_MS = 200;
+
+/** The instants of attempts are known only between two readings. */
+const ORDER_SLACK_MS = 300;
+
+/** The kernel's own longest timeout (tcp.h, TCP_RTO_MAX): a segment that waits longer is repeated. */
+const LONGEST_DELAY_MS = 120_000;
