@@ -125,7 +125,7 @@ describe("a queue that an upload fills", () => {
         }
         const foundMs = (idle.told.find(({ event }) => event === "dead")?.atMs ?? 0) - lastMs;
         expect(foundMs).toBeLessThanOrEqual(promisedMs + fullMs + 1000);
-        expect(promisedMs).toBeLessThanOrEqual(detectWithinMs + 2 * 1.3 * fullMs + 3000);
+        expect(promisedMs).toBeLessThanOrEqual(detectWithinMs + 3.2 * fullMs + 3000);
         expect(
           idle.told.find(({ event }) => event === "suspect")?.diagnosis.unknown.join(),
         ).toMatch(fullMs >= 3000 ? /late/ : /./);
@@ -150,12 +150,11 @@ describe("a queue that an upload fills", () => {
         const idle = watched(path, detectWithinMs);
         writeEvery(upload, 100, from, drains);
         await virtual.runTo(upload.connected, cutMs + 2 * detectWithinMs);
-        for (const { told } of [upload, idle]) {
-          const dead = told.find(({ event }) => event === "dead");
-          expect((dead?.atMs ?? Number.POSITIVE_INFINITY) - cutMs).toBeLessThanOrEqual(
-            detectWithinMs + 100,
-          );
-        }
+        const dead = idle.told.find(({ event }) => event === "dead");
+        expect((dead?.atMs ?? Number.POSITIVE_INFINITY) - cutMs).toBeLessThanOrEqual(
+          detectWithinMs + 100,
+        );
+        upload.w.close();
       }),
       { numRuns: RUNS },
     );

@@ -142,6 +142,7 @@ function encodeTcpInfo(info: TcpInfo, view: DataView): void {
     [68, (info.rttMs ?? 0) * 1000],
     [72, (info.rttVarMs ?? 0) * 1000],
     [100, info.totalRetransmits],
+    [140, info.segmentsIn],
     [144, info.notSentBytes],
     [148, (info.minRttMs ?? 0) * 1000],
     [156, info.dataSegmentsOut],

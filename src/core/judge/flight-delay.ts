@@ -18,7 +18,9 @@ export class FlightDelay {
   /** When the mark left. */
   #sentAt: Instant = 0;
   /** All that left by then is answered. */
-  #beforeAt: Instant = NEVER;
+  #beforeAt: Instant = Number.NEGATIVE_INFINITY;
+  /** How late the last mark arrived. */
+  #lateMs = 0;
   /** The last reading in which the mark had not arrived. */
   #waitedTo: Instant = 0;
 
@@ -29,14 +31,16 @@ export class FlightDelay {
     if (this.#target !== null) {
       const hasArrived = received >= this.#target;
       if (!hasArrived) this.#waitedTo = at;
-      if (hasArrived || (since.progressed && this.#beforeAt > NEVER)) {
-        const { rttMs = 0, rttVarMs = 0, minRttMs = rttMs } = info;
-        const lateMs = Math.min(this.#waitedTo - this.#sentAt, rttMs + 4 * rttVarMs);
-        delay.answered(hasArrived ? this.#sentAt : this.#beforeAt, lateMs, minRttMs);
-      }
+      const { rttMs = 0, rttVarMs = 0, minRttMs = rttMs } = info;
+      const lateMs = Math.min(this.#waitedTo - this.#sentAt, rttMs + 4 * rttVarMs);
+      if (hasArrived) delay.answered(this.#sentAt, lateMs, minRttMs);
+      else if (since.progressed && lateMs > this.#lateMs)
+        delay.answered(this.#beforeAt, lateMs, minRttMs);
       if (!hasArrived) return;
+
       this.#target = null;
       this.#beforeAt = this.#sentAt;
+      this.#lateMs = lateMs;
     }
 
     const { unackedSegments = 0, sackedSegments = 0, lastDataSentMs = 0 } = info;
@@ -49,8 +53,6 @@ export class FlightDelay {
     this.#waitedTo = at;
   }
 }
-
-const NEVER: Instant = Number.NEGATIVE_INFINITY;
 
 /** Returns how many segments the peer received once at least; `null` where it is not counted. */
 function receivedBy({ deliveredSegments, dsackDuplicates = 0 }: TcpInfo): number | null {

@@ -1,6 +1,4 @@
-import type { Instant } from "../time/instant.ts";
 import { type Lesson, SHORT_PATH_MS, weightAmong } from "./loss-belief.ts";
-import { answeredIn } from "./path-delay.ts";
 import type { PeerGroup, RouteGroup } from "./peer-groups.ts";
 
 /** What happened: a round trip of the path was measured. */
@@ -11,12 +9,8 @@ export function metInGroup(group: PeerGroup, rttMs: number): void {
   group.loss.isShort();
 }
 
-/**
- * What happened: `attempts` of one connection of the group were answered at the first try, the last
- * one promptly at `at`; default unknown.
- */
-export function answeredInGroup(group: PeerGroup, attempts: number, at?: Instant): void {
-  if (at !== undefined) answeredIn(group, at, 0);
+/** What happened: `attempts` of one connection of the group were answered at the first try. */
+export function answeredInGroup(group: PeerGroup, attempts: number): void {
   group.loss.record(attempts, 0, weightAmong(group.total));
   group.route.loss.record(attempts, 0, weightAmong(group.route.total));
 }

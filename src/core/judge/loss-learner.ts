@@ -3,7 +3,7 @@ import type { Instant } from "../time/instant.ts";
 import type { Attempts } from "./attempts.ts";
 import { FlightDelay } from "./flight-delay.ts";
 import type { Lesson } from "./loss-belief.ts";
-import type { PathDelay } from "./path-delay.ts";
+import { type PathDelay, probeAnswered, windowOfLate } from "./path-delay.ts";
 import type { PathLoss } from "./path-loss.ts";
 import type { PathTiming } from "./path-timing.ts";
 import type { Reading, Snapshot } from "./reading.ts";
@@ -60,7 +60,8 @@ export class LossLearner {
     const { at } = reading;
     const [from, to] = attempts.count > 0 ? [attempts.firstAt, attempts.lastAtLatest] : [at, at];
     const isOutage = this.#loss.isOutage(attempts.proving);
-    const lateMs = Math.max(this.#delay.lateMs, reading.info.rttMs ?? 0);
+    const { rttMs = 0, rttVarMs = 0 } = reading.info;
+    const lateMs = windowOfLate(Math.max(this.#delay.lateMs, rttMs + 4 * rttVarMs));
     this.#retransmits.acknowledged(this.#loss, reading, from, to, isOutage, lateMs);
   }
 
@@ -88,7 +89,9 @@ export class LossLearner {
 
     const { info, since, flow } = reading;
     if (attempts.count === 0) {
-      if (heardAt > this.#answersOldUntil) this.#delay.answered(heardAt, 0);
+      const isNew = since.segmentsIn === 1 && heardAt > this.#answersOldUntil;
+      const probe = isNew ? probeAnswered(how.heardBefore, heardAt, how.idleMs) : null;
+      if (probe) this.#delay.answered(probe.sentAt, probe.lateMs);
       this.#loss.record(lesson);
     } else if (!how.isEachAnswered && attempts.count > 1) this.#loss.record(lesson);
     else if (timing.lateMs > 0) {
@@ -105,15 +108,18 @@ export class LossLearner {
   /** The first attempt of a silence, at `firstAt`, was answered at `heardAt`. */
   #late(firstAt: Instant, lastAt: Instant, heardAt: Instant): void {
     const lateMs = Math.max(0, heardAt - firstAt);
-    this.#answersOldUntil = lastAt + lateMs;
-    this.#delay.answered(firstAt, lateMs);
+    if (heardAt <= this.#answersOldUntil) return;
+    this.#answersOldUntil = lastAt + windowOfLate(lateMs);
+    this.#delay.cameLate(lateMs);
   }
 }
 
 /** A silence that the peer has ended. */
 export interface Ended {
   readonly attempts: Attempts;
+  /** When the peer was heard, and when before that. */
   readonly heardAt: Instant;
+  readonly heardBefore: Instant;
   readonly timing: PathTiming;
   /** The peer answers each probe that arrives. */
   readonly isEachAnswered: boolean;

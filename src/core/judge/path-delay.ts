@@ -17,7 +17,6 @@ import type { Instant } from "../time/instant.ts";
  */
 export class PathDelay {
   #ownMs = 0;
-  #isOvertaken = false;
   readonly #peer: SharedQueues | null;
 
   /** `peer`: the queues shared with other connections; `null` for one that stands alone. */
@@ -41,10 +40,39 @@ export class PathDelay {
    * `minRttMs`: the round trip of this path with its queues empty.
    */
   answered(sentAt: Instant, lateMs: number, minRttMs: number = 0): void {
-    this.#ownMs = significant(Math.max(lateMs, this.#ownMs / 2));
-    if (this.#peer === null || (this.#isOvertaken && lateMs >= LEAST_LATE_MS)) return;
-    this.#isOvertaken = !answeredIn(this.#peer, sentAt, lateMs, minRttMs);
+    this.cameLate(lateMs);
+    if (this.#peer) answeredIn(this.#peer, sentAt, lateMs, minRttMs);
   }
+
+  /**
+   * What happened: an answer came `lateMs` late at least, to one of several attempts. Siblings do
+   * not learn from it, since it is not known which one it answers.
+   */
+  cameLate(lateMs: number): void {
+    this.#ownMs = significant(Math.max(lateMs, this.#ownMs / 2));
+  }
+}
+
+/** An answer whose delay is known: when what it answers left, and how late it was at the least. */
+export interface Answered {
+  readonly sentAt: Instant;
+  readonly lateMs: number;
+}
+
+/**
+ * Returns the answer to a standing probe, which left after a silence of `idleMs` since
+ * `heardBefore`; `null`: what was heard at `heardAt` answers no such probe, or a later one.
+ */
+export function probeAnswered(
+  heardBefore: Instant,
+  heardAt: Instant,
+  idleMs: number,
+): Answered | null {
+  const sentAt = heardBefore + idleMs;
+  const lateMs = heardAt - sentAt;
+  if (lateMs < -ORDER_SLACK_MS / 10 || lateMs > idleMs) return null;
+  // The kernel's timers are late themselves (docs/internals/kernel.md#timers-are-late).
+  return { sentAt, lateMs: Math.max(0, lateMs - idleMs / 8) };
 }
 
 /** The queue that connections share, as their answers show it. */
@@ -62,21 +90,21 @@ export interface SharedQueues extends Queue {
   isOvertaken: boolean;
 }
 
-/** Returns whether the answer is one from the queue of this peer: see {@link PathDelay}. */
+/** What happened: an answer, as seen from the queues that it may have waited in. */
 export function answeredIn(
   peer: SharedQueues,
   sentAt: Instant,
   lateMs: number,
   minRttMs: number = 0,
-): boolean {
-  if (!isInOrder(peer, sentAt, lateMs)) return false;
+): void {
+  if (!isInOrder(peer, sentAt, lateMs)) return;
   // A far peer's round trip is no queue of ours.
   const queuedMs = lateMs - minRttMs;
   if (!peer.isOvertaken || queuedMs < LEAST_LATE_MS)
     peer.isOvertaken = !isInOrder(peer.route, sentAt, queuedMs);
-  return true;
 }
 
+/** Takes an answer for one from this queue, and returns true, unless a later one overtook it. */
 function isInOrder(queue: Queue, sentAt: Instant, lateMs: number): boolean {
   if (sentAt < queue.answeredTo - ORDER_SLACK_MS) return false;
   queue.answeredTo = Math.max(queue.answeredTo, sentAt);

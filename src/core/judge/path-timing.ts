@@ -149,15 +149,15 @@ export class PathTiming {
   ): number {
     if (flow === "blocked") return 0;
 
-    const { firstAt, found, count } = attempts;
-    const withinMs = deadline - this.hurriedWindowMs - firstAt;
+    const { outageFrom, found, count } = attempts;
+    const withinMs = deadline - this.hurriedWindowMs - outageFrom;
     if (flow === "idle") return Math.max(0, 1 + Math.floor((withinMs - spanMs) / PROBE_SPACING_MS));
 
     let room = 0;
     // A tail loss probe goes first and restarts the timer.
     let gaps = found > 0 ? backoff - (count - found) : -1;
     for (
-      let at = Math.max(0, progressAt - firstAt) + this.retransmitGapMs(gaps);
+      let at = Math.max(0, progressAt - outageFrom) + this.retransmitGapMs(gaps);
       at <= withinMs;
       at += this.retransmitGapMs(++gaps)
     )

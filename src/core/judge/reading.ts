@@ -40,6 +40,8 @@ export interface Changes {
    * did not hear our acknowledgments, although each repetition refreshes the age of its last ACK.
    */
   readonly repetitions: number;
+  /** Segments that came; 0 where the OS does not count them. */
+  readonly segmentsIn: number;
   /** How many more probes stay unanswered. */
   readonly probes: number;
   /** How many more timeouts in a row; all of them when the series began anew. */
@@ -79,6 +81,7 @@ function changesFrom(before: Snapshot | Instant, info: TcpInfo, flow: Flow): Cha
     takesOff: flow === "in-flight" && flowBefore !== "in-flight",
     progressed: was !== null && progressMark(info) !== progressMark(was),
     repetitions: was === null ? 0 : repetitionsBetween(was, info),
+    segmentsIn: (info.segmentsIn ?? 0) - (was?.segmentsIn ?? 0),
     probes: Math.max(0, (info.probes ?? 0) - (was?.probes ?? 0)),
     timeouts: isNewSeries ? retransmits : retransmits - timeoutsBefore,
     isNewSeries,

@@ -38,6 +38,7 @@ export class SilenceRecord {
   /** The last reading; before the first one, when the record began. */
   #last: Snapshot | Instant;
   #heardAt: Instant;
+  #heardBefore: Instant = Number.NEGATIVE_INFINITY;
   /** When this process last went on after a long pause: what it has not heard since is stale. */
   #resumedAt: Instant = Number.NEGATIVE_INFINITY;
   /** Segments that the peer repeated since it last sent anything new. */
@@ -147,9 +148,10 @@ export class SilenceRecord {
     const { attempts } = asked;
 
     // The budget runs from the last evidence, but from no longer before the first attempt than the
-    // routine waits to send one.
+    // routine waits to send one, unless that is all there was to wait for.
     const clock = flow === "in-flight" ? Math.min(heardAt, progressAt) : heardAt;
-    const from = attempts.count > 0 ? Math.max(clock, attempts.firstAt - quietMs) : clock;
+    const isRoutine = attempts.count > 0 && this.#resumedAt <= heardAt;
+    const from = isRoutine ? Math.max(clock, attempts.firstAt - quietMs) : clock;
     const { budgetMs } = this.#options;
     const { patientWindowMs } = timing;
     const stuckAfterMs = Math.max(2 * patientWindowMs, PROBE_SPACING_MS);
@@ -206,6 +208,7 @@ export class SilenceRecord {
     }
     const age = heardAgeMs(info);
     if (age === undefined || at - age <= this.#heardAt + HEARD_SLACK_MS) return false;
+    this.#heardBefore = this.#heardAt;
     this.#heardAt = at - age;
     this.#repetitions = 0;
     return true;
@@ -219,6 +222,7 @@ export class SilenceRecord {
     this.#learner.heard(reading, {
       attempts,
       heardAt: this.#heardAt,
+      heardBefore: this.#heardBefore,
       timing: this.#timing,
       isEachAnswered: this.answers.areOrdinary,
       isNudged: this.counter.isNudged,

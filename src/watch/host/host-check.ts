@@ -4,6 +4,7 @@ import { answeredInGroup } from "../../core/judge/group-loss.ts";
 import type { Judgement } from "../../core/judge/judgement.ts";
 import type { Liveness } from "../../core/judge/liveness.ts";
 import type { LossBelief } from "../../core/judge/loss-belief.ts";
+import { answeredIn, probeAnswered } from "../../core/judge/path-delay.ts";
 import { PathLoss } from "../../core/judge/path-loss.ts";
 import type { PeerGroup } from "../../core/judge/peer-groups.ts";
 import { attemptsNeededBy } from "../../core/judge/probe-plan.ts";
@@ -120,7 +121,10 @@ export class HostCheck {
     if (next <= now) return this.#judge(now, stalledMs, true);
     if (calm.answered > 0 && heardAt > this.heardAt + HEARD_SLACK_MS) {
       this.#loss?.record(calm.answered, 0);
-      answeredInGroup(this.#peer, calm.answered, heardAt);
+      answeredInGroup(this.#peer, calm.answered);
+      const { idleMs } = this.#standing.keepalive;
+      const probe = calm.isOneAck ? probeAnswered(this.heardAt, heardAt, idleMs) : null;
+      if (probe) answeredIn(this.#peer, probe.sentAt, probe.lateMs);
     }
     this.#keep(now);
     return next;

@@ -94,6 +94,7 @@ export class KernelModel {
   #rttMs: number;
   #rttVarMs = 0;
   #dsackDuplicates = 0;
+  #segmentsIn = 0;
   #heardAt = 0;
   #answerRateLimitedUntil = Number.NEGATIVE_INFINITY;
   #keepaliveAt: number;
@@ -223,6 +224,7 @@ export class KernelModel {
       // A segment that arrived twice counts as delivered twice (tcp_input.c, tcp_dsack_seen).
       deliveredSegments: this.#delivered + this.#dsackDuplicates,
       dsackDuplicates: this.#dsackDuplicates,
+      segmentsIn: this.#segmentsIn,
     };
   }
 
@@ -243,6 +245,7 @@ export class KernelModel {
 
   #heard({ acks, sentAt, isOfData }: Answer): void {
     this.#heardAt = this.now;
+    this.#segmentsIn++;
     this.#probes = 0;
     if (acks <= this.#delivered) {
       if (isOfData) this.#dsackDuplicates++;

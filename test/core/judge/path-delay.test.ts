@@ -56,7 +56,7 @@ describe("PathDelay", () => {
 
   it("halves what this connection remembers with each prompt answer, and forgets it in the end", () => {
     const own = new PathDelay();
-    own.answered(0, 8000);
+    own.cameLate(8000);
     own.answered(20_000, 0);
     expect(own.lateMs).toBe(4000);
     for (let at = 30_000; own.rememberedMs > 0; at += 1000) {
