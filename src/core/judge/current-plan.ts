@@ -12,6 +12,7 @@ export class CurrentPlan {
   #plan: ProbePlan | null = null;
   /** How late answers come by this plan. */
   #lateMs = 0;
+  #rememberedLateMs = 0;
 
   constructor(options: LivenessOptions, loss: PathLoss, timing: PathTiming) {
     this.falseAlarmsPerYear = options.falseAlarmsPerYear ?? DEFAULT_FALSE_ALARMS_PER_YEAR;
@@ -27,9 +28,10 @@ export class CurrentPlan {
 
   /** How the peer is probed, and within what time a dead one is found, as things stand. */
   get plan(): ProbePlan {
-    const { answerWindowMs, lateMs, rtoMs, rtoMaxMs } = this.#timing;
-    if (lateMs !== this.#lateMs) this.#plan = null;
+    const { answerWindowMs, lateMs, rememberedLateMs, rtoMs, rtoMaxMs } = this.#timing;
+    if (lateMs !== this.#lateMs || rememberedLateMs !== this.#rememberedLateMs) this.#plan = null;
     this.#lateMs = lateMs;
+    this.#rememberedLateMs = rememberedLateMs;
     this.#plan ??= planProbes({
       budgetMs: this.#budgetMs,
       falseAlarmsPerYear: this.falseAlarmsPerYear,
@@ -38,6 +40,7 @@ export class CurrentPlan {
       rtoMs,
       rtoMaxMs,
       lateMs,
+      leastIdleMs: rememberedLateMs,
     });
     return this.#plan;
   }

@@ -17,8 +17,6 @@ export class FlightDelay {
   #target: number | null = null;
   /** When the mark left. */
   #sentAt: Instant = 0;
-  /** All that left by then is answered. */
-  #beforeAt: Instant = Number.NEGATIVE_INFINITY;
   /** How late the last mark arrived. */
   #lateMs = 0;
   /** The last reading in which the mark had not arrived. */
@@ -33,21 +31,16 @@ export class FlightDelay {
       if (!hasArrived) this.#waitedTo = at;
       const { rttMs = 0, rttVarMs = 0, minRttMs = rttMs } = info;
       const lateMs = Math.min(this.#waitedTo - this.#sentAt, rttMs + 4 * rttVarMs);
-      if (hasArrived) delay.answered(this.#sentAt, lateMs, minRttMs);
-      else if (since.progressed && lateMs > this.#lateMs)
-        delay.answered(this.#beforeAt, lateMs, minRttMs);
+      const isKnown = hasArrived || (since.progressed && lateMs > this.#lateMs);
+      if (isKnown) delay.answered(this.#sentAt, lateMs, minRttMs, hasArrived);
       if (!hasArrived) return;
 
       this.#target = null;
-      this.#beforeAt = this.#sentAt;
       this.#lateMs = lateMs;
     }
 
     const { unackedSegments = 0, sackedSegments = 0, lastDataSentMs = 0 } = info;
-    if (unackedSegments === 0) {
-      this.#beforeAt = at;
-      return;
-    }
+    if (unackedSegments === 0) return;
     this.#target = received + unackedSegments - sackedSegments;
     this.#sentAt = at - lastDataSentMs;
     this.#waitedTo = at;

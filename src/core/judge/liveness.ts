@@ -175,16 +175,8 @@ export class Liveness {
   /** Returns when the probe leaves that follows one at `at`. */
   #nextProbeAt(at: Instant, silence: Silence): Instant {
     const { plan, attempts, deadline, timing, heardAt, outageMs } = silence;
-    const { lateMs } = timing;
     if (this.#isOverdue && this.#isUnproven(silence))
       return at + Math.max(PROBE_SPACING_MS, this.#record.answers.askAgainAfterMs(at - heardAt));
-    // More of them would fill the queue in which they wait.
-    if (
-      lateMs > 0 &&
-      attempts.count >= plan.attemptsNeeded &&
-      attempts.outlasting >= plan.outlastingNeeded
-    )
-      return at + Math.max(PROBE_SPACING_MS, lateMs);
     return nextProbeAt(at, {
       firstAt: attempts.count === 0 ? at : attempts.firstAt,
       outageMs,

@@ -101,7 +101,12 @@ export class LossLearner {
       this.#late(attempts.firstAt, attempts.lastAtLatest, heardAt);
       this.#loss.record({ ...lesson, attempts: 1, lost: 0 });
     } else if (since.flowBefore === "idle" && flow === "idle")
-      this.#undecided = { lesson, info, heardAt, decidesAt: heardAt + decideMs(how) };
+      this.#undecided = {
+        lesson,
+        info,
+        heardAt,
+        decidesAt: heardAt + decideMs(heardAt - attempts.firstAt, how),
+      };
     else this.#loss.record(lesson);
   }
 
@@ -139,9 +144,15 @@ interface Undecided {
   readonly decidesAt: Instant;
 }
 
-/** Returns a time in which the next late answer would follow, and none to a new probe. */
-function decideMs({ spacingMs, idleMs }: Pick<Ended, "spacingMs" | "idleMs">): number {
-  return Math.min(1.5 * spacingMs, idleMs - DECIDE_SLACK_MS);
+/**
+ * Returns a time in which the next late answer would follow, and none to a new probe. The first
+ * probe on demand may have left long after the standing probe.
+ */
+function decideMs(
+  waitedMs: number,
+  { spacingMs, idleMs }: Pick<Ended, "spacingMs" | "idleMs">,
+): number {
+  return Math.min(Math.max(1.5 * spacingMs, waitedMs), idleMs - DECIDE_SLACK_MS);
 }
 
 /** Data, or an acknowledgment of it, is no answer to a probe. */

@@ -36,12 +36,13 @@ export class PathDelay {
   }
 
   /**
-   * What happened: what left at `sentAt`, or soon after it, was answered, `lateMs` later at least.
-   * `minRttMs`: the round trip of this path with its queues empty.
+   * What happened: what left at `sentAt` was answered, `lateMs` later at least. `minRttMs`: the
+   * round trip of this path with its queues empty. `isOver`: `false` if it still waits while what
+   * left before it is being answered.
    */
-  answered(sentAt: Instant, lateMs: number, minRttMs: number = 0): void {
+  answered(sentAt: Instant, lateMs: number, minRttMs: number = 0, isOver: boolean = true): void {
     this.cameLate(lateMs);
-    if (this.#peer) answeredIn(this.#peer, sentAt, lateMs, minRttMs);
+    if (this.#peer) answeredIn(this.#peer, sentAt, lateMs, minRttMs, isOver);
   }
 
   /**
@@ -96,18 +97,19 @@ export function answeredIn(
   sentAt: Instant,
   lateMs: number,
   minRttMs: number = 0,
+  isOver: boolean = true,
 ): void {
-  if (!isInOrder(peer, sentAt, lateMs)) return;
+  if (!isInOrder(peer, sentAt, lateMs, isOver)) return;
   // A far peer's round trip is no queue of ours.
   const queuedMs = lateMs - minRttMs;
   if (!peer.isOvertaken || queuedMs < LEAST_LATE_MS)
-    peer.isOvertaken = !isInOrder(peer.route, sentAt, queuedMs);
+    peer.isOvertaken = !isInOrder(peer.route, sentAt, queuedMs, isOver);
 }
 
 /** Takes an answer for one from this queue, and returns true, unless a later one overtook it. */
-function isInOrder(queue: Queue, sentAt: Instant, lateMs: number): boolean {
+function isInOrder(queue: Queue, sentAt: Instant, lateMs: number, isOver: boolean): boolean {
   if (sentAt < queue.answeredTo - ORDER_SLACK_MS) return false;
-  queue.answeredTo = Math.max(queue.answeredTo, sentAt);
+  if (isOver) queue.answeredTo = Math.max(queue.answeredTo, sentAt);
   queue.lateMs = significant(lateMs);
   return true;
 }

@@ -61,9 +61,10 @@ export class PathTiming {
     return lateMs > this.answerWindowMs ? lateMs : 0;
   }
 
-  /** This connection's own answers were as late. */
-  get isLatenessRemembered(): boolean {
-    return this.#delay.rememberedMs > this.answerWindowMs;
+  /** The same as far as this connection remembers it from its own answers. */
+  get rememberedLateMs(): number {
+    const { rememberedMs } = this.#delay;
+    return rememberedMs > this.answerWindowMs ? rememberedMs : 0;
   }
 
   /** The answer window, longer where answers are late. */

@@ -46,6 +46,11 @@ export interface ProbePlanInput {
   readonly rtoMaxMs: number | null;
   /** How late answers come on this path; default 0, within the answer window. */
   readonly lateMs?: number;
+  /**
+   * Least idle time; default 0. Where answers were late a probe waits for those to the ones before
+   * it. Otherwise it would not show which of them was answered.
+   */
+  readonly leastIdleMs?: number;
 }
 
 /**
@@ -93,8 +98,9 @@ export function planProbes(input: ProbePlanInput): ProbePlan {
   let idleMs = Math.min(LONGEST_IDLE_MS, Math.max(1000, longest * 1000));
   while (idleMs > 1000 && idleMs + probing(idleMs).ms + marginMs > budgetMs) idleMs -= 1000;
 
+  const { lateMs = 0, leastIdleMs = 0 } = input;
+  idleMs = Math.max(idleMs, Math.ceil(leastIdleMs / 1000) * 1000);
   const { attempts, ms } = probing(idleMs);
-  const { lateMs = 0 } = input;
   const lateWindowMs = lateMs > 0 ? windowOfLate(lateMs) - answerWindowMs : 0;
   return {
     idleMs,

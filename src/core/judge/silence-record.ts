@@ -82,7 +82,7 @@ export class SilenceRecord {
   /** Nothing is repeated, no loss waits to be learned, and no lateness is remembered. */
   get isLearned(): boolean {
     if (typeof this.#last === "number" || this.#repetitions > 0) return false;
-    if (this.#timing.isLatenessRemembered) return false;
+    if (this.#timing.rememberedLateMs > 0) return false;
     return !this.#learner.isWaiting(this.#last);
   }
 
