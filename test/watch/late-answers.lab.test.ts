@@ -69,13 +69,7 @@ function summary(told: readonly Told[]): string {
   return `${count("suspect")} suspicions, ${count("overdue")} overdue, ${count("dead")} dead`;
 }
 
-function dump(told: readonly Told[]): void {
-  for (const t of told)
-    console.log("DUMP", t.atMs, t.id, t.event, t.silentForMs, t.rttMs, t.lossRatio, JSON.stringify(t.why), JSON.stringify(t.unknown?.slice(-1)), JSON.stringify(t.withinMs));
-}
-
 function expectNobodyDied(told: readonly Told[], states: readonly Told[]): void {
-  dump(told);
   console.log(
     `${summary(told)}; ${states.map(({ id, rttMs, lossRatio }) => `${id}: ${rttMs} ms, ${(100 * lossRatio).toFixed(1)} % lost`).join("; ")}`,
   );

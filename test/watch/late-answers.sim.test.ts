@@ -71,35 +71,41 @@ const FULL_AT_MS = 10_000;
 const budgets = fc.constantFrom(5000, 10_000, 20_000);
 const fulls = fc.constantFrom(1000, 3000, 10_000, 20_000);
 const phases = fc.integer({ min: 0, max: 5000 });
-const RUNS = longOrShort(100, 12);
+const RUNS = longOrShort(100, 6);
+/** Minutes of virtual time on a busy machine. */
+const LIMIT = { timeout: 120_000 };
 
 describe("a queue that an upload fills", () => {
-  it("ends neither the upload nor an idle connection to the same peer, nor one to another peer of the route, and is not taken for loss", async () => {
-    await fc.assert(
-      fc.asyncProperty(budgets, fulls, phases, async (detectWithinMs, fullMs, phaseMs) => {
-        ends++;
-        const path = {
-          rttMs: 5,
-          isUp: () => true,
-          queuedMs: filling(FULL_AT_MS + phaseMs, fullMs),
-        };
-        const upload = watched(path, detectWithinMs);
-        const idle = watched(path, detectWithinMs);
-        const elsewhere = watched(path, detectWithinMs, { peer: ++ends, local: ends - 1 });
-        const all = [upload, idle, elsewhere];
-        const untilMs = FULL_AT_MS + phaseMs + fullMs + 60_000;
-        writeEvery(upload, 100, FULL_AT_MS + phaseMs, untilMs);
-        await virtual.runTo(upload.connected, untilMs);
+  it(
+    "ends neither the upload nor an idle connection to the same peer, nor one to another peer of the route, and is not taken for loss",
+    LIMIT,
+    async () => {
+      await fc.assert(
+        fc.asyncProperty(budgets, fulls, phases, async (detectWithinMs, fullMs, phaseMs) => {
+          ends++;
+          const path = {
+            rttMs: 5,
+            isUp: () => true,
+            queuedMs: filling(FULL_AT_MS + phaseMs, fullMs),
+          };
+          const upload = watched(path, detectWithinMs);
+          const idle = watched(path, detectWithinMs);
+          const elsewhere = watched(path, detectWithinMs, { peer: ++ends, local: ends - 1 });
+          const all = [upload, idle, elsewhere];
+          const untilMs = FULL_AT_MS + phaseMs + fullMs + 60_000;
+          writeEvery(upload, 100, FULL_AT_MS + phaseMs, untilMs);
+          await virtual.runTo(upload.connected, untilMs);
 
-        expect(deathsOf(all)).toEqual([]);
-        expect(all.map(lossOf)).toEqual([0, 0, 0]);
-        for (const { w } of all) w.close();
-      }),
-      { numRuns: RUNS },
-    );
-  });
+          expect(deathsOf(all)).toEqual([]);
+          expect(all.map(lossOf)).toEqual([0, 0, 0]);
+          for (const { w } of all) w.close();
+        }),
+        { numRuns: RUNS },
+      );
+    },
+  );
 
-  it("puts a verdict off by what is known of the delay, and not beyond", async () => {
+  it("puts a verdict off by what is known of the delay, and not beyond", LIMIT, async () => {
     await fc.assert(
       fc.asyncProperty(budgets, fulls, phases, async (detectWithinMs, fullMs, phaseMs) => {
         // Where the delay is far beyond the budget the kernel's own count ends it first.
@@ -116,10 +122,9 @@ describe("a queue that an upload fills", () => {
         const idle = watched(path, detectWithinMs);
         writeEvery(upload, 100, from, cutMs + fullMs);
         await virtual.runTo(upload.connected, cutMs);
+        const promisedMs = idle.w.applied?.detectWithinMs.idle ?? 0;
         // The answers under way at the cut come until then.
         const lastMs = cutMs + fullMs;
-        await virtual.runTo(upload.connected, lastMs);
-        const promisedMs = idle.w.applied?.detectWithinMs.idle ?? 0;
         await virtual.runTo(upload.connected, lastMs + 200_000);
         for (const { told } of [upload, idle]) {
           const dead = told.find(({ event }) => event === "dead");
@@ -135,35 +140,39 @@ describe("a queue that an upload fills", () => {
     );
   });
 
-  it("is forgotten once answers are prompt again: a cut is found within the budget", async () => {
-    await fc.assert(
-      fc.asyncProperty(budgets, fulls, phases, async (detectWithinMs, fullMs, phaseMs) => {
-        ends++;
-        const from = FULL_AT_MS + phaseMs;
-        const drains = from + 2 * fullMs;
-        const cutMs = drains + 2 * fullMs + 60_000;
-        const path = {
-          rttMs: 5,
-          isUp: (at: number) => at < cutMs,
-          queuedMs: filling(from, fullMs, drains),
-        };
-        const upload = watched(path, detectWithinMs);
-        const idle = watched(path, detectWithinMs);
-        writeEvery(upload, 100, from, drains);
-        await virtual.runTo(upload.connected, cutMs + 2 * detectWithinMs);
-        const dead = idle.told.find(({ event }) => event === "dead");
-        expect((dead?.atMs ?? Number.POSITIVE_INFINITY) - cutMs).toBeLessThanOrEqual(
-          detectWithinMs + 100,
-        );
-        upload.w.close();
-      }),
-      { numRuns: RUNS },
-    );
-  });
+  it(
+    "is forgotten once answers are prompt again: a cut is found within the budget",
+    LIMIT,
+    async () => {
+      await fc.assert(
+        fc.asyncProperty(budgets, fulls, phases, async (detectWithinMs, fullMs, phaseMs) => {
+          ends++;
+          const from = FULL_AT_MS + phaseMs;
+          const drains = from + 2 * fullMs;
+          const cutMs = drains + 2 * fullMs + 60_000;
+          const path = {
+            rttMs: 5,
+            isUp: (at: number) => at < cutMs,
+            queuedMs: filling(from, fullMs, drains),
+          };
+          const upload = watched(path, detectWithinMs);
+          const idle = watched(path, detectWithinMs);
+          writeEvery(upload, 100, from, drains);
+          await virtual.runTo(upload.connected, cutMs + 2 * detectWithinMs);
+          const dead = idle.told.find(({ event }) => event === "dead");
+          expect((dead?.atMs ?? Number.POSITIVE_INFINITY) - cutMs).toBeLessThanOrEqual(
+            detectWithinMs + 100,
+          );
+          upload.w.close();
+        }),
+        { numRuns: RUNS },
+      );
+    },
+  );
 });
 
 describe("answers that come late without any sibling", () => {
-  it("are no loss, and make the next answers be waited for", async () => {
+  it("are no loss, and make the next answers be waited for", LIMIT, async () => {
     await fc.assert(
       fc.asyncProperty(budgets, phases, async (detectWithinMs, phaseMs) => {
         ends++;

@@ -13,12 +13,14 @@ afterAll(() => virtual.end());
 const BUDGET_MS = 5000;
 const SUSPENDED_AT_MS = 30_000;
 const HOUR_MS = 3_600_000;
-const CONNECTIONS = longOrShort(15_000, 3000);
+const CONNECTIONS = longOrShort(15_000, 1500);
 /** Probes that a queue of the kernel takes at once; the test counts them in steps of this length. */
 const [QUEUE, STEP_MS] = [1000, 50];
 
 describe("a machine that was suspended", () => {
-  it("asks thousands of peers at once, spread so that no queue is full; finds the gone within half of the budget, and suspects no other", async () => {
+  it("asks thousands of peers at once, spread so that no queue is full; finds the gone within half of the budget, and suspects no other", {
+    timeout: 300_000,
+  }, async () => {
     const all: {
       connected: Connected;
       isGone: boolean;
@@ -62,11 +64,12 @@ describe("a machine that was suspended", () => {
     expect(most).toBeLessThan(QUEUE);
 
     await virtual.runTo(first, SUSPENDED_AT_MS + 2 * BUDGET_MS);
-    const spreadMs = 0.1 * CONNECTIONS;
+    // No probe leaves before 1 s of silence (TCP_KEEPIDLE), and the next ones 0.6 s apart.
+    const spreadMs = 0.1 * CONNECTIONS + 1000 + 600;
     for (const { isGone, deadAt, events } of all) {
       if (isGone)
         expect((deadAt ?? Number.POSITIVE_INFINITY) - SUSPENDED_AT_MS).toBeLessThanOrEqual(
-          BUDGET_MS / 2 + spreadMs + 1000,
+          BUDGET_MS / 2 + spreadMs + 100,
         );
       else expect(events).toEqual([]);
     }

@@ -50,10 +50,6 @@ export class AttemptCounter {
     this.attempts = new Attempts(outageMs, answers);
   }
 
-  get isNudged(): boolean {
-    return this.#nudgedAt !== null;
-  }
-
   /** What is unanswered, and what became of the last probe on demand. */
   state(answerWindowMs: number): CounterState {
     const nudgedAt = this.#nudgedAt;

@@ -31,8 +31,9 @@ export class FlightDelay {
       if (!hasArrived) this.#waitedTo = at;
       const { rttMs = 0, rttVarMs = 0, minRttMs = rttMs } = info;
       const lateMs = Math.min(this.#waitedTo - this.#sentAt, rttMs + 4 * rttVarMs);
-      const isKnown = hasArrived || (since.progressed && lateMs > this.#lateMs);
-      if (isKnown) delay.answered(this.#sentAt, lateMs, minRttMs, hasArrived);
+      const atMostMs = hasArrived ? at - this.#sentAt : Number.POSITIVE_INFINITY;
+      if (hasArrived || (since.progressed && lateMs > this.#lateMs))
+        delay.answered({ sentAt: this.#sentAt, lateMs, atMostMs, isOfProbe: false }, minRttMs);
       if (!hasArrived) return;
 
       this.#target = null;

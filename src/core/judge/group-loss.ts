@@ -1,4 +1,5 @@
 import { type Lesson, SHORT_PATH_MS, weightAmong } from "./loss-belief.ts";
+import { type Answered, answeredIn } from "./path-delay.ts";
 import type { PeerGroup, RouteGroup } from "./peer-groups.ts";
 
 /** What happened: a round trip of the path was measured. */
@@ -9,8 +10,16 @@ export function metInGroup(group: PeerGroup, rttMs: number): void {
   group.loss.isShort();
 }
 
-/** What happened: `attempts` of one connection of the group were answered at the first try. */
-export function answeredInGroup(group: PeerGroup, attempts: number): void {
+/**
+ * What happened: `attempts` of one connection of the group were answered at the first try. `probe`:
+ * the answer to a standing probe among them; default none is known.
+ */
+export function answeredInGroup(
+  group: PeerGroup,
+  attempts: number,
+  probe: Answered | null = null,
+): void {
+  if (probe) answeredIn(group, probe);
   group.loss.record(attempts, 0, weightAmong(group.total));
   group.route.loss.record(attempts, 0, weightAmong(group.route.total));
 }

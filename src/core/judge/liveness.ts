@@ -169,7 +169,7 @@ export class Liveness {
   /** How many unanswered attempts prove death now. */
   #attemptsNeeded({ attempts, flow, plan, loss }: Silence): number {
     const kind = attempts.areLocal ? "local" : flow;
-    return attemptsNeededBy(loss, kind, this.#record.falseAlarmsPerYear, plan.idleMs);
+    return attemptsNeededBy(loss, kind, this.#record.planning.falseAlarmsPerYear, plan.idleMs);
   }
 
   /** Returns when the probe leaves that follows one at `at`. */

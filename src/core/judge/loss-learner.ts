@@ -91,7 +91,7 @@ export class LossLearner {
     if (attempts.count === 0) {
       const isNew = since.segmentsIn === 1 && heardAt > this.#answersOldUntil;
       const probe = isNew ? probeAnswered(how.heardBefore, heardAt, how.idleMs) : null;
-      if (probe) this.#delay.answered(probe.sentAt, probe.lateMs);
+      if (probe) this.#delay.answered(probe);
       this.#loss.record(lesson);
     } else if (!how.isEachAnswered && attempts.count > 1) this.#loss.record(lesson);
     else if (timing.lateMs > 0) {

@@ -36,13 +36,13 @@ export class PathDelay {
   }
 
   /**
-   * What happened: what left at `sentAt` was answered, `lateMs` later at least. `minRttMs`: the
-   * round trip of this path with its queues empty. `isOver`: `false` if it still waits while what
-   * left before it is being answered.
+   * What happened: an answer whose delay is known. `minRttMs`: the round trip of this path with its
+   * queues empty.
    */
-  answered(sentAt: Instant, lateMs: number, minRttMs: number = 0, isOver: boolean = true): void {
-    this.cameLate(lateMs);
-    if (this.#peer) answeredIn(this.#peer, sentAt, lateMs, minRttMs, isOver);
+  answered(answer: Answered, minRttMs: number = 0): void {
+    if (this.#peer && isDoubtful(this.#peer, answer)) return;
+    this.cameLate(answer.lateMs);
+    if (this.#peer) answeredIn(this.#peer, answer, minRttMs);
   }
 
   /**
@@ -54,10 +54,15 @@ export class PathDelay {
   }
 }
 
-/** An answer whose delay is known: when what it answers left, and how late it was at the least. */
+/** An answer whose delay is known within bounds. */
 export interface Answered {
+  /** When what it answers left. */
   readonly sentAt: Instant;
   readonly lateMs: number;
+  /** Infinite: it is still on its way, while what left before it is being answered. */
+  readonly atMostMs: number;
+  /** It may have answered an earlier probe. */
+  readonly isOfProbe: boolean;
 }
 
 /**
@@ -73,7 +78,7 @@ export function probeAnswered(
   const lateMs = heardAt - sentAt;
   if (lateMs < -ORDER_SLACK_MS / 10 || lateMs > idleMs) return null;
   // The kernel's timers are late themselves (docs/internals/kernel.md#timers-are-late).
-  return { sentAt, lateMs: Math.max(0, lateMs - idleMs / 8) };
+  return { sentAt, lateMs: Math.max(0, lateMs - idleMs / 8), atMostMs: lateMs, isOfProbe: true };
 }
 
 /** The queue that connections share, as their answers show it. */
@@ -89,28 +94,40 @@ export interface SharedQueues extends Queue {
   readonly route: Queue;
   /** This peer's answers were overtaken by those of another: it has a queue of its own. */
   isOvertaken: boolean;
+  /** Data in flight shows that what left before this instant is answered late. */
+  lateUntil: Instant;
 }
 
 /** What happened: an answer, as seen from the queues that it may have waited in. */
-export function answeredIn(
-  peer: SharedQueues,
-  sentAt: Instant,
-  lateMs: number,
-  minRttMs: number = 0,
-  isOver: boolean = true,
-): void {
-  if (!isInOrder(peer, sentAt, lateMs, isOver)) return;
+export function answeredIn(peer: SharedQueues, answer: Answered, minRttMs: number = 0): void {
+  if (isDoubtful(peer, answer) || !isInOrder(peer, answer, 0)) return;
+  const { sentAt, lateMs, isOfProbe } = answer;
+  if (!isOfProbe)
+    peer.lateUntil = lateMs < LEAST_LATE_MS ? sentAt : sentAt + lateMs + windowOfLate(lateMs);
   // A far peer's round trip is no queue of ours.
-  const queuedMs = lateMs - minRttMs;
-  if (!peer.isOvertaken || queuedMs < LEAST_LATE_MS)
-    peer.isOvertaken = !isInOrder(peer.route, sentAt, queuedMs, isOver);
+  if (!peer.isOvertaken || lateMs - minRttMs < LEAST_LATE_MS)
+    peer.isOvertaken = !isInOrder(peer.route, answer, minRttMs);
+}
+
+/**
+ * Returns whether data in flight contradicts that this answer is prompt. Where answers take several
+ * times as long as the probes are apart, each seems to be that to the last probe.
+ */
+function isDoubtful(peer: SharedQueues, { isOfProbe, sentAt }: Answered): boolean {
+  return isOfProbe && sentAt < peer.lateUntil;
 }
 
 /** Takes an answer for one from this queue, and returns true, unless a later one overtook it. */
-function isInOrder(queue: Queue, sentAt: Instant, lateMs: number, isOver: boolean): boolean {
+function isInOrder(
+  queue: Queue,
+  { sentAt, lateMs, atMostMs }: Answered,
+  minRttMs: number,
+): boolean {
   if (sentAt < queue.answeredTo - ORDER_SLACK_MS) return false;
-  if (isOver) queue.answeredTo = Math.max(queue.answeredTo, sentAt);
-  queue.lateMs = significant(lateMs);
+  if (atMostMs < Number.POSITIVE_INFINITY) queue.answeredTo = Math.max(queue.answeredTo, sentAt);
+  const isPrompt = atMostMs - minRttMs < PROMPT_MS;
+  const known = Math.min(queue.lateMs, atMostMs - minRttMs);
+  queue.lateMs = isPrompt ? 0 : significant(Math.max(known, lateMs - minRttMs));
   return true;
 }
 
@@ -129,6 +146,9 @@ export function windowOfLate(lateMs: number): number {
 
 /** No answer window is shorter on a path whose answers could be later. */
 const LEAST_LATE_MS = 200;
+
+/** Two readings of a connection in flight may be 250 ms apart, and a timer late. */
+const PROMPT_MS = 400;
 
 /** The instants of attempts are known only between two readings. */
 const ORDER_SLACK_MS = 300;

@@ -96,6 +96,7 @@ export class PeerGroups {
         isMet: known !== undefined,
         answersFrom: 0,
         isOvertaken: false,
+        lateUntil: NEVER,
       };
       route.peers.set(remoteAddress, group);
     }

@@ -34,7 +34,7 @@ export class SilenceRecord {
   readonly #timing: PathTiming;
   readonly #progress: Progress;
   readonly #learner: LossLearner;
-  readonly #plan: CurrentPlan;
+  readonly planning: CurrentPlan;
   /** The last reading; before the first one, when the record began. */
   #last: Snapshot | Instant;
   #heardAt: Instant;
@@ -51,7 +51,7 @@ export class SilenceRecord {
     const { delay = new PathDelay() } = options;
     this.#timing = new PathTiming(budgetMs, rtoMaxMs, delay);
     this.loss = options.loss ?? new PathLoss();
-    this.#plan = new CurrentPlan(options, this.loss, this.#timing);
+    this.planning = new CurrentPlan(options, this.loss, this.#timing);
     this.answers = options.answers ?? new Answers();
     // With "end" an unanswered probe counts at the deadline, whatever it proves.
     const counted = atDeadline === "end" ? ORDINARY_ANSWERS : this.answers;
@@ -62,13 +62,9 @@ export class SilenceRecord {
     this.#heardAt = now;
   }
 
-  get falseAlarmsPerYear(): number {
-    return this.#plan.falseAlarmsPerYear;
-  }
-
   /** How the peer is probed, and within what time a dead one is found, as things stand. */
   get plan(): ProbePlan {
-    return this.#plan.plan;
+    return this.planning.plan;
   }
 
   get idleMs(): number {
@@ -82,7 +78,7 @@ export class SilenceRecord {
   /** Nothing is repeated, no loss waits to be learned, and no lateness is remembered. */
   get isLearned(): boolean {
     if (typeof this.#last === "number" || this.#repetitions > 0) return false;
-    if (this.#timing.rememberedLateMs > 0) return false;
+    if (this.#timing.rememberedLateMs > 0 || this.#resumedAt > this.#heardAt) return false;
     return !this.#learner.isWaiting(this.#last);
   }
 
@@ -132,7 +128,7 @@ export class SilenceRecord {
   /** What happened: the cap on backoff was set to `rtoMaxMs`, or taken off (`null`). */
   capped(rtoMaxMs: number | null): void {
     this.#timing.rtoMaxMs = rtoMaxMs;
-    this.#plan.isOutdated();
+    this.planning.isOutdated();
   }
 
   /** Returns the silence as it is at `now`. */
@@ -148,11 +144,12 @@ export class SilenceRecord {
     const { attempts } = asked;
 
     // The budget runs from the last evidence, but from no longer before the first attempt than the
-    // routine waits to send one, unless that is all there was to wait for.
-    const clock = flow === "in-flight" ? Math.min(heardAt, progressAt) : heardAt;
-    const isRoutine = attempts.count > 0 && this.#resumedAt <= heardAt;
-    const from = isRoutine ? Math.max(clock, attempts.firstAt - quietMs) : clock;
+    // routine waits to send one. After a long pause half of it is left.
     const { budgetMs } = this.#options;
+    const clock = flow === "in-flight" ? Math.min(heardAt, progressAt) : heardAt;
+    const routineFrom = attempts.count > 0 ? Math.max(clock, attempts.firstAt - quietMs) : clock;
+    const isStale = this.#resumedAt > heardAt;
+    const from = isStale ? Math.min(clock, this.#resumedAt - budgetMs / 2) : routineFrom;
     const { patientWindowMs } = timing;
     const stuckAfterMs = Math.max(2 * patientWindowMs, PROBE_SPACING_MS);
 
@@ -187,7 +184,7 @@ export class SilenceRecord {
     this.#timing.learn(reading.info);
     this.loss.met(reading.info.rttMs);
     this.#learner.begin(reading);
-    this.#plan.isOutdated();
+    this.planning.isOutdated();
   }
 
   #hear(reading: Reading): EndedSilence | null {
@@ -225,7 +222,7 @@ export class SilenceRecord {
       heardBefore: this.#heardBefore,
       timing: this.#timing,
       isEachAnswered: this.answers.areOrdinary,
-      isNudged: this.counter.isNudged,
+      isNudged: this.counter.state(0).isAwaitingNudge,
       spacingMs: probeSpacingMs(this.#outageMs),
       idleMs: this.idleMs,
     });
@@ -234,7 +231,7 @@ export class SilenceRecord {
     if (wereProbes && attempts.count > 0 && !isProbeAnswered) this.answers.passedOver();
 
     this.counter.refuted();
-    this.#plan.isOutdated();
+    this.planning.isOutdated();
     return ended;
   }
 

@@ -4,7 +4,7 @@ import { answeredInGroup } from "../../core/judge/group-loss.ts";
 import type { Judgement } from "../../core/judge/judgement.ts";
 import type { Liveness } from "../../core/judge/liveness.ts";
 import type { LossBelief } from "../../core/judge/loss-belief.ts";
-import { answeredIn, probeAnswered } from "../../core/judge/path-delay.ts";
+import { probeAnswered } from "../../core/judge/path-delay.ts";
 import { PathLoss } from "../../core/judge/path-loss.ts";
 import type { PeerGroup } from "../../core/judge/peer-groups.ts";
 import { attemptsNeededBy } from "../../core/judge/probe-plan.ts";
@@ -111,9 +111,8 @@ export class HostCheck {
       return this.#judge(now, isStale ? Number.POSITIVE_INFINITY : stalledMs, false);
 
     const calm = tcpInfoShelf.calmSince(this.#place);
-    if (!calm || this.#isPlanDue(mode) || this.#hasLearnedOfAnswers(now))
-      return this.#judge(now, stalledMs, false);
-    if (stalledMs > 0 && calm.heardAgeMs > this.#standing.terms.budgetMs / 2)
+    const isOld = stalledMs > 0 && 2 * (calm?.heardAgeMs ?? 0) > this.#standing.terms.budgetMs;
+    if (!calm || isOld || this.#isPlanDue(mode) || this.#hasLearnedOfAnswers(now))
       return this.#judge(now, stalledMs, false);
 
     const heardAt = Math.max(this.#grantedFrom, now - calm.heardAgeMs);
@@ -121,10 +120,9 @@ export class HostCheck {
     if (next <= now) return this.#judge(now, stalledMs, true);
     if (calm.answered > 0 && heardAt > this.heardAt + HEARD_SLACK_MS) {
       this.#loss?.record(calm.answered, 0);
-      answeredInGroup(this.#peer, calm.answered);
       const { idleMs } = this.#standing.keepalive;
       const probe = calm.isOneAck ? probeAnswered(this.heardAt, heardAt, idleMs) : null;
-      if (probe) answeredIn(this.#peer, probe.sentAt, probe.lateMs);
+      answeredInGroup(this.#peer, calm.answered, probe);
     }
     this.#keep(now);
     return next;
@@ -191,10 +189,10 @@ export class HostCheck {
 
     const judgement = judge.observe(now, info);
     mode.judgement = judgement;
-    const { rtoMaxMs } = this.#standing.terms;
+    const before = this.#standing.terms.rtoMaxMs;
     this.#standing = this.#standing.follow(this.fd, judgement);
-    if (this.#standing.terms.rtoMaxMs !== rtoMaxMs) judge.capped(this.#standing.terms.rtoMaxMs);
-
+    const { rtoMaxMs } = this.#standing.terms;
+    if (rtoMaxMs !== before) judge.capped(rtoMaxMs);
     if (judgement.wants.nudge || isEarly) {
       if (this.#standing.isLeftToProgram) return now + judge.routineMs;
       this.#standing = this.#standing.nudge(this.fd);

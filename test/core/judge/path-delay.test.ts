@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { PathDelay, windowOfLate } from "../../../src/core/judge/path-delay.ts";
+import { type Answered, PathDelay, windowOfLate } from "../../../src/core/judge/path-delay.ts";
 import { type PeerGroup, PeerGroups } from "../../../src/core/judge/peer-groups.ts";
 
 const groups = new PeerGroups();
@@ -11,17 +11,22 @@ function route(): [near: PeerGroup, far: PeerGroup] {
   return [groups.join(local, "192.0.2.1"), groups.join(local, "192.0.2.2")];
 }
 
+/** An answer that came `lateMs` after what it answers left, exactly. */
+function at(sentAt: number, lateMs: number): Answered {
+  return { sentAt, lateMs, atMostMs: lateMs, isOfProbe: false };
+}
+
 describe("PathDelay", () => {
   it("believes what one connection saw for all to the same peer and of the same route", () => {
     const [near, far] = route();
-    new PathDelay(near).answered(1000, 4000);
+    new PathDelay(near).answered(at(1000, 4000));
     expect(new PathDelay(near).lateMs).toBe(4000);
     expect(new PathDelay(far).lateMs).toBe(4000);
   });
 
   it("takes no far peer's round trip for a queue of the route", () => {
     const [near, far] = route();
-    new PathDelay(far).answered(1000, 900, 800);
+    new PathDelay(far).answered(at(1000, 900), 800);
     expect(new PathDelay(far).lateMs).toBe(900);
     expect(new PathDelay(near).lateMs).toBe(0);
   });
@@ -29,27 +34,27 @@ describe("PathDelay", () => {
   it("takes no answer for one from a shared queue that another one overtook", () => {
     const [near, far] = route();
     const [slow, quick] = [new PathDelay(far), new PathDelay(near)];
-    quick.answered(9000, 0);
-    slow.answered(5000, 6000);
+    quick.answered(at(9000, 0));
+    slow.answered(at(5000, 6000));
     expect(new PathDelay(near).lateMs).toBe(0);
     expect(new PathDelay(far).lateMs).toBe(6000);
     // Its queue stays its own until it is empty, also when the quick one is silent.
-    slow.answered(30_000, 6000);
+    slow.answered(at(30_000, 6000));
     expect(new PathDelay(near).lateMs).toBe(0);
-    slow.answered(60_000, 0);
-    slow.answered(90_000, 6000);
+    slow.answered(at(60_000, 0));
+    slow.answered(at(90_000, 6000));
     expect(new PathDelay(near).lateMs).toBe(6000);
   });
 
   it("tells one slow host from the others behind one address", () => {
     const [carrier] = route();
     const [slow, quick] = [new PathDelay(carrier), new PathDelay(carrier)];
-    for (let at = 0; at < 60_000; at += 500) {
-      quick.answered(at, 0);
-      slow.answered(at - 8000, 8000);
+    for (let now = 0; now < 60_000; now += 500) {
+      quick.answered(at(now, 0));
+      slow.answered(at(now - 8000, 8000));
     }
     // All fall silent at once, and the last answers to the slow host arrive.
-    slow.answered(59_000, 8000);
+    slow.answered(at(59_000, 8000));
     expect(slow.lateMs).toBe(8000);
     expect(quick.lateMs).toBe(0);
   });
@@ -57,11 +62,11 @@ describe("PathDelay", () => {
   it("halves what this connection remembers with each prompt answer, and forgets it in the end", () => {
     const own = new PathDelay();
     own.cameLate(8000);
-    own.answered(20_000, 0);
+    own.answered(at(20_000, 0));
     expect(own.lateMs).toBe(4000);
-    for (let at = 30_000; own.rememberedMs > 0; at += 1000) {
-      expect(at).toBeLessThan(40_000);
-      own.answered(at, 0);
+    for (let now = 30_000; own.rememberedMs > 0; now += 1000) {
+      expect(now).toBeLessThan(40_000);
+      own.answered(at(now, 0));
     }
     expect(own.lateMs).toBe(0);
   });
@@ -69,10 +74,10 @@ describe("PathDelay", () => {
   it("follows what others show at once, both ways", () => {
     const [near] = route();
     const [sibling, idle] = [new PathDelay(near), new PathDelay(near)];
-    sibling.answered(1000, 8000);
+    sibling.answered(at(1000, 8000));
     expect(idle.lateMs).toBe(8000);
-    sibling.answered(20_000, 300);
-    expect(idle.lateMs).toBe(300);
+    sibling.answered(at(20_000, 500));
+    expect(idle.lateMs).toBe(500);
   });
 
   it("waits for an answer for two delays, since slow start may have doubled the queue", () => {
