@@ -80,7 +80,7 @@ class Engine {
     else this.#run();
   };
 
-  /** Notices a pause that ended `now`. After a suspend all evidence is stale, so all are checked. */
+  /** Notices a pause that ended `now`. A suspend makes all evidence stale, so all are checked. */
   #hasPaused(due: Instant, now: Instant): boolean {
     const pause = this.health.tick(due, now, Date.now());
     if (pause?.kind === "suspend") this.#wheel.hasten(now, WAKING_APART_MS);

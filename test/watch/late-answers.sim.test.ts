@@ -149,7 +149,7 @@ describe("a queue that an upload fills", () => {
           ends++;
           const from = FULL_AT_MS + phaseMs;
           const drains = from + 2 * fullMs;
-          const cutMs = drains + 2 * fullMs + 60_000;
+          const cutMs = drains + 6 * fullMs + 60_000;
           const path = {
             rttMs: 5,
             isUp: (at: number) => at < cutMs,

@@ -117,7 +117,7 @@ export class ConfirmedVerdict {
       ...judgement,
       isOverdue: judgement.isOverdue && silence.now > this.#deadline(silence),
       isConfirmed: false,
-      isCleared: state === "alive" && !wants.nudge && isOnFirstWay,
+      isCleared: state === "alive" && !wants.nudge && isOnFirstWay && !this.#liveness.isUndecided,
     };
   }
 

@@ -153,5 +153,5 @@ const PROMPT_MS = 400;
 /** The instants of attempts are known only between two readings. */
 const ORDER_SLACK_MS = 300;
 
-/** The kernel's own longest timeout (tcp.h, TCP_RTO_MAX): a segment that waits longer is repeated. */
+/** The kernel's own longest timeout (tcp.h, TCP_RTO_MAX): what waits longer is repeated. */
 const LONGEST_DELAY_MS = 120_000;

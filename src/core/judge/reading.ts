@@ -93,9 +93,9 @@ function changesFrom(before: Snapshot | Instant, at: Instant, info: TcpInfo, flo
 }
 
 /**
- * 0 when anything else came with the repetitions, or the kernel does not count (Linux < 4.6). A peer
- * that does not hear us doubles the time between them (RFC 6298, 5.5). One that repeats more does
- * hear us: it took late acknowledgments for lost segments.
+ * 0 when anything else came with the repetitions, or the kernel does not count (Linux < 4.6). A
+ * peer that does not hear us doubles the time between them (RFC 6298, 5.5). One that repeats more
+ * does hear us: it took late acknowledgments for lost segments.
  */
 function repetitionsBetween(before: TcpInfo, now: TcpInfo, elapsedMs: number): number {
   const segments = (now.segmentsIn ?? 0) - (before.segmentsIn ?? 0);

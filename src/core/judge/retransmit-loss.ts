@@ -63,7 +63,7 @@ export class RetransmitLoss {
     else this.#waiting.push({ sent, lost, from, to, dueAt: at + lateMs });
   }
 
-  /** Returns how many of `retransmissions` the peer reports as needless. Each report counts once. */
+  /** Returns how many of `retransmissions` the peer reports as needless. A report counts once. */
   #needless(retransmissions: number, dsackDuplicates: number): number {
     const needless = Math.max(0, Math.min(retransmissions, dsackDuplicates - this.#duplicates));
     this.#duplicates += needless;

@@ -103,13 +103,11 @@ export class HostCheck {
    * still since the last check. Returns the next deadline; `null`: the kernel ended the connection.
    */
   check(now: Instant, stalledMs: number): Instant | null {
-    // No TCP socket any more: 'close' follows.
-    if (!tcpInfoShelf.read(this.fd)) return Number.POSITIVE_INFINITY;
+    if (!tcpInfoShelf.read(this.fd)) return Number.POSITIVE_INFINITY; // 'close' follows
     const mode = this.#mode;
-    const isStale = this.#readAt < engine.health.suspendedAt;
-    if (mode.kind === "judged" || isStale)
-      return this.#judge(now, isStale ? Number.POSITIVE_INFINITY : stalledMs, false);
-
+    if (this.#readAt < engine.health.suspendedAt)
+      return this.#judge(now, Number.POSITIVE_INFINITY, false);
+    if (mode.kind === "judged") return this.#judge(now, stalledMs, false);
     const calm = tcpInfoShelf.calmSince(this.#place);
     const isOld = stalledMs > 0 && 2 * (calm?.heardAgeMs ?? 0) > this.#standing.terms.budgetMs;
     if (!calm || isOld || this.#isPlanDue(mode) || this.#hasLearnedOfAnswers(now))
@@ -177,7 +175,7 @@ export class HostCheck {
     }
   }
 
-  /** `isEarly`: the moment of the standing probe is crowded, so a probe leaves now. */
+  /** `isEarly`: a probe leaves now, since the moment of the standing one is crowded. */
   #judge(now: Instant, stalledMs: number, isEarly: boolean): Instant | null {
     const mode = this.#judging;
     const { judge } = mode;
@@ -189,10 +187,9 @@ export class HostCheck {
 
     const judgement = judge.observe(now, info);
     mode.judgement = judgement;
-    const before = this.#standing.terms.rtoMaxMs;
-    this.#standing = this.#standing.follow(this.fd, judgement);
     const { rtoMaxMs } = this.#standing.terms;
-    if (rtoMaxMs !== before) judge.capped(rtoMaxMs);
+    this.#standing = this.#standing.follow(this.fd, judgement);
+    if (this.#standing.terms.rtoMaxMs !== rtoMaxMs) judge.capped(this.#standing.terms.rtoMaxMs);
     if (judgement.wants.nudge || isEarly) {
       if (this.#standing.isLeftToProgram) return now + judge.routineMs;
       this.#standing = this.#standing.nudge(this.fd);
