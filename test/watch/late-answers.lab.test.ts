@@ -142,7 +142,7 @@ await describeWith(["namespaces", "tc"], "a path whose answers come late", () =>
     await sleep(20_000);
     const states = await now();
     await network.pullCable();
-    await sleep(60_000);
+    await sleep(90_000);
     const cutAt = states[0]?.atMs ?? 0;
     for (const { id, withinMs, rttMs } of states) {
       const dead = told.find((one) => one.id === id && one.event === "dead");

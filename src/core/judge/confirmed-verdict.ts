@@ -68,6 +68,7 @@ export class ConfirmedVerdict {
         falseAlarmsPerYear: FIRST_VERDICT * DEFAULT_FALSE_ALARMS_PER_YEAR,
         loss: new PathLoss(peer),
         delay: new PathDelay(peer),
+        goesOn: false,
         repeatedBefore,
         ...(answers && { answers }),
       },
@@ -117,7 +118,7 @@ export class ConfirmedVerdict {
       ...judgement,
       isOverdue: judgement.isOverdue && silence.now > this.#deadline(silence),
       isConfirmed: false,
-      isCleared: state === "alive" && !wants.nudge && isOnFirstWay && !this.#liveness.isUndecided,
+      isCleared: state === "alive" && !wants.nudge && isOnFirstWay,
     };
   }
 

@@ -8,13 +8,15 @@ import type { Reading } from "./reading.ts";
  * waits until the peer has received as much. While less arrives than that, the mark waits in a
  * queue behind it, so the delay is at least its age.
  *
- * A lost segment makes the mark wait as well. The kernel's round trip knows the difference, since
- * it is never taken of a repeated segment (RFC 6298, 3), so no delay beyond what its timeout rests
- * on is believed. That round trip alone may be far too long (docs/internals/kernel.md#tcp_info).
+ * A lost segment makes the mark wait as well. So once anything is sent again, no delay is believed
+ * beyond what the kernel's timeout rests on: its round trip is never taken of a repeated segment
+ * (RFC 6298, 3). That round trip alone may be far too long (docs/internals/kernel.md#tcp_info).
  */
 export class FlightDelay {
   /** How much the peer has received once the mark has arrived; `null`: nothing is marked. */
   #target: number | null = null;
+  /** Retransmissions in all when the mark was set. */
+  #retransmits: number | undefined = 0;
   /** When the mark left. */
   #sentAt: Instant = 0;
   /** How late the last mark arrived. */
@@ -30,7 +32,9 @@ export class FlightDelay {
       const hasArrived = received >= this.#target;
       if (!hasArrived) this.#waitedTo = at;
       const { rttMs = 0, rttVarMs = 0, minRttMs = rttMs } = info;
-      const lateMs = Math.min(this.#waitedTo - this.#sentAt, rttMs + 4 * rttVarMs);
+      const isSentAgain = info.totalRetransmits !== this.#retransmits;
+      const credibleMs = isSentAgain ? rttMs + 4 * rttVarMs : Number.POSITIVE_INFINITY;
+      const lateMs = Math.min(this.#waitedTo - this.#sentAt, credibleMs);
       const atMostMs = hasArrived ? at - this.#sentAt : Number.POSITIVE_INFINITY;
       if (hasArrived || (since.progressed && lateMs > this.#lateMs))
         delay.answered({ sentAt: this.#sentAt, lateMs, atMostMs, isOfProbe: false }, minRttMs);
@@ -43,6 +47,7 @@ export class FlightDelay {
     const { unackedSegments = 0, sackedSegments = 0, lastDataSentMs = 0 } = info;
     if (unackedSegments === 0) return;
     this.#target = received + unackedSegments - sackedSegments;
+    this.#retransmits = info.totalRetransmits;
     this.#sentAt = at - lastDataSentMs;
     this.#waitedTo = at;
   }

@@ -34,6 +34,11 @@ export interface LivenessOptions {
   readonly found?: number;
   /** What is known about the path's losses; the judge adds to it. Default nothing. */
   readonly loss?: PathLoss;
+  /**
+   * Readings go on after a silence has ended, so that a loss can wait until it is told from
+   * lateness; default `true`.
+   */
+  readonly goesOn?: boolean;
   /** What is known about late answers; the judge adds to it. Default nothing. */
   readonly delay?: PathDelay;
   /**

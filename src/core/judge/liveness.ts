@@ -56,11 +56,6 @@ export class Liveness {
     return this.#record.plan;
   }
 
-  /** Whether an answer was late, or those before it lost, is decided by the next reading. */
-  get isUndecided(): boolean {
-    return this.#record.decidesAt < Number.POSITIVE_INFINITY;
-  }
-
   /** Silence after which the kernel's standing keepalive should probe: TCP_KEEPIDLE. */
   get idleMs(): number {
     return this.#record.idleMs;

@@ -100,7 +100,7 @@ export class LossLearner {
     } else if (lesson.lost === 0 || (attempts.count === 1 && !how.isNudged && !isUnasked(info))) {
       this.#late(attempts.firstAt, attempts.lastAtLatest, heardAt);
       this.#loss.record({ ...lesson, attempts: 1, lost: 0 });
-    } else if (since.flowBefore === "idle" && flow === "idle")
+    } else if (how.goesOn && since.flowBefore === "idle" && flow === "idle")
       this.#undecided = {
         lesson,
         info,
@@ -128,6 +128,8 @@ export interface Ended {
   readonly timing: PathTiming;
   /** The peer answers each probe that arrives. */
   readonly isEachAnswered: boolean;
+  /** There will be readings from which late answers can be learned. */
+  readonly goesOn: boolean;
   /** A probe on demand was requested, and no reading shows yet whether it left. */
   readonly isNudged: boolean;
   /** How far apart probes on demand leave, at least. */

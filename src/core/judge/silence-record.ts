@@ -223,6 +223,7 @@ export class SilenceRecord {
       timing: this.#timing,
       isEachAnswered: this.answers.areOrdinary,
       isNudged: this.counter.state(0).isAwaitingNudge,
+      goesOn: this.#options.goesOn ?? true,
       spacingMs: probeSpacingMs(this.#outageMs),
       idleMs: this.idleMs,
     });
