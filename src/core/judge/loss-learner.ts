@@ -97,7 +97,7 @@ export class LossLearner {
     else if (timing.lateMs > 0) {
       // Late answers are what is to be expected here, and no loss.
       this.#late(attempts.firstAt, attempts.lastAtLatest, heardAt);
-    } else if (lesson.lost === 0 || (attempts.count === 1 && !how.isNudged && !isUnasked(info))) {
+    } else if (lesson.lost === 0 || (isOnlyOne(attempts, heardAt, how) && !isUnasked(info))) {
       this.#late(attempts.firstAt, attempts.lastAtLatest, heardAt);
       this.#loss.record({ ...lesson, attempts: 1, lost: 0 });
     } else if (how.goesOn && since.flowBefore === "idle" && flow === "idle")
@@ -144,6 +144,15 @@ interface Undecided {
   readonly info: TcpInfo;
   readonly heardAt: Instant;
   readonly decidesAt: Instant;
+}
+
+/** Returns whether no second probe can have left before the answer. */
+function isOnlyOne(
+  { count, firstAt }: Attempts,
+  heardAt: Instant,
+  { isNudged, spacingMs, goesOn }: Pick<Ended, "isNudged" | "spacingMs" | "goesOn">,
+): boolean {
+  return goesOn && count === 1 && !isNudged && heardAt - firstAt < spacingMs;
 }
 
 /**

@@ -148,10 +148,9 @@ export class SilenceRecord {
     const { budgetMs } = this.#options;
     const clock = flow === "in-flight" ? Math.min(heardAt, progressAt) : heardAt;
     const routineFrom = attempts.count > 0 ? Math.max(clock, attempts.firstAt - quietMs) : clock;
-    const isStale = this.#resumedAt > heardAt;
-    const from = isStale ? Math.min(clock, this.#resumedAt - budgetMs / 2) : routineFrom;
-    const { patientWindowMs } = timing;
-    const stuckAfterMs = Math.max(2 * patientWindowMs, PROBE_SPACING_MS);
+    const from =
+      this.#resumedAt > heardAt ? Math.min(clock, this.#resumedAt - budgetMs / 2) : routineFrom;
+    const stuckAfterMs = Math.max(2 * timing.patientWindowMs, PROBE_SPACING_MS);
 
     return {
       now,
@@ -172,7 +171,7 @@ export class SilenceRecord {
       outageMs: this.#outageMs,
       standingBy: standingProbeBy(heardAt, quietMs, this.#resumedAt),
       deadline: from + budgetMs - ownLatenessMs(budgetMs),
-      isAnswerDue: attempts.count > 0 && now - attempts.lastAtLatest >= patientWindowMs,
+      isAnswerDue: attempts.count > 0 && now - attempts.lastAtLatest >= timing.patientWindowMs,
       isDeaf: this.#repetitions > 0,
       isHeardWithoutProgress:
         this.#repetitions > 1 || (flow === "in-flight" && heardAt - progressAt > stuckAfterMs),
