@@ -86,6 +86,10 @@ export class LossLearner {
       ? lessonOf(reading, attempts, heardAt, timing)
       : lessonOfLimited(reading, attempts, heardAt);
     if (lesson === null) return;
+    if (!how.goesOn) {
+      this.#loss.record(lesson);
+      return;
+    }
 
     const { info, since, flow } = reading;
     if (attempts.count === 0) {
@@ -100,7 +104,7 @@ export class LossLearner {
     } else if (lesson.lost === 0 || (isOnlyOne(attempts, heardAt, how) && !isUnasked(info))) {
       this.#late(attempts.firstAt, attempts.lastAtLatest, heardAt);
       this.#loss.record({ ...lesson, attempts: 1, lost: 0 });
-    } else if (how.goesOn && since.flowBefore === "idle" && flow === "idle")
+    } else if (since.flowBefore === "idle" && flow === "idle")
       this.#undecided = {
         lesson,
         info,
@@ -150,9 +154,9 @@ interface Undecided {
 function isOnlyOne(
   { count, firstAt }: Attempts,
   heardAt: Instant,
-  { isNudged, spacingMs, goesOn }: Pick<Ended, "isNudged" | "spacingMs" | "goesOn">,
+  { isNudged, spacingMs }: Pick<Ended, "isNudged" | "spacingMs">,
 ): boolean {
-  return goesOn && count === 1 && !isNudged && heardAt - firstAt < spacingMs;
+  return count === 1 && !isNudged && heardAt - firstAt < spacingMs;
 }
 
 /**
