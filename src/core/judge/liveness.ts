@@ -126,8 +126,9 @@ export class Liveness {
     if (!isDue || silence.isAwaitingNudge)
       return { nudge: false, idleMs, keepalive: isUnquestioned ? "follow" : "leave" };
 
+    const isResumed = attempts.firstAt <= this.#resumedAt;
     // The answer may still be on its way.
-    if (attempts.count === 1 && attempts.found === 0 && this.#nextNudgeAt <= attempts.firstAt)
+    if (attempts.count === 1 && this.#nextNudgeAt <= attempts.firstAt && !isResumed)
       this.#nextNudgeAt = Math.max(
         this.#nextProbeAt(attempts.firstAt, silence),
         attempts.firstAt + silence.timing.lateMs,
