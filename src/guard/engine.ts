@@ -1,4 +1,5 @@
-import { metInGroup, PeerGroups } from "../core/judge/peer-groups.ts";
+import { metInGroup } from "../core/judge/group-loss.ts";
+import { PeerGroups } from "../core/judge/peer-groups.ts";
 import { isPastHandshake } from "../core/tcp-info.ts";
 import type { Instant } from "../core/time/instant.ts";
 import type { ConnectionRow } from "../survey/connection-row.ts";

@@ -1,5 +1,6 @@
+import { answeredInGroup, recordInGroup } from "../core/judge/group-loss.ts";
 import type { Lesson } from "../core/judge/loss-belief.ts";
-import { answeredInGroup, type PeerGroup, recordInGroup } from "../core/judge/peer-groups.ts";
+import type { PeerGroup } from "../core/judge/peer-groups.ts";
 import type { ConnectionRow } from "../survey/connection-row.ts";
 
 /**

@@ -78,15 +78,20 @@ class Engine {
     this.#armedFor = Number.POSITIVE_INFINITY;
     this.#isRunning = true;
     this.#lastBatchEndedAt = monotonicMs();
-    if (this.health.tick(due, now, wallClockMs())) afterPoll(this.#run);
+    if (this.#hasPaused(due, now)) afterPoll(this.#run);
     else this.#run();
   };
 
+  /** Notices a pause that ended `now`. A suspend makes all evidence stale, so all are checked. */
+  #hasPaused(due: Instant, now: Instant): boolean {
+    const pause = this.health.tick(due, now, wallClockMs());
+    if (pause?.kind === "suspend") this.#wheel.hasten(now, WAKING_APART_MS);
+    return pause !== null;
+  }
+
   readonly #run = (): void => {
     const startedAt = monotonicMs();
-    if (
-      this.health.tick(Math.floor(this.#lastBatchEndedAt), Math.floor(startedAt), wallClockMs())
-    ) {
+    if (this.#hasPaused(Math.floor(this.#lastBatchEndedAt), Math.floor(startedAt))) {
       // The program stood still between two batches: deliver what was queued first, here too.
       this.#lastBatchEndedAt = startedAt;
       afterPoll(this.#run);
@@ -176,6 +181,11 @@ const SHORTEST_BATCH_MS = 1;
 const LONGEST_BATCH_MS = 2.5;
 /** Checks for each reading of the clock; together they take a fraction of a millisecond. */
 const CHECKS_BY_ONE_CLOCK = 8;
+/**
+ * After a suspend checks are at least this far apart, and so are the probes that they send: 10,000
+ * in a second. A queue of the kernel holds 1000 packets (net.core.netdev_max_backlog, txqueuelen).
+ */
+const WAKING_APART_MS = 0.1;
 /** A check was calm if the next one is due after this time or later. */
 const CALM_MS = 500;
 /** A check that threw is repeated after this time, at most MOST_RETRIES times in a row. */

@@ -30,10 +30,12 @@ export class ModelPort {
     return this as unknown as SystemPort;
   }
 
-  /** A connected socket whose kernel is `kernel`; `peer` numbers the host at the other end. */
-  connect(kernel: KernelModel, peer: number): Socket {
+  /**
+   * A connected socket whose kernel is `kernel`; `peer` numbers the host at the other end, `local`
+   * our own address.
+   */
+  connect(kernel: KernelModel, peer: number, local: number): Socket {
     const fd = this.#nextFd++;
-    const host = `${peer >> 16}.${(peer >> 8) & 255}.${peer & 255}`;
     this.#kernels.set(fd, kernel);
     const socket = new Socket();
     const close = (closed: () => void): void => {
@@ -46,8 +48,8 @@ export class ModelPort {
       fd,
       reading: true,
       close,
-      getsockname: at(`10.${host}`, 40_000),
-      getpeername: at(`100.${host}`, 6379),
+      getsockname: at(`10.${hostOf(local)}`, 40_000),
+      getpeername: at(`100.${hostOf(peer)}`, 6379),
     };
     Object.assign(socket, { _handle: handle });
     return socket;
@@ -120,6 +122,10 @@ export class ModelPort {
   }
 }
 
+function hostOf(number: number): string {
+  return `${number >> 16}.${(number >> 8) & 255}.${number & 255}`;
+}
+
 /** The inverse of decodeTcpInfo, for the fields that the model has (include/uapi/linux/tcp.h). */
 function encodeTcpInfo(info: TcpInfo, view: DataView): void {
   for (let at = 0; at < TCP_INFO_BYTES; at += 4) view.setUint32(at, 0, true);
@@ -134,11 +140,14 @@ function encodeTcpInfo(info: TcpInfo, view: DataView): void {
     [52, info.lastDataReceivedMs],
     [56, info.lastAckReceivedMs],
     [68, (info.rttMs ?? 0) * 1000],
+    [72, (info.rttVarMs ?? 0) * 1000],
     [100, info.totalRetransmits],
     [140, info.segmentsIn],
     [144, info.notSentBytes],
+    [148, (info.minRttMs ?? 0) * 1000],
     [156, info.dataSegmentsOut],
     [192, info.deliveredSegments],
+    [216, info.dsackDuplicates],
     [228, info.sendWindowBytes],
   ];
   for (const [at, value] of words) view.setUint32(at, Math.round(value ?? 0), true);

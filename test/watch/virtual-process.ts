@@ -35,6 +35,13 @@ export interface Connected {
   readonly from: number;
 }
 
+interface Connecting {
+  readonly program: Partial<ModelOptions>;
+  readonly world: ModelWorld;
+  readonly peer: number;
+  readonly local: number;
+}
+
 let port: ModelPort | null = null;
 
 /** Stands in for kernel/port/open-port.ts. */
@@ -86,20 +93,24 @@ export class VirtualProcess {
   }
 
   /**
-   * A socket whose peer is a host of its own, over `path`, whose instants count from now on.
+   * A socket over `path`, whose instants count from now on. Its peer is a host of its own, reached
+   * from an address of its own, or the `peer` and the `local` address of these numbers.
    */
-  connect(
-    path: Path,
-    { program = {}, world = {} }: { program?: Partial<ModelOptions>; world?: ModelWorld } = {},
-  ): Connected {
+  connect(path: Path, { program = {}, world = {}, ...ends }: Partial<Connecting> = {}): Connected {
     const from = performance.now();
+    const { queuedMs } = path;
     const kernel = new KernelModel(
-      { ...path, isUp: (now) => path.isUp(now - from) },
+      {
+        ...path,
+        isUp: (now) => path.isUp(now - from),
+        ...(queuedMs && { queuedMs: (now) => queuedMs(now - from) }),
+      },
       { ...PROGRAM, ...program },
       world,
     );
     kernel.run(from);
-    const socket = (port as ModelPort).connect(kernel, ++this.#peers);
+    const { peer = ++this.#peers, local = peer } = ends;
+    const socket = (port as ModelPort).connect(kernel, peer, local);
     socket.on("error", () => {}); // the program's own handler
     return { socket, kernel, from };
   }

@@ -17,6 +17,7 @@ export type Judged = Pick<
   | "isDeaf"
   | "isOverdue"
   | "isRushed"
+  | "lateMs"
   | "doubt"
   | "refuted"
 >;
@@ -79,7 +80,17 @@ export function diagnose(judged: Judged, around: Surroundings): Diagnosis {
   });
   const heartbeat =
     heartbeatFailure === null ? [] : [`the last heartbeat failed: ${heartbeatFailure}`];
-  return diagnosisOf(state, { ...finding, why: [...finding.why, ...heartbeat] }, judged, around);
+  const why = [...finding.why, ...heartbeat];
+  const unknown = [...finding.unknown, ...latenessOf(judged)];
+  return diagnosisOf(state, { ...finding, why, unknown }, judged, around);
+}
+
+/** Says in words that the answers may only be late, where this path was seen to delay them. */
+function latenessOf({ state, lateMs }: Judged): string[] {
+  if (state !== "suspect" || lateMs === 0) return [];
+  return [
+    `whether the answers are only late: on this path they came ${(lateMs / 1000).toFixed(1)} s late, so they are waited for twice as long`,
+  ];
 }
 
 /**
@@ -146,6 +157,7 @@ export const CALM: Judged = {
   isDeaf: false,
   isOverdue: false,
   isRushed: false,
+  lateMs: 0,
   doubt: null,
   refuted: null,
 };

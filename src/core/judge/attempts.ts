@@ -66,6 +66,11 @@ export class Attempts {
     this.#answers = answers;
   }
 
+  /** When an outage that the attempts are to outlast began: with the first one that shows it. */
+  get outageFrom(): Instant {
+    return Math.max(this.firstAt, this.#foundAt);
+  }
+
   /**
    * Records that `count` attempts were made in all. If that is more than before, the newest left
    * between `earliest` and `latest`.

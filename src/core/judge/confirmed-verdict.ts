@@ -4,6 +4,7 @@ import type { Answers } from "./answers.ts";
 import type { MtuProbing } from "./full-size.ts";
 import type { Judgement } from "./judgement.ts";
 import { Liveness } from "./liveness.ts";
+import { PathDelay } from "./path-delay.ts";
 import { PathLoss } from "./path-loss.ts";
 import type { PeerGroup } from "./peer-groups.ts";
 import {
@@ -67,6 +68,8 @@ export class ConfirmedVerdict {
         mustOutlastOutages: false,
         falseAlarmsPerYear: FIRST_VERDICT * DEFAULT_FALSE_ALARMS_PER_YEAR,
         loss: new PathLoss(peer),
+        delay: new PathDelay(peer),
+        goesOn: false,
         repeatedBefore,
         ...(answers && { answers }),
         ...(mtuProbing && { mtuProbing }),
@@ -171,9 +174,9 @@ export class ConfirmedVerdict {
    * the end off by a reading and a window beyond the budget (measured: 200 to 400 ms).
    */
   #soonest(silence: Silence): Instant {
-    const { answerWindowMs, hurriedWindowMs } = silence.timing;
-    const confirmedAt = (this.#confirmingAt ?? this.#countedAt) + answerWindowMs;
-    return Math.max(this.#deadline(silence), confirmedAt, this.#countedAt + hurriedWindowMs);
+    const { patientWindowMs, patientHurriedWindowMs } = silence.timing;
+    const confirmedAt = (this.#confirmingAt ?? this.#countedAt) + patientWindowMs;
+    return Math.max(this.#deadline(silence), confirmedAt, this.#countedAt + patientHurriedWindowMs);
   }
 
   /**

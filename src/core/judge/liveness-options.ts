@@ -1,5 +1,6 @@
 import type { Answers, Siblings } from "./answers.ts";
 import type { MtuProbing } from "./full-size.ts";
+import type { PathDelay } from "./path-delay.ts";
 import type { PathLoss } from "./path-loss.ts";
 
 /** The settings of the judge of one connection, and what is known before its first reading. */
@@ -36,6 +37,13 @@ export interface LivenessOptions {
   readonly found?: number;
   /** What is known about the path's losses; the judge adds to it. Default nothing. */
   readonly loss?: PathLoss;
+  /**
+   * Readings go on after a silence has ended, so that a loss can wait until it is told from
+   * lateness; default `true`.
+   */
+  readonly goesOn?: boolean;
+  /** What is known about late answers; the judge adds to it. Default nothing. */
+  readonly delay?: PathDelay;
   /**
    * What is known about how the peer answers probes; the judge adds to it. Default nothing, so that
    * unanswered probes prove nothing.

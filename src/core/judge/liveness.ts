@@ -111,7 +111,8 @@ export class Liveness {
 
   /**
    * What happened: this process, or the whole machine, stood still for `gapMs` until `now`.
-   * Deadlines move by the gap; a gap as long as an outage may be begins all anew.
+   * Deadlines move by the gap. After a gap as long as an outage may be the peer is probed at once,
+   * and half of the budget is left.
    */
   stalled(now: Instant, gapMs: number): void {
     this.#record.stalled(now, gapMs);
@@ -137,8 +138,13 @@ export class Liveness {
     if (!isDue || silence.isAwaitingNudge)
       return { nudge: false, idleMs, keepalive: isUnquestioned ? "follow" : "leave" };
 
-    if (attempts.count === 1 && this.#nextNudgeAt <= attempts.firstAt)
-      this.#nextNudgeAt = this.#nextProbeAt(attempts.firstAt, silence);
+    const isResumed = attempts.firstAt <= this.#resumedAt;
+    // The answer may still be on its way.
+    if (attempts.count === 1 && this.#nextNudgeAt <= attempts.firstAt && !isResumed)
+      this.#nextNudgeAt = Math.max(
+        this.#nextProbeAt(attempts.firstAt, silence),
+        attempts.firstAt + silence.timing.lateMs,
+      );
     if (probes >= MOST_ASKED && this.#isUnproven(silence))
       this.#nextNudgeAt = Number.POSITIVE_INFINITY;
     const nudge = now >= this.#nextNudgeAt;
@@ -153,7 +159,9 @@ export class Liveness {
     const { budgetMs, atDeadline, mustOutlastOutages = true } = this.#options;
     const isOver = now >= deadline;
     this.#isSizeExcuse = this.#size.mayExplain(silence, info);
-    attempts.settle(now, isOver ? timing.hurriedWindowMs : timing.answerWindowMs);
+    // With "end" the budget is kept, however late the answers come.
+    const hurriedMs = atDeadline === "end" ? timing.hurriedWindowMs : timing.patientHurriedWindowMs;
+    attempts.settle(now, isOver ? hurriedMs : timing.patientWindowMs);
     if (this.#state === "alive" && isMissed(silence, info.retransmits ?? 0, budgetMs))
       this.#state = "suspect";
     if (this.#state !== "suspect") return;
@@ -176,7 +184,7 @@ export class Liveness {
   /** How many unanswered attempts prove death now. */
   #attemptsNeeded({ attempts, flow, plan, loss }: Silence): number {
     const kind = attempts.areLocal ? "local" : flow;
-    return attemptsNeededBy(loss, kind, this.#record.falseAlarmsPerYear, plan.idleMs);
+    return attemptsNeededBy(loss, kind, this.#record.planning.falseAlarmsPerYear, plan.idleMs);
   }
 
   /** Returns when the probe leaves that follows one at `at`. */
@@ -196,12 +204,14 @@ export class Liveness {
   #nextLookAt(silence: Silence, wantsNudge: boolean, isUnproven: boolean): Instant {
     if (this.#state === "dead") return Number.POSITIVE_INFINITY;
     const { budgetMs } = this.#options;
-    return nextLookAt(silence, {
+    const { decidesAt } = this.#record;
+    const next = nextLookAt(silence, {
       wantsNudge,
       isUnproven,
       budgetMs,
       nextNudgeAt: this.#nextNudgeAt,
     });
+    return decidesAt > silence.now ? Math.min(next, decidesAt) : next;
   }
 
   #judgement(silence: Silence, info: TcpInfo, wants: Wants): Judgement {
@@ -224,6 +234,7 @@ export class Liveness {
       isDeaf: silence.isDeaf,
       isOverdue: this.#isOverdue,
       isRushed: this.#isRushed,
+      lateMs: silence.timing.lateMs,
       doubt,
       isUnproven,
       refuted: this.#refuted,

@@ -1,5 +1,6 @@
+import { metInGroup, recordInGroup } from "./group-loss.ts";
 import { type Lesson, LossBelief, SHORT_PATH_MS } from "./loss-belief.ts";
-import { metInGroup, type PeerGroup, recordInGroup } from "./peer-groups.ts";
+import type { PeerGroup } from "./peer-groups.ts";
 
 /**
  * Belief about the losses between one connection and its peer. Connections to the same peer share a

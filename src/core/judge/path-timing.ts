@@ -1,6 +1,7 @@
 import type { TcpInfo } from "../tcp-info.ts";
 import type { Instant } from "../time/instant.ts";
 import type { Attempts } from "./attempts.ts";
+import { PathDelay, windowOfLate } from "./path-delay.ts";
 import { PROBE_SPACING_MS } from "./probe-plan.ts";
 import type { Flow } from "./reading.ts";
 import { baseRtoMs, UNCAPPED_RTO_MS } from "./retransmission-times.ts";
@@ -24,8 +25,10 @@ export class PathTiming {
   /** The cap on backoff, `null` for the kernel's own. */
   rtoMaxMs: number | null;
   readonly #budgetMs: number;
+  readonly #delay: PathDelay;
 
-  constructor(budgetMs: number, rtoMaxMs: number | null) {
+  constructor(budgetMs: number, rtoMaxMs: number | null, delay: PathDelay = new PathDelay()) {
+    this.#delay = delay;
     this.#budgetMs = budgetMs;
     this.rtoMaxMs = rtoMaxMs;
   }
@@ -50,6 +53,30 @@ export class PathTiming {
       Math.min(2 * rttMs + 40, rttMs + HURRIED_SHARE * this.#budgetMs),
     );
     this.answerWindowMs = Math.max(50, Math.min(this.rtoMs, Math.max(200, roundTrips)));
+  }
+
+  /** How late answers come, where that is later than the answer window; else 0. */
+  get lateMs(): number {
+    const { lateMs } = this.#delay;
+    return lateMs > this.answerWindowMs ? lateMs : 0;
+  }
+
+  /** The same as far as this connection remembers it from its own answers. */
+  get rememberedLateMs(): number {
+    const { rememberedMs } = this.#delay;
+    return rememberedMs > this.answerWindowMs ? rememberedMs : 0;
+  }
+
+  /** The answer window, longer where answers are late. */
+  get patientWindowMs(): number {
+    const { lateMs } = this;
+    return lateMs > 0 ? windowOfLate(lateMs) : this.answerWindowMs;
+  }
+
+  /** The same once the budget has ended. */
+  get patientHurriedWindowMs(): number {
+    const { lateMs } = this;
+    return lateMs > 0 ? windowOfLate(lateMs) : this.hurriedWindowMs;
   }
 
   /** Returns how long the kernel waits for an answer at this backoff. */
@@ -123,15 +150,15 @@ export class PathTiming {
   ): number {
     if (flow === "blocked") return 0;
 
-    const { firstAt, found, count } = attempts;
-    const withinMs = deadline - this.hurriedWindowMs - firstAt;
+    const { outageFrom, found, count } = attempts;
+    const withinMs = deadline - this.hurriedWindowMs - outageFrom;
     if (flow === "idle") return Math.max(0, 1 + Math.floor((withinMs - spanMs) / PROBE_SPACING_MS));
 
     let room = 0;
     // A tail loss probe goes first and restarts the timer.
     let gaps = found > 0 ? backoff - (count - found) : -1;
     for (
-      let at = Math.max(0, progressAt - firstAt) + this.retransmitGapMs(gaps);
+      let at = Math.max(0, progressAt - outageFrom) + this.retransmitGapMs(gaps);
       at <= withinMs;
       at += this.retransmitGapMs(++gaps)
     )

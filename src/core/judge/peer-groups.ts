@@ -1,13 +1,14 @@
 import type { OtherConnections } from "../diagnosis.ts";
 import type { Instant } from "../time/instant.ts";
-import { type Lesson, LossBelief, SHORT_PATH_MS, weightAmong } from "./loss-belief.ts";
+import { LossBelief } from "./loss-belief.ts";
+import type { Queue, SharedQueues } from "./path-delay.ts";
 import { PeerMemory } from "./peer-memory.ts";
 
 /**
  * The connections from one of our addresses to one peer address. They are only counted: a
  * connection costs no entry.
  */
-export interface PeerGroup extends Heard {
+export interface PeerGroup extends Heard, SharedQueues {
   readonly route: RouteGroup;
   readonly remoteAddress: string;
   total: number;
@@ -26,7 +27,7 @@ export interface PeerGroup extends Heard {
  * The peers reached from one of our addresses. That is as good as the same interface and next hop,
  * and needs no call of the kernel.
  */
-interface RouteGroup extends Heard {
+export interface RouteGroup extends Heard {
   readonly localAddress: string;
   readonly peers: Map<string, PeerGroup>;
   /** Connections of all peers. */
@@ -40,7 +41,7 @@ interface RouteGroup extends Heard {
 }
 
 /** When connections that belong together were heard. */
-interface Heard {
+interface Heard extends Queue {
   /** When any of them was last heard. */
   heardAt: Instant;
   /** The last gap in which none was heard. All losses in it are due to one outage. */
@@ -53,8 +54,6 @@ interface Heard {
 const NEVER: Instant = Number.NEGATIVE_INFINITY;
 /** A shorter time in which nothing is heard is no gap. */
 const SHORTEST_GAP_MS = 400;
-/** The instants of attempts are known only between two readings. */
-const GAP_SLACK_MS = 300;
 
 /**
  * Counts connections by peer and by our own address, so that the silence of one can be compared
@@ -94,6 +93,8 @@ export class PeerGroups {
         loss,
         isMet: known?.loss != null,
         answersFrom: known?.answersFrom ?? 0,
+        isOvertaken: false,
+        lateUntil: NEVER,
       };
       route.peers.set(remoteAddress, group);
     }
@@ -158,39 +159,15 @@ export function peerAnswers(group: PeerGroup, remotePort: number): boolean {
   return remotePort !== 0 && group.answersFrom === remotePort;
 }
 
-/** What happened: a round trip of the path was measured. */
-export function metInGroup(group: PeerGroup, rttMs: number): void {
-  // The first one may be far too long, say when the last acknowledgment of a handshake was lost.
-  if (group.isMet || rttMs > SHORT_PATH_MS) return;
-  group.isMet = true;
-  group.loss.isShort();
-}
-
-/** What happened: `attempts` of one connection of the group were answered at the first try. */
-export function answeredInGroup(group: PeerGroup, attempts: number): void {
-  group.loss.record(attempts, 0, weightAmong(group.total));
-  group.route.loss.record(attempts, 0, weightAmong(group.route.total));
-}
-
-/** Records what one connection of the group lost, for all of the group and of the route. */
-export function recordInGroup(group: PeerGroup, lesson: Lesson): void {
-  learn(group, lesson);
-  learn(group.route, lesson);
-}
-
-/** Records the losses of one gap only once: many connections lose something in one outage. */
-function learn(heard: PeerGroup | RouteGroup, { attempts, lost, from, to }: Lesson): void {
-  const { loss } = heard;
-  const weight = weightAmong(heard.total);
-  const isInGap =
-    lost > 0 && from >= heard.gapFrom - GAP_SLACK_MS && to <= heard.gapTo + GAP_SLACK_MS;
-  if (isInGap && heard.isGapLearned) loss.record(attempts - lost, 0, weight);
-  else loss.record(attempts, lost, weight);
-  heard.isGapLearned ||= isInGap;
-}
-
 function unheard(): Heard {
-  return { heardAt: NEVER, gapFrom: NEVER, gapTo: NEVER, isGapLearned: false };
+  return {
+    heardAt: NEVER,
+    gapFrom: NEVER,
+    gapTo: NEVER,
+    isGapLearned: false,
+    answeredTo: NEVER,
+    lateMs: 0,
+  };
 }
 
 function hear(heard: Heard, at: Instant): void {

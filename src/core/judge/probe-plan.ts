@@ -1,3 +1,4 @@
+import { windowOfLate } from "./path-delay.ts";
 import { firstAttemptBeyond, nthAttemptAt } from "./retransmission-times.ts";
 
 /**
@@ -43,6 +44,13 @@ export interface ProbePlanInput {
   readonly rtoMs: number;
   /** The cap on retransmission backoff (TCP_RTO_MAX_MS), `null` where it cannot be set. */
   readonly rtoMaxMs: number | null;
+  /** How late answers come on this path; default 0, within the answer window. */
+  readonly lateMs?: number;
+  /**
+   * Least idle time; default 0. Where answers were late a probe waits for those to the ones before
+   * it. Otherwise it would not show which of them was answered.
+   */
+  readonly leastIdleMs?: number;
 }
 
 /**
@@ -90,17 +98,23 @@ export function planProbes(input: ProbePlanInput): ProbePlan {
   let idleMs = Math.min(LONGEST_IDLE_MS, Math.max(1000, longest * 1000));
   while (idleMs > 1000 && idleMs + probing(idleMs).ms + marginMs > budgetMs) idleMs -= 1000;
 
+  const { lateMs = 0, leastIdleMs = 0 } = input;
+  idleMs = Math.max(idleMs, Math.ceil(leastIdleMs / 1000) * 1000);
   const { attempts, ms } = probing(idleMs);
+  const lateWindowMs = lateMs > 0 ? windowOfLate(lateMs) - answerWindowMs : 0;
   return {
     idleMs,
     attemptsNeeded: attempts,
     outlastingNeeded,
-    idleWithinMs: idleMs + ms + marginMs,
-    inFlightWithinMs: lastInFlightMs + marginMs,
+    // Probes on demand wait for the first answer, and the verdict for the last one.
+    idleWithinMs: idleMs + ms + marginMs + lateMs + lateWindowMs,
+    inFlightWithinMs: lastInFlightMs + marginMs + lateWindowMs,
     closedWindowWithinMs:
       input.rtoMaxMs === null
         ? null
-        : Math.max(blocked * input.rtoMaxMs, outageMs + 2 * input.rtoMaxMs) + marginMs,
+        : Math.max(blocked * input.rtoMaxMs, outageMs + 2 * input.rtoMaxMs) +
+          marginMs +
+          lateWindowMs,
   };
 }
 

@@ -8,7 +8,8 @@ export function isMissed(
   budgetMs: number,
 ): boolean {
   if (attempts.count === 0) return false;
-  if (flow !== "in-flight") return now - attempts.firstAt >= timing.answerWindowMs;
+  if (flow !== "in-flight") return now - attempts.firstAt >= timing.patientWindowMs;
+  if (timing.lateMs > 0 && now - progressAt < timing.patientWindowMs) return false;
   // One retransmission is everyday loss. Two, or this long without progress (half a second at a
   // budget of 5 s), deserve suspicion.
   return retransmits >= 2 || now - progressAt >= Math.max(2 * timing.rtoMs, 0.1 * budgetMs);
@@ -64,7 +65,9 @@ export function isLastWord({
   isAnswerDue,
 }: Silence): boolean {
   if (flow !== "in-flight" || !isAnswerDue) return false;
-  return attempts.lastAt + timing.retransmitGapMs(backoff) + timing.hurriedWindowMs > deadline;
+  return (
+    attempts.lastAt + timing.retransmitGapMs(backoff) + timing.patientHurriedWindowMs > deadline
+  );
 }
 
 /**

@@ -1,5 +1,6 @@
 import { isPastHandshake, type TcpInfo } from "../tcp-info.ts";
 import type { Instant } from "../time/instant.ts";
+import { SMALLEST_RTO_MS } from "./retransmission-times.ts";
 
 /**
  * One reading of the kernel's evidence: TCP_INFO, decoded once, and what changed since the reading
@@ -40,6 +41,8 @@ export interface Changes {
    * did not hear our acknowledgments, although each repetition refreshes the age of its last ACK.
    */
   readonly repetitions: number;
+  /** Segments that came; 0 where the OS does not count them. */
+  readonly segmentsIn: number;
   /** How many more probes stay unanswered. */
   readonly probes: number;
   /** How many more timeouts in a row; all of them when the series began anew. */
@@ -61,10 +64,10 @@ export const HEARD_SLACK_MS = 15;
 /** Returns the reading of `info` at `at`. `before`: the last one, or when the judge began. */
 export function readingOf(at: Instant, info: TcpInfo, before: Snapshot | Instant): Reading {
   const flow = flowOf(info);
-  return { at, info, flow, since: changesFrom(before, info, flow) };
+  return { at, info, flow, since: changesFrom(before, at, info, flow) };
 }
 
-function changesFrom(before: Snapshot | Instant, info: TcpInfo, flow: Flow): Changes {
+function changesFrom(before: Snapshot | Instant, at: Instant, info: TcpInfo, flow: Flow): Changes {
   const isFirst = typeof before === "number";
   const was = isFirst ? null : before.info;
   const flowBefore = isFirst ? "idle" : before.flow;
@@ -78,7 +81,8 @@ function changesFrom(before: Snapshot | Instant, info: TcpInfo, flow: Flow): Cha
     flowBefore,
     takesOff: flow === "in-flight" && flowBefore !== "in-flight",
     progressed: was !== null && progressMark(info) !== progressMark(was),
-    repetitions: was === null ? 0 : repetitionsBetween(was, info),
+    repetitions: isFirst ? 0 : repetitionsBetween(before.info, info, at - before.at),
+    segmentsIn: (info.segmentsIn ?? 0) - (was?.segmentsIn ?? 0),
     probes: Math.max(0, (info.probes ?? 0) - (was?.probes ?? 0)),
     timeouts: isNewSeries ? retransmits : retransmits - timeoutsBefore,
     isNewSeries,
@@ -88,12 +92,17 @@ function changesFrom(before: Snapshot | Instant, info: TcpInfo, flow: Flow): Cha
   };
 }
 
-/** 0 when anything else came with the repetitions, or the kernel does not count (Linux < 4.6). */
-function repetitionsBetween(before: TcpInfo, now: TcpInfo): number {
+/**
+ * 0 when anything else came with the repetitions, or the kernel does not count (Linux < 4.6). A
+ * peer that does not hear us doubles the time between them (RFC 6298, 5.5). One that repeats more
+ * does hear us: it took late acknowledgments for lost segments.
+ */
+function repetitionsBetween(before: TcpInfo, now: TcpInfo, elapsedMs: number): number {
   const segments = (now.segmentsIn ?? 0) - (before.segmentsIn ?? 0);
   const data = (now.dataSegmentsIn ?? 0) - (before.dataSegmentsIn ?? 0);
   const isNew = (now.bytesReceived ?? 0) !== (before.bytesReceived ?? 0);
-  return data > 0 && data === segments && !isNew ? data : 0;
+  const isBackingOff = data <= 2 + Math.ceil(Math.log2(1 + elapsedMs / SMALLEST_RTO_MS));
+  return data > 0 && data === segments && !isNew && isBackingOff ? data : 0;
 }
 
 /**

@@ -7,18 +7,16 @@ import type { Reading } from "./reading.ts";
  * Learns losses from the totals of data segments and retransmissions. Segments that are not
  * answered yet say nothing, since they may be lost for good. A segment that the peer reports to
  * have got twice (RFC 3708) was not lost: a tail loss probe overtook a delayed acknowledgment, say.
- * That report comes one round trip later, so each loss is recorded with the next acknowledgment.
+ * That report comes as late as any answer, so each loss is recorded with the first acknowledgment
+ * after that time.
  */
 export class RetransmitLoss {
   /** Totals up to which losses were learned. */
   #segments = 0;
   #retransmissions = 0;
   #duplicates = 0;
-  /** Learned, and to be recorded with the next acknowledgment. */
-  #sent = 0;
-  #lost = 0;
-  #from: Instant = 0;
-  #to: Instant = 0;
+  /** Learned, and to be recorded later; oldest first. */
+  readonly #waiting: Waiting[] = [];
 
   /** What happened: the first reading. Earlier losses (a SYN, say) are not counted. */
   begin({ dataSegmentsOut = 0, totalRetransmits = 0, dsackDuplicates = 0 }: TcpInfo): void {
@@ -29,46 +27,55 @@ export class RetransmitLoss {
 
   /** A loss was seen that is not recorded yet. */
   isWaiting({ totalRetransmits = 0 }: TcpInfo): boolean {
-    return this.#lost > 0 || totalRetransmits > this.#retransmissions;
+    return this.#waiting.some(({ lost }) => lost > 0) || totalRetransmits > this.#retransmissions;
   }
 
   /**
    * What happened: the peer acknowledged something, so all up to the reading before is resolved.
    * Segments lost since the last time were lost between `from` and `to`; in an outage they say
-   * nothing of the path.
+   * nothing of the path. `lateMs`: how late a report of duplicates may come.
    */
   acknowledged(
     loss: PathLoss,
-    { info, since }: Reading,
+    { at, info, since }: Reading,
     from: Instant,
     to: Instant,
     isOutage = false,
+    lateMs = 0,
   ): void {
     const { dsackDuplicates = 0 } = info;
     if (since.segmentsBefore <= this.#segments) return;
 
-    const waiting = this.#lost - this.#needless(this.#lost, dsackDuplicates);
-    if (this.#sent > 0)
-      loss.record({
-        attempts: this.#sent,
-        lost: Math.min(this.#sent, waiting),
-        from: this.#from,
-        to: this.#to,
-      });
+    for (const one of this.#waiting) one.lost -= this.#needless(one.lost, dsackDuplicates);
+    for (let due = this.#waiting[0]; due && at >= due.dueAt; due = this.#waiting[0]) {
+      this.#waiting.shift();
+      const { sent, lost, from, to } = due;
+      if (sent > 0) loss.record({ attempts: sent, lost: Math.min(sent, lost), from, to });
+    }
 
     const repeated = since.retransmissionsBefore - this.#retransmissions;
-    this.#sent = since.segmentsBefore - this.#segments;
-    this.#lost = isOutage ? 0 : repeated - this.#needless(repeated, dsackDuplicates);
-    this.#from = from;
-    this.#to = to;
+    const sent = since.segmentsBefore - this.#segments;
+    const lost = isOutage ? 0 : repeated - this.#needless(repeated, dsackDuplicates);
     this.#segments = since.segmentsBefore;
     this.#retransmissions = since.retransmissionsBefore;
+    const last = this.#waiting.at(-1);
+    if (last && last.lost === 0 && lost === 0) last.sent += sent;
+    else this.#waiting.push({ sent, lost, from, to, dueAt: at + lateMs });
   }
 
-  /** How many of `retransmissions` the peer reports as needless. Each report counts once. */
+  /** Returns how many of `retransmissions` the peer reports as needless. A report counts once. */
   #needless(retransmissions: number, dsackDuplicates: number): number {
     const needless = Math.max(0, Math.min(retransmissions, dsackDuplicates - this.#duplicates));
     this.#duplicates += needless;
     return needless;
   }
+}
+
+/** Segments sent by one reading and acknowledged, and how many of them were lost, as it seems. */
+interface Waiting {
+  sent: number;
+  lost: number;
+  readonly from: Instant;
+  readonly to: Instant;
+  readonly dueAt: Instant;
 }

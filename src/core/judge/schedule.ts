@@ -18,12 +18,12 @@ export function nextLookAt(silence: Silence, outlook: Outlook): Instant {
   const isRoutine = flow === "idle" && !wantsNudge && attempts.count === 0 && nudgeDueAt === NEVER;
   if (isRoutine) return Math.max(now + 1, standingBy + timing.answerWindowMs);
 
-  const windowEnd = attempts.count > 0 ? attempts.lastAtLatest + timing.answerWindowMs : NEVER;
+  const windowEnd = attempts.count > 0 ? attempts.lastAtLatest + timing.patientWindowMs : NEVER;
   const soonest = Math.min(nextEventAt(silence, outlook), nudgeDueAt, afterNow(now, windowEnd));
   if (deadline > now) return Math.min(soonest, deadline);
 
   const budgetEnd = deadline + ownLatenessMs(budgetMs);
-  const hurriedEnd = attempts.lastAtLatest + timing.hurriedWindowMs;
+  const hurriedEnd = attempts.lastAtLatest + timing.patientHurriedWindowMs;
   return Math.min(soonest, afterNow(now, budgetEnd), afterNow(now, hurriedEnd));
 }
 
@@ -42,6 +42,16 @@ function nextEventAt(silence: Silence, outlook: Outlook): Instant {
   if (now < standingBy) return silence.isDeaf ? pollAt : Math.max(standingBy, nextNudgeAt);
   // The program may write meanwhile, so a far probe is not waited for.
   return Math.min(Math.max(now + 1, nextNudgeAt), now + silence.routineMs);
+}
+
+/**
+ * Returns when the first probe leaves at the latest, after the peer was heard at `heardAt`. What
+ * was heard before a long pause of this process, until `resumedAt`, is not waited on.
+ */
+export function standingProbeBy(heardAt: Instant, quietMs: number, resumedAt: Instant): Instant {
+  const routineAt = heardAt + quietMs;
+  if (resumedAt <= heardAt) return routineAt;
+  return Math.min(routineAt, Math.max(resumedAt, heardAt + LEAST_IDLE_MS));
 }
 
 function afterNow(now: Instant, at: Instant): Instant {
@@ -81,6 +91,8 @@ export function nextProbeAt(now: Instant, burst: Burst): Instant {
 }
 
 const NEVER = Number.POSITIVE_INFINITY;
+/** TCP_KEEPIDLE's least: no probe leaves after a shorter silence. */
+const LEAST_IDLE_MS = 1000;
 const HURRIED_POLL_MS = 50;
 const LONGEST_POLL_MS = 250;
 

@@ -2,21 +2,23 @@ import type { TcpInfo } from "../tcp-info.ts";
 import type { Instant } from "../time/instant.ts";
 import { Answers, ORDINARY_ANSWERS } from "./answers.ts";
 import { AttemptCounter } from "./attempt-counter.ts";
+import { CurrentPlan } from "./current-plan.ts";
 import type { LivenessOptions } from "./liveness-options.ts";
 import { LossLearner } from "./loss-learner.ts";
+import { PathDelay } from "./path-delay.ts";
 import { PathLoss } from "./path-loss.ts";
 import { PathTiming } from "./path-timing.ts";
 import {
-  DEFAULT_FALSE_ALARMS_PER_YEAR,
   KEEPALIVE_LATENESS_MS,
   OUTAGE_SHARE,
   ownLatenessMs,
   PROBE_SPACING_MS,
   type ProbePlan,
-  planProbes,
+  probeSpacingMs,
 } from "./probe-plan.ts";
 import { Progress } from "./progress.ts";
 import { HEARD_SLACK_MS, heardAgeMs, type Reading, readingOf, type Snapshot } from "./reading.ts";
+import { standingProbeBy } from "./schedule.ts";
 import type { EndedSilence, Silence } from "./silence.ts";
 
 /**
@@ -33,11 +35,13 @@ export class SilenceRecord {
   readonly #timing: PathTiming;
   readonly #progress: Progress;
   readonly #learner: LossLearner;
-  /** `null`: to be made anew, since what it rests on has changed. */
-  #plan: ProbePlan | null = null;
+  readonly planning: CurrentPlan;
   /** The last reading; before the first one, when the record began. */
   #last: Snapshot | Instant;
   #heardAt: Instant;
+  #heardBefore: Instant = Number.NEGATIVE_INFINITY;
+  /** When this process last went on after a long pause: what it has not heard since is stale. */
+  #resumedAt: Instant = Number.NEGATIVE_INFINITY;
   /** Segments that the peer repeated since it last sent anything new. */
   #repetitions = 0;
 
@@ -45,33 +49,23 @@ export class SilenceRecord {
     const { budgetMs, rtoMaxMs, atDeadline, found = Number.POSITIVE_INFINITY } = options;
     this.#options = options;
     this.#outageMs = OUTAGE_SHARE * budgetMs;
-    this.#timing = new PathTiming(budgetMs, rtoMaxMs);
+    const { delay = new PathDelay() } = options;
+    this.#timing = new PathTiming(budgetMs, rtoMaxMs, delay);
     this.loss = options.loss ?? new PathLoss();
+    this.planning = new CurrentPlan(options, this.loss, this.#timing);
     this.answers = options.answers ?? new Answers();
     // With "end" an unanswered probe counts at the deadline, whatever it proves.
     this.#isEachCounted = atDeadline === "end";
     this.counter = new AttemptCounter(this.#outageMs, found, this.#counted);
     this.#progress = new Progress(now, options.repeatedBefore);
-    this.#learner = new LossLearner(this.loss);
+    this.#learner = new LossLearner(this.loss, delay);
     this.#last = now;
     this.#heardAt = now;
   }
 
-  get falseAlarmsPerYear(): number {
-    return this.#options.falseAlarmsPerYear ?? DEFAULT_FALSE_ALARMS_PER_YEAR;
-  }
-
   /** How the peer is probed, and within what time a dead one is found, as things stand. */
   get plan(): ProbePlan {
-    this.#plan ??= planProbes({
-      budgetMs: this.#options.budgetMs,
-      falseAlarmsPerYear: this.falseAlarmsPerYear,
-      loss: this.loss,
-      answerWindowMs: this.#timing.answerWindowMs,
-      rtoMs: this.#timing.rtoMs,
-      rtoMaxMs: this.#timing.rtoMaxMs,
-    });
-    return this.#plan;
+    return this.planning.plan;
   }
 
   get idleMs(): number {
@@ -86,10 +80,16 @@ export class SilenceRecord {
     return this.#isEachCounted ? ORDINARY_ANSWERS : this.answers;
   }
 
-  /** Nothing is repeated, and no loss waits to be learned. */
+  /** Nothing is repeated, no loss waits to be learned, and no lateness is remembered. */
   get isLearned(): boolean {
     if (typeof this.#last === "number" || this.#repetitions > 0) return false;
+    if (this.#timing.rememberedLateMs > 0 || this.#resumedAt > this.#heardAt) return false;
     return !this.#learner.isWaiting(this.#last);
+  }
+
+  /** When the next reading decides whether answers were lost or late; infinite: it is decided. */
+  get decidesAt(): Instant {
+    return this.#learner.decidesAt;
   }
 
   /** What happened before: `info` was read at `at`, while nothing was unanswered. */
@@ -112,25 +112,28 @@ export class SilenceRecord {
     }
 
     const ended = this.#hear(reading);
+    this.#learner.observe(reading, ended !== null);
     this.#count(reading, ended !== null);
     return ended;
   }
 
   /**
-   * What happened: this process stood still for `gapMs` until `now`. A gap as long as a survived
-   * outage begins all anew.
+   * What happened: this process stood still for `gapMs` until `now`. After a gap as long as a
+   * survived outage the attempts begin anew, at once, and half of the budget is left for them.
    */
   stalled(now: Instant, gapMs: number): void {
-    const lostMs = gapMs < this.#outageMs ? gapMs : Number.POSITIVE_INFINITY;
-    this.#heardAt = Math.min(now, this.#heardAt + lostMs);
-    this.#progress.at = Math.min(now, this.#progress.at + lostMs);
-    this.counter.stalled(now, lostMs);
+    const isShort = gapMs < this.#outageMs;
+    const latest = isShort ? now : now - this.#options.budgetMs / 2;
+    this.#heardAt = Math.max(this.#heardAt, Math.min(latest, this.#heardAt + gapMs));
+    this.#progress.at = Math.max(this.#progress.at, Math.min(latest, this.#progress.at + gapMs));
+    this.counter.stalled(now, isShort ? gapMs : Number.POSITIVE_INFINITY);
+    if (!isShort) this.#resumedAt = now;
   }
 
   /** What happened: the cap on backoff was set to `rtoMaxMs`, or taken off (`null`). */
   capped(rtoMaxMs: number | null): void {
     this.#timing.rtoMaxMs = rtoMaxMs;
-    this.#plan = null;
+    this.planning.isOutdated();
   }
 
   /** Returns the silence as it is at `now`. */
@@ -146,11 +149,13 @@ export class SilenceRecord {
     const { attempts } = asked;
 
     // The budget runs from the last evidence, but from no longer before the first attempt than the
-    // routine waits to send one.
-    const clock = flow === "in-flight" ? Math.min(heardAt, progressAt) : heardAt;
-    const from = attempts.count > 0 ? Math.max(clock, attempts.firstAt - quietMs) : clock;
+    // routine waits to send one. After a long pause half of it is left.
     const { budgetMs } = this.#options;
-    const stuckAfterMs = Math.max(2 * timing.answerWindowMs, PROBE_SPACING_MS);
+    const clock = flow === "in-flight" ? Math.min(heardAt, progressAt) : heardAt;
+    const routineFrom = attempts.count > 0 ? Math.max(clock, attempts.firstAt - quietMs) : clock;
+    const from =
+      this.#resumedAt > heardAt ? Math.min(clock, this.#resumedAt - budgetMs / 2) : routineFrom;
+    const stuckAfterMs = Math.max(2 * timing.patientWindowMs, PROBE_SPACING_MS);
 
     return {
       now,
@@ -169,9 +174,9 @@ export class SilenceRecord {
       loss: this.loss,
       plan: this.plan,
       outageMs: this.#outageMs,
-      standingBy: heardAt + quietMs,
+      standingBy: standingProbeBy(heardAt, quietMs, this.#resumedAt),
       deadline: from + budgetMs - ownLatenessMs(budgetMs),
-      isAnswerDue: attempts.count > 0 && now - attempts.lastAtLatest >= timing.answerWindowMs,
+      isAnswerDue: attempts.count > 0 && now - attempts.lastAtLatest >= timing.patientWindowMs,
       isDeaf: this.#repetitions > 0,
       isHeardWithoutProgress:
         this.#repetitions > 1 || (flow === "in-flight" && heardAt - progressAt > stuckAfterMs),
@@ -183,7 +188,7 @@ export class SilenceRecord {
     this.#timing.learn(reading.info);
     this.loss.met(reading.info.rttMs);
     this.#learner.begin(reading);
-    this.#plan = null;
+    this.planning.isOutdated();
   }
 
   #hear(reading: Reading): EndedSilence | null {
@@ -204,6 +209,7 @@ export class SilenceRecord {
     }
     const age = heardAgeMs(info);
     if (age === undefined || at - age <= this.#heardAt + HEARD_SLACK_MS) return false;
+    this.#heardBefore = this.#heardAt;
     this.#heardAt = at - age;
     this.#repetitions = 0;
     return true;
@@ -214,22 +220,31 @@ export class SilenceRecord {
     const { attempts } = this.counter;
     const ended = { attempts: attempts.count, silentForMs: at - attempts.firstAt };
 
-    const isEachAnswered = this.answers.areOrdinary;
-    this.#learner.heard(reading, attempts, this.#heardAt, this.#timing, isEachAnswered);
+    this.#learner.heard(reading, {
+      attempts,
+      heardAt: this.#heardAt,
+      heardBefore: this.#heardBefore,
+      timing: this.#timing,
+      isEachAnswered: this.answers.areOrdinary,
+      isNudged: this.counter.state(0).isAwaitingNudge,
+      goesOn: this.#options.goesOn ?? true,
+      spacingMs: probeSpacingMs(this.#outageMs),
+      idleMs: this.idleMs,
+    });
     const isProbeAnswered = this.answers.observe(at, info, since.progressed);
     const probes = since.flowBefore === "in-flight" ? attempts.passedByData : attempts.count;
     if (probes > 0 && !attempts.areLocal && !isProbeAnswered)
       this.answers = this.answers.passedOver(probes, this.#options.siblings ?? null);
 
     this.counter.refuted(this.#counted);
-    this.#plan = null;
+    this.planning.isOutdated();
     return ended;
   }
 
   #count(reading: Reading, isEnded: boolean): void {
     const { counter } = this;
     counter.observe(reading, {
-      standingBy: this.#heardAt + this.idleMs + KEEPALIVE_LATENESS_MS,
+      standingBy: Math.max(this.#resumedAt, this.#heardAt + this.idleMs + KEEPALIVE_LATENESS_MS),
       lastBackoff: this.#options.lastBackoff ?? 0,
       unheard: this.#repetitions > 1 && !isEnded ? reading.since.repetitions : 0,
       timing: this.#timing,

@@ -32,6 +32,8 @@ export class LocalHealth {
    * move, but the first evidence after a suspend is stale.
    */
   suspends = 0;
+  /** When the last suspend ended. */
+  suspendedAt: Instant = Number.NEGATIVE_INFINITY;
   /** Milliseconds since the machine started, suspends included; `null` where the OS tells none. */
   readonly #bootClock: () => number | null;
   /** How far the wall clock, and the boot clock, were ahead of the monotonic clock. */
@@ -57,6 +59,7 @@ export class LocalHealth {
     const slept = this.#sleptMs(now, wallClockMs - now);
     if (slept > SUSPEND_MS) {
       this.suspends++;
+      this.suspendedAt = now;
       this.lastPause = { at: now, gapMs: slept, kind: "suspend" };
       return this.lastPause;
     }

@@ -88,6 +88,18 @@ export class TimerWheel<Entry extends WheelEntry> {
     return true;
   }
 
+  /** Moves every entry that is due later to `from`, and each next one to `apartMs` after. */
+  hasten(from: Instant, apartMs: number): void {
+    const entries: WheelEntry[] = [];
+    for (const head of this.#heads)
+      for (let entry = head; entry; entry = entry.wheelNext) entries.push(entry);
+
+    for (const [i, entry] of entries.entries()) {
+      const at = from + i * apartMs;
+      if (Math.ceil(at / this.#tickMs) < entry.wheelTick) this.schedule(entry as Entry, at);
+    }
+  }
+
   /**
    * Returns the earliest instant at which {@link advance} may hand out an entry; infinite when the
    * wheel is empty.

@@ -37,6 +37,8 @@ export interface CalmReading {
    * if no such segment left, one keepalive probe, if a bare acknowledgment was heard last.
    */
   readonly answered: number;
+  /** One segment came since the reading before, and it was a bare acknowledgment. */
+  readonly isOneAck: boolean;
 }
 
 /** Compares two readings; returns `null` if {@link isUneventful} does not hold. */
@@ -50,9 +52,11 @@ export function compareCalm(
   const sent = now.getUint32(DATA_SEGS_OUT, true);
   const segments = (sent - before.getUint32(beforeAt + DATA_SEGS_OUT, true)) | 0;
   const isBareAck = now.getUint32(LAST_ACK_RECV, true) < now.getUint32(LAST_DATA_RECV, true);
+  const arrived = (now.getUint32(SEGS_IN, true) - before.getUint32(beforeAt + SEGS_IN, true)) | 0;
   return {
     heardAgeMs: heardAgeOf(now, 0),
     answered: segments > 0 ? segments : isBareAck ? 1 : 0,
+    isOneAck: segments === 0 && isBareAck && arrived === 1,
   };
 }
 

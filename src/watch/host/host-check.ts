@@ -1,20 +1,22 @@
 import { CALM, type Judged } from "../../core/cause/diagnose.ts";
-import { Answers, ORDINARY_ANSWERS, type Siblings } from "../../core/judge/answers.ts";
+import { Answers, type Siblings } from "../../core/judge/answers.ts";
+import { answeredInGroup } from "../../core/judge/group-loss.ts";
 import type { Judgement } from "../../core/judge/judgement.ts";
-import { Liveness } from "../../core/judge/liveness.ts";
+import type { Liveness } from "../../core/judge/liveness.ts";
 import type { LossBelief } from "../../core/judge/loss-belief.ts";
+import { probeAnswered } from "../../core/judge/path-delay.ts";
 import { PathLoss } from "../../core/judge/path-loss.ts";
-import { answeredInGroup } from "../../core/judge/peer-groups.ts";
 import { attemptsNeededBy } from "../../core/judge/probe-plan.ts";
 import { HEARD_SLACK_MS } from "../../core/judge/reading.ts";
 import type { TcpInfo } from "../../core/tcp-info.ts";
 import type { Instant } from "../../core/time/instant.ts";
 import { tcpInfoShelf } from "../../kernel/tcp-info/shelf.ts";
 import type { Applied } from "../applied.ts";
+import { engine } from "../engine.ts";
 import type { Membership } from "../membership.ts";
 import type { WatchSettings } from "../settings.ts";
 import { appliedByKernel } from "./applied-by-kernel.ts";
-import { type Calm, calm, type Judging, nextCalmCheck } from "./mode.ts";
+import { type Calm, calm, type Judging, judging, nextCalmCheck } from "./mode.ts";
 import { Standing } from "./standing.ts";
 
 /**
@@ -89,8 +91,7 @@ export class HostCheck {
   }
 
   get applied(): Applied {
-    const { judge } = this.#mode.kind === "judged" ? this.#mode : this.#recalled();
-    return appliedByKernel(this.#standing, judge.plan);
+    return appliedByKernel(this.#standing, this.#judging.judge.plan);
   }
 
   /**
@@ -98,23 +99,26 @@ export class HostCheck {
    * still since. Returns the next deadline; `null`: the kernel ended it; `"disproved"`: untrue.
    */
   check(now: Instant, stalledMs: number): Instant | null | "disproved" {
-    // No TCP socket any more: 'close' follows.
-    if (!tcpInfoShelf.read(this.fd)) return Number.POSITIVE_INFINITY;
+    if (!tcpInfoShelf.read(this.fd)) return Number.POSITIVE_INFINITY; // 'close' follows
     const sinceMs = stalledMs > 0 ? 0 : now - this.#readAt;
     if (tcpInfoShelf.isStill(this.#place, sinceMs)) return "disproved";
     const mode = this.#mode;
-    if (mode.kind === "judged") return this.#judge(now, stalledMs, mode, false);
-
+    if (this.#readAt < engine.health.suspendedAt)
+      return this.#judge(now, Number.POSITIVE_INFINITY, false);
+    if (mode.kind === "judged") return this.#judge(now, stalledMs, false);
     const calm = tcpInfoShelf.calmSince(this.#place);
-    if (!calm || this.#isPlanDue(mode) || this.#hasLearnedOfAnswers(now))
-      return this.#judge(now, stalledMs, this.#recalled(), false);
+    const isOld = stalledMs > 0 && 2 * (calm?.heardAgeMs ?? 0) > this.#standing.terms.budgetMs;
+    if (!calm || isOld || this.#isPlanDue(mode) || this.#hasLearnedOfAnswers(now))
+      return this.#judge(now, stalledMs, false);
 
     const heardAt = Math.max(this.#grantedFrom, now - calm.heardAgeMs);
     const next = this.#nextCalmCheck(now, heardAt, mode);
-    if (next <= now) return this.#judge(now, stalledMs, this.#recalled(), true);
+    if (next <= now) return this.#judge(now, stalledMs, true);
     if (calm.answered > 0 && heardAt > this.heardAt + HEARD_SLACK_MS) {
       this.#loss?.record(calm.answered, 0);
-      answeredInGroup(this.#siblings.group, calm.answered);
+      const { idleMs } = this.#standing.keepalive;
+      const probe = calm.isOneAck ? probeAnswered(this.heardAt, heardAt, idleMs) : null;
+      answeredInGroup(this.#siblings.group, calm.answered, probe);
     }
     this.#keep(now);
     return next;
@@ -169,8 +173,9 @@ export class HostCheck {
     }
   }
 
-  /** `isEarly`: the moment of the standing probe is crowded, so a probe leaves now. */
-  #judge(now: Instant, stalledMs: number, mode: Judging, isEarly: boolean): Instant | null {
+  /** `isEarly`: a probe leaves now, since the moment of the standing one is crowded. */
+  #judge(now: Instant, stalledMs: number, isEarly: boolean): Instant | null {
+    const mode = this.#judging;
     const { judge } = mode;
     this.#mode = mode;
     if (stalledMs > 0) judge.stalled(now, stalledMs);
@@ -181,7 +186,9 @@ export class HostCheck {
     const judgement = judge.observe(now, info);
     mode.judgement = judgement;
     this.#answers = judge.answers;
-    this.#follow(judge, judgement);
+    const { rtoMaxMs } = this.#standing.terms;
+    this.#standing = this.#standing.follow(this.fd, judgement);
+    if (this.#standing.terms.rtoMaxMs !== rtoMaxMs) judge.capped(this.#standing.terms.rtoMaxMs);
     if (judgement.wants.nudge || isEarly) {
       if (this.#standing.isLeftToProgram) return now + judge.routineMs;
       this.#standing = this.#standing.nudge(this.fd);
@@ -193,12 +200,6 @@ export class HostCheck {
     return Math.max(now + 1, this.#nextCalmCheck(now, judgement.heardAt, this.#mode));
   }
 
-  #follow(judge: Liveness, judgement: Judgement): void {
-    const { rtoMaxMs } = this.#standing.terms;
-    this.#standing = this.#standing.follow(this.fd, judgement);
-    if (this.#standing.terms.rtoMaxMs !== rtoMaxMs) judge.capped(this.#standing.terms.rtoMaxMs);
-  }
-
   /** Keeps what the judge learned, and lets it go. */
   #forget(judge: Liveness, { loss, heardAt }: Judgement): Calm {
     if (this.#answers?.areSettled) this.#answers = null;
@@ -207,18 +208,17 @@ export class HostCheck {
     return calm(judge);
   }
 
-  /** Returns a judge that knows the last reading, which was calm. */
-  #recalled(): Judging {
+  /** The judge; where there is none, one that knows the last reading, which was calm. */
+  get #judging(): Judging {
+    if (this.#mode.kind === "judged") return this.#mode;
     const mode = this.#newJudge(this.heardAt, 0);
     mode.judge.begin(this.#readAt, tcpInfoShelf.kept(this.#place));
     return mode;
   }
 
   #newJudge(since: Instant, found: number): Judging {
-    const loss = new PathLoss(this.#siblings.group, this.#loss);
-    const [answers, siblings] = [this.#answers ?? ORDINARY_ANSWERS, this.#siblings];
-    const judge = new Liveness({ ...this.#standing.terms, loss, found, answers, siblings }, since);
-    return { kind: "judged", judge, judgement: null };
+    const path = { siblings: this.#siblings, loss: this.#loss, answers: this.#answers };
+    return judging(this.#standing.terms, path, since, found);
   }
 
   #keep(now: Instant): void {

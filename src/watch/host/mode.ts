@@ -1,11 +1,16 @@
+import { type Answers, ORDINARY_ANSWERS, type Siblings } from "../../core/judge/answers.ts";
 import type { Judgement } from "../../core/judge/judgement.ts";
-import type { Liveness } from "../../core/judge/liveness.ts";
+import { Liveness } from "../../core/judge/liveness.ts";
+import type { LossBelief } from "../../core/judge/loss-belief.ts";
+import { PathDelay } from "../../core/judge/path-delay.ts";
+import { PathLoss } from "../../core/judge/path-loss.ts";
 import { SMALLEST_BUDGET_MS } from "../../core/judge/probe-plan.ts";
 import type { Instant } from "../../core/time/instant.ts";
 import { ProbeSlots } from "../../core/time/probe-slots.ts";
 import { NUDGE_IDLE_MS } from "../../kernel/nudge.ts";
 import { engine } from "../engine.ts";
 import { shareEqual } from "./share-equal.ts";
+import type { Terms } from "./terms.ts";
 
 /** Something is unanswered, or not known yet, so a judge sees every reading. */
 export interface Judging {
@@ -31,6 +36,31 @@ export interface Calm {
 
 const probeSlots = new ProbeSlots();
 const shared: (calm: Calm) => Calm = shareEqual();
+
+/** Begins to judge. `path`: what is known about it; `found`: see LivenessOptions. */
+export function judging(
+  terms: Terms,
+  path: {
+    readonly siblings: Siblings;
+    readonly loss: LossBelief | null;
+    readonly answers: Answers | null;
+  },
+  since: Instant,
+  found: number,
+): Judging {
+  const { siblings } = path;
+  const known = {
+    siblings,
+    loss: new PathLoss(siblings.group, path.loss),
+    delay: new PathDelay(siblings.group),
+    answers: path.answers ?? ORDINARY_ANSWERS,
+  };
+  return {
+    kind: "judged",
+    judge: new Liveness({ ...terms, ...known, found }, since),
+    judgement: null,
+  };
+}
 
 export function calm({ plan, idleMs, routineMs }: Liveness): Calm {
   return shared({ kind: "calm", idleMs, routineMs, attemptsNeeded: plan.attemptsNeeded });

@@ -1,5 +1,5 @@
 import { HalfOpenError } from "../../core/errors.ts";
-import { backstopProbes, rtoCapMs } from "../../core/judge/backstop.ts";
+import { backstopProbes, LOOSEST_COUNT, rtoCapMs } from "../../core/judge/backstop.ts";
 import type { Judgement } from "../../core/judge/judgement.ts";
 import type { Flow } from "../../core/judge/reading.ts";
 import type { TcpInfo } from "../../core/tcp-info.ts";
@@ -125,10 +125,13 @@ export class Standing {
   /**
    * Applies what a judgement wants of the options, and adapts the cap to the path of its reading.
    */
-  follow(fd: number, { info, flow, wants, isUnproven, isOverdue }: Judgement): Standing {
+  follow(fd: number, { info, flow, wants, isUnproven, isOverdue, lateMs }: Judgement): Standing {
     let next = this.#followPath(fd, info).guard(fd, flow, !isUnproven);
     if (wants.keepalive !== "leave")
       next = next.keepIdle(fd, wants.idleMs, wants.keepalive === "again");
+    // Probes whose answers are on their way must not use up the count.
+    if (lateMs > 0 && next.yieldedIn === null && next.keepalive.count < LOOSEST_COUNT)
+      next = next.#withKeepalive(applyKeepalive(fd, { ...next.keepalive, count: LOOSEST_COUNT }));
 
     // The kernel ends a connection with a closed window after a number of probes. A tight cap only
     // makes that sooner.

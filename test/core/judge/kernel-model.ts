@@ -14,6 +14,21 @@ export interface Path {
   isAnswerUp?(at: number): boolean;
   /** Returns whether what is sent leaves this host; default: always. */
   isSendable?(at: number): boolean;
+  /**
+   * How long what leaves at this instant waits in queues on the way, beside {@link rttMs}; default
+   * not at all. Queues are served in order.
+   */
+  queuedMs?(at: number): number;
+}
+
+/** An answer of the peer that is on its way. */
+interface Answer {
+  readonly at: number;
+  readonly acks: number;
+  /** When the segment left that it answers. */
+  readonly sentAt: number;
+  readonly isOfData: boolean;
+  readonly isReset: boolean;
 }
 
 /** The socket options that decide what the kernel does on its own. */
@@ -77,7 +92,10 @@ export class KernelModel {
   #options: ModelOptions;
   readonly #path: Path;
   readonly #world: Required<ModelWorld>;
-  readonly #rto0: number;
+  #rto0: number;
+  #rttMs: number;
+  #rttVarMs = 0;
+  #dsackDuplicates = 0;
   #heardAt = 0;
   #answerRateLimitedUntil = Number.NEGATIVE_INFINITY;
   #keepaliveAt: number;
@@ -97,7 +115,7 @@ export class KernelModel {
   #segmentsIn = 1;
   #timerAt = NEVER;
   #isTailLossProbeNext = false;
-  readonly #answers: { at: number; acks: number; isReset: boolean }[] = [];
+  readonly #answers: Answer[] = [];
 
   constructor(path: Path, options: Partial<ModelOptions> = {}, world: ModelWorld = {}) {
     this.#path = path;
@@ -110,6 +128,7 @@ export class KernelModel {
       resetsFromMs: NEVER,
       ...world,
     };
+    this.#rttMs = path.rttMs;
     this.#rto0 = path.rttMs + 204;
     this.#keepaliveAt = this.#options.keepalive ? this.#options.idleMs : NEVER;
   }
@@ -192,7 +211,9 @@ export class KernelModel {
       probes: this.#probes,
       backoff: this.#backoff,
       rtoMs: Math.min(this.#rto0 * 2 ** this.#backoff, this.#options.rtoMaxMs),
-      rttMs: this.#path.rttMs,
+      rttMs: this.#rttMs,
+      rttVarMs: this.#rttVarMs,
+      minRttMs: this.#path.rttMs,
       unackedSegments: this.#unacked,
       retransmittedSegments: this.#retransmitted,
       notSentBytes: this.#notSent,
@@ -204,7 +225,9 @@ export class KernelModel {
       lastAckReceivedMs: Math.floor((this.now - this.#heardAt) / JIFFY_MS) * JIFFY_MS,
       totalRetransmits: this.#totalRetransmits,
       dataSegmentsOut: this.#dataSegmentsOut + this.#totalRetransmits,
-      deliveredSegments: this.#delivered,
+      // A segment that arrived twice counts as delivered twice (tcp_input.c, tcp_dsack_seen).
+      deliveredSegments: this.#delivered + this.#dsackDuplicates,
+      dsackDuplicates: this.#dsackDuplicates,
       segmentsIn: this.#segmentsIn,
     };
   }
@@ -220,15 +243,19 @@ export class KernelModel {
         this.#close("ECONNRESET");
         return;
       }
-      this.#heard(answer.acks);
+      this.#heard(answer);
     }
   }
 
-  #heard(acks: number): void {
+  #heard({ acks, sentAt, isOfData }: Answer): void {
     this.#heardAt = this.now;
     this.#segmentsIn++;
     this.#probes = 0;
-    if (acks <= this.#delivered) return;
+    if (acks <= this.#delivered) {
+      if (isOfData) this.#dsackDuplicates++;
+      return;
+    }
+    this.#measure(this.now - sentAt);
     this.#unacked -= acks - this.#delivered;
     this.#delivered = acks;
     this.#retransmits = 0;
@@ -254,14 +281,32 @@ export class KernelModel {
     return this.#path.isSendable?.(this.now) ?? true;
   }
 
-  #answer(acks: number): void {
-    const at = this.now + this.#path.rttMs;
-    this.#answers.push({ at, acks, isReset: this.now >= this.#world.resetsFromMs });
+  /** RFC 6298, 2.3, with the timestamps of RFC 7323. */
+  #measure(rttMs: number): void {
+    if (!this.#path.queuedMs) return;
+    this.#rttVarMs += (Math.abs(rttMs - this.#rttMs) - this.#rttVarMs) / 4;
+    this.#rttMs += (rttMs - this.#rttMs) / 8;
+    this.#rto0 = this.#rttMs + Math.max(204, 4 * this.#rttVarMs);
+  }
+
+  #queuedMs(): number {
+    return this.#path.queuedMs?.(this.now) ?? 0;
+  }
+
+  #answer(acks: number, isOfData: boolean): void {
+    const at = this.now + this.#path.rttMs + this.#queuedMs();
+    this.#answers.push({
+      at: Math.max(at, this.#answers.at(-1)?.at ?? 0),
+      acks,
+      sentAt: this.now,
+      isOfData,
+      isReset: this.now >= this.#world.resetsFromMs,
+    });
   }
 
   #transmit(): void {
     this.#lastSentAt = this.now;
-    if (this.#path.isUp(this.now)) this.#answer(this.#delivered + this.#unacked);
+    if (this.#path.isUp(this.now)) this.#answer(this.#delivered + this.#unacked, true);
   }
 
   /** Sends a segment without data, which only calls for an acknowledgment. */
@@ -269,9 +314,10 @@ export class KernelModel {
     this.#probes++;
     if (!this.#path.isUp(this.now) || !this.#world.answersProbes) return;
     if (this.now >= this.#world.dropsProbesFromMs) return;
-    if (this.now < this.#answerRateLimitedUntil) return;
-    this.#answerRateLimitedUntil = this.now + this.#world.answersEveryMs;
-    if (this.#path.isAnswerUp?.(this.now) ?? true) this.#answer(this.#delivered);
+    const arrivesAt = this.now + this.#queuedMs();
+    if (arrivesAt < this.#answerRateLimitedUntil) return;
+    this.#answerRateLimitedUntil = arrivesAt + this.#world.answersEveryMs;
+    if (this.#path.isAnswerUp?.(this.now) ?? true) this.#answer(this.#delivered, false);
   }
 
   #onTimer(): void {

@@ -1,14 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { OtherConnections } from "../../../src/core/diagnosis.ts";
+import { answeredInGroup, recordInGroup } from "../../../src/core/judge/group-loss.ts";
 import {
-  answeredInGroup,
   heardInGroup,
   markSilent,
   othersOf,
   type PeerGroup,
   PeerGroups,
-  recordInGroup,
 } from "../../../src/core/judge/peer-groups.ts";
 
 /** The instant of our first unanswered attempt. */

@@ -3,6 +3,7 @@ import { backstopProbes, LOOSEST_COUNT } from "../../../src/core/judge/backstop.
 import type { Judgement } from "../../../src/core/judge/judgement.ts";
 import { Liveness } from "../../../src/core/judge/liveness.ts";
 import type { LivenessOptions } from "../../../src/core/judge/liveness-options.ts";
+import { PathDelay } from "../../../src/core/judge/path-delay.ts";
 import { PathLoss } from "../../../src/core/judge/path-loss.ts";
 import type { PeerGroup } from "../../../src/core/judge/peer-groups.ts";
 import type { Flow } from "../../../src/core/judge/reading.ts";
@@ -70,7 +71,8 @@ export function watchModel(run: Run): Outcome {
   );
   const newLiveness = (own: PathLoss["own"], since: number, found = 0): Liveness => {
     const loss = new PathLoss(run.peer ?? null, own);
-    return new Liveness({ answers, ...settings, loss, found }, since);
+    const delay = new PathDelay(run.peer ?? null);
+    return new Liveness({ answers, ...settings, loss, delay, found }, since);
   };
   let liveness = newLiveness(null, kernel.now, Number.POSITIVE_INFINITY);
   let judgement: Judgement | null = null;

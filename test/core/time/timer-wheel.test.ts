@@ -56,6 +56,31 @@ describe("TimerWheel", () => {
     expect(seen).toEqual([c, c, b]);
   });
 
+  it("hastens all that are due later, one after the other, and delays none", () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.integer({ min: 1, max: 5_000_000 }), { maxLength: 200 }),
+        (instants) => {
+          const wheel = new TimerWheel<Alarm>(10, 0);
+          for (const at of instants) wheel.schedule(alarm(at), at);
+          wheel.hasten(0, 0.1);
+          const due: Alarm[] = [];
+          wheel.advance(10 + 0.1 * instants.length + 10, (entry) => due.push(entry));
+          expect(due).toHaveLength(instants.length);
+          expect(wheel.size).toBe(0);
+        },
+      ),
+    );
+    const wheel = new TimerWheel<Alarm>(10, 0);
+    wheel.schedule(alarm(20), 20);
+    wheel.hasten(0, 0);
+    wheel.schedule(alarm(30), 30);
+    wheel.hasten(5000, 0.1);
+    const due: number[] = [];
+    wheel.advance(30, ({ at }) => due.push(at));
+    expect(due).toEqual([20, 30]);
+  });
+
   it("goes on where a call was ended: no entry waits longer than one that was due before it", () => {
     fc.assert(
       fc.property(

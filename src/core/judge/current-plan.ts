@@ -1,0 +1,47 @@
+import type { LivenessOptions } from "./liveness-options.ts";
+import type { PathLoss } from "./path-loss.ts";
+import type { PathTiming } from "./path-timing.ts";
+import { DEFAULT_FALSE_ALARMS_PER_YEAR, type ProbePlan, planProbes } from "./probe-plan.ts";
+
+/** Keeps the probe plan of one connection until what it rests on has changed. */
+export class CurrentPlan {
+  readonly falseAlarmsPerYear: number;
+  readonly #budgetMs: number;
+  readonly #loss: PathLoss;
+  readonly #timing: PathTiming;
+  #plan: ProbePlan | null = null;
+  /** How late answers come by this plan. */
+  #lateMs = 0;
+  #rememberedLateMs = 0;
+
+  constructor(options: LivenessOptions, loss: PathLoss, timing: PathTiming) {
+    this.falseAlarmsPerYear = options.falseAlarmsPerYear ?? DEFAULT_FALSE_ALARMS_PER_YEAR;
+    this.#budgetMs = options.budgetMs;
+    this.#loss = loss;
+    this.#timing = timing;
+  }
+
+  /** What happened: the belief about the path has changed, or the cap on backoff. */
+  isOutdated(): void {
+    this.#plan = null;
+  }
+
+  /** How the peer is probed, and within what time a dead one is found, as things stand. */
+  get plan(): ProbePlan {
+    const { answerWindowMs, lateMs, rememberedLateMs, rtoMs, rtoMaxMs } = this.#timing;
+    if (lateMs !== this.#lateMs || rememberedLateMs !== this.#rememberedLateMs) this.#plan = null;
+    this.#lateMs = lateMs;
+    this.#rememberedLateMs = rememberedLateMs;
+    this.#plan ??= planProbes({
+      budgetMs: this.#budgetMs,
+      falseAlarmsPerYear: this.falseAlarmsPerYear,
+      loss: this.#loss,
+      answerWindowMs,
+      rtoMs,
+      rtoMaxMs,
+      lateMs,
+      leastIdleMs: rememberedLateMs,
+    });
+    return this.#plan;
+  }
+}
