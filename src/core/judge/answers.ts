@@ -2,7 +2,7 @@ import type { State } from "../diagnosis.ts";
 import type { TcpInfo } from "../tcp-info.ts";
 import type { Instant } from "../time/instant.ts";
 import { type PeerGroup, peerAnswers } from "./peer-groups.ts";
-import { type Flow, HEARD_SLACK_MS } from "./reading.ts";
+import { type Flow, HEARD_SLACK_MS, isAnswer } from "./reading.ts";
 
 /**
  * Remembers how often the peer of one connection was seen to answer probes: packets without data
@@ -35,6 +35,8 @@ export class Answers {
   /** The last acknowledgment that was examined, and the window at that time. */
   #seenAt: Instant = NEVER;
   #window: number | undefined;
+  /** Segments without data so far; infinite before the first reading. */
+  #bareSegments = Number.POSITIVE_INFINITY;
   /** When data came last, and since when without a quiet second, as far as readings show. */
   #dataAt: Instant = NEVER;
   #steadyFrom: Instant = NEVER;
@@ -66,9 +68,9 @@ export class Answers {
    * (`medium`). A live one would have to answer no probe and also pause for longer than a budget.
    */
   get areBelieved(): boolean {
-    return (
-      this.areOrdinary || (this.#silences === 0 && this.#dataAt - this.#steadyFrom >= STEADY_MS)
-    );
+    if (this.areOrdinary) return true;
+    const isUnasked = this.#at === NEVER && this.#silences === 0;
+    return isUnasked && this.#dataAt - this.#steadyFrom >= STEADY_MS;
   }
 
   /** Unanswered probes count only this far apart; 0: each counts, `Infinity`: none counts. */
@@ -119,13 +121,25 @@ export class Answers {
     const isWindowUpdate = this.#window !== undefined && info.sendWindowBytes !== this.#window;
     this.#window = info.sendWindowBytes;
 
+    const isBare = this.#seeBare(info);
     const at = now - (info.lastAckReceivedMs ?? Number.POSITIVE_INFINITY);
     if (at <= this.#seenAt + HEARD_SLACK_MS) return false;
     this.#seenAt = at;
 
-    if (progressed || isWindowUpdate || !isAnswer(info)) return false;
+    if (progressed || isWindowUpdate || !isBare || !isAnswer(info)) return false;
     this.#answered(at, this.#ordinaryMs + (info.rttMs ?? 0));
     return true;
+  }
+
+  /**
+   * Returns whether a segment without data may have come since the reading before. Data that the
+   * peer repeats moves the age of the last acknowledgment too, but answers nothing.
+   */
+  #seeBare({ segmentsIn, dataSegmentsIn }: TcpInfo): boolean {
+    if (segmentsIn === undefined || dataSegmentsIn === undefined) return true;
+    const before = this.#bareSegments;
+    this.#bareSegments = segmentsIn - dataSegmentsIn;
+    return this.#bareSegments > before;
   }
 
   #seeData(at: Instant, now: Instant): void {
@@ -152,26 +166,6 @@ export class Answers {
   passedOver(): void {
     if (!this.areOrdinary) this.#silences++;
   }
-}
-
-/**
- * Returns whether what was heard last answers a probe: it is no data, and it came too late to
- * acknowledge data of ours.
- */
-export function isAnswer({
-  lastAckReceivedMs,
-  lastDataReceivedMs,
-  lastDataSentMs,
-  rttMs = 0,
-}: TcpInfo): boolean {
-  if (
-    lastAckReceivedMs === undefined ||
-    lastDataReceivedMs === undefined ||
-    lastDataSentMs === undefined
-  )
-    return false;
-  if (lastDataReceivedMs <= lastAckReceivedMs + HEARD_SLACK_MS) return false;
-  return lastDataSentMs > lastAckReceivedMs + rttMs + LATEST_ACK_MS;
 }
 
 /** The part of a judgement that decides whether it rests on probes. */
@@ -218,12 +212,6 @@ const EARLY_IDLE_MS = 1000;
 
 /** The peer is probed early in this many silences without an answered probe, then as planned. */
 const EARLY_SILENCES = 3;
-
-/**
- * RFC 1122, 4.2.3.2: an acknowledgment of data is delayed by less than this. A later one
- * acknowledges no data.
- */
-const LATEST_ACK_MS = 500;
 
 /**
  * A peer that does not answer within the budget, and need not, is probed again after this time, or

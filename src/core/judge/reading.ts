@@ -167,3 +167,29 @@ export function heardAgeMs(info: TcpInfo): number | undefined {
   if (info.lastDataReceivedMs === undefined) return info.lastAckReceivedMs;
   return Math.min(info.lastAckReceivedMs, info.lastDataReceivedMs);
 }
+
+/**
+ * Returns whether what was heard last answers a probe: it is no data, and it came too late to
+ * acknowledge data of ours.
+ */
+export function isAnswer({
+  lastAckReceivedMs,
+  lastDataReceivedMs,
+  lastDataSentMs,
+  rttMs = 0,
+}: TcpInfo): boolean {
+  if (
+    lastAckReceivedMs === undefined ||
+    lastDataReceivedMs === undefined ||
+    lastDataSentMs === undefined
+  )
+    return false;
+  if (lastDataReceivedMs <= lastAckReceivedMs + HEARD_SLACK_MS) return false;
+  return lastDataSentMs > lastAckReceivedMs + rttMs + LATEST_ACK_MS;
+}
+
+/**
+ * RFC 1122, 4.2.3.2: an acknowledgment of data is delayed by less than this. A later one
+ * acknowledges no data.
+ */
+const LATEST_ACK_MS = 500;

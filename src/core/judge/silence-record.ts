@@ -117,7 +117,8 @@ export class SilenceRecord {
    */
   stalled(now: Instant, gapMs: number): void {
     const lostMs = gapMs < this.#outageMs ? gapMs : Number.POSITIVE_INFINITY;
-    this.#heardAt = Math.min(now, this.#heardAt + lostMs);
+    // An answer that comes right now must be seen to be later.
+    this.#heardAt = Math.min(now - HEARD_SLACK_MS, this.#heardAt + lostMs);
     this.#progress.at = Math.min(now, this.#progress.at + lostMs);
     this.counter.stalled(now, lostMs);
   }
