@@ -25,6 +25,8 @@ class Engine {
   readonly #wheel: TimerWheel<Checked> = new TimerWheel(TICK_MS, monotonicMs());
   #timer: NodeJS.Timeout | null = null;
   #armedFor: Instant = Number.POSITIVE_INFINITY;
+  /** When the timer is due: not before it was set, though the wheel may have rested since. */
+  #dueAt: Instant = Number.POSITIVE_INFINITY;
   #isRunning = false;
   /** End of the time that the running batch has. */
   #batchEndsAt: Instant = 0;
@@ -66,14 +68,16 @@ class Engine {
     this.#timer = null;
     this.#armedFor = next;
     if (next === Number.POSITIVE_INFINITY) return;
-    const delayMs = Math.min(next - monotonicMs(), 0x7fff_ffff);
+    const now = monotonicMs();
+    this.#dueAt = Math.max(next, now);
+    const delayMs = Math.min(next - now, 0x7fff_ffff);
     this.#timer = startTimer(this.#onTimer, Math.max(1, Math.ceil(delayMs)));
     this.#timer.unref();
   }
 
   readonly #onTimer = (): void => {
     const now = this.now();
-    const due = Math.min(this.#armedFor, now);
+    const due = Math.min(this.#dueAt, now);
     this.#timer = null;
     this.#armedFor = Number.POSITIVE_INFINITY;
     this.#isRunning = true;

@@ -41,6 +41,8 @@ export class Answers {
   /** The last acknowledgment that was examined, and the window at that time. */
   #seenAt: Instant = NEVER;
   #window: number | undefined;
+  /** Segments without data so far; infinite before the first reading. */
+  #bareSegments = Number.POSITIVE_INFINITY;
   /** When data came last, and since when without a quiet second, as far as readings show. */
   #dataAt: Instant = NEVER;
   #steadyFrom: Instant = NEVER;
@@ -77,9 +79,9 @@ export class Answers {
    * (`medium`). A live one would have to answer no probe and also pause for longer than a budget.
    */
   get areBelieved(): boolean {
-    return (
-      this.areOrdinary || (this.#silences === 0 && this.#dataAt - this.#steadyFrom >= STEADY_MS)
-    );
+    if (this.areOrdinary) return true;
+    const isUnasked = this.#at === NEVER && this.#silences === 0;
+    return isUnasked && this.#dataAt - this.#steadyFrom >= STEADY_MS;
   }
 
   /** Unanswered probes count only this far apart; 0: each counts, `Infinity`: none counts. */
@@ -134,13 +136,25 @@ export class Answers {
     const isWindowUpdate = this.#window !== undefined && info.sendWindowBytes !== this.#window;
     this.#window = info.sendWindowBytes;
 
+    const isBare = this.#seeBare(info);
     const at = now - (info.lastAckReceivedMs ?? Number.POSITIVE_INFINITY);
     if (at <= this.#seenAt + HEARD_SLACK_MS) return false;
     this.#seenAt = at;
 
-    if (progressed || isWindowUpdate || !isAnswer(info)) return false;
+    if (progressed || isWindowUpdate || !isBare || !isAnswer(info)) return false;
     this.#answered(at, this.#ordinaryMs + (info.rttMs ?? 0));
     return true;
+  }
+
+  /**
+   * Returns whether a segment without data may have come since the reading before. Data that the
+   * peer repeats moves the age of the last acknowledgment too, but answers nothing.
+   */
+  #seeBare({ segmentsIn, dataSegmentsIn }: TcpInfo): boolean {
+    if (segmentsIn === undefined || dataSegmentsIn === undefined) return true;
+    const before = this.#bareSegments;
+    this.#bareSegments = segmentsIn - dataSegmentsIn;
+    return this.#bareSegments > before;
   }
 
   #seeData(at: Instant, now: Instant): void {

@@ -25,9 +25,7 @@ export class AttemptCounter {
    * the peer, so they are a series of their own; `null`: none.
    */
   failing: Attempts | null = null;
-
   #hasNudgeFailed = false;
-
   readonly #outageMs: number;
   /** When a probe on demand was requested of which no reading shows yet whether it left. */
   #nudgedAt: Instant | null = null;
@@ -83,6 +81,8 @@ export class AttemptCounter {
   stalled(now: Instant, gapMs: number): void {
     this.attempts.shift(gapMs, now);
     this.failing?.shift(gapMs, now);
+    // An answer to it came before the granted silence began; the kernel counts it if it left.
+    this.#nudgedAt = null;
     if (gapMs === Number.POSITIVE_INFINITY) this.#toFind = Number.POSITIVE_INFINITY;
   }
 
@@ -130,7 +130,6 @@ export class AttemptCounter {
       this.#left();
       const latest = at - nudgedAt < LOCAL_RETRY_MS ? nudgedAt : at;
       this.attempts.seenProbe(this.attempts.count + 1, nudgedAt, latest);
-      this.#hasNudgeFailed = false;
     } else if (flow === "idle") {
       if (at - nudgedAt < NUDGE_LEAVES_WITHIN_MS) return;
       this.#failed(1, nudgedAt);
@@ -160,7 +159,9 @@ export class AttemptCounter {
    */
   #seeWindowProbes({ at, info, since }: Reading, lastBackoff: number, timing: PathTiming): void {
     const { probes = 0, backoff = 0 } = info;
-    if (since.probes > 0 && since.isBackoffSame && backoff < lastBackoff) {
+    // A keepalive probe that left before the window closed has no backoff either.
+    const was = since.flowBefore;
+    if (was === "blocked" && since.probes > 0 && since.isBackoffSame && backoff < lastBackoff) {
       this.#probesFailed += since.probes;
       this.#failed(since.probes, at);
       return;
@@ -192,7 +193,6 @@ export class AttemptCounter {
     const sentAt = at - lastDataSentMs;
     const firstAt = attempts.areLocal ? sentAt : progress.at;
     this.#left();
-
     // The kernel counts a tail loss probe among the repetitions, but not among the timeouts.
     const repeated = totalRetransmits - progress.repeatedBefore;
     const tailProbes = Math.min(1, Math.max(0, repeated - retransmits));
@@ -227,6 +227,7 @@ export class AttemptCounter {
   #left(): void {
     if (this.attempts.areLocal) this.attempts.clear();
     this.failing = null;
+    this.#hasNudgeFailed = false;
   }
 }
 
@@ -245,5 +246,5 @@ export interface Counted {
  */
 const NUDGE_LEAVES_WITHIN_MS = 100;
 
-/** tcp.h, TCP_RESOURCE_PROBE_INTERVAL: when the kernel repeats what a full queue refused. */
+/** tcp.h, TCP_RESOURCE_PROBE_INTERVAL. */
 const LOCAL_RETRY_MS = 500;

@@ -123,7 +123,8 @@ export class SilenceRecord {
    */
   stalled(now: Instant, gapMs: number): void {
     const isShort = gapMs < this.#outageMs;
-    const latest = isShort ? now : now - this.#options.budgetMs / 2;
+    // An answer that comes right now must be seen to be later.
+    const latest = isShort ? now - HEARD_SLACK_MS : now - this.#options.budgetMs / 2;
     this.#heardAt = Math.max(this.#heardAt, Math.min(latest, this.#heardAt + gapMs));
     this.#progress.at = Math.max(this.#progress.at, Math.min(latest, this.#progress.at + gapMs));
     this.counter.stalled(now, isShort ? gapMs : Number.POSITIVE_INFINITY);

@@ -1,4 +1,7 @@
 import type { TcpInfo } from "../../../src/core/tcp-info.ts";
+import { PeerSender } from "./peer-sender.ts";
+import { RoundTrip } from "./round-trip.ts";
+import { ShownAnswers } from "./shown-answers.ts";
 
 /**
  * Both directions of a path over time: cut from an instant on, out for a while, or losing round
@@ -6,12 +9,23 @@ import type { TcpInfo } from "../../../src/core/tcp-info.ts";
  */
 export interface Path {
   readonly rttMs: number;
+  /** Returns the round trip of what leaves at `at`; default always `rttMs`. */
+  rttAt?(at: number): number;
   /** Called once for each packet that leaves. Returns whether the packet and its answer arrive. */
   isUp(at: number): boolean;
   /**
    * Called for each probe that arrives. Returns whether its answer arrives too; default: always.
    */
   isAnswerUp?(at: number): boolean;
+  /** Returns whether a packet of the peer's own data arrives; default: as {@link isUp}. */
+  isUpBack?(at: number): boolean;
+  /** Returns whether our acknowledgment of such data arrives; default: as {@link isUp}. */
+  isUpOut?(at: number): boolean;
+  /**
+   * Returns whether a box on the way lets segments without data through, but for one that reports a
+   * repetition (DSACK): it is longer. Default: always.
+   */
+  isBareUp?(at: number): boolean;
   /** Returns whether what is sent leaves this host; default: always. */
   isSendable?(at: number): boolean;
   /**
@@ -50,10 +64,15 @@ export interface ModelWorld {
   readonly answersEveryMs?: number;
   /**
    * `false`: the peer, or a box on the way, drops every segment without data. Data is acknowledged.
+   * A function says so for each instant.
    */
-  readonly answersProbes?: boolean;
+  readonly answersProbes?: boolean | ((at: number) => boolean);
   /** From this instant on a box drops every segment without data; default: never. */
   readonly dropsProbesFromMs?: number;
+  /** Returns whether the peer's program answers data that arrives at `at`; default: it never does. */
+  readonly repliesAt?: (at: number) => boolean;
+  /** When the connection is made; default 0. */
+  readonly bornAtMs?: number;
   /** From this instant on the peer's host answers everything by a reset. */
   readonly resetsFromMs?: number;
 }
@@ -89,13 +108,16 @@ export class KernelModel {
   error: "ETIMEDOUT" | "ECONNRESET" | null = null;
   /** Total of keepalive probes that left. */
   probesSent = 0;
+  /** When the kernel ended the connection. */
+  closedAt: number = NEVER;
+  /** Called when the kernel has ended the connection. */
+  onClosed: () => void = () => {};
   #options: ModelOptions;
   readonly #path: Path;
   readonly #world: Required<ModelWorld>;
-  #rto0: number;
-  #rttMs: number;
-  #rttVarMs = 0;
   #dsackDuplicates = 0;
+  readonly #roundTrip: RoundTrip;
+  readonly #peer: PeerSender;
   #heardAt = 0;
   #answerRateLimitedUntil = Number.NEGATIVE_INFINITY;
   #keepaliveAt: number;
@@ -107,6 +129,8 @@ export class KernelModel {
   #retransmits = 0;
   #retransmitted = 0;
   #firstRetransmitAt = 0;
+  /** The window is closed, as far as this kernel was told. */
+  #isWindowClosed = false;
   #blockedSince: number | null = null;
   #backoff = 0;
   #totalRetransmits = 0;
@@ -116,6 +140,9 @@ export class KernelModel {
   #timerAt = NEVER;
   #isTailLossProbeNext = false;
   readonly #answers: Answer[] = [];
+  /** Segments of ours that the peer's program has answered. */
+  #repliedTo = 0;
+  readonly #shown: ShownAnswers;
 
   constructor(path: Path, options: Partial<ModelOptions> = {}, world: ModelWorld = {}) {
     this.#path = path;
@@ -125,16 +152,27 @@ export class KernelModel {
       answersEveryMs: 500,
       answersProbes: true,
       dropsProbesFromMs: NEVER,
+      repliesAt: () => false,
+      bornAtMs: 0,
       resetsFromMs: NEVER,
       ...world,
     };
-    this.#rttMs = path.rttMs;
-    this.#rto0 = path.rttMs + 204;
-    this.#keepaliveAt = this.#options.keepalive ? this.#options.idleMs : NEVER;
+    this.now = this.#world.bornAtMs;
+    this.#heardAt = this.now;
+    this.#lastSentAt = this.now;
+    this.#roundTrip = new RoundTrip(path.rttMs);
+    this.#peer = new PeerSender(path);
+    this.#shown = new ShownAnswers(path.rttMs);
+    this.#keepaliveAt = this.#options.keepalive ? this.now + this.#options.idleMs : NEVER;
   }
 
   get options(): ModelOptions {
     return this.#options;
+  }
+
+  /** The least time between two answered probes so far that readings could show. */
+  get leastAnswerGapMs(): number {
+    return this.#shown.leastGapMs;
   }
 
   get idleMs(): number {
@@ -158,9 +196,10 @@ export class KernelModel {
   /** What happened: the program wrote one segment. */
   write(): void {
     if (this.state === "CLOSE") return;
-    if (!this.isPeerReading && this.#delivered > 0) {
+    this.#isWindowClosed ||= !this.isPeerReading && this.#delivered > 0;
+    if (this.#isWindowClosed) {
       this.#notSent += 100;
-      if (this.#timerAt === NEVER) this.#timerAt = this.now + this.#rto0;
+      if (this.#timerAt === NEVER) this.#timerAt = this.now + this.#roundTrip.rtoMs;
       return;
     }
     this.#dataSegmentsOut++;
@@ -179,7 +218,7 @@ export class KernelModel {
     this.#transmit();
     if (this.#timerAt === NEVER) {
       this.#isTailLossProbeNext = true;
-      this.#timerAt = this.now + this.#rto0;
+      this.#timerAt = this.now + this.#roundTrip.rtoMs;
     }
   }
 
@@ -191,13 +230,40 @@ export class KernelModel {
     this.set({ idleMs: 1000 });
   }
 
+  /** What happened: the process stands still from now on, and takes no readings; or it goes on. */
+  stoodStill(isStanding: boolean): void {
+    this.#shown.isRead = !isStanding;
+  }
+
+  /** The peer's program writes one segment every `everyMs` from now on, when `isTalking`. */
+  peerTalks(everyMs: number, isTalking: (at: number) => boolean): void {
+    this.#peer.talk(this.now, everyMs, isTalking);
+  }
+
+  /** What happened: the peer reads again, and its kernel sends a window update. */
+  reopen(): void {
+    this.isPeerReading = true;
+    if (this.state === "CLOSE" || this.#notSent === 0) return;
+    if (this.#path.isUpBack?.(this.now) ?? this.#path.isUp(this.now))
+      this.#answer(this.#delivered, false);
+  }
+
   /** Runs until `until`, without the events of that instant. */
   run(until: number): void {
     for (;;) {
-      const at = Math.min(this.#answers[0]?.at ?? NEVER, this.#timerAt, this.#keepaliveAt);
+      const at = Math.min(
+        this.#answers[0]?.at ?? NEVER,
+        this.#timerAt,
+        this.#keepaliveAt,
+        this.#peer.nextAt,
+      );
       if (at >= until || this.state === "CLOSE") break;
       this.now = Math.max(this.now, at);
       this.#receive();
+      if (this.#peer.nextAt <= this.now && this.#peer.run(this.now)) {
+        this.#heardAnything();
+        this.#shown.heard(this.now);
+      }
       if (this.now >= this.#timerAt) this.#onTimer();
       if (this.now >= this.#keepaliveAt) this.#onKeepalive();
     }
@@ -210,17 +276,20 @@ export class KernelModel {
       retransmits: this.#retransmits,
       probes: this.#probes,
       backoff: this.#backoff,
-      rtoMs: Math.min(this.#rto0 * 2 ** this.#backoff, this.#options.rtoMaxMs),
-      rttMs: this.#rttMs,
-      rttVarMs: this.#rttVarMs,
+      rtoMs: Math.min(this.#roundTrip.rtoMs * 2 ** this.#backoff, this.#options.rtoMaxMs),
+      rttMs: this.#roundTrip.smoothedMs,
+      rttVarMs: this.#roundTrip.varianceMs,
       minRttMs: this.#path.rttMs,
       unackedSegments: this.#unacked,
       retransmittedSegments: this.#retransmitted,
       notSentBytes: this.#notSent,
       sendMssBytes: 1448,
-      sendWindowBytes: this.isPeerReading || this.#notSent === 0 ? 65_536 : 0,
+      sendWindowBytes: this.#isWindowClosed ? 0 : 65_536,
       lastDataSentMs: this.now - this.#lastSentAt,
-      lastDataReceivedMs: this.now,
+      lastDataReceivedMs: this.now - Math.max(0, this.#peer.receivedAt),
+      segmentsIn: this.#segmentsIn + this.#peer.segmentsIn,
+      dataSegmentsIn: this.#peer.segmentsIn,
+      bytesReceived: 100 * this.#peer.received,
       // The kernel's clock ticks at 4 ms.
       lastAckReceivedMs: Math.floor((this.now - this.#heardAt) / JIFFY_MS) * JIFFY_MS,
       totalRetransmits: this.#totalRetransmits,
@@ -228,7 +297,6 @@ export class KernelModel {
       // A segment that arrived twice counts as delivered twice (tcp_input.c, tcp_dsack_seen).
       deliveredSegments: this.#delivered + this.#dsackDuplicates,
       dsackDuplicates: this.#dsackDuplicates,
-      segmentsIn: this.#segmentsIn,
     };
   }
 
@@ -243,30 +311,47 @@ export class KernelModel {
         this.#close("ECONNRESET");
         return;
       }
+      if (answer.acks > this.#delivered) this.#roundTrip.sample(this.now - answer.sentAt);
       this.#heard(answer);
+      if (answer.isOfData) this.#shown.heard(this.now);
+      else this.#shown.answered(this.now);
     }
   }
 
-  #heard({ acks, sentAt, isOfData }: Answer): void {
+  #heardAnything(): void {
     this.#heardAt = this.now;
-    this.#segmentsIn++;
     this.#probes = 0;
+    if (this.#isWindowClosed && this.isPeerReading) this.#opened();
+  }
+
+  #heard({ acks, isOfData }: Answer): void {
+    this.#segmentsIn++;
     if (acks <= this.#delivered) {
       if (isOfData) this.#dsackDuplicates++;
+      this.#heardAnything();
       return;
     }
-    this.#measure(this.now - sentAt);
+
+    this.#heardAt = this.now;
+    this.#probes = 0;
     this.#unacked -= acks - this.#delivered;
     this.#delivered = acks;
     this.#retransmits = 0;
     this.#retransmitted = 0;
     this.#backoff = 0;
     this.#isTailLossProbeNext = this.#unacked > 0;
-    this.#timerAt = this.#unacked > 0 ? this.now + this.#rto0 : NEVER;
-    if (this.#unacked === 0 && this.#notSent > 0) {
-      if (this.isPeerReading) this.#sendWaiting();
-      else this.#timerAt = this.now + this.#rto0;
-    }
+    this.#timerAt = this.#unacked > 0 ? this.now + this.#roundTrip.rtoMs : NEVER;
+    if (this.#unacked > 0 || this.#notSent === 0) return;
+    this.#isWindowClosed = !this.isPeerReading;
+    if (this.isPeerReading) this.#opened();
+    else this.#timerAt = this.now + this.#roundTrip.rtoMs;
+  }
+
+  /** The peer said that its window is open again (tcp_input.c, tcp_ack_probe). */
+  #opened(): void {
+    this.#isWindowClosed = false;
+    this.#backoff = 0;
+    this.#sendWaiting();
   }
 
   #close(error: "ETIMEDOUT" | "ECONNRESET"): void {
@@ -275,28 +360,27 @@ export class KernelModel {
     this.#timerAt = NEVER;
     this.#keepaliveAt = NEVER;
     this.#answers.length = 0;
+    this.closedAt = this.now;
+    this.onClosed();
   }
 
   #isSendable(): boolean {
     return this.#path.isSendable?.(this.now) ?? true;
   }
 
-  /** RFC 6298, 2.3, with the timestamps of RFC 7323. */
-  #measure(rttMs: number): void {
-    if (!this.#path.queuedMs) return;
-    this.#rttVarMs += (Math.abs(rttMs - this.#rttMs) - this.#rttVarMs) / 4;
-    this.#rttMs += (rttMs - this.#rttMs) / 8;
-    this.#rto0 = this.#rttMs + Math.max(204, 4 * this.#rttVarMs);
-  }
-
   #queuedMs(): number {
     return this.#path.queuedMs?.(this.now) ?? 0;
   }
 
+  /** How long what leaves now takes there and back. */
+  #thereAndBackMs(): number {
+    return (this.#path.rttAt?.(this.now) ?? this.#path.rttMs) + this.#queuedMs();
+  }
+
+  /** Queues the answer to what leaves now. The order of packets is kept. */
   #answer(acks: number, isOfData: boolean): void {
-    const at = this.now + this.#path.rttMs + this.#queuedMs();
     this.#answers.push({
-      at: Math.max(at, this.#answers.at(-1)?.at ?? 0),
+      at: Math.max(this.now + this.#thereAndBackMs(), this.#answers.at(-1)?.at ?? 0),
       acks,
       sentAt: this.now,
       isOfData,
@@ -306,13 +390,22 @@ export class KernelModel {
 
   #transmit(): void {
     this.#lastSentAt = this.now;
-    if (this.#path.isUp(this.now)) this.#answer(this.#delivered + this.#unacked, true);
+    if (!this.#path.isUp(this.now)) return;
+    this.#peer.hears(this.now);
+    const acks = this.#delivered + this.#unacked;
+    this.#answer(acks, true);
+    if (acks <= this.#repliedTo) return;
+    this.#repliedTo = acks;
+    const arrivesAt = this.now + this.#thereAndBackMs() / 2;
+    if (this.#world.repliesAt(arrivesAt)) this.#peer.write(arrivesAt);
   }
 
   /** Sends a segment without data, which only calls for an acknowledgment. */
   #probe(): void {
     this.#probes++;
-    if (!this.#path.isUp(this.now) || !this.#world.answersProbes) return;
+    const { answersProbes } = this.#world;
+    const isAnswered = typeof answersProbes === "boolean" ? answersProbes : answersProbes(this.now);
+    if (!this.#path.isUp(this.now) || !isAnswered) return;
     if (this.now >= this.#world.dropsProbesFromMs) return;
     const arrivesAt = this.now + this.#queuedMs();
     if (arrivesAt < this.#answerRateLimitedUntil) return;
@@ -322,8 +415,8 @@ export class KernelModel {
 
   #onTimer(): void {
     if (this.#unacked > 0) this.#onRetransmitTimer();
-    else if (this.isPeerReading) this.#sendWaiting();
-    else this.#onWindowProbeTimer();
+    else if (this.#isWindowClosed) this.#onWindowProbeTimer();
+    else this.#sendWaiting();
   }
 
   #onWindowProbeTimer(): void {
@@ -397,7 +490,7 @@ export class KernelModel {
   }
 
   #timeoutMs(): number {
-    return Math.min(this.#rto0 * 2 ** this.#backoff, this.#options.rtoMaxMs);
+    return Math.min(this.#roundTrip.rtoMs * 2 ** this.#backoff, this.#options.rtoMaxMs);
   }
 
   /** Tries again what could not leave this host, or had to wait for an open window. */
@@ -412,7 +505,7 @@ export class KernelModel {
     this.#notSent = 0;
     this.#transmit();
     this.#isTailLossProbeNext = true;
-    this.#timerAt = this.now + this.#rto0;
+    this.#timerAt = this.now + this.#roundTrip.rtoMs;
   }
 
   /** tcp_timer.c, tcp_keepalive_timer. */

@@ -1,0 +1,106 @@
+import { chanceOfLosing, findWithinMs, promisedUntil } from "./promise.ts";
+import type { Life, Run, Word } from "./run.ts";
+import { eventsOf, goneAt, type World } from "./world.ts";
+
+/** Something that the promise rules out. */
+export interface Finding {
+  readonly kind: "killed" | "missed" | "false-certain" | "threw";
+  readonly on: number;
+  readonly atMs: number;
+  readonly what: string;
+  /** For a live peer called dead: the chance that all packets of its silence were lost. */
+  readonly chance: number;
+}
+
+/**
+ * Returns what in a run breaks the promise. `graced`: how late a verdict may be on a real machine,
+ * given when it is due.
+ */
+export function findingsIn(
+  world: World,
+  run: Run,
+  graced: (withinMs: number) => number = (withinMs) => withinMs,
+): Finding[] {
+  return run.lives.flatMap((life, on) => [
+    ...killed(world, life, on),
+    ...missed(world, life, on, graced),
+    ...falselyCertain(world, life, on),
+  ]);
+}
+
+function killed(world: World, life: Life, on: number): Finding[] {
+  const { endedAtMs, isKernels, words } = life;
+  if (endedAtMs === null || endedAtMs >= promisedUntil(world, on)) return [];
+  const word = words.findLast(({ event }) => event === "dead" || event === "close");
+  if (isKernels && isProgramsOwnPatience(world)) return [];
+  const heardAt = endedAtMs - (word?.silentForMs ?? 0);
+  const lostAt = life.lostAt.filter((at) => at >= heardAt && at <= endedAtMs);
+  return [
+    {
+      kind: "killed",
+      on,
+      atMs: endedAtMs,
+      what: `a live peer was ${isKernels ? "ended by the kernel" : "called dead"}: ${saidOf(word)}`,
+      chance: lostAt.length === 0 ? 0 : chanceOfLosing(world, lostAt),
+    },
+  ];
+}
+
+/** The program's own options would have ended the connection without a watch too. */
+function isProgramsOwnPatience({ program }: World): boolean {
+  return program.userTimeoutMs > 0 || program.keepalive !== null;
+}
+
+function missed(
+  world: World,
+  { atTheEnd, endedAtMs, words }: Life,
+  on: number,
+  graced: (withinMs: number) => number,
+): Finding[] {
+  if (!atTheEnd || endedAtMs === null) return [];
+  const at = goneAt(world, on);
+  const withinMs = findWithinMs(world, on, atTheEnd);
+  if (withinMs === null || endedAtMs <= at + graced(withinMs)) return [];
+  const found =
+    endedAtMs === Number.POSITIVE_INFINITY
+      ? "not found"
+      : `found after ${Math.round(endedAtMs - at)} ms`;
+  return [
+    {
+      kind: "missed",
+      on,
+      atMs: at,
+      what: `a dead peer was ${found}, promised within ${Math.round(withinMs)}: ${saidOf(words.at(-1))}`,
+      chance: 0,
+    },
+  ];
+}
+
+function falselyCertain(world: World, { words }: Life, on: number): Finding[] {
+  const word = words.find((it) => it.certainty === "certain" && !isTrue(world, it));
+  if (!word) return [];
+  return [{ kind: "false-certain", on, atMs: word.atMs, what: saidOf(word), chance: 0 }];
+}
+
+/** Returns whether what a word is certain of may be so, by the description of the world. */
+function isTrue(world: World, { cause, atMs }: Word): boolean {
+  const during = (kind: "paused" | "stuck"): boolean =>
+    eventsOf(world, kind).some(
+      (it) => atMs >= it.atMs && atMs <= it.toMs + AFTER_BUDGETS * world.budgetMs,
+    );
+  if (cause === "healthy") return true; // a dead one is missed, once its time is over
+  if (cause === "local-stall") return during("paused");
+  // Not kept yet: a probe on demand fails where the program has just switched keepalive off.
+  if (cause === "local-send-failure")
+    return during("stuck") || (during("paused") && eventsOf(world, "keepalive").length > 0);
+  return false;
+}
+
+/** For so long the past may be spoken of. */
+const AFTER_BUDGETS = 2;
+
+function saidOf(word: Word | undefined): string {
+  if (!word) return "nothing was said";
+  const { event, atMs, state, cause, certainty, silentForMs, attempts } = word;
+  return `${event} at ${Math.round(atMs)} ms: ${state}, ${cause}, ${certainty}, silent for ${Math.round(silentForMs ?? 0)} ms, ${attempts} unanswered`;
+}

@@ -1,0 +1,198 @@
+import type { Applied } from "../../src/watch/applied.ts";
+import { eventsOf, goneAt, lossAt, rttAt, type World } from "./world.ts";
+
+/**
+ * The promise of docs/when-it-fires.md for one connection of a world. It knows nothing of the judge.
+ */
+
+/** An outage of this share of the budget is survived. */
+const OUTAGE_SHARE = 0.4;
+/** Two answered probes at most this far apart, and a round trip, show that the peer answers each. */
+const ORDINARY_GAP_MS = 2250;
+/** A closed window is probed often enough in this time. */
+const PROBED_MS = 4000;
+/** A path this short begins as known. On longer ones a closed window is not bounded by a number. */
+const SHORT_RTT_MS = 2;
+/** Probes of a closed window without a cap are each twice as late; five leave this much later. */
+const PROBES_LATER = 31;
+/** Our own timers, and those of the kernel. */
+const LATE_MS = 150;
+
+/** Returns until when the promise holds that nobody calls the peer dead. */
+export function promisedUntil(world: World, on: number): number {
+  const survivedMs = OUTAGE_SHARE * world.budgetMs;
+  const tooLong = silences(world)
+    .filter(({ fromMs, toMs }) => toMs - fromMs > survivedMs)
+    .map(({ fromMs }) => fromMs + survivedMs);
+  return Math.min(
+    goneAt(world, on),
+    ...tooLong,
+    ...deafAfterAnswers(world),
+    ...deafAfterSteadyData(world),
+    ...notKeptYet(world),
+  );
+}
+
+interface Span {
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
+/**
+ * Returns the times in which no answer of the peer can arrive. Outages with less time in between
+ * than the kernel needs for another attempt are one.
+ */
+function silences(world: World): Span[] {
+  const { budgetMs, hasRtoCap, onDead } = world;
+  const single = [
+    ...[...eventsOf(world, "outage"), ...eventsOf(world, "stuck")].map(({ atMs, toMs }) => ({
+      fromMs: atMs - rttAt(world, atMs),
+      toMs: toMs + rttAt(world, toMs),
+    })),
+    ...eventsOf(world, "delay").map(({ atMs, rttMs }) => ({ fromMs: atMs, toMs: atMs + rttMs })),
+  ].sort((a, b) => a.fromMs - b.fromMs);
+
+  const merged: Span[] = [];
+  for (const span of single) {
+    const last = merged.at(-1);
+    const lastMs = last ? last.toMs - last.fromMs : 0;
+    const isCapped = hasRtoCap && onDead === "reset";
+    const gapMs = Math.max(
+      1000,
+      budgetMs / 5,
+      2 * rttAt(world, span.fromMs),
+      isCapped ? 0 : 2 * lastMs,
+    );
+    if (last && span.fromMs - last.toMs <= 1.125 * gapMs + LATE_MS)
+      merged[merged.length - 1] = { ...last, toMs: Math.max(last.toMs, span.toMs) };
+    else merged.push(span);
+  }
+  return merged;
+}
+
+/** A peer that answered probes and then does not is taken for dead: no promise. */
+function deafAfterAnswers(world: World): number[] {
+  return eventsOf(world, "deaf")
+    .map(({ atMs }) => atMs)
+    .filter((atMs) => atMs > 0);
+}
+
+/** Steady data leaves no moment to probe the peer. The pause of a deaf peer then looks like its end. */
+function deafAfterSteadyData(world: World): number[] {
+  if (eventsOf(world, "deaf").length === 0) return [];
+  return [...eventsOf(world, "hung"), ...eventsOf(world, "unread")].map(({ atMs }) => atMs);
+}
+
+/**
+ * Returns from when worlds are left out in which the fuzzer found that the promise is not kept:
+ * the worlds of finds-open.json. Whoever mends one takes it away here.
+ */
+function notKeptYet(world: World): number[] {
+  const deaf = eventsOf(world, "deaf").length > 0;
+  const from = (kind: "paused" | "keepalive"): number[] =>
+    eventsOf(world, kind).map(({ atMs }) => atMs);
+  return [
+    // After a delay step, late acknowledgments of data are taken for answers to probes.
+    ...(deaf || world.answersEveryMs > 1000
+      ? eventsOf(world, "delay").map(({ atMs }) => atMs)
+      : []),
+    // Before it is known that a peer is deaf, the kernel's options are not patient with it.
+    ...(deaf ? from("paused") : []),
+  ];
+}
+
+/** What a run knows of a connection at the instant at which its peer is gone. */
+export interface AtTheEnd {
+  /** What the product says of itself. */
+  readonly detectWithinMs: Applied["detectWithinMs"] | null;
+  /** The least time between two probes that the peer answered. */
+  readonly leastAnswerGapMs: number;
+}
+
+/** Returns within what time a peer that is gone has to be found; `null`: nothing is promised. */
+export function findWithinMs(world: World, on: number, known: AtTheEnd): number | null {
+  const at = goneAt(world, on);
+  const { detectWithinMs, leastAnswerGapMs } = known;
+  if (detectWithinMs === null) return null;
+  const { budgetMs } = world;
+  const rttMs = Math.max(world.rttMs, ...eventsOf(world, "delay").map((it) => it.rttMs));
+  const talk = world.connections[on];
+  const writesMs = talk?.writeEveryMs ?? 0;
+
+  // Without a cap another attempt takes as long as all before it. A delay makes all of them longer.
+  const isUncapped = !world.hasRtoCap || world.onDead === "report";
+  // What is in flight counts as first sent once it is sent again, and a deaf peer lets nothing else.
+  const isDeaf = eventsOf(world, "deaf").length > 0;
+  if (isUncapped && (isDeaf || eventsOf(world, "delay").length > 0) && writesMs > 0) return null;
+  const isTroubled =
+    isLossy(world) || eventsOf(world, "outage").length + eventsOf(world, "stuck").length > 0;
+  const inFlightMs =
+    (detectWithinMs.inFlight ?? budgetMs) * (isUncapped ? (isTroubled ? 4 : 2) : 1);
+  let withinMs = Math.max(detectWithinMs.idle ?? budgetMs, inFlightMs) + 4 * rttMs + LATE_MS;
+  // What was lost shortly before the end may cost another attempt.
+  if (isTroubled) withinMs += 2 * 1.125 * Math.max(1000, budgetMs / 5);
+  const closedMs = closedForMs(world, on, at);
+  if (closedMs !== null) {
+    // The peer must have been seen to answer window probes, which takes some.
+    if (closedMs < PROBED_MS || !isOrdinaryGap(world, leastAnswerGapMs)) return null;
+    if (detectWithinMs.closedWindow !== null)
+      withinMs = Math.max(withinMs, detectWithinMs.closedWindow + 4 * rttMs + LATE_MS);
+    else {
+      if (rttMs > SHORT_RTT_MS || isLossy(world)) return null;
+      withinMs = Math.max(withinMs, PROBES_LATER * closedMs + 2 * budgetMs);
+    }
+  } else if (!isOrdinaryGap(world, leastAnswerGapMs)) {
+    if (writesMs === 0) {
+      // The program's own keepalive, if it has one, goes on in place of ours.
+      if (leastAnswerGapMs > budgetMs || world.program.keepalive) return null;
+      withinMs += 25 * leastAnswerGapMs;
+    } else withinMs += writesMs;
+  }
+  return withinMs + delayedByMs(world, at, withinMs);
+}
+
+function isLossy(world: World): boolean {
+  return world.loss > 0 || eventsOf(world, "loss").some(({ loss }) => loss > 0);
+}
+
+/** Returns whether answers this far apart show that the peer answers each probe. */
+export function isOrdinaryGap({ rttMs }: World, gapMs: number): boolean {
+  return gapMs <= ORDINARY_GAP_MS + rttMs;
+}
+
+/** Returns how long the window has been closed at `at`; `null`: it is not, and will not be. */
+function closedForMs(world: World, on: number, at: number): number | null {
+  const closed = eventsOf(world, "unread").filter(
+    (it) => it.on === on && it.atMs < at + world.budgetMs,
+  );
+  const [one] = closed.filter(({ toMs }) => toMs > at - world.budgetMs);
+  return one ? Math.max(1000, at - one.atMs) : null;
+}
+
+/** Returns how much later the verdict may come for what befell this host, and the path before. */
+function delayedByMs(world: World, at: number, withinMs: number): number {
+  const isCapped = world.hasRtoCap && world.onDead === "reset";
+  let laterMs = 0;
+  for (const { atMs, toMs } of [...eventsOf(world, "paused"), ...eventsOf(world, "stuck")].sort(
+    (a, b) => a.atMs - b.atMs,
+  )) {
+    if (toMs < at || atMs > at + withinMs + laterMs) continue;
+    const lostMs = toMs - Math.max(at, atMs);
+    // A pause as long as an outage may be begins all anew.
+    laterMs += lostMs + (toMs - atMs >= OUTAGE_SHARE * world.budgetMs ? withinMs : 0);
+    // The verdict waits for the kernel's next attempt, which without a cap is long away.
+    if (!isCapped) laterMs += 2 * Math.max(0, toMs - at);
+  }
+  for (const { atMs } of eventsOf(world, "keepalive"))
+    if (atMs > at - 2 * world.budgetMs && atMs < at + withinMs) laterMs += world.budgetMs;
+  // Without a cap the kernel's next attempt comes as late as the outage before was long, twice.
+  for (const { atMs, toMs } of [...eventsOf(world, "outage"), ...eventsOf(world, "delay")])
+    if (atMs < at + withinMs && Math.min(toMs, at + withinMs) > at - world.budgetMs)
+      laterMs += 2 * Math.min(toMs - atMs, OUTAGE_SHARE * world.budgetMs);
+  return laterMs;
+}
+
+/** Returns the chance that packets which left at these instants were all lost, with their answers. */
+export function chanceOfLosing(world: World, lostAt: readonly number[]): number {
+  return lostAt.reduce((chance, at) => chance * (1 - (1 - lossAt(world, at)) ** 2), 1);
+}
