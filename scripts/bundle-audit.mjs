@@ -20,7 +20,7 @@ const bundle = await rolldown({
 await bundle.write({
   file: resolve(root, "dist", file),
   format: "esm",
-  minify: { compress: true, mangle: false, codegen: false },
+  minify: { compress: true, mangle: false, codegen: true },
 });
 await bundle.close();
 

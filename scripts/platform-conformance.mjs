@@ -106,7 +106,7 @@ const PROMISES = {
     has("localPath"),
     async () => {
       const { examineLocalPath } = await built("kernel/netlink/local-path.js");
-      const path = examineLocalPath("127.0.0.1", "127.0.0.1");
+      const path = examineLocalPath({ localAddress: "127.0.0.1", remoteAddress: "127.0.0.1" });
       assert(path.hasRoute && path.linkUp && path.hasSourceAddress, JSON.stringify(path));
     },
   ],

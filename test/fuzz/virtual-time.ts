@@ -1,3 +1,4 @@
+import timers from "node:timers";
 import { VirtualClock } from "../../src/testing/virtual-clock.ts";
 
 interface Timer {
@@ -35,12 +36,14 @@ export class VirtualTime {
     const soon = (work: (...args: unknown[]) => void, ...args: unknown[]): Timer =>
       timer(this.now, () => work(...args));
     const clear = (it: Timer | null | undefined): void => it?.cancel?.();
-    Object.assign(globalThis, {
+    const standIns = {
       setTimeout: later,
       clearTimeout: clear,
       setImmediate: soon,
       clearImmediate: clear,
-    });
+    };
+    Object.assign(globalThis, standIns);
+    Object.assign(timers, standIns); // where kernel/clock.ts takes them
     performance.now = () => this.now;
     Date.now = () => Math.floor(this.now);
     Math.random = () => this.#random();
@@ -48,6 +51,7 @@ export class VirtualTime {
 
   uninstall(): void {
     Object.assign(globalThis, originals);
+    Object.assign(timers, originals);
     performance.now = realNow;
     Date.now = realDateNow;
     Math.random = realRandom;

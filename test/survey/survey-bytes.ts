@@ -71,7 +71,9 @@ function infoOf(info: TcpInfo): Buffer {
   at.writeUInt32LE(Math.round(info.lastAckReceivedMs ?? 0), 56);
   at.writeUInt32LE(Math.round((info.rttMs ?? 0) * 1000), 68);
   at.writeUInt32LE(info.totalRetransmits ?? 0, 100);
+  at.writeUInt32LE(info.segmentsIn ?? 0, 140);
   at.writeUInt32LE(info.notSentBytes ?? 0, 144);
+  at.writeUInt32LE(info.dataSegmentsIn ?? 0, 152);
   at.writeUInt32LE(info.dataSegmentsOut ?? 0, 156);
   at.writeUInt32LE(info.deliveredSegments ?? 0, 192);
   at.writeUInt32LE(info.sendWindowBytes ?? 65_536, 228);

@@ -72,12 +72,14 @@ const budgets = fc.constantFrom(5000, 10_000, 20_000);
 const fulls = fc.constantFrom(1000, 3000, 10_000, 20_000);
 const phases = fc.integer({ min: 0, max: 5000 });
 const RUNS = longOrShort(100, 6);
+/** What is believed after one loss. */
+const ONE_LOSS = 0.03;
 /** Minutes of virtual time on a busy machine. */
 const LIMIT = { timeout: 120_000 };
 
 describe("a queue that an upload fills", () => {
   it(
-    "ends neither the upload nor an idle connection to the same peer, nor one to another peer of the route, and is not taken for loss",
+    "ends neither the upload nor an idle connection to the same peer, nor, if it is shorter than the budget, one to another peer of the route; and is not taken for loss",
     LIMIT,
     async () => {
       await fc.assert(
@@ -96,8 +98,12 @@ describe("a queue that an upload fills", () => {
           writeEvery(upload, 100, FULL_AT_MS + phaseMs, untilMs);
           await virtual.runTo(upload.connected, untilMs);
 
-          expect(deathsOf(all)).toEqual([]);
-          expect(all.map(lossOf)).toEqual([0, 0, 0]);
+          // Another peer may have a way of its own. Where answers come later than the budget, its
+          // late ones cannot be told from prompt ones to later probes.
+          const isShared = fullMs < detectWithinMs;
+          expect(deathsOf(isShared ? all : [upload, idle])).toEqual([]);
+          // One retransmission in a hundred such worlds is taken for a loss.
+          expect(Math.max(...all.map(lossOf))).toBeLessThan(ONE_LOSS);
           for (const { w } of all) w.close();
         }),
         { numRuns: RUNS },

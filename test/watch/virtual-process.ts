@@ -60,6 +60,9 @@ const modelledClock = {
   wallClockMs: (): number => Date.now(),
 };
 
+/** How long the machine has slept: the monotonic clock stood still, the others went on. */
+let sleptMs = 0;
+
 /**
  * A process in virtual time whose sockets have the kernel's model below them. `watch` itself runs
  * in it, with its engine, records and options; nothing of it is stood in for but the port and the
@@ -86,10 +89,20 @@ export class VirtualProcess {
       ],
     });
     port = new ModelPort(hasRtoCap);
+    sleptMs = 0;
     vi.doMock("../../src/kernel/clock.ts", () => modelledClock);
+    vi.doMock("../../src/kernel/system/boot-clock.ts", () => ({
+      bootClock: () => performance.now() + sleptMs,
+    }));
     vi.resetModules(); // the engine begins with the virtual clock
     const { watch } = await import("../../src/watch/watch.ts");
     return new VirtualProcess(watch);
+  }
+
+  /** The machine sleeps for `ms`, of which the monotonic clock knows nothing. */
+  suspend(ms: number): void {
+    sleptMs += ms;
+    vi.setSystemTime(Date.now() + ms);
   }
 
   /**
