@@ -2,6 +2,7 @@ import type { TcpInfo } from "../tcp-info.ts";
 import type { Instant } from "../time/instant.ts";
 import { type PeerGroup, peerAnswers } from "./peer-groups.ts";
 import { HEARD_SLACK_MS, isAnswer } from "./reading.ts";
+import { SteadyData } from "./steady-data.ts";
 
 /**
  * Remembers how often the peer of one connection was seen to answer probes: packets without data
@@ -43,10 +44,7 @@ export class Answers {
   #window: number | undefined;
   /** Segments without data so far; infinite before the first reading. */
   #bareSegments = Number.POSITIVE_INFINITY;
-  /** When data came last, and since when without a quiet second, as far as readings show. */
-  #dataAt: Instant = NEVER;
-  #steadyFrom: Instant = NEVER;
-  #isQuiet = true;
+  readonly #data: SteadyData = new SteadyData();
 
   /**
    * `siblings`: connections to the same address and port, believed to have the same peer; default
@@ -81,7 +79,7 @@ export class Answers {
   get areBelieved(): boolean {
     if (this.areOrdinary) return true;
     const isUnasked = this.#at === NEVER && this.#silences === 0;
-    return isUnasked && this.#dataAt - this.#steadyFrom >= STEADY_MS;
+    return isUnasked && this.#data.isSteady;
   }
 
   /** Unanswered probes count only this far apart; 0: each counts, `Infinity`: none counts. */
@@ -131,7 +129,7 @@ export class Answers {
    * probe was answered since the reading before.
    */
   observe(now: Instant, info: TcpInfo, progressed: boolean): boolean {
-    this.#seeData(now - (info.lastDataReceivedMs ?? Number.POSITIVE_INFINITY), now);
+    this.#data.observe(now, info);
 
     const isWindowUpdate = this.#window !== undefined && info.sendWindowBytes !== this.#window;
     this.#window = info.sendWindowBytes;
@@ -155,17 +153,6 @@ export class Answers {
     const before = this.#bareSegments;
     this.#bareSegments = segmentsIn - dataSegmentsIn;
     return this.#bareSegments > before;
-  }
-
-  #seeData(at: Instant, now: Instant): void {
-    if (now - at > QUIET_MS) {
-      this.#isQuiet = true;
-      return;
-    }
-
-    if (this.#isQuiet) this.#steadyFrom = at;
-    this.#isQuiet = false;
-    this.#dataAt = at;
   }
 
   #answered(at: Instant, ordinaryMs: number): void {
@@ -244,15 +231,6 @@ const MOST_PASSED_OVER = 3;
  */
 const ASK_AGAIN_MS = 30_000;
 const ASK_AGAIN_SHARE = 1 / 6;
-
-/** A second without data is quiet: the kernel then probes, and the answer can be seen. */
-const QUIET_MS = 1000;
-
-/**
- * Data that came for this long without a quiet second is steady: its sender was never probed, and
- * does not fall silent without a cause.
- */
-const STEADY_MS = 10_000;
 
 const NEVER: Instant = Number.NEGATIVE_INFINITY;
 

@@ -31,11 +31,8 @@ import { SilenceRecord } from "./silence-record.ts";
  *
  * Called in this order: {@link begin} with a calm reading from before, if there is one; then for
  * each reading {@link stalled} if this process stood still, {@link observe}, and {@link nudged} if
- * the kernel was asked for the probe that the judgement wants. {@link capped} whenever the cap on
- * backoff changed.
- *
- * It never reads a clock, never keeps a timer, and never calls a peer dead for a silence in which
- * nothing was sent to it.
+ * the kernel was asked for a probe. It never calls a peer dead for a silence in which nothing was
+ * sent to it.
  */
 export class Liveness {
   readonly #options: LivenessOptions;
@@ -68,15 +65,12 @@ export class Liveness {
     return answers === ORDINARY_ANSWERS ? null : answers;
   }
 
-  /** Silence after which the kernel's standing keepalive should probe: TCP_KEEPIDLE. */
+  /** Silence after which the kernel should probe: TCP_KEEPIDLE. */
   get idleMs(): number {
     return this.#record.idleMs;
   }
 
-  /**
-   * Silence after which the answer to the standing probe is missing. While a connection is idle and
-   * answers, no reading is needed earlier.
-   */
+  /** Silence after which the answer to that probe is missing. No reading is needed earlier. */
   get routineMs(): number {
     return this.#record.routineMs;
   }
@@ -159,14 +153,12 @@ export class Liveness {
     const { budgetMs, atDeadline, mustOutlastOutages = true } = this.#options;
     const isOver = now >= deadline;
     this.#isSizeExcuse = this.#size.mayExplain(silence, info);
-    // With "end" the budget is kept, however late the answers come.
-    const hurriedMs = atDeadline === "end" ? timing.hurriedWindowMs : timing.patientHurriedWindowMs;
-    attempts.settle(now, isOver ? hurriedMs : timing.patientWindowMs);
+    const mayEnd = atDeadline === "end";
+    attempts.settle(now, timing.settledAfterMs(isOver, mayEnd));
     if (this.#state === "alive" && isMissed(silence, info.retransmits ?? 0, budgetMs))
       this.#state = "suspect";
     if (this.#state !== "suspect") return;
     this.#isOverdue = now >= deadline + ownLatenessMs(budgetMs);
-    const mayEnd = atDeadline === "end";
     if (this.#isSizeExcuse && !(mayEnd && isOver)) return;
 
     const needed = this.#attemptsNeeded(silence);
@@ -181,7 +173,6 @@ export class Liveness {
     }
   }
 
-  /** How many unanswered attempts prove death now. */
   #attemptsNeeded({ attempts, flow, plan, loss }: Silence): number {
     const kind = attempts.areLocal ? "local" : flow;
     return attemptsNeededBy(loss, kind, this.#record.planning.falseAlarmsPerYear, plan.idleMs);
@@ -203,15 +194,13 @@ export class Liveness {
 
   #nextLookAt(silence: Silence, wantsNudge: boolean, isUnproven: boolean): Instant {
     if (this.#state === "dead") return Number.POSITIVE_INFINITY;
-    const { budgetMs } = this.#options;
-    const { decidesAt } = this.#record;
-    const next = nextLookAt(silence, {
+    return nextLookAt(silence, {
       wantsNudge,
       isUnproven,
-      budgetMs,
+      budgetMs: this.#options.budgetMs,
       nextNudgeAt: this.#nextNudgeAt,
+      decidesAt: this.#record.decidesAt,
     });
-    return decidesAt > silence.now ? Math.min(next, decidesAt) : next;
   }
 
   #judgement(silence: Silence, info: TcpInfo, wants: Wants): Judgement {

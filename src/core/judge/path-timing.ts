@@ -73,6 +73,12 @@ export class PathTiming {
     return lateMs > 0 ? windowOfLate(lateMs) : this.answerWindowMs;
   }
 
+  /** Returns how long an answer may take. `keepsBudget`: no longer than the budget allows. */
+  settledAfterMs(isOver: boolean, keepsBudget: boolean): number {
+    if (!isOver) return this.patientWindowMs;
+    return keepsBudget ? this.hurriedWindowMs : this.patientHurriedWindowMs;
+  }
+
   /** The same once the budget has ended. */
   get patientHurriedWindowMs(): number {
     const { lateMs } = this;

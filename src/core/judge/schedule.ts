@@ -9,10 +9,16 @@ export interface Outlook {
   readonly nextNudgeAt: Instant;
   /** Unanswered probes prove nothing, so haste gains nothing. */
   readonly isUnproven: boolean;
+  /** When a reading decides whether answers were lost or late; infinite: it is decided. */
+  readonly decidesAt: Instant;
 }
 
 /** Returns when to take the next reading: at the earliest instant that may bring news. */
 export function nextLookAt(silence: Silence, outlook: Outlook): Instant {
+  return Math.min(nextNewsAt(silence, outlook), afterNow(silence.now, outlook.decidesAt));
+}
+
+function nextNewsAt(silence: Silence, outlook: Outlook): Instant {
   const { now, flow, attempts, timing, standingBy, deadline, nudgeDueAt } = silence;
   const { wantsNudge, budgetMs } = outlook;
   const isRoutine = flow === "idle" && !wantsNudge && attempts.count === 0 && nudgeDueAt === NEVER;
@@ -52,6 +58,21 @@ export function standingProbeBy(heardAt: Instant, quietMs: number, resumedAt: In
   const routineAt = heardAt + quietMs;
   if (resumedAt <= heardAt) return routineAt;
   return Math.min(routineAt, Math.max(resumedAt, heardAt + LEAST_IDLE_MS));
+}
+
+/**
+ * Returns when the budget began: at the last evidence, but no longer before the first attempt than
+ * the routine waits to send one. After a long pause, until `resumedAt`, half of it is left.
+ */
+export function budgetFrom(
+  provedAt: Instant,
+  { count, firstAt }: { readonly count: number; readonly firstAt: Instant },
+  quietMs: number,
+  resumedAt: Instant | null,
+  budgetMs: number,
+): Instant {
+  if (resumedAt !== null) return Math.min(provedAt, resumedAt - budgetMs / 2);
+  return count > 0 ? Math.max(provedAt, firstAt - quietMs) : provedAt;
 }
 
 function afterNow(now: Instant, at: Instant): Instant {

@@ -18,7 +18,7 @@ import {
 } from "./probe-plan.ts";
 import { Progress } from "./progress.ts";
 import { HEARD_SLACK_MS, heardAgeMs, type Reading, readingOf, type Snapshot } from "./reading.ts";
-import { standingProbeBy } from "./schedule.ts";
+import { budgetFrom, standingProbeBy } from "./schedule.ts";
 import type { EndedSilence, Silence } from "./silence.ts";
 
 /**
@@ -31,7 +31,6 @@ export class SilenceRecord {
   readonly counter: AttemptCounter;
   readonly #options: LivenessOptions;
   readonly #outageMs: number;
-  readonly #isEachCounted: boolean;
   readonly #timing: PathTiming;
   readonly #progress: Progress;
   readonly #learner: LossLearner;
@@ -46,16 +45,14 @@ export class SilenceRecord {
   #repetitions = 0;
 
   constructor(options: LivenessOptions, now: Instant) {
-    const { budgetMs, rtoMaxMs, atDeadline, found = Number.POSITIVE_INFINITY } = options;
+    const { budgetMs, rtoMaxMs, delay = new PathDelay() } = options;
     this.#options = options;
     this.#outageMs = OUTAGE_SHARE * budgetMs;
-    const { delay = new PathDelay() } = options;
     this.#timing = new PathTiming(budgetMs, rtoMaxMs, delay);
     this.loss = options.loss ?? new PathLoss();
     this.planning = new CurrentPlan(options, this.loss, this.#timing);
     this.answers = options.answers ?? new Answers();
-    // With "end" an unanswered probe counts at the deadline, whatever it proves.
-    this.#isEachCounted = atDeadline === "end";
+    const { found = Number.POSITIVE_INFINITY } = options;
     this.counter = new AttemptCounter(this.#outageMs, found, this.#counted);
     this.#progress = new Progress(now, options.repeatedBefore);
     this.#learner = new LossLearner(this.loss, delay);
@@ -76,8 +73,9 @@ export class SilenceRecord {
     return Math.ceil(this.idleMs + KEEPALIVE_LATENESS_MS + this.#timing.answerWindowMs);
   }
 
+  /** With "end" an unanswered probe counts at the deadline, whatever it proves. */
   get #counted(): Answers {
-    return this.#isEachCounted ? ORDINARY_ANSWERS : this.answers;
+    return this.#options.atDeadline === "end" ? ORDINARY_ANSWERS : this.answers;
   }
 
   /** Nothing is repeated, no loss waits to be learned, and no lateness is remembered. */
@@ -87,7 +85,7 @@ export class SilenceRecord {
     return !this.#learner.isWaiting(this.#last);
   }
 
-  /** When the next reading decides whether answers were lost or late; infinite: it is decided. */
+  /** See {@link LossLearner.decidesAt}. */
   get decidesAt(): Instant {
     return this.#learner.decidesAt;
   }
@@ -131,7 +129,7 @@ export class SilenceRecord {
     if (!isShort) this.#resumedAt = now;
   }
 
-  /** What happened: the cap on backoff was set to `rtoMaxMs`, or taken off (`null`). */
+  /** What happened: the cap on backoff was set, or taken off (`null`). */
   capped(rtoMaxMs: number | null): void {
     this.#timing.rtoMaxMs = rtoMaxMs;
     this.planning.isOutdated();
@@ -149,13 +147,10 @@ export class SilenceRecord {
     const asked = this.counter.state(timing.answerWindowMs);
     const { attempts } = asked;
 
-    // The budget runs from the last evidence, but from no longer before the first attempt than the
-    // routine waits to send one. After a long pause half of it is left.
     const { budgetMs } = this.#options;
-    const clock = flow === "in-flight" ? Math.min(heardAt, progressAt) : heardAt;
-    const routineFrom = attempts.count > 0 ? Math.max(clock, attempts.firstAt - quietMs) : clock;
-    const from =
-      this.#resumedAt > heardAt ? Math.min(clock, this.#resumedAt - budgetMs / 2) : routineFrom;
+    const provedAt = flow === "in-flight" ? Math.min(heardAt, progressAt) : heardAt;
+    const resumedAt = this.#resumedAt > heardAt ? this.#resumedAt : null;
+    const from = budgetFrom(provedAt, attempts, quietMs, resumedAt, budgetMs);
     const stuckAfterMs = Math.max(2 * timing.patientWindowMs, PROBE_SPACING_MS);
 
     return {
@@ -184,7 +179,6 @@ export class SilenceRecord {
     };
   }
 
-  /** Takes the times and the totals of the path from the first reading. */
   #begin(reading: Reading): void {
     this.#timing.learn(reading.info);
     this.loss.met(reading.info.rttMs);

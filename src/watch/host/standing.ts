@@ -211,10 +211,7 @@ export class Standing {
     );
   }
 
-  /**
-   * Restores the program's options: now as far as the connection bears them, the rest once the peer
-   * is heard. `isOpen`: see {@link restoreOptions}.
-   */
+  /** Restores the program's options, see {@link restoreOptions}. */
   restore(fd: number, isOpen: () => boolean): void {
     restoreOptions(fd, this.#adoptForeign(fd).saved, isOpen);
   }
