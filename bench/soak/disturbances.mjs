@@ -4,14 +4,16 @@ import { FIRST_PORT } from "./part.mjs";
 
 const EVERY_BUDGETS = 4;
 /** In this order, again and again. */
-const DISTURBANCES = ["outage of all", "bufferbloat", "outage of half", "delay step"];
+const OUTAGES = ["outage of all", "outage of half"];
+const OUTAGES_AND_SLOW_PATHS = ["outage of all", "bufferbloat", "outage of half", "delay step"];
 
 /** Adds what was done to `done`. */
 export async function disturb(network, terms, forMs, done) {
-  const { budgetMs, lossRatio, isLossyInOutages } = terms;
+  const { budgetMs, lossRatio, isLossyInOutages, hasSlowPaths } = terms;
+  const disturbances = hasSlowPaths ? OUTAGES_AND_SLOW_PATHS : OUTAGES;
   const end = done.length + Math.floor(forMs / (EVERY_BUDGETS * budgetMs));
   while (done.length < end) {
-    const what = DISTURBANCES[done.length % DISTURBANCES.length];
+    const what = disturbances[done.length % disturbances.length];
     await network.lose(lossRatio);
     await sleep((EVERY_BUDGETS - budgetsOf(what, terms) - 2) * budgetMs);
     if (!isLossyInOutages) await network.lose(0);

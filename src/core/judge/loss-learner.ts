@@ -61,8 +61,7 @@ export class LossLearner {
     const [from, to] = attempts.count > 0 ? [attempts.firstAt, attempts.lastAtLatest] : [at, at];
     const isOutage = this.#loss.isOutage(attempts.proving);
     const { rttMs = 0, rttVarMs = 0 } = reading.info;
-    // While a queue fills, the report of a duplicate comes later than any answer did so far.
-    const lateMs = 2 * windowOfLate(Math.max(this.#delay.lateMs, rttMs + 4 * rttVarMs));
+    const lateMs = windowOfLate(Math.max(this.#delay.lateMs, rttMs + 4 * rttVarMs));
     this.#retransmits.acknowledged(this.#loss, reading, from, to, isOutage, lateMs);
   }
 

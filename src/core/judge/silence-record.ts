@@ -60,7 +60,6 @@ export class SilenceRecord {
     this.#heardAt = now;
   }
 
-  /** How the peer is probed, and within what time a dead one is found, as things stand. */
   get plan(): ProbePlan {
     return this.planning.plan;
   }
