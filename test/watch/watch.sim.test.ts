@@ -96,6 +96,8 @@ describe.each([
       const { told } = watched(connected, { detectWithinMs: 5000, onDead: "report" });
       await virtual.runTo(connected, 60_000);
       expect(told.map(({ event }) => event)).toEqual(["suspect", "dead"]);
+      const unknown = told.flatMap(({ diagnosis }) => diagnosis.unknown);
+      expect(unknown.join(), "prompt answers are not taken for late").not.toMatch(/late/);
       expect({ isDestroyed: connected.socket.destroyed, state: connected.kernel.state }).toEqual({
         isDestroyed: false,
         state: "ESTABLISHED",

@@ -93,7 +93,8 @@ export class LossLearner {
 
     const { info, since, flow } = reading;
     if (attempts.count === 0) {
-      const isNew = since.segmentsIn === 1 && heardAt > this.#answersOldUntil;
+      // A probe on demand left when its turn came, not when the standing one would have.
+      const isNew = since.segmentsIn === 1 && heardAt > this.#answersOldUntil && !how.isNudged;
       const probe = isNew ? probeAnswered(how.heardBefore, heardAt, how.idleMs) : null;
       if (probe) this.#delay.answered(probe);
       this.#loss.record(lesson);
