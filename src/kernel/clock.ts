@@ -1,5 +1,4 @@
 import { performance } from "node:perf_hooks";
-import process from "node:process";
 import timers from "node:timers";
 import { setTimeout as wait } from "node:timers/promises";
 
