@@ -41,14 +41,14 @@ export const FIELD_FAULTS: readonly Fault[] = [
   },
   {
     id: "delay-step",
-    title: "the round trip jumps to 0.6 budgets (3 s of 5)",
+    title: "the round trip jumps by 0.36 budgets (1.8 s of 5)",
     effect: "lives",
     network: { variant: "wire" },
     role: "sink",
     traffics: BOTH_TRAFFICS,
     causes: LATE,
     lastsMs: ({ budgetMs }) => 3 * budgetMs,
-    strike: ({ network, budgetMs }) => network.setWire({ delayMs: 0.3 * budgetMs }),
+    strike: ({ network, budgetMs }) => network.setWire({ delayMs: 0.18 * budgetMs }),
   },
   {
     id: "mtu-black-hole",
@@ -141,7 +141,9 @@ export const FIELD_FAULTS: readonly Fault[] = [
     traffics: BOTH_TRAFFICS,
     causes: SILENT,
     stoppedMs: stoppedForMs,
-    foundWithinMs: (budgetMs) => stoppedForMs(budgetMs) + budgetMs / 2,
+    // In flight the kernel sends again when it does, up to a cap on backoff later.
+    foundWithinMs: (budgetMs, traffic) =>
+      stoppedForMs(budgetMs) + (traffic === "idle" ? 0.5 : 0.8) * budgetMs,
     strike: cutWhileStopped,
   },
 ];

@@ -11,7 +11,7 @@ import { LookUpBudget } from "./look-up-budget.ts";
  * remembered for a while, for all connections to the same address and port.
  */
 export class LocalProxies {
-  readonly #known: WeakMap<PeerGroup, Known> = new WeakMap();
+  readonly #known: WeakMap<PeerGroup, Map<number, Known>> = new WeakMap();
   readonly #budget: LookUpBudget = new LookUpBudget(MOST_AT_ONCE, EACH_MS);
 
   /** Returns the socket of this host that answers in the peer's place; `null`: none is known. */
@@ -20,17 +20,19 @@ export class LocalProxies {
     if (!localAddress || !localPort || !remoteAddress || !remotePort) return null;
     if ((info?.minRttMs ?? info?.rttMs ?? Number.POSITIVE_INFINITY) >= SLOWEST_HERE_MS) return null;
 
-    const known = this.#known.get(group);
-    if (known?.remotePort === remotePort && now < known.until) return known.proxy;
-    if (!this.#budget.take(now)) return null;
+    const byPort = this.#known.get(group) ?? new Map<number, Known>();
+    const known = byPort.get(remotePort);
+    if (known && now < known.until) return known.proxy;
+    if (!this.#budget.take(now)) return known?.proxy ?? null;
     const proxy = findLocalProxy({ localAddress, localPort, remoteAddress });
-    this.#known.set(group, { remotePort, proxy, until: now + REMEMBERED_MS });
+    if (byPort.size >= MOST_PORTS) byPort.clear();
+    byPort.set(remotePort, { proxy, until: now + REMEMBERED_MS });
+    this.#known.set(group, byPort);
     return proxy;
   }
 }
 
 interface Known {
-  readonly remotePort: number;
   readonly proxy: string | null;
   readonly until: Instant;
 }
@@ -38,6 +40,8 @@ interface Known {
 /** A round trip inside one host takes some 20 µs, and its least one less than this on any. */
 const SLOWEST_HERE_MS = 1;
 const REMEMBERED_MS = 10_000;
+/** Ports of one peer that are remembered. */
+const MOST_PORTS = 16;
 /** A search took 5 ms where the kernel's table is large (6.18): a pause of 15 ms, then 1 %. */
 const MOST_AT_ONCE = 3;
 const EACH_MS = 500;

@@ -41,7 +41,8 @@ export class PathDelay {
    */
   answered(answer: Answered, minRttMs: number = 0): void {
     if (this.#peer && isDoubtful(this.#peer, answer)) return;
-    this.cameLate(answer.lateMs);
+    // A far peer's round trip is no queue.
+    this.cameLate(answer.lateMs - minRttMs < LEAST_LATE_MS ? 0 : answer.lateMs);
     if (this.#peer) answeredIn(this.#peer, answer, minRttMs);
   }
 
