@@ -2,12 +2,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { CALM, type Judged } from "../core/cause/diagnose.ts";
 import { HalfOpenError } from "../core/errors.ts";
 import { ORDINARY_ANSWERS } from "../core/judge/answers.ts";
-import { LOOSEST_COUNT } from "../core/judge/backstop.ts";
 import { Liveness } from "../core/judge/liveness.ts";
 import { flowOf, heardAgeMs } from "../core/judge/reading.ts";
 import type { TcpInfo } from "../core/tcp-info.ts";
 import type { Instant } from "../core/time/instant.ts";
-import { NUDGE_IDLE_MS, nudgeDescriptor } from "../kernel/nudge.ts";
+import { beginProbing, NUDGE_IDLE_MS, nudgeDescriptor } from "../kernel/nudge.ts";
 import {
   applyOptions,
   type ConnectionOptions,
@@ -115,14 +114,7 @@ export class NudgeRound {
         return null;
       if ((info.probes ?? 0) > MOST_UNANSWERED) return null;
       const saved = readOptions(fd);
-      const keepalive = {
-        enabled: true,
-        idleMs: NUDGE_IDLE_MS,
-        intervalMs: saved.keepalive.intervalMs,
-        count: LOOSEST_COUNT,
-      };
-      const meanwhile = applyOptions(fd, saved, { ...saved, keepalive });
-      nudgeDescriptor(fd);
+      const meanwhile = beginProbing(fd, saved);
       const liveness = new Liveness(
         { budgetMs: this.#budgetMs, rtoMaxMs: null, answers: ORDINARY_ANSWERS },
         now,

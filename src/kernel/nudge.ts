@@ -71,6 +71,29 @@ export function nudgeDescriptor(fd: number): void {
 }
 
 /**
+ * Gives a connection a keepalive whose count no probe on demand uses up, and makes it probe.
+ * `own`: its options without those that are there only for a while. Returns the options that it has
+ * meanwhile.
+ */
+export function beginProbing(
+  fd: number,
+  before: ConnectionOptions,
+  own: ConnectionOptions = before,
+): ConnectionOptions {
+  const keepalive = {
+    enabled: true,
+    idleMs: NUDGE_IDLE_MS,
+    intervalMs: own.keepalive.intervalMs,
+    count: LOOSEST_COUNT,
+  };
+  const meanwhile = applyOptions(fd, before, { ...own, keepalive });
+  // Switching keepalive on starts its timer from now. Only setting the idle time counts the silence
+  // so far.
+  nudgeDescriptor(fd);
+  return meanwhile;
+}
+
+/**
  * Sends a keepalive probe now and waits up to `timeoutMs` (default 1000, 10 to 60000) for the
  * answer of the peer's host. Changes no protocol, needs no privilege, restores the keepalive
  * options. Resolves without an answer too: one probe may be lost.
@@ -121,18 +144,8 @@ async function ask(socket: object, timeoutMs: number): Promise<NudgeResult> {
 
   const own = ownOptions(fd);
   const startedAt = monotonicMs();
-  const keepalive = {
-    enabled: true,
-    idleMs: NUDGE_IDLE_MS,
-    intervalMs: own.keepalive.intervalMs,
-    count: LOOSEST_COUNT,
-  };
-  const meanwhile = applyOptions(fd, readOptions(fd), { ...own, keepalive });
+  const meanwhile = beginProbing(fd, readOptions(fd), own);
   asked.set(fd, { own, meanwhile });
-
-  // Switching keepalive on starts its timer from now. Only setting the idle time counts the silence
-  // so far.
-  nudgeDescriptor(fd);
   const result = await listen(socket, startedAt, timeoutMs);
   asked.delete(fd);
 

@@ -5,7 +5,7 @@ import type { AuditedConnection, AuditSummary } from "../../src/audit/audited-co
 import type { Death } from "../../src/audit/death-events.ts";
 import { DIST } from "../../src/lab/lab-machine.ts";
 import type { Network } from "../../src/lab/network.ts";
-import { monotonicMs } from "../../src/lab/run-fault.ts";
+import { monotonicMs, said } from "../../src/lab/run-fault.ts";
 import type { SubjectConnection } from "../../src/lab/subject-messages.ts";
 import { World } from "../../src/lab/world.ts";
 import { describeWith } from "../setup/requires.ts";
@@ -56,8 +56,10 @@ async function closedAt(program: WatchedProgram, id: number): Promise<number> {
   return (await program.event("closed", String(id))).at;
 }
 
-const ECHO_SERVER = `require("node:net").createServer((s) => s.on("error", () => {}).pipe(s))
-  .listen(7100, () => console.log("ready"))`;
+const CHANGES_MEANWHILE = [
+  process.execPath,
+  fileURLToPath(new URL("../audit/changes-meanwhile.mjs", import.meta.url)),
+];
 
 const seconds = (idleS: number, intervalS: number, count: number) => ({
   idleMs: idleS * 1000,
@@ -233,17 +235,12 @@ await describeWith(["namespaces"], "audit", () => {
   }, async () => {
     await using world = await World.open();
     const network = await world.network();
-    const peer = await network.spawn("right", [process.execPath, "-e", ECHO_SERVER]);
-    await new Promise<void>((resolve) => peer.onLine(() => resolve()));
-    const subject = await network.spawn("left", [
-      process.execPath,
-      fileURLToPath(new URL("../audit/changes-meanwhile.mjs", import.meta.url)),
-      network.address("right"),
-      "7100",
-    ]);
+    const peer = await network.spawn("right", [...CHANGES_MEANWHILE, "serve"]);
+    await said(peer, "ready");
+    const subject = await network.spawn("left", [...CHANGES_MEANWHILE, network.address("right")]);
     const lines: string[] = [];
     subject.onLine((line) => lines.push(line));
-    while (!lines.includes("connected") && subject.errors.length === 0) await sleep(50);
+    await said(subject, "connected");
     await network.pullCable();
     await sleep(1200);
     await subject.write("probe");
