@@ -1,5 +1,6 @@
 import type { TcpInfo } from "../tcp-info.ts";
 import type { Instant } from "../time/instant.ts";
+import type { PathLoss } from "./path-loss.ts";
 import { type PeerGroup, peerAnswers } from "./peer-groups.ts";
 import { HEARD_SLACK_MS, isAnswer } from "./reading.ts";
 import { SteadyData } from "./steady-data.ts";
@@ -25,7 +26,7 @@ import { SteadyData } from "./steady-data.ts";
  * | unknown     | it gave one answer or none, or stopped (see below)       | none                 |
  *
  * A peer that answered may stop while data still passes, behind a box that begins to drop empty
- * packets. Once {@link MOST_PASSED_OVER} probes in a row went unanswered while data passed, it is
+ * packets. Once more probes in a row went unanswered while data passed than the path loses, it is
  * unknown again, for its siblings too.
  */
 export class Answers {
@@ -168,20 +169,21 @@ export class Answers {
 
   /**
    * What happened: something else than an answer ended a silence with `probes` unanswered ones.
-   * Returns the answers to go on with: where they were shared, some of the connection's own, which
-   * learn with its `siblings`. `null`: it learns nothing.
+   * `loss`: what the path loses. Returns the answers to go on with: where they were shared, some of
+   * the connection's own, which learn with its `siblings`. `null`: it learns nothing.
    */
-  passedOver(probes: number, siblings: Siblings | null): Answers {
+  passedOver(probes: number, siblings: Siblings | null, loss: PathLoss): Answers {
     if (this === ORDINARY_ANSWERS) {
       if (siblings === null) return this;
       const own = new Answers(siblings);
       own.#isOrdinary = true;
-      return own.passedOver(probes, siblings);
+      return own.passedOver(probes, siblings, loss);
     }
 
     this.#passedOver += probes;
     if (!this.areOrdinary) this.#silences++;
-    else if (this.#passedOver >= MOST_PASSED_OVER) this.#stopped();
+    else if (this.#passedOver >= Math.max(FEWEST_PASSED_OVER, loss.attemptsNeeded(BY_CHANCE)))
+      this.#stopped();
     return this;
   }
 
@@ -222,8 +224,11 @@ const EARLY_IDLE_MS = 1000;
 /** The peer is probed early in this many silences without an answered probe, then as planned. */
 const EARLY_SILENCES = 3;
 
-/** Of so many probes in a row, a path that still passes data loses all very rarely. */
-const MOST_PASSED_OVER = 3;
+/** So many probes in a row must be passed over, whatever the path loses. */
+const FEWEST_PASSED_OVER = 3;
+
+/** Accepted chance that the path lost them all while data passed. */
+const BY_CHANCE = 1e-4;
 
 /**
  * A peer that does not answer within the budget, and need not, is probed again after this time, or

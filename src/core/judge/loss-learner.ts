@@ -74,8 +74,11 @@ export class LossLearner {
   #wasLate({ info }: Reading, heardAt: Instant): boolean {
     const it = this.#undecided;
     this.#undecided = null;
-    // After a longer time it may answer a new probe.
-    if (it === null || hasDataMoved(it.info, info) || heardAt > it.decidesAt) return false;
+    if (it === null || hasDataMoved(it.info, info)) return false;
+    if (heardAt > it.decidesAt || !hasAnsweredMore(it.info, info)) {
+      this.#loss.record(it.lesson);
+      return false;
+    }
     const { from, to } = it.lesson;
     this.#late(from, to, it.heardAt);
     return true;
@@ -98,8 +101,8 @@ export class LossLearner {
       const probe = isNew ? probeAnswered(how.heardBefore, heardAt, how.idleMs) : null;
       if (probe) this.#delay.answered(probe);
       this.#loss.record(lesson);
-    } else if (!how.isEachAnswered && attempts.count > 1) this.#loss.record(lesson);
-    else if (timing.lateMs > 0) {
+    } else if (!how.isEachAnswered) this.#loss.record(lesson);
+    else if (timing.lateMs > 0 && heardAt - attempts.firstAt < timing.patientWindowMs) {
       // Late answers are what is to be expected here, and no loss.
       this.#late(attempts.firstAt, attempts.lastAtLatest, heardAt);
     } else if (lesson.lost === 0 || (isOnlyOne(attempts, heardAt, how) && !isUnasked(info))) {
@@ -176,6 +179,12 @@ function hasDataMoved(before: TcpInfo, now: TcpInfo): boolean {
   return (
     before.dataSegmentsOut !== now.dataSegmentsOut || before.dataSegmentsIn !== now.dataSegmentsIn
   );
+}
+
+/** Returns whether more was answered than was sent meanwhile: so an earlier probe was. */
+function hasAnsweredMore(before: TcpInfo, now: TcpInfo): boolean {
+  const { segmentsIn = 0, segmentsOut = 0 } = before;
+  return (now.segmentsIn ?? 0) - segmentsIn > (now.segmentsOut ?? 0) - segmentsOut;
 }
 
 /** Returns what the probes of a silence show about the path's loss; `null`: nothing. */

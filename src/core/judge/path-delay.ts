@@ -145,8 +145,11 @@ export function windowOfLate(lateMs: number): number {
   return 2 * lateMs + 100;
 }
 
-/** No answer window is shorter on a path whose answers could be later. */
-const LEAST_LATE_MS = 200;
+/**
+ * A lost acknowledgment looks like a late one if the peer sends again what it rode on, and a peer
+ * does that after 200 ms at the least (tcp.h, TCP_RTO_MIN).
+ */
+const LEAST_LATE_MS = 400;
 
 /** Two readings of a connection in flight may be 250 ms apart, and a timer late. */
 const PROMPT_MS = 400;

@@ -228,7 +228,7 @@ export class SilenceRecord {
     const isProbeAnswered = this.answers.observe(at, info, since.progressed);
     const probes = since.flowBefore === "in-flight" ? attempts.passedByData : attempts.count;
     if (probes > 0 && !attempts.areLocal && !isProbeAnswered)
-      this.answers = this.answers.passedOver(probes, this.#options.siblings ?? null);
+      this.answers = this.answers.passedOver(probes, this.#options.siblings ?? null, this.loss);
 
     this.counter.refuted(this.#counted);
     this.planning.isOutdated();

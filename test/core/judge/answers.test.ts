@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { Answers } from "../../../src/core/judge/answers.ts";
+import { PathLoss } from "../../../src/core/judge/path-loss.ts";
 import type { TcpInfo } from "../../../src/core/tcp-info.ts";
 
 const LONG_AGO_MS = 3_600_000;
@@ -29,6 +30,13 @@ function reading({
 function steadyUntil(untilMs: number): Answers {
   const answers = new Answers();
   for (let now = 0; now <= untilMs; now += 400) answers.observe(now, reading({ dataMs: 3 }), false);
+  return answers;
+}
+
+/** A peer that answered two probes a second apart. */
+function ordinary(): Answers {
+  const answers = new Answers();
+  for (const at of [1000, 2050]) answers.observe(at, reading({ ackMs: 0 }), false);
   return answers;
 }
 
@@ -80,9 +88,25 @@ describe("unanswered probes", () => {
 
   it("are never believed again of a peer that left probes unanswered and then sent data", () => {
     const answers = steadyUntil(12_000);
-    answers.passedOver(1, null);
+    answers.passedOver(1, null, new PathLoss());
     for (let now = 20_000; now <= 60_000; now += 400)
       answers.observe(now, reading({ dataMs: 5 }), false);
+    expect(answers.areBelieved).toBe(false);
+  });
+
+  it("are no longer believed of a peer that left three unanswered while data passed", () => {
+    const answers = ordinary();
+    for (let i = 0; i < 3; i++) answers.passedOver(1, null, new PathLoss());
+    expect(answers.areBelieved).toBe(false);
+  });
+
+  it("are still believed where the path loses that many", () => {
+    const answers = ordinary();
+    const loss = new PathLoss();
+    loss.record({ attempts: 100, lost: 30, from: 0, to: 0 });
+    for (let i = 0; i < 3; i++) answers.passedOver(1, null, loss);
+    expect(answers.areBelieved).toBe(true);
+    for (let i = 0; i < 7; i++) answers.passedOver(1, null, loss);
     expect(answers.areBelieved).toBe(false);
   });
 });
