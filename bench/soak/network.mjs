@@ -117,17 +117,7 @@ export class SoakNetwork {
   }
 
   #slowDown(kbit) {
-    const rate = ["rate", `${kbit}kbit`, "burst", "64kb", "limit", String(QUEUE_BYTES)];
-    return this.#network.run("mid", [
-      "tc",
-      "qdisc",
-      "replace",
-      "dev",
-      "left",
-      "root",
-      "tbf",
-      ...rate,
-    ]);
+    return this.#network.limit("left", `rate ${kbit}kbit burst 64kb limit ${QUEUE_BYTES}`);
   }
 
   close() {

@@ -102,6 +102,24 @@ export class Network {
     await this.run("right", ["nft", table]);
   }
 
+  /**
+   * Has the router send to a host no faster than `queue` says, the words of a token bucket for tc.
+   *
+   * The router's questions for the host's link address would wait in the queue like all else, and
+   * the router would give up a host that answers late. So it knows the address for good.
+   */
+  async limit(towards: Host, queue: string): Promise<void> {
+    await this.#namespaces.ip(
+      "mid",
+      ([4, 6] as const).map(
+        (family) =>
+          `neigh replace ${this.address(towards, family)} lladdr ${MACS[towards]} dev ${towards} nud permanent`,
+      ),
+    );
+    const words = `tc qdisc replace dev ${towards} root tbf ${queue}`;
+    await this.run("mid", words.split(" "));
+  }
+
   /** Makes the right host answer keepalive probes at most once in `everyMs`. */
   async limitProbeAnswers(everyMs: number): Promise<void> {
     await this.#namespaces.sysctl("right", { "net.ipv4.tcp_invalid_ratelimit": everyMs });

@@ -59,9 +59,8 @@ async function start(
 }
 
 /** Limits what the router sends to a host, and lets it keep what it cannot send for a minute. */
-function bloat(network: Network, towards: "left" | "right", rate: string): Promise<string> {
-  const tbf = `root tbf rate ${rate} burst 5kb latency 60s`.split(" ");
-  return network.run("mid", ["tc", "qdisc", "add", "dev", towards, ...tbf]);
+function bloat(network: Network, towards: "left" | "right", rate: string): Promise<void> {
+  return network.limit(towards, `rate ${rate} burst 5kb latency 60s`);
 }
 
 function summary(told: readonly Told[]): string {
