@@ -2,6 +2,7 @@
 // queue, and a host that has every address of the peers.
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { slowLink } from "../../dist/lab/slow-link.js";
 import { World } from "../../dist/lab/world.js";
 
 /** Up to four processes of peers with 65536 addresses each; peers.mjs counts from here. */
@@ -117,7 +118,7 @@ export class SoakNetwork {
   }
 
   #slowDown(kbit) {
-    return this.#network.limit("left", `rate ${kbit}kbit burst 64kb limit ${QUEUE_BYTES}`);
+    return slowLink(this.#network, "left", `rate ${kbit}kbit burst 64kb limit ${QUEUE_BYTES}`);
   }
 
   close() {

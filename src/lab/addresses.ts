@@ -14,3 +14,6 @@ export const ROUTER = {
   left: ["10.77.1.254", "fd77:1::fe"],
   right: ["10.77.2.254", "fd77:2::fe"],
 } as const;
+
+/** Link addresses of the middle's ends of the cables. */
+export const MIDDLE_MACS = { left: "02:77:00:00:01:01", right: "02:77:00:00:01:02" } as const;

@@ -1,4 +1,4 @@
-import { ADDRESSES, MACS, ROUTER } from "./addresses.ts";
+import { ADDRESSES, MACS, MIDDLE_MACS, ROUTER } from "./addresses.ts";
 import type { LabMachine, LabProcess } from "./lab-machine.ts";
 import { Namespaces, type Place } from "./namespaces.ts";
 import type { WireCounts, WireSettings } from "./wire.ts";
@@ -102,24 +102,6 @@ export class Network {
     await this.run("right", ["nft", table]);
   }
 
-  /**
-   * Has the router send to a host no faster than `queue` says, the words of a token bucket for tc.
-   *
-   * The router's questions for the host's link address would wait in the queue like all else, and
-   * the router would give up a host that answers late. So it knows the address for good.
-   */
-  async limit(towards: Host, queue: string): Promise<void> {
-    await this.#namespaces.ip(
-      "mid",
-      ([4, 6] as const).map(
-        (family) =>
-          `neigh replace ${this.address(towards, family)} lladdr ${MACS[towards]} dev ${towards} nud permanent`,
-      ),
-    );
-    const words = `tc qdisc replace dev ${towards} root tbf ${queue}`;
-    await this.run("mid", words.split(" "));
-  }
-
   /** Makes the right host answer keepalive probes at most once in `everyMs`. */
   async limitProbeAnswers(everyMs: number): Promise<void> {
     await this.#namespaces.sysctl("right", { "net.ipv4.tcp_invalid_ratelimit": everyMs });
@@ -182,7 +164,7 @@ export class Network {
 
   /** Lays the cable from a host to the middle. */
   #connect(host: Host): Promise<unknown> {
-    const cable = `link add eth0 address ${MACS[host]} type veth peer name ${host}`;
+    const cable = `link add eth0 address ${MACS[host]} type veth peer name ${host} address ${MIDDLE_MACS[host]}`;
     return this.#namespaces.ip(host, [
       `${cable} netns ${this.#namespaces.nameOf("mid")}`,
       "link set lo up",

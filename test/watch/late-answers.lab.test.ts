@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
 import type { LabProcess } from "../../src/lab/lab-machine.ts";
 import type { Network } from "../../src/lab/network.ts";
+import { slowLink } from "../../src/lab/slow-link.ts";
 import { World } from "../../src/lab/world.ts";
 import { describeWith } from "../setup/requires.ts";
 
@@ -60,7 +61,7 @@ async function start(
 
 /** Limits what the router sends to a host, and lets it keep what it cannot send for a minute. */
 function bloat(network: Network, towards: "left" | "right", rate: string): Promise<void> {
-  return network.limit(towards, `rate ${rate} burst 5kb latency 60s`);
+  return slowLink(network, towards, `rate ${rate} burst 5kb latency 60s`);
 }
 
 function summary(told: readonly Told[]): string {
