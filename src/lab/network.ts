@@ -1,6 +1,7 @@
 import { ADDRESSES, MACS, MIDDLE_MACS, ROUTER } from "./addresses.ts";
 import type { LabMachine, LabProcess } from "./lab-machine.ts";
 import { Namespaces, type Place } from "./namespaces.ts";
+import { neighbours } from "./neighbours.ts";
 import type { WireCounts, WireSettings } from "./wire.ts";
 import { WireClient } from "./wire-client.ts";
 
@@ -197,18 +198,21 @@ export class Network {
   }
 
   /** Joins the middle's ends of the cables. */
-  #attach(hosts: readonly Host[]): Promise<unknown> {
-    const lines = hosts.flatMap((host) => [
-      ...(this.variant === "switch" ? [`link set ${host} master switch`] : []),
-      ...(this.variant === "router"
-        ? [
-            `addr add ${ROUTER[host][0]}/24 dev ${host}`,
-            `addr add ${ROUTER[host][1]}/64 dev ${host} nodad`,
-          ]
-        : []),
-      `link set ${host} up`,
-    ]);
-    return this.#namespaces.ip("mid", lines);
+  async #attach(hosts: readonly Host[]): Promise<void> {
+    const isRouter = this.variant === "router";
+    for (const host of hosts) {
+      const lines = [`link set ${host} up`];
+      if (this.variant === "switch") lines.push(`link set ${host} master switch`);
+      if (isRouter) lines.push(`addr add ${ROUTER[host][0]}/24 dev ${host}`);
+      if (isRouter) lines.push(`addr add ${ROUTER[host][1]}/64 dev ${host} nodad`);
+      await this.#namespaces.ip("mid", lines);
+      if (!isRouter) continue;
+      // A router that asks for a neighbour right after its link came up asks again a second later,
+      // and the first round trip would be as long.
+      const known = neighbours(host, "stale");
+      await this.#namespaces.ip(host, known.host);
+      await this.#namespaces.ip("mid", known.mid);
+    }
   }
 
   async #makeRouter(nat: boolean): Promise<void> {
