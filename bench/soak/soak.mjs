@@ -169,7 +169,7 @@ async function cutOff(network, all, terms) {
     waited += 0.5
   ) {
     await sleep(budgetMs / 2);
-    verdicts = (await all((part) => part.verdicts())).flat();
+    verdicts = verdicts.concat(...(await all((part) => part.verdicts())));
   }
   const rollCalls = await all((part) => part.rollCall());
   const ends = verdicts

@@ -97,15 +97,16 @@ export class LossLearner {
     const { info, since, flow } = reading;
     if (attempts.count === 0) {
       // A probe on demand left when its turn came, not when the standing one would have.
-      const isNew = since.segmentsIn === 1 && heardAt > this.#answersOldUntil && !how.isNudged;
-      const probe = isNew ? probeAnswered(how.heardBefore, heardAt, how.idleMs) : null;
+      const isNew = since.segmentsIn === 1 && heardAt > this.#answersOldUntil;
+      const isProbes = isNew && !how.isNudged && !since.progressed;
+      const probe = isProbes ? probeAnswered(how.heardBefore, heardAt, how.idleMs) : null;
       if (probe) this.#delay.answered(probe);
       this.#loss.record(lesson);
     } else if (!how.isEachAnswered) this.#loss.record(lesson);
     else if (timing.lateMs > 0 && heardAt - attempts.firstAt < timing.patientWindowMs) {
       // Late answers are what is to be expected here, and no loss.
       this.#late(attempts.firstAt, attempts.lastAtLatest, heardAt);
-    } else if (lesson.lost === 0 || (isOnlyOne(attempts, heardAt, how) && !isUnasked(info))) {
+    } else if (lesson.lost === 0 || (isOnlyOne(attempts, heardAt, how) && isItsAnswer(reading))) {
       this.#late(attempts.firstAt, attempts.lastAtLatest, heardAt);
       this.#loss.record({ ...lesson, attempts: 1, lost: 0 });
     } else if (since.flowBefore === "idle" && flow === "idle")
@@ -213,6 +214,11 @@ function lessonOfLimited(
 ): Lesson | null {
   if (since.flowBefore === "in-flight" || attempts.areLocal || isUnasked(info)) return null;
   return { attempts: 1, lost: 0, from: heardAt, to: heardAt };
+}
+
+/** Returns whether what was heard can only answer a probe. */
+function isItsAnswer({ info, since }: Reading): boolean {
+  return !isUnasked(info) && !since.progressed;
 }
 
 /** Returns whether what was heard last is data that the peer sent by itself, and no answer. */
