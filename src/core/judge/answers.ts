@@ -170,7 +170,7 @@ export class Answers {
 
   /**
    * What happened: something else than an answer ended a silence with `probes` unanswered ones. An
-   * outage explains it as well as a box; a live peer soon answers two probes, and is ordinary again.
+   * outage explains it as well as a box; a live peer soon answers two probes and is ordinary again.
    * `loss`: what the path loses. Returns the answers to go on with: where they were shared, some of
    * the connection's own, which learn with its `siblings`. `null`: it learns nothing.
    */
