@@ -200,19 +200,22 @@ export class Network {
   /** Joins the middle's ends of the cables. */
   async #attach(hosts: readonly Host[]): Promise<void> {
     const isRouter = this.variant === "router";
-    for (const host of hosts) {
-      const lines = [`link set ${host} up`];
-      if (this.variant === "switch") lines.push(`link set ${host} master switch`);
-      if (isRouter) lines.push(`addr add ${ROUTER[host][0]}/24 dev ${host}`);
-      if (isRouter) lines.push(`addr add ${ROUTER[host][1]}/64 dev ${host} nodad`);
-      await this.#namespaces.ip("mid", lines);
-      if (!isRouter) continue;
+    const lines = hosts.flatMap((host) => [
+      ...(this.variant === "switch" ? [`link set ${host} master switch`] : []),
+      ...(isRouter
+        ? [
+            `addr add ${ROUTER[host][0]}/24 dev ${host}`,
+            `addr add ${ROUTER[host][1]}/64 dev ${host} nodad`,
+          ]
+        : []),
+      `link set ${host} up`,
       // A router that asks for a neighbour right after its link came up asks again a second later,
       // and the first round trip would be as long.
-      const known = neighbours(host, "stale");
-      await this.#namespaces.ip(host, known.host);
-      await this.#namespaces.ip("mid", known.mid);
-    }
+      ...(isRouter ? neighbours(host, "stale").mid : []),
+    ]);
+    await this.#namespaces.ip("mid", lines);
+    if (!isRouter) return;
+    for (const host of hosts) await this.#namespaces.ip(host, neighbours(host, "stale").host);
   }
 
   async #makeRouter(nat: boolean): Promise<void> {

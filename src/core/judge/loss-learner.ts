@@ -70,7 +70,10 @@ export class LossLearner {
     return this.#undecided !== null || this.#retransmits.isWaiting(info);
   }
 
-  /** Returns whether this answer decides that the one before it was late. */
+  /**
+   * Decides by this answer whether the one before it was late, and returns that. If not, the loss
+   * is recorded; where data moved meanwhile, neither is known.
+   */
   #wasLate({ info }: Reading, heardAt: Instant): boolean {
     const it = this.#undecided;
     this.#undecided = null;
@@ -97,9 +100,9 @@ export class LossLearner {
     const { info, since, flow } = reading;
     if (attempts.count === 0) {
       // A probe on demand left when its turn came, not when the standing one would have.
-      const isNew = since.segmentsIn === 1 && heardAt > this.#answersOldUntil;
-      const isProbes = isNew && !how.isNudged && !since.progressed;
-      const probe = isProbes ? probeAnswered(how.heardBefore, heardAt, how.idleMs) : null;
+      const isNew = since.segmentsIn === 1 && heardAt > this.#answersOldUntil && !how.isNudged;
+      const probe =
+        isNew && isItsAnswer(reading) ? probeAnswered(how.heardBefore, heardAt, how.idleMs) : null;
       if (probe) this.#delay.answered(probe);
       this.#loss.record(lesson);
     } else if (!how.isEachAnswered) this.#loss.record(lesson);
