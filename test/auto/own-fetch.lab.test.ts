@@ -12,6 +12,11 @@ await describeWith(["node 22", "node 24", "node 26"], "Node's own fetch and WebS
   it.concurrent.each(["22", "24", "26"])("are watched under halfopen/auto, on Node %s", async (release) => {
     const args = ["--import", AUTO, PROGRAM];
     const { stdout } = await run(await nodeRelease(release), args, { timeout: 20_000 });
-    expect(JSON.parse(stdout)).toEqual({ fetch: true, http2: true, webSocket: true });
+    expect(JSON.parse(stdout)).toEqual({
+      fetch: true,
+      http2: true,
+      webSocket: true,
+      watchWs: "ERR_NOT_SUPPORTED",
+    });
   });
 });

@@ -1,12 +1,14 @@
 /**
- * Says on standard output, as JSON, which sockets of Node's own network clients are watched: fetch,
- * fetch over HTTP/2, WebSocket. `node --import halfopen/auto own-fetch.mjs`.
+ * Says on standard output, as JSON, which sockets of Node's own network clients are watched (fetch,
+ * fetch over HTTP/2, WebSocket), and with which code `watchWs` refuses Node's own WebSocket. `node
+ * --import halfopen/auto own-fetch.mjs`.
  */
 import { subscribe } from "node:diagnostics_channel";
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { createSecureServer } from "node:http2";
 import { WebSocketServer } from "ws";
+import { watchWs } from "../../dist/heartbeat/index.js";
 import { getKeepalive } from "../../dist/index.js";
 import { LAB_CERTIFICATE, LAB_KEY } from "../../dist/lab/certificate.js";
 
@@ -28,8 +30,11 @@ await (await fetch(`http://${await listening(http)}`)).text();
 const result = { fetch: isWatched() };
 
 const http2 = createSecureServer({ key: LAB_KEY, cert: LAB_CERTIFICATE }, respond);
-const Agent = globalThis[Symbol.for("undici.globalDispatcher.1")].constructor;
-const dispatcher = new Agent({ allowH2: true, connect: { rejectUnauthorized: false } });
+// Node exports no Agent. Since Node 26 the first symbol has a wrapper.
+const [own] = [2, 1]
+  .map((version) => globalThis[Symbol.for(`undici.globalDispatcher.${version}`)])
+  .filter((dispatcher) => dispatcher);
+const dispatcher = new own.constructor({ allowH2: true, connect: { rejectUnauthorized: false } });
 const secure = await listening(http2);
 await (await fetch(`https://${secure}`, { dispatcher })).text();
 result.http2 = isWatched();
@@ -40,4 +45,9 @@ new WebSocketServer({ server: upgrading });
 const ws = new WebSocket(`ws://${await listening(upgrading)}`);
 await new Promise((resolve) => ws.addEventListener("open", resolve));
 result.webSocket = isWatched();
+try {
+  watchWs(ws);
+} catch ({ code }) {
+  result.watchWs = code;
+}
 process.stdout.write(`${JSON.stringify(result)}\n`, () => process.exit());

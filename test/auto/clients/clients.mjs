@@ -109,7 +109,7 @@ async function stompit({ host, say }, heartBeat) {
       (error, connected) => (error ? reject(error) : resolve(connected)),
     ),
   );
-  client.on("error", () => {}).on("close", () => say("lost"));
+  client.on("error", () => say("lost"));
   return () =>
     new Promise((resolve, reject) => {
       const onReceipt = (error) => (error ? reject(error) : resolve());
@@ -162,7 +162,8 @@ export const otherClients = {
   async fetch({ host, say }) {
     const request = () => text(fetch(`http://${host}:8101`));
     await request();
-    ownDispatcher().on("disconnect", () => say("lost"));
+    // Other clients of this program use the same dispatcher.
+    ownDispatcher().on("disconnect", ({ port }) => port === "8101" && say("lost"));
     return request;
   },
 
@@ -252,14 +253,14 @@ export const otherClients = {
   async elasticsearch({ host, say }) {
     const { Client } = await import("@elastic/elasticsearch");
     const client = new Client({ node: `http://${host}:9200`, maxRetries: 0 });
-    await client.ping();
+    await client.info();
     for (const { pool } of client.connectionPool.connections)
       pool.on("disconnect", () => say("lost"));
-    return () => client.ping();
+    return () => client.info();
   },
 
   rhea: (program) => rhea(program),
-  "rhea-idle-timeout": (program) => rhea(program, { idle_time_out: 4000 }),
+  "rhea-idle-timeout": (program) => rhea(program, { idle_time_out: 2000 }),
 
   async imapflow({ host, say }) {
     const { ImapFlow } = await import("imapflow");

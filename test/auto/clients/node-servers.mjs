@@ -1,7 +1,7 @@
 /**
  * What the clients without an adapter talk to and no package of Debian is, in one process. HTTP on
- * 8101, HTTP/2 over TLS on 8102, WebSocket echo on 8103, Colyseus on 8104, Elasticsearch as far as a
- * ping goes on 9200, and the stubs of `stubs/`, each on its usual port. Who connects to 8109 and
+ * 8101, HTTP/2 over TLS on 8102, WebSocket echo on 8103, Colyseus on 8104, Elasticsearch as far as its
+ * root goes on 9200, and the stubs of `stubs/`, each on its usual port. Who connects to 8109 and
  * writes `colyseus PORT` or `socket.io PORT` is connected to by such a client, which answers.
  */
 import { createServer } from "node:http";
@@ -34,14 +34,15 @@ createServer({ keepAliveTimeout }, respond).listen(8101, HOST);
 createSecureServer({ key: LAB_KEY, cert: LAB_CERTIFICATE }, respond).listen(8102, HOST);
 createServer({ keepAliveTimeout }, (_, response) => {
   response.setHeader("x-elastic-product", "Elasticsearch");
-  response.end();
+  response.setHeader("content-type", "application/json");
+  response.end("{}");
 }).listen(9200, HOST);
 
 new WebSocketServer({ port: 8103, host: HOST }).on("connection", (ws) =>
   ws.on("error", () => {}).on("message", (data) => ws.send(String(data))),
 );
 
-const rooms = new ColyseusServer({ transport: new WebSocketTransport(), greet: false });
+const rooms = new ColyseusServer({ transport: new WebSocketTransport({ pingInterval: 0 }), greet: false });
 rooms.define("echo", EchoRoom);
 rooms.listen(8104, HOST);
 

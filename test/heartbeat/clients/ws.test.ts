@@ -1,19 +1,19 @@
-import { WebSocket } from "undici";
 import { describe, expect, it } from "vitest";
 import { watchWs } from "../../../src/heartbeat/index.ts";
 
-/** A WebSocket of the browser's kind that is wrapped, as reconnecting clients are. */
-class Reconnecting extends EventTarget {
-  readonly readyState = 0;
+/** A WebSocket as browsers have it. Node's own is tried in test/auto/own-fetch.lab.test.ts. */
+class OfBrowsers extends EventTarget {
+  readonly readyState: number = 0;
+  send(): void {}
+  close(): void {}
 }
 
-describe("the watch of a WebSocket without ping", () => {
+describe("the watch of a WebSocket", () => {
   it.each([
-    ["undici's, which is Node's own", () => new WebSocket("ws://127.0.0.1:1")],
-    ["one that is wrapped", () => new Reconnecting()],
-  ])("is refused with what to use instead: %s", (_, make) => {
-    const ws = make();
-    ws.addEventListener("error", () => {});
+    ["the browser's kind, before it opens", new OfBrowsers()],
+    ["the browser's kind, open", Object.assign(new OfBrowsers(), { readyState: 1 })],
+    ["a client that wraps one and has listeners as in Node", { readyState: 0, on() {}, off() {} }],
+  ])("refuses %s, and says what to use", (_, ws) => {
     expect(() => watchWs(ws as never)).toThrow(
       expect.objectContaining({
         name: "HalfOpenError",
