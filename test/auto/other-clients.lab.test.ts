@@ -167,6 +167,11 @@ await describeWith(
       expect(seen.deathsOfStop).toEqual([]);
     });
 
+    it("keeps a connection whose own check is answered", () => {
+      const lost = lossesSince(seen.checking, 0).length;
+      expect(lost).toBe(lossesSince(seen.checking, seen.stoppedAt).length);
+    });
+
     it("notices nothing of a pulled cable without halfopen meanwhile", () => {
       expect(seen.noticedAlone).toEqual([]);
     });
@@ -193,14 +198,17 @@ await describeWith(
       },
     );
 
-    it.each(ASKING)("%s works again once the cable is back, as it does without halfopen", (client) => {
-      for (const program of [seen.idle, seen.busy, seen.alone])
-        expect(
-          program.said.some(
-            (one) => one.event === "answered" && one.client === client && one.at > seen.plugged,
-          ),
-        ).toBe(true);
-    });
+    it.each(ASKING)(
+      "%s works again once the cable is back, as it does without halfopen",
+      (client) => {
+        for (const program of [seen.idle, seen.busy, seen.alone])
+          expect(
+            program.said.some(
+              (one) => one.event === "answered" && one.client === client && one.at > seen.plugged,
+            ),
+          ).toBe(true);
+      },
+    );
 
     it.each(ASKING)("%s is watched again after that", (client) => {
       expect(lostAfter(seen.idle, seen.pulledAgainAt, client)).toBeLessThanOrEqual(FOUND_WITHIN_MS);

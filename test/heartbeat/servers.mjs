@@ -17,7 +17,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 const POSTGRES = "/usr/lib/postgresql/15/bin";
 /** Servers that refuse to run as root run as this user. */
-export const asUser = (name) => ["setpriv", `--reuid=${name}`, `--regid=${name}`, "--clear-groups", "--"];
+const asUser = (name) => ["setpriv", `--reuid=${name}`, `--regid=${name}`, "--clear-groups", "--"];
 
 /** @satisfies {Record<string, ServerKind>} */
 export const SERVERS = {

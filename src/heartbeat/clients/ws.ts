@@ -60,7 +60,7 @@ export function socketOf(ws: WebSocketLike): Socket | undefined {
 /**
  * Watches one WebSocket, passed before or after it opens.
  *
- * @throws HalfOpenError `ERR_NOT_SUPPORTED` for a WebSocket of the browser's kind, such as Node's own
+ * @throws HalfOpenError `ERR_NOT_SUPPORTED` for a WebSocket without ping, such as Node's own
  */
 export function watchWs(ws: WebSocketLike, options?: ClientWatchOptions): ClientWatch {
   requirePing(ws);

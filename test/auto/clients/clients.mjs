@@ -118,7 +118,7 @@ async function stompit({ host, say }, heartBeat) {
     });
 }
 
-async function colyseusServer({ host, say }, options) {
+async function colyseusServer({ host, say }, options = {}) {
   const { Server } = await import("@colyseus/core");
   const { WebSocketTransport } = await import("@colyseus/ws-transport");
   const { EchoRoom } = await import("./echo-room.mjs");
@@ -200,7 +200,9 @@ export const otherClients = {
     const next = (event) =>
       new Promise((resolve) => ws.addEventListener(event, resolve, { once: true }));
     ws.addEventListener("close", () => say("lost"));
-    await next("open");
+    // One that cannot connect has no 'close' on Node 20.
+    if ((await Promise.race([next("open"), next("error")])).type === "error")
+      throw new Error("not connected");
     return async () => {
       if (ws.readyState !== WebSocket.OPEN) throw new Error("not open");
       ws.send("x");
@@ -280,8 +282,7 @@ export const otherClients = {
   },
 
   ssh2: (program) => ssh2(program),
-  "ssh2-keepalive": (program) =>
-    ssh2(program, { keepaliveInterval: 1500, keepaliveCountMax: 2 }),
+  "ssh2-keepalive": (program) => ssh2(program, { keepaliveInterval: 1500, keepaliveCountMax: 2 }),
 
   async colyseus({ host, say }) {
     const { Client } = await import("colyseus.js");
@@ -301,6 +302,7 @@ export const otherClients = {
 
   /** Its own pings, which take up to 9 s, are off. */
   "colyseus-server": (program) => colyseusServer(program, { pingInterval: 0 }),
+  "colyseus-server-pings": (program) => colyseusServer(program),
 
   async "socket.io-server"({ host, say }) {
     const { Server } = await import("socket.io");

@@ -42,7 +42,10 @@ new WebSocketServer({ port: 8103, host: HOST }).on("connection", (ws) =>
   ws.on("error", () => {}).on("message", (data) => ws.send(String(data))),
 );
 
-const rooms = new ColyseusServer({ transport: new WebSocketTransport({ pingInterval: 0 }), greet: false });
+const rooms = new ColyseusServer({
+  transport: new WebSocketTransport({ pingInterval: 0 }),
+  greet: false,
+});
 rooms.define("echo", EchoRoom);
 rooms.listen(8104, HOST);
 

@@ -41,4 +41,5 @@ export const CHECKING_CLIENTS = [
   { client: "rhea-idle-timeout", withinMs: 5500 },
   { client: "ssh2-keepalive", withinMs: 4500 },
   { client: "stompit-heart-beat", withinMs: 4000 },
+  { client: "colyseus-server-pings", withinMs: 9500 },
 ];

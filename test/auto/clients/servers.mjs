@@ -2,7 +2,7 @@ import { createPrivateKey } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { LAB_KEY } from "../../../dist/lab/certificate.js";
-import { asUser, SERVERS } from "../../heartbeat/servers.mjs";
+import { SERVERS } from "../../heartbeat/servers.mjs";
 
 /** @typedef {import("../../heartbeat/servers.mjs").ServerKind} ServerKind */
 
