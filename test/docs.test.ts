@@ -103,7 +103,7 @@ describe("the documents", () => {
   });
 
   it("show the clients' figures as the benchmark's last run has them", () => {
-    const [whole = "", short = ""] = readFileSync(
+    const [whole = "", short = "", others = ""] = readFileSync(
       join(ROOT, "bench/clients/results/clients.md"),
       "utf8",
     )
@@ -111,6 +111,8 @@ describe("the documents", () => {
       .split("\n\n");
     expect(readFileSync(join(ROOT, "docs/heartbeat.md"), "utf8")).toContain(whole);
     expect(readFileSync(join(ROOT, "README.md"), "utf8")).toContain(short);
+    expect(others).toContain("mongodb");
+    expect(readFileSync(join(ROOT, "docs/works-with.md"), "utf8")).toContain(others);
     const rows = short.split("\n").slice(1).join("\n");
     expect(readFileSync(join(ROOT, "README.zh-CN.md"), "utf8")).toContain(
       rows.replaceAll("not in 60 s", "60 s 内没有"),

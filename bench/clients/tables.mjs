@@ -32,8 +32,8 @@ const noticedCells = ({ client, alone, watched }, capMs) => [
   `**${whenNoticed(watched.inFlight, capMs)}**`,
 ];
 
-/** Everything that was measured. */
-export function docsTable({ capMs, rows }) {
+/** All that was measured of some clients. */
+export function docsTable(rows, capMs) {
   const heads = [
     "client",
     "idle: alone",
@@ -54,7 +54,7 @@ export function docsTable({ capMs, rows }) {
 }
 
 /** What a reader wants to know first. */
-export function readmeTable({ capMs, rows }) {
+export function readmeTable(rows, capMs) {
   return table(
     ["client", "idle: alone", "watched", "in flight: alone", "watched"],
     rows

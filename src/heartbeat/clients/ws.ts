@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type { Socket } from "node:net";
+import { HalfOpenError } from "../../core/errors.ts";
 import { ClientWatch, type ClientWatchOptions } from "../client-watch.ts";
 
 /** The members of a WebSocket (package ws 8), client or server side, that are used here. */
@@ -56,8 +57,13 @@ export function socketOf(ws: WebSocketLike): Socket | undefined {
   return (ws as { _socket?: Socket })._socket;
 }
 
-/** Watches one WebSocket, passed before or after it opens. */
+/**
+ * Watches one WebSocket, passed before or after it opens.
+ *
+ * @throws HalfOpenError `ERR_NOT_SUPPORTED` for a WebSocket without ping, such as Node's own
+ */
 export function watchWs(ws: WebSocketLike, options?: ClientWatchOptions): ClientWatch {
+  requirePing(ws);
   return new ClientWatch((onSocket) => {
     const begin = (): void => {
       const socket = socketOf(ws);
@@ -67,6 +73,18 @@ export function watchWs(ws: WebSocketLike, options?: ClientWatchOptions): Client
     else ws.on("open", begin);
     return () => void ws.off("open", begin);
   }, options);
+}
+
+/**
+ * Refuses the WebSocket of browsers, which Node and undici have too: it has no ping, and hides its
+ * socket.
+ */
+function requirePing(ws: Partial<WebSocketLike>): void {
+  if (typeof ws.ping === "function") return;
+  throw new HalfOpenError(
+    "ERR_NOT_SUPPORTED",
+    "this WebSocket has no ping(), as Node's own and undici's: use the package ws, or halfopen/auto, which judges the host of every connection",
+  );
 }
 
 /** Watches every WebSocket that a server accepts from now on. */
