@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { SystemPort } from "../kernel/port/port.ts";
+import { KnownNamespaces } from "../survey/known-namespaces.ts";
 import { HANGING_STATES, takeSurvey } from "../survey/survey.ts";
 import type { GuardEngine } from "./engine.ts";
 import type { LinuxGuardWorld } from "./linux-world.ts";
@@ -15,6 +16,7 @@ export class GuardLoop {
   lastSurveyMs = 0;
   readonly #options: GuardLoopOptions;
   readonly #problems: Set<string> = new Set();
+  readonly #known: KnownNamespaces = new KnownNamespaces();
   #timer: NodeJS.Timeout | null = null;
   #expectedAt = 0;
   #surveyAt = 0;
@@ -64,20 +66,19 @@ export class GuardLoop {
   }
 
   #survey(): void {
-    const { port, world, engine, sweepMs, onSurvey } = this.#options;
+    const { port, world, engine, sweepMs, onSurvey, allNamespaces = false } = this.#options;
     const startedAt = performance.now();
     this.#surveyAt = startedAt + sweepMs;
 
     const states = [...HANGING_STATES, "LISTEN"] as const;
-    const { table, namespaces, problems } = takeSurvey(port, {
-      states,
-      withInfo: true,
-      filter: [],
-      allNamespaces: false,
-    });
+    const { table, namespaces, problems } = takeSurvey(
+      port,
+      { states, withInfo: true, filter: [], allNamespaces },
+      this.#known,
+    );
 
     world.enter(namespaces);
-    engine.survey(table, startedAt);
+    engine.survey(table, startedAt, (index) => namespaces.has(index));
 
     this.surveys++;
     this.lastSurveyMs = performance.now() - startedAt;
@@ -92,8 +93,10 @@ export class GuardLoop {
   }
 
   #report(problem: string): void {
-    if (this.#problems.has(problem)) return;
-    this.#problems.add(problem);
+    // Paths and numbers change from survey to survey, and make no new problem.
+    const topic = problem.replace(/\/\S+|\d+/g, "");
+    if (this.#problems.has(topic)) return;
+    this.#problems.add(topic);
     this.#options.onProblem(problem);
   }
 }
@@ -102,6 +105,8 @@ export interface GuardLoopOptions {
   readonly port: SystemPort;
   readonly world: LinuxGuardWorld;
   readonly engine: GuardEngine;
+  /** Covers every network namespace of the machine; default: the one that this process is in. */
+  readonly allNamespaces?: boolean;
   /** The time between two surveys, ms. */
   readonly sweepMs: number;
   /** Called with parts of the machine that could not be seen, once for each. */

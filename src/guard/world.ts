@@ -1,8 +1,10 @@
 import type { LocalPath } from "../core/diagnosis.ts";
 import type { MtuProbing } from "../core/judge/full-size.ts";
 import type { TcpInfo } from "../core/tcp-info.ts";
+import type { NetworkNamespace } from "../kernel/netlink/network-namespace.ts";
 import type { ConnectionOptions } from "../kernel/options/connection-options.ts";
 import type { ConnectionTable } from "../survey/connection-table.ts";
+import type { SocketOwner } from "../survey/owners.ts";
 import type { Guarded } from "./guarded.ts";
 
 /**
@@ -11,7 +13,9 @@ import type { Guarded } from "./guarded.ts";
  */
 export interface GuardWorld {
   /** Returns the owner of a socket; `null` when no visible process holds it. */
-  ownerOf(inode: number): { readonly pid: number; readonly process: string | null } | null;
+  ownerOf(inode: number): SocketOwner | null;
+  /** Returns a network namespace of the last survey; `null` when it is not known. */
+  namespaceOf(namespaceIndex: number): NetworkNamespace | null;
   /** Searches the owners of a survey's sockets. Called before {@link ownerOf} for new sockets. */
   learnOwners(table: ConnectionTable): void;
   /** Takes a fresh reading of exactly this connection; `null` when the connection is gone. */
