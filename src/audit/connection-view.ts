@@ -1,5 +1,5 @@
-import type { NoticeTimes } from "../core/forecast/notice.ts";
 import type { Diagnosis } from "../core/diagnosis.ts";
+import type { NoticeTimes } from "../core/forecast/notice.ts";
 import type { TcpState } from "../core/tcp-info.ts";
 import type { ConnectionRow } from "../survey/connection-row.ts";
 import type { SocketOwner } from "../survey/owners.ts";

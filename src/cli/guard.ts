@@ -109,7 +109,10 @@ async function run(args: readonly string[]): Promise<ExitCode> {
   const world = new LinuxGuardWorld({ port, ending: "destroy", onProblem: warn });
   const { zeroWindowToleranceMs } = settings;
   const apply = values.apply ?? false;
-  const memory = new GuardMemory(apply ? (values.memory ?? defaultStateFile(allNamespaces)) : null, warn);
+  const memory = new GuardMemory(
+    apply ? (values.memory ?? defaultStateFile(allNamespaces)) : null,
+    warn,
+  );
   const { holdAtMostMs } = settings.brake;
   const actions = new GuardActions({
     world,

@@ -77,7 +77,12 @@ function formOf(frame: OrdinaryFrame): Form | null {
   };
 }
 
-function filled({ head, rest }: Form, view: ConnectionView, age: number, wallClock: number): string {
+function filled(
+  { head, rest }: Form,
+  view: ConnectionView,
+  age: number,
+  wallClock: number,
+): string {
   let json = head;
   for (const { blank, text } of rest) {
     if (blank === "local") json += view.local;

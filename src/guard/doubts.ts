@@ -143,7 +143,8 @@ export class Doubts {
     const { actions, namespaces, forget } = this.#options;
     if (connection.isUnmatched || this.#isHeld(connection, judgement, now))
       return now + HOLD_LOOK_MS;
-    if (namespaces.isTainted(connection.by.namespace, connection.doubtedAt)) return this.#renew(connection, now);
+    if (namespaces.isTainted(connection.by.namespace, connection.doubtedAt))
+      return this.#renew(connection, now);
 
     const errno = actions.end(connection, judgement, now, othersBeside(connection, judgement));
     if (errno === 0 || errno === ENOENT) forget(connection);

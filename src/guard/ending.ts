@@ -3,7 +3,7 @@ import { AF_INET, SOCKID_BYTES, SockDiagId } from "../kernel/netlink/sock-diag-i
 import { nudgeDescriptor } from "../kernel/nudge.ts";
 import { disconnect } from "../kernel/options/disconnect.ts";
 import { applyUserTimeout } from "../kernel/options/user-timeout.ts";
-import { EBUSY, ENOENT, EOPNOTSUPP, EPERM, errnoName, errnoText } from "../kernel/port/errno-linux.ts";
+import { EBUSY, ENOENT, EOPNOTSUPP, EPERM, errnoText } from "../kernel/port/errno-linux.ts";
 import type { SystemPort } from "../kernel/port/port.ts";
 import { missingPrivileges } from "../kernel/process/privileges.ts";
 import type { GuardAction } from "./event.ts";
@@ -16,8 +16,12 @@ import type { Guarded } from "./guarded.ts";
  */
 export type EndMethod = "destroy" | "disconnect";
 
+interface Outcome {
+  readonly errno: number;
+}
+
 /** Runs its argument on a duplicate of the connection's descriptor; else returns an errno. */
-type Reach = (work: (fd: number) => { readonly errno: number }) => object | number;
+type Reach = (work: (fd: number) => Outcome) => Outcome | number;
 
 /** Ends connections, and tells once why SOCK_DESTROY cannot be used, with what is done instead. */
 export class Ending {
@@ -61,7 +65,7 @@ export class Ending {
 
   #disconnect(reach: Reach): number {
     const result = reach((fd) => ({ errno: this.#disconnectDescriptor(fd) }));
-    return typeof result === "number" ? result : (result as { errno: number }).errno;
+    return typeof result === "number" ? result : result.errno;
   }
 
   /**
@@ -81,10 +85,10 @@ export class Ending {
     this.#told.add(errno);
     const why =
       errno === EPERM
-        ? "needs CAP_NET_ADMIN, which this process lacks"
-        : "is missing in this kernel (CONFIG_INET_DIAG_DESTROY)";
+        ? "needs CAP_NET_ADMIN, which this process lacks (EPERM)"
+        : "is missing in this kernel, built without CONFIG_INET_DIAG_DESTROY (EOPNOTSUPP)";
     this.#onProblem(
-      `SOCK_DESTROY ${why} (${errnoName(errno)}). Dead connections are ended through duplicates of their programs' descriptors instead; those of programs that cannot be reached are reported and stay`,
+      `SOCK_DESTROY ${why}. Dead connections are ended through duplicates of their programs' descriptors instead; those of programs that cannot be reached are reported and stay`,
     );
   }
 }

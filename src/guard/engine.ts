@@ -1,6 +1,7 @@
 import { metInGroup } from "../core/judge/group-loss.ts";
 import { isPastHandshake } from "../core/tcp-info.ts";
 import type { Instant } from "../core/time/instant.ts";
+import type { SockDiagId } from "../kernel/netlink/sock-diag-id.ts";
 import type { ConnectionRow } from "../survey/connection-row.ts";
 import type { ConnectionTable } from "../survey/connection-table.ts";
 import type { SocketOwner } from "../survey/owners.ts";
@@ -9,6 +10,7 @@ import { Doubts } from "./doubts.ts";
 import { Guarded } from "./guarded.ts";
 import { GuardedNamespaces } from "./guarded-namespaces.ts";
 import type { BrakeSettings } from "./mass-death-brake.ts";
+import type { GuardCounts } from "./metrics.ts";
 import { type GuardRule, ruleFor } from "./rule.ts";
 import type { GuardWorld } from "./world.ts";
 
@@ -19,15 +21,6 @@ export interface GuardEngineOptions {
   readonly rules: readonly GuardRule[];
   /** Leaves alone what none of the world's processes holds. Default `false`. */
   readonly onlyOwned?: boolean;
-}
-
-/** What a guard has in its care. */
-export interface GuardCounts {
-  readonly guarded: number;
-  readonly inDoubt: number;
-  readonly peers: number;
-  readonly silentPeers: number;
-  readonly isHolding: boolean;
 }
 
 /**
@@ -43,11 +36,6 @@ export class GuardEngine {
   readonly #guarded: Map<number, Guarded> = new Map();
   /** By their namespace and port. */
   readonly #listeners: Map<number, Guarded> = new Map();
-  /**
-   * Sockets that no rule covers, by cookie, with the survey that saw them last: the next one does
-   * not ask about them again.
-   */
-  readonly #ignored: Map<number, number> = new Map();
   readonly #doubts: Doubts;
   readonly #onlyOwned: boolean;
   #rules: readonly GuardRule[];
@@ -82,17 +70,19 @@ export class GuardEngine {
   reload(rules: readonly GuardRule[]): void {
     this.#rules = rules;
     for (const connection of this.#guarded.values()) connection.isUnmatched = true;
-    this.#ignored.clear();
+    for (const { ignored } of this.#namespaces.all) ignored.clear();
   }
 
   /**
-   * What happened: a survey was taken at `takenAt`. `isThere` says whether a namespace, by its
-   * index, is still known to the surveys; default: all are.
+   * What happened: a survey was taken at `takenAt`. By the index of a namespace, `isThere` says
+   * whether the surveys still know it, and `isListed` whether all of its sockets are in the table,
+   * or only those in the guard's care. Default: yes.
    */
   survey(
     table: ConnectionTable,
     takenAt: Instant,
     isThere: (namespaceIndex: number) => boolean = () => true,
+    isListed: (namespaceIndex: number) => boolean = () => true,
   ): void {
     this.#round++;
     const news: number[] = [];
@@ -103,13 +93,27 @@ export class GuardEngine {
       for (const index of news)
         if ((table.row(index).state === "LISTEN") === isListener)
           this.#adopt(table.row(index), takenAt);
-    for (const [key, round] of this.#ignored) if (round !== this.#round) this.#ignored.delete(key);
+    for (const { index, ignored } of this.#namespaces.all)
+      if (isListed(index))
+        for (const [key, round] of ignored) if (round !== this.#round) ignored.delete(key);
     for (const connection of this.#guarded.values())
       if (this.#round - connection.round > MISSED_SURVEYS || !isThere(connection.namespaceIndex))
         this.#forget(connection);
     this.#namespaces.keepOnly(isThere);
     this.#actions.remember((key) => this.#round <= MISSED_SURVEYS || this.#guarded.has(key));
     this.#namespaces.watch(takenAt);
+  }
+
+  /** Returns the connections that are guarded, by the index of their namespace. */
+  inCare(): Map<number, SockDiagId[]> {
+    const found = new Map<number, SockDiagId[]>();
+    for (const { namespaceIndex, id, isListener } of this.#guarded.values()) {
+      if (isListener) continue;
+      const ids = found.get(namespaceIndex);
+      if (ids) ids.push(id);
+      else found.set(namespaceIndex, [id]);
+    }
+    return found;
   }
 
   /** Does what is due, and returns the instant of the next deadline. */
@@ -144,8 +148,9 @@ export class GuardEngine {
       // Who is not connected yet has no peer to be judged, and a cap on backoff would cut his
       // attempt short.
       if (row.state !== "LISTEN" && !isPastHandshake(row.state)) return true;
-      if (!this.#ignored.has(key)) return false;
-      this.#ignored.set(key, this.#round);
+      const { ignored } = this.#namespaces.of(row.namespaceIndex);
+      if (!ignored.has(key)) return false;
+      ignored.set(key, this.#round);
       return true;
     }
     if (connection.namespaceIndex !== row.namespaceIndex) {
@@ -177,7 +182,7 @@ export class GuardEngine {
     this.#doubts.close(connection);
     if (!this.#actions.release(connection)) return;
     this.#forget(connection);
-    this.#ignored.set(connection.key, this.#round);
+    connection.by.namespace.ignored.set(connection.key, this.#round);
   }
 
   #glance(connection: Guarded, row: ConnectionRow, takenAt: Instant): void {
@@ -199,11 +204,11 @@ export class GuardEngine {
     // Not forgotten: the next process of the tree may be handed it.
     if (!owner && this.#onlyOwned) return;
     const rule = this.#ruleFor(row, owner);
+    const namespace = this.#namespaces.of(row.namespaceIndex);
     if (!rule) {
-      this.#ignored.set(row.cookieKey, this.#round);
+      namespace.ignored.set(row.cookieKey, this.#round);
       return;
     }
-    const namespace = this.#namespaces.of(row.namespaceIndex);
     const { groups, standings } = namespace;
     const group = row.state === "LISTEN" ? null : groups.join(row.localAddress, row.remoteAddress);
     if (group && row.hasInfo) metInGroup(group, row.rttMs);

@@ -1,9 +1,8 @@
 import { PeerGroups } from "../core/judge/peer-groups.ts";
 import type { Instant } from "../core/time/instant.ts";
-import { namespaceLabel } from "../kernel/netlink/network-namespace.ts";
+import { type NetworkNamespace, namespaceLabel } from "../kernel/netlink/network-namespace.ts";
 import { type BrakeSettings, MassDeathBrake, type PeerCount } from "./mass-death-brake.ts";
 import { Standings } from "./standings.ts";
-import type { GuardWorld } from "./world.ts";
 
 /** One network namespace, with what a guard counts of the connections in it. */
 export interface GuardedNamespace {
@@ -14,6 +13,11 @@ export interface GuardedNamespace {
   readonly groups: PeerGroups;
   readonly standings: Standings;
   readonly brake: MassDeathBrake;
+  /**
+   * Sockets that no rule covers, by cookie, with the survey that saw them last: the next one does
+   * not ask about them again.
+   */
+  readonly ignored: Map<number, number>;
 }
 
 /**
@@ -21,14 +25,14 @@ export interface GuardedNamespace {
  * namespace, whose own network may be at fault, and one for the machine.
  */
 export class GuardedNamespaces {
-  readonly #world: GuardWorld;
+  readonly #world: NamespacesOf;
   readonly #brakes: BrakeSettings;
   readonly #known: Map<number, GuardedNamespace> = new Map();
   readonly #machine: MassDeathBrake;
   #counted: PeerCount = { peers: 0, silentPeers: 0 };
   #countedAt: Instant = Number.NEGATIVE_INFINITY;
 
-  constructor(world: GuardWorld, brakes: BrakeSettings) {
+  constructor(world: NamespacesOf, brakes: BrakeSettings) {
     this.#world = world;
     this.#brakes = brakes;
     this.#machine = new MassDeathBrake(brakes);
@@ -44,10 +48,16 @@ export class GuardedNamespaces {
         groups: new PeerGroups(),
         standings: new Standings(() => this.#world.retries2(index)),
         brake: new MassDeathBrake(this.#brakes),
+        ignored: new Map(),
       };
       this.#known.set(index, namespace);
     }
     return namespace;
+  }
+
+  /** All that are known. */
+  get all(): Iterable<GuardedNamespace> {
+    return this.#known.values();
   }
 
   /** Forgets the namespaces for which `isThere` returns false. */
@@ -81,7 +91,8 @@ export class GuardedNamespaces {
     const all = this.#known.size === 1 ? own : this.#countAll(now);
     const isHeldHere = brake.holds(now, own);
     const isHeldEverywhere = this.#machine.holds(now, all);
-    if (isHeldHere) return `${countText(own)}${name === null ? "" : ` of ${name}`} are silent at once`;
+    if (isHeldHere)
+      return `${countText(own)}${name === null ? "" : ` of ${name}`} are silent at once`;
     return isHeldEverywhere ? `${countText(all)} of all namespaces are silent at once` : null;
   }
 
@@ -105,6 +116,12 @@ export class GuardedNamespaces {
     this.#counted = { peers: silence.size, silentPeers };
     return this.#counted;
   }
+}
+
+/** The part of a guard's world that knows its namespaces. */
+export interface NamespacesOf {
+  namespaceOf(namespaceIndex: number): NetworkNamespace | null;
+  retries2(namespaceIndex: number): number;
 }
 
 /** Thousands of checks may ask in one second of an outage. */

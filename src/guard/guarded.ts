@@ -106,12 +106,7 @@ export class Guarded implements WheelEntry {
   /** What was logged of it already, so that it is not said again at every look. */
   readonly said: Set<string> = new Set();
 
-  constructor(
-    row: ConnectionRow,
-    owner: SocketOwner | null,
-    by: GuardedBy,
-    now: Instant,
-  ) {
+  constructor(row: ConnectionRow, owner: SocketOwner | null, by: GuardedBy, now: Instant) {
     this.key = row.cookieKey;
     this.id = row.id;
     this.inode = row.inode;

@@ -14,15 +14,14 @@ import { readSystemDefaults } from "../kernel/system/system-defaults.ts";
 export class LinuxNamespace {
   readonly #port: SystemPort;
   #way: NetworkNamespace;
-  readonly #diag: SockDiag | null;
+  #diag: SockDiag | null;
   #retries2: number | null = null;
   #mtuProbing: MtuProbing | null = null;
 
   constructor(port: SystemPort, way: NetworkNamespace) {
     this.#port = port;
     this.#way = way;
-    const diag = this.inside(() => SockDiag.open(port));
-    this.#diag = typeof diag === "number" ? null : diag;
+    this.#diag = this.#open();
   }
 
   /** `null` where the namespace may not be entered, or netlink is refused. */
@@ -37,6 +36,7 @@ export class LinuxNamespace {
   /** Takes the newest way into the namespace: processes end. */
   meetAgain(way: NetworkNamespace): void {
     this.#way = way;
+    this.#diag ??= this.#open();
   }
 
   get retries2(): number {
@@ -61,5 +61,10 @@ export class LinuxNamespace {
 
   close(): void {
     this.#diag?.close();
+  }
+
+  #open(): SockDiag | null {
+    const diag = this.inside(() => SockDiag.open(this.#port));
+    return typeof diag === "number" ? null : diag;
   }
 }

@@ -12,7 +12,7 @@ import type { SystemPort } from "../kernel/port/port.ts";
 import { ForeignProcess } from "../kernel/process/pidfd.ts";
 import { ConnectionTable } from "../survey/connection-table.ts";
 import { type Owner, OwnerMap, OwnerNames, type SocketOwner } from "../survey/owners.ts";
-import { type EndMethod, Ending } from "./ending.ts";
+import { Ending, type EndMethod } from "./ending.ts";
 import type { Guarded } from "./guarded.ts";
 import { LinuxNamespace } from "./linux-namespace.ts";
 import type { Decide, GuardWorld, Tuned } from "./world.ts";
@@ -52,6 +52,11 @@ export class LinuxGuardWorld implements GuardWorld {
     for (const { diag } of this.#namespaces.values()) if (diag) this.#ending.try(diag);
   }
 
+  /** Returns a socket to the sock_diag of a namespace; `null` when there is none. */
+  diagOf(namespaceIndex: number): SockDiag | null {
+    return this.#namespaces.get(namespaceIndex)?.diag ?? null;
+  }
+
   namespaceOf(namespaceIndex: number): NetworkNamespace | null {
     return this.#namespaces.get(namespaceIndex)?.found ?? null;
   }
@@ -69,7 +74,7 @@ export class LinuxGuardWorld implements GuardWorld {
   }
 
   look(connection: Guarded): TcpInfo | null {
-    const diag = this.#diagOf(connection);
+    const diag = this.diagOf(connection.namespaceIndex);
     if (!diag) return null;
 
     this.#reading.truncate(0);
@@ -101,9 +106,8 @@ export class LinuxGuardWorld implements GuardWorld {
   }
 
   end(connection: Guarded): number {
-    return this.#ending.end(connection, this.#diagOf(connection), (work) =>
-      this.#reach(connection, work),
-    );
+    const diag = this.diagOf(connection.namespaceIndex);
+    return this.#ending.end(connection, diag, (work) => this.#reach(connection, work));
   }
 
   examinePath(connection: Guarded): LocalPath | null {
@@ -120,9 +124,7 @@ export class LinuxGuardWorld implements GuardWorld {
   }
 
   mtuProbing(namespaceIndex: number): MtuProbing {
-    return (
-      this.#namespaces.get(namespaceIndex)?.mtuProbing ?? { isOn: false, afterTimeouts: 3 }
-    );
+    return this.#namespaces.get(namespaceIndex)?.mtuProbing ?? { isOn: false, afterTimeouts: 3 };
   }
 
   close(): void {
@@ -150,10 +152,6 @@ export class LinuxGuardWorld implements GuardWorld {
     } finally {
       process.close();
     }
-  }
-
-  #diagOf({ namespaceIndex }: Guarded): SockDiag | null {
-    return this.#namespaces.get(namespaceIndex)?.diag ?? null;
   }
 }
 

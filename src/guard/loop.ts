@@ -3,6 +3,7 @@ import type { SystemPort } from "../kernel/port/port.ts";
 import { KnownNamespaces } from "../survey/known-namespaces.ts";
 import { HANGING_STATES, takeSurvey } from "../survey/survey.ts";
 import type { GuardEngine } from "./engine.ts";
+import { Glances } from "./glances.ts";
 import type { LinuxGuardWorld } from "./linux-world.ts";
 
 /**
@@ -17,12 +18,18 @@ export class GuardLoop {
   readonly #options: GuardLoopOptions;
   readonly #problems: Set<string> = new Set();
   readonly #known: KnownNamespaces = new KnownNamespaces();
+  /** `null`: the only namespace is listed each time. */
+  readonly #glances: Glances | null;
   #timer: NodeJS.Timeout | null = null;
   #expectedAt = 0;
   #surveyAt = 0;
 
   constructor(options: GuardLoopOptions) {
     this.#options = options;
+    const { engine, world, allNamespaces } = options;
+    this.#glances = allNamespaces
+      ? new Glances({ inCare: () => engine.inCare(), diagOf: (index) => world.diagOf(index) })
+      : null;
   }
 
   /**
@@ -71,14 +78,18 @@ export class GuardLoop {
     this.#surveyAt = startedAt + sweepMs;
 
     const states = [...HANGING_STATES, "LISTEN"] as const;
+    const glances = this.#glances;
+    glances?.begin(startedAt);
+    const request = { states, withInfo: true, filter: [], allNamespaces };
     const { table, namespaces, problems } = takeSurvey(
       port,
-      { states, withInfo: true, filter: [], allNamespaces },
+      glances ? { ...request, glance: (index, it) => glances.glance(index, it) } : request,
       this.#known,
     );
 
     world.enter(namespaces);
-    engine.survey(table, startedAt, (index) => namespaces.has(index));
+    const isThere = (index: number): boolean => namespaces.has(index);
+    engine.survey(table, startedAt, isThere, glances?.end(table, isThere));
 
     this.surveys++;
     this.lastSurveyMs = performance.now() - startedAt;

@@ -28,7 +28,7 @@ export function requireAllNamespaces(
     );
   }
 
-  // Until then each namespace counted its cookies from 1 (net/core/sock_diag.c, commit cd48bdda4fb8).
+  // Until then each namespace counted its cookies from 1 (net/core/sock_diag.c, cd48bdda4fb8).
   const [major = 0, minor = 0] = kernel.split(".").map(Number.parseFloat);
   if (major < 5 || (major === 5 && minor < 4))
     throw new HalfOpenError(

@@ -26,6 +26,11 @@ export interface SurveyRequest {
    */
   readonly filter: readonly (readonly Condition[])[];
   readonly allNamespaces: boolean;
+  /**
+   * Called inside each namespace before its sockets are listed. `true`: it has added what is wanted
+   * of them, and nothing is listed. Default: all are.
+   */
+  readonly glance?: (index: number, table: ConnectionTable) => boolean;
 }
 
 export interface Survey {
@@ -72,7 +77,9 @@ export function takeSurvey(
   const listed = request.allNamespaces ? listNamespaces() : [ownNamespace()];
   for (const [index, namespace] of known.meet(listed)) {
     try {
-      insideNamespace(port, namespace, () => surveyHere(port, request, table, index, problems));
+      insideNamespace(port, namespace, () => {
+        if (!request.glance?.(index, table)) surveyHere(port, request, table, index, problems);
+      });
     } catch (error) {
       if (namespace.isOwn || !(error instanceof HalfOpenError)) throw error;
       if (!isGone(error)) refusals.push(error);

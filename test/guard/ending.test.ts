@@ -19,7 +19,7 @@ class RefusingKernel {
   readonly ending: Ending;
 
   constructor(errno: number, method: "destroy" | "disconnect" = "destroy") {
-    let answer = Buffer.alloc(0);
+    let answer: Buffer = Buffer.alloc(0);
     const calls = {
       socket: () => 9,
       bind: () => 0,
@@ -57,15 +57,18 @@ describe("ending dead connections", () => {
   it.each([
     ["is missing in the kernel", EOPNOTSUPP, /CONFIG_INET_DIAG_DESTROY.*EOPNOTSUPP/],
     ["is refused", EPERM, /CAP_NET_ADMIN.*EPERM/],
-  ])("where SOCK_DESTROY %s: told once for a hundred sockets, and done through their descriptors", (_what, errno, words) => {
-    const kernel = new RefusingKernel(errno);
-    kernel.ending.try(kernel.diag);
-    expect(kernel.disconnected).toBe(0);
-    expect(kernel.end(100)).toEqual(Array(100).fill(0));
-    expect(kernel.disconnected).toBe(100);
-    expect(kernel.told).toEqual([expect.stringMatching(words)]);
-    expect(kernel.told[0]).toContain("through duplicates of their programs' descriptors instead");
-  });
+  ])(
+    "where SOCK_DESTROY %s: told once for a hundred sockets, and done through their descriptors",
+    (_what, errno, words) => {
+      const kernel = new RefusingKernel(errno);
+      kernel.ending.try(kernel.diag);
+      expect(kernel.disconnected).toBe(0);
+      expect(kernel.end(100)).toEqual(Array(100).fill(0));
+      expect(kernel.disconnected).toBe(100);
+      expect(kernel.told).toEqual([expect.stringMatching(words)]);
+      expect(kernel.told[0]).toContain("through duplicates of their programs' descriptors instead");
+    },
+  );
 
   it.each([EOPNOTSUPP, EPERM])(
     "where neither way is open (errno %i): told once, and each connection is reported, not each refusal",
@@ -75,8 +78,7 @@ describe("ending dead connections", () => {
       expect(kernel.told.length).toBe(1);
       expect(notEnded(errno, "rule a: no sign of life for 5000 ms")).toEqual({
         action: "would-destroy",
-        reason:
-          "rule a: no sign of life for 5000 ms; it stays, because this guard may not end it",
+        reason: "rule a: no sign of life for 5000 ms; it stays, because this guard may not end it",
       });
     },
   );

@@ -3,10 +3,7 @@ import { GuardActions } from "../../src/guard/actions.ts";
 import { GuardEngine } from "../../src/guard/engine.ts";
 import type { GuardEvent } from "../../src/guard/event.ts";
 import type { Guarded } from "../../src/guard/guarded.ts";
-import {
-  type BrakeSettings,
-  DEFAULT_BRAKE,
-} from "../../src/guard/mass-death-brake.ts";
+import { type BrakeSettings, DEFAULT_BRAKE } from "../../src/guard/mass-death-brake.ts";
 import { GuardMemory } from "../../src/guard/memory.ts";
 import type { GuardRule } from "../../src/guard/rule.ts";
 import type { Decide, GuardWorld, Tuned } from "../../src/guard/world.ts";

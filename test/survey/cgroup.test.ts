@@ -11,7 +11,11 @@ describe("a process's control group", () => {
     ["version 1", "12:memory:/docker/3f2a\n5:cpu,cpuacct:/docker/3f2a\n", "/docker/3f2a"],
     ["both, of which version 2 is not used", "9:pids:/lxc/web\n0::/\n", "/lxc/web"],
     ["named hierarchies", "1:name=systemd:/user.slice/a:b\n0::/\n", "/user.slice/a:b"],
-    ["a cgroup namespace of our own", "0::/../../../x.slice/c.scope\n", "/../../../x.slice/c.scope"],
+    [
+      "a cgroup namespace of our own",
+      "0::/../../../x.slice/c.scope\n",
+      "/../../../x.slice/c.scope",
+    ],
     ["the root", "0::/\n", "/"],
     ["nothing", "", null],
   ])("is read with %s", (_what, text, cgroup) => {

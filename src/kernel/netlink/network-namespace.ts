@@ -64,8 +64,8 @@ export function listNamespaces(): NetworkNamespace[] {
  * because a namespace belongs to the thread and an `await` would let other code run inside it.
  * Sockets opened inside stay there. /proc/sys/net shows the values of that namespace meanwhile.
  *
- * @throws HalfOpenError `ERR_PERMISSION` without CAP_SYS_ADMIN, or for another user's process without
- * CAP_SYS_PTRACE; `ERR_NOT_SUPPORTED` when the namespace is gone
+ * @throws HalfOpenError `ERR_PERMISSION` without CAP_SYS_ADMIN, or for another user's process
+ * without CAP_SYS_PTRACE; `ERR_NOT_SUPPORTED` when the namespace is gone
  */
 export function insideNamespace<T>(
   port: SystemPort,
