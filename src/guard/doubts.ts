@@ -74,11 +74,11 @@ export class Doubts {
 
   /** Does what is due, and returns the instant of the next deadline. */
   advance(now: Instant): Instant {
-    this.#wheel.advance(now, (connection) => this.#check(connection, now));
+    this.#wheel.advance(now, (connection) => this.#check(connection));
     return this.#wheel.nextDue();
   }
 
-  #check(connection: Guarded, now: Instant): void {
+  #check(connection: Guarded): void {
     const { world, actions, forget } = this.#options;
     const { verdict } = connection;
     if (!verdict) return;
@@ -87,6 +87,7 @@ export class Doubts {
       forget(connection);
       return;
     }
+    const { now } = world;
 
     connection.learn(info, now);
     const judgement = verdict.observe(now, info);

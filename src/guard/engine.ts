@@ -12,7 +12,7 @@ import { GuardedNamespaces } from "./guarded-namespaces.ts";
 import type { BrakeSettings } from "./mass-death-brake.ts";
 import type { GuardCounts } from "./metrics.ts";
 import { type GuardRule, ruleFor } from "./rule.ts";
-import type { GuardWorld } from "./world.ts";
+import type { GuardWorld, Surveyed } from "./world.ts";
 
 export interface GuardEngineOptions {
   readonly world: GuardWorld;
@@ -73,26 +73,19 @@ export class GuardEngine {
     for (const { ignored } of this.#namespaces.all) ignored.clear();
   }
 
-  /**
-   * What happened: a survey was taken at `takenAt`. By the index of a namespace, `isThere` says
-   * whether the surveys still know it, and `isListed` whether all of its sockets are in the table,
-   * or only those in the guard's care. Default: yes.
-   */
-  survey(
-    table: ConnectionTable,
-    takenAt: Instant,
-    isThere: (namespaceIndex: number) => boolean = () => true,
-    isListed: (namespaceIndex: number) => boolean = () => true,
-  ): void {
+  /** What happened: a survey was taken, beginning at `takenAt`. */
+  survey(table: ConnectionTable, takenAt: Instant, surveyed: Partial<Surveyed> = {}): void {
+    const { isThere = yes, isListed = yes, readAt = () => takenAt } = surveyed;
     this.#round++;
     const news: number[] = [];
-    for (const row of table.rows()) if (!this.#meetAgain(row, takenAt)) news.push(row.index);
+    for (const row of table.rows())
+      if (!this.#meetAgain(row, readAt(row.namespaceIndex))) news.push(row.index);
     if (news.length > 0) this.#world.learnOwners(table);
     // Listeners first: what they hand down to those that they accept is known then.
     for (const isListener of [true, false])
       for (const index of news)
         if ((table.row(index).state === "LISTEN") === isListener)
-          this.#adopt(table.row(index), takenAt);
+          this.#adopt(table.row(index), readAt(table.row(index).namespaceIndex));
     for (const { index, ignored } of this.#namespaces.all)
       if (isListed(index))
         for (const [key, round] of ignored) if (round !== this.#round) ignored.delete(key);
@@ -241,6 +234,8 @@ export class GuardEngine {
     return ruleFor(this.#rules, row, owner, this.#world.namespaceOf(row.namespaceIndex));
   }
 }
+
+const yes = (): boolean => true;
 
 /** Each namespace has its own 2^16 ports. */
 function listenerKey({ namespaceIndex, id }: Guarded): number {

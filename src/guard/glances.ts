@@ -25,7 +25,8 @@ export class Glances {
   readonly #options: GlancesOptions;
   readonly #last: Map<number, Listing> = new Map();
   readonly #listed: Set<number> = new Set();
-  #now: Instant = 0;
+  /** When each namespace was read in this survey: a survey of many takes a while. */
+  readonly #readAt: Map<number, Instant> = new Map();
   #inCare: ReadonlyMap<number, readonly SockDiagId[]> = new Map();
 
   constructor(options: GlancesOptions) {
@@ -33,9 +34,9 @@ export class Glances {
   }
 
   /** Begins a survey. */
-  begin(now: Instant): void {
-    this.#now = now;
+  begin(): void {
     this.#listed.clear();
+    this.#readAt.clear();
     this.#inCare = this.#options.inCare();
   }
 
@@ -43,13 +44,14 @@ export class Glances {
    * Looks the namespace's connections up, and adds them to the table. `false`: they must be listed.
    * Called inside the namespace.
    */
-  glance(index: number, table: ConnectionTable): boolean {
+  glance(index: number, table: ConnectionTable, now: Instant): boolean {
+    this.#readAt.set(index, now);
     const opens = readTcpOpens();
     const last = this.#last.get(index);
     const ids = this.#inCare.get(index) ?? [];
     const diag = this.#options.diagOf(index);
     const isSame = last !== undefined && opens !== null && last.opens === opens && last.isSettled;
-    if (isSame && diag && this.#now < last.until && ids.length <= MOST_LOOKED_UP) {
+    if (isSame && diag && now < last.until && ids.length <= MOST_LOOKED_UP) {
       addListeners(diag, index, table);
       for (const id of ids) addOne(diag, id, index, table);
       return true;
@@ -58,18 +60,27 @@ export class Glances {
     this.#listed.add(index);
     // Spread over time: listings of all namespaces in one survey would be felt as a stall.
     const phase = last ? 1 : 0.5 + (index % PHASES) / PHASES;
-    this.#last.set(index, { opens, isSettled: true, until: this.#now + phase * LISTED_EVERY_MS });
+    this.#last.set(index, { opens, isSettled: true, until: now + phase * LISTED_EVERY_MS });
     return false;
   }
 
-  /** Ends a survey. Returns whether a namespace was listed, by its index. */
-  end(table: ConnectionTable, isThere: (index: number) => boolean): (index: number) => boolean {
+  /** Returns when a namespace was read; `null`: not in this survey. */
+  readAt(index: number): Instant | null {
+    return this.#readAt.get(index) ?? null;
+  }
+
+  /** Returns whether all sockets of a namespace were listed. */
+  isListed(index: number): boolean {
+    return this.#listed.has(index);
+  }
+
+  /** Ends a survey. */
+  end(table: ConnectionTable, isThere: (index: number) => boolean): void {
     for (const row of table.rows()) {
       const last = this.#last.get(row.namespaceIndex);
       if (last && isWaiting(row)) last.isSettled = false;
     }
     for (const index of this.#last.keys()) if (!isThere(index)) this.#last.delete(index);
-    return (index) => this.#listed.has(index);
   }
 }
 

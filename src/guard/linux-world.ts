@@ -2,6 +2,7 @@ import type { LocalPath } from "../core/diagnosis.ts";
 import { HalfOpenError } from "../core/errors.ts";
 import type { MtuProbing } from "../core/judge/full-size.ts";
 import type { TcpInfo } from "../core/tcp-info.ts";
+import type { Instant } from "../core/time/instant.ts";
 import { examineLocalPath, routeSelectorsOf } from "../kernel/netlink/local-path.ts";
 import type { NetworkNamespace } from "../kernel/netlink/network-namespace.ts";
 import type { SockDiag } from "../kernel/netlink/sock-diag.ts";
@@ -85,6 +86,10 @@ export class LinuxGuardWorld implements GuardWorld {
 
     const row = this.#reading.row(0);
     return row.cookieKey === connection.key ? row.tcpInfo : null;
+  }
+
+  get now(): Instant {
+    return performance.now();
   }
 
   tune(connection: Guarded, decide: Decide, isDry: boolean): Tuned {

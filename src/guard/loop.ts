@@ -79,17 +79,24 @@ export class GuardLoop {
 
     const states = [...HANGING_STATES, "LISTEN"] as const;
     const glances = this.#glances;
-    glances?.begin(startedAt);
+    glances?.begin();
     const request = { states, withInfo: true, filter: [], allNamespaces };
     const { table, namespaces, problems } = takeSurvey(
       port,
-      glances ? { ...request, glance: (index, it) => glances.glance(index, it) } : request,
+      glances
+        ? { ...request, glance: (index, it) => glances.glance(index, it, performance.now()) }
+        : request,
       this.#known,
     );
 
     world.enter(namespaces);
     const isThere = (index: number): boolean => namespaces.has(index);
-    engine.survey(table, startedAt, isThere, glances?.end(table, isThere));
+    glances?.end(table, isThere);
+    engine.survey(table, startedAt, {
+      isThere,
+      isListed: (index) => glances?.isListed(index) ?? true,
+      readAt: (index) => glances?.readAt(index) ?? startedAt,
+    });
 
     this.surveys++;
     this.lastSurveyMs = performance.now() - startedAt;

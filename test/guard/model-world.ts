@@ -132,7 +132,9 @@ export class ModelWorld implements GuardWorld {
       this.now = Math.min(untilMs, sweepAt, Math.max(this.now + 1, dueAt));
       this.#live();
       if (this.now >= sweepAt) {
-        this.engine.survey(this.#table(), this.now, (index) => !this.gone.has(index));
+        this.engine.survey(this.#table(), this.now, {
+          isThere: (index) => !this.gone.has(index),
+        });
         sweepAt = this.now + this.#sweepMs;
       }
       dueAt = this.engine.advance(this.now);
