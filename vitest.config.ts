@@ -4,6 +4,7 @@ const REAL_NETWORKS = ["test/**/*.lab.test.ts", "test/**/*.wine.test.ts"];
 /** Hundreds of processes or thousands of connections, and bounds on their time. */
 const BUSY = [
   "test/soak.lab.test.ts",
+  "test/guard/every-namespace.lab.test.ts",
   "test/guard/live-connections.lab.test.ts",
   "test/guard/programs.lab.test.ts",
   "test/heartbeat/stopped-processes.lab.test.ts",

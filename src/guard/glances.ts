@@ -46,7 +46,7 @@ export class Glances {
    */
   glance(index: number, table: ConnectionTable, now: Instant): boolean {
     this.#readAt.set(index, now);
-    const opens = readTcpOpens();
+    const opens = (this.#options.readOpens ?? readTcpOpens)();
     const last = this.#last.get(index);
     const ids = this.#inCare.get(index) ?? [];
     const diag = this.#options.diagOf(index);
@@ -88,6 +88,8 @@ export interface GlancesOptions {
   /** Returns the connections in the guard's care, by the index of their namespace. */
   readonly inCare: () => ReadonlyMap<number, readonly SockDiagId[]>;
   readonly diagOf: (namespaceIndex: number) => SockDiag | null;
+  /** See {@link readTcpOpens}. */
+  readonly readOpens?: () => number | null;
 }
 
 interface Listing {

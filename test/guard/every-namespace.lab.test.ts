@@ -134,14 +134,17 @@ await describeWith(
       await sleep(BUDGET_MS + 1000);
       await until(() => clients.every((client) => lostOf(client).length >= EACH), "all are found");
 
+      const foundMs: number[] = [];
       for (const [i, client] of clients.entries()) {
         const lost = lostOf(client);
         expect(lost.map(([, address]) => address)).toEqual(Array(EACH).fill(peer(i, 0)));
-        const latest = Math.max(...lost.map(([, , , clock]) => Number(clock)));
-        const lateMs = latest * 1000 - Number(cutAt) / 1e6 - BUDGET_MS;
+        for (const [, , , clock] of lost) foundMs.push(Number(clock) * 1000 - Number(cutAt) / 1e6);
         // Twenty namespaces on few processors: one survey more at the most.
-        expect(lateMs).toBeLessThan(SWEEP_MS);
+        expect(Math.max(...foundMs)).toBeLessThan(BUDGET_MS + SWEEP_MS);
       }
+      console.log(
+        `${foundMs.length} dead ones, budget ${BUDGET_MS} ms: ended ${Math.min(...foundMs).toFixed(0)} to ${Math.max(...foundMs).toFixed(0)} ms after the cut`,
+      );
       const ended = eventsOf(running).filter(({ action }) => action !== "set");
       expect(ended.length).toBe(NAMESPACES * EACH);
       for (const { action, connection, diagnosis } of ended) {

@@ -38,6 +38,8 @@ export class ModelWorld implements GuardWorld {
   /** When the kernel itself gave a connection up. */
   readonly kernelEndedAt: Map<number, number> = new Map();
   readonly endedAt: Map<number, number> = new Map();
+  /** The time that one reading takes, ms. */
+  readingMs = 0;
   /** Namespaces that the surveys have lost. */
   readonly gone: Set<number> = new Set();
   engine: GuardEngine;
@@ -156,6 +158,8 @@ export class ModelWorld implements GuardWorld {
   learnOwners(): void {}
 
   look(connection: Guarded): TcpInfo | null {
+    this.now += this.readingMs;
+    this.#live();
     return this.connections.get(connection.key)?.kernel.info() ?? null;
   }
 
