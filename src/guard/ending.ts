@@ -53,7 +53,7 @@ export class Ending {
     else if (missingPrivileges(["CAP_NET_ADMIN"]).length > 0) this.#tell(EPERM);
   }
 
-  /** Returns 0, ENOENT when the connection is gone, or the errno with which it could not be ended. */
+  /** Returns 0, ENOENT when the connection is gone, or the errno that kept it from being ended. */
   end(connection: Guarded, diag: SockDiag | null, reach: Reach): number {
     if (this.#method === "disconnect") return this.#disconnect(reach);
     const errno = diag?.destroy(connection.id) ?? ENOENT;
