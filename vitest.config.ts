@@ -5,6 +5,7 @@ const PACKAGES = "**/node_modules/**";
 /** Hundreds of processes or thousands of connections, and bounds on their time. */
 const BUSY = [
   "test/soak.lab.test.ts",
+  "test/guard/every-namespace.lab.test.ts",
   "test/guard/live-connections.lab.test.ts",
   "test/guard/programs.lab.test.ts",
   "test/auto/other-clients.lab.test.ts",

@@ -11,6 +11,9 @@ const SETTLE_MS = 5000;
 /** Longer than the budget of all guards here, with time for their actions. */
 const JUDGED_MS = 9000;
 const GUARD = ["--detect-within", "5s", "--apply"];
+const SAID_ONCE: string = expect.stringMatching(
+  /SOCK_DESTROY needs CAP_NET_ADMIN, .*through duplicates of their programs' descriptors instead/,
+);
 const refusing = (errno: "EPERM" | "ENOSYS" | "ENOPROTOOPT", call: string): string[] => [
   "/usr/bin/python3",
   file("refuse.py"),
@@ -106,10 +109,37 @@ await describeWith(
             "CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH are needed for other users' processes",
           ),
         ],
-        ["error", expect.stringContaining("could not be ended: EPERM")],
+        ["would-destroy", expect.stringContaining("it stays, because this guard may not end it")],
       ]);
+      expect(running.process.errors).toEqual([SAID_ONCE]);
       await running.process.signal("SIGTERM");
       expect(await running.ended).toBe(0);
+    });
+
+    it.concurrent("without CAP_NET_ADMIN the guard says once that SOCK_DESTROY is refused, and ends every dead connection through its descriptor", {
+      timeout: 60_000,
+    }, async () => {
+      const stage = await Stage.open(world);
+      const clients = [
+        await stage.client(7000, { uid: NOBODY, isWriting: true }),
+        await stage.client(7001, { kind: "python", isWriting: true }),
+        await stage.client(7002, { isWriting: true }),
+      ];
+      const { running, events } = await stage.guard(GUARD, [
+        "setpriv",
+        "--bounding-set=-all,+sys_ptrace,+dac_read_search",
+        "--inh-caps=-all",
+      ]);
+      await until(() => events().length === 3, "all are set");
+      expect(running.process.errors).toEqual([SAID_ONCE]);
+      await stage.network.pullCable();
+      expect(await Promise.all(clients.map(({ ended }) => ended))).toEqual([7, 7, 7]);
+      await until(() => events().length === 6, "it reports the ends");
+      expect(events().map(({ action }) => action)).toEqual([
+        ...Array(3).fill("set"),
+        ...Array(3).fill("destroy"),
+      ]);
+      expect(running.process.errors).toEqual([SAID_ONCE]);
     });
 
     it.concurrent.each([
