@@ -181,8 +181,15 @@ const NEVER = Number.POSITIVE_INFINITY;
 /** Assumed while a connection has no TCP_INFO. */
 const INITIAL_RTO_MS = 1000;
 const LARGEST_BACKOFF = 20;
+/** Above the round trip (TCP_RTO_MIN in include/net/tcp.h, __tcp_set_rto in net/ipv4/tcp_input.c). */
+const LEAST_RTO_MS = 200;
 
-/** While it retransmits, the kernel reports the timeout after its doublings. */
+/**
+ * While it retransmits, the kernel reports the timeout after its doublings. Once the cap holds the
+ * timeout, the doublings go on without it, so the kernel's least timeout bounds the result.
+ */
 function undoubledRtoMs(row: ConnectionRow): number {
-  return row.rtoMs / (row.retransmits > 0 ? 2 ** Math.min(LARGEST_BACKOFF, row.backoff) : 1);
+  if (row.retransmits === 0) return row.rtoMs;
+  const undoubledMs = row.rtoMs / 2 ** Math.min(LARGEST_BACKOFF, row.backoff);
+  return Math.max(undoubledMs, row.rttMs + LEAST_RTO_MS);
 }
