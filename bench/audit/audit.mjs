@@ -73,7 +73,7 @@ export function targets({ rows }) {
     });
     const bare = target("bare survey / ss -tieomnH", ratio(BARE_SURVEY, BARE_SS), 0.5);
     if (sockets < 20_000) return [];
-    const json = target("audit --json / audit", ratio(JSON_AUDIT, AUDIT), 1.25);
+    const json = target("audit --json / audit", ratio(JSON_AUDIT, AUDIT), 1.1);
     if (sockets < 100_000)
       return [target("audit / ss -tieomnpH", ratio(AUDIT, SS), 1.7), json, bare];
     const memory = {

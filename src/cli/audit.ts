@@ -66,8 +66,7 @@ async function run(args: readonly string[]): Promise<ExitCode> {
     filter: connectionChoice(values),
     allNamespaces: values["all-namespaces"] ?? false,
     detectWithinMs: detectWithin(values["detect-within"]),
-    // Times of a keepalive that is off are shown in this field only.
-    wanted: json && fields.includes("keepalive") ? "all" : "deciding",
+    wanted: "deciding",
   };
 
   const port: SystemPort = machinePort("audit");

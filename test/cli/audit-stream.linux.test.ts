@@ -58,7 +58,7 @@ describe.runIf(process.platform === "linux")("halfopen audit --json", () => {
   });
 
   it("prints the fields that were asked for, and refuses others with exit code 2", async () => {
-    const child = audit("--fields", "remote,process,cgroup,noticeMs");
+    const child = audit("--fields", "remote,process,cgroup,noticeMs,keepalive");
     let text = "";
     child.stdout.on("data", (chunk) => {
       text += String(chunk);
@@ -66,9 +66,12 @@ describe.runIf(process.platform === "linux")("halfopen audit --json", () => {
     await once(child, "close");
     const { connections } = JSON.parse(text);
     expect(connections.length).toBe(2 * CONNECTIONS);
-    for (const connection of connections)
-      expect(Object.keys(connection)).toEqual(["remote", "process", "cgroup", "noticeMs"]);
-    expect(Buffer.byteLength(text)).toBeLessThan(150_000);
+    const fields = ["remote", "process", "cgroup", "noticeMs", "keepalive"];
+    for (const connection of connections) {
+      expect(Object.keys(connection)).toEqual(fields);
+      expect(connection.keepalive).toEqual({ enabled: false, idleMs: 0, intervalMs: 0, count: 0 });
+    }
+    expect(Buffer.byteLength(text)).toBeLessThan(200_000);
 
     const wrong = audit("--fields", "remote,proces");
     let errors = "";
