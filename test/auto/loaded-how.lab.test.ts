@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -32,11 +32,22 @@ require.extensions[".ts"] = (module, filename) => {
 };
 `;
 
+/** Hooks that programs are compiled by, and a statement that Node itself does not take. */
+const HOOKS = [
+  ["esbuild-register", "app.ts", "enum Say { Compiled }"],
+  ["sucrase/register", "app.tsx", "enum Say { Compiled }"],
+  ["coffeescript/register", "app.coffee", "greet = (name) -> name"],
+] as const;
+const CLIENTS = join(ROOT, "test/auto/clients/node_modules");
+
 let app: string;
 beforeAll(() => {
   app = mkdtempSync(join(tmpdir(), "halfopen-loaded-"));
-  mkdirSync(join(app, "node_modules"));
-  symlinkSync(ROOT, join(app, "node_modules/halfopen"));
+  // Copied, because hooks compile what is not below node_modules.
+  const installed = join(app, "node_modules/halfopen");
+  for (const part of ["dist", "package.json"])
+    cpSync(join(ROOT, part), join(installed, part), { recursive: true });
+  symlinkSync(join(ROOT, "node_modules/@koromix"), join(app, "node_modules/@koromix"));
   const asModule =
     'import { createRequire } from "node:module";\nconst require = createRequire(import.meta.url);';
   writeFileSync(join(app, "package.json"), "{}");
@@ -88,3 +99,13 @@ await describeWith(
     );
   },
 );
+
+await describeWith(["other clients"], "halfopen/auto by -r, with a require hook", () => {
+  it.concurrent.each(HOOKS)("%s watches %s", async (hook, program, compiled) => {
+    const body = program.endsWith(".coffee") ? `\`${BODY}\`` : BODY;
+    const folder = mkdtempSync(join(app, "hook-"));
+    writeFileSync(join(folder, program), `${compiled}\n${body}`);
+    const args = ["-r", "halfopen/auto", "-r", join(CLIENTS, hook), join(folder, program)];
+    expect(await said("this Node", args)).toEqual(["watched"]);
+  });
+});

@@ -55,11 +55,10 @@ await describeWith(
         const { running, events } = await stage.guard(args.split(" ").slice(1), prefix);
         await until(() => events().length > 0, "it covers the connection or reports why not");
         await stage.network.pullCable();
-        await sleep(JUDGED_MS);
+        // Where the guard can set nothing, the kernel's own backoff decides when it is proven.
+        expect(await client.ended).toBe(7);
+        await until(() => events().some(({ action }) => action === "destroy"), "it reports the end");
         expect(running.process.errors).toEqual([]);
-        expect(client.code()).toBe(
-          events().some(({ action }) => action === "destroy") ? 7 : undefined,
-        );
         return {
           actions: () => events().map(({ action }) => action),
           reasons: () => events().map(({ reason }) => reason),
@@ -131,7 +130,7 @@ await describeWith(
         "--inh-caps=-all",
       ]);
       await until(() => events().length === 3, "all are set");
-      expect(running.process.errors).toEqual([SAID_ONCE]);
+      await until(() => running.process.errors.length > 0, "it says so");
       await stage.network.pullCable();
       expect(await Promise.all(clients.map(({ ended }) => ended))).toEqual([7, 7, 7]);
       await until(() => events().length === 6, "it reports the ends");
