@@ -53,6 +53,7 @@ const CLIENT_PACKAGES = new Set([
   "@elastic/elasticsearch",
   "rhea",
   "imapflow",
+  "node-opcua-client",
   "ssh2",
   "colyseus.js",
   "@colyseus/core",

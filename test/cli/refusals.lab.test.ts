@@ -57,7 +57,10 @@ await describeWith(
         await stage.network.pullCable();
         // Where the guard can set nothing, the kernel's own backoff decides when it is proven.
         expect(await client.ended).toBe(7);
-        await until(() => events().some(({ action }) => action === "destroy"), "it reports the end");
+        await until(
+          () => events().some(({ action }) => action === "destroy"),
+          "it reports the end",
+        );
         expect(running.process.errors).toEqual([]);
         return {
           actions: () => events().map(({ action }) => action),

@@ -1,4 +1,7 @@
 import { once } from "node:events";
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { SSH_KEY } from "./servers.mjs";
 
 /**
@@ -58,6 +61,24 @@ async function cassandra({ host, say }, { pooling, readTimeout } = {}) {
   client.on("hostDown", () => say("lost")).on("hostUp", () => say("back"));
   await client.connect();
   return () => client.execute("SELECT key FROM system.local");
+}
+
+async function opcua({ host, say }, options) {
+  // It warns on standard output, and keeps its keys in the user's folder.
+  console.log = console.error;
+  process.env.XDG_CONFIG_HOME ??= mkdtempSync(join(tmpdir(), "halfopen-opcua-"));
+  const { OPCUAClient } = await import("node-opcua-client");
+  const client = OPCUAClient.create({
+    endpointMustExist: false,
+    connectionStrategy: { initialDelay: RETRY_MS, maxDelay: 2 * RETRY_MS },
+    ...options,
+  });
+  client.on("connection_lost", () => say("lost"));
+  client.on("connection_reestablished", () => say("back"));
+  await client.connect(`opc.tcp://${host}:4840`);
+  const session = await client.createSession();
+  const CURRENT_TIME = "i=2258";
+  return () => session.read({ nodeId: CURRENT_TIME });
 }
 
 async function ssh2({ host, say }, options) {
@@ -280,6 +301,10 @@ export const otherClients = {
     client.idle();
     return () => client.status("INBOX", { messages: true });
   },
+
+  "node-opcua": (program) => opcua(program),
+  "node-opcua-keepalive": (program) =>
+    opcua(program, { keepSessionAlive: true, keepAliveInterval: 1500, transportTimeout: 3000 }),
 
   ssh2: (program) => ssh2(program),
   "ssh2-keepalive": (program) => ssh2(program, { keepaliveInterval: 1500, keepaliveCountMax: 2 }),

@@ -82,6 +82,16 @@ userdb {
       return network.spawn("right", ["dovecot", "-F", "-c", settings]);
     },
   },
+  opcua: {
+    needs: "node",
+    port: 4840,
+    start: (network, folder) =>
+      network.spawn(
+        "right",
+        [process.execPath, new URL("opcua-server.mjs", import.meta.url).pathname],
+        { env: { XDG_CONFIG_HOME: folder } },
+      ),
+  },
   node: {
     needs: "node",
     port: 8109,
