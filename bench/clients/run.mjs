@@ -9,7 +9,8 @@ import { OTHER_CLIENTS } from "../../test/auto/clients/other-clients.mjs";
 import { OTHER_SERVERS } from "../../test/auto/clients/servers.mjs";
 import { CLIENTS, ClientProcess, monotonicMs } from "../../test/heartbeat/client-process.mjs";
 import { Folder, SERVERS, startServers } from "../../test/heartbeat/servers.mjs";
-import { docsTable, readmeTable } from "./tables.mjs";
+import { measureStopped, unlikeDocs } from "./stopped.mjs";
+import { docsTable, readmeTable, stoppedTable } from "./tables.mjs";
 
 const { values } = parseArgs({
   options: {
@@ -89,20 +90,34 @@ const GROUPS = {
   },
 };
 
-/** Measures one group in a lab of its own. */
-async function measureGroup(group) {
+/** Measures in a lab of its own. */
+async function inLab(measureIn) {
   const folder = new Folder();
   const world = await World.open();
-  return measure(await world.network(), folder, group).finally(async () => {
+  try {
+    return await measureIn(await world.network(), folder);
+  } finally {
     await world.close();
     folder[Symbol.dispose]();
-  });
+  }
+}
+
+/** Measures unless another part alone is wanted: then returns what was measured before. */
+async function measured(part, was, measureIn) {
+  return values.only && values.only !== part ? was : inLab(measureIn);
 }
 
 const file = `${values.out}/clients.json`;
 const before = values.only ? JSON.parse(readFileSync(file, "utf8")) : {};
-const adapted = values.only === "others" ? before.rows : await measureGroup(GROUPS.adapted);
-const others = values.only === "adapted" ? before.others : await measureGroup(GROUPS.others);
+const adapted = await measured("adapted", before.rows, (network, folder) =>
+  measure(network, folder, GROUPS.adapted),
+);
+const others = await measured("others", before.others, (network, folder) =>
+  measure(network, folder, GROUPS.others),
+);
+const stopped = await measured("stopped", before.stopped, (network, folder) =>
+  measureStopped(network, folder, budgetMs),
+);
 const rows = [...adapted, ...others];
 const machine = {
   cpu: cpus()[0]?.model ?? "unknown",
@@ -110,11 +125,12 @@ const machine = {
   kernel: release(),
   node: process.version,
 };
-const report = { budgetMs, capMs, machine, versions: versions(), rows: adapted, others };
+const report = { budgetMs, capMs, machine, versions: versions(), rows: adapted, others, stopped };
 const tables = [
   docsTable(report.rows, capMs),
   readmeTable(report.rows, capMs),
   docsTable(others, capMs),
+  stoppedTable(stopped),
 ];
 mkdirSync(values.out, { recursive: true });
 writeFileSync(file, `${JSON.stringify(report, null, 1)}\n`);
@@ -135,7 +151,9 @@ if (lame.length > 0)
   console.error(
     `watched and without work after the cable's return: ${lame.map(({ client }) => client).join(", ")}`,
   );
-process.exitCode = late.length + lame.length > 0 ? 1 : 0;
+const unlike = unlikeDocs(stopped, budgetMs + GRACE_MS);
+if (unlike.length > 0) console.error(`not as docs/heartbeat.md says: ${unlike.join("; ")}`);
+process.exitCode = late.length + lame.length + unlike.length > 0 ? 1 : 0;
 
 /**
  * Every client four times in one network, each a program of its own: alone and watched, idle and

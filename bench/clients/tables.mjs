@@ -62,3 +62,16 @@ export function readmeTable(rows, capMs) {
       .map((row) => noticedCells(row, capMs)),
   );
 }
+
+/** What the watch of each client says of a server whose process stands still. */
+export function stoppedTable(rows) {
+  const heads = ["client", "idle", "a request waits", "blocked for a second", "in a transaction"];
+  const cell = (ms) => (ms === undefined ? "-" : ms === null ? "left alone" : seconds(ms));
+  return table(
+    heads,
+    rows.map(({ client, idle, waiting, blocked, transaction }) => [
+      client,
+      ...[idle, waiting, blocked, transaction].map(cell),
+    ]),
+  );
+}

@@ -181,7 +181,7 @@ const NEVER = Number.POSITIVE_INFINITY;
 /** Assumed while a connection has no TCP_INFO. */
 const INITIAL_RTO_MS = 1000;
 const LARGEST_BACKOFF = 20;
-/** Above the round trip (TCP_RTO_MIN in include/net/tcp.h, __tcp_set_rto in net/ipv4/tcp_input.c). */
+/** Above the round trip (TCP_RTO_MIN in tcp.h, __tcp_set_rto in tcp_input.c). */
 const LEAST_RTO_MS = 200;
 
 /**

@@ -5,8 +5,9 @@
  * with the client's name and CLOCK_MONOTONIC in ms: ready, answered or failed (a request), lost
  * (the connection), back (works again after a reconnect), suspect and dead (the watch). The last
  * clients are made anew when they lost their connection until they are connected, as a program does
- * with one that does not reconnect. Commands on standard input: `request`, and `block timer|immediate|fs
- * MS`, which stops the event loop in such a callback.
+ * with one that does not reconnect. Commands on standard input: `request`; `enter blocked|transaction`,
+ * for clients that have such a state, which say `entered`; and `block timer|immediate|fs MS`, which
+ * stops the event loop in such a callback.
  */
 import { stat } from "node:fs";
 import { createInterface } from "node:readline";
@@ -61,21 +62,28 @@ async function start(client) {
   };
   let request = await connect();
   sayOwn("ready");
-  return () =>
-    request().then(
-      () => sayOwn("answered"),
-      ({ name, message }) => sayOwn("failed", { name, message }),
-    );
+  return {
+    ask: () =>
+      request().then(
+        () => sayOwn("answered"),
+        ({ name, message }) => sayOwn("failed", { name, message }),
+      ),
+    async enter(state) {
+      await request[state]();
+      sayOwn("entered");
+    },
+  };
 }
 
 // One after the other: to load a client takes the event loop so long that another's connect timer
 // would run out meanwhile.
-const requests = [];
-for (const name of names.split(",")) requests.push(await start(name));
+const started = [];
+for (const name of names.split(",")) started.push(await start(name));
 createInterface({ input: process.stdin })
   .on("line", (line) => {
     const [word, where, ms] = line.split(" ");
-    if (word === "request") for (const request of requests) request();
+    if (word === "request") for (const client of started) client.ask();
+    else if (word === "enter") for (const client of started) client.enter(where);
     else if (word === "block")
       BLOCKS[where](() => {
         // Sleeps instead of spinning: the event loop stands as still, and as many programs as there
