@@ -2,7 +2,7 @@ import type { TcpInfo } from "../tcp-info.ts";
 import type { Instant } from "../time/instant.ts";
 import type { PathLoss } from "./path-loss.ts";
 import { type PeerGroup, peerAnswers } from "./peer-groups.ts";
-import { HEARD_SLACK_MS, isAnswer } from "./reading.ts";
+import { HEARD_SLACK_MS, probeAnsweredAt, type Snapshot } from "./reading.ts";
 import { SteadyData } from "./steady-data.ts";
 
 /**
@@ -41,11 +41,6 @@ export class Answers {
   #passedOver = 0;
   #explained = 0;
   #hasStopped = false;
-  /** The last acknowledgment that was examined, and the window at that time. */
-  #seenAt: Instant = NEVER;
-  #window: number | undefined;
-  /** Segments without data so far; infinite before the first reading. */
-  #bareSegments = Number.POSITIVE_INFINITY;
   readonly #data: SteadyData = new SteadyData();
 
   /**
@@ -127,34 +122,19 @@ export class Answers {
   }
 
   /**
-   * What happened: a reading. `progressed`: what was heard may acknowledge data. Returns whether a
-   * probe was answered since the reading before.
+   * What happened: a reading. `answeredAt`: when a probe was answered since the reading before (see
+   * {@link probeAnsweredAt}); `null`: none was.
    */
-  observe(now: Instant, info: TcpInfo, progressed: boolean): boolean {
+  observe(now: Instant, info: TcpInfo, answeredAt: Instant | null): void {
+    if (this === ORDINARY_ANSWERS) return; // shared by many
     this.#data.observe(now, info);
-
-    const isWindowUpdate = this.#window !== undefined && info.sendWindowBytes !== this.#window;
-    this.#window = info.sendWindowBytes;
-
-    const isBare = this.#seeBare(info);
-    const at = now - (info.lastAckReceivedMs ?? Number.POSITIVE_INFINITY);
-    if (at <= this.#seenAt + HEARD_SLACK_MS) return false;
-    this.#seenAt = at;
-
-    if (progressed || isWindowUpdate || !isBare || !isAnswer(info)) return false;
-    this.#answered(at, this.#ordinaryMs + (info.rttMs ?? 0));
-    return true;
+    if (answeredAt !== null && answeredAt > this.#at + HEARD_SLACK_MS)
+      this.#answered(answeredAt, this.#ordinaryMs + (info.rttMs ?? 0));
   }
 
-  /**
-   * Returns whether a segment without data may have come since the reading before. Data that the
-   * peer repeats moves the age of the last acknowledgment too, but answers nothing.
-   */
-  #seeBare({ segmentsIn, dataSegmentsIn }: TcpInfo): boolean {
-    if (segmentsIn === undefined || dataSegmentsIn === undefined) return true;
-    const before = this.#bareSegments;
-    this.#bareSegments = segmentsIn - dataSegmentsIn;
-    return this.#bareSegments > before;
+  /** The same, where the reading before is at hand. */
+  compare(before: Pick<Snapshot, "at" | "info">, now: Instant, info: TcpInfo): void {
+    this.observe(now, info, probeAnsweredAt(before, now, info));
   }
 
   #answered(at: Instant, ordinaryMs: number): void {
