@@ -21,7 +21,8 @@ import { SteadyData } from "./steady-data.ts";
  * | the peer is | when                                                     | probes that count    |
  * |-------------|----------------------------------------------------------|----------------------|
  * | ordinary    | it gave two answers close together, or a sibling's did   | each                 |
- * | steady      | its data came for 10 s without a quiet second            | each, as less proof  |
+ * | steady      | its data came for 10 s without a quiet second, and for   | each, as less proof  |
+ * |             | twice as long after each silence that its data ended     |                      |
  * | limited     | its two closest answers are further apart than that      | only that far apart  |
  * | unknown     | it gave one answer or none, or stopped (see below)       | none                 |
  *
@@ -72,11 +73,12 @@ export class Answers {
    * Unanswered probes are believed: those of an ordinary peer, and those of a peer whose steady
    * data left no moment to probe it. The silence of a steady peer is evidence itself, though less
    * (`medium`). A live one would have to answer no probe and also pause for longer than a budget.
+   * Each pause that its data ended may have been an outage, and makes steady what lasts twice as
+   * long.
    */
   get areBelieved(): boolean {
     if (this.areOrdinary) return true;
-    const isUnasked = this.#at === NEVER && this.#silences === 0;
-    return isUnasked && this.#data.isSteady;
+    return this.#at === NEVER && this.#data.steadyMs >= STEADY_MS * 2 ** this.#silences;
   }
 
   /** Unanswered probes count only this far apart; 0: each counts, `Infinity`: none counts. */
@@ -207,6 +209,9 @@ const EARLY_IDLE_MS = 1000;
 
 /** The peer is probed early in this many silences without an answered probe, then as planned. */
 const EARLY_SILENCES = 3;
+
+/** Data that came for this long without a quiet second is steady. */
+const STEADY_MS = 10_000;
 
 /** So many probes in a row must be passed over, whatever the path loses. */
 const FEWEST_PASSED_OVER = 3;

@@ -130,12 +130,22 @@ describe("unanswered probes", () => {
     expect(answers.areBelieved).toBe(true);
   });
 
-  it("are never believed again of a peer that left probes unanswered and then sent data", () => {
+  it("are believed again of a peer that left probes unanswered once its data came steadily for twice as long, each time", () => {
     const answers = steadyUntil(12_000);
-    answers.passedOver(1, null, new PathLoss());
-    for (let now = 20_000; now <= 60_000; now += 400)
+    let now = 20_000;
+    for (const neededMs of [20_000, 40_000, 80_000]) {
+      answers.observe(now, reading({ dataMs: 4000 }), null);
+      answers.passedOver(1, null, new PathLoss());
+      const from = now;
+      for (; now < from + neededMs; now += 400) answers.observe(now, reading({ dataMs: 5 }), null);
+      expect(answers.areBelieved).toBe(false);
       answers.observe(now, reading({ dataMs: 5 }), null);
-    expect(answers.areBelieved).toBe(false);
+      expect({ areBelieved: answers.areBelieved, areOrdinary: answers.areOrdinary }).toEqual({
+        areBelieved: true,
+        areOrdinary: false,
+      });
+      now += 5000;
+    }
   });
 
   it("are no longer believed of a peer that left three unanswered while data passed", () => {
