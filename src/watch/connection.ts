@@ -20,7 +20,7 @@ import {
   withoutSubscriber,
   withSubscriber,
 } from "./subscribers.ts";
-import { refusalOf, requireTcp } from "./watchable.ts";
+import { canHeartbeatDecide, refusalOf, requireTcp } from "./watchable.ts";
 
 /**
  * The one record of a watched connection, until its socket closes. It owns no timer, and no
@@ -97,7 +97,7 @@ export class Connection extends ConnectionView implements Checked, EvidenceOwner
       return;
     }
     try {
-      requireTcp(this.top);
+      if (!canHeartbeatDecide(wanting.settings)) requireTcp(this.top);
       this.subscriber = wanting;
       this.#begin();
     } catch (error) {
@@ -109,6 +109,11 @@ export class Connection extends ConnectionView implements Checked, EvidenceOwner
   paused(): void {
     if (this.phase.name !== "watched") return;
     engine.schedule(this, this.phase.nextUnread(engine.now()));
+  }
+
+  /** Called when data came over a stream that is no socket: those do not count their bytes. */
+  pushed(): void {
+    evidenceIn(this.phase)?.pushed(engine.now());
   }
 
   /** Called when the event loop has read the peer's end, or what it takes for one. */

@@ -1,4 +1,5 @@
 import { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import type { DenoHandle } from "../kernel/process/deno-descriptor.ts";
 import { descriptorBehind } from "../kernel/process/descriptor.ts";
 import { whyNoKernelEvidence } from "../kernel/tcp-info/kernel-evidence.ts";
@@ -63,7 +64,13 @@ export function holds(socket: Socket, fd: number): boolean {
 
 /** Returns `false` if the socket is closed, handed away, or not connected yet. */
 export function hasHandle(socket: Socket): boolean {
-  return handleOf(socket) != null;
+  return socket instanceof Socket ? handleOf(socket) != null : !(socket as Socket).destroyed;
+}
+
+/** Returns whether a value has the members of a Duplex: those of other packages are no instances. */
+export function isStream(value: unknown): boolean {
+  const { on, emit, write, push, destroy } = (value ?? {}) as Partial<Duplex>;
+  return [on, emit, write, push, destroy].every((member) => typeof member === "function");
 }
 
 /**
@@ -71,7 +78,14 @@ export function hasHandle(socket: Socket): boolean {
  * After the peer's FIN it reads no more.
  */
 export function isReading(socket: Socket): boolean {
-  return handleOf(socket)?.reading !== false && !hasSeenEnd(socket);
+  if (hasSeenEnd(socket)) return false;
+  // A stream that is no socket is read until its buffer is full
+  if (!(socket instanceof Socket)) return !isFull(socket);
+  return handleOf(socket)?.reading !== false;
+}
+
+function isFull({ readableLength, readableHighWaterMark }: Duplex): boolean {
+  return readableLength >= readableHighWaterMark;
 }
 
 /** Returns whether the peer's FIN was read, even if the program has not consumed the end yet. */

@@ -14,6 +14,8 @@ export interface WatchSettings {
   readonly heartbeat: Heartbeat | null;
   readonly detector: WatchDetector | null;
   readonly expect: "host" | "process";
+  /** The peer's process must answer heartbeats from the first one on. */
+  readonly isAnswerOwed: boolean;
   readonly onDead: "reset" | "destroy" | "report";
   readonly zeroWindowToleranceMs: number;
   readonly falseAlarmsPerYear: number;
@@ -83,6 +85,7 @@ export function settingsOf(options: WatchOptions = {}): WatchSettings {
     heartbeat: heartbeat ?? null,
     detector: checkedDetector(options),
     expect: expect ?? (heartbeat ? "process" : "host"),
+    isAnswerOwed: expect === "process",
     onDead,
     label: label ?? null,
   });
@@ -103,6 +106,7 @@ export function merge(a: WatchSettings, b: WatchSettings): WatchSettings {
     heartbeat,
     detector: a.detector ?? b.detector,
     expect: a.expect === "process" || b.expect === "process" ? "process" : "host",
+    isAnswerOwed: a.isAnswerOwed || b.isAnswerOwed,
     onDead: strength[Math.max(strength.indexOf(a.onDead), strength.indexOf(b.onDead))] ?? "reset",
     label: a.label ?? b.label,
   };
@@ -175,6 +179,7 @@ const ASKED = [
   "detectWithinMs",
   "heartbeat",
   "detector",
+  "isAnswerOwed",
   "zeroWindowToleranceMs",
   "falseAlarmsPerYear",
   "atDeadline",

@@ -62,7 +62,7 @@ function openChannel(connection: AmqpLike): Promise<Channel> {
  * reads nothing from it; while blocked, only the broker's host is judged.
  */
 export function watchAmqp(connection: AmqpLike, options?: ClientWatchOptions): ClientWatch {
-  return new ClientWatch((onSocket) => {
+  return new ClientWatch((onSocket, onNothing) => {
     let isBlocked = false;
     const block = (): void => {
       isBlocked = true;
@@ -75,6 +75,7 @@ export function watchAmqp(connection: AmqpLike, options?: ClientWatchOptions): C
 
     const { stream } = (connection as Insides).connection ?? {};
     if (stream) onSocket(stream, () => (isBlocked ? undefined : amqpPing(connection)));
+    else onNothing("the connection shows no stream; pass what amqplib's connect() gives");
 
     return () => {
       connection.off("blocked", block);

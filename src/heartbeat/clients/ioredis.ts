@@ -1,15 +1,12 @@
-import type { Socket } from "node:net";
-import { ClientWatch, type ClientWatchOptions } from "../client-watch.ts";
+import type { Duplex } from "node:stream";
+import { ClientWatch, type ClientWatchOptions, type OnSocket } from "../client-watch.ts";
+import {
+  followCluster,
+  followSentinels,
+  type IoredisClusterLike,
+  type IoredisLike,
+} from "./ioredis-topology.ts";
 import { type OwnCommand, RedisCommands } from "./redis-commands.ts";
-
-/** The members of an ioredis client (5 and 6) that are used here. */
-export interface IoredisLike {
-  readonly status: string;
-  readonly stream?: unknown;
-  ping(): Promise<unknown>;
-  on(event: "connect", listener: () => void): unknown;
-  off(event: "connect", listener: () => void): unknown;
-}
 
 interface Insides {
   readonly commandQueue: {
@@ -30,21 +27,46 @@ export function ioredisPing(redis: IoredisLike): Promise<unknown> | undefined {
 }
 
 /**
- * Watches an ioredis client through its reconnects: plain, subscribed, or blocked by a command of
- * its own.
+ * Watches an ioredis client through its reconnects: plain, subscribed, monitoring, or blocked by a
+ * command of its own.
+ *
+ * Of a Cluster it watches all connections, also those that come later: to masters, replicas and for
+ * pub/sub. A client behind Sentinels is watched through failovers, and so are its connections to
+ * the Sentinels.
  */
-export function watchIoredis(redis: IoredisLike, options?: ClientWatchOptions): ClientWatch {
+export function watchIoredis(
+  redis: IoredisLike | IoredisClusterLike,
+  options?: ClientWatchOptions,
+): ClientWatch {
   return new ClientWatch((onSocket) => {
-    const begin = (): void => {
-      const { stream } = redis;
-      if (!stream) return;
-      commandsOf(redis);
-      onSocket(stream as Socket, () => ioredisPing(redis));
-    };
-    if (redis.status === "ready" || redis.status === "connect") begin();
-    redis.on("connect", begin);
-    return () => void redis.off("connect", begin);
+    const followNode = (node: IoredisLike): (() => void) => follow(node, onSocket);
+    return isCluster(redis)
+      ? followCluster(redis, followNode)
+      : both(followNode(redis), followSentinels(redis, followNode));
   }, options);
+}
+
+function isCluster(redis: IoredisLike | IoredisClusterLike): redis is IoredisClusterLike {
+  return (redis as IoredisClusterLike).isCluster === true;
+}
+
+function both(first: () => void, second: () => void): () => void {
+  return () => {
+    first();
+    second();
+  };
+}
+
+function follow(redis: IoredisLike, onSocket: OnSocket): () => void {
+  const begin = (): void => {
+    const stream = redis.stream as Duplex | undefined;
+    if (!stream || stream.destroyed) return;
+    commandsOf(redis);
+    onSocket(stream, () => ioredisPing(redis));
+  };
+  if (redis.status !== "connecting") begin();
+  redis.on("connect", begin);
+  return () => void redis.off("connect", begin);
 }
 
 const commandsOfClients = new WeakMap<IoredisLike, RedisCommands>();

@@ -1,4 +1,4 @@
-import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { ClientWatch, type ClientWatchOptions, type OnSocket } from "../client-watch.ts";
 
 /**
@@ -16,7 +16,7 @@ interface Packet {
 }
 
 interface Insides {
-  readonly stream?: Socket;
+  readonly stream?: Duplex;
   readonly _command?: object | null;
   readonly _commands?: { readonly length: number };
   handlePacket?(packet?: Packet): void;
@@ -26,6 +26,12 @@ interface Insides {
 export interface Mysql2PoolLike {
   on(event: "connection", listener: (connection: Mysql2Like) => void): unknown;
   off(event: "connection", listener: (connection: Mysql2Like) => void): unknown;
+}
+
+interface PoolInsides {
+  /** The pool behind that of the promise kind. */
+  readonly pool?: PoolInsides;
+  readonly _allConnections?: { toArray(): readonly Mysql2Like[] };
 }
 
 /**
@@ -115,10 +121,12 @@ export function watchMysql2(connection: Mysql2Like, options?: ClientWatchOptions
   }, options);
 }
 
-/** Watches every connection that a mysql2 pool makes from now on. */
+/** Watches every connection of a mysql2 pool: those that it has, and those that it makes later. */
 export function watchMysql2Pool(pool: Mysql2PoolLike, options?: ClientWatchOptions): ClientWatch {
   return new ClientWatch((onSocket) => {
     const begin = (connection: Mysql2Like): void => follow(connection, onSocket);
+    const { pool: inner, _allConnections } = pool as PoolInsides;
+    for (const one of (inner?._allConnections ?? _allConnections)?.toArray() ?? []) begin(one);
     pool.on("connection", begin);
     return () => void pool.off("connection", begin);
   }, options);

@@ -1,4 +1,4 @@
-import type { Socket } from "node:net";
+import { Duplex } from "node:stream";
 import { ClientWatch, type ClientWatchOptions } from "../client-watch.ts";
 
 /** The members of a NATS connection (@nats-io/transport-node 3, nats 2) that are used here. */
@@ -10,9 +10,20 @@ export interface NatsLike {
 
 interface Insides {
   readonly protocol?: {
-    readonly transport?: { readonly socket?: Socket };
+    readonly transport?: Transport;
     readonly connected?: boolean;
   };
+}
+
+interface Transport {
+  /** A socket, or a WebSocket: that of the package ws, or the global one, which hides its socket. */
+  readonly socket?: Duplex | WebSocketLike;
+}
+
+interface WebSocketLike {
+  readonly _socket?: Duplex;
+  close(): void;
+  addEventListener(event: "message" | "close", listener: () => void): void;
 }
 
 /**
@@ -23,13 +34,18 @@ export function natsPing(connection: NatsLike): Promise<number> | undefined {
   return (connection as Insides).protocol?.connected === false ? undefined : connection.rtt();
 }
 
-/** Watches a NATS connection through its reconnects. */
+/**
+ * Watches a NATS connection, over TCP, TLS or a WebSocket, through its reconnects. Node's global
+ * WebSocket hides its socket, so the heartbeat decides alone.
+ */
 export function watchNats(connection: NatsLike, options?: ClientWatchOptions): ClientWatch {
-  return new ClientWatch((onSocket) => {
+  return new ClientWatch((onSocket, onNothing) => {
     let isFollowing = true;
     const begin = (): void => {
-      const socket = (connection as Insides).protocol?.transport?.socket;
-      if (socket && !socket.destroyed) onSocket(socket, () => natsPing(connection));
+      const { socket } = (connection as Insides).protocol?.transport ?? {};
+      const stream = socket && streamOf(socket);
+      if (!stream) onNothing("the connection shows no socket; pass what connect() gives");
+      else if (!stream.destroyed) onSocket(stream, () => natsPing(connection));
     };
     begin();
 
@@ -46,3 +62,35 @@ export function watchNats(connection: NatsLike, options?: ClientWatchOptions): C
     };
   }, options);
 }
+
+function streamOf(socket: Duplex | WebSocketLike): Duplex {
+  if ("write" in socket) return socket;
+  return socket._socket ?? new StandIn(socket);
+}
+
+/** Stands for a WebSocket that hides its socket: its end is the WebSocket's end, either way. */
+class StandIn extends Duplex {
+  readonly #ws: WebSocketLike;
+
+  constructor(ws: WebSocketLike) {
+    super({ allowHalfOpen: false });
+    this.#ws = ws;
+    ws.addEventListener("message", () => void this.push(SIGN_OF_LIFE));
+    ws.addEventListener("close", () => void this.destroy());
+    // What is pushed is for the watch, which counts it as heard
+    this.on("error", () => {}).resume();
+  }
+
+  override _read(): void {}
+
+  override _write(_chunk: unknown, _encoding: string, done: () => void): void {
+    done();
+  }
+
+  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    this.#ws.close();
+    done(error);
+  }
+}
+
+const SIGN_OF_LIFE = Buffer.of(0);

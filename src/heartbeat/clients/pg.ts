@@ -1,4 +1,4 @@
-import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { ClientWatch, type ClientWatchOptions, type OnSocket } from "../client-watch.ts";
 
 /** The members of a pg Client (8) that are used here. */
@@ -14,7 +14,7 @@ interface ReadyForQuery {
 
 interface Insides {
   readonly connection?: {
-    readonly stream?: Socket;
+    readonly stream?: Duplex;
     on(event: "readyForQuery", listener: (message: ReadyForQuery) => void): unknown;
   };
   readonly readyForQuery?: boolean;
@@ -25,6 +25,11 @@ interface Insides {
 export interface PgPoolLike {
   on(event: "connect", listener: (client: PgClientLike) => void): unknown;
   off(event: "connect", listener: (client: PgClientLike) => void): unknown;
+}
+
+interface PoolInsides {
+  /** Clients that still connect are among them. */
+  readonly _clients?: readonly (PgClientLike & { readonly _connected?: boolean })[];
 }
 
 /**
@@ -73,10 +78,11 @@ export function watchPg(client: PgClientLike, options?: ClientWatchOptions): Cli
   }, options);
 }
 
-/** Watches every client that a pg Pool connects from now on. */
+/** Watches every client of a pg Pool: those that it has, and those that it connects later. */
 export function watchPgPool(pool: PgPoolLike, options?: ClientWatchOptions): ClientWatch {
   return new ClientWatch((onSocket) => {
     const begin = (client: PgClientLike): void => follow(client, onSocket);
+    for (const client of (pool as PoolInsides)._clients ?? []) if (client._connected) begin(client);
     pool.on("connect", begin);
     return () => void pool.off("connect", begin);
   }, options);
