@@ -34,6 +34,15 @@ export type OnSocket = (stream: Duplex, heartbeat: Heartbeat) => void;
 
 type OnNothing = (reason: string) => void;
 
+/**
+ * Returns the options of a client whose protocol owes an answer to each request, and whose server
+ * has answered some by the time that the client is connected. A silence then counts from the first
+ * heartbeat on.
+ */
+export function withAnswerOwed(options: ClientWatchOptions = {}): ClientWatchOptions {
+  return { ...options, expect: options.expect ?? "process" };
+}
+
 /** Each connection of a client has events of its own; the diagnosis has its addresses. */
 interface ClientWatchEvents {
   suspect: [diagnosis: Diagnosis, stream: Duplex];

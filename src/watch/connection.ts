@@ -111,21 +111,11 @@ export class Connection extends ConnectionView implements Checked, EvidenceOwner
     engine.schedule(this, this.phase.nextUnread(engine.now()));
   }
 
-  /** Called when data came over a stream that is no socket: those do not count their bytes. */
-  pushed(): void {
-    evidenceIn(this.phase)?.pushed(engine.now());
-  }
-
   /** Called when the event loop has read the peer's end, or what it takes for one. */
   ended(): void {
     const untoldError = evidenceIn(this.phase)?.untoldError ?? null;
     if (untoldError !== null) this.quietEnd.untoldError = untoldError;
     this.paused();
-  }
-
-  /** Called when the program's own end was handed to the kernel. */
-  finished(): void {
-    evidenceIn(this.phase)?.finished();
   }
 
   /** Called when the program closes the socket, before it does. */

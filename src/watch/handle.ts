@@ -64,10 +64,15 @@ export function holds(socket: Socket, fd: number): boolean {
 
 /** Returns `false` if the socket is closed, handed away, or not connected yet. */
 export function hasHandle(socket: Socket): boolean {
-  return socket instanceof Socket ? handleOf(socket) != null : !(socket as Socket).destroyed;
+  return isBareStream(socket) ? !socket.destroyed : handleOf(socket) != null;
 }
 
-/** Returns whether a value has the members of a Duplex: those of other packages are no instances. */
+/** Returns whether a stream is no socket: it has no handle, and had none. */
+export function isBareStream(stream: Socket): boolean {
+  return handleOf(stream) === undefined && !(stream instanceof Socket);
+}
+
+/** Returns whether a value has the members of a Duplex. Other packages have their own classes. */
 export function isStream(value: unknown): boolean {
   const { on, emit, write, push, destroy } = (value ?? {}) as Partial<Duplex>;
   return [on, emit, write, push, destroy].every((member) => typeof member === "function");
@@ -80,7 +85,7 @@ export function isStream(value: unknown): boolean {
 export function isReading(socket: Socket): boolean {
   if (hasSeenEnd(socket)) return false;
   // A stream that is no socket is read until its buffer is full
-  if (!(socket instanceof Socket)) return !isFull(socket);
+  if (isBareStream(socket)) return !isFull(socket);
   return handleOf(socket)?.reading !== false;
 }
 

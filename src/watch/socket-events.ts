@@ -1,5 +1,5 @@
-import { Socket } from "node:net";
-import { beneath, hasHandle } from "./handle.ts";
+import type { Socket } from "node:net";
+import { beneath, hasHandle, isBareStream } from "./handle.ts";
 import { MethodHook, putHidden } from "./method-hook.ts";
 import type { WatchRecord } from "./subscribers.ts";
 
@@ -122,7 +122,7 @@ const METHODS_OF_STREAM: readonly MethodHook<Watched>[] = [
 ];
 
 function methodsOf(socket: Watched): readonly MethodHook<Watched>[] {
-  return socket instanceof Socket ? METHODS : METHODS_OF_STREAM;
+  return isBareStream(socket) ? METHODS_OF_STREAM : METHODS;
 }
 
 /** Yields the socket and those beneath it. */

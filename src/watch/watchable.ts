@@ -1,10 +1,10 @@
-import { Socket } from "node:net";
+import type { Socket } from "node:net";
 import { HalfOpenError } from "../core/errors.ts";
 import { openPort } from "../kernel/port/open-port.ts";
 import { IPPROTO_MPTCP, SO_PROTOCOL, SOL_SOCKET } from "../kernel/port/platform-linux.ts";
 import { readInt } from "../kernel/port/socket-option.ts";
 import { descriptorOf, isPipe, realSocketOf } from "../kernel/process/descriptor.ts";
-import { beneath, isStream, sharesDescriptor } from "./handle.ts";
+import { beneath, isBareStream, isStream, sharesDescriptor } from "./handle.ts";
 import type { WatchSettings } from "./settings.ts";
 
 /**
@@ -18,8 +18,8 @@ import type { WatchSettings } from "./settings.ts";
  */
 export function watchableSocket(candidate: unknown, settings: WatchSettings | null = null): Socket {
   const isStreamEnough = settings !== null && canHeartbeatDecide(settings);
-  const isNoSocket = isStreamEnough && !(candidate instanceof Socket) && isStream(candidate);
-  let socket = isNoSocket ? (candidate as Socket) : realSocketOf(candidate);
+  const isBare = isStreamEnough && isStream(candidate) && isBareStream(candidate as Socket);
+  let socket = isBare ? (candidate as Socket) : realSocketOf(candidate);
   for (let under = beneath(socket); under && !sharesDescriptor(socket); under = beneath(socket))
     socket = under;
   if (socket.destroyed) {
@@ -39,7 +39,7 @@ export function canHeartbeatDecide({ heartbeat, expect }: WatchSettings): boolea
 
 /** Returns why the kernel has no evidence of the stream's peer, in words; `null`: it has. */
 export function whyNotTcp(socket: Socket): string | null {
-  if (!(socket instanceof Socket)) return "this is a stream, not a socket of this process";
+  if (isBareStream(socket)) return "this is a stream, not a socket of this process";
   try {
     requireTcp(socket);
     return null;

@@ -18,10 +18,10 @@ import type { Instant } from "../time/instant.ts";
  * first heartbeat goes out early, and until one is answered silence proves nothing
  * (docs/internals/evidence.md#the-process):
  *
- * | the peer | when | its silence |
- * |---|---|---|
- * | is unproven | it has answered no heartbeat yet | proves nothing; it is `isMute` after a budget |
- * | is believed | it answered one, or is bound to | is suspected after one budget |
+ * | the peer    | when                             | its silence                             |
+ * |-------------|----------------------------------|-----------------------------------------|
+ * | is unproven | it has answered no heartbeat yet | proves nothing; after a budget `isMute` |
+ * | is believed | it answered one, or is bound to  | is suspected after one budget           |
  *
  * The caller calls {@link next} at each deadline, and sends a heartbeat when `wantsHeartbeat` is
  * set. It then reports {@link asked}, and later {@link answered}, {@link failed} or

@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import { ClientWatch, type ClientWatchOptions } from "../client-watch.ts";
+import { ClientWatch, type ClientWatchOptions, withAnswerOwed } from "../client-watch.ts";
 
 /** The members of an amqplib connection (promise or callback API) that are used here. */
 export interface AmqpLike {
@@ -81,5 +81,5 @@ export function watchAmqp(connection: AmqpLike, options?: ClientWatchOptions): C
       connection.off("blocked", block);
       connection.off("unblocked", unblock);
     };
-  }, options);
+  }, withAnswerOwed(options));
 }

@@ -2,7 +2,7 @@ import type { Http2Session } from "node:http2";
 import type { Socket } from "node:net";
 import { HalfOpenError } from "../../core/errors.ts";
 import { nextTick } from "../../kernel/clock.ts";
-import { ClientWatch, type ClientWatchOptions } from "../client-watch.ts";
+import { ClientWatch, type ClientWatchOptions, withAnswerOwed } from "../client-watch.ts";
 
 /** The member of a client of @grpc/grpc-js (1) that is used here. */
 export interface GrpcClientLike {
@@ -59,7 +59,7 @@ export function watchGrpc(client: GrpcClientLike, options?: ClientWatchOptions):
       followChannel(channel, (session) =>
         onSocket(session.socket as Socket, () => grpcPing(session)),
       ),
-    options,
+    withAnswerOwed(options),
   );
 }
 

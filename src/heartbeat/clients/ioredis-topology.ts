@@ -109,8 +109,8 @@ class Followed {
 const hearers = new WeakMap<object, Set<Followed>>();
 
 /**
- * Calls `followed` for each client that a method of `maker` makes. `madeBy` gets the method's result
- * and its last argument. The method is wrapped once: watches of one client may end in any order.
+ * Calls `followed` for each client that a method of `maker` makes. `madeBy` gets the result and the
+ * last argument of the method. The method is wrapped once: watches of one client may end in any order.
  */
 function onMade(
   maker: object,

@@ -1,5 +1,10 @@
 import type { Duplex } from "node:stream";
-import { ClientWatch, type ClientWatchOptions, type OnSocket } from "../client-watch.ts";
+import {
+  ClientWatch,
+  type ClientWatchOptions,
+  type OnSocket,
+  withAnswerOwed,
+} from "../client-watch.ts";
 import {
   followCluster,
   followSentinels,
@@ -43,7 +48,7 @@ export function watchIoredis(
     return isCluster(redis)
       ? followCluster(redis, followNode)
       : both(followNode(redis), followSentinels(redis, followNode));
-  }, options);
+  }, withAnswerOwed(options));
 }
 
 function isCluster(redis: IoredisLike | IoredisClusterLike): redis is IoredisClusterLike {

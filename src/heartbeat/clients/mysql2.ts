@@ -1,5 +1,10 @@
 import type { Duplex } from "node:stream";
-import { ClientWatch, type ClientWatchOptions, type OnSocket } from "../client-watch.ts";
+import {
+  ClientWatch,
+  type ClientWatchOptions,
+  type OnSocket,
+  withAnswerOwed,
+} from "../client-watch.ts";
 
 /**
  * The members of a mysql2 connection (3) that are used here: the callback kind, or `.connection` of
@@ -118,7 +123,7 @@ export function watchMysql2(connection: Mysql2Like, options?: ClientWatchOptions
   return new ClientWatch((onSocket) => {
     follow(connection, onSocket);
     return () => {};
-  }, options);
+  }, withAnswerOwed(options));
 }
 
 /** Watches every connection of a mysql2 pool: those that it has, and those that it makes later. */
@@ -129,5 +134,5 @@ export function watchMysql2Pool(pool: Mysql2PoolLike, options?: ClientWatchOptio
     for (const one of (inner?._allConnections ?? _allConnections)?.toArray() ?? []) begin(one);
     pool.on("connection", begin);
     return () => void pool.off("connection", begin);
-  }, options);
+  }, withAnswerOwed(options));
 }

@@ -1,5 +1,5 @@
 import { Duplex } from "node:stream";
-import { ClientWatch, type ClientWatchOptions } from "../client-watch.ts";
+import { ClientWatch, type ClientWatchOptions, withAnswerOwed } from "../client-watch.ts";
 
 /** The members of a NATS connection (@nats-io/transport-node 3, nats 2) that are used here. */
 export interface NatsLike {
@@ -16,7 +16,7 @@ interface Insides {
 }
 
 interface Transport {
-  /** A socket, or a WebSocket: that of the package ws, or the global one, which hides its socket. */
+  /** A socket; or a WebSocket, of the package ws or the global one, which hides its socket. */
   readonly socket?: Duplex | WebSocketLike;
 }
 
@@ -60,7 +60,7 @@ export function watchNats(connection: NatsLike, options?: ClientWatchOptions): C
     return () => {
       isFollowing = false;
     };
-  }, options);
+  }, withAnswerOwed(options));
 }
 
 function streamOf(socket: Duplex | WebSocketLike): Duplex {

@@ -1,6 +1,11 @@
 import type { EventEmitter } from "node:events";
 import { HalfOpenError } from "../../core/errors.ts";
-import { ClientWatch, type ClientWatchOptions, type OnSocket } from "../client-watch.ts";
+import {
+  ClientWatch,
+  type ClientWatchOptions,
+  type OnSocket,
+  withAnswerOwed,
+} from "../client-watch.ts";
 import { followTopology, isTopology, type NodeRedisTopologyLike } from "./node-redis-topology.ts";
 import { type OwnCommand, RedisCommands } from "./redis-commands.ts";
 import { followersOf, type OnOpened } from "./sockets-opened-by.ts";
@@ -66,10 +71,13 @@ export function watchNodeRedis(
   if (isTopology(client))
     return new ClientWatch(
       (onSocket) => followTopology(client, (inner) => commandsOf(inner), onSocket),
-      options,
+      withAnswerOwed(options),
     );
   const canAsk = options?.canAsk ?? (commandsOf(client) === null ? () => false : undefined);
-  return new ClientWatch((onSocket) => follow(client, onSocket), { ...options, canAsk });
+  return new ClientWatch(
+    (onSocket) => follow(client, onSocket),
+    withAnswerOwed({ ...options, canAsk }),
+  );
 }
 
 function follow(client: NodeRedisLike, onSocket: OnSocket): () => void {

@@ -1,5 +1,10 @@
 import type { Duplex } from "node:stream";
-import { ClientWatch, type ClientWatchOptions, type OnSocket } from "../client-watch.ts";
+import {
+  ClientWatch,
+  type ClientWatchOptions,
+  type OnSocket,
+  withAnswerOwed,
+} from "../client-watch.ts";
 
 /** The members of a pg Client (8) that are used here. */
 export interface PgClientLike {
@@ -75,7 +80,7 @@ export function watchPg(client: PgClientLike, options?: ClientWatchOptions): Cli
   return new ClientWatch((onSocket) => {
     follow(client, onSocket);
     return () => {};
-  }, options);
+  }, withAnswerOwed(options));
 }
 
 /** Watches every client of a pg Pool: those that it has, and those that it connects later. */
@@ -85,5 +90,5 @@ export function watchPgPool(pool: PgPoolLike, options?: ClientWatchOptions): Cli
     for (const client of (pool as PoolInsides)._clients ?? []) if (client._connected) begin(client);
     pool.on("connect", begin);
     return () => void pool.off("connect", begin);
-  }, options);
+  }, withAnswerOwed(options));
 }
