@@ -26,7 +26,9 @@ export function carrierOf(stream: Duplex): Carrier | null {
 
   let isShared = false;
   let at: object = stream;
-  for (const seen = new Set<object>(); !seen.has(at); seen.add(at)) {
+  const seen = new Set<object>();
+  while (!seen.has(at)) {
+    seen.add(at);
     if (at instanceof Socket && whyNotTcp(at) === null)
       return at === stream ? null : { socket: at, isShared };
     const { own, shared } = beneath(at as Layers);

@@ -27,7 +27,7 @@ interface Handle extends DenoHandle {
 }
 
 function handleOf(socket: Socket): Handle | null | undefined {
-  return (socket as unknown as { _handle?: Handle | null })._handle;
+  return (socket as unknown as { _handle?: Handle | null } | null)?._handle;
 }
 
 /** Returns the socket that a TLSSocket was put over (`tls.connect({ socket })`), if any. */
@@ -69,11 +69,11 @@ export function hasHandle(socket: Socket): boolean {
 
 /** Returns whether a stream is no socket: it has no handle, and had none. */
 export function isBareStream(stream: Socket): boolean {
-  return handleOf(stream) === undefined && !(stream instanceof Socket);
+  return !(stream instanceof Socket) && handleOf(stream) === undefined;
 }
 
 /** Returns whether a value has the members of a Duplex. Other packages have their own classes. */
-export function isStream(value: unknown): boolean {
+export function isDuplex(value: unknown): value is Duplex {
   const { on, emit, write, push, destroy } = (value ?? {}) as Partial<Duplex>;
   return [on, emit, write, push, destroy].every((member) => typeof member === "function");
 }

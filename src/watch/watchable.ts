@@ -4,7 +4,7 @@ import { openPort } from "../kernel/port/open-port.ts";
 import { IPPROTO_MPTCP, SO_PROTOCOL, SOL_SOCKET } from "../kernel/port/platform-linux.ts";
 import { readInt } from "../kernel/port/socket-option.ts";
 import { descriptorOf, isPipe, realSocketOf } from "../kernel/process/descriptor.ts";
-import { beneath, isBareStream, isStream, sharesDescriptor } from "./handle.ts";
+import { beneath, isBareStream, isDuplex, sharesDescriptor } from "./handle.ts";
 import type { WatchSettings } from "./settings.ts";
 
 /**
@@ -18,7 +18,7 @@ import type { WatchSettings } from "./settings.ts";
  */
 export function watchableSocket(candidate: unknown, settings: WatchSettings | null = null): Socket {
   const isStreamEnough = settings !== null && canHeartbeatDecide(settings);
-  const isBare = isStreamEnough && isStream(candidate) && isBareStream(candidate as Socket);
+  const isBare = isStreamEnough && isBareStream(candidate as Socket) && isDuplex(candidate);
   let socket = isBare ? (candidate as Socket) : realSocketOf(candidate);
   for (let under = beneath(socket); under && !sharesDescriptor(socket); under = beneath(socket))
     socket = under;

@@ -3,7 +3,7 @@ import { connect as connectHttp2 } from "node:http2";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { connect as connectMqtt } from "mqtt";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
 import {
   type ClientWatch,
@@ -21,7 +21,7 @@ const GRACE_MS = 1500;
 const MUTE_MS = BUDGET_MS + 1000;
 
 const closers: (() => unknown)[] = [];
-afterEach(async () => {
+afterAll(async () => {
   for (const close of closers.splice(0).reverse()) await close();
 });
 

@@ -190,6 +190,7 @@ await describeWith(["redis-server"], "the socket beneath a stream", () => {
     const clients = [redis, other].map(({ port }) => {
       const client = new Redis({
         retryStrategy: () => null,
+        noDelay: false, // this stream has no setNoDelay
         maxRetriesPerRequest: 0,
         Connector: class {
           connecting = false;
