@@ -4,6 +4,8 @@
  * state has begun), `dead` (the watch's verdict), `ended` (by the server), `done` (with what the
  * scene found).
  */
+import { connect as connectTcp } from "node:net";
+import { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import * as heartbeat from "../../dist/heartbeat/index.js";
 
@@ -19,6 +21,37 @@ function say(event, more) {
 function follow(watch) {
   for (const event of ["suspect", "dead"])
     watch.on(event, ({ cause, why }) => say(event, { cause, why }));
+}
+
+/** A stream over a socket that it hides, as a tunnel's channel does. */
+function tunnelTo(port) {
+  const socket = connectTcp(port, host);
+  const stream = new Duplex({
+    read: () => socket.resume(),
+    write: (chunk, _, done) => socket.write(chunk, done),
+    destroy(error, done) {
+      socket.destroy();
+      done(error);
+    },
+  });
+  socket.on("data", (data) => stream.push(data) || socket.pause());
+  socket.on("error", (error) => stream.destroy(error)).on("end", () => stream.push(null));
+  // Members of a socket that clients call
+  return Object.assign(stream, {
+    connect: () => socket.once("connect", () => stream.emit("connect")),
+    setNoDelay() {},
+    setKeepAlive() {},
+    setTimeout() {},
+    ref() {},
+    unref() {},
+  });
+}
+
+/** Says the level of the watch, once a heartbeat has been answered. */
+async function sayLevel(watch) {
+  follow(watch);
+  await sleep(2 * budgetMs);
+  say("ready", { level: watch.current?.applied?.level });
 }
 
 async function pgClient() {
@@ -103,6 +136,30 @@ const SCENES = {
       await connection.execute("start transaction");
       await connection.execute("select ? + 1", [1]);
     }),
+
+  async "pg-stream"() {
+    const { default: pg } = await import("pg");
+    const pool = new pg.Pool({ host, user: "postgres", stream: () => tunnelTo(5432), max: 1 });
+    pool.on("error", () => say("ended"));
+    await pool.query("select 1");
+    await sayLevel(heartbeat.watchPgPool(pool, { detectWithinMs: budgetMs }));
+  },
+
+  async "mysql-stream"() {
+    const { default: mysql } = await import("mysql2");
+    const pool = mysql.createPool({
+      host,
+      user: "root",
+      database: "mysql",
+      stream: () => {
+        const stream = tunnelTo(3306);
+        stream.connect();
+        return stream;
+      },
+    });
+    await pool.promise().query("select 1");
+    await sayLevel(heartbeat.watchMysql2Pool(pool, { detectWithinMs: budgetMs }));
+  },
 
   async "mysql-committed"() {
     const connection = await mysqlConnection();
