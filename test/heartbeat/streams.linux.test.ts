@@ -190,7 +190,9 @@ await describeWith(["redis-server"], "the socket beneath a stream", () => {
     const clients = [redis, other].map(({ port }) => {
       const client = new Redis({
         retryStrategy: () => null,
-        noDelay: false, // this stream has no setNoDelay
+        // Members of a socket that this stream has not
+        noDelay: false,
+        keepAlive: false as never,
         maxRetriesPerRequest: 0,
         Connector: class {
           connecting = false;
