@@ -21,7 +21,7 @@ import {
 } from "../../src/heartbeat/index.ts";
 import { watch } from "../../src/index.ts";
 import { describeWith } from "../setup/requires.ts";
-import { freePort, RedisServer } from "./redis.ts";
+import { freePort, RedisServer, within } from "./redis.ts";
 
 const BUDGET_MS = 2500;
 const GRACE_MS = 1500;
@@ -66,7 +66,7 @@ async function started(command: string, config: string, port: number): Promise<C
   closers.push(async () => {
     const gone = once(process, "exit");
     process.kill("SIGKILL");
-    await gone;
+    if (process.exitCode === null) await gone;
     rmSync(folder, { recursive: true });
   });
   await expect
@@ -250,9 +250,15 @@ describe("a WebSocket over a stream", () => {
 
 await describeWith(["mosquitto"], "mqtt over WebSockets", () => {
   const broker = async (): Promise<{ port: number; process: ChildProcess }> => {
-    const port = await freePort();
-    const config = `listener ${port} 127.0.0.1\nprotocol websockets\nallow_anonymous true\n`;
-    return { port, process: await started("mosquitto", config, port) };
+    const [plain, port] = [await freePort(), await freePort()];
+    const config = [
+      // 2.0.11 does not start with listeners for WebSockets alone
+      `listener ${plain} 127.0.0.1`,
+      `listener ${port}`,
+      "protocol websockets",
+      "allow_anonymous true",
+    ];
+    return { port, process: await started("mosquitto", config.join("\n"), port) };
   };
   const options = { reconnectPeriod: 0, keepalive: 0 };
 
@@ -296,7 +302,13 @@ await describeWith(["nats-server"], "nats over WebSockets", () => {
     } as never);
     using watching = watchNats(connection, { detectWithinMs: BUDGET_MS });
     await isFound(watching, level, process);
-    await connection.close();
+    // The client itself learns it, without the consent of a peer that is hung
+    expect(
+      await within(
+        1000,
+        connection.closed().then(() => "closed"),
+      ),
+    ).toBe("closed");
   });
 });
 

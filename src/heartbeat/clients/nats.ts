@@ -22,6 +22,7 @@ interface Transport {
 
 interface WebSocketLike {
   readonly _socket?: Duplex;
+  onclose?: ((event: { readonly wasClean: boolean; readonly reason: string }) => void) | null;
   close(): void;
   addEventListener(event: "message" | "close", listener: () => void): void;
 }
@@ -88,7 +89,10 @@ class StandIn extends Duplex {
   }
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    const { onclose } = this.#ws;
     this.#ws.close();
+    // A WebSocket waits for the peer's consent to its close, which a dead one never gives
+    if (error) onclose?.call(this.#ws, { wasClean: false, reason: error.message });
     done(error);
   }
 }
