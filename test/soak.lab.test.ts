@@ -28,7 +28,7 @@ interface Soak {
   readonly unhandled: number;
   readonly missing: number;
   readonly heapGrowth: number;
-  readonly ownTime: { readonly p99Ms: number };
+  readonly ownTime: { readonly stretches: number; readonly p99Ms: number };
   readonly doomed: number;
   readonly found: number;
   readonly detection: { readonly p99Ms: number; readonly maxMs: number };
@@ -67,6 +67,7 @@ await describeWith(
       // Connections that were silent lately keep the loss of their path. Connections kept after
       // their end would take more.
       expect(soak.heapGrowth).toBeLessThan(1.1);
+      expect(soak.ownTime.stretches, "was timed").toBeGreaterThan(0);
       expect(soak.ownTime.p99Ms).toBeLessThan(5);
       expect({ found: soak.found, answered: soak.answered }).toEqual({
         found: soak.doomed,

@@ -1,10 +1,12 @@
-// How long halfopen keeps the event loop to itself in one go. What it hands to the global
-// setTimeout and setImmediate is timed, with what the program does about it in the next ticks. The
+// How long halfopen keeps the event loop to itself in one go. What it hands to setTimeout and
+// setImmediate of node:timers is timed, with what the program does about it in the next ticks. The
 // bench's own programs use node:timers/promises, which do not come by here.
+//
+// To be loaded before halfopen, which takes its timers once, at import.
 import { createHistogram, PerformanceObserver } from "node:perf_hooks";
+import timers from "node:timers";
 import { setInterval as every, setTimeout as sleep } from "node:timers/promises";
 import koffi from "koffi";
-import { tcpInfoShelf } from "../../dist/kernel/tcp-info/shelf.js";
 
 const LONG_MS = 5;
 /** Takes as long as most of our stretches. */
@@ -69,6 +71,7 @@ function timed(schedule) {
  * came in from the network meanwhile, is charged to whoever asks.
  */
 export async function startControl(sockets) {
+  const { tcpInfoShelf } = await import("../../dist/kernel/tcp-info/shelf.js");
   for await (const _ of every(CONTROL_EVERY_MS, null, { ref: false })) {
     const descriptors = [...sockets]
       .slice(0, CONTROL_READS)
@@ -111,7 +114,7 @@ const noteCollections = (list) => {
     collections.push(startTime, startTime + duration);
 };
 new PerformanceObserver(noteCollections).observe({ entryTypes: ["gc"] });
-Object.assign(globalThis, {
-  setTimeout: timed(globalThis.setTimeout),
-  setImmediate: timed(globalThis.setImmediate),
+Object.assign(timers, {
+  setTimeout: timed(timers.setTimeout),
+  setImmediate: timed(timers.setImmediate),
 });

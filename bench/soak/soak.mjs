@@ -33,7 +33,7 @@ const DEFAULTS = {
   /** 0.4 is promised to be survived, and cutting and healing take a moment. */
   outageBudgets: 0.38,
   isLossyInOutages: false,
-  /** Adds bufferbloat and delay steps. Not without false alarms yet (docs/when-it-fires.md). */
+  /** Adds bufferbloat and delay steps. Dead peers are found later then. */
   hasSlowPaths: false,
   /** How long the round trip of everybody is longer, and by how much where it jumps. */
   slowBudgets: 2,
@@ -169,7 +169,7 @@ async function cutOff(network, all, terms) {
     waited += 0.5
   ) {
     await sleep(budgetMs / 2);
-    verdicts = (await all((part) => part.verdicts())).flat();
+    verdicts = verdicts.concat(...(await all((part) => part.verdicts())));
   }
   const rollCalls = await all((part) => part.rollCall());
   const ends = verdicts

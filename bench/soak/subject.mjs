@@ -4,10 +4,11 @@
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { setInterval as every, setTimeout as sleep } from "node:timers/promises";
-import { watch } from "../../dist/index.js";
 import { serve } from "./asked.mjs";
 import { ownTime, startControl } from "./own-time.mjs";
 import { ANSWER, PLEASE_CLOSE, PUSHED, QUESTION } from "./protocol.mjs";
+
+const { watch } = await import("../../dist/index.js"); // behind own-time.mjs
 
 const [port, detectWithinMs] = process.argv.slice(2).map(Number);
 const PUSH_EVERY_MS = 100;

@@ -4,6 +4,7 @@ import { BOTH_TRAFFICS, type Fault, type Stage } from "./fault.ts";
 import type { LabProcess } from "./lab-machine.ts";
 import { proxyLocally } from "./local-proxy.ts";
 import { routeByPolicy } from "./policy-route.ts";
+import { watchWithinMs } from "./predicted.ts";
 import type { SubjectCommand } from "./subject-messages.ts";
 
 const SILENT = { idle: ["path-silent"], "in-flight": ["path-silent"] } as const;
@@ -141,9 +142,9 @@ export const FIELD_FAULTS: readonly Fault[] = [
     traffics: BOTH_TRAFFICS,
     causes: SILENT,
     stoppedMs: stoppedForMs,
-    // In flight the kernel sends again when it does, up to a cap on backoff later.
+    // What the program writes first when it goes on is found as at any other time.
     foundWithinMs: (budgetMs, traffic) =>
-      stoppedForMs(budgetMs) + (traffic === "idle" ? 0.5 : 0.8) * budgetMs,
+      stoppedForMs(budgetMs) + (traffic === "idle" ? 0.5 * budgetMs : watchWithinMs(budgetMs)),
     strike: cutWhileStopped,
   },
 ];

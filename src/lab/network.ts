@@ -1,6 +1,7 @@
 import { ADDRESSES, MACS, MIDDLE_MACS, ROUTER } from "./addresses.ts";
 import type { LabMachine, LabProcess } from "./lab-machine.ts";
 import { Namespaces, type Place } from "./namespaces.ts";
+import { neighbours } from "./neighbours.ts";
 import type { WireCounts, WireSettings } from "./wire.ts";
 import { WireClient } from "./wire-client.ts";
 
@@ -197,18 +198,24 @@ export class Network {
   }
 
   /** Joins the middle's ends of the cables. */
-  #attach(hosts: readonly Host[]): Promise<unknown> {
+  async #attach(hosts: readonly Host[]): Promise<void> {
+    const isRouter = this.variant === "router";
     const lines = hosts.flatMap((host) => [
       ...(this.variant === "switch" ? [`link set ${host} master switch`] : []),
-      ...(this.variant === "router"
+      ...(isRouter
         ? [
             `addr add ${ROUTER[host][0]}/24 dev ${host}`,
             `addr add ${ROUTER[host][1]}/64 dev ${host} nodad`,
           ]
         : []),
       `link set ${host} up`,
+      // A router that asks for a neighbour right after its link came up asks again a second later,
+      // and the first round trip would be as long.
+      ...(isRouter ? neighbours(host, "stale").mid : []),
     ]);
-    return this.#namespaces.ip("mid", lines);
+    await this.#namespaces.ip("mid", lines);
+    if (!isRouter) return;
+    for (const host of hosts) await this.#namespaces.ip(host, neighbours(host, "stale").host);
   }
 
   async #makeRouter(nat: boolean): Promise<void> {

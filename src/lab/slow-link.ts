@@ -1,4 +1,4 @@
-import { ADDRESSES, MACS, MIDDLE_MACS, ROUTER } from "./addresses.ts";
+import { neighbours } from "./neighbours.ts";
 import type { Host, Network } from "./network.ts";
 
 /**
@@ -9,15 +9,9 @@ import type { Host, Network } from "./network.ts";
  * know each other for good.
  */
 export async function slowLink(network: Network, towards: Host, queue: string): Promise<void> {
-  for (const i of [0, 1] as const) {
-    const host = `${ADDRESSES.routed[towards][i]} lladdr ${MACS[towards]} dev ${towards}`;
-    const router = `${ROUTER[towards][i]} lladdr ${MIDDLE_MACS[towards]} dev eth0`;
-    await run(network, "mid", `ip neigh replace ${host} nud permanent`);
-    await run(network, towards, `ip neigh replace ${router} nud permanent`);
-  }
-  await run(network, "mid", `tc qdisc replace dev ${towards} root tbf ${queue}`);
-}
-
-function run(network: Network, host: Host | "mid", words: string): Promise<string> {
-  return network.run(host, words.split(" "));
+  const lines = neighbours(towards, "permanent");
+  for (const line of lines.host) await network.run(towards, ["ip", ...line.split(" ")]);
+  for (const line of lines.mid) await network.run("mid", ["ip", ...line.split(" ")]);
+  const words = `tc qdisc replace dev ${towards} root tbf ${queue}`;
+  await network.run("mid", words.split(" "));
 }

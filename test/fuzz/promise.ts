@@ -116,16 +116,15 @@ export function findWithinMs(world: World, on: number, known: AtTheEnd): number 
   if (detectWithinMs === null) return null;
   // Not kept yet: how late answers are waited for after a delay step is not all in `applied`.
   if (eventsOf(world, "delay").length > 0) return null;
-  const { budgetMs } = world;
-  const rttMs = Math.max(world.rttMs, ...eventsOf(world, "delay").map((it) => it.rttMs));
+  const { budgetMs, rttMs } = world;
   const talk = world.connections[on];
   const writesMs = talk?.writeEveryMs ?? 0;
 
-  // Without a cap another attempt takes as long as all before it. A delay makes all of them longer.
+  // Without a cap another attempt takes as long as all before it.
   const isUncapped = !world.hasRtoCap || world.onDead === "report";
   // What is in flight counts as first sent once it is sent again, and a deaf peer lets nothing else.
   const isDeaf = eventsOf(world, "deaf").length > 0;
-  if (isUncapped && (isDeaf || eventsOf(world, "delay").length > 0) && writesMs > 0) return null;
+  if (isUncapped && isDeaf && writesMs > 0) return null;
   const isTroubled =
     isLossy(world) || eventsOf(world, "outage").length + eventsOf(world, "stuck").length > 0;
   const inFlightMs =

@@ -107,7 +107,9 @@ describe.each([
   });
 
   describe("a peer that lives", () => {
-    it("is never called dead by an outage of 0.4 budgets, idle or talking", async () => {
+    it("is never called dead by an outage of 0.4 budgets, idle or talking", {
+      timeout: 180_000,
+    }, async () => {
       await fc.assert(
         fc.asyncProperty(
           budgets,

@@ -26,8 +26,8 @@ import { SteadyData } from "./steady-data.ts";
  * | unknown     | it gave one answer or none, or stopped (see below)       | none                 |
  *
  * A peer that answered may stop while data still passes, behind a box that begins to drop empty
- * packets. Once more probes in a row went unanswered while data passed than the path loses, it is
- * unknown again, for its siblings too.
+ * packets. Once more probes in a row went unanswered while data passed than the path's loss
+ * explains, it is unknown again, for its siblings too.
  */
 export class Answers {
   readonly #siblings: Siblings | null;
@@ -37,8 +37,9 @@ export class Answers {
   #gapMs = Number.POSITIVE_INFINITY;
   /** Silences in which no probe was answered, and which something else ended. */
   #silences = 0;
-  /** Probes of such silences since the last answer. */
+  /** Probes of such silences since the last answer, and how many the path's loss explained. */
   #passedOver = 0;
+  #explained = 0;
   #hasStopped = false;
   /** The last acknowledgment that was examined, and the window at that time. */
   #seenAt: Instant = NEVER;
@@ -168,7 +169,8 @@ export class Answers {
   }
 
   /**
-   * What happened: something else than an answer ended a silence with `probes` unanswered ones.
+   * What happened: something else than an answer ended a silence with `probes` unanswered ones. An
+   * outage explains it as well as a box; a live peer soon answers two probes and is ordinary again.
    * `loss`: what the path loses. Returns the answers to go on with: where they were shared, some of
    * the connection's own, which learn with its `siblings`. `null`: it learns nothing.
    */
@@ -180,10 +182,12 @@ export class Answers {
       return own.passedOver(probes, siblings, loss);
     }
 
+    // What they teach of the path's loss does not explain them.
+    if (this.#passedOver === 0)
+      this.#explained = Math.max(FEWEST_PASSED_OVER, loss.attemptsNeeded(BY_CHANCE));
     this.#passedOver += probes;
     if (!this.areOrdinary) this.#silences++;
-    else if (this.#passedOver >= Math.max(FEWEST_PASSED_OVER, loss.attemptsNeeded(BY_CHANCE)))
-      this.#stopped();
+    else if (this.#passedOver >= this.#explained) this.#stopped();
     return this;
   }
 

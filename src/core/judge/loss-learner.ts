@@ -70,7 +70,10 @@ export class LossLearner {
     return this.#undecided !== null || this.#retransmits.isWaiting(info);
   }
 
-  /** Returns whether this answer decides that the one before it was late. */
+  /**
+   * Decides by this answer whether the one before it was late, and returns that. If not, the loss
+   * is recorded; where data moved meanwhile, neither is known.
+   */
   #wasLate({ info }: Reading, heardAt: Instant): boolean {
     const it = this.#undecided;
     this.#undecided = null;
@@ -98,14 +101,15 @@ export class LossLearner {
     if (attempts.count === 0) {
       // A probe on demand left when its turn came, not when the standing one would have.
       const isNew = since.segmentsIn === 1 && heardAt > this.#answersOldUntil && !how.isNudged;
-      const probe = isNew ? probeAnswered(how.heardBefore, heardAt, how.idleMs) : null;
+      const probe =
+        isNew && isItsAnswer(reading) ? probeAnswered(how.heardBefore, heardAt, how.idleMs) : null;
       if (probe) this.#delay.answered(probe);
       this.#loss.record(lesson);
     } else if (!how.isEachAnswered) this.#loss.record(lesson);
     else if (timing.lateMs > 0 && heardAt - attempts.firstAt < timing.patientWindowMs) {
       // Late answers are what is to be expected here, and no loss.
       this.#late(attempts.firstAt, attempts.lastAtLatest, heardAt);
-    } else if (lesson.lost === 0 || (isOnlyOne(attempts, heardAt, how) && !isUnasked(info))) {
+    } else if (lesson.lost === 0 || (isOnlyOne(attempts, heardAt, how) && isItsAnswer(reading))) {
       this.#late(attempts.firstAt, attempts.lastAtLatest, heardAt);
       this.#loss.record({ ...lesson, attempts: 1, lost: 0 });
     } else if (since.flowBefore === "idle" && flow === "idle")
@@ -213,6 +217,11 @@ function lessonOfLimited(
 ): Lesson | null {
   if (since.flowBefore === "in-flight" || attempts.areLocal || isUnasked(info)) return null;
   return { attempts: 1, lost: 0, from: heardAt, to: heardAt };
+}
+
+/** Returns whether what was heard can only answer a probe. */
+function isItsAnswer({ info, since }: Reading): boolean {
+  return !isUnasked(info) && !since.progressed;
 }
 
 /** Returns whether what was heard last is data that the peer sent by itself, and no answer. */
