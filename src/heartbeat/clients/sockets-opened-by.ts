@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { channel, subscribe } from "node:diagnostics_channel";
 import type { EventEmitter } from "node:events";
 import type { Socket } from "node:net";
+import { putHidden } from "../../watch/method-hook.ts";
 
 /** `clientId`: the id of the node-redis client that opened the socket, since 5.12. */
 export type OnOpened = (socket: Socket, clientId: string | undefined) => void;
@@ -23,15 +24,35 @@ let isSubscribed = false;
 export function runAsOpener<Result>(onSocket: OnOpened, connect: () => Result): Result {
   if (!isSubscribed) {
     isSubscribed = true;
-    channel("tracing:node-redis:connect:start").bindStore(
+    channel(CLIENT_CONNECTS).bindStore(
       connecting,
       (traced) => (traced as { readonly clientId?: string }).clientId,
     );
-    subscribe("net.client.socket", (message) =>
-      openers.getStore()?.((message as { socket: Socket }).socket, connecting.getStore()),
-    );
+    subscribe("net.client.socket", (message) => {
+      const opener = openers.getStore();
+      if (!opener) return;
+      const { socket } = message as { socket: Socket };
+      endWithinOpener(socket);
+      opener(socket, connecting.getStore());
+    });
   }
   return openers.run(onSocket, connect);
+}
+
+/** node-redis's own channel, since 5.12. */
+const CLIENT_CONNECTS = "tracing:node-redis:connect:start";
+
+/**
+ * Calls the listeners of the socket's end as of the one that opened it, whoever ended it: a verdict,
+ * or a write of the program's that failed. The client reconnects within these listeners.
+ */
+function endWithinOpener(socket: Socket): void {
+  const inContext = AsyncLocalStorage.snapshot();
+  const emit = socket.emit as (...event: unknown[]) => boolean;
+  putHidden(socket, "emit", (...event: unknown[]): boolean => {
+    const tell = (): boolean => emit.apply(socket, event);
+    return event[0] === "error" || event[0] === "close" ? inContext(tell) : tell();
+  });
 }
 
 /**
