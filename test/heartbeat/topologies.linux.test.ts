@@ -138,6 +138,10 @@ await describeWith(["redis-server"], "the watch of node-redis", () => {
     await allDie(watch, victim, () => servers.stop(victim));
     servers.byPort.get(victim)?.kill("SIGCONT");
     await expect.poll(() => portsOf(watch)[victim] ?? 0, { timeout: 10_000 }).toBeGreaterThan(0);
+    // A connection whose handshake is not over outlives node-redis' destroy()
+    const areAllReady = (): boolean =>
+      [...cluster.nodeByAddress.values()].every(({ client }) => client?.isReady);
+    await expect.poll(areAllReady, { timeout: 10_000 }).toBe(true);
     cluster.destroy();
     await expect.poll(() => watch.currents).toEqual([]);
   });
