@@ -33,6 +33,8 @@ export class ProcessProof {
   /** Why the last heartbeat failed, in words; `null` when it did not. */
   lastFailure: string | null = null;
   rttMs: number | null = null;
+  /** The peer answered a heartbeat, or is bound to: its silence counts. */
+  isBelieved: boolean;
   readonly #budgetMs: number;
   #heardAt: Instant;
   #askedAt: Instant | null = null;
@@ -45,7 +47,6 @@ export class ProcessProof {
   #nextSequence = 0;
   /** When the first heartbeat since the last sign of life was sent. */
   #unansweredSince: Instant | null = null;
-  #isBelieved: boolean;
   /** Pause before the next heartbeat to an unproven peer. */
   #earlyMs = EARLY_MS;
 
@@ -60,19 +61,14 @@ export class ProcessProof {
     this.#paced = paced;
     this.#startedAt = now;
     this.#heardAt = now;
-    this.#isBelieved = isBelieved;
+    this.isBelieved = isBelieved;
     if (!isBelieved && paced === null) this.#retryAt = now + EARLY_MS;
-  }
-
-  /** The peer answered a heartbeat, or is bound to: its silence counts. */
-  get isBelieved(): boolean {
-    return this.#isBelieved;
   }
 
   /** Returns whether an unproven peer has left a heartbeat unanswered for a budget. */
   isMute(now: Instant): boolean {
     const since = this.#unansweredSince;
-    return !this.#isBelieved && since !== null && now - since >= this.#budgetMs;
+    return !this.isBelieved && since !== null && now - since >= this.#budgetMs;
   }
 
   get heardAt(): Instant {
@@ -103,7 +99,7 @@ export class ProcessProof {
     this.#askedAt = null;
     this.lastFailure = null;
     this.#unansweredSince = null;
-    this.#isBelieved = true;
+    this.isBelieved = true;
     this.#skipPassed(now);
     this.heard(now);
     this.#paced?.detector.heard(now, this.#sequence);
@@ -150,7 +146,7 @@ export class ProcessProof {
   }
 
   isSilentTooLong(now: Instant): boolean {
-    return this.#isBelieved && (now >= this.#deadline() || this.#isSuspected(now));
+    return this.isBelieved && (now >= this.#deadline() || this.#isSuspected(now));
   }
 
   silentForMs(now: Instant): number {
@@ -197,7 +193,7 @@ export class ProcessProof {
 
   /** Heartbeats go out early, until one is answered. A detector sends its own from the start. */
   get #isUnproven(): boolean {
-    return !this.#isBelieved && this.#paced === null;
+    return !this.isBelieved && this.#paced === null;
   }
 
   /** Puts the next early heartbeat off: at most as long as a quiet peer waits for one. */
@@ -219,7 +215,7 @@ export class ProcessProof {
   }
 
   #deadline(): Instant {
-    if (!this.#isBelieved) return Number.POSITIVE_INFINITY;
+    if (!this.isBelieved) return Number.POSITIVE_INFINITY;
     return this.#heardAt + this.#budgetMs - OWN_LATENESS_MS;
   }
 }

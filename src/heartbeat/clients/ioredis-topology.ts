@@ -110,7 +110,8 @@ const hearers = new WeakMap<object, Set<Followed>>();
 
 /**
  * Calls `followed` for each client that a method of `maker` makes. `madeBy` gets the result and the
- * last argument of the method. The method is wrapped once: watches of one client may end in any order.
+ * last argument of the method. The method is wrapped once: watches of one client may end in any
+ * order.
  */
 function onMade(
   maker: object,

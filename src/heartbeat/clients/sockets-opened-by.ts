@@ -43,8 +43,8 @@ export function runAsOpener<Result>(onSocket: OnOpened, connect: () => Result): 
 const CLIENT_CONNECTS = "tracing:node-redis:connect:start";
 
 /**
- * Calls the listeners of the socket's end as of the one that opened it, whoever ended it: a verdict,
- * or a write of the program's that failed. The client reconnects within these listeners.
+ * Calls the listeners of the socket's end as those of the one that opened it, whoever ended it: a
+ * verdict, or a write of the program's that failed. The client reconnects within these listeners.
  */
 function endWithinOpener(socket: Socket): void {
   const inContext = AsyncLocalStorage.snapshot();
