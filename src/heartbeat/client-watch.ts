@@ -10,6 +10,7 @@ import { surface } from "../watch/surface.ts";
 import { watch } from "../watch/watch.ts";
 import type { Watcher } from "../watch/watcher.ts";
 import { carrierOf } from "./carrier.ts";
+import { ASK_IDLE_FOR_MS } from "./clients/client-use.ts";
 
 export interface ClientWatchOptions extends Omit<WatchOptions, "heartbeat"> {
   /**
@@ -18,6 +19,14 @@ export interface ClientWatchOptions extends Omit<WatchOptions, "heartbeat"> {
    * its client.
    */
   readonly canAsk?: (() => boolean) | undefined;
+  /**
+   * How long heartbeats go on after the program's last use of the client, in ms, for servers that
+   * count a heartbeat as use: Redis, PostgreSQL and MySQL. Then they rest, so that the server's own
+   * rules for idle clients hold (`timeout`, `idle_session_timeout`, `wait_timeout`) and a serverless
+   * database falls asleep. The next one goes ahead of the program's next command. At least 1000;
+   * default 60 000; `Infinity`: they never rest, and the server never sees an idle client.
+   */
+  readonly askIdleForMs?: number | undefined;
 }
 
 /**
@@ -30,9 +39,12 @@ export type FollowSockets = (onSocket: OnSocket, onNothing: OnNothing) => () => 
  * `heartbeat` proves over `stream` that the peer's process lives. A stream that is watched already
  * is left as it is.
  */
-export type OnSocket = (stream: Duplex, heartbeat: Heartbeat) => void;
+export type OnSocket = (stream: Duplex, heartbeat: ClientHeartbeat) => void;
 
-type OnNothing = (reason: string) => void;
+/** `askIdleForMs`: {@link ClientWatchOptions.askIdleForMs}. */
+type ClientHeartbeat = (askIdleForMs: number) => ReturnType<Heartbeat>;
+
+export type OnNothing = (reason: string) => void;
 
 /**
  * Returns the options of a client whose protocol owes an answer to each request, and whose server
@@ -42,6 +54,9 @@ type OnNothing = (reason: string) => void;
 export function withAnswerOwed(options: ClientWatchOptions = {}): ClientWatchOptions {
   return { ...options, expect: options.expect ?? "process" };
 }
+
+/** A heartbeat ahead of a command costs a round trip: not more often than this. */
+const LEAST_ASK_IDLE_MS = 1000;
 
 /** Each connection of a client has events of its own; the diagnosis has its addresses. */
 interface ClientWatchEvents {
@@ -69,17 +84,30 @@ export class ClientWatch extends EventEmitter<ClientWatchEvents> implements Disp
   readonly #stopFollowing: () => void;
   #isClosed = false;
 
-  constructor(follow: FollowSockets, { canAsk, signal, ...options }: ClientWatchOptions = {}) {
+  constructor(
+    follow: FollowSockets,
+    {
+      canAsk = () => true,
+      askIdleForMs = ASK_IDLE_FOR_MS,
+      signal,
+      ...options
+    }: ClientWatchOptions = {},
+  ) {
     super();
     // Bad options are refused now, not at the first connection
     settingsOf({ ...options, signal, heartbeat: () => undefined });
+    if (!(askIdleForMs >= LEAST_ASK_IDLE_MS))
+      throw new HalfOpenError(
+        "ERR_OPTION_RANGE",
+        `askIdleForMs is ${askIdleForMs}; give at least ${LEAST_ASK_IDLE_MS}, or Infinity`,
+      );
 
     this.#options = options;
     this.#signal = signal;
     this.#isClosed = signal?.aborted === true;
 
     const onSocket: OnSocket = (stream, heartbeat) =>
-      this.#begin(stream, canAsk ? () => (canAsk() ? heartbeat() : undefined) : heartbeat);
+      this.#begin(stream, () => (canAsk() ? heartbeat(askIdleForMs) : undefined));
     const onNothing: OnNothing = (reason) =>
       this.#tellUnwatched(new HalfOpenError("ERR_NOT_SUPPORTED", reason), null);
     this.#stopFollowing = this.#isClosed ? () => {} : follow(onSocket, onNothing);

@@ -54,9 +54,9 @@ async function sayLevel(watch) {
   say("ready", { level: watch.current?.applied?.level });
 }
 
-async function pgClient() {
+async function pgClient(options) {
   const { default: pg } = await import("pg");
-  const client = new pg.Client({ host, user: "postgres" });
+  const client = new pg.Client({ host, user: "postgres", ...options });
   client.on("error", ({ code }) => code && say("ended", { code }));
   await client.connect();
   return client;
@@ -71,6 +71,34 @@ async function mysqlConnection() {
   connection.on("error", () => {});
   connection.stream.on("close", () => say("ended"));
   return connection;
+}
+
+const LEFT_IDLE = { detectWithinMs: budgetMs, askIdleForMs: 2500 };
+
+/** A client that the program leaves idle until heartbeats rest, and then uses again. */
+async function usedAgain(use) {
+  await sleep(LEFT_IDLE.askIdleForMs + budgetMs);
+  say("ready");
+  await sleep(1500);
+  say("uses");
+  await use();
+  say("done");
+}
+
+async function pooledClient() {
+  const client = await pgClient({ port: 6432 });
+  follow(heartbeat.watchPg(client, { detectWithinMs: budgetMs }));
+  return client;
+}
+
+/** The pooler has one connection to the server. Another client holds it for three budgets. */
+async function outlastsFullPool(client) {
+  const holder = await pgClient({ port: 6432 });
+  await holder.query("begin");
+  await sleep(3 * budgetMs);
+  await holder.query("commit");
+  await holder.end();
+  await client.query("select 1");
 }
 
 /** A transaction in which the program forgets to go on. */
@@ -180,6 +208,45 @@ const SCENES = {
     await connection.promise().query("commit");
     await sleep(budgetMs);
     say("done", { inTransaction, after: (await questions()) - before });
+  },
+
+  async "pg-idle"() {
+    const client = await pgClient();
+    await client.query("set idle_session_timeout = '3s'");
+    follow(heartbeat.watchPg(client, LEFT_IDLE));
+    say("ready");
+  },
+
+  async "mysql-idle"() {
+    const connection = await mysqlConnection();
+    await connection.promise().query("set session wait_timeout = 3");
+    follow(heartbeat.watchMysql2(connection, LEFT_IDLE));
+    say("ready");
+  },
+
+  async "pg-used-again"() {
+    // The client itself gives up sooner than the watch
+    const client = await pgClient({ query_timeout: 500 });
+    follow(heartbeat.watchPg(client, LEFT_IDLE));
+    await usedAgain(() => client.query("select 1").catch(() => {}));
+  },
+
+  async "mysql-used-again"() {
+    const connection = await mysqlConnection();
+    follow(heartbeat.watchMysql2(connection, LEFT_IDLE));
+    await usedAgain(() => connection.promise().query("select 1"));
+  },
+
+  async "pg-pooled"() {
+    await outlastsFullPool(await pooledClient());
+    say("done");
+  },
+
+  async "pg-known-pooled"() {
+    const client = await pooledClient();
+    await sleep(budgetMs);
+    await outlastsFullPool(client);
+    say("done");
   },
 
   async "amqp-full"() {

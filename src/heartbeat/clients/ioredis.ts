@@ -19,6 +19,8 @@ interface Insides {
     peekFront(): { readonly command: OwnCommand } | undefined;
   };
   sendCommand(command: OwnCommand, ...more: unknown[]): unknown;
+  /** Set while subscribed. */
+  readonly condition?: { readonly subscriber: unknown } | null;
 }
 
 /**
@@ -27,8 +29,15 @@ interface Insides {
  * command whose own timeout is over stands for the PING.
  */
 export function ioredisPing(redis: IoredisLike): Promise<unknown> | undefined {
+  return ask(redis, Number.POSITIVE_INFINITY);
+}
+
+function ask(redis: IoredisLike, askIdleForMs: number): Promise<unknown> | undefined {
   const commands = commandsOf(redis);
-  return redis.status === "ready" ? commands.ask() : undefined;
+  if (redis.status !== "ready") return undefined;
+  // Redis ends no idle subscriber
+  const isSubscribed = Boolean((redis as IoredisLike & Insides).condition?.subscriber);
+  return commands.ask(isSubscribed ? Number.POSITIVE_INFINITY : askIdleForMs);
 }
 
 /**
@@ -67,7 +76,7 @@ function follow(redis: IoredisLike, onSocket: OnSocket): () => void {
     const stream = redis.stream as Duplex | undefined;
     if (!stream || stream.destroyed) return;
     commandsOf(redis);
-    onSocket(stream, () => ioredisPing(redis));
+    onSocket(stream, (askIdleForMs) => ask(redis, askIdleForMs));
   };
   if (redis.status !== "connecting") begin();
   redis.on("connect", begin);
@@ -88,6 +97,7 @@ function commandsOf(redis: IoredisLike): RedisCommands {
   const { sendCommand } = insides;
   const own = new RedisCommands(
     () => insides.commandQueue.peekFront()?.command,
+    () => redis.status === "ready",
     () => redis.ping(),
   );
   commandsOfClients.set(redis, own);
@@ -97,6 +107,7 @@ function commandsOf(redis: IoredisLike): RedisCommands {
     command: OwnCommand,
     ...more: unknown[]
   ): unknown {
+    own.sends(command.name);
     own.sent(command, redis.status === "ready" && insides.commandQueue.length === 0);
     return sendCommand.call(this, command, ...more);
   };

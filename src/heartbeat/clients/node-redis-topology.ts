@@ -20,6 +20,12 @@ export interface InnerClient {
 
 type CommandsOf = (client: InnerClient) => RedisCommands | null;
 
+/** How an inner client is asked: as any client is. */
+interface Asking {
+  readonly commandsOf: CommandsOf;
+  ask(client: InnerClient, askIdleForMs: number): Promise<unknown> | undefined;
+}
+
 interface ClusterNode {
   readonly client?: InnerClient;
   /** For sharded pub/sub. */
@@ -58,7 +64,7 @@ export function isTopology(client: object): client is NodeRedisTopologyLike {
  */
 export function followTopology(
   topology: NodeRedisTopologyLike,
-  commandsOf: CommandsOf,
+  { commandsOf, ask }: Asking,
   onSocket: OnSocket,
 ): () => void {
   const proper = (topology as Insides)._self ?? (topology as unknown as Proper);
@@ -77,9 +83,9 @@ export function followTopology(
     // A client that is ready opens no socket: a listener of the program, called by it, did
     if (known?.isReady) return;
     if (known) commandsOf(known)?.connected();
-    onSocket(socket, () => {
+    onSocket(socket, (askIdleForMs) => {
       const client = find(id);
-      return client?.isReady ? commandsOf(client)?.ask() : undefined;
+      return client && ask(client, askIdleForMs);
     });
   };
   const followers = followersOf(proper, OPENING, proper);

@@ -14,6 +14,7 @@ import { followersOf, type OnOpened } from "./sockets-opened-by.ts";
 export interface NodeRedisLike {
   readonly isOpen: boolean;
   readonly isReady: boolean;
+  readonly isPubSubActive?: boolean;
   connect(): Promise<unknown>;
   ping(): Promise<unknown>;
 }
@@ -42,9 +43,15 @@ interface Proper extends Pick<EventEmitter, "emit"> {
  * commands, so PING is sent whenever the client is ready.
  */
 export function nodeRedisPing(client: NodeRedisLike): Promise<unknown> | undefined {
+  return ask(client, Number.POSITIVE_INFINITY);
+}
+
+function ask(client: NodeRedisLike, askIdleForMs: number): Promise<unknown> | undefined {
   const commands = commandsOf(client);
   if (!client.isReady) return undefined;
-  return commands === null ? client.ping() : commands.ask();
+  if (commands === null) return client.ping();
+  // Redis ends no idle subscriber
+  return commands.ask(client.isPubSubActive ? Number.POSITIVE_INFINITY : askIdleForMs);
 }
 
 /**
@@ -70,7 +77,7 @@ export function watchNodeRedis(
     );
   if (isTopology(client))
     return new ClientWatch(
-      (onSocket) => followTopology(client, (inner) => commandsOf(inner), onSocket),
+      (onSocket) => followTopology(client, { commandsOf, ask }, onSocket),
       withAnswerOwed(options),
     );
   const canAsk = options?.canAsk ?? (commandsOf(client) === null ? () => false : undefined);
@@ -85,7 +92,7 @@ function follow(client: NodeRedisLike, onSocket: OnSocket): () => void {
     // A client that is ready opens no socket: a listener of the program, called by the client, did
     if (client.isReady) return;
     commandsOf(client)?.connected();
-    onSocket(socket, () => nodeRedisPing(client));
+    onSocket(socket, (askIdleForMs) => ask(client, askIdleForMs));
   };
   const followers = followersOf(client, ["connect"], properOf(client));
   followers.add(follower);
@@ -124,13 +131,18 @@ function commandsIn(queue: Queue, client: NodeRedisLike): RedisCommands {
     return queue.isEmpty() ? undefined : UNSEEN;
   };
 
-  const own = new RedisCommands(front, () => client.ping());
+  const own = new RedisCommands(
+    front,
+    () => client.isReady,
+    () => client.ping(),
+  );
   const track = (
     name: string,
     args: readonly unknown[],
     isOvertaking: boolean,
     add: () => Promise<unknown>,
   ): Promise<unknown> => {
+    own.sends(name);
     const isFirst = client.isReady && queue.isEmpty();
     const promise = add();
 

@@ -1,4 +1,5 @@
 import { monotonicMs } from "../../kernel/clock.ts";
+import { ClientUse } from "./client-use.ts";
 import { ownTimeoutMs } from "./own-timeout.ts";
 
 /** A command that the client sent for the program. */
@@ -29,23 +30,33 @@ const ENDS = new Set(["exec", "discard", "reset"]);
  */
 export class RedisCommands {
   readonly #front: () => OwnCommand | undefined;
-  readonly #ping: () => Promise<unknown>;
+  readonly #use: ClientUse;
   /** The instant from which a command was the next to be answered. */
   readonly #turns: WeakMap<OwnCommand, number> = new WeakMap();
   #areRepliesTheirs = false;
 
   /**
    * `front` returns the command whose answer comes next; `undefined` when the client waits for
-   * none.
+   * none. `isReady`: the client sends commands at once. `ping` sends PING.
    */
-  constructor(front: () => OwnCommand | undefined, ping: () => Promise<unknown>) {
+  constructor(
+    front: () => OwnCommand | undefined,
+    isReady: () => boolean,
+    ping: () => Promise<unknown>,
+  ) {
     this.#front = front;
-    this.#ping = ping;
+    const isFree = (): boolean => isReady() && !this.#areRepliesTheirs && front() === undefined;
+    this.#use = new ClientUse(isFree, ping);
   }
 
   /** A new connection begins without a transaction. */
   connected(): void {
     this.#areRepliesTheirs = false;
+  }
+
+  /** Called before a command is sent. After a long rest, a PING goes ahead of it. */
+  sends(name: string): void {
+    if (name.toLowerCase() !== "ping") this.#use.used();
   }
 
   /**
@@ -72,10 +83,10 @@ export class RedisCommands {
   }
 
   /** Returns the answer to the heartbeat; `undefined` when the heartbeat is skipped. */
-  ask(): Promise<unknown> | undefined {
-    if (this.#areRepliesTheirs) return undefined;
+  ask(askIdleForMs: number): Promise<unknown> | undefined {
+    const ping = this.#use.ask(askIdleForMs);
     const front = this.#front();
-    if (front === undefined) return this.#ping();
+    if (ping || front === undefined || this.#areRepliesTheirs) return ping;
 
     const timeoutMs = ownTimeoutMs(front.name, front.args);
     if (timeoutMs === null || monotonicMs() < this.#turnOf(front) + timeoutMs) return undefined;
