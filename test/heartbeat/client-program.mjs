@@ -37,7 +37,7 @@ async function start(client) {
     if (mode === "alone") return;
     const watch = watchClient({
       detectWithinMs: Number(budget),
-      expect: mode === "host" ? "host" : "process",
+      ...(mode === "host" && { expect: "host" }),
     });
     for (const event of ["suspect", "dead"])
       watch.on(event, ({ cause, why }) => sayOwn(event, { cause, why }));

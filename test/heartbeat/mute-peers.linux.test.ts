@@ -90,7 +90,7 @@ describe("a peer that never answers a heartbeat is judged by its host, and is to
     expect((await closed)[0]).toMatchObject({ cause: "closed-by-peer" });
   });
 
-  it.concurrent("an HTTP/2 server that ignores PING", async () => {
+  it.concurrent("an HTTP/2 server that acknowledges no SETTINGS but the first", async () => {
     const SETTINGS = Buffer.from("000000040000000000", "hex");
     const ACKNOWLEDGED = Buffer.from("000000040100000000", "hex");
     const port = await rawServer((socket) => {
