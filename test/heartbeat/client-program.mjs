@@ -5,8 +5,9 @@
  * with the client's name and CLOCK_MONOTONIC in ms: ready, answered or failed (a request), lost
  * (the connection), back (works again after a reconnect), suspect and dead (the watch). With `anew`
  * a client that lost its connection is made anew until it is connected, as a program does with one
- * that does not reconnect. Commands on standard input: `request`, and `block timer|immediate|fs
- * MS`, which stops the event loop in such a callback.
+ * that does not reconnect. Commands on standard input: `request`, `ports` (says the local ports of
+ * the watched connections), and `block timer|immediate|fs MS`, which stops the event loop in such a
+ * callback.
  */
 import { stat } from "node:fs";
 import { createInterface } from "node:readline";
@@ -28,6 +29,17 @@ function say(event, more) {
   );
 }
 
+/** The newest watch of each client. */
+const watches = new Map();
+
+function sayPorts() {
+  for (const [client, watch] of watches) {
+    const connections = watch.currents ?? [watch];
+    const ports = connections.map(({ diagnosis }) => Number(diagnosis.local.split(":").at(-1)));
+    say("ports", { client, ports });
+  }
+}
+
 async function start(client) {
   const sayOwn = (event, more) => {
     say(event, { client, ...more });
@@ -39,6 +51,7 @@ async function start(client) {
       detectWithinMs: Number(budget),
       ...(mode === "host" && { expect: "host" }),
     });
+    watches.set(client, watch);
     for (const event of ["suspect", "dead"])
       watch.on(event, ({ cause, why }) => sayOwn(event, { cause, why }));
   };
@@ -74,6 +87,7 @@ createInterface({ input: process.stdin })
   .on("line", (line) => {
     const [word, where, ms] = line.split(" ");
     if (word === "request") for (const request of requests) request();
+    else if (word === "ports") sayPorts();
     else if (word === "block")
       BLOCKS[where](() => {
         // Sleeps instead of spinning: the event loop stands as still, and as many programs as there
