@@ -33,18 +33,19 @@ export interface ClientWatchOptions extends Omit<WatchOptions, "heartbeat"> {
  * Calls `onSocket` for each present connection of a client and for each later one, and `onNothing`
  * for one that cannot be watched. Returns the function that stops the following.
  */
-export type FollowSockets = (onSocket: OnSocket, onNothing: OnNothing) => () => void;
+export type FollowSockets = (
+  onSocket: OnSocket,
+  onNothing: OnNothing,
+  askIdleForMs: number,
+) => () => void;
 
 /**
  * `heartbeat` proves over `stream` that the peer's process lives. A stream that is watched already
  * is left as it is.
  */
-export type OnSocket = (stream: Duplex, heartbeat: ClientHeartbeat) => void;
+export type OnSocket = (stream: Duplex, heartbeat: Heartbeat) => void;
 
-/** `askIdleForMs`: {@link ClientWatchOptions.askIdleForMs}. */
-type ClientHeartbeat = (askIdleForMs: number) => ReturnType<Heartbeat>;
-
-export type OnNothing = (reason: string) => void;
+type OnNothing = (reason: string) => void;
 
 /**
  * Returns the options of a client whose protocol owes an answer to each request, and whose server
@@ -86,12 +87,7 @@ export class ClientWatch extends EventEmitter<ClientWatchEvents> implements Disp
 
   constructor(
     follow: FollowSockets,
-    {
-      canAsk = () => true,
-      askIdleForMs = ASK_IDLE_FOR_MS,
-      signal,
-      ...options
-    }: ClientWatchOptions = {},
+    { canAsk, askIdleForMs = ASK_IDLE_FOR_MS, signal, ...options }: ClientWatchOptions = {},
   ) {
     super();
     // Bad options are refused now, not at the first connection
@@ -107,10 +103,10 @@ export class ClientWatch extends EventEmitter<ClientWatchEvents> implements Disp
     this.#isClosed = signal?.aborted === true;
 
     const onSocket: OnSocket = (stream, heartbeat) =>
-      this.#begin(stream, () => (canAsk() ? heartbeat(askIdleForMs) : undefined));
+      this.#begin(stream, canAsk ? () => (canAsk() ? heartbeat() : undefined) : heartbeat);
     const onNothing: OnNothing = (reason) =>
       this.#tellUnwatched(new HalfOpenError("ERR_NOT_SUPPORTED", reason), null);
-    this.#stopFollowing = this.#isClosed ? () => {} : follow(onSocket, onNothing);
+    this.#stopFollowing = this.#isClosed ? () => {} : follow(onSocket, onNothing, askIdleForMs);
     if (!this.#isClosed) signal?.addEventListener("abort", this.#onAbort);
   }
 

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { connect as connectHttp2, createServer as createHttp2Server } from "node:http2";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
@@ -16,10 +16,14 @@ import {
   type ClientWatch,
   watchIoredis,
   watchMqtt,
+  watchMysql2,
   watchNats,
+  watchPg,
   watchWs,
+  watchWsServer,
 } from "../../src/heartbeat/index.ts";
 import { watch } from "../../src/index.ts";
+import { LAB_CERTIFICATE, LAB_KEY } from "../../src/lab/certificate.ts";
 import { describeWith } from "../setup/requires.ts";
 import { freePort, RedisServer, within } from "./redis.ts";
 
@@ -58,10 +62,20 @@ class Tunnel extends Duplex {
   }
 }
 
-async function started(command: string, config: string, port: number): Promise<ChildProcess> {
+/** `configOf` gets the paths of a certificate and of its key. */
+async function started(
+  command: string,
+  configOf: (certificate: string, key: string) => string,
+  port: number,
+): Promise<ChildProcess> {
   const folder = mkdtempSync(join(tmpdir(), "halfopen-stream-"));
-  const path = join(folder, "config");
-  writeFileSync(path, config);
+  // A broker may run as a user of its own
+  chmodSync(folder, 0o755);
+  const write = (name: string, text: string): string => {
+    writeFileSync(join(folder, name), text);
+    return join(folder, name);
+  };
+  const path = write("config", configOf(write("cert", LAB_CERTIFICATE), write("key", LAB_KEY)));
   const process = spawn(command, ["-c", path], { stdio: "ignore" });
   closers.push(async () => {
     const gone = once(process, "exit");
@@ -143,6 +157,11 @@ describe("a stream that is no socket", () => {
 });
 
 describe("what cannot be watched", () => {
+  it("is told by an error where the options are wrong", () => {
+    const begin = (): unknown => watchMqtt(mqttOver(new Duplex()), { askIdleForMs: 999 });
+    expect(begin).toThrow(expect.objectContaining({ code: "ERR_OPTION_RANGE" }));
+  });
+
   it.each([
     [
       "a stream whose host is to be judged",
@@ -152,6 +171,8 @@ describe("what cannot be watched", () => {
       "a connection that shows no socket",
       () => watchNats({ status: async function* () {} } as never),
     ],
+    ["a client of pg-native", () => watchPg({ query: async () => {}, on() {} })],
+    ["a mysql2 connection of the promise kind", () => watchMysql2({ ping() {} })],
   ])("is told on the next tick: %s", async (_, begin) => {
     const watching = begin();
     const [error] = await once(watching, "unwatched", { signal: AbortSignal.timeout(1000) });
@@ -221,6 +242,18 @@ await describeWith(["redis-server"], "the socket beneath a stream", () => {
   });
 });
 
+it("a server's WebSockets that are there already are watched from then on", async () => {
+  const server = new WebSocketServer({ port: 0, host: "127.0.0.1" });
+  await once(server, "listening");
+  const ws = new WebSocket(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  ws.on("error", () => {});
+  await Promise.all([once(ws, "open"), once(server, "connection")]);
+  using watching = watchWsServer(server);
+  expect(watching.currents.map(({ applied }) => applied?.level)).toEqual(["kernel"]);
+  ws.terminate();
+  server.close();
+});
+
 describe("a WebSocket over a stream", () => {
   it("is watched by its pings", async () => {
     const server = new WebSocketServer({ port: 0, host: "127.0.0.1" });
@@ -249,18 +282,22 @@ describe("a WebSocket over a stream", () => {
 });
 
 await describeWith(["mosquitto"], "mqtt over WebSockets", () => {
-  const broker = async (): Promise<{ port: number; process: ChildProcess }> => {
+  const broker = async (isTls = false): Promise<{ port: number; process: ChildProcess }> => {
     const [plain, port] = [await freePort(), await freePort()];
-    const config = [
-      // 2.0.11 does not start with listeners for WebSockets alone
-      `listener ${plain} 127.0.0.1`,
-      `listener ${port}`,
-      "protocol websockets",
-      "allow_anonymous true",
-    ];
-    return { port, process: await started("mosquitto", config.join("\n"), port) };
+    const configOf = (certificate: string, key: string): string =>
+      [
+        // 2.0.11 does not start with listeners for WebSockets alone
+        `listener ${plain} 127.0.0.1`,
+        `listener ${port}`,
+        "protocol websockets",
+        "allow_anonymous true",
+        ...(isTls ? [`certfile ${certificate}`, `keyfile ${key}`] : []),
+      ].join("\n");
+    return { port, process: await started("mosquitto", configOf, port) };
   };
-  const options = { reconnectPeriod: 0, keepalive: 0 };
+  const options = { reconnectPeriod: 0, keepalive: 0, rejectUnauthorized: false };
+  /** Node reports the sockets of `tls.connect` since 22. */
+  const reportsTls = Number(process.versions.node.split(".")[0]) >= 22;
 
   it("is watched by the heartbeat alone where the socket was opened before the watch", async () => {
     const { port, process } = await broker();
@@ -270,34 +307,48 @@ await describeWith(["mosquitto"], "mqtt over WebSockets", () => {
     await isFound(watching, "heartbeat", process);
   });
 
-  it("is watched by the kernel too where the watch came first", async () => {
-    const { port, process } = await broker();
-    const { connect: connectMqtt } = await import("mqtt");
-    const client = connectMqtt(`ws://127.0.0.1:${port}`, { ...options, manualConnect: true });
-    client.on("error", () => {});
-    using watching = watchMqtt(client, { detectWithinMs: BUDGET_MS });
-    const connected = new Promise((resolve) => client.once("connect", resolve));
-    client.connect();
-    await connected;
-    await isFound(watching, "kernel", process);
-  });
+  it.each([
+    ["ws", "kernel"],
+    ["wss", reportsTls ? "kernel" : "heartbeat"],
+  ])(
+    "is watched by the kernel too where the watch came first: over %s by %s",
+    async (scheme, level) => {
+      const { port, process } = await broker(scheme === "wss");
+      const { connect: connectMqtt } = await import("mqtt");
+      const url = `${scheme}://127.0.0.1:${port}`;
+      const client = connectMqtt(url, { ...options, manualConnect: true });
+      client.on("error", () => {});
+      using watching = watchMqtt(client, { detectWithinMs: BUDGET_MS });
+      const connected = new Promise((resolve) => client.once("connect", resolve));
+      client.connect();
+      await connected;
+      await isFound(watching, level, process);
+    },
+  );
 });
 
 await describeWith(["nats-server"], "nats over WebSockets", () => {
   it.each([
-    ["the package ws", "kernel"],
-    ["one that hides its socket", "heartbeat"],
-  ])("is watched, over a WebSocket of %s", async (kind, level) => {
+    ["ws", "the package ws", "kernel"],
+    ["wss", "the package ws", "kernel"],
+    ["ws", "one that hides its socket", "heartbeat"],
+  ])("is watched, over %s by %s", async (scheme, kind, level) => {
     const [port, wsPort] = [await freePort(), await freePort()];
-    const config = `listen: "127.0.0.1:${port}"\nwebsocket { listen: "127.0.0.1:${wsPort}", no_tls: true }\n`;
-    const process = await started("nats-server", config, wsPort);
+    const isTls = scheme === "wss";
+    const configOf = (certificate: string, key: string): string => {
+      const tls = isTls
+        ? `tls { cert_file: "${certificate}", key_file: "${key}" }`
+        : "no_tls: true";
+      return `listen: "127.0.0.1:${port}"\nwebsocket { listen: "127.0.0.1:${wsPort}", ${tls} }\n`;
+    };
+    const process = await started("nats-server", configOf, wsPort);
     const connection = await wsconnect({
-      servers: `ws://127.0.0.1:${wsPort}`,
+      servers: `${scheme}://127.0.0.1:${wsPort}`,
       reconnect: false,
       wsFactory: async (url: string) => {
-        const ws = new WebSocket(url);
+        const ws = new WebSocket(url, { rejectUnauthorized: false });
         const socket = kind === "the package ws" ? ws : hidden(ws);
-        return { socket: socket as never, encrypted: false };
+        return { socket: socket as never, encrypted: isTls };
       },
     } as never);
     using watching = watchNats(connection, { detectWithinMs: BUDGET_MS });

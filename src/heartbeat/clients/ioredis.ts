@@ -52,8 +52,8 @@ export function watchIoredis(
   redis: IoredisLike | IoredisClusterLike,
   options?: ClientWatchOptions,
 ): ClientWatch {
-  return new ClientWatch((onSocket) => {
-    const followNode = (node: IoredisLike): (() => void) => follow(node, onSocket);
+  return new ClientWatch((onSocket, _, askIdleForMs) => {
+    const followNode = (node: IoredisLike): (() => void) => follow(node, onSocket, askIdleForMs);
     return isCluster(redis)
       ? followCluster(redis, followNode)
       : both(followNode(redis), followSentinels(redis, followNode));
@@ -71,12 +71,12 @@ function both(first: () => void, second: () => void): () => void {
   };
 }
 
-function follow(redis: IoredisLike, onSocket: OnSocket): () => void {
+function follow(redis: IoredisLike, onSocket: OnSocket, askIdleForMs: number): () => void {
   const begin = (): void => {
     const stream = redis.stream as Duplex | undefined;
     if (!stream || stream.destroyed) return;
     commandsOf(redis);
-    onSocket(stream, (askIdleForMs) => ask(redis, askIdleForMs));
+    onSocket(stream, () => ask(redis, askIdleForMs));
   };
   if (redis.status !== "connecting") begin();
   redis.on("connect", begin);

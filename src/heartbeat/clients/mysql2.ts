@@ -3,8 +3,7 @@ import { putHidden } from "../../watch/method-hook.ts";
 import {
   ClientWatch,
   type ClientWatchOptions,
-  type OnNothing,
-  type OnSocket,
+  type FollowSockets,
   withAnswerOwed,
 } from "../client-watch.ts";
 import { ClientUse } from "./client-use.ts";
@@ -134,28 +133,31 @@ function afterNumber(buffer: Buffer, at: number): number {
   return at + (first === 0xfc ? 3 : first === 0xfd ? 4 : 9);
 }
 
-function follow(connection: Mysql2Like, onSocket: OnSocket, onNothing: OnNothing): void {
+function follow(
+  connection: Mysql2Like,
+  ...[onSocket, onNothing, askIdleForMs]: Parameters<FollowSockets>
+): void {
   const { stream } = connection as Insides;
   if (!stream) {
     onNothing("the connection shows no stream; pass `.connection` of the promise kind");
     return;
   }
   const use = useOf(connection);
-  onSocket(stream, (askIdleForMs) => use.ask(askIdleForMs));
+  onSocket(stream, () => use.ask(askIdleForMs));
 }
 
 /** Watches one mysql2 connection. It does not reconnect; a pool makes new ones. */
 export function watchMysql2(connection: Mysql2Like, options?: ClientWatchOptions): ClientWatch {
-  return new ClientWatch((onSocket, onNothing) => {
-    follow(connection, onSocket, onNothing);
+  return new ClientWatch((...following) => {
+    follow(connection, ...following);
     return () => {};
   }, withAnswerOwed(options));
 }
 
 /** Watches every connection of a mysql2 pool: those that it has, and those that it makes later. */
 export function watchMysql2Pool(pool: Mysql2PoolLike, options?: ClientWatchOptions): ClientWatch {
-  return new ClientWatch((onSocket, onNothing) => {
-    const begin = (connection: Mysql2Like): void => follow(connection, onSocket, onNothing);
+  return new ClientWatch((...following) => {
+    const begin = (connection: Mysql2Like): void => follow(connection, ...following);
     const { pool: inner, _allConnections } = pool as PoolInsides;
     for (const one of (inner?._allConnections ?? _allConnections)?.toArray() ?? []) begin(one);
     pool.on("connection", begin);

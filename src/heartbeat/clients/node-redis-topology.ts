@@ -23,7 +23,7 @@ type CommandsOf = (client: InnerClient) => RedisCommands | null;
 /** How an inner client is asked: as any client is. */
 interface Asking {
   readonly commandsOf: CommandsOf;
-  ask(client: InnerClient, askIdleForMs: number): Promise<unknown> | undefined;
+  ask(client: InnerClient): Promise<unknown> | undefined;
 }
 
 interface ClusterNode {
@@ -83,9 +83,9 @@ export function followTopology(
     // A client that is ready opens no socket: a listener of the program, called by it, did
     if (known?.isReady) return;
     if (known) commandsOf(known)?.connected();
-    onSocket(socket, (askIdleForMs) => {
+    onSocket(socket, () => {
       const client = find(id);
-      return client && ask(client, askIdleForMs);
+      return client && ask(client);
     });
   };
   const followers = followersOf(proper, OPENING, proper);

@@ -77,22 +77,23 @@ export function watchNodeRedis(
     );
   if (isTopology(client))
     return new ClientWatch(
-      (onSocket) => followTopology(client, { commandsOf, ask }, onSocket),
+      (onSocket, _, askIdleForMs) =>
+        followTopology(client, { commandsOf, ask: (inner) => ask(inner, askIdleForMs) }, onSocket),
       withAnswerOwed(options),
     );
   const canAsk = options?.canAsk ?? (commandsOf(client) === null ? () => false : undefined);
   return new ClientWatch(
-    (onSocket) => follow(client, onSocket),
+    (onSocket, _, askIdleForMs) => follow(client, onSocket, askIdleForMs),
     withAnswerOwed({ ...options, canAsk }),
   );
 }
 
-function follow(client: NodeRedisLike, onSocket: OnSocket): () => void {
+function follow(client: NodeRedisLike, onSocket: OnSocket, askIdleForMs: number): () => void {
   const follower: OnOpened = (socket) => {
     // A client that is ready opens no socket: a listener of the program, called by the client, did
     if (client.isReady) return;
     commandsOf(client)?.connected();
-    onSocket(socket, (askIdleForMs) => ask(client, askIdleForMs));
+    onSocket(socket, () => ask(client, askIdleForMs));
   };
   const followers = followersOf(client, ["connect"], properOf(client));
   followers.add(follower);

@@ -1,11 +1,6 @@
 import type { Duplex } from "node:stream";
 import { putHidden } from "../../watch/method-hook.ts";
-import {
-  ClientWatch,
-  type ClientWatchOptions,
-  type OnNothing,
-  type OnSocket,
-} from "../client-watch.ts";
+import { ClientWatch, type ClientWatchOptions, type FollowSockets } from "../client-watch.ts";
 import { ClientUse } from "./client-use.ts";
 
 /** The members of a pg Client (8) that are used here. */
@@ -120,14 +115,17 @@ class PgSession {
   }
 }
 
-function follow(client: PgClientLike, onSocket: OnSocket, onNothing: OnNothing): void {
+function follow(
+  client: PgClientLike,
+  ...[onSocket, onNothing, askIdleForMs]: Parameters<FollowSockets>
+): void {
   const { stream } = (client as Insides).connection ?? {};
   if (!stream) {
     onNothing("the client shows no stream; pg-native has none");
     return;
   }
   const session = sessionOf(client);
-  onSocket(stream, (askIdleForMs) => session.ask(askIdleForMs));
+  onSocket(stream, () => session.ask(askIdleForMs));
 }
 
 /**
@@ -135,16 +133,16 @@ function follow(client: PgClientLike, onSocket: OnSocket, onNothing: OnNothing):
  * reconnect; a Pool makes new Clients.
  */
 export function watchPg(client: PgClientLike, options?: ClientWatchOptions): ClientWatch {
-  return new ClientWatch((onSocket, onNothing) => {
-    follow(client, onSocket, onNothing);
+  return new ClientWatch((...following) => {
+    follow(client, ...following);
     return () => {};
   }, options);
 }
 
 /** Watches every client of a pg Pool: those that it has, and those that it connects later. */
 export function watchPgPool(pool: PgPoolLike, options?: ClientWatchOptions): ClientWatch {
-  return new ClientWatch((onSocket, onNothing) => {
-    const begin = (client: PgClientLike): void => follow(client, onSocket, onNothing);
+  return new ClientWatch((...following) => {
+    const begin = (client: PgClientLike): void => follow(client, ...following);
     for (const client of (pool as PoolInsides)._clients ?? []) if (client._connected) begin(client);
     pool.on("connect", begin);
     return () => void pool.off("connect", begin);

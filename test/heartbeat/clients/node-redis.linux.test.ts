@@ -85,7 +85,9 @@ await describeWith(["redis-server"], "the watch of a node-redis client", () => {
     await areWatched();
 
     // A write of the program's that fails comes from the program too
-    for (const socket of sockets.splice(-3)) socket.destroy(new Error("EPIPE"));
+    await Promise.all(
+      sockets.splice(-3).map((socket) => once(socket.destroy(new Error("EPIPE")), "close")),
+    ).catch(() => {});
     await areWatched();
     unsubscribe("net.client.socket", onSocket);
     for (const watch of watches) watch.close();
