@@ -136,6 +136,17 @@ await describeWith(["redis-server"], "the watch of a Redis client", () => {
     expect(watched.said).toEqual([]);
   });
 
+  it.concurrent("waits for a write that a CLIENT PAUSE WRITE holds up", async () => {
+    await using server = await RedisServer.start();
+    await using other = server.plain();
+    using ioredis = await watchedIoredis(server.port);
+    using nodeRedis = await watchedNodeRedis(server.port);
+    await other.redis.call("CLIENT", "PAUSE", 3 * REDIS_BUDGET_MS, "WRITE");
+    const answers = [ioredis.client.set("a", "1"), nodeRedis.client.set("a", "1")];
+    expect(await Promise.all(answers)).toEqual(["OK", "OK"]);
+    for (const { said } of [ioredis, nodeRedis]) expect(said).toEqual([]);
+  });
+
   it.concurrent("sends no PING between MULTI and EXEC: the replies are the program's own", async () => {
     await using server = await RedisServer.start();
     using ioredis = await watchedIoredis(server.port);

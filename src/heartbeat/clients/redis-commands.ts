@@ -24,7 +24,7 @@ const ENDS = new Set(["exec", "discard", "reset"]);
  * | the client | the heartbeat |
  * |---|---|
  * | waits for nothing | is a PING |
- * | waits for an answer that was promised within a time that is over | is that answer |
+ * | waits for an answer that was promised at once, or within a time that is over | is that answer |
  * | waits for any other answer | is skipped: only the host is judged |
  * | is between MULTI and EXEC, or monitors | is skipped: the replies are the program's own |
  */
@@ -64,7 +64,7 @@ export class RedisCommands {
    * that is sent again is recorded again.
    */
   sent(command: OwnCommand, isFirst: boolean): void {
-    if (isFirst && ownTimeoutMs(command.name, command.args) !== null)
+    if (isFirst && (ownTimeoutMs(command.name, command.args) ?? 0) > 0)
       this.#turns.set(command, monotonicMs());
     else this.#turns.delete(command);
 
@@ -89,7 +89,8 @@ export class RedisCommands {
     if (ping || front === undefined || this.#areRepliesTheirs) return ping;
 
     const timeoutMs = ownTimeoutMs(front.name, front.args);
-    if (timeoutMs === null || monotonicMs() < this.#turnOf(front) + timeoutMs) return undefined;
+    if (timeoutMs === null) return undefined;
+    if (timeoutMs > 0 && monotonicMs() < this.#turnOf(front) + timeoutMs) return undefined;
 
     // An error from the server is an answer. A command that the client gave up stays at the front,
     // still unanswered.
