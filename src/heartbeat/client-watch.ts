@@ -22,9 +22,9 @@ export interface ClientWatchOptions extends Omit<WatchOptions, "heartbeat"> {
   /**
    * How long heartbeats go on after the program's last use of the client, in ms, for servers that
    * count a heartbeat as use: Redis, PostgreSQL and MySQL. Then they rest, so that the server's own
-   * rules for idle clients hold (`timeout`, `idle_session_timeout`, `wait_timeout`) and a serverless
-   * database falls asleep. The next one goes ahead of the program's next command. At least 1000;
-   * default 60 000; `Infinity`: they never rest, and the server never sees an idle client.
+   * rules for idle clients hold (`timeout`, `idle_session_timeout`, `wait_timeout`), and a
+   * serverless database falls asleep. The next one goes ahead of the program's next command. At
+   * least 1000; default 60 000; `Infinity`: they never rest, and the server sees no idle client.
    */
   readonly askIdleForMs?: number | undefined;
 }
