@@ -20,6 +20,7 @@ export type { IoredisClusterLike, IoredisLike } from "./clients/ioredis-topology
 export { type MqttLike, mqttPing, watchMqtt } from "./clients/mqtt.ts";
 export {
   type Mysql2Like,
+  type Mysql2PoolClusterLike,
   type Mysql2PoolLike,
   mysql2Ping,
   watchMysql2,

@@ -189,6 +189,22 @@ const SCENES = {
     await sayLevel(heartbeat.watchMysql2Pool(pool, { detectWithinMs: budgetMs }));
   },
 
+  /** One node is there before the watch, the other comes later. */
+  async "mysql-pool-cluster"() {
+    const { default: mysql } = await import("mysql2/promise");
+    const cluster = mysql.createPoolCluster();
+    const node = { host, user: "root", database: "mysql" };
+    cluster.add("first", node);
+    await (await cluster.getConnection("first")).query("select 1");
+    const watch = heartbeat.watchMysql2Pool(cluster, { detectWithinMs: budgetMs });
+    cluster.poolCluster.add("second", node);
+    await (await cluster.getConnection("second")).query("select 1");
+    await (await cluster.getConnection("first")).query("select 1");
+    follow(watch);
+    await sleep(2 * budgetMs);
+    say("ready", { level: watch.currents.map(({ applied }) => applied.level).join() });
+  },
+
   async "mysql-committed"() {
     const connection = await mysqlConnection();
     const observer = (await mysqlConnection()).promise();

@@ -9,25 +9,26 @@ const GRACE_MS = 250;
 
 await describeWith(
   ["root", "namespaces", SERVERS.postgres.needs, SERVERS.mariadb.needs],
-  "the watch of a pool whose connections run over a stream that is no socket",
+  "the watch of a pool, over streams that are no sockets and of several nodes",
   () => {
     it.each([
-      ["pg", "postgres"],
-      ["mysql", "mariadb"],
+      ["pg-stream", "postgres", "heartbeat", 1],
+      ["mysql-stream", "mariadb", "heartbeat", 1],
+      ["mysql-pool-cluster", "mariadb", "kernel,kernel,kernel", 3],
     ] as const)(
-      "leaves a quiet server of %s alone, and finds a stopped one",
+      "leaves a quiet server alone, and finds a stopped one: %s",
       {
         timeout: 90_000,
       },
-      async (client, server) => {
+      async (scene, server, level, connections) => {
         using folder = new Folder();
         await using world = await World.open();
         const network = await world.network();
         const { pid } = await SERVERS[server].start(network, folder.path);
         await listening(network, SERVERS[server].port);
-        const program = await SceneProcess.start(network, `${client}-stream`, BUDGET_MS);
+        const program = await SceneProcess.start(network, scene, BUDGET_MS);
         const ready = await program.hears("ready", 0, 20_000);
-        expect(ready).toMatchObject({ level: "heartbeat" });
+        expect(ready).toMatchObject({ level });
         expect(program.said.map(({ event }) => event)).toEqual(["ready"]);
 
         const stoppedAt = monotonicMs();
@@ -36,6 +37,9 @@ await describeWith(
         const dead = await program.hears("dead", stoppedAt, BUDGET_MS + 3000);
         expect(dead.cause).toBe("peer-hung");
         expect(dead.at - stoppedAt).toBeLessThanOrEqual(BUDGET_MS + GRACE_MS);
+        await expect
+          .poll(() => program.said.filter(({ event }) => event === "dead").length)
+          .toBe(connections);
       },
     );
   },

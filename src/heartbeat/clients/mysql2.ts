@@ -36,9 +36,20 @@ export interface Mysql2PoolLike {
   off(event: "connection", listener: (connection: Mysql2Like) => void): unknown;
 }
 
+/** The member of a mysql2 PoolCluster that is used here. */
+export interface Mysql2PoolClusterLike {
+  of(pattern: string): unknown;
+}
+
+interface Cluster {
+  readonly _nodes: Readonly<Record<string, { readonly pool: Mysql2PoolLike }>>;
+  add(...args: unknown[]): void;
+}
+
 interface PoolInsides {
   /** The pool behind that of the promise kind. */
   readonly pool?: PoolInsides;
+  readonly poolCluster?: Cluster;
   readonly _allConnections?: { toArray(): readonly Mysql2Like[] };
 }
 
@@ -154,13 +165,64 @@ export function watchMysql2(connection: Mysql2Like, options?: ClientWatchOptions
   }, withAnswerOwed(options));
 }
 
-/** Watches every connection of a mysql2 pool: those that it has, and those that it makes later. */
-export function watchMysql2Pool(pool: Mysql2PoolLike, options?: ClientWatchOptions): ClientWatch {
+/**
+ * Watches every connection of a mysql2 pool, or of all pools of a PoolCluster: those that it has, and
+ * those that it makes later.
+ */
+export function watchMysql2Pool(
+  pool: Mysql2PoolLike | Mysql2PoolClusterLike,
+  options?: ClientWatchOptions,
+): ClientWatch {
   return new ClientWatch((...following) => {
     const begin = (connection: Mysql2Like): void => follow(connection, ...following);
-    const { pool: inner, _allConnections } = pool as PoolInsides;
-    for (const one of (inner?._allConnections ?? _allConnections)?.toArray() ?? []) begin(one);
-    pool.on("connection", begin);
-    return () => void pool.off("connection", begin);
+    const cluster = (pool as PoolInsides).poolCluster ?? (pool as PoolInsides);
+    return isCluster(cluster)
+      ? followCluster(cluster, begin)
+      : followPool(pool as Mysql2PoolLike, begin);
   }, withAnswerOwed(options));
+}
+
+type Begin = (connection: Mysql2Like) => void;
+
+function followPool(pool: Mysql2PoolLike, begin: Begin): () => void {
+  const { pool: inner, _allConnections } = pool as PoolInsides;
+  for (const one of (inner?._allConnections ?? _allConnections)?.toArray() ?? []) begin(one);
+  pool.on("connection", begin);
+  return () => void pool.off("connection", begin);
+}
+
+function isCluster(pool: PoolInsides | Cluster): pool is Cluster {
+  return "_nodes" in pool;
+}
+
+function followCluster(cluster: Cluster, begin: Begin): () => void {
+  const stops = new Map<Mysql2PoolLike, () => void>();
+  const find = (): void => {
+    for (const { pool } of Object.values(cluster._nodes))
+      if (!stops.has(pool)) stops.set(pool, followPool(pool, begin));
+  };
+  find();
+  const finders = findersOf(cluster);
+  finders.add(find);
+  return () => {
+    finders.delete(find);
+    for (const stop of stops.values()) stop();
+  };
+}
+
+const finders = new WeakMap<Cluster, Set<() => void>>();
+
+/** Returns what is called after a node was added. The method is wrapped once. */
+function findersOf(cluster: Cluster): Set<() => void> {
+  const known = finders.get(cluster);
+  if (known) return known;
+  const own = new Set<() => void>();
+  finders.set(cluster, own);
+
+  const { add } = cluster;
+  putHidden(cluster, "add", function addWatched(this: Cluster, ...args: unknown[]): void {
+    add.apply(this, args);
+    for (const find of own) find();
+  });
+  return own;
 }
