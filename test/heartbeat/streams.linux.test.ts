@@ -185,6 +185,26 @@ function mqttOver(stream: Duplex): Parameters<typeof watchMqtt>[0] {
   return { connected: true, stream, sendPing() {}, on() {}, off() {} };
 }
 
+await describeWith(["redis-server"], "a client over a Unix-domain socket", () => {
+  it("is watched by its heartbeat alone", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "halfopen-unix-"));
+    const path = join(folder, "redis.sock");
+    const server = spawn("redis-server", ["--port", "0", "--unixsocket", path, "--save", ""], {
+      stdio: "ignore",
+    });
+    closers.push(() => {
+      server.kill("SIGKILL");
+      rmSync(folder, { recursive: true });
+    });
+    const redis = new Redis({ path, retryStrategy: () => 50, maxRetriesPerRequest: null });
+    redis.on("error", () => {});
+    closers.push(() => redis.disconnect());
+    await redis.ping();
+    using watching = watchIoredis(redis, { detectWithinMs: BUDGET_MS });
+    await isFound(watching, "heartbeat", server);
+  });
+});
+
 await describeWith(["redis-server"], "the socket beneath a stream", () => {
   it("that others share is watched for its host, and a hung process ends its own stream only", async () => {
     await using redis = await RedisServer.start();
