@@ -15,8 +15,32 @@ export function http2Ping(session: Http2Session): Promise<number> | undefined {
   // Node sends no eleventh frame while ten are unanswered. The watch has one at most. A destroyed
   // session throws, which rejects.
   return new Promise((resolve, reject) =>
-    session.settings({}, (error, _, durationMs) => (error ? reject(error) : resolve(durationMs))),
+    asNoUse(session, () =>
+      session.settings({}, (error, _, durationMs) => (error ? reject(error) : resolve(durationMs))),
+    ),
   );
+}
+
+/**
+ * Runs `send` while the session shows no timer. Node would count the frame as use, and put off the
+ * program's own `session.setTimeout` (Node 20 to 26: `kTimeout`, lib/internal/timers.js).
+ */
+function asNoUse(session: Http2Session, send: () => void): void {
+  const timeout = Object.getOwnPropertySymbols(session).find(
+    ({ description }) => description === "timeout",
+  );
+  if (timeout === undefined) {
+    send();
+    return;
+  }
+  const timed = session as unknown as Record<symbol, unknown>;
+  const timer = timed[timeout];
+  timed[timeout] = null;
+  try {
+    send();
+  } finally {
+    timed[timeout] = timer;
+  }
 }
 
 /** Watches an HTTP/2 session, client or server side. */
