@@ -11,6 +11,7 @@ packages=(
   chromium             # the lab's page as people see it
   redis-server redis-tools netcat-openbsd python3                     # programs under guard and exec
   postgresql mariadb-server mosquitto nats-server rabbitmq-server pgbouncer python3-grpcio # servers of the watched clients
+  openssh-server dovecot-imapd                                        # and of those without an adapter
 )
 
 if [ "$(id -u)" -ne 0 ]; then

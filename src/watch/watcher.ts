@@ -153,7 +153,7 @@ export class Watcher
     if (this.#isClosed) return;
     const told = labelled(diagnosis, this.settings);
     this.#count(event, told);
-    if (event === "dead") this.#abort(new DeadPeerError(told));
+    if (event === "dead") this.#abort(new DeadPeerError(told, { as: this.settings.errorAs }));
     if (event === "close") this.#finish();
     else for (const reader of this.#extras?.readers ?? []) reader.push(told);
     this.#emit(event, told);

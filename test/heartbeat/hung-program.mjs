@@ -1,7 +1,8 @@
 /**
  * A program with many watched clients, each in one state, as the lab starts it: `node
  * hung-program.mjs HOST BUDGET_MS`. It says one JSON object a line with CLOCK_MONOTONIC in ms:
- * `ready` when all are in their state, and `dead` (the watch's verdict) with `client` and `state`.
+ * `enters` with `client` and `state`, `ready` when all are in their state, and `dead` (the watch's
+ * verdict) with both again.
  */
 import { once } from "node:events";
 import * as heartbeat from "../../dist/heartbeat/index.js";
@@ -168,6 +169,7 @@ for (const [client, [states, make]] of Object.entries(CLIENTS))
         say("dead", { client, state, cause, why }),
       );
     Promise.resolve(enter(await make(watched))).catch(() => {});
+    say("enters", { client, state });
   }
 // Until every server has answered a heartbeat
 setTimeout(() => say("ready"), 2 * budgetMs);

@@ -166,8 +166,8 @@ export function watchMysql2(connection: Mysql2Like, options?: ClientWatchOptions
 }
 
 /**
- * Watches every connection of a mysql2 pool, or of all pools of a PoolCluster: those that it has, and
- * those that it makes later.
+ * Watches every connection of a mysql2 pool, or of all pools of a PoolCluster: those that it has,
+ * and those that it makes later.
  */
 export function watchMysql2Pool(
   pool: Mysql2PoolLike | Mysql2PoolClusterLike,

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type { Duplex } from "node:stream";
+import { HalfOpenError } from "../../core/errors.ts";
 import { ClientWatch, type ClientWatchOptions, type OnSocket } from "../client-watch.ts";
 
 /** The members of a WebSocket (package ws 8), client or server side, that are used here. */
@@ -67,14 +68,31 @@ function begin(ws: WebSocketLike, onSocket: OnSocket): void {
   if (socket) onSocket(socket, () => wsPing(ws));
 }
 
-/** Watches one WebSocket, passed before or after it opens. */
+/**
+ * Watches one WebSocket, passed before or after it opens.
+ *
+ * @throws HalfOpenError `ERR_NOT_SUPPORTED` for a WebSocket without ping, such as Node's own
+ */
 export function watchWs(ws: WebSocketLike, options?: ClientWatchOptions): ClientWatch {
+  requirePing(ws);
   return new ClientWatch((onSocket) => {
     const onOpen = (): void => begin(ws, onSocket);
     if (ws.readyState === OPEN) onOpen();
     else ws.on("open", onOpen);
     return () => void ws.off("open", onOpen);
   }, options);
+}
+
+/**
+ * Refuses the WebSocket of browsers, which Node and undici have too: it has no ping, and hides its
+ * socket.
+ */
+function requirePing(ws: Partial<WebSocketLike>): void {
+  if (typeof ws.ping === "function") return;
+  throw new HalfOpenError(
+    "ERR_NOT_SUPPORTED",
+    "this WebSocket has no ping(), as Node's own and undici's: use the package ws, or halfopen/auto, which judges the host of every connection",
+  );
 }
 
 /** Watches every WebSocket of a server: those that it has, and those that it accepts later. */
