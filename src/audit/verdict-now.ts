@@ -4,6 +4,7 @@ import { connectingForMs } from "../core/forecast/linux.ts";
 import { Answers, ORDINARY_ANSWERS } from "../core/judge/answers.ts";
 import { doubtOf } from "../core/judge/doubt.ts";
 import { Liveness } from "../core/judge/liveness.ts";
+import { isAnswer } from "../core/judge/reading.ts";
 import { isPastHandshake, type TcpInfo } from "../core/tcp-info.ts";
 import type { ConnectionRow } from "../survey/connection-row.ts";
 import type { Nudged } from "./nudge-round.ts";
@@ -204,7 +205,7 @@ function evidenceOf(row: ConnectionRow): TcpInfo | null {
  */
 function shownIn(info: TcpInfo): Answers {
   const answers = new Answers();
-  answers.observe(0, info, false);
+  answers.observe(0, info, isAnswer(info) ? -(info.lastAckReceivedMs ?? 0) : null);
   return answers;
 }
 

@@ -2,7 +2,7 @@ import { Answers, ORDINARY_ANSWERS, ORDINARY_GAP_MS } from "../core/judge/answer
 import type { ConfirmedVerdict } from "../core/judge/confirmed-verdict.ts";
 import { heardInGroup, markSilent, type PeerGroup } from "../core/judge/peer-groups.ts";
 import { OUTAGE_SHARE } from "../core/judge/probe-plan.ts";
-import { heardAgeMs } from "../core/judge/reading.ts";
+import { heardAgeMs, type Snapshot } from "../core/judge/reading.ts";
 import type { TcpInfo, TcpState } from "../core/tcp-info.ts";
 import type { Instant } from "../core/time/instant.ts";
 import type { WheelEntry } from "../core/time/timer-wheel.ts";
@@ -69,6 +69,8 @@ export class Guarded implements WheelEntry {
   readonly roundTrips: RoundTrips;
   /** How the peer answers probes. */
   answers: Answers;
+  /** The reading that {@link answers} learned from last; `null` once they are ordinary. */
+  #seen: Pick<Snapshot, "at" | "info"> | null = null;
   info: TcpInfo | null = null;
   heardAt: Instant;
   /** The settings that the guard wants it to have; `null` until they stand. */
@@ -203,8 +205,14 @@ export class Guarded implements WheelEntry {
 
   #learnAnswers(row: ConnectionRow, now: Instant): void {
     if (this.answers === ORDINARY_ANSWERS) return;
-    if (row.tcpInfo) this.answers.observe(now, row.tcpInfo, row.unackedSegments > 0);
-    if (this.answers.areOrdinary) this.answers = ORDINARY_ANSWERS;
+    const info = row.tcpInfo;
+    if (info) {
+      if (this.#seen) this.answers.compare(this.#seen, now, info);
+      this.#seen = { at: now, info };
+    }
+    if (!this.answers.areOrdinary) return;
+    this.answers = ORDINARY_ANSWERS;
+    this.#seen = null;
   }
 
   get #longestSilenceMs(): number {

@@ -29,6 +29,8 @@ export interface Fault {
   foundWithinMs?(budgetMs: number, traffic: Traffic): number | null;
   /** Time after the strike during which the watched program stands still and notices nothing. */
   stoppedMs?(budgetMs: number): number;
+  /** Data is in flight before the program stops. */
+  readonly leavesData?: boolean;
   /**
    * What `unknown` must say of a connection that is still open. Its diagnosis must then not be
    * certain.

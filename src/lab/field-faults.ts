@@ -147,7 +147,23 @@ export const FIELD_FAULTS: readonly Fault[] = [
       stoppedForMs(budgetMs) + (traffic === "idle" ? 0.5 * budgetMs : watchWithinMs(budgetMs)),
     strike: cutWhileStopped,
   },
+  {
+    id: "cut-then-stopped",
+    title: "the cable pulled, data left, then our own process stopped for 1.4 budgets",
+    effect: "cuts",
+    network: {},
+    role: "sink",
+    traffics: ["in-flight"],
+    causes: SILENT,
+    stoppedMs: stoppedForMs,
+    leavesData: true,
+    foundWithinMs: (budgetMs) => WRITES_MS + stoppedForMs(budgetMs) + 0.8 * budgetMs,
+    strike: cutThenStopped,
+  },
 ];
+
+/** Within this time each connection in flight writes, twice. */
+const WRITES_MS = 200;
 
 /** The time that `watch` promises of an idle connection where keepalive alone decides. */
 function byKeepalive(budgetMs: number): number {
@@ -181,6 +197,14 @@ async function swallowLargePackets({ network, subject }: Stage): Promise<void> {
 /** Longer than the keepalive of any mechanism takes to end an idle connection. */
 function stoppedForMs(budgetMs: number): number {
   return 1.4 * budgetMs;
+}
+
+async function cutThenStopped({ network, subject, budgetMs }: Stage): Promise<void> {
+  await network.pullCable("right");
+  await sleep(WRITES_MS);
+  await subject.signal("SIGSTOP");
+  await sleep(stoppedForMs(budgetMs));
+  await subject.signal("SIGCONT");
 }
 
 async function cutWhileStopped({ network, subject, budgetMs }: Stage): Promise<void> {

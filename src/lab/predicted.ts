@@ -94,7 +94,7 @@ function predictWatch(fault: Fault, traffic: Traffic, budgetMs: number): Detecti
 }
 
 function timeOf(
-  { effect, role }: Fault,
+  { effect, role, leavesData = false }: Fault,
   mechanism: Exclude<Mechanism, "watch">,
   traffic: Traffic,
   budgetMs: number,
@@ -105,8 +105,8 @@ function timeOf(
 
   const { idle, inFlight, zeroWindowDead } = predict(settingsOf(mechanism, budgetMs));
   if (role === "deaf") return zeroWindowDead;
-  // A stopped program sends nothing, so its connection may have ended as an idle one does.
-  const endsStopped = idle !== null && idle.worstMs <= stoppedMs;
+  // A stopped program sends nothing more, so its connection may have ended as an idle one does.
+  const endsStopped = !leavesData && idle !== null && idle.worstMs <= stoppedMs;
   return traffic === "idle" || endsStopped ? idle : inFlight;
 }
 

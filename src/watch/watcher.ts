@@ -39,7 +39,7 @@ export interface WatcherEvents {
 /** Parts that most watches never need. */
 interface Extras {
   abort: AbortController | null;
-  readonly readers: Set<DiagnosisReader>;
+  readers: Set<DiagnosisReader> | null;
   /** Made by the first suspicion. */
   quality: DetectorQos | null;
   /** Removes the listener from the signal that ends the watch. */
@@ -56,7 +56,7 @@ export class Watcher
 {
   readonly settings: WatchSettings;
   readonly #connection: WatchRecord;
-  readonly #startedAt: number = engine.now();
+  readonly #startedAt: number = wholeNow();
   #extras: Extras | null = null;
   #isClosed = false;
   /** The reason of the end; see {@link Watcher.signal}. */
@@ -139,12 +139,13 @@ export class Watcher
   async *[Symbol.asyncIterator](): AsyncIterator<Diagnosis> {
     const reader = new DiagnosisReader(this.state === "dead" ? this.diagnosis : null);
     if (this.#isClosed) reader.end();
-    const { readers } = this.#some();
-    readers.add(reader);
+    const extras = this.#some();
+    extras.readers ??= new Set();
+    extras.readers.add(reader);
     try {
       yield* reader;
     } finally {
-      readers.delete(reader);
+      extras.readers.delete(reader);
     }
   }
 
@@ -177,16 +178,16 @@ export class Watcher
   }
 
   #count(event: WatchEvent, { silentForMs }: Diagnosis): void {
-    const now = engine.now();
+    const now = wholeNow();
     if (event === "alive") this.#extras?.quality?.trusted(now);
     if (event !== "suspect" && event !== "dead") return;
     const extras = this.#some();
     extras.quality ??= new DetectorQos(this.#startedAt);
-    extras.quality.suspected(now, now - (silentForMs ?? 0));
+    extras.quality.suspected(now, now - Math.round(silentForMs ?? 0));
   }
 
   #some(): Extras {
-    this.#extras ??= { abort: null, readers: new Set(), quality: null, unsubscribe: null };
+    this.#extras ??= { abort: null, readers: null, quality: null, unsubscribe: null };
     return this.#extras;
   }
 
@@ -223,6 +224,11 @@ Listeners.prototype = Object.create(null);
 
 function holdListenersLightly(emitter: EventEmitter): void {
   (emitter as { _events?: object })._events = Reflect.construct(Listeners, []) as object;
+}
+
+/** Whole numbers cost no heap. */
+function wholeNow(): number {
+  return Math.floor(engine.now());
 }
 
 function closedError({ remote, cause, why }: Diagnosis): HalfOpenError {

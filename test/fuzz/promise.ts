@@ -43,7 +43,7 @@ interface Span {
  * than the kernel needs for another attempt are one.
  */
 function silences(world: World): Span[] {
-  const { budgetMs, hasRtoCap, onDead } = world;
+  const { budgetMs } = world;
   const single = [
     ...[...eventsOf(world, "outage"), ...eventsOf(world, "stuck")].map(({ atMs, toMs }) => ({
       fromMs: atMs - rttAt(world, atMs),
@@ -56,7 +56,7 @@ function silences(world: World): Span[] {
   for (const span of single) {
     const last = merged.at(-1);
     const lastMs = last ? last.toMs - last.fromMs : 0;
-    const isCapped = hasRtoCap && onDead === "reset";
+    const isCapped = !isUncapped(world);
     const gapMs = Math.max(
       1000,
       budgetMs / 5,
@@ -77,9 +77,12 @@ function deafAfterAnswers(world: World): number[] {
     .filter((atMs) => atMs > 0);
 }
 
-/** Steady data leaves no moment to probe the peer. The pause of a deaf peer then looks like its end. */
+/**
+ * Steady data leaves no moment to probe the peer. The pause of one that is deaf, or answers less
+ * than one probe in a budget, then looks like its end.
+ */
 function deafAfterSteadyData(world: World): number[] {
-  if (eventsOf(world, "deaf").length === 0) return [];
+  if (eventsOf(world, "deaf").length === 0 && world.answersEveryMs < world.budgetMs) return [];
   return [...eventsOf(world, "hung"), ...eventsOf(world, "unread")].map(({ atMs }) => atMs);
 }
 
@@ -89,13 +92,11 @@ function deafAfterSteadyData(world: World): number[] {
  */
 function notKeptYet(world: World): number[] {
   const deaf = eventsOf(world, "deaf").length > 0;
-  const from = (kind: "paused" | "keepalive"): number[] =>
+  const from = (kind: "paused" | "outage"): number[] =>
     eventsOf(world, kind).map(({ atMs }) => atMs);
   return [
-    // After a delay step, late acknowledgments of data are taken for answers to probes.
-    ...(deaf || world.answersEveryMs > 1000
-      ? eventsOf(world, "delay").map(({ atMs }) => atMs)
-      : []),
+    // Without a cap one attempt outlasts an outage within the budget, and that one may be lost.
+    ...(isUncapped(world) && isLossy(world) ? from("outage") : []),
     // Before it is known that a peer is deaf, the kernel's options are not patient with it.
     ...(deaf ? from("paused") : []),
   ];
@@ -116,19 +117,20 @@ export function findWithinMs(world: World, on: number, known: AtTheEnd): number 
   if (detectWithinMs === null) return null;
   // Not kept yet: how late answers are waited for after a delay step is not all in `applied`.
   if (eventsOf(world, "delay").length > 0) return null;
+  // Not kept yet: answers this far apart seem to come to each probe, and the limit looks like loss.
+  if (world.answersEveryMs > 500 && isOrdinaryGap(world, world.answersEveryMs)) return null;
   const { budgetMs, rttMs } = world;
   const talk = world.connections[on];
   const writesMs = talk?.writeEveryMs ?? 0;
 
   // Without a cap another attempt takes as long as all before it.
-  const isUncapped = !world.hasRtoCap || world.onDead === "report";
   // What is in flight counts as first sent once it is sent again, and a deaf peer lets nothing else.
   const isDeaf = eventsOf(world, "deaf").length > 0;
-  if (isUncapped && isDeaf && writesMs > 0) return null;
+  if (isUncapped(world) && isDeaf && writesMs > 0) return null;
   const isTroubled =
     isLossy(world) || eventsOf(world, "outage").length + eventsOf(world, "stuck").length > 0;
   const inFlightMs =
-    (detectWithinMs.inFlight ?? budgetMs) * (isUncapped ? (isTroubled ? 4 : 2) : 1);
+    (detectWithinMs.inFlight ?? budgetMs) * (isUncapped(world) ? (isTroubled ? 4 : 2) : 1);
   let withinMs = Math.max(detectWithinMs.idle ?? budgetMs, inFlightMs) + 4 * rttMs + LATE_MS;
   // What was lost shortly before the end may cost another attempt.
   if (isTroubled) withinMs += 2 * 1.125 * Math.max(1000, budgetMs / 5);
@@ -145,11 +147,16 @@ export function findWithinMs(world: World, on: number, known: AtTheEnd): number 
   } else if (!isOrdinaryGap(world, leastAnswerGapMs)) {
     if (writesMs === 0) {
       // The program's own keepalive, if it has one, goes on in place of ours.
-      if (leastAnswerGapMs > budgetMs || world.program.keepalive) return null;
+      const hasItsOwn = world.program.keepalive || eventsOf(world, "keepalive").length > 0;
+      if (leastAnswerGapMs > budgetMs || hasItsOwn) return null;
       withinMs += 25 * leastAnswerGapMs;
     } else withinMs += writesMs;
   }
   return withinMs + delayedByMs(world, at, withinMs);
+}
+
+function isUncapped({ hasRtoCap, onDead }: World): boolean {
+  return !hasRtoCap || onDead === "report";
 }
 
 function isLossy(world: World): boolean {
@@ -163,16 +170,17 @@ export function isOrdinaryGap({ rttMs }: World, gapMs: number): boolean {
 
 /** Returns how long the window has been closed at `at`; `null`: it is not, and will not be. */
 function closedForMs(world: World, on: number, at: number): number | null {
-  const closed = eventsOf(world, "unread").filter(
-    (it) => it.on === on && it.atMs < at + world.budgetMs,
-  );
+  // A lost window update is noticed by the next window probe, each twice as late as the one before.
+  const closed = eventsOf(world, "unread")
+    .map((it) => (isLossy(world) ? { ...it, toMs: it.toMs + 2 * (it.toMs - it.atMs) } : it))
+    .filter((it) => it.on === on && it.atMs < at + world.budgetMs);
   const [one] = closed.filter(({ toMs }) => toMs > at - world.budgetMs);
   return one ? Math.max(1000, at - one.atMs) : null;
 }
 
 /** Returns how much later the verdict may come for what befell this host, and the path before. */
 function delayedByMs(world: World, at: number, withinMs: number): number {
-  const isCapped = world.hasRtoCap && world.onDead === "reset";
+  const isCapped = !isUncapped(world);
   let laterMs = 0;
   for (const { atMs, toMs } of [...eventsOf(world, "paused"), ...eventsOf(world, "stuck")].sort(
     (a, b) => a.atMs - b.atMs,

@@ -61,6 +61,12 @@ describe("the lab's predictions", () => {
           worst: 7000,
         });
     expect(predictedFor(stopped, "none", "idle", 5000)).toBe("never");
+
+    // Keepalive stands still while data is in flight.
+    const withData = faultOf("cut-then-stopped");
+    const cable = predictedFor(faultOf("cable-pulled"), "keepalive", "in-flight", 5000);
+    expect(predictedFor(withData, "keepalive", "in-flight", 5000)).toEqual(cable);
+    expect(predictedFor(withData, "watch", "in-flight", 5000)).toMatchObject({ worst: 11_320 });
   });
 
   it("are in the table, below the measured times", () => {

@@ -2,7 +2,7 @@ import type { TcpInfo } from "../tcp-info.ts";
 import type { Instant } from "../time/instant.ts";
 import type { PathLoss } from "./path-loss.ts";
 import { type PeerGroup, peerAnswers } from "./peer-groups.ts";
-import { HEARD_SLACK_MS, isAnswer } from "./reading.ts";
+import { HEARD_SLACK_MS, probeAnsweredAt, type Snapshot } from "./reading.ts";
 import { SteadyData } from "./steady-data.ts";
 
 /**
@@ -21,7 +21,8 @@ import { SteadyData } from "./steady-data.ts";
  * | the peer is | when                                                     | probes that count    |
  * |-------------|----------------------------------------------------------|----------------------|
  * | ordinary    | it gave two answers close together, or a sibling's did   | each                 |
- * | steady      | its data came for 10 s without a quiet second            | each, as less proof  |
+ * | steady      | its data came for 10 s without a quiet second, and for   | each, as less proof  |
+ * |             | twice as long after each silence that its data ended     |                      |
  * | limited     | its two closest answers are further apart than that      | only that far apart  |
  * | unknown     | it gave one answer or none, or stopped (see below)       | none                 |
  *
@@ -41,11 +42,6 @@ export class Answers {
   #passedOver = 0;
   #explained = 0;
   #hasStopped = false;
-  /** The last acknowledgment that was examined, and the window at that time. */
-  #seenAt: Instant = NEVER;
-  #window: number | undefined;
-  /** Segments without data so far; infinite before the first reading. */
-  #bareSegments = Number.POSITIVE_INFINITY;
   readonly #data: SteadyData = new SteadyData();
 
   /**
@@ -77,11 +73,12 @@ export class Answers {
    * Unanswered probes are believed: those of an ordinary peer, and those of a peer whose steady
    * data left no moment to probe it. The silence of a steady peer is evidence itself, though less
    * (`medium`). A live one would have to answer no probe and also pause for longer than a budget.
+   * Each pause that its data ended may have been an outage, and makes steady what lasts twice as
+   * long.
    */
   get areBelieved(): boolean {
     if (this.areOrdinary) return true;
-    const isUnasked = this.#at === NEVER && this.#silences === 0;
-    return isUnasked && this.#data.isSteady;
+    return this.#at === NEVER && this.#data.steadyMs >= STEADY_MS * 2 ** this.#silences;
   }
 
   /** Unanswered probes count only this far apart; 0: each counts, `Infinity`: none counts. */
@@ -127,34 +124,19 @@ export class Answers {
   }
 
   /**
-   * What happened: a reading. `progressed`: what was heard may acknowledge data. Returns whether a
-   * probe was answered since the reading before.
+   * What happened: a reading. `answeredAt`: when a probe was answered since the reading before (see
+   * {@link probeAnsweredAt}); `null`: none was.
    */
-  observe(now: Instant, info: TcpInfo, progressed: boolean): boolean {
+  observe(now: Instant, info: TcpInfo, answeredAt: Instant | null): void {
+    if (this === ORDINARY_ANSWERS) return; // shared by many
     this.#data.observe(now, info);
-
-    const isWindowUpdate = this.#window !== undefined && info.sendWindowBytes !== this.#window;
-    this.#window = info.sendWindowBytes;
-
-    const isBare = this.#seeBare(info);
-    const at = now - (info.lastAckReceivedMs ?? Number.POSITIVE_INFINITY);
-    if (at <= this.#seenAt + HEARD_SLACK_MS) return false;
-    this.#seenAt = at;
-
-    if (progressed || isWindowUpdate || !isBare || !isAnswer(info)) return false;
-    this.#answered(at, this.#ordinaryMs + (info.rttMs ?? 0));
-    return true;
+    if (answeredAt !== null && answeredAt > this.#at + HEARD_SLACK_MS)
+      this.#answered(answeredAt, this.#ordinaryMs + (info.rttMs ?? 0));
   }
 
-  /**
-   * Returns whether a segment without data may have come since the reading before. Data that the
-   * peer repeats moves the age of the last acknowledgment too, but answers nothing.
-   */
-  #seeBare({ segmentsIn, dataSegmentsIn }: TcpInfo): boolean {
-    if (segmentsIn === undefined || dataSegmentsIn === undefined) return true;
-    const before = this.#bareSegments;
-    this.#bareSegments = segmentsIn - dataSegmentsIn;
-    return this.#bareSegments > before;
+  /** The same, where the reading before is at hand. */
+  compare(before: Pick<Snapshot, "at" | "info">, now: Instant, info: TcpInfo): void {
+    this.observe(now, info, probeAnsweredAt(before, now, info));
   }
 
   #answered(at: Instant, ordinaryMs: number): void {
@@ -227,6 +209,9 @@ const EARLY_IDLE_MS = 1000;
 
 /** The peer is probed early in this many silences without an answered probe, then as planned. */
 const EARLY_SILENCES = 3;
+
+/** Data that came for this long without a quiet second is steady. */
+const STEADY_MS = 10_000;
 
 /** So many probes in a row must be passed over, whatever the path loses. */
 const FEWEST_PASSED_OVER = 3;

@@ -123,6 +123,14 @@ export class Attempts {
     this.beforeFlight = this.count;
   }
 
+  /**
+   * What happened: the peer was heard, and acknowledged nothing of what is in flight. That may
+   * answer the probes from before, late, so they prove nothing any more.
+   */
+  heardInFlight(): void {
+    if (this.beforeFlight > 0) this.clear();
+  }
+
   /** The probes before data entered flight, if that data left once and no more. */
   get passedByData(): number {
     return this.count - this.beforeFlight <= 1 ? this.beforeFlight : 0;

@@ -36,6 +36,8 @@ export interface Changes {
   readonly takesOff: boolean;
   /** The peer received more of what we sent. */
   readonly progressed: boolean;
+  /** See {@link probeAnsweredAt}. */
+  readonly answeredAt: Instant | null;
   /**
    * Segments in which the peer only repeated what we had acknowledged. A peer that repeats itself
    * did not hear our acknowledgments, although each repetition refreshes the age of its last ACK.
@@ -81,6 +83,7 @@ function changesFrom(before: Snapshot | Instant, at: Instant, info: TcpInfo, flo
     flowBefore,
     takesOff: flow === "in-flight" && flowBefore !== "in-flight",
     progressed: was !== null && progressMark(info) !== progressMark(was),
+    answeredAt: isFirst ? null : probeAnsweredAt(before, at, info),
     repetitions: isFirst ? 0 : repetitionsBetween(before.info, info, at - before.at),
     segmentsIn: (info.segmentsIn ?? 0) - (was?.segmentsIn ?? 0),
     probes: Math.max(0, (info.probes ?? 0) - (was?.probes ?? 0)),
@@ -175,6 +178,37 @@ export function heardAgeMs(info: TcpInfo): number | undefined {
   if (info.lastAckReceivedMs === undefined) return info.lastDataReceivedMs;
   if (info.lastDataReceivedMs === undefined) return info.lastAckReceivedMs;
   return Math.min(info.lastAckReceivedMs, info.lastDataReceivedMs);
+}
+
+/**
+ * Returns when a probe was answered between two readings; `null`: nothing shows that one was.
+ *
+ * Data that the peer repeats moves the age of the last ACK too, and answers nothing. So more
+ * segments without data must have come than may acknowledge data of ours.
+ */
+export function probeAnsweredAt(
+  before: Pick<Snapshot, "at" | "info">,
+  at: Instant,
+  info: TcpInfo,
+): Instant | null {
+  const heardAt = at - (info.lastAckReceivedMs ?? Number.POSITIVE_INFINITY);
+  const heardBefore = before.at - (before.info.lastAckReceivedMs ?? Number.POSITIVE_INFINITY);
+  if (heardAt <= heardBefore + HEARD_SLACK_MS || !isAnswer(info)) return null;
+  const isWindowUpdate = info.sendWindowBytes !== before.info.sendWindowBytes;
+  return isWindowUpdate || !hasBareAck(before.info, info) ? null : heardAt;
+}
+
+/** Before Linux 4.6 nothing counts segments: then only what acknowledges no data is one. */
+function hasBareAck(before: TcpInfo, now: TcpInfo): boolean {
+  const more = (of: (info: TcpInfo) => number | undefined): number =>
+    (of(now) ?? 0) - (of(before) ?? 0);
+  const acknowledging = Math.max(
+    more(progressMark),
+    more((info) => info.dataSegmentsOut),
+  );
+  if (now.segmentsIn === undefined || now.dataSegmentsIn === undefined) return acknowledging === 0;
+  const bare = more((info) => info.segmentsIn) - more((info) => info.dataSegmentsIn);
+  return bare > acknowledging;
 }
 
 /**

@@ -107,7 +107,6 @@ export class SilenceRecord {
       this.#timing.learn(info);
       this.loss.met(info.rttMs);
     }
-
     const ended = this.#hear(reading);
     this.#learner.observe(reading, ended !== null);
     this.#count(reading, ended !== null);
@@ -192,7 +191,8 @@ export class SilenceRecord {
     // Any answer refutes probes, also when data has entered flight meanwhile.
     if (since.progressed || (isHeard && (flow !== "in-flight" || since.takesOff)))
       return this.#end(reading);
-    this.answers.observe(at, info, flow === "in-flight");
+    this.answers.observe(at, info, since.answeredAt);
+    if (isHeard) this.counter.attempts.heardInFlight();
     return null;
   }
 
@@ -225,9 +225,9 @@ export class SilenceRecord {
       spacingMs: probeSpacingMs(this.#outageMs),
       idleMs: this.idleMs,
     });
-    const isProbeAnswered = this.answers.observe(at, info, since.progressed);
+    this.answers.observe(at, info, since.answeredAt);
     const probes = since.flowBefore === "in-flight" ? attempts.passedByData : attempts.count;
-    if (probes > 0 && !attempts.areLocal && !isProbeAnswered)
+    if (probes > 0 && !attempts.areLocal && since.answeredAt === null)
       this.answers = this.answers.passedOver(probes, this.#options.siblings ?? null, this.loss);
 
     this.counter.refuted(this.#counted);

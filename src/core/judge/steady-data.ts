@@ -2,17 +2,17 @@ import type { TcpInfo } from "../tcp-info.ts";
 import type { Instant } from "../time/instant.ts";
 
 /**
- * Keeps whether a peer's data comes steadily, as far as readings show. A steady sender was never
- * probed, and does not fall silent without a cause.
+ * Keeps for how long a peer's data has come steadily, as far as readings show. A steady sender was
+ * never probed, and does not fall silent without a cause.
  */
 export class SteadyData {
   /** When data came last, and since when without a quiet second. */
   #at: Instant = Number.NEGATIVE_INFINITY;
-  #from: Instant = Number.NEGATIVE_INFINITY;
+  #from: Instant = 0;
   #isQuiet = true;
 
-  get isSteady(): boolean {
-    return this.#at - this.#from >= STEADY_MS;
+  get steadyMs(): number {
+    return this.#at - this.#from;
   }
 
   observe(now: Instant, { lastDataReceivedMs = Number.POSITIVE_INFINITY }: TcpInfo): void {
@@ -30,6 +30,3 @@ export class SteadyData {
 
 /** A second without data is quiet: the kernel then probes, and the answer can be seen. */
 const QUIET_MS = 1000;
-
-/** Data that came for this long without a quiet second is steady. */
-const STEADY_MS = 10_000;

@@ -229,7 +229,8 @@ export class HostCheck {
   /** Returns whether the reading just taken shows that the peer answers each probe. */
   #hasLearnedOfAnswers(now: Instant): boolean {
     if (this.#answers === null) return false;
-    this.#answers.observe(now, tcpInfoShelf.taken(), false);
+    const info = tcpInfoShelf.kept(this.#place);
+    this.#answers.compare({ at: this.#readAt, info }, now, tcpInfoShelf.taken());
     return this.#answers.areSettled;
   }
 

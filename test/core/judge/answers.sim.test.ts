@@ -232,6 +232,25 @@ describe("a dead peer", () => {
     expect(deadAt).toBeLessThanOrEqual(45_250);
   });
 
+  it("is found within the budget, with less certainty, when its data came steadily, also after outages that its data ended", () => {
+    const outages = [13_000, 60_000, 140_000];
+    for (const isForgetful of [false, true]) {
+      const { deadAt, judgement } = watchModel({
+        budgetMs: 5000,
+        path: {
+          rttMs: 5,
+          isUp: (now) => now < 400_000 && !outages.some((at) => now >= at && now < at + 1900),
+        },
+        peerWritesEveryMs: 300,
+        untilMs: 600_000,
+        isForgetful,
+      });
+      expect(deadAt).toBeGreaterThan(400_000);
+      expect(deadAt).toBeLessThanOrEqual(405_250);
+      expect(judgement.doubt).not.toBe(null);
+    }
+  });
+
   it("is found late, by probes three seconds apart, when it had answered one in three seconds", () => {
     const world = { answersEveryMs: 3000 };
     const { deadAt, judgement } = watchModel({

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { Answers } from "../../../src/core/judge/answers.ts";
+import { Answers, ORDINARY_ANSWERS } from "../../../src/core/judge/answers.ts";
 import { PathLoss } from "../../../src/core/judge/path-loss.ts";
+import { probeAnsweredAt } from "../../../src/core/judge/reading.ts";
 import type { TcpInfo } from "../../../src/core/tcp-info.ts";
 
 const LONG_AGO_MS = 3_600_000;
@@ -29,23 +30,66 @@ function reading({
 /** Data comes every 400 ms from 0 until `untilMs`, and is read as often. */
 function steadyUntil(untilMs: number): Answers {
   const answers = new Answers();
-  for (let now = 0; now <= untilMs; now += 400) answers.observe(now, reading({ dataMs: 3 }), false);
+  for (let now = 0; now <= untilMs; now += 400) answers.observe(now, reading({ dataMs: 3 }), null);
   return answers;
 }
 
 /** A peer that answered two probes a second apart. */
 function ordinary(): Answers {
   const answers = new Answers();
-  for (const at of [1000, 2050]) answers.observe(at, reading({ ackMs: 0 }), false);
+  for (const at of [1000, 2050]) answers.observe(at, reading({ ackMs: 0 }), at);
   return answers;
 }
+
+/** Two readings: 50 s apart, and what came in between. */
+function answered(came: Partial<Record<"bare" | "data" | "delivered" | "sent", number>>): boolean {
+  const { bare = 0, data = 0, delivered = 0, sent = delivered } = came;
+  const counters = { segmentsIn: 10, dataSegmentsIn: 4, deliveredSegments: 5, dataSegmentsOut: 5 };
+  const before = { ...reading({ dataMs: 300 }), ...counters };
+  const now = {
+    ...reading({ dataMs: 600, ackMs: 0 }),
+    segmentsIn: 10 + bare + data,
+    dataSegmentsIn: 4 + data,
+    deliveredSegments: 5 + delivered,
+    dataSegmentsOut: 5 + sent,
+  };
+  return probeAnsweredAt({ at: 0, info: before }, 50_000, now) !== null;
+}
+
+describe("an answer to a probe", () => {
+  it("is a segment without data that acknowledges no data of ours", () => {
+    expect(answered({ bare: 1 })).toBe(true);
+    expect(answered({ bare: 2, data: 3, delivered: 1 })).toBe(true);
+  });
+
+  it("is not data that the peer repeats, even beside acknowledgments of ours", () => {
+    expect(answered({ data: 1 })).toBe(false);
+    expect(answered({ data: 3, bare: 1, delivered: 1 })).toBe(false);
+    expect(answered({ data: 3, bare: 2, delivered: 2 })).toBe(false);
+  });
+
+  it("is not the late acknowledgment of data, nor a second one of what was sent twice", () => {
+    expect(answered({ bare: 1, delivered: 1 })).toBe(false);
+    expect(answered({ bare: 1, delivered: 0, sent: 1 })).toBe(false);
+  });
+});
+
+describe("the answers of peers that are known to answer", () => {
+  it("are shared, and what one connection sees says nothing of another", () => {
+    const before = { spacingMs: ORDINARY_ANSWERS.spacingMs, doubt: ORDINARY_ANSWERS.doubt };
+    ORDINARY_ANSWERS.observe(1000, reading({ ackMs: 0 }), 1000);
+    ORDINARY_ANSWERS.observe(9000, reading({ ackMs: 0 }), 9000);
+    const { spacingMs, doubt } = ORDINARY_ANSWERS;
+    expect({ spacingMs, doubt }).toEqual(before);
+  });
+});
 
 describe("unanswered probes", () => {
   it("are believed of a peer that answered two of them a second or two apart, not of one that answered one", () => {
     const answers = new Answers();
-    answers.observe(1000, reading({ ackMs: 0 }), false);
+    answers.observe(1000, reading({ ackMs: 0 }), 1000);
     expect(answers.areBelieved).toBe(false);
-    answers.observe(2050, reading({ ackMs: 0 }), false);
+    answers.observe(2050, reading({ ackMs: 0 }), 2050);
     expect({ areBelieved: answers.areBelieved, areOrdinary: answers.areOrdinary }).toEqual({
       areBelieved: true,
       areOrdinary: true,
@@ -54,7 +98,7 @@ describe("unanswered probes", () => {
 
   it("count only ten seconds apart for a peer that answers one in ten seconds", () => {
     const answers = new Answers();
-    for (const at of [1000, 11_000, 21_000]) answers.observe(at, reading({ ackMs: 0 }), false);
+    for (const at of [1000, 11_000, 21_000]) answers.observe(at, reading({ ackMs: 0 }), at);
     expect({
       areBelieved: answers.areBelieved,
       spacingMs: answers.spacingMs,
@@ -69,7 +113,7 @@ describe("unanswered probes", () => {
   it("are believed of a peer whose data came for ten seconds without a quiet second, though it is not ordinary", () => {
     expect(steadyUntil(9600).areBelieved).toBe(false);
     const answers = steadyUntil(10_400);
-    answers.observe(13_000, reading({ dataMs: 2600 }), false);
+    answers.observe(13_000, reading({ dataMs: 2600 }), null);
     expect({ areBelieved: answers.areBelieved, areOrdinary: answers.areOrdinary }).toEqual({
       areBelieved: true,
       areOrdinary: false,
@@ -78,20 +122,30 @@ describe("unanswered probes", () => {
 
   it("are not believed after a quiet second, until data came for ten more", () => {
     const answers = steadyUntil(12_000);
-    answers.observe(14_000, reading({ dataMs: 2000 }), false);
-    answers.observe(14_100, reading({ dataMs: 10 }), false);
+    answers.observe(14_000, reading({ dataMs: 2000 }), null);
+    answers.observe(14_100, reading({ dataMs: 10 }), null);
     expect(answers.areBelieved).toBe(false);
     for (let now = 14_100; now <= 24_500; now += 400)
-      answers.observe(now, reading({ dataMs: 5 }), false);
+      answers.observe(now, reading({ dataMs: 5 }), null);
     expect(answers.areBelieved).toBe(true);
   });
 
-  it("are never believed again of a peer that left probes unanswered and then sent data", () => {
+  it("are believed again of a peer that left probes unanswered once its data came steadily for twice as long, each time", () => {
     const answers = steadyUntil(12_000);
-    answers.passedOver(1, null, new PathLoss());
-    for (let now = 20_000; now <= 60_000; now += 400)
-      answers.observe(now, reading({ dataMs: 5 }), false);
-    expect(answers.areBelieved).toBe(false);
+    let now = 20_000;
+    for (const neededMs of [20_000, 40_000, 80_000]) {
+      answers.observe(now, reading({ dataMs: 4000 }), null);
+      answers.passedOver(1, null, new PathLoss());
+      const from = now;
+      for (; now < from + neededMs; now += 400) answers.observe(now, reading({ dataMs: 5 }), null);
+      expect(answers.areBelieved).toBe(false);
+      answers.observe(now, reading({ dataMs: 5 }), null);
+      expect({ areBelieved: answers.areBelieved, areOrdinary: answers.areOrdinary }).toEqual({
+        areBelieved: true,
+        areOrdinary: false,
+      });
+      now += 5000;
+    }
   });
 
   it("are no longer believed of a peer that left three unanswered while data passed", () => {

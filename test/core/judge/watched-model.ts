@@ -22,6 +22,8 @@ export interface Run {
   readonly writeEveryMs?: number | undefined;
   readonly writeAtMs?: number;
   readonly writesAtMs?: readonly number[];
+  /** The peer's program writes this often. */
+  readonly peerWritesEveryMs?: number;
   /** From this instant on the peer does not read what it gets. */
   readonly closesWindowAtMs?: number;
   readonly rtoMaxMs?: number | null;
@@ -63,6 +65,7 @@ const YIELDED = { intervalMs: 32_767_000, count: LOOSEST_COUNT };
 export function watchModel(run: Run): Outcome {
   const { path, untilMs, isForgetful = false, lateBy = () => 0, begins, stall, retune } = run;
   const kernel = new KernelModel(path, begins?.program ?? {}, run.world);
+  if (run.peerWritesEveryMs !== undefined) kernel.peerTalks(run.peerWritesEveryMs, () => true);
   const traffic = new Traffic(run);
   traffic.live(kernel, begins?.atMs ?? 0);
   let settings = settle(kernel, run, run.budgetMs);
