@@ -1,6 +1,7 @@
 import { generateKeyPairSync } from "node:crypto";
 import { type EventEmitter, once } from "node:events";
 import { type AddressInfo, connect } from "node:net";
+import { join } from "node:path";
 import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Redis } from "ioredis";
@@ -10,7 +11,7 @@ import { describeWith } from "../setup/requires.ts";
 import { REDIS_BUDGET_MS, RedisServer } from "./redis.ts";
 
 const GRACE_MS = 1500;
-const SSH2 = new URL("../auto/clients/node_modules/ssh2/lib/index.js", import.meta.url).pathname;
+const CLIENTS = new URL("../auto/clients/", import.meta.url).pathname;
 
 /** Starts a server of ssh2, which forwards to any port of this host. Returns a connected client. */
 async function sshClient(): Promise<{
@@ -18,7 +19,7 @@ async function sshClient(): Promise<{
   isOpen(): boolean;
   end(): void;
 }> {
-  const { default: ssh } = await import(SSH2);
+  const { default: ssh } = await import(join(CLIENTS, "node_modules/ssh2/lib/index.js"));
   const { privateKey } = generateKeyPairSync("rsa", {
     modulusLength: 2048,
     privateKeyEncoding: { type: "pkcs1", format: "pem" },
