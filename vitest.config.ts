@@ -1,11 +1,14 @@
 import { defineConfig } from "vitest/config";
 
 const REAL_NETWORKS = ["test/**/*.lab.test.ts", "test/**/*.wine.test.ts"];
+const PACKAGES = "**/node_modules/**";
 /** Hundreds of processes or thousands of connections, and bounds on their time. */
 const BUSY = [
   "test/soak.lab.test.ts",
+  "test/guard/every-namespace.lab.test.ts",
   "test/guard/live-connections.lab.test.ts",
   "test/guard/programs.lab.test.ts",
+  "test/auto/other-clients.lab.test.ts",
   "test/heartbeat/stopped-processes.lab.test.ts",
   "test/lab/cuts.lab.test.ts",
   "test/lab/guard-cost.lab.test.ts",
@@ -33,7 +36,7 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["test/**/*.test.ts"],
-          exclude: REAL_NETWORKS,
+          exclude: [...REAL_NETWORKS, PACKAGES],
           maxWorkers: 2,
           sequence: { groupOrder: 0 },
         },
@@ -43,7 +46,7 @@ export default defineConfig({
         test: {
           name: "lab",
           include: REAL_NETWORKS,
-          exclude: BUSY,
+          exclude: [...BUSY, PACKAGES],
           maxWorkers: 3,
           sequence: { groupOrder: 1 },
         },

@@ -1,3 +1,5 @@
+export type { FoundConnection, RuleOptions } from "./auto/rules.ts";
+export { AllWatch, type WatchAllOptions, watchAll } from "./auto/watch-all.ts";
 export type { DetectorQosReport } from "./core/detectors/detector-qos.ts";
 export type {
   Cause,
@@ -8,7 +10,13 @@ export type {
   OtherConnections,
   State,
 } from "./core/diagnosis.ts";
-export { DeadPeerError, HalfOpenError, type HalfOpenErrorCode } from "./core/errors.ts";
+export {
+  DeadPeerError,
+  HalfOpenError,
+  type HalfOpenErrorCode,
+  type SystemError,
+  type SystemErrorCode,
+} from "./core/errors.ts";
 export { plan } from "./core/forecast/plan.ts";
 export { predict } from "./core/forecast/predict.ts";
 export type {
@@ -32,15 +40,11 @@ export { getKeepalive, type KeepaliveSettings, setKeepalive } from "./kernel/opt
 export { getUserTimeout, setUserTimeout } from "./kernel/options/user-timeout.ts";
 export { readTcpInfo } from "./kernel/tcp-info/tcp-info.ts";
 export type { Applied } from "./watch/applied.ts";
+export type { ConnectionsWatch, ServerWatchEvents } from "./watch/connections-watch.ts";
 export { diagnose } from "./watch/diagnose.ts";
 export type { Heartbeat, WatchDetector, WatchOptions } from "./watch/options.ts";
 export type { StateMessage } from "./watch/state-channel.ts";
 export type { WatchedConnection } from "./watch/subscribers.ts";
 export { watch } from "./watch/watch.ts";
-export {
-  ServerWatch,
-  type ServerWatchEvents,
-  type WatchServerOptions,
-  watchServer,
-} from "./watch/watch-server.ts";
+export { ServerWatch, type WatchServerOptions, watchServer } from "./watch/watch-server.ts";
 export { Watcher, type WatcherEvents } from "./watch/watcher.ts";

@@ -8,6 +8,7 @@ const SYSCALLS = /^system calls of (?<name>.+): (?<calls>\d+)$/;
 const PEAK = /^peak memory of halfopen audit: (\d+) MB$/m;
 const SS = "ss -tieomnpH (owners)";
 const AUDIT = "halfopen audit (owners, exact options)";
+const JSON_AUDIT = "halfopen audit --json";
 const BARE_SS = "ss -tieomnH (bare)";
 const BARE_SURVEY = "bare survey, start excluded";
 const LINE = /^(?<name>.+?)\s+median\s+(?<ms>\d+) ms/;
@@ -72,7 +73,9 @@ export function targets({ rows }) {
     });
     const bare = target("bare survey / ss -tieomnH", ratio(BARE_SURVEY, BARE_SS), 0.5);
     if (sockets < 20_000) return [];
-    if (sockets < 100_000) return [target("audit / ss -tieomnpH", ratio(AUDIT, SS), 1.7), bare];
+    const json = target("audit --json / audit", ratio(JSON_AUDIT, AUDIT), 1.1);
+    if (sockets < 100_000)
+      return [target("audit / ss -tieomnpH", ratio(AUDIT, SS), 1.7), json, bare];
     const memory = {
       what: `audit's peak memory, ${sockets} sockets`,
       measured: `${peakMb} MB`,

@@ -5,20 +5,24 @@ import { cpus, release } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { World } from "../../dist/lab/world.js";
+import { OTHER_CLIENTS } from "../../test/auto/clients/other-clients.mjs";
+import { OTHER_SERVERS } from "../../test/auto/clients/servers.mjs";
 import { CLIENTS, ClientProcess, monotonicMs } from "../../test/heartbeat/client-process.mjs";
-import { Folder, startServers } from "../../test/heartbeat/servers.mjs";
-import { docsTable, readmeTable } from "./tables.mjs";
+import { Folder, SERVERS, startServers } from "../../test/heartbeat/servers.mjs";
+import { measureStopped, unlikeDocs } from "./stopped.mjs";
+import { docsTable, readmeTable, stoppedTable } from "./tables.mjs";
 
 const { values } = parseArgs({
   options: {
     budget: { type: "string", default: "5000" },
     cap: { type: "string", default: "60000" },
     out: { type: "string", default: new URL("./results/", import.meta.url).pathname },
+    only: { type: "string" },
   },
 });
 const [budgetMs, capMs] = [Number(values.budget), Number(values.cap)];
 const GRACE_MS = 250;
-const WARM_UP_MS = 2500;
+const WARM_UP_MS = 4000;
 /**
  * As many programs are started at once as do not wait for each other's turn at the processor for
  * long.
@@ -30,23 +34,108 @@ const STARTED_AT_ONCE = 8;
  */
 const [ASK_EVERY_MS, RETURN_MS] = [500, 60_000];
 
-const folder = new Folder();
-const world = await World.open();
-const rows = await measure(await world.network()).finally(async () => {
-  await world.close();
-  folder[Symbol.dispose]();
-});
+const CLIENT_PACKAGES = new Set([
+  "ioredis",
+  "redis",
+  "pg",
+  "mysql2",
+  "mqtt",
+  "amqplib",
+  "@nats-io/transport-node",
+  "ws",
+  "@grpc/grpc-js",
+  "engine.io-client",
+  "socket.io-client",
+  "mongodb",
+  "undici",
+  "kafkajs",
+  "cassandra-driver",
+  "tedious",
+  "@elastic/elasticsearch",
+  "rhea",
+  "imapflow",
+  "node-opcua-client",
+  "ssh2",
+  "colyseus.js",
+  "@colyseus/core",
+  "socket.io",
+  "stompit",
+  "postgres",
+  "mariadb",
+]);
+const AUTO = new URL("../../dist/auto/index.js", import.meta.url).pathname;
+/** Node 20 has the global WebSocket behind this option. */
+const WEB_SOCKET = process.allowedNodeEnvironmentFlags.has("--experimental-websocket")
+  ? ["--experimental-websocket"]
+  : [];
+
+/** The clients with an adapter, and those that halfopen/auto watches. */
+const GROUPS = {
+  adapted: {
+    clients: CLIENTS,
+    servers: SERVERS,
+    modes: { alone: { mode: "alone" }, watched: { mode: "watched" } },
+  },
+  others: {
+    clients: OTHER_CLIENTS,
+    servers: OTHER_SERVERS,
+    modes: {
+      alone: { mode: "alone", node: WEB_SOCKET },
+      watched: {
+        mode: "alone",
+        node: [...WEB_SOCKET, "--import", AUTO],
+        env: { HALFOPEN_DETECT_WITHIN: `${budgetMs}ms` },
+      },
+    },
+  },
+};
+
+/** Measures in a lab of its own. */
+async function inLab(measureIn) {
+  const folder = new Folder();
+  const world = await World.open();
+  try {
+    return await measureIn(await world.network(), folder);
+  } finally {
+    await world.close();
+    folder[Symbol.dispose]();
+  }
+}
+
+/** Measures unless another part alone is wanted: then returns what was measured before. */
+async function measured(part, was, measureIn) {
+  return values.only && values.only !== part ? was : inLab(measureIn);
+}
+
+const file = `${values.out}/clients.json`;
+const before = values.only ? JSON.parse(readFileSync(file, "utf8")) : {};
+const adapted = await measured("adapted", before.rows, (network, folder) =>
+  measure(network, folder, GROUPS.adapted),
+);
+const others = await measured("others", before.others, (network, folder) =>
+  measure(network, folder, GROUPS.others),
+);
+const stopped = await measured("stopped", before.stopped, (network, folder) =>
+  measureStopped(network, folder, budgetMs),
+);
+const rows = [...adapted, ...others];
 const machine = {
   cpu: cpus()[0]?.model ?? "unknown",
   cpus: cpus().length,
   kernel: release(),
   node: process.version,
 };
-const report = { budgetMs, capMs, machine, versions: versions(), rows };
+const report = { budgetMs, capMs, machine, versions: versions(), rows: adapted, others, stopped };
+const tables = [
+  docsTable(report.rows, capMs),
+  readmeTable(report.rows, capMs),
+  docsTable(others, capMs),
+  stoppedTable(stopped),
+];
 mkdirSync(values.out, { recursive: true });
-writeFileSync(`${values.out}/clients.json`, `${JSON.stringify(report, null, 1)}\n`);
-writeFileSync(`${values.out}/clients.md`, `${docsTable(report)}\n\n${readmeTable(report)}\n`);
-console.log(docsTable(report));
+writeFileSync(file, `${JSON.stringify(report, null, 1)}\n`);
+writeFileSync(`${values.out}/clients.md`, `${tables.join("\n\n")}\n`);
+console.log(tables.join("\n\n"));
 const late = rows.filter(({ watched }) =>
   [watched.idle, watched.inFlight].some(({ ms }) => ms === null || ms > budgetMs + GRACE_MS),
 );
@@ -62,17 +151,18 @@ if (lame.length > 0)
   console.error(
     `watched and without work after the cable's return: ${lame.map(({ client }) => client).join(", ")}`,
   );
-process.exitCode = late.length + lame.length > 0 ? 1 : 0;
+const unlike = unlikeDocs(stopped, budgetMs + GRACE_MS);
+if (unlike.length > 0) console.error(`not as docs/heartbeat.md says: ${unlike.join("; ")}`);
+process.exitCode = late.length + lame.length + unlike.length > 0 ? 1 : 0;
 
 /**
  * Every client four times in one network, each a program of its own: alone and watched, idle and
  * with a request in flight.
  */
-async function measure(network) {
-  await startServers(network, folder.path);
-  const modes = /** @type {const} */ (["alone", "watched"]);
-  const runs = CLIENTS.flatMap(({ client, madeAnew }) =>
-    modes.flatMap((mode) =>
+async function measure(network, folder, { clients, servers, modes }) {
+  await startServers(network, folder.path, servers);
+  const runs = clients.flatMap(({ client, madeAnew }) =>
+    Object.keys(modes).flatMap((mode) =>
       ["idle", "inFlight"].map((traffic) => ({
         client,
         madeAnew,
@@ -90,8 +180,8 @@ async function measure(network) {
     await Promise.all(
       group.map(async (run) => {
         run.program = await ClientProcess.start(network, [run.client], {
-          mode: run.mode,
-          madeAnew: run.madeAnew,
+          ...modes[run.mode],
+          madeAnew: run.madeAnew ? [run.client] : [],
           budgetMs,
         });
       }),
@@ -110,7 +200,7 @@ async function measure(network) {
   const backAt = monotonicMs();
   await network.plugCable();
   await Promise.all(runs.map((run) => untilItWorks(run, backAt)));
-  return CLIENTS.map(({ client, madeAnew = false, silentFor = null }) => {
+  return clients.map(({ client, madeAnew = false, silentFor = null }) => {
     const of = (mode, traffic) => {
       const { ms, by, againMs } = runs.find(
         (run) => run.client === client && run.mode === mode && run.traffic === traffic,
@@ -146,27 +236,15 @@ async function untilItWorks(run, backAt) {
 }
 
 function versions() {
-  const { devDependencies } = JSON.parse(
-    readFileSync(new URL("../../package.json", import.meta.url), "utf8"),
-  );
-  const packages = [
-    "ioredis",
-    "redis",
-    "pg",
-    "mysql2",
-    "mqtt",
-    "amqplib",
-    "@nats-io/transport-node",
-    "ws",
-    "@grpc/grpc-js",
-    "engine.io-client",
-    "socket.io-client",
-  ];
-  const installed = (name) =>
-    JSON.parse(
-      readFileSync(new URL(`../../node_modules/${name}/package.json`, import.meta.url), "utf8"),
-    ).version;
+  const root = new URL("../../", import.meta.url);
+  const folders = [root, new URL("test/auto/clients/", root)];
+  const read = (file) => JSON.parse(readFileSync(file, "utf8"));
   return Object.fromEntries(
-    packages.filter((name) => name in devDependencies).map((name) => [name, installed(name)]),
+    folders.flatMap((folder) => {
+      const { dependencies, devDependencies } = read(new URL("package.json", folder));
+      return Object.keys({ ...dependencies, ...devDependencies })
+        .filter((name) => CLIENT_PACKAGES.has(name))
+        .map((name) => [name, read(new URL(`node_modules/${name}/package.json`, folder)).version]);
+    }),
   );
 }

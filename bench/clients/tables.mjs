@@ -32,8 +32,8 @@ const noticedCells = ({ client, alone, watched }, capMs) => [
   `**${whenNoticed(watched.inFlight, capMs)}**`,
 ];
 
-/** Everything that was measured. */
-export function docsTable({ capMs, rows }) {
+/** All that was measured of some clients. */
+export function docsTable(rows, capMs) {
   const heads = [
     "client",
     "idle: alone",
@@ -54,11 +54,24 @@ export function docsTable({ capMs, rows }) {
 }
 
 /** What a reader wants to know first. */
-export function readmeTable({ capMs, rows }) {
+export function readmeTable(rows, capMs) {
   return table(
     ["client", "idle: alone", "watched", "in flight: alone", "watched"],
     rows
       .filter(({ client }) => README_CLIENTS.includes(client))
       .map((row) => noticedCells(row, capMs)),
+  );
+}
+
+/** What the watch of each client says of a server whose process stands still. */
+export function stoppedTable(rows) {
+  const heads = ["client", "idle", "a request waits", "blocked for a second", "in a transaction"];
+  const cell = (ms) => (ms === undefined ? "-" : ms === null ? "left alone" : seconds(ms));
+  return table(
+    heads,
+    rows.map(({ client, idle, waiting, blocked, transaction }) => [
+      client,
+      ...[idle, waiting, blocked, transaction].map(cell),
+    ]),
   );
 }

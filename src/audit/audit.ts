@@ -5,6 +5,7 @@ import { readSystemDefaults, type SystemDefaults } from "../kernel/system/system
 import {
   type ConnectionFilter,
   kernelConditions,
+  matchesNamespace,
   matchesOwner,
   matchesRow,
   needsOwner,
@@ -12,15 +13,10 @@ import {
 import { ConnectionRow } from "../survey/connection-row.ts";
 import type { ConnectionTable } from "../survey/connection-table.ts";
 import { HANGING_STATES, takeSurvey } from "../survey/survey.ts";
-import type {
-  AuditedConnection,
-  AuditSummary,
-  BriefDiagnosis,
-  ConnectionOutline,
-} from "./audited-connection.ts";
+import type { AuditedConnection, AuditSummary, ConnectionOutline } from "./audited-connection.ts";
+import { ConnectionView } from "./connection-view.ts";
 import { dangerOf } from "./danger.ts";
 import { DangerOrder } from "./danger-order.ts";
-import type { SettingsSource } from "./effective-options.ts";
 import type { NudgeTarget } from "./nudge-round.ts";
 import { findOwners } from "./owners/owner-search.ts";
 import type { OwnerTable } from "./owners/owner-table.ts";
@@ -47,7 +43,9 @@ export function takeAudit(port: SystemPort, options: AuditOptions): Audit {
   const hiddenNote = `${hidden} processes of other users are hidden: their connections have no owner here; run as root to see them`;
 
   const { namespaces } = survey;
-  const defaults = namespaces.map((namespace) => defaultsInside(port, namespace));
+  const defaults = new Map(
+    [...namespaces].map(([index, namespace]) => [index, defaultsInside(port, namespace)]),
+  );
   const problems = hidden > 0 ? [...survey.problems, hiddenNote] : survey.problems;
   return new Audit(survey.table, { owners, namespaces, defaults }, problems, options);
 }
@@ -94,10 +92,16 @@ export class Audit {
     this.summary = tally;
   }
 
-  /** Yields the connections, the most dangerous first. */
-  *connections(): Generator<AuditedConnection> {
+  /** Yields the connections, the most dangerous first, in one view that moves on. */
+  *views(): Generator<ConnectionView> {
     const row = new ConnectionRow();
-    for (const index of this.#order) yield this.#describe(this.#table.row(index, row));
+    const view = new ConnectionView(row, this.#owners, this.#judge);
+    for (const index of this.#order) yield view.moveTo(this.#table.row(index, row));
+  }
+
+  /** Yields the same connections as plain data. */
+  *connections(): Generator<AuditedConnection> {
+    for (const view of this.views()) yield view.toJSON();
   }
 
   /** Yields the same connections in outline, for a table, at a fifth of the cost. */
@@ -106,7 +110,22 @@ export class Audit {
     for (const index of this.#order) {
       this.#table.row(index, row);
       const effective = this.#judge.effective(row);
-      yield this.#outline(row, effective.source, this.#judge.brief(row, effective));
+      const owner = this.#judge.ownerOf(row);
+      yield {
+        local: row.local,
+        remote: row.remote,
+        state: row.state,
+        pid: owner?.pid ?? null,
+        process: owner?.process ?? null,
+        cgroup: owner?.cgroup ?? null,
+        userId: row.userId,
+        namespace: this.#judge.namespaceOf(row),
+        settingsFrom: effective.source,
+        lastHeardMs: row.heardAgeMs,
+        unacked: row.unackedSegments,
+        noticeMs: this.#judge.noticeTimes(row),
+        diagnosis: this.#judge.brief(row, effective),
+      };
     }
   }
 
@@ -128,7 +147,7 @@ export class Audit {
   #rank(tally: Tally): Uint32Array {
     const order = new DangerOrder(this.#table.size);
     for (const row of this.#table.rows()) {
-      if (!matchesRow(this.#filter, row) || !this.#matchesOwner(row)) continue;
+      if (!matchesRow(this.#filter, row) || !this.#matchesPlace(row)) continue;
       tally.connections++;
       this.#rankRow(row, tally, order);
     }
@@ -155,42 +174,10 @@ export class Audit {
     order.add(row.index, danger, latestMs);
   }
 
-  #matchesOwner(row: ConnectionRow): boolean {
-    if (!needsOwner(this.#filter)) return true;
-    return matchesOwner(this.#filter, this.#owners.pidOf(row.index), this.#judge.processOf(row));
-  }
-
-  #describe(row: ConnectionRow): AuditedConnection {
-    const effective = this.#judge.effective(row);
-    const isRead = effective.source === "read";
-    return {
-      ...this.#outline(row, effective.source, this.#judge.diagnosis(row, effective)),
-      fd: this.#owners.ownerOf(row.index)?.fd ?? null,
-      keepalive: isRead ? effective.options.keepalive : null,
-      userTimeoutMs: isRead ? effective.options.userTimeoutMs : null,
-      sendQueueBytes: row.state === "LISTEN" ? 0 : row.sendQueue,
-    };
-  }
-
-  #outline<T extends BriefDiagnosis | null>(
-    row: ConnectionRow,
-    settingsFrom: SettingsSource,
-    diagnosis: T,
-  ): ConnectionOutline & { diagnosis: T } {
-    return {
-      local: row.local,
-      remote: row.remote,
-      state: row.state,
-      pid: this.#owners.pidOf(row.index),
-      process: this.#judge.processOf(row),
-      userId: row.userId,
-      namespace: this.#judge.namespaceOf(row),
-      settingsFrom,
-      lastHeardMs: row.heardAgeMs,
-      unacked: row.unackedSegments,
-      noticeMs: this.#judge.noticeTimes(row),
-      diagnosis,
-    };
+  #matchesPlace(row: ConnectionRow): boolean {
+    const filter = this.#filter;
+    if (needsOwner(filter) && !matchesOwner(filter, this.#judge.ownerOf(row))) return false;
+    return filter.namespaces.length === 0 || matchesNamespace(filter, this.#judge.placeOf(row));
   }
 }
 

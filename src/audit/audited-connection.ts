@@ -13,6 +13,8 @@ export interface ConnectionOutline {
   readonly state: TcpState;
   readonly pid: number | null;
   readonly process: string | null;
+  /** The control group of the process: with containers, the container. */
+  readonly cgroup: string | null;
   readonly userId: number;
   /** The network namespace of the connection; `null` = ours. */
   readonly namespace: string | null;

@@ -1,15 +1,15 @@
 import type { Diagnosis, LocalPath } from "../core/diagnosis.ts";
 import { NoticeForecast, type NoticeTimes } from "../core/forecast/notice.ts";
 import { examineLocalPath } from "../kernel/netlink/local-path.ts";
-import type { NetworkNamespace } from "../kernel/netlink/network-namespace.ts";
+import { type NetworkNamespace, namespaceLabel } from "../kernel/netlink/network-namespace.ts";
 import type { SystemDefaults } from "../kernel/system/system-defaults.ts";
 import type { ConnectionRow } from "../survey/connection-row.ts";
-import { processName } from "../survey/owners.ts";
+import { OwnerNames, type SocketOwner } from "../survey/owners.ts";
 import type { BriefDiagnosis } from "./audited-connection.ts";
 import { type EffectiveOptions, effectiveOptions } from "./effective-options.ts";
 import type { Nudged } from "./nudge-round.ts";
 import type { OwnerTable } from "./owners/owner-table.ts";
-import { isInOrder, ordinaryVerdict, verdictNow } from "./verdict-now.ts";
+import { isInOrder, type OrdinaryFrame, ordinaryVerdict, verdictNow } from "./verdict-now.ts";
 
 /**
  * Judges the rows of one survey: the settings that a connection obeys, the time until it would
@@ -19,7 +19,7 @@ import { isInOrder, ordinaryVerdict, verdictNow } from "./verdict-now.ts";
 export class RowJudge {
   readonly #surroundings: Surroundings;
   readonly #options: JudgeOptions;
-  readonly #names: Map<number, string | null> = new Map();
+  readonly #names: OwnerNames = new OwnerNames();
   readonly #forecast: NoticeForecast = new NoticeForecast();
   readonly #wallClock: number = Date.now();
   #lastEffective: EffectiveOptions | null = null;
@@ -90,42 +90,52 @@ export class RowJudge {
     return this.diagnosis(row, effective);
   }
 
-  diagnosis(row: ConnectionRow, { options, source, unknown }: EffectiveOptions): Diagnosis | null {
-    const defaults = this.#defaultsOf(row);
-    const isCapped = options.rtoMaxMs !== null && options.rtoMaxMs < defaults.rtoMaxMs;
+  diagnosis(row: ConnectionRow, effective: EffectiveOptions): Diagnosis | null {
     return verdictNow(row, {
+      ...this.#ordinaryFrame(row, effective),
       detectWithinMs: this.#options.detectWithinMs,
-      rtoMaxMs: isCapped ? options.rtoMaxMs : null,
-      keepalive: options.keepalive,
-      isKeepaliveRead: source === "read",
+      isKeepaliveRead: effective.source === "read",
       nudged: this.#nudged(row),
-      process: this.processOf(row),
-      unknown,
-      system: defaults,
+      system: this.#defaultsOf(row),
       givesUpAfterMs: this.noticeTimes(row).idle,
-      wallClock: this.#wallClock,
       examinePath: (it) => this.#examinePath(it),
     });
   }
 
-  /** Returns the name of the owner. */
-  processOf(row: ConnectionRow): string | null {
-    const pid = this.#surroundings.owners.pidOf(row.index);
-    if (pid === null) return null;
+  /**
+   * Returns what decides on the diagnosis of this row beside its ends and its age; `null` where
+   * more does. Most rows of a machine share it.
+   */
+  ordinaryFrame(row: ConnectionRow, effective: EffectiveOptions): OrdinaryFrame | null {
+    if (!row.hasInfo || !isInOrder(row) || this.#nudged(row)) return null;
+    return this.#ordinaryFrame(row, effective);
+  }
 
-    let name = this.#names.get(pid);
-    if (name === undefined) {
-      name = processName(pid);
-      this.#names.set(pid, name);
-    }
-    return name;
+  #ordinaryFrame(row: ConnectionRow, { options, unknown }: EffectiveOptions): OrdinaryFrame {
+    const { keepalive, rtoMaxMs } = options;
+    const isCapped = rtoMaxMs !== null && rtoMaxMs < this.#defaultsOf(row).rtoMaxMs;
+    return {
+      rtoMaxMs: isCapped ? rtoMaxMs : null,
+      keepalive,
+      process: this.ownerOf(row)?.process ?? null,
+      unknown,
+      wallClock: this.#wallClock,
+    };
+  }
+
+  ownerOf(row: ConnectionRow): SocketOwner | null {
+    const pid = this.#surroundings.owners.pidOf(row.index);
+    return pid === null ? null : this.#names.of(pid);
+  }
+
+  placeOf(row: ConnectionRow): NetworkNamespace | null {
+    return this.#surroundings.namespaces.get(row.namespaceIndex) ?? null;
   }
 
   /** Returns the name of the network namespace; `null` = ours. */
   namespaceOf(row: ConnectionRow): string | null {
-    const namespace = this.#surroundings.namespaces[row.namespaceIndex];
-    if (!namespace || namespace.isOwn) return null;
-    return namespace.name ?? `net:[${namespace.inode}]`;
+    const namespace = this.placeOf(row);
+    return namespace && namespaceLabel(namespace);
   }
 
   #nudged(row: ConnectionRow): Nudged | null {
@@ -134,7 +144,7 @@ export class RowJudge {
 
   /** `null` in another namespace: this thread sees the routes of its own namespace only. */
   #examinePath(row: ConnectionRow): LocalPath | null {
-    return this.#surroundings.namespaces[row.namespaceIndex]?.isOwn === false
+    return this.placeOf(row)?.isOwn === false
       ? null
       : examineLocalPath({
           localAddress: row.localAddress,
@@ -146,7 +156,7 @@ export class RowJudge {
   }
 
   #defaultsOf(row: ConnectionRow): SystemDefaults {
-    return this.#surroundings.defaults[row.namespaceIndex] as SystemDefaults;
+    return this.#surroundings.defaults.get(row.namespaceIndex) as SystemDefaults;
   }
 }
 
@@ -161,9 +171,9 @@ export interface JudgeOptions {
 export interface Surroundings {
   readonly owners: OwnerTable;
   /** By the index that each row carries. */
-  readonly namespaces: readonly NetworkNamespace[];
+  readonly namespaces: ReadonlyMap<number, NetworkNamespace>;
   /** Of each of these namespaces. */
-  readonly defaults: readonly SystemDefaults[];
+  readonly defaults: ReadonlyMap<number, SystemDefaults>;
 }
 
 const NEVER = Number.POSITIVE_INFINITY;
@@ -171,8 +181,15 @@ const NEVER = Number.POSITIVE_INFINITY;
 /** Assumed while a connection has no TCP_INFO. */
 const INITIAL_RTO_MS = 1000;
 const LARGEST_BACKOFF = 20;
+/** Above the round trip (TCP_RTO_MIN in tcp.h, __tcp_set_rto in tcp_input.c). */
+const LEAST_RTO_MS = 200;
 
-/** While it retransmits, the kernel reports the timeout after its doublings. */
+/**
+ * While it retransmits, the kernel reports the timeout after its doublings. Once the cap holds the
+ * timeout, the doublings go on without it, so the kernel's least timeout bounds the result.
+ */
 function undoubledRtoMs(row: ConnectionRow): number {
-  return row.rtoMs / (row.retransmits > 0 ? 2 ** Math.min(LARGEST_BACKOFF, row.backoff) : 1);
+  if (row.retransmits === 0) return row.rtoMs;
+  const undoubledMs = row.rtoMs / 2 ** Math.min(LARGEST_BACKOFF, row.backoff);
+  return Math.max(undoubledMs, row.rttMs + LEAST_RTO_MS);
 }

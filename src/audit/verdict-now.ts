@@ -9,6 +9,12 @@ import { isPastHandshake, type TcpInfo } from "../core/tcp-info.ts";
 import type { ConnectionRow } from "../survey/connection-row.ts";
 import type { Nudged } from "./nudge-round.ts";
 
+/** The part of the frame that decides on a connection in order. */
+export type OrdinaryFrame = Pick<
+  VerdictFrame,
+  "rtoMaxMs" | "keepalive" | "process" | "unknown" | "wallClock"
+>;
+
 /** What one reading of a connection is judged by. */
 export interface VerdictFrame {
   /** Silence that counts as death once questions stay unanswered. */
@@ -47,10 +53,20 @@ export interface VerdictFrame {
 export function verdictNow(row: ConnectionRow, frame: VerdictFrame): Diagnosis | null {
   if (!row.hasInfo || row.state === "LISTEN") return null;
   if (!isPastHandshake(row.state)) return connecting(row, frame);
-  if (!frame.nudged && isInOrder(row)) return diagnosed(row, ORDINARY, CALM, frame);
+  if (!frame.nudged && isInOrder(row)) return ordinaryDiagnosis(row, frame);
   const info = evidenceOf(row);
   if (!info) return null;
-  return diagnosed(row, info, frame.nudged?.judged ?? judgedNow(row, info, frame), frame);
+  const judged = frame.nudged?.judged ?? judgedNow(row, info, frame);
+  const localPath = judged.state === "alive" ? null : frame.examinePath(row);
+  return diagnosed(row, info, judged, frame, localPath);
+}
+
+/** The part of a row that shows in the diagnosis of a connection in order. */
+export type OrdinaryRow = Pick<ConnectionRow, "local" | "remote" | "heardAgeMs">;
+
+/** Returns the diagnosis of a connection that {@link isInOrder} and was not nudged. */
+export function ordinaryDiagnosis(row: OrdinaryRow, frame: OrdinaryFrame): Diagnosis {
+  return diagnosed(row, ORDINARY, CALM, { ...frame, nudged: null }, null);
 }
 
 /** What {@link verdictNow} says of a connection in order, without its words. */
@@ -76,7 +92,8 @@ const ORDINARY: TcpInfo = { state: "ESTABLISHED" };
 function connecting(row: ConnectionRow, frame: VerdictFrame): Diagnosis {
   const info = row.tcpInfo ?? ORDINARY;
   const state = row.retransmits > 0 ? "suspect" : "alive";
-  const found = diagnosed(row, info, { ...CALM, state }, frame);
+  const localPath = state === "alive" ? null : frame.examinePath(row);
+  const found = diagnosed(row, info, { ...CALM, state }, frame, localPath);
   const system = { ...frame.system, rtoMaxMs: frame.rtoMaxMs ?? frame.system.rtoMaxMs };
   const forMs = connectingForMs(row.retransmits, row.timerExpiresMs, system);
   const why = [...found.why, `the first SYN left ${seconds(forMs)} ago`];
@@ -86,10 +103,11 @@ function connecting(row: ConnectionRow, frame: VerdictFrame): Diagnosis {
 }
 
 function diagnosed(
-  row: ConnectionRow,
+  row: OrdinaryRow,
   info: TcpInfo,
   judged: Judged,
-  frame: VerdictFrame,
+  frame: OrdinaryFrame & Pick<VerdictFrame, "nudged">,
+  localPath: LocalPath | null,
 ): Diagnosis {
   const { nudged, keepalive, wallClock, process, unknown } = frame;
   const isAlive = judged.state === "alive";
@@ -103,7 +121,7 @@ function diagnosed(
       info,
       silentForMs: row.heardAgeMs,
       wallClock,
-      localPath: isAlive ? null : frame.examinePath(row),
+      localPath,
       isQuestioned: keepalive.enabled || nudged !== null,
       hasRtoCap: frame.rtoMaxMs !== null,
     },

@@ -5,36 +5,65 @@ import { HalfOpenError } from "../core/errors.ts";
 import { nextTick } from "../kernel/clock.ts";
 import { onAccepted } from "../watch/accepted-sockets.ts";
 import { followUpgrade } from "../watch/join.ts";
-import { adoptReceived } from "./received-sockets.ts";
+import { adoptInherited } from "./inherited-sockets.ts";
 import { after } from "./wrap-method.ts";
 
-/** `client`: the program opened the socket. `server`: the program, or its parent, accepted it. */
+/**
+ * `client`: the program opened the socket. `server`: the program accepted it, or another one did
+ * that handed it over.
+ */
 export type Side = "client" | "server";
 
+type OnSocket = (socket: Socket, side: Side) => void;
+
 /**
- * Calls `onSocket` for every TCP and TLS socket that this program opens, accepts or receives from
- * now on, on every Node line; again for one that is connected again. Adds no listeners: a program
- * counts those of its sockets and servers, and takes them off.
+ * Calls `onSocket` for every TCP and TLS socket that this program opens, accepts, receives or
+ * inherits from now on, on every Node line; again for one that is connected again. Adds no
+ * listeners: a program counts those of its sockets and servers, and takes them off. Returns a
+ * function that ends it.
  *
  * @throws HalfOpenError `ERR_NOT_SUPPORTED` under Bun
  */
 export function adoptSockets(
-  onSocket: (socket: Socket, side: Side) => void,
+  onSocket: OnSocket,
   options: { readonly servers: boolean },
-): void {
+): () => void {
   if (process.versions.bun !== undefined)
     throw new HalfOpenError(
       "ERR_NOT_SUPPORTED",
       "Bun's diagnostics channels do not tell of its sockets (1.4): call watch() in the program",
     );
 
-  adoptOpened((socket) => onSocket(socket, "client"));
-  followUpgrades();
-  if (options.servers) {
-    adoptAccepted((socket) => onSocket(socket, "server"));
-    adoptReceived((socket) => onSocket(socket, "server"));
-  }
+  const sides: readonly Side[] = options.servers ? ["client", "server"] : ["client"];
+  for (const side of sides) hear(side, onSocket);
+  return () => {
+    for (const side of sides) hearers[side].delete(onSocket);
+  };
 }
+
+const hearers: Readonly<Record<Side, Set<OnSocket>>> = { client: new Set(), server: new Set() };
+const hooked = new Set<Side>();
+
+/** Node is hooked once for each side, and stays so: other code may have put its hooks over ours. */
+function hear(side: Side, onSocket: OnSocket): void {
+  hearers[side].add(onSocket);
+  if (hooked.has(side)) return;
+  hooked.add(side);
+  HOOKS[side]((socket) => {
+    for (const each of hearers[side]) each(socket, side);
+  });
+}
+
+const HOOKS: Readonly<Record<Side, (onSocket: (socket: Socket) => void) => void>> = {
+  client(onSocket) {
+    adoptOpened(onSocket);
+    followUpgrades();
+  },
+  server(onSocket) {
+    adoptAccepted(onSocket);
+    adoptInherited(onSocket);
+  },
+};
 
 /**
  * Adopts sockets once their `connect` call is done, because a socket that is connected again is

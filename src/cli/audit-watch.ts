@@ -3,18 +3,20 @@ import type { Audit } from "../audit/audit.ts";
 import { type Death, DeathEvents } from "../audit/death-events.ts";
 import { HalfOpenError } from "../core/errors.ts";
 import type { SystemPort } from "../kernel/port/port.ts";
+import { type AuditField, AuditJson } from "./audit-json.ts";
 import { AuditScreen } from "./audit-screen.ts";
 import { jsonText, Output } from "./output.ts";
 
 export interface WatchSettings {
   readonly everyMs: number;
-  readonly json: boolean;
+  /** The fields of each connection to print as JSON; `null`: a screen. */
+  readonly json: readonly AuditField[] | null;
   take(): Promise<Audit>;
 }
 
 /**
  * Repeats the audit until a key or a signal stops it, and returns the last one. Shows a screen, or
- * with `json` prints one object a line.
+ * prints one object a line.
  */
 export async function watchAudits(port: SystemPort, settings: WatchSettings): Promise<Audit> {
   const stopping = new AbortController();
@@ -29,7 +31,7 @@ export async function watchAudits(port: SystemPort, settings: WatchSettings): Pr
       const audit = await settings.take();
       const died = deaths?.fetch(Date.now()) ?? [];
       if (screen) screen.show(audit, died);
-      else await printLine(audit, died);
+      else if (settings.json) await printLine(audit, died, settings.json);
       const restMs = Math.max(0, startedAt + settings.everyMs - performance.now());
       // The kernel keeps the deaths meanwhile: its buffer of 4 MB holds some 10,000 of them.
       await sleep(restMs, null, { signal: stopping.signal }).catch(() => {});
@@ -53,12 +55,17 @@ function openDeaths(port: SystemPort): DeathEvents | null {
   }
 }
 
-async function printLine(audit: Audit, died: readonly Death[]): Promise<void> {
+async function printLine(
+  audit: Audit,
+  died: readonly Death[],
+  fields: readonly AuditField[],
+): Promise<void> {
+  const json = new AuditJson(fields);
   const output = new Output();
   output.add(`{"time":${Date.now()},"connections":[`);
   let separator = "";
-  for (const connection of audit.connections()) {
-    if (output.add(`${separator}${jsonText(connection)}`)) await output.flush();
+  for (const view of audit.views()) {
+    if (output.add(`${separator}${json.textOf(view)}`)) await output.flush();
     separator = ",";
   }
   output.add(

@@ -2,6 +2,7 @@ import { parseArgs } from "node:util";
 import { type Audit, type AuditOptions, takeAudit } from "../audit/audit.ts";
 import { printable } from "../core/printable.ts";
 import type { SystemPort } from "../kernel/port/port.ts";
+import { AUDIT_FIELDS, type AuditField, AuditJson, auditFields } from "./audit-json.ts";
 import { AUDIT_HEADER, auditLine, summaryText } from "./audit-table.ts";
 import type { WatchSettings } from "./audit-watch.ts";
 import { type Command, type ExitCode, UsageError } from "./command.ts";
@@ -25,6 +26,9 @@ ${CHOICE_HELP}  --all-namespaces         also the other network namespaces (cont
   --every 2s               time between two audits with --watch, default 2s
   --json                   prints JSON; with --watch one object a line, with the connections that
                            died since the line before (root)
+  --fields local,remote    with --json, only these fields of each connection; they are
+                           ${AUDIT_FIELDS.slice(0, 9).join(", ")},
+                           ${AUDIT_FIELDS.slice(9).join(", ")}
 
 * marks times that rest on assumed settings: the process belongs to another user or forbids access.
 Run as root to read the settings.
@@ -49,15 +53,20 @@ async function run(args: readonly string[]): Promise<ExitCode> {
       watch: { type: "boolean" },
       every: { type: "string" },
       json: { type: "boolean" },
+      fields: { type: "string" },
     },
   });
 
+  if (values.namespace !== undefined && !values["all-namespaces"])
+    throw new UsageError("--namespace needs --all-namespaces");
   const json = values.json ?? false;
+  if (values.fields !== undefined && !json) throw new UsageError("--fields belongs to --json");
+  const fields = auditFields(values.fields);
   const options: AuditOptions = {
     filter: connectionChoice(values),
     allNamespaces: values["all-namespaces"] ?? false,
     detectWithinMs: detectWithin(values["detect-within"]),
-    wanted: json ? "all" : "deciding", // the table shows no times of a keepalive that is off
+    wanted: "deciding",
   };
 
   const port: SystemPort = machinePort("audit");
@@ -65,10 +74,10 @@ async function run(args: readonly string[]): Promise<ExitCode> {
   const take = async (): Promise<Audit> =>
     values.nudge ? auditAsking(port, options) : takeAudit(port, options);
   const found = await whereAllowed(() =>
-    values.watch ? watchAgain(port, { everyMs, json, take }) : take(),
+    values.watch ? watchAgain(port, { everyMs, json: json ? fields : null, take }) : take(),
   );
 
-  if (!values.watch) await (json ? printJson(found) : printTable(found));
+  if (!values.watch) await (json ? printJson(found, fields) : printTable(found));
   const { dead, neverNotice } = found.summary;
   return dead > 0 || neverNotice > 0 ? 1 : 0;
 }
@@ -118,12 +127,13 @@ async function printTable(found: Audit): Promise<void> {
 }
 
 /** Prints one connection a line inside the array, so that line-based tools can read it too. */
-async function printJson(found: Audit): Promise<void> {
+async function printJson(found: Audit, fields: readonly AuditField[]): Promise<void> {
+  const json = new AuditJson(fields);
   const output = new Output();
   output.add('{"connections":[');
   let separator = "\n";
-  for (const connection of found.connections()) {
-    if (output.add(`${separator}${jsonText(connection)}`)) await output.flush();
+  for (const view of found.views()) {
+    if (output.add(`${separator}${json.textOf(view)}`)) await output.flush();
     separator = ",\n";
   }
   output.add(`\n],"summary":${jsonText(found.summary)},"problems":${jsonText(found.problems)}}\n`);

@@ -1,5 +1,6 @@
 import { HalfOpenError } from "../core/errors.ts";
 import type { TcpState } from "../core/tcp-info.ts";
+import { CgroupPattern } from "../survey/cgroup.ts";
 import { Cidr } from "../survey/cidr.ts";
 import { type ConnectionFilter, MATCH_ALL } from "../survey/connection-filter.ts";
 import { HANGING_STATES } from "../survey/survey.ts";
@@ -11,6 +12,8 @@ export const CHOICE_OPTIONS = {
   pid: { type: "string", multiple: true },
   process: { type: "string", multiple: true },
   uid: { type: "string", multiple: true },
+  cgroup: { type: "string", multiple: true },
+  namespace: { type: "string", multiple: true },
   port: { type: "string", multiple: true },
   peer: { type: "string", multiple: true },
   state: { type: "string", multiple: true },
@@ -19,6 +22,9 @@ export const CHOICE_OPTIONS = {
 export const CHOICE_HELP = `  --pid 1234               only connections of this process
   --process nginx          only connections of processes with this name
   --uid 1000               only connections of this user, by its number
+  --cgroup '*docker-3f2a*' only connections of processes in this control group, or below it;
+                           * stands for any text
+  --namespace blue         only connections in this network namespace, by name or inode number
   --port 5432              only connections with this port on either end
   --peer 10.0.0.0/8        only connections to this address or range
   --state close_wait       only connections in this state
@@ -36,6 +42,8 @@ export function connectionChoice(given: Given): ConnectionFilter {
     ...MATCH_ALL,
     pids: words(given.pid).map((word) => wholeNumber(word, "--pid", 1, LARGEST_PID)),
     processes: words(given.process),
+    cgroups: words(given.cgroup).map(cgroupPattern),
+    namespaces: words(given.namespace).map(namespaceWord),
     userIds: words(given.uid).map((word) => wholeNumber(word, "--uid", 0, LARGEST_UID)),
     ports: words(given.port).map((word) => wholeNumber(word, "--port", 0, 65_535)),
     peers: words(given.peer).map(range),
@@ -53,6 +61,19 @@ function wholeNumber(word: string, option: string, least: number, most: number):
   throw new UsageError(
     `${option} takes a whole number from ${least} to ${most}, got ${JSON.stringify(word)}`,
   );
+}
+
+function cgroupPattern(word: string): CgroupPattern {
+  if (/^[/*?]/.test(word)) return new CgroupPattern(word);
+  throw new UsageError(
+    `--cgroup takes a path or a pattern that begins with / or *, such as /system.slice or '*docker-3f2a*', got ${JSON.stringify(word)}`,
+  );
+}
+
+/** Takes a namespace also in the form that reports name it: `net:[4026532231]`. */
+function namespaceWord(word: string): string {
+  if (word === "") throw new UsageError("--namespace takes a name or an inode number");
+  return /^net:\[(\d+)\]$/.exec(word)?.[1] ?? word;
 }
 
 function range(word: string): Cidr {

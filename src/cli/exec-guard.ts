@@ -4,7 +4,7 @@ import { GuardEngine } from "../guard/engine.ts";
 import type { GuardEvent } from "../guard/event.ts";
 import { LinuxGuardWorld } from "../guard/linux-world.ts";
 import { GuardLoop } from "../guard/loop.ts";
-import { MassDeathBrake, NO_BRAKE } from "../guard/mass-death-brake.ts";
+import { NO_BRAKE } from "../guard/mass-death-brake.ts";
 import { ProcessTree } from "../guard/process-tree.ts";
 import type { SystemPort } from "../kernel/port/port.ts";
 import { MATCH_ALL } from "../survey/connection-filter.ts";
@@ -42,9 +42,8 @@ export function guardProgram(
     holdAtMostMs: NO_BRAKE.holdAtMostMs,
     log,
   });
-  const brake = new MassDeathBrake(NO_BRAKE);
   const engine = new GuardEngine(
-    { world, actions, brake, rules: [rule], onlyOwned: true },
+    { world, actions, brake: NO_BRAKE, rules: [rule], onlyOwned: true },
     performance.now(),
   );
 

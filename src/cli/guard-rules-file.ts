@@ -25,7 +25,16 @@ export interface GuardRules {
 }
 
 export const DEFAULT_TOLERANCE_MS = 60_000;
-const MATCH_KEYS = ["pid", "process", "uid", "port", "peer", "state"] as const;
+const MATCH_KEYS = [
+  "pid",
+  "process",
+  "uid",
+  "cgroup",
+  "namespace",
+  "port",
+  "peer",
+  "state",
+] as const;
 
 /** Reads a rules file. @throws UsageError with the file and the line */
 export function readGuardRules(path: string): GuardRules {

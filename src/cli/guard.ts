@@ -9,9 +9,10 @@ import { GuardEngine } from "../guard/engine.ts";
 import type { GuardEvent } from "../guard/event.ts";
 import { LinuxGuardWorld } from "../guard/linux-world.ts";
 import { GuardLoop } from "../guard/loop.ts";
-import { DEFAULT_BRAKE, MassDeathBrake } from "../guard/mass-death-brake.ts";
+import { DEFAULT_BRAKE } from "../guard/mass-death-brake.ts";
 import { GuardMemory } from "../guard/memory.ts";
 import { GuardMetrics } from "../guard/metrics.ts";
+import { requireAllNamespaces } from "../guard/privileges.ts";
 import type { SystemPort } from "../kernel/port/port.ts";
 import { notifyService } from "../kernel/process/service-notify.ts";
 import { type Command, type ExitCode, UsageError } from "./command.ts";
@@ -35,6 +36,8 @@ Without --apply it changes nothing and only says what it would do.
   --detect-within 10s      one rule for all chosen connections, at least ${SMALLEST_GUARD_BUDGET_MS / 1000}s
 ${CHOICE_HELP}  --end-unproven           also ends connections whose peer was never seen to answer keepalive
                            probes, for example because it died before the guard started
+  --all-namespaces         also the other network namespaces (containers), as they come and go;
+                           needs CAP_SYS_ADMIN, CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH
   --apply                  makes the changes; other users' programs need root, or CAP_NET_ADMIN,
                            CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH
   --once                   ends after one budget: the settings stay, dead connections are ended
@@ -42,8 +45,8 @@ ${CHOICE_HELP}  --end-unproven           also ends connections whose peer was ne
   --metrics WHERE          Prometheus text on a Unix socket (/run/halfopen.sock) or on the loopback
                            (127.0.0.1:9555)
   --memory FILE            keeps what programs had set, for the next guard; default one file for
-                           each network namespace, in /run/halfopen-guard for root, else in
-                           $XDG_RUNTIME_DIR if it is set
+                           each network namespace, or one for all, in /run/halfopen-guard for
+                           root, else in $XDG_RUNTIME_DIR if it is set
   --every 2s               time between two surveys, default 2s; at most a fifth of the smallest
                            budget
 
@@ -74,6 +77,7 @@ async function run(args: readonly string[]): Promise<ExitCode> {
       rules: { type: "string" },
       "detect-within": { type: "string" },
       "end-unproven": { type: "boolean" },
+      "all-namespaces": { type: "boolean" },
       apply: { type: "boolean" },
       once: { type: "boolean" },
       json: { type: "boolean" },
@@ -83,7 +87,8 @@ async function run(args: readonly string[]): Promise<ExitCode> {
     },
   });
 
-  const readRules = (): GuardRules => rulesOf(values);
+  const allNamespaces = values["all-namespaces"] ?? false;
+  const readRules = (): GuardRules => reachable(rulesOf(values), allNamespaces);
   const settings = readRules();
 
   const everyMs =
@@ -101,10 +106,13 @@ async function run(args: readonly string[]): Promise<ExitCode> {
     print(rendered(event, values.json ? "json-line" : (it) => `${it.time} ${guardLine(it)}\n`));
   };
 
-  const world = new LinuxGuardWorld({ port, ending: "destroy" });
+  const world = new LinuxGuardWorld({ port, ending: "destroy", onProblem: warn });
   const { zeroWindowToleranceMs } = settings;
   const apply = values.apply ?? false;
-  const memory = new GuardMemory(apply ? (values.memory ?? defaultStateFile()) : null, warn);
+  const memory = new GuardMemory(
+    apply ? (values.memory ?? defaultStateFile(allNamespaces)) : null,
+    warn,
+  );
   const { holdAtMostMs } = settings.brake;
   const actions = new GuardActions({
     world,
@@ -115,17 +123,15 @@ async function run(args: readonly string[]): Promise<ExitCode> {
     log,
   });
 
-  const brake = new MassDeathBrake(settings.brake);
-  const engine = new GuardEngine(
-    { world, actions, brake, rules: settings.rules },
-    performance.now(),
-  );
+  const { rules, brake } = settings;
+  const engine = new GuardEngine({ world, actions, brake, rules }, performance.now());
 
   const notify = notifier(port);
   const loop = new GuardLoop({
     port,
     world,
     engine,
+    allNamespaces,
     sweepMs: Math.min(everyMs, smallestMs / 5),
     onProblem: warn,
     onSurvey: () => notify("WATCHDOG=1"),
@@ -148,7 +154,11 @@ async function run(args: readonly string[]): Promise<ExitCode> {
   };
 
   process.on("SIGTERM", stop).on("SIGINT", stop).on("SIGHUP", reload);
-  await whereAllowed(async () => loop.start());
+  await whereAllowed(async () => {
+    if (allNamespaces) requireAllNamespaces();
+    loop.start();
+  });
+  if (apply) world.tryEnding();
   notify("READY=1");
   // The survey's timer keeps the event loop alive, so that a signal arrives.
   if (values.once)
@@ -165,12 +175,22 @@ async function run(args: readonly string[]): Promise<ExitCode> {
   return values.once && dead > 0 ? 1 : 0;
 }
 
+/** Refuses rules that name namespaces the guard never sees. @throws UsageError */
+function reachable(rules: GuardRules, allNamespaces: boolean): GuardRules {
+  const lost = rules.rules.find(({ match }) => match.namespaces.length > 0);
+  if (lost && !allNamespaces)
+    throw new UsageError(
+      `rule ${lost.name} chooses by network namespace: that needs --all-namespaces`,
+    );
+  return rules;
+}
+
 /**
- * Returns the file for what must last as long as the machine runs, one for each network namespace;
- * `null` when there is no place for it.
+ * Returns the file for what must last as long as the machine runs, one for each network namespace
+ * or one for all; `null` when there is no place for it.
  */
-function defaultStateFile(): string | null {
-  const name = `${statSync("/proc/self/ns/net").ino}.json`;
+function defaultStateFile(allNamespaces: boolean): string | null {
+  const name = allNamespaces ? "all.json" : `${statSync("/proc/self/ns/net").ino}.json`;
   if (process.geteuid?.() === 0) return join("/run/halfopen-guard", name);
   const { XDG_RUNTIME_DIR: folder } = process.env;
   return folder ? join(folder, "halfopen-guard", name) : null;

@@ -11,14 +11,18 @@ export type HalfOpenErrorCode =
   | "ERR_PROTOCOL"
   | "ERR_PERMISSION";
 
+/** A code of the system's own errors, as Node has it in `error.code`: `"ECONNRESET"`. */
+export type SystemErrorCode = `E${Uppercase<string>}`;
+
 /**
  * The base class of every error that halfopen throws or hands to a socket. The message says what is
  * wrong, which value, and what to do.
  */
 export class HalfOpenError extends Error {
-  readonly code: HalfOpenErrorCode;
+  /** A system's code only in a {@link DeadPeerError} that was to have one (`errorCode`). */
+  readonly code: HalfOpenErrorCode | SystemErrorCode;
 
-  constructor(code: HalfOpenErrorCode, message: string, options?: ErrorOptions) {
+  constructor(code: HalfOpenErrorCode | SystemErrorCode, message: string, options?: ErrorOptions) {
     super(message, options);
     this.name = "HalfOpenError";
     this.code = code;
@@ -33,7 +37,18 @@ const LOCAL: ReadonlySet<Cause> = new Set([
   "closed-locally",
 ]);
 
-/** The error that a watched socket is destroyed with when its peer is found dead. */
+/** An error of the system: its code, and the number that Node has in `error.errno`. */
+export interface SystemError {
+  readonly code: SystemErrorCode;
+  readonly errno: number;
+}
+
+/**
+ * The error that a watched socket is destroyed with when its peer is found dead.
+ *
+ * Its `code` is `"ERR_PEER_DEAD"`, or that of the system which the watch asked for (`errorCode`,
+ * `halfopen/auto`). Programs that know halfopen branch on the class, or on `halfopenCode`.
+ */
 export class DeadPeerError extends HalfOpenError {
   readonly diagnosis: Diagnosis;
   /**
@@ -41,22 +56,45 @@ export class DeadPeerError extends HalfOpenError {
    * another peer cannot be reached any better.
    */
   readonly isLocal: boolean;
+  /** Says that this is halfopen's error, whatever its `code` is. */
+  readonly halfopenCode: "ERR_PEER_DEAD" = "ERR_PEER_DEAD";
+  /** The system's number of `code`, as in the system's own errors; absent for `ERR_PEER_DEAD`. */
+  declare readonly errno?: number;
+  /** `"read"`, as in the system's own errors; absent for `ERR_PEER_DEAD`. */
+  declare readonly syscall?: string;
+  /** The peer's address; absent if not known. */
+  declare readonly address?: string;
+  declare readonly port?: number;
 
-  constructor(diagnosis: Diagnosis, options?: ErrorOptions) {
+  constructor(diagnosis: Diagnosis, options?: ErrorOptions & { readonly as?: SystemError | null }) {
     const { cause, remote, why } = diagnosis;
     const isLocal = LOCAL.has(cause);
     const peer = remote ?? "(unknown)";
+    const { as = null, ...rest } = options ?? {};
+    // Programs also search messages for the system's words: `read ECONNRESET`
+    const start = as ? `${SYSCALL} ${as.code}: ` : "";
 
     // An IPv6 scope is the name of an interface, and a reason may quote the peer
     super(
-      "ERR_PEER_DEAD",
+      as?.code ?? "ERR_PEER_DEAD",
       printable(
-        `${isLocal ? `the connection to ${peer} is lost` : `peer ${peer} is dead`}: ${[cause, ...why].join("; ")}`,
+        `${start}${isLocal ? `the connection to ${peer} is lost` : `peer ${peer} is dead`}: ${[cause, ...why].join("; ")}`,
       ),
-      options,
+      rest,
     );
     this.name = "DeadPeerError";
     this.diagnosis = diagnosis;
     this.isLocal = isLocal;
+    if (as) Object.assign(this, { errno: as.errno, syscall: SYSCALL });
+    Object.assign(this, endpointIn(remote));
   }
+}
+
+/** The call by which Node learns of nearly every end that the kernel reports. */
+const SYSCALL = "read";
+
+/** Returns the parts of `address:port`, IPv6 in brackets. */
+function endpointIn(text: string | null): { address: string; port: number } | null {
+  const parts = /^\[?([^\]]+)\]?:(\d+)$/.exec(text ?? "");
+  return parts ? { address: parts[1] as string, port: Number(parts[2]) } : null;
 }

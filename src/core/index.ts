@@ -61,7 +61,7 @@ export type {
   OtherConnections,
   State,
 } from "./diagnosis.ts";
-export { HalfOpenError, type HalfOpenErrorCode } from "./errors.ts";
+export { HalfOpenError, type HalfOpenErrorCode, type SystemErrorCode } from "./errors.ts";
 export { plan } from "./forecast/plan.ts";
 export { predict } from "./forecast/predict.ts";
 export type {

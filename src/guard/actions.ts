@@ -4,7 +4,8 @@ import type { Judgement } from "../core/judge/judgement.ts";
 import type { Instant } from "../core/time/instant.ts";
 import { NUDGE_IDLE_MS } from "../kernel/nudge.ts";
 import { patientWith } from "../kernel/options/connection-options.ts";
-import { EAGAIN, EBADF, ENOENT, ESRCH, errnoText } from "../kernel/port/errno-linux.ts";
+import { EAGAIN, EBADF, ENOENT, ESRCH } from "../kernel/port/errno-linux.ts";
+import { notEnded } from "./ending.ts";
 import type { GuardEvent } from "./event.ts";
 import { GuardLog } from "./guard-log.ts";
 import type { Guarded } from "./guarded.ts";
@@ -203,10 +204,8 @@ export class GuardActions {
     const errno = this.#world.end(connection);
     const entry = { reason, diagnose: () => evidence };
     if (errno === 0) this.#log.write(connection, { ...entry, action: "destroy" });
-    else if (errno !== ENOENT) {
-      const failed = `could not be ended: ${errnoText(errno)}`;
-      this.#log.once(connection, "end", { ...entry, action: "error", reason: failed });
-    }
+    else if (errno !== ENOENT)
+      this.#log.once(connection, "end", { ...entry, ...notEnded(errno, reason) });
     return errno;
   }
 

@@ -7,7 +7,7 @@ import type { Guarded } from "./guarded.ts";
 
 /** Returns the evidence behind a judgement of the guard, in the form that a watch gives. */
 export function diagnoseGuarded(
-  { info, answers, settings, local, remote, process }: Guarded,
+  { info, answers, settings, local, remote, owner }: Guarded,
   judgement: Judgement,
   now: Instant,
   localPath: LocalPath | null,
@@ -21,7 +21,7 @@ export function diagnoseGuarded(
       ...UNKNOWN_SURROUNDINGS,
       local,
       remote,
-      label: process,
+      label: owner?.process ?? null,
       info,
       silentForMs: Math.round(Math.max(0, now - judgement.heardAt)),
       wallClock: Date.now(),

@@ -1,19 +1,18 @@
 import type { OtherConnections } from "../core/diagnosis.ts";
 import { type ConfirmedJudgement, ConfirmedVerdict } from "../core/judge/confirmed-verdict.ts";
 import type { Judgement } from "../core/judge/judgement.ts";
-import { heardInGroup, othersOf, type PeerGroups } from "../core/judge/peer-groups.ts";
+import { heardInGroup, othersOf } from "../core/judge/peer-groups.ts";
 import type { Instant } from "../core/time/instant.ts";
 import { TimerWheel } from "../core/time/timer-wheel.ts";
 import type { GuardActions } from "./actions.ts";
 import type { Guarded } from "./guarded.ts";
-import type { MassDeathBrake } from "./mass-death-brake.ts";
+import type { GuardedNamespaces } from "./guarded-namespaces.ts";
 import type { GuardWorld } from "./world.ts";
 
 interface DoubtsOptions {
   readonly world: GuardWorld;
   readonly actions: GuardActions;
-  readonly brake: MassDeathBrake;
-  readonly groups: PeerGroups;
+  readonly namespaces: GuardedNamespaces;
   /** What happened: the connection is gone. */
   readonly forget: (connection: Guarded) => void;
 }
@@ -75,17 +74,11 @@ export class Doubts {
 
   /** Does what is due, and returns the instant of the next deadline. */
   advance(now: Instant): Instant {
-    this.#wheel.advance(now, (connection) => this.#check(connection, now));
+    this.#wheel.advance(now, (connection) => this.#check(connection));
     return this.#wheel.nextDue();
   }
 
-  /** Returns whether most peers are silent at once, so that nothing may be ended. */
-  brakeHolds(now: Instant): boolean {
-    const { brake, groups } = this.#options;
-    return brake.holds(now, { peers: groups.size, silentPeers: groups.silent });
-  }
-
-  #check(connection: Guarded, now: Instant): void {
+  #check(connection: Guarded): void {
     const { world, actions, forget } = this.#options;
     const { verdict } = connection;
     if (!verdict) return;
@@ -94,6 +87,7 @@ export class Doubts {
       forget(connection);
       return;
     }
+    const { now } = world;
 
     connection.learn(info, now);
     const judgement = verdict.observe(now, info);
@@ -120,7 +114,8 @@ export class Doubts {
 
   /** Returns when to look again at a held connection. */
   #holdOn(connection: Guarded, { info }: Judgement, now: Instant): Instant {
-    const next = this.brakeHolds(now) ? now + HOLD_LOOK_MS : this.#renew(connection, now);
+    const isHeld = this.#options.namespaces.whyHeld(connection.by.namespace, now) !== null;
+    const next = isHeld ? now + HOLD_LOOK_MS : this.#renew(connection, now);
     if (connection.hold?.asks(now, info)) this.#options.actions.askHeld(connection);
     return next;
   }
@@ -146,10 +141,11 @@ export class Doubts {
 
   /** Ends a dead connection. Returns when to look again, should it live on. */
   #end(connection: Guarded, judgement: Judgement, now: Instant): Instant {
-    const { actions, brake, forget } = this.#options;
+    const { actions, namespaces, forget } = this.#options;
     if (connection.isUnmatched || this.#isHeld(connection, judgement, now))
       return now + HOLD_LOOK_MS;
-    if (brake.isTainted(connection.doubtedAt)) return this.#renew(connection, now);
+    if (namespaces.isTainted(connection.by.namespace, connection.doubtedAt))
+      return this.#renew(connection, now);
 
     const errno = actions.end(connection, judgement, now, othersBeside(connection, judgement));
     if (errno === 0 || errno === ENOENT) forget(connection);
@@ -158,9 +154,9 @@ export class Doubts {
 
   /** While most peers are silent at once the connection is held, and its kernel made patient. */
   #isHeld(connection: Guarded, judgement: Judgement, now: Instant): boolean {
-    if (!this.brakeHolds(now)) return false;
-    const { actions, groups } = this.#options;
-    const reason = `${groups.silent} of ${groups.size} peers are silent at once`;
+    const { actions, namespaces } = this.#options;
+    const reason = namespaces.whyHeld(connection.by.namespace, now);
+    if (reason === null) return false;
     actions.hold(connection, judgement, now, othersBeside(connection, judgement), reason);
     return true;
   }

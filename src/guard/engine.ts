@@ -1,33 +1,26 @@
 import { metInGroup } from "../core/judge/group-loss.ts";
-import { PeerGroups } from "../core/judge/peer-groups.ts";
 import { isPastHandshake } from "../core/tcp-info.ts";
 import type { Instant } from "../core/time/instant.ts";
+import type { SockDiagId } from "../kernel/netlink/sock-diag-id.ts";
 import type { ConnectionRow } from "../survey/connection-row.ts";
 import type { ConnectionTable } from "../survey/connection-table.ts";
+import type { SocketOwner } from "../survey/owners.ts";
 import type { GuardActions } from "./actions.ts";
 import { Doubts } from "./doubts.ts";
 import { Guarded } from "./guarded.ts";
-import type { MassDeathBrake } from "./mass-death-brake.ts";
+import { GuardedNamespaces } from "./guarded-namespaces.ts";
+import type { BrakeSettings } from "./mass-death-brake.ts";
+import type { GuardCounts } from "./metrics.ts";
 import { type GuardRule, ruleFor } from "./rule.ts";
-import { Standings } from "./standings.ts";
-import type { GuardWorld } from "./world.ts";
+import type { GuardWorld, Surveyed } from "./world.ts";
 
 export interface GuardEngineOptions {
   readonly world: GuardWorld;
   readonly actions: GuardActions;
-  readonly brake: MassDeathBrake;
+  readonly brake: BrakeSettings;
   readonly rules: readonly GuardRule[];
   /** Leaves alone what none of the world's processes holds. Default `false`. */
   readonly onlyOwned?: boolean;
-}
-
-/** What a guard has in its care. */
-export interface GuardCounts {
-  readonly guarded: number;
-  readonly inDoubt: number;
-  readonly peers: number;
-  readonly silentPeers: number;
-  readonly isHolding: boolean;
 }
 
 /**
@@ -39,17 +32,10 @@ export interface GuardCounts {
 export class GuardEngine {
   readonly #world: GuardWorld;
   readonly #actions: GuardActions;
-  readonly #brake: MassDeathBrake;
-  readonly #groups: PeerGroups = new PeerGroups();
+  readonly #namespaces: GuardedNamespaces;
   readonly #guarded: Map<number, Guarded> = new Map();
-  /** By their port. */
+  /** By their namespace and port. */
   readonly #listeners: Map<number, Guarded> = new Map();
-  /**
-   * Sockets that no rule covers, by cookie, with the survey that saw them last: the next one does
-   * not ask about them again.
-   */
-  readonly #ignored: Map<number, number> = new Map();
-  readonly #standings: Standings;
   readonly #doubts: Doubts;
   readonly #onlyOwned: boolean;
   #rules: readonly GuardRule[];
@@ -57,17 +43,15 @@ export class GuardEngine {
 
   constructor(options: GuardEngineOptions, now: Instant) {
     this.#world = options.world;
-    this.#standings = new Standings((namespaceIndex) => options.world.retries2(namespaceIndex));
+    this.#namespaces = new GuardedNamespaces(options.world, options.brake);
     this.#actions = options.actions;
-    this.#brake = options.brake;
     this.#rules = options.rules;
     this.#onlyOwned = options.onlyOwned ?? false;
     this.#doubts = new Doubts(
       {
         world: options.world,
         actions: options.actions,
-        brake: options.brake,
-        groups: this.#groups,
+        namespaces: this.#namespaces,
         forget: (connection) => this.#forget(connection),
       },
       now,
@@ -75,14 +59,8 @@ export class GuardEngine {
   }
 
   get counts(): GuardCounts {
-    const { size: peers, silent: silentPeers } = this.#groups;
-    return {
-      guarded: this.#guarded.size,
-      inDoubt: this.#doubts.count,
-      peers,
-      silentPeers,
-      isHolding: this.#brake.since !== null,
-    };
+    const { size: guarded } = this.#guarded;
+    return { guarded, inDoubt: this.#doubts.count, ...this.#namespaces.counts };
   }
 
   /**
@@ -92,25 +70,43 @@ export class GuardEngine {
   reload(rules: readonly GuardRule[]): void {
     this.#rules = rules;
     for (const connection of this.#guarded.values()) connection.isUnmatched = true;
-    this.#ignored.clear();
+    for (const { ignored } of this.#namespaces.all) ignored.clear();
   }
 
-  /** What happened: a survey was taken at `takenAt`. */
-  survey(table: ConnectionTable, takenAt: Instant): void {
+  /** What happened: a survey was taken, beginning at `takenAt`. */
+  survey(table: ConnectionTable, takenAt: Instant, surveyed: Partial<Surveyed> = {}): void {
+    const { isThere = yes, isListed = yes, readAt = () => takenAt } = surveyed;
     this.#round++;
     const news: number[] = [];
-    for (const row of table.rows()) if (!this.#meetAgain(row, takenAt)) news.push(row.index);
+    for (const row of table.rows())
+      if (!this.#meetAgain(row, readAt(row.namespaceIndex))) news.push(row.index);
     if (news.length > 0) this.#world.learnOwners(table);
     // Listeners first: what they hand down to those that they accept is known then.
     for (const isListener of [true, false])
       for (const index of news)
         if ((table.row(index).state === "LISTEN") === isListener)
-          this.#adopt(table.row(index), takenAt);
-    for (const [key, round] of this.#ignored) if (round !== this.#round) this.#ignored.delete(key);
+          this.#adopt(table.row(index), readAt(table.row(index).namespaceIndex));
+    for (const { index, ignored } of this.#namespaces.all)
+      if (isListed(index))
+        for (const [key, round] of ignored) if (round !== this.#round) ignored.delete(key);
     for (const connection of this.#guarded.values())
-      if (this.#round - connection.round > MISSED_SURVEYS) this.#forget(connection);
+      if (this.#round - connection.round > MISSED_SURVEYS || !isThere(connection.namespaceIndex))
+        this.#forget(connection);
+    this.#namespaces.keepOnly(isThere);
     this.#actions.remember((key) => this.#round <= MISSED_SURVEYS || this.#guarded.has(key));
-    this.#doubts.brakeHolds(takenAt);
+    this.#namespaces.watch(takenAt);
+  }
+
+  /** Returns the connections that are guarded, by the index of their namespace. */
+  inCare(): Map<number, SockDiagId[]> {
+    const found = new Map<number, SockDiagId[]>();
+    for (const { namespaceIndex, id, isListener } of this.#guarded.values()) {
+      if (isListener) continue;
+      const ids = found.get(namespaceIndex);
+      if (ids) ids.push(id);
+      else found.set(namespaceIndex, [id]);
+    }
+    return found;
   }
 
   /** Does what is due, and returns the instant of the next deadline. */
@@ -145,9 +141,15 @@ export class GuardEngine {
       // Who is not connected yet has no peer to be judged, and a cap on backoff would cut his
       // attempt short.
       if (row.state !== "LISTEN" && !isPastHandshake(row.state)) return true;
-      if (!this.#ignored.has(key)) return false;
-      this.#ignored.set(key, this.#round);
+      const { ignored } = this.#namespaces.of(row.namespaceIndex);
+      if (!ignored.has(key)) return false;
+      ignored.set(key, this.#round);
       return true;
+    }
+    if (connection.namespaceIndex !== row.namespaceIndex) {
+      // Its namespace was out of sight, and is known under another index now.
+      this.#forget(connection);
+      return false;
     }
     connection.round = this.#round;
     if (connection.isUnmatched) this.#rematch(connection, row, takenAt);
@@ -159,14 +161,11 @@ export class GuardEngine {
   #rematch(connection: Guarded, row: ConnectionRow, now: Instant): void {
     connection.isUnmatched = false;
     const { by } = connection;
-    const rule = ruleFor(this.#rules, row, connection.pid, connection.process);
+    const rule = this.#ruleFor(row, connection.owner);
     connection.isLeaving = rule === null;
     if (rule === null) return;
-    connection.by = {
-      rule,
-      standing: this.#standings.of(rule.detectWithinMs, row.namespaceIndex, now),
-      group: by.group,
-    };
+    const standing = by.namespace.standings.of(rule.detectWithinMs, now);
+    connection.by = { rule, standing, group: by.group, namespace: by.namespace };
     this.#actions.retune(connection);
     if (rule.detectWithinMs !== by.rule.detectWithinMs) this.#doubts.retune(connection);
   }
@@ -176,7 +175,7 @@ export class GuardEngine {
     this.#doubts.close(connection);
     if (!this.#actions.release(connection)) return;
     this.#forget(connection);
-    this.#ignored.set(connection.key, this.#round);
+    connection.by.namespace.ignored.set(connection.key, this.#round);
   }
 
   #glance(connection: Guarded, row: ConnectionRow, takenAt: Instant): void {
@@ -197,26 +196,24 @@ export class GuardEngine {
     const owner = this.#world.ownerOf(row.inode);
     // Not forgotten: the next process of the tree may be handed it.
     if (!owner && this.#onlyOwned) return;
-    const rule = ruleFor(this.#rules, row, owner?.pid ?? null, owner?.process ?? null);
+    const rule = this.#ruleFor(row, owner);
+    const namespace = this.#namespaces.of(row.namespaceIndex);
     if (!rule) {
-      this.#ignored.set(row.cookieKey, this.#round);
+      namespace.ignored.set(row.cookieKey, this.#round);
       return;
     }
-    const group =
-      row.state === "LISTEN" ? null : this.#groups.join(row.localAddress, row.remoteAddress);
+    const { groups, standings } = namespace;
+    const group = row.state === "LISTEN" ? null : groups.join(row.localAddress, row.remoteAddress);
     if (group && row.hasInfo) metInGroup(group, row.rttMs);
-    const connection = new Guarded(
-      row,
-      owner,
-      { rule, standing: this.#standings.of(rule.detectWithinMs, row.namespaceIndex, now), group },
-      now,
-    );
+    const standing = standings.of(rule.detectWithinMs, now);
+    const connection = new Guarded(row, owner, { rule, standing, group, namespace }, now);
     connection.round = this.#round;
     this.#guarded.set(connection.key, connection);
-    if (connection.isListener) this.#listeners.set(row.localPort, connection);
+    const place = listenerKey(connection);
+    if (connection.isListener) this.#listeners.set(place, connection);
     this.#actions.tune(
       connection,
-      connection.isListener ? null : (this.#listeners.get(row.localPort) ?? null),
+      connection.isListener ? null : (this.#listeners.get(place) ?? null),
     );
     if (connection.isListener) return;
     // What is in trouble already need not wait for the next survey.
@@ -226,11 +223,23 @@ export class GuardEngine {
 
   #forget(connection: Guarded): void {
     this.#guarded.delete(connection.key);
-    if (this.#listeners.get(connection.id.localPort) === connection)
-      this.#listeners.delete(connection.id.localPort);
+    const place = listenerKey(connection);
+    if (this.#listeners.get(place) === connection) this.#listeners.delete(place);
     this.#doubts.drop(connection);
-    if (connection.by.group) this.#groups.leave(connection.by.group, connection.isSilent);
+    const { group, namespace } = connection.by;
+    if (group) namespace.groups.leave(group, connection.isSilent);
   }
+
+  #ruleFor(row: ConnectionRow, owner: SocketOwner | null): GuardRule | null {
+    return ruleFor(this.#rules, row, owner, this.#world.namespaceOf(row.namespaceIndex));
+  }
+}
+
+const yes = (): boolean => true;
+
+/** Each namespace has its own 2^16 ports. */
+function listenerKey({ namespaceIndex, id }: Guarded): number {
+  return namespaceIndex * 2 ** 16 + id.localPort;
 }
 
 /** A socket that was missing from more surveys than this is gone: one may be interrupted. */

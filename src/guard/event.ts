@@ -11,6 +11,10 @@ export interface NamedConnection {
   readonly state: TcpState;
   readonly pid: number | null;
   readonly process: string | null;
+  /** The control group of the process: with containers, the container. */
+  readonly cgroup: string | null;
+  /** The network namespace of the connection; `null` = the guard's own. */
+  readonly namespace: string | null;
 }
 
 /** One action that a guard took, would have taken, or failed at: a line of its JSON log. */

@@ -9,7 +9,9 @@ import type { WheelEntry } from "../core/time/timer-wheel.ts";
 import type { SockDiagId } from "../kernel/netlink/sock-diag-id.ts";
 import type { ConnectionOptions } from "../kernel/options/connection-options.ts";
 import type { ConnectionRow } from "../survey/connection-row.ts";
+import type { SocketOwner } from "../survey/owners.ts";
 import type { NamedConnection } from "./event.ts";
+import type { GuardedNamespace } from "./guarded-namespaces.ts";
 import type { Hold } from "./hold.ts";
 import { RoundTrips } from "./round-trips.ts";
 import type { GuardRule, Standing } from "./rule.ts";
@@ -37,6 +39,7 @@ export interface GuardedBy {
   readonly standing: Standing;
   /** `null` for a listener. */
   readonly group: PeerGroup | null;
+  readonly namespace: GuardedNamespace;
 }
 
 /** One socket that a rule covers. */
@@ -52,8 +55,7 @@ export class Guarded implements WheelEntry {
   by: GuardedBy;
   readonly local: string;
   readonly remote: string;
-  readonly pid: number | null;
-  readonly process: string | null;
+  readonly owner: SocketOwner | null;
   /** Since when it is guarded: silence from before was never questioned, and proves nothing. */
   readonly since: Instant;
   state: TcpState;
@@ -106,12 +108,7 @@ export class Guarded implements WheelEntry {
   /** What was logged of it already, so that it is not said again at every look. */
   readonly said: Set<string> = new Set();
 
-  constructor(
-    row: ConnectionRow,
-    owner: { pid: number; process: string | null } | null,
-    by: GuardedBy,
-    now: Instant,
-  ) {
+  constructor(row: ConnectionRow, owner: SocketOwner | null, by: GuardedBy, now: Instant) {
     this.key = row.cookieKey;
     this.id = row.id;
     this.inode = row.inode;
@@ -120,8 +117,7 @@ export class Guarded implements WheelEntry {
     this.local = row.local;
     this.remote = row.remote;
     this.state = row.state;
-    this.pid = owner?.pid ?? null;
-    this.process = owner?.process ?? null;
+    this.owner = owner;
     this.roundTrips = new RoundTrips(row);
     // Surveys see no more than one answer each, two of them a fifth of the smallest budget apart:
     // no hole is longer than an outage that is to be survived.
@@ -144,8 +140,16 @@ export class Guarded implements WheelEntry {
   }
 
   get name(): NamedConnection {
-    const { local, remote, state, pid, process } = this;
-    return { local, remote, state, pid, process };
+    const { local, remote, state, owner } = this;
+    return {
+      local,
+      remote,
+      state,
+      pid: owner?.pid ?? null,
+      process: owner?.process ?? null,
+      cgroup: owner?.cgroup ?? null,
+      namespace: this.by.namespace.name,
+    };
   }
 
   /**

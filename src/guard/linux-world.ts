@@ -2,45 +2,64 @@ import type { LocalPath } from "../core/diagnosis.ts";
 import { HalfOpenError } from "../core/errors.ts";
 import type { MtuProbing } from "../core/judge/full-size.ts";
 import type { TcpInfo } from "../core/tcp-info.ts";
+import type { Instant } from "../core/time/instant.ts";
 import { examineLocalPath, routeSelectorsOf } from "../kernel/netlink/local-path.ts";
-import { insideNamespace, type NetworkNamespace } from "../kernel/netlink/network-namespace.ts";
-import { SockDiag } from "../kernel/netlink/sock-diag.ts";
+import type { NetworkNamespace } from "../kernel/netlink/network-namespace.ts";
+import type { SockDiag } from "../kernel/netlink/sock-diag.ts";
 import { nudgeDescriptor } from "../kernel/nudge.ts";
 import { applyOptions, readOptions } from "../kernel/options/connection-options.ts";
-import { disconnect } from "../kernel/options/disconnect.ts";
-import { readMtuProbing } from "../kernel/options/mtu-probing.ts";
-import { applyUserTimeout } from "../kernel/options/user-timeout.ts";
-import { EBUSY, EIO, ENOENT, EOPNOTSUPP, EPERM, ESRCH } from "../kernel/port/errno-linux.ts";
+import { EIO, ESRCH } from "../kernel/port/errno-linux.ts";
 import type { SystemPort } from "../kernel/port/port.ts";
 import { ForeignProcess } from "../kernel/process/pidfd.ts";
-import { readSystemDefaults } from "../kernel/system/system-defaults.ts";
 import { ConnectionTable } from "../survey/connection-table.ts";
-import { type Owner, OwnerMap, processName } from "../survey/owners.ts";
+import { type Owner, OwnerMap, OwnerNames, type SocketOwner } from "../survey/owners.ts";
+import { Ending, type EndMethod } from "./ending.ts";
 import type { Guarded } from "./guarded.ts";
+import { LinuxNamespace } from "./linux-namespace.ts";
 import type { Decide, GuardWorld, Tuned } from "./world.ts";
 
 /** The kernel as a guard sees and changes it. */
 export class LinuxGuardWorld implements GuardWorld {
   readonly #port: SystemPort;
-  readonly #endMethod: EndMethod;
+  readonly #ending: Ending;
   readonly #pids: (() => number[]) | undefined;
   readonly #owners: OwnerMap = new OwnerMap();
-  readonly #names: Map<number, string | null> = new Map();
-  readonly #diags: Map<number, SockDiag> = new Map();
-  readonly #retries: Map<number, number> = new Map();
-  readonly #mtuProbing: Map<number, MtuProbing> = new Map();
+  readonly #names: OwnerNames = new OwnerNames();
+  readonly #namespaces: Map<number, LinuxNamespace> = new Map();
   readonly #reading: ConnectionTable = new ConnectionTable();
-  #namespaces: readonly NetworkNamespace[] = [];
 
   constructor(options: LinuxGuardWorldOptions) {
     this.#port = options.port;
-    this.#endMethod = options.ending;
+    this.#ending = new Ending(options.port, options.ending, options.onProblem);
     this.#pids = options.pids;
   }
 
-  /** Takes the namespaces that the rows of the next survey refer to. */
-  enter(namespaces: readonly NetworkNamespace[]): void {
-    this.#namespaces = namespaces;
+  /** Takes the namespaces that the rows of the next survey refer to, and lets the others go. */
+  enter(namespaces: ReadonlyMap<number, NetworkNamespace>): void {
+    for (const [index, known] of this.#namespaces) {
+      if (namespaces.has(index)) continue;
+      known.close();
+      this.#namespaces.delete(index);
+    }
+    for (const [index, namespace] of namespaces) {
+      const known = this.#namespaces.get(index);
+      if (known) known.meetAgain(namespace);
+      else this.#namespaces.set(index, new LinuxNamespace(this.#port, namespace));
+    }
+  }
+
+  /** Tells, once, if connections cannot be ended as they should be: before the first one is. */
+  tryEnding(): void {
+    for (const { diag } of this.#namespaces.values()) if (diag) this.#ending.try(diag);
+  }
+
+  /** Returns a socket to the sock_diag of a namespace; `null` when there is none. */
+  diagOf(namespaceIndex: number): SockDiag | null {
+    return this.#namespaces.get(namespaceIndex)?.diag ?? null;
+  }
+
+  namespaceOf(namespaceIndex: number): NetworkNamespace | null {
+    return this.#namespaces.get(namespaceIndex)?.found ?? null;
   }
 
   learnOwners(table: ConnectionTable): void {
@@ -50,16 +69,13 @@ export class LinuxGuardWorld implements GuardWorld {
     this.#owners.refresh(this.#pids?.(), (inode) => live.has(inode));
   }
 
-  ownerOf(inode: number): { pid: number; process: string | null } | null {
+  ownerOf(inode: number): SocketOwner | null {
     const owner = this.#owners.ownerOf(inode);
-    if (!owner) return null;
-    const { pid } = owner;
-    if (!this.#names.has(pid)) this.#names.set(pid, processName(pid));
-    return { pid, process: this.#names.get(pid) ?? null };
+    return owner && this.#names.of(owner.pid);
   }
 
   look(connection: Guarded): TcpInfo | null {
-    const diag = this.#diagOf(connection.namespaceIndex);
+    const diag = this.diagOf(connection.namespaceIndex);
     if (!diag) return null;
 
     this.#reading.truncate(0);
@@ -70,6 +86,10 @@ export class LinuxGuardWorld implements GuardWorld {
 
     const row = this.#reading.row(0);
     return row.cookieKey === connection.key ? row.tcpInfo : null;
+  }
+
+  get now(): Instant {
+    return performance.now();
   }
 
   tune(connection: Guarded, decide: Decide, isDry: boolean): Tuned {
@@ -91,62 +111,30 @@ export class LinuxGuardWorld implements GuardWorld {
   }
 
   end(connection: Guarded): number {
-    if (this.#endMethod === "disconnect") return this.#disconnect(connection);
-    const errno = this.#diagOf(connection.namespaceIndex)?.destroy(connection.id) ?? ENOENT;
-    // Without CAP_NET_ADMIN or CONFIG_INET_DIAG_DESTROY the user's own programs can still be
-    // reached.
-    return (errno === EPERM || errno === EOPNOTSUPP) && this.#disconnect(connection) === 0
-      ? 0
-      : errno;
+    const diag = this.diagOf(connection.namespaceIndex);
+    return this.#ending.end(connection, diag, (work) => this.#reach(connection, work));
   }
 
   examinePath(connection: Guarded): LocalPath | null {
-    if (this.#namespaces[connection.namespaceIndex]?.isOwn === false) return null;
     const { localAddress, localPort, remoteAddress, remotePort, interfaceIndex } = connection.id;
     const ends = { localAddress, localPort, remoteAddress, remotePort };
     const reached = this.#reach(connection, (fd) => ({ by: routeSelectorsOf(fd, ends) }));
     const by = typeof reached === "number" ? { interfaceIndex } : reached.by;
-    return examineLocalPath({ ...ends, by });
+    const namespace = this.#namespaces.get(connection.namespaceIndex);
+    return namespace?.inside(() => examineLocalPath({ ...ends, by })) ?? null;
   }
 
   retries2(namespaceIndex: number): number {
-    let retries2 = this.#retries.get(namespaceIndex);
-    if (retries2 === undefined) {
-      retries2 = this.#inside(namespaceIndex, () => readSystemDefaults().retries2) ?? 15;
-      this.#retries.set(namespaceIndex, retries2);
-    }
-    return retries2;
+    return this.#namespaces.get(namespaceIndex)?.retries2 ?? 15;
   }
 
   mtuProbing(namespaceIndex: number): MtuProbing {
-    let probing = this.#mtuProbing.get(namespaceIndex);
-    if (!probing) {
-      probing = this.#inside(namespaceIndex, readMtuProbing) ?? { isOn: false, afterTimeouts: 3 };
-      this.#mtuProbing.set(namespaceIndex, probing);
-    }
-    return probing;
+    return this.#namespaces.get(namespaceIndex)?.mtuProbing ?? { isOn: false, afterTimeouts: 3 };
   }
 
   close(): void {
-    for (const diag of this.#diags.values()) diag.close();
-    this.#diags.clear();
-  }
-
-  #disconnect(connection: Guarded): number {
-    const result = this.#reach(connection, (fd) => ({ errno: this.#disconnectDescriptor(fd) }));
-    return typeof result === "number" ? result : result.errno;
-  }
-
-  /**
-   * Kernels 6.4 to 6.6 refuse to disconnect while a thread is blocked in the socket. There a user
-   * timeout of 1 ms makes the kernel's own timer end the connection.
-   */
-  #disconnectDescriptor(fd: number): number {
-    const result = disconnect(this.#port, fd);
-    if (result !== -EBUSY) return Math.max(0, -result);
-    applyUserTimeout(fd, 1);
-    nudgeDescriptor(fd);
-    return 0;
+    for (const namespace of this.#namespaces.values()) namespace.close();
+    this.#namespaces.clear();
   }
 
   /**
@@ -170,39 +158,13 @@ export class LinuxGuardWorld implements GuardWorld {
       process.close();
     }
   }
-
-  #diagOf(namespaceIndex: number): SockDiag | null {
-    const known = this.#diags.get(namespaceIndex);
-    if (known) return known;
-    const diag = this.#inside(namespaceIndex, () => SockDiag.open(this.#port));
-    if (diag === null || typeof diag === "number") return null;
-    this.#diags.set(namespaceIndex, diag);
-    return diag;
-  }
-
-  /** Returns `null` when the namespace is gone or may not be entered. */
-  #inside<T>(namespaceIndex: number, work: () => T): T | null {
-    const namespace = this.#namespaces[namespaceIndex];
-    if (!namespace) return null;
-    try {
-      return insideNamespace(this.#port, namespace, work);
-    } catch (error) {
-      if (error instanceof HalfOpenError) return null;
-      throw error;
-    }
-  }
 }
-
-/**
- * The way to end a connection. `disconnect`: through a duplicate of the owner's descriptor, which
- * the same user may do. `destroy`: by SOCK_DESTROY, which needs CAP_NET_ADMIN; where the kernel
- * refuses it, by `disconnect`.
- */
-export type EndMethod = "destroy" | "disconnect";
 
 export interface LinuxGuardWorldOptions {
   readonly port: SystemPort;
   readonly ending: EndMethod;
   /** The processes that are searched for owners; default: all. */
   readonly pids?: () => number[];
+  /** Called once for what this machine refuses; default: nobody is told. */
+  readonly onProblem?: (problem: string) => void;
 }

@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { SystemPort } from "../kernel/port/port.ts";
+import { KnownNamespaces } from "../survey/known-namespaces.ts";
 import { HANGING_STATES, takeSurvey } from "../survey/survey.ts";
 import type { GuardEngine } from "./engine.ts";
+import { Glances } from "./glances.ts";
 import type { LinuxGuardWorld } from "./linux-world.ts";
 
 /**
@@ -15,12 +17,19 @@ export class GuardLoop {
   lastSurveyMs = 0;
   readonly #options: GuardLoopOptions;
   readonly #problems: Set<string> = new Set();
+  readonly #known: KnownNamespaces = new KnownNamespaces();
+  /** `null`: the only namespace is listed each time. */
+  readonly #glances: Glances | null;
   #timer: NodeJS.Timeout | null = null;
   #expectedAt = 0;
   #surveyAt = 0;
 
   constructor(options: GuardLoopOptions) {
     this.#options = options;
+    const { engine, world, allNamespaces } = options;
+    this.#glances = allNamespaces
+      ? new Glances({ inCare: () => engine.inCare(), diagOf: (index) => world.diagOf(index) })
+      : null;
   }
 
   /**
@@ -64,20 +73,30 @@ export class GuardLoop {
   }
 
   #survey(): void {
-    const { port, world, engine, sweepMs, onSurvey } = this.#options;
+    const { port, world, engine, sweepMs, onSurvey, allNamespaces = false } = this.#options;
     const startedAt = performance.now();
     this.#surveyAt = startedAt + sweepMs;
 
     const states = [...HANGING_STATES, "LISTEN"] as const;
-    const { table, namespaces, problems } = takeSurvey(port, {
-      states,
-      withInfo: true,
-      filter: [],
-      allNamespaces: false,
-    });
+    const glances = this.#glances;
+    glances?.begin();
+    const request = { states, withInfo: true, filter: [], allNamespaces };
+    const { table, namespaces, problems } = takeSurvey(
+      port,
+      glances
+        ? { ...request, glance: (index, it) => glances.glance(index, it, performance.now()) }
+        : request,
+      this.#known,
+    );
 
     world.enter(namespaces);
-    engine.survey(table, startedAt);
+    const isThere = (index: number): boolean => namespaces.has(index);
+    glances?.end(table, isThere);
+    engine.survey(table, startedAt, {
+      isThere,
+      isListed: (index) => glances?.isListed(index) ?? true,
+      readAt: (index) => glances?.readAt(index) ?? startedAt,
+    });
 
     this.surveys++;
     this.lastSurveyMs = performance.now() - startedAt;
@@ -92,8 +111,10 @@ export class GuardLoop {
   }
 
   #report(problem: string): void {
-    if (this.#problems.has(problem)) return;
-    this.#problems.add(problem);
+    // Paths and numbers change from survey to survey, and make no new problem.
+    const topic = problem.replace(/\/\S+|\d+/g, "");
+    if (this.#problems.has(topic)) return;
+    this.#problems.add(topic);
     this.#options.onProblem(problem);
   }
 }
@@ -102,6 +123,8 @@ export interface GuardLoopOptions {
   readonly port: SystemPort;
   readonly world: LinuxGuardWorld;
   readonly engine: GuardEngine;
+  /** Covers every network namespace of the machine; default: the one that this process is in. */
+  readonly allNamespaces?: boolean;
   /** The time between two surveys, ms. */
   readonly sweepMs: number;
   /** Called with parts of the machine that could not be seen, once for each. */

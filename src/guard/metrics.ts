@@ -1,5 +1,13 @@
-import type { GuardCounts } from "./engine.ts";
 import type { GuardAction, GuardEvent } from "./event.ts";
+
+/** What a guard has in its care. */
+export interface GuardCounts {
+  readonly guarded: number;
+  readonly inDoubt: number;
+  readonly peers: number;
+  readonly silentPeers: number;
+  readonly isHolding: boolean;
+}
 
 /** Counts the actions of a guard since its start, for Prometheus (text format 0.0.4). */
 export class GuardMetrics {

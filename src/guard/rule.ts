@@ -1,9 +1,16 @@
 import { backstopProbes, isPatient, rtoCapMs } from "../core/judge/backstop.ts";
+import type { NetworkNamespace } from "../kernel/netlink/network-namespace.ts";
 import type { AppliedKeepalive } from "../kernel/options/applied-keepalive.ts";
 import type { ConnectionOptions } from "../kernel/options/connection-options.ts";
 import { Cidr } from "../survey/cidr.ts";
-import { type ConnectionFilter, matchesOwner, matchesRow } from "../survey/connection-filter.ts";
+import {
+  type ConnectionFilter,
+  matchesNamespace,
+  matchesOwner,
+  matchesRow,
+} from "../survey/connection-filter.ts";
 import type { ConnectionRow } from "../survey/connection-row.ts";
+import type { SocketOwner } from "../survey/owners.ts";
 
 /** Selects connections, and sets the budget that a guard keeps them in. The first match decides. */
 export interface GuardRule {
@@ -38,14 +45,15 @@ export interface Standing {
 export function ruleFor(
   rules: readonly GuardRule[],
   row: ConnectionRow,
-  pid: number | null,
-  process: string | null,
+  owner: SocketOwner | null,
+  namespace: NetworkNamespace | null,
 ): GuardRule | null {
   for (const rule of rules) {
     if (row.state === "LISTEN" ? !isListenerMeant(rule) : !rule.includesLoopback && isLoopback(row))
       continue;
     const match = row.state === "LISTEN" ? { ...rule.match, states: [] } : rule.match;
-    if (matchesRow(match, row) && matchesOwner(match, pid, process)) return rule;
+    if (!matchesRow(match, row) || !matchesOwner(match, owner)) continue;
+    if (matchesNamespace(match, namespace)) return rule;
   }
   return null;
 }

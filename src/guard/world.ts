@@ -1,8 +1,11 @@
 import type { LocalPath } from "../core/diagnosis.ts";
 import type { MtuProbing } from "../core/judge/full-size.ts";
 import type { TcpInfo } from "../core/tcp-info.ts";
+import type { Instant } from "../core/time/instant.ts";
+import type { NetworkNamespace } from "../kernel/netlink/network-namespace.ts";
 import type { ConnectionOptions } from "../kernel/options/connection-options.ts";
 import type { ConnectionTable } from "../survey/connection-table.ts";
+import type { SocketOwner } from "../survey/owners.ts";
 import type { Guarded } from "./guarded.ts";
 
 /**
@@ -11,11 +14,18 @@ import type { Guarded } from "./guarded.ts";
  */
 export interface GuardWorld {
   /** Returns the owner of a socket; `null` when no visible process holds it. */
-  ownerOf(inode: number): { readonly pid: number; readonly process: string | null } | null;
+  ownerOf(inode: number): SocketOwner | null;
+  /** Returns a network namespace of the last survey; `null` when it is not known. */
+  namespaceOf(namespaceIndex: number): NetworkNamespace | null;
   /** Searches the owners of a survey's sockets. Called before {@link ownerOf} for new sockets. */
   learnOwners(table: ConnectionTable): void;
   /** Takes a fresh reading of exactly this connection; `null` when the connection is gone. */
   look(connection: Guarded): TcpInfo | null;
+  /**
+   * The present instant. A thousand connections in doubt are read one after the other, and
+   * the ages in a reading count from the instant of that reading.
+   */
+  readonly now: Instant;
   /** Reads the settings and, unless `isDry`, changes them. */
   tune(connection: Guarded, decide: Decide, isDry: boolean): Tuned;
   /** Sends a keepalive probe now. Returns 0 or the errno. */
@@ -28,6 +38,16 @@ export interface GuardWorld {
   retries2(namespaceIndex: number): number;
   /** Returns how a network namespace searches for the size of segments that passes. */
   mtuProbing(namespaceIndex: number): MtuProbing;
+}
+
+/** How a survey went in each network namespace, by the namespace's index. */
+export interface Surveyed {
+  /** The surveys still know the namespace. Default: yes. */
+  isThere(namespaceIndex: number): boolean;
+  /** All of its sockets are in the table, not only those in the guard's care. Default: yes. */
+  isListed(namespaceIndex: number): boolean;
+  /** When its sockets were read. Default: when the survey began. */
+  readAt(namespaceIndex: number): Instant;
 }
 
 /** The result of changing a connection. `errno` 0: it worked, or there was nothing to do. */

@@ -1,7 +1,10 @@
 import type { TcpState } from "../core/tcp-info.ts";
+import type { NetworkNamespace } from "../kernel/netlink/network-namespace.ts";
 import type { Condition } from "../kernel/netlink/sock-diag-filter.ts";
+import type { CgroupPattern } from "./cgroup.ts";
 import type { Cidr } from "./cidr.ts";
 import type { ConnectionRow } from "./connection-row.ts";
+import type { SocketOwner } from "./owners.ts";
 
 /**
  * Selects connections. Each list means "one of", an empty list matches everything, and all lists
@@ -18,6 +21,10 @@ export interface ConnectionFilter {
   readonly peers: readonly Cidr[];
   readonly states: readonly TcpState[];
   readonly userIds: readonly number[];
+  /** Control groups of the owner. */
+  readonly cgroups: readonly CgroupPattern[];
+  /** Network namespaces, by name or by inode number. */
+  readonly namespaces: readonly string[];
 }
 
 export const MATCH_ALL: ConnectionFilter = {
@@ -29,6 +36,8 @@ export const MATCH_ALL: ConnectionFilter = {
   peers: [],
   states: [],
   userIds: [],
+  cgroups: [],
+  namespaces: [],
 };
 
 /** Returns the part of the filter that the kernel can check while it lists sockets. */
@@ -53,17 +62,28 @@ export function matchesRow(filter: ConnectionFilter, row: ConnectionRow): boolea
   return peers.length === 0 || peers.some((peer) => peer.contains(row.remoteBytes));
 }
 
-/** True when the owner decides too, so that owners must be searched. */
-export function needsOwner(filter: ConnectionFilter): boolean {
-  return filter.pids.length > 0 || filter.processes.length > 0;
+/** Checks the network namespace that the row was listed in. */
+export function matchesNamespace(
+  { namespaces }: ConnectionFilter,
+  namespace: NetworkNamespace | null,
+): boolean {
+  if (namespaces.length === 0) return true;
+  if (namespace === null) return false;
+  const { name, inode } = namespace;
+  return namespaces.includes(String(inode)) || (name !== null && namespaces.includes(name));
 }
 
-/** Checks the owner: its pid, and the process's name. `null` matches no list that is not empty. */
-export function matchesOwner(
-  filter: ConnectionFilter,
-  pid: number | null,
-  process: string | null,
-): boolean {
-  if (filter.pids.length > 0 && (pid === null || !filter.pids.includes(pid))) return false;
-  return filter.processes.length === 0 || (process !== null && filter.processes.includes(process));
+/** True when the owner decides too, so that owners must be searched. */
+export function needsOwner(filter: ConnectionFilter): boolean {
+  return filter.pids.length > 0 || filter.processes.length > 0 || filter.cgroups.length > 0;
+}
+
+/** Checks the process that holds the socket. `null` matches no list that is not empty. */
+export function matchesOwner(filter: ConnectionFilter, owner: SocketOwner | null): boolean {
+  const { pids, processes, cgroups } = filter;
+  if (pids.length > 0 && (owner === null || !pids.includes(owner.pid))) return false;
+  const name = owner?.process ?? null;
+  if (processes.length > 0 && (name === null || !processes.includes(name))) return false;
+  const cgroup = owner?.cgroup ?? null;
+  return cgroups.length === 0 || (cgroup !== null && cgroups.some((it) => it.matches(cgroup)));
 }

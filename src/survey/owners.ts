@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { cgroupOf } from "./cgroup.ts";
 
 /** A process and the descriptor by which it holds a socket. */
 export interface Owner {
@@ -96,6 +97,34 @@ export function processName(pid: number): string | null {
     return readFileSync(`/proc/${pid}/comm`, "utf8").replace(/\n$/, "");
   } catch {
     return null;
+  }
+}
+
+/** A process that holds sockets, as reports name it. */
+export interface SocketOwner {
+  readonly pid: number;
+  /** See {@link processName}. */
+  readonly process: string | null;
+  /** See {@link cgroupOf}. */
+  readonly cgroup: string | null;
+}
+
+/** Names processes. Reads each once. */
+export class OwnerNames {
+  readonly #known: Map<number, SocketOwner> = new Map();
+
+  of(pid: number): SocketOwner {
+    let owner = this.#known.get(pid);
+    if (!owner) {
+      owner = { pid, process: processName(pid), cgroup: cgroupOf(pid) };
+      this.#known.set(pid, owner);
+    }
+    return owner;
+  }
+
+  /** Forgets all: a number may mean another process by now. */
+  clear(): void {
+    this.#known.clear();
   }
 }
 

@@ -13,6 +13,7 @@ import { EINVAL, ENOENT, errnoText } from "../kernel/port/errno-linux.ts";
 import type { SystemPort } from "../kernel/port/port.ts";
 import { tcpStateBit } from "../kernel/tcp-info/state-linux.ts";
 import { ConnectionTable } from "./connection-table.ts";
+import { KnownNamespaces } from "./known-namespaces.ts";
 import { RecentCookies } from "./recent-cookies.ts";
 
 /** The sockets that a survey lists. */
@@ -25,15 +26,20 @@ export interface SurveyRequest {
    */
   readonly filter: readonly (readonly Condition[])[];
   readonly allNamespaces: boolean;
+  /**
+   * Called inside each namespace before its sockets are listed. `true`: it has added what is wanted
+   * of them, and nothing is listed. Default: all are.
+   */
+  readonly glance?: (index: number, table: ConnectionTable) => boolean;
 }
 
 export interface Survey {
   readonly table: ConnectionTable;
   /**
    * By the index that each row carries. An index means the same namespace in all surveys that share
-   * a `known` list.
+   * `known`.
    */
-  readonly namespaces: readonly NetworkNamespace[];
+  readonly namespaces: ReadonlyMap<number, NetworkNamespace>;
   /** Sentences about parts of the machine that could not be seen. */
   readonly problems: readonly string[];
 }
@@ -54,7 +60,7 @@ export const HANGING_STATES: readonly TcpState[] = [
 
 /**
  * Lists the machine's TCP sockets. Blocks for about 2 µs a socket.
- * `known` holds the namespaces of earlier surveys; new ones are added to it.
+ * `known` has the namespaces of earlier surveys.
  *
  * @throws HalfOpenError `ERR_NOT_SUPPORTED`, `ERR_PERMISSION` when not even our own namespace can
  * be seen
@@ -62,35 +68,37 @@ export const HANGING_STATES: readonly TcpState[] = [
 export function takeSurvey(
   port: SystemPort,
   request: SurveyRequest,
-  known: NetworkNamespace[] = [],
+  known: KnownNamespaces = new KnownNamespaces(),
 ): Survey {
   const table = new ConnectionTable();
   const problems: string[] = [];
+  const refusals: HalfOpenError[] = [];
 
-  for (const namespace of request.allNamespaces ? listNamespaces() : [ownNamespace()]) {
-    const index = indexOf(namespace, known);
+  const listed = request.allNamespaces ? listNamespaces() : [ownNamespace()];
+  for (const [index, namespace] of known.meet(listed)) {
     try {
-      insideNamespace(port, namespace, () => surveyHere(port, request, table, index, problems));
+      insideNamespace(port, namespace, () => {
+        if (!request.glance?.(index, table)) surveyHere(port, request, table, index, problems);
+      });
     } catch (error) {
       if (namespace.isOwn || !(error instanceof HalfOpenError)) throw error;
-      problems.push(error.message);
+      if (!isGone(error)) refusals.push(error);
     }
   }
 
+  const [first] = refusals;
+  if (first)
+    problems.push(
+      `network namespaces could not be seen (${refusals.length} of ${listed.length}): ${first.message}`,
+    );
   if (table.malformed > 0)
     problems.push(`${table.malformed} malformed answers of the kernel were left out`);
-  return { table, namespaces: [...known], problems };
+  return { table, namespaces: known.all, problems };
 }
 
-/**
- * Returns the index of a namespace in `known`, and stores the newest process that leads into it: an
- * earlier one may have ended while the namespace lives on.
- */
-function indexOf(namespace: NetworkNamespace, known: NetworkNamespace[]): number {
-  const index = known.findIndex(({ inode }) => inode === namespace.inode);
-  if (index < 0) return known.push(namespace) - 1;
-  known[index] = namespace;
-  return index;
+/** Containers end at any time, also between the list of namespaces and the visit. */
+function isGone({ cause }: HalfOpenError): boolean {
+  return (cause as NodeJS.ErrnoException | undefined)?.code === "ENOENT";
 }
 
 /** Lists both families of the namespace that this thread is in. */

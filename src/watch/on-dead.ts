@@ -1,12 +1,14 @@
 import type { Socket } from "node:net";
 import type { Diagnosis } from "../core/diagnosis.ts";
 import { DeadPeerError } from "../core/errors.ts";
+import { systemErrorOf } from "../kernel/system/system-error.ts";
 import type { Evidence } from "./evidence.ts";
 import type { WatchSettings } from "./settings.ts";
+import { warnIfUnheard } from "./unheard-error.ts";
 
 /** Carries out `onDead` on a socket whose peer is dead. */
 export function actOnDead(
-  { onDead }: WatchSettings,
+  { onDead, errorAs, onUnheard }: WatchSettings,
   socket: Socket,
   evidence: Evidence,
   diagnosis: Diagnosis,
@@ -16,7 +18,9 @@ export function actOnDead(
     return;
   }
   if (onDead === "reset") evidence.resetOnClose();
-  socket.destroy(new DeadPeerError(diagnosis));
+  const error = new DeadPeerError(diagnosis, { as: errorAs });
+  if (onUnheard === "warn") warnIfUnheard(socket, error);
+  socket.destroy(error);
 }
 
 /**
@@ -25,5 +29,5 @@ export function actOnDead(
 export function actOnKernelError({ onDead }: WatchSettings, socket: Socket, code: string): void {
   if (onDead === "report") return;
   const error = new Error(`the kernel ended the connection: ${code}`);
-  socket.destroy(Object.assign(error, { code }));
+  socket.destroy(Object.assign(error, { code, syscall: "read" }, systemErrorOf(code)));
 }

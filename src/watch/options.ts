@@ -1,4 +1,5 @@
 import type { Detector } from "../core/detectors/detector.ts";
+import type { SystemErrorCode } from "../core/errors.ts";
 
 /**
  * Any function that resolves when the peer's *process* answered. Called only when nothing was
@@ -48,7 +49,9 @@ export interface WatchOptions {
   readonly detector?: WatchDetector | undefined;
   /**
    * The part of the peer whose silence is death: the `"host"` (its kernel) or the `"process"`.
-   * Default `"process"` with a heartbeat, else `"host"`.
+   * Default with a heartbeat: the process, once it has answered one on this connection. A peer that
+   * ignores heartbeats is judged by its host, and the diagnosis says so. An explicit `"process"`
+   * ends such a peer too. Default without a heartbeat: `"host"`.
    */
   readonly expect?: "host" | "process" | undefined;
   /**
@@ -70,6 +73,21 @@ export interface WatchOptions {
    * retransmitting unsent data. `"report"`: only emits the event.
    */
   readonly onDead?: "reset" | "destroy" | "report" | undefined;
+  /**
+   * The `code` of the `DeadPeerError` that ends the socket. Default `"ERR_PEER_DEAD"`, which a
+   * program can distinguish. Any code of the system's own, such as `"ECONNRESET"`: libraries that
+   * retry or connect again by a list of codes do so then, because the error also has `errno`,
+   * `syscall`, `address` and `port`. docs/retries.md says which library acts on which. Of two
+   * watches of one socket, the one with a code of the system decides.
+   */
+  readonly errorCode?: "ERR_PEER_DEAD" | SystemErrorCode | undefined;
+  /**
+   * What comes of the `DeadPeerError` if nobody listens for it. `"throw"` (default): Node throws
+   * it, as it throws the kernel's own, and the process ends. `"warn"`: a process warning
+   * (`HALFOPEN_UNHEARD_ERROR`), one for each address of a peer; also where the error passed through
+   * a client, or rejected a promise that nobody handles.
+   */
+  readonly onUnheard?: "throw" | "warn" | undefined;
   /**
    * Longest time in ms for which a live peer may keep its window closed while this process cannot
    * act; the kernel's user timeout is never set below it. 1000 to 86400000; default 60000.

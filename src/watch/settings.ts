@@ -1,10 +1,11 @@
 import type { Detector } from "../core/detectors/detector.ts";
-import { HalfOpenError } from "../core/errors.ts";
+import { HalfOpenError, type SystemError } from "../core/errors.ts";
 import {
   DEFAULT_FALSE_ALARMS_PER_YEAR,
   LARGEST_BUDGET_MS,
   SMALLEST_BUDGET_MS,
 } from "../core/judge/probe-plan.ts";
+import { systemErrorOf } from "../kernel/system/system-error.ts";
 import { shareEqual } from "./host/share-equal.ts";
 import type { Heartbeat, WatchDetector, WatchOptions } from "./options.ts";
 
@@ -14,7 +15,12 @@ export interface WatchSettings {
   readonly heartbeat: Heartbeat | null;
   readonly detector: WatchDetector | null;
   readonly expect: "host" | "process";
+  /** The peer's process must answer heartbeats from the first one on. */
+  readonly isAnswerOwed: boolean;
   readonly onDead: "reset" | "destroy" | "report";
+  /** The system's error whose code the error of a dead peer has; `null`: a code of our own. */
+  readonly errorAs: SystemError | null;
+  readonly onUnheard: "throw" | "warn";
   readonly zeroWindowToleranceMs: number;
   readonly falseAlarmsPerYear: number;
   readonly atDeadline: "wait" | "end";
@@ -30,13 +36,16 @@ export function settingsOf(options: WatchOptions = {}): WatchSettings {
   if (typeof options !== "object" || options === null)
     throw refused(`options must be an object, got ${describe(options)}`);
   for (const name of Object.keys(options)) {
-    if (!KNOWN.has(name))
-      throw refused(`unknown option ${JSON.stringify(name)}; known are ${[...KNOWN].join(", ")}`);
+    if (!WATCH_OPTIONS.has(name))
+      throw refused(
+        `unknown option ${JSON.stringify(name)}; known are ${[...WATCH_OPTIONS].join(", ")}`,
+      );
   }
   const {
     heartbeat,
     expect,
     onDead = "reset",
+    onUnheard = "throw",
     label,
     falseAlarmsPerYear = DEFAULT_FALSE_ALARMS_PER_YEAR,
     atDeadline = "wait",
@@ -62,6 +71,8 @@ export function settingsOf(options: WatchOptions = {}): WatchSettings {
     );
   if (onDead !== "reset" && onDead !== "destroy" && onDead !== "report")
     throw refused(`onDead must be "reset", "destroy" or "report", got ${describe(onDead)}`);
+  if (onUnheard !== "throw" && onUnheard !== "warn")
+    throw refused(`onUnheard must be "throw" or "warn", got ${describe(onUnheard)}`);
   if (label !== undefined && typeof label !== "string")
     throw refused(`label must be a string, got ${describe(label)}`);
   checkSignal(options.signal);
@@ -83,7 +94,10 @@ export function settingsOf(options: WatchOptions = {}): WatchSettings {
     heartbeat: heartbeat ?? null,
     detector: checkedDetector(options),
     expect: expect ?? (heartbeat ? "process" : "host"),
+    isAnswerOwed: expect === "process",
     onDead,
+    errorAs: checkedErrorCode(options.errorCode),
+    onUnheard,
     label: label ?? null,
   });
 }
@@ -103,7 +117,10 @@ export function merge(a: WatchSettings, b: WatchSettings): WatchSettings {
     heartbeat,
     detector: a.detector ?? b.detector,
     expect: a.expect === "process" || b.expect === "process" ? "process" : "host",
+    isAnswerOwed: a.isAnswerOwed || b.isAnswerOwed,
     onDead: strength[Math.max(strength.indexOf(a.onDead), strength.indexOf(b.onDead))] ?? "reset",
+    errorAs: a.errorAs ?? b.errorAs,
+    onUnheard: a.onUnheard === "warn" ? "warn" : b.onUnheard,
     label: a.label ?? b.label,
   };
 }
@@ -111,6 +128,15 @@ export function merge(a: WatchSettings, b: WatchSettings): WatchSettings {
 /** Returns whether a connection watched with `a` can go on unchanged with `b`. */
 export function asksTheSame(a: WatchSettings, b: WatchSettings): boolean {
   return ASKED.every((name) => a[name] === b[name]);
+}
+
+function checkedErrorCode(code: WatchOptions["errorCode"]): SystemError | null {
+  if (code === undefined || code === "ERR_PEER_DEAD") return null;
+  const found = systemErrorOf(code);
+  if (found) return found;
+  throw refused(
+    `errorCode must be "ERR_PEER_DEAD" or a code of this system, such as "ECONNRESET"; got ${describe(code)}`,
+  );
 }
 
 /**
@@ -152,13 +178,15 @@ function checkSignal(signal: unknown): void {
     throw refused(`signal must be an AbortSignal, got ${describe(signal)}`);
 }
 
-function describe(value: unknown): string {
+/** Returns a value as messages name it. */
+export function describe(value: unknown): string {
   return typeof value === "object" && value !== null
     ? (value.constructor?.name ?? "an object")
     : `${typeof value} ${String(value)}`;
 }
 
-function refused(message: string): HalfOpenError {
+/** Returns the error of an option that makes no sense. */
+export function refused(message: string): HalfOpenError {
   return new HalfOpenError("ERR_OPTION_RANGE", message);
 }
 
@@ -175,6 +203,7 @@ const ASKED = [
   "detectWithinMs",
   "heartbeat",
   "detector",
+  "isAnswerOwed",
   "zeroWindowToleranceMs",
   "falseAlarmsPerYear",
   "atDeadline",
@@ -184,7 +213,8 @@ const ASKED = [
 const SMALLEST_RATE = 1e-9;
 const LARGEST_RATE = 1e6;
 
-const KNOWN = new Set([
+/** The names of the options of a watch. */
+export const WATCH_OPTIONS: ReadonlySet<string> = new Set([
   "falseAlarmsPerYear",
   "atDeadline",
   "detectWithinMs",
@@ -192,6 +222,8 @@ const KNOWN = new Set([
   "detector",
   "expect",
   "onDead",
+  "errorCode",
+  "onUnheard",
   "zeroWindowToleranceMs",
   "signal",
   "label",

@@ -6,9 +6,10 @@ const run = promisify(execFile);
 const AUTO = new URL("../../dist/auto/index.js", import.meta.url).href;
 const SCENES = new URL("scenes.mjs", import.meta.url).pathname;
 
-async function played(name: string): Promise<unknown> {
+async function played(name: string, env: Record<string, string> = {}): Promise<unknown> {
   const { stdout } = await run(process.execPath, ["--import", AUTO, SCENES, name], {
     timeout: 20_000,
+    env: { ...process.env, ...env },
   });
   return JSON.parse(stdout);
 }
@@ -30,5 +31,14 @@ describe("halfopen/auto watches a socket that was", () => {
 });
 
 it("the error of a socket under TLS goes to the TLSSocket, which the program listens to", async () => {
-  expect(await played("reset under TLS that was put over it")).toBe("ERR_PEER_DEAD");
+  expect(await played("reset under TLS that was put over it")).toBe("ECONNRESET");
+});
+
+it("an error that nobody hears ends the process, unless HALFOPEN_ON_UNHEARD is warn", async () => {
+  const name = "reset while nobody listens";
+  await expect(played(name)).rejects.toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining("code: 'ECONNRESET'"),
+  });
+  expect(await played(name, { HALFOPEN_ON_UNHEARD: "warn" })).toBe(true);
 });

@@ -105,8 +105,8 @@ const SCENES = {
 
   async "sent to a thread"() {
     if (!isMainThread) {
-      parentPort.on("message", ({ deep: [socket] }) =>
-        parentPort.postMessage(isWatched(quiet(socket))),
+      parentPort.on("message", async ({ deep: [socket] }) =>
+        parentPort.postMessage(await isSoonWatched(socket)),
       );
       return;
     }
@@ -178,6 +178,17 @@ const SCENES = {
     server.removeAllListeners("secureConnection");
     const [[socket]] = await Promise.all([once(server, "secureConnection"), secure()]);
     finish(isWatched(socket));
+  },
+
+  async "reset while nobody listens"() {
+    const server = createServer({ pauseOnConnect: true });
+    const client = connect(await listening(server), "127.0.0.1");
+    const [[socket]] = await Promise.all([once(server, "connection"), once(client, "connect")]);
+    client._handle.readStop();
+    client._handle.reading = false;
+    client.on("close", (hadError) => finish(hadError));
+    await sleep(200);
+    quiet(socket).resetAndDestroy();
   },
 
   async "reset under TLS that was put over it"() {

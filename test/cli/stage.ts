@@ -37,6 +37,20 @@ export interface Running {
   readonly code: () => number | null | undefined;
 }
 
+/** Gathers what a program prints, and how it ends. */
+export function runningOf(process: LabProcess): Running {
+  const lines: string[] = [];
+  let code: number | null | undefined;
+  process.onLine((line) => lines.push(line));
+  const ended = new Promise<number | null>((resolve) => {
+    process.onExit((returned) => {
+      code = returned;
+      resolve(returned);
+    });
+  });
+  return { process, lines, ended, code: () => code };
+}
+
 /** Two hosts on which halfopen's commands meet programs of others. */
 export class Stage {
   readonly network: Network;
@@ -53,17 +67,7 @@ export class Stage {
   }
 
   async start(host: "left" | "right", argv: readonly string[]): Promise<Running> {
-    const process = await this.network.spawn(host, argv);
-    const lines: string[] = [];
-    let code: number | null | undefined;
-    process.onLine((line) => lines.push(line));
-    const ended = new Promise<number | null>((resolve) => {
-      process.onExit((returned) => {
-        code = returned;
-        resolve(returned);
-      });
-    });
-    return { process, lines, ended, code: () => code };
+    return runningOf(await this.network.spawn(host, argv));
   }
 
   /**

@@ -277,6 +277,19 @@ describe("the guard", () => {
     expect(world.actionsOf("hold")).toEqual([]);
   });
 
+  it("ends a hundred that died at once as soon as one, but for the time of reading them all", () => {
+    const lastEnd = (readingMs: number): number => {
+      const world = new ModelWorld({ budgetMs: 5000, brake: NO_BRAKE });
+      world.readingMs = readingMs;
+      for (let i = 0; i < 120; i++) world.add(kernel(outOf(10_000, Number.POSITIVE_INFINITY)));
+      world.run(17_000);
+      expect(world.endedAt.size).toBe(120);
+      return Math.max(...world.endedAt.values());
+    };
+    // Each is judged by the instant of its own reading, not by that of the first.
+    expect(lastEnd(3)).toBeLessThanOrEqual(lastEnd(0) + 120 * 3);
+  });
+
   it("ends the few that died among many that live", () => {
     const world = new ModelWorld({ budgetMs: 5000 });
     for (let i = 0; i < 20; i++)

@@ -4,7 +4,9 @@ import { createServer, type Server } from "node:net";
 import { createInterface } from "node:readline";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Guarded } from "../../src/guard/guarded.ts";
+import { GuardedNamespaces } from "../../src/guard/guarded-namespaces.ts";
 import { LinuxGuardWorld } from "../../src/guard/linux-world.ts";
+import { NO_BRAKE } from "../../src/guard/mass-death-brake.ts";
 import { standingFor, tighten } from "../../src/guard/rule.ts";
 import { openPort } from "../../src/kernel/port/open-port.ts";
 import type { SystemPort } from "../../src/kernel/port/port.ts";
@@ -69,12 +71,19 @@ class Found {
       includesListeners: true,
       includesLoopback: true,
     };
-    const owner = { pid: holder.pid as number, process: "python3" };
+    const known = { namespaceOf: () => null, retries2: () => 15 };
+    const namespace = new GuardedNamespaces(known, NO_BRAKE).of(0);
+    const owner = { pid: holder.pid as number, process: "python3", cgroup: null };
     // Other sockets of this machine may have the same ports at other addresses.
     let index = -1;
     for (const { local, remote, index: at } of table.rows())
       if (local === `127.0.0.1:${localPort}` && remote === `127.0.0.1:${remotePort}`) index = at;
-    this.connection = new Guarded(table.row(index), owner, { rule, standing, group: null }, 0);
+    this.connection = new Guarded(
+      table.row(index),
+      owner,
+      { rule, standing, group: null, namespace },
+      0,
+    );
   }
 
   static async start(server: Server): Promise<Found> {

@@ -3,17 +3,15 @@ import { GuardActions } from "../../src/guard/actions.ts";
 import { GuardEngine } from "../../src/guard/engine.ts";
 import type { GuardEvent } from "../../src/guard/event.ts";
 import type { Guarded } from "../../src/guard/guarded.ts";
-import {
-  type BrakeSettings,
-  DEFAULT_BRAKE,
-  MassDeathBrake,
-} from "../../src/guard/mass-death-brake.ts";
+import { type BrakeSettings, DEFAULT_BRAKE } from "../../src/guard/mass-death-brake.ts";
 import { GuardMemory } from "../../src/guard/memory.ts";
 import type { GuardRule } from "../../src/guard/rule.ts";
 import type { Decide, GuardWorld, Tuned } from "../../src/guard/world.ts";
+import type { NetworkNamespace } from "../../src/kernel/netlink/network-namespace.ts";
 import { bearable, type ConnectionOptions } from "../../src/kernel/options/connection-options.ts";
 import { MATCH_ALL } from "../../src/survey/connection-filter.ts";
 import type { ConnectionTable } from "../../src/survey/connection-table.ts";
+import type { SocketOwner } from "../../src/survey/owners.ts";
 import type { KernelModel } from "../core/judge/kernel-model.ts";
 import { tableOf } from "../survey/survey-bytes.ts";
 
@@ -27,6 +25,7 @@ export interface ModelConnection {
   readonly kernel: KernelModel;
   readonly remote: readonly number[];
   options: ConnectionOptions;
+  namespaceIndex: number;
   /** The time between two written segments; `null` = never writes. */
   readonly writeEveryMs: number | null;
 }
@@ -39,6 +38,10 @@ export class ModelWorld implements GuardWorld {
   /** When the kernel itself gave a connection up. */
   readonly kernelEndedAt: Map<number, number> = new Map();
   readonly endedAt: Map<number, number> = new Map();
+  /** The time that one reading takes, ms. */
+  readingMs = 0;
+  /** Namespaces that the surveys have lost. */
+  readonly gone: Set<number> = new Set();
   engine: GuardEngine;
   readonly rules: readonly GuardRule[];
   readonly #sweepMs: number;
@@ -87,7 +90,7 @@ export class ModelWorld implements GuardWorld {
       log,
     });
     return new GuardEngine(
-      { world: this, actions, brake: new MassDeathBrake(this.#brake), rules: this.rules },
+      { world: this, actions, brake: this.#brake, rules: this.rules },
       this.now,
     );
   }
@@ -102,10 +105,11 @@ export class ModelWorld implements GuardWorld {
     kernel: KernelModel,
     remote: readonly number[] = [10, 0, 0, 2],
     writeEveryMs: number | null = null,
+    namespaceIndex = 0,
   ): number {
     const cookie = this.connections.size + 1;
     const options = this.#hasRtoCap ? NO_KEEPALIVE : { ...NO_KEEPALIVE, rtoMaxMs: null };
-    this.connections.set(cookie, { kernel, remote, options, writeEveryMs });
+    this.connections.set(cookie, { kernel, remote, options, writeEveryMs, namespaceIndex });
     return cookie;
   }
 
@@ -130,7 +134,9 @@ export class ModelWorld implements GuardWorld {
       this.now = Math.min(untilMs, sweepAt, Math.max(this.now + 1, dueAt));
       this.#live();
       if (this.now >= sweepAt) {
-        this.engine.survey(this.#table(), this.now);
+        this.engine.survey(this.#table(), this.now, {
+          isThere: (index) => !this.gone.has(index),
+        });
         sweepAt = this.now + this.#sweepMs;
       }
       dueAt = this.engine.advance(this.now);
@@ -141,13 +147,19 @@ export class ModelWorld implements GuardWorld {
     return this.events.filter((event) => event.action === action);
   }
 
-  ownerOf(inode: number): { pid: number; process: string } {
-    return { pid: inode, process: "model" };
+  ownerOf(inode: number): SocketOwner {
+    return { pid: inode, process: "model", cgroup: null };
+  }
+
+  namespaceOf(index: number): NetworkNamespace {
+    return { inode: 4_026_532_000 + index, path: "", name: `c${index}`, isOwn: index === 0 };
   }
 
   learnOwners(): void {}
 
   look(connection: Guarded): TcpInfo | null {
+    this.now += this.readingMs;
+    this.#live();
     return this.connections.get(connection.key)?.kernel.info() ?? null;
   }
 
@@ -224,11 +236,14 @@ export class ModelWorld implements GuardWorld {
 
   #table(): ConnectionTable {
     return tableOf(
-      [...this.connections].map(([cookie, { kernel, remote }]) => ({
-        cookie,
-        remote,
-        info: kernel.info(),
-      })),
+      [...this.connections]
+        .filter(([, { namespaceIndex }]) => !this.gone.has(namespaceIndex))
+        .map(([cookie, { kernel, remote, namespaceIndex }]) => ({
+          cookie,
+          remote,
+          info: kernel.info(),
+          namespaceIndex,
+        })),
     );
   }
 }

@@ -63,13 +63,14 @@ export function monotonicMs() {
  * @property {number} at
  * @property {string} client
  * @property {string} [cause]
+ * @property {string} [name] Of the error of a failed request.
  *
  * @typedef {object} StartOptions
  * @property {"watched" | "host" | "alone"} [mode]
  * @property {number} budgetMs
  * @property {readonly string[]} [node] What Node is told before the program.
  * @property {Record<string, string>} [env]
- * @property {boolean} [madeAnew] Makes clients anew that lost their connection.
+ * @property {readonly string[]} [madeAnew] The clients to make anew when they lost their connection.
  */
 export class TalkingProcess {
   /** @type {Said[]} */
@@ -113,7 +114,7 @@ export class ClientProcess extends TalkingProcess {
   static async start(
     network,
     clients,
-    { mode = "watched", budgetMs, node = [], env = {}, madeAnew = false },
+    { mode = "watched", budgetMs, node = [], env = {}, madeAnew = [] },
   ) {
     const argv = [
       process.execPath,
@@ -123,7 +124,7 @@ export class ClientProcess extends TalkingProcess {
       network.address("right"),
       mode,
       `${budgetMs}`,
-      ...(madeAnew ? ["anew"] : []),
+      ...madeAnew,
     ];
     const program = new ClientProcess(
       await network.spawn("left", argv, { unprivileged: true, env }),

@@ -25,6 +25,13 @@ async function newIoredis({ host, say, watched }, options) {
   return redis;
 }
 
+/** Waits for a job for a second at a time, for ever; resolves when it has begun. */
+async function waitsForJobs(waitASecond) {
+  (async () => {
+    for (;;) await waitASecond();
+  })().catch(() => {});
+}
+
 /** Sends a WebSocket or an engine a message and waits for its echo, or for its end. */
 async function echo(emitter, message) {
   if (emitter.readyState !== 1 && emitter.readyState !== "open") throw new Error("not open");
@@ -77,13 +84,17 @@ async function connectedBack(port, kind, host, server) {
 
 /**
  * Each connects, says when it lost its connection and when it works again, and returns a request to
- * be made later. `watched(start)` starts the watch where one is wanted.
+ * be made later; on it, functions that bring the client into a state: `blocked` by commands with a
+ * timeout, in a `transaction`. `watched(start)` starts the watch where one is wanted.
  */
 export const clients = {
   async ioredis(program) {
     const redis = await newIoredis(program, { maxRetriesPerRequest: 0 });
     await redis.ping();
-    return () => redis.get("key");
+    return Object.assign(() => redis.get("key"), {
+      blocked: () => waitsForJobs(() => redis.blpop("jobs", 1)),
+      transaction: () => redis.multi({ pipeline: false }),
+    });
   },
 
   async "ioredis-subscriber"(program) {
@@ -106,7 +117,10 @@ export const clients = {
     client.on("error", () => say("lost")).on("ready", () => say("back"));
     watched((watch) => heartbeat.watchNodeRedis(client, watch));
     await client.connect();
-    return () => client.get("key");
+    return Object.assign(() => client.get("key"), {
+      blocked: () => waitsForJobs(() => client.blPop("jobs", 1)),
+      transaction: () => client.sendCommand(["MULTI"]),
+    });
   },
 
   async pg({ host, say, watched }) {
@@ -121,7 +135,9 @@ export const clients = {
     pool.on("error", () => say("lost"));
     watched((watch) => heartbeat.watchPgPool(pool, watch));
     await pool.query("select 1");
-    return () => pool.query("select pg_sleep(0)");
+    return Object.assign(() => pool.query("select pg_sleep(0)"), {
+      transaction: async () => (await pool.connect()).query("begin"),
+    });
   },
 
   async "pg-listen"({ host, say, watched }) {
@@ -144,7 +160,9 @@ export const clients = {
       connection.connect((error) => (error ? reject(error) : resolve())),
     );
     watched((watch) => heartbeat.watchMysql2(connection, watch));
-    return () => connection.promise().query("select 1");
+    return Object.assign(() => connection.promise().query("select 1"), {
+      transaction: () => connection.promise().query("begin"),
+    });
   },
 
   async mqtt({ host, say, watched }) {

@@ -170,18 +170,19 @@ export const SERVERS = {
  *
  * @param {Network} network
  * @param {string} folder
+ * @param {Record<string, ServerKind>} kinds
  */
-export async function startServers(network, folder) {
+export async function startServers(network, folder, kinds = SERVERS) {
   // Some run as users of their own, who must get through.
   chmodSync(folder, 0o711);
   const running = await Promise.all(
-    Object.entries(SERVERS).map(([name, kind]) => {
+    Object.entries(kinds).map(([name, kind]) => {
       const own = join(folder, name);
       mkdirSync(own);
       return kind.start(network, own);
     }),
   );
-  for (const { port } of Object.values(SERVERS)) await listening(network, port);
+  for (const { port } of Object.values(kinds)) await listening(network, port);
   return running;
 }
 

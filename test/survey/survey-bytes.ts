@@ -27,6 +27,7 @@ export interface ListedSocket {
   readonly inode?: number;
   readonly timer?: number;
   readonly info?: TcpInfo | null;
+  readonly namespaceIndex?: number;
 }
 
 /** Returns the table of a survey that found these sockets. */
@@ -34,7 +35,7 @@ export function tableOf(sockets: Iterable<ListedSocket>): ConnectionTable {
   const table = new ConnectionTable();
   for (const socket of sockets) {
     const bytes = messageOf(socket);
-    table.add(bytes, 0, bytes.length, 0);
+    table.add(bytes, 0, bytes.length, socket.namespaceIndex ?? 0);
   }
   return table;
 }

@@ -77,6 +77,16 @@ export class PeerGroups {
     return silent;
   }
 
+  /**
+   * Adds each peer's address, with whether the peer is silent on all connections: those counted
+   * here and those entered before.
+   */
+  addTo(silence: Map<string, boolean>): void {
+    for (const { peers } of this.#routes.values())
+      for (const [address, group] of peers)
+        silence.set(address, isGroupSilent(group) && silence.get(address) !== false);
+  }
+
   join(localAddress: string, remoteAddress: string): PeerGroup {
     const route = this.#routeOf(localAddress);
     let group = route.peers.get(remoteAddress);

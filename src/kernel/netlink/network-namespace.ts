@@ -18,6 +18,11 @@ export interface NetworkNamespace {
   readonly isOwn: boolean;
 }
 
+/** Returns a namespace as reports name it: `blue`, `net:[4026532231]`; `null` = our own. */
+export function namespaceLabel({ name, inode, isOwn }: NetworkNamespace): string | null {
+  return isOwn ? null : (name ?? `net:[${inode}]`);
+}
+
 export function ownNamespace(): NetworkNamespace {
   return { inode: inodeOf(readlinkSync(OWN)) ?? 0, path: OWN, name: null, isOwn: true };
 }
@@ -30,7 +35,9 @@ export function listNamespaces(): NetworkNamespace[] {
   const own = ownNamespace();
   const found = new Map<number, NetworkNamespace>([[own.inode, own]]);
   const add = (inode: number | null, path: string, name: string | null): void => {
-    if (inode !== null && !found.has(inode)) found.set(inode, { inode, path, name, isOwn: false });
+    if (inode === own.inode) found.set(inode, { ...own, name: found.get(inode)?.name ?? name });
+    else if (inode !== null && !found.has(inode))
+      found.set(inode, { inode, path, name, isOwn: false });
   };
 
   for (const name of entriesOf(NAMED))
@@ -57,8 +64,8 @@ export function listNamespaces(): NetworkNamespace[] {
  * because a namespace belongs to the thread and an `await` would let other code run inside it.
  * Sockets opened inside stay there. /proc/sys/net shows the values of that namespace meanwhile.
  *
- * @throws HalfOpenError `ERR_PERMISSION` without CAP_SYS_ADMIN, `ERR_NOT_SUPPORTED` when the
- * namespace is gone
+ * @throws HalfOpenError `ERR_PERMISSION` without CAP_SYS_ADMIN, or for another user's process
+ * without CAP_SYS_PTRACE; `ERR_NOT_SUPPORTED` when the namespace is gone
  */
 export function insideNamespace<T>(
   port: SystemPort,
@@ -87,11 +94,15 @@ function enter(port: SystemPort, namespace: NetworkNamespace): void {
   try {
     fd = openSync(path, "r");
   } catch (cause) {
-    throw new HalfOpenError(
-      "ERR_NOT_SUPPORTED",
-      `the network namespace at ${path} is gone or hidden from this user`,
-      { cause },
-    );
+    throw (cause as NodeJS.ErrnoException).code === "EACCES"
+      ? new HalfOpenError(
+          "ERR_PERMISSION",
+          `reaching the network namespace at ${path} needs CAP_SYS_PTRACE; run as root`,
+          { cause },
+        )
+      : new HalfOpenError("ERR_NOT_SUPPORTED", `the network namespace at ${path} is gone`, {
+          cause,
+        });
   }
 
   const result = port.setns(fd, CLONE_NEWNET);
