@@ -10,7 +10,7 @@ packages=(
   qemu-user libc6-arm64-cross libstdc++6-arm64-cross # Node for arm64
   chromium             # the lab's page as people see it
   redis-server redis-tools netcat-openbsd python3                     # programs under guard and exec
-  postgresql mariadb-server mosquitto nats-server rabbitmq-server python3-grpcio # servers of the watched clients
+  postgresql mariadb-server mosquitto nats-server rabbitmq-server pgbouncer python3-grpcio # servers of the watched clients
   openssh-server dovecot-imapd                                        # and of those without an adapter
 )
 

@@ -18,10 +18,7 @@ const ABLE = {
  */
 const LEFT_ALONE = {
   idle: ["ioredis-blocked"],
-  waiting: [
-    ...["ioredis", "ioredis-subscriber", "ioredis-blocked", "node-redis"],
-    ...["pg", "pg-listen", "mysql2"],
-  ],
+  waiting: ["ioredis-subscriber", "ioredis-blocked", "pg", "pg-listen", "mysql2"],
   blocked: [],
   transaction: ABLE.transaction,
 };

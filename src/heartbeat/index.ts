@@ -15,10 +15,12 @@ export {
 } from "./clients/engine-io.ts";
 export { type GrpcClientLike, grpcPing, watchGrpc } from "./clients/grpc.ts";
 export { http2Ping, watchHttp2 } from "./clients/http2.ts";
-export { type IoredisLike, ioredisPing, watchIoredis } from "./clients/ioredis.ts";
+export { ioredisPing, watchIoredis } from "./clients/ioredis.ts";
+export type { IoredisClusterLike, IoredisLike } from "./clients/ioredis-topology.ts";
 export { type MqttLike, mqttPing, watchMqtt } from "./clients/mqtt.ts";
 export {
   type Mysql2Like,
+  type Mysql2PoolClusterLike,
   type Mysql2PoolLike,
   mysql2Ping,
   watchMysql2,

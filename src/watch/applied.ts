@@ -6,9 +6,10 @@ export interface Applied {
   /**
    * `"kernel"`: evidence from the kernel (Linux). `"keepalive"`: the OS's keepalive, set exactly,
    * and heartbeats (Windows, macOS, FreeBSD, gVisor). `"core"`: no native back-end, only what Node
-   * itself can set.
+   * itself can set. `"heartbeat"`: a stream that is no TCP socket, where the heartbeat decides
+   * alone.
    */
-  readonly level: "kernel" | "keepalive" | "core";
+  readonly level: "kernel" | "keepalive" | "core" | "heartbeat";
   /** `null` below the level `"kernel"` with `onDead: "report"`: it would end the connection. */
   readonly keepalive: {
     readonly idleMs: number;

@@ -9,7 +9,10 @@ import { QuietEnd } from "./quiet-end.ts";
 import { uppermost } from "./socket-events.ts";
 import type { Subscriber, WatchedConnection } from "./subscribers.ts";
 
-/** The properties of a watched connection that can be read at any time. */
+/**
+ * The properties of a watched connection that can be read at any time, and the events that its
+ * evidence alone takes.
+ */
 export abstract class ConnectionView implements WatchedConnection, WheelEntry {
   wheelNext: WheelEntry | null = null;
   wheelPrevious: WheelEntry | null = null;
@@ -58,6 +61,16 @@ export abstract class ConnectionView implements WatchedConnection, WheelEntry {
     const now = engine.now();
     if (!this.#quietEnd?.isSeen) return diagnoseAs(this.state, asked, now, true);
     return diagnoseEnd(asked, asked.evidence?.untoldError ?? null, now);
+  }
+
+  /** Called when data came over a stream that is no socket: those do not count their bytes. */
+  pushed(): void {
+    evidenceIn(this.phase)?.pushed(engine.now());
+  }
+
+  /** Called when the program's own end was handed to the kernel. */
+  finished(): void {
+    evidenceIn(this.phase)?.finished();
   }
 
   protected get asked(): Asked {

@@ -20,7 +20,7 @@ import {
   withoutSubscriber,
   withSubscriber,
 } from "./subscribers.ts";
-import { refusalOf, requireTcp } from "./watchable.ts";
+import { canHeartbeatDecide, refusalOf, requireTcp } from "./watchable.ts";
 
 /**
  * The one record of a watched connection, until its socket closes. It owns no timer, and no
@@ -97,7 +97,7 @@ export class Connection extends ConnectionView implements Checked, EvidenceOwner
       return;
     }
     try {
-      requireTcp(this.top);
+      if (!canHeartbeatDecide(wanting.settings)) requireTcp(this.top);
       this.subscriber = wanting;
       this.#begin();
     } catch (error) {
@@ -116,11 +116,6 @@ export class Connection extends ConnectionView implements Checked, EvidenceOwner
     const untoldError = evidenceIn(this.phase)?.untoldError ?? null;
     if (untoldError !== null) this.quietEnd.untoldError = untoldError;
     this.paused();
-  }
-
-  /** Called when the program's own end was handed to the kernel. */
-  finished(): void {
-    evidenceIn(this.phase)?.finished();
   }
 
   /** Called when the program closes the socket, before it does. */

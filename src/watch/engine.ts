@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from "node:async_hooks";
 import { printable } from "../core/printable.ts";
 import type { Instant } from "../core/time/instant.ts";
 import { LocalHealth } from "../core/time/local-health.ts";
@@ -14,6 +15,12 @@ export interface Checked extends WheelEntry {
   /** Called when `check` threw too often in a row; the entry is not checked any more. */
   fail(error: unknown): void;
 }
+
+/**
+ * Runs in the asynchronous context of the import. The timer serves all connections: the context in
+ * which the program made one of them is none of the others'.
+ */
+const inNoContext: ReturnType<typeof AsyncLocalStorage.snapshot> = AsyncLocalStorage.snapshot();
 
 /**
  * One wheel and one timer for all watched connections of an event loop. It never keeps the process
@@ -71,7 +78,7 @@ class Engine {
     const now = monotonicMs();
     this.#dueAt = Math.max(next, now);
     const delayMs = Math.min(next - now, 0x7fff_ffff);
-    this.#timer = startTimer(this.#onTimer, Math.max(1, Math.ceil(delayMs)));
+    this.#timer = inNoContext(startTimer, this.#onTimer, Math.max(1, Math.ceil(delayMs)));
     this.#timer.unref();
   }
 

@@ -23,6 +23,7 @@ import { Membership } from "./membership.ts";
 import { type EvidenceOwner, ProcessCheck } from "./process-check.ts";
 import type { WatchSettings } from "./settings.ts";
 import { nextUnreadCheck, untoldError } from "./untold-error.ts";
+import { canHeartbeatDecide, whyNotTcp } from "./watchable.ts";
 
 /**
  * The evidence of one connection that exists: of its host, from the kernel or from the lower level
@@ -52,7 +53,8 @@ export class Evidence {
     this.#process = this.#processCheck(settings); // first: a program's own detector may throw
     this.#membership = new Membership(endpointsOf(owner.top));
     try {
-      const fd = openDescriptor(owner.top);
+      const isAlone = canHeartbeatDecide(settings) && whyNotTcp(owner.top) !== null;
+      const fd = isAlone ? -1 : openDescriptor(owner.top);
       if (fd >= 0) this.#watchKernel(fd);
       else this.#lower = applyLowerLevel(owner.top, settings);
     } catch (error) {
@@ -62,7 +64,9 @@ export class Evidence {
   }
 
   get applied(): Applied | null {
-    return this.#kernel?.applied ?? this.#lower?.applied ?? null;
+    const applied = this.#kernel?.applied ?? this.#lower?.applied ?? null;
+    const isMute = this.#process?.proof.isMute(engine.now()) ?? false;
+    return applied && isMute ? { ...applied, notes: [...applied.notes, MUTE] } : applied;
   }
 
   get rttMs(): number | null {
@@ -128,6 +132,11 @@ export class Evidence {
   /** See {@link untoldError}. */
   get untoldError(): string | null {
     return this.#kernel && this.isHeld ? untoldError(this.#kernel.fd) : null;
+  }
+
+  /** What happened: data came over a stream that is no socket. */
+  pushed(now: Instant): void {
+    this.#process?.proof.heard(now);
   }
 
   /** Takes the error from the kernel. The program then sees an orderly end only. */
@@ -227,3 +236,6 @@ export class Evidence {
     return heartbeat && new ProcessCheck(heartbeat, settings, this.#owner);
   }
 }
+
+const MUTE =
+  "the peer has answered no heartbeat on this connection, so only its host is judged until it does";

@@ -41,6 +41,7 @@ export function factsAround(it: Gathered, wanted: LookUps, now: Instant): Partia
       heardAt === null ? null : engine.health.pausedSinceMs(heardAt, now - it.detectWithinMs),
     processSilentForMs: isProcessSilent ? (proof?.silentForMs(now) ?? null) : null,
     heartbeatFailure: proof?.lastFailure ?? null,
+    isProcessMute: proof?.isMute(now) ?? false,
     localPath: wanted.path ? knownPaths.now(group, endpoints, fd) : null,
     localProxy:
       wanted.proxy && kernel ? localProxies.find(group, endpoints, kernel.info, now) : null,

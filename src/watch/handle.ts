@@ -1,4 +1,5 @@
 import { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import type { DenoHandle } from "../kernel/process/deno-descriptor.ts";
 import { descriptorBehind } from "../kernel/process/descriptor.ts";
 import { whyNoKernelEvidence } from "../kernel/tcp-info/kernel-evidence.ts";
@@ -26,7 +27,7 @@ interface Handle extends DenoHandle {
 }
 
 function handleOf(socket: Socket): Handle | null | undefined {
-  return (socket as unknown as { _handle?: Handle | null })._handle;
+  return (socket as unknown as { _handle?: Handle | null } | null)?._handle;
 }
 
 /** Returns the socket that a TLSSocket was put over (`tls.connect({ socket })`), if any. */
@@ -63,7 +64,18 @@ export function holds(socket: Socket, fd: number): boolean {
 
 /** Returns `false` if the socket is closed, handed away, or not connected yet. */
 export function hasHandle(socket: Socket): boolean {
-  return handleOf(socket) != null;
+  return isBareStream(socket) ? !socket.destroyed : handleOf(socket) != null;
+}
+
+/** Returns whether a stream is no socket: it has no handle, and had none. */
+export function isBareStream(stream: Socket): boolean {
+  return !(stream instanceof Socket) && handleOf(stream) === undefined;
+}
+
+/** Returns whether a value has the members of a Duplex. Other packages have their own classes. */
+export function isDuplex(value: unknown): value is Duplex {
+  const { on, emit, write, push, destroy } = (value ?? {}) as Partial<Duplex>;
+  return [on, emit, write, push, destroy].every((member) => typeof member === "function");
 }
 
 /**
@@ -71,7 +83,14 @@ export function hasHandle(socket: Socket): boolean {
  * After the peer's FIN it reads no more.
  */
 export function isReading(socket: Socket): boolean {
-  return handleOf(socket)?.reading !== false && !hasSeenEnd(socket);
+  if (hasSeenEnd(socket)) return false;
+  // A stream that is no socket is read until its buffer is full
+  if (isBareStream(socket)) return !isFull(socket);
+  return handleOf(socket)?.reading !== false;
+}
+
+function isFull({ readableLength, readableHighWaterMark }: Duplex): boolean {
+  return readableLength >= readableHighWaterMark;
 }
 
 /** Returns whether the peer's FIN was read, even if the program has not consumed the end yet. */

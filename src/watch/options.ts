@@ -49,7 +49,9 @@ export interface WatchOptions {
   readonly detector?: WatchDetector | undefined;
   /**
    * The part of the peer whose silence is death: the `"host"` (its kernel) or the `"process"`.
-   * Default `"process"` with a heartbeat, else `"host"`.
+   * Default with a heartbeat: the process, once it has answered one on this connection. A peer that
+   * ignores heartbeats is judged by its host, and the diagnosis says so. An explicit `"process"`
+   * ends such a peer too. Default without a heartbeat: `"host"`.
    */
   readonly expect?: "host" | "process" | undefined;
   /**

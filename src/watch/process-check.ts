@@ -18,6 +18,7 @@ export interface EvidenceOwner {
 interface ProofSettings {
   readonly detectWithinMs: number;
   readonly detector: WatchDetector | null;
+  readonly isAnswerOwed: boolean;
 }
 
 /**
@@ -39,7 +40,7 @@ export class ProcessCheck {
   constructor(heartbeat: Heartbeat, settings: ProofSettings, owner: EvidenceOwner) {
     this.heartbeat = heartbeat;
     this.#owner = owner;
-    this.proof = proofFor(settings);
+    this.proof = proofFor(settings, settings.isAnswerOwed);
   }
 
   /**
@@ -47,15 +48,15 @@ export class ProcessCheck {
    * answer counts.
    */
   restart(settings: ProofSettings): void {
-    const { isAsking } = this.proof;
-    this.proof = proofFor(settings);
+    const { isAsking, isBelieved } = this.proof;
+    this.proof = proofFor(settings, isBelieved || settings.isAnswerOwed);
     if (isAsking) this.proof.asked(engine.now());
   }
 
   /** `info`: the kernel's last reading, if there is one. Returns the next deadline. */
   check(now: Instant, stalledMs: number, info: TcpInfo | null): Instant {
     const { proof } = this;
-    const { bytesRead } = this.#owner.top;
+    const { bytesRead = 0 } = this.#owner.top; // a stream that is no socket has none
     if (stalledMs > 0) proof.stalled(now, stalledMs);
     if (info?.lastDataReceivedMs !== undefined) proof.heard(now - info.lastDataReceivedMs);
     else if (bytesRead !== this.#bytesRead) proof.heard(now);
@@ -103,12 +104,13 @@ export class ProcessCheck {
   }
 }
 
-function proofFor({ detectWithinMs, detector }: ProofSettings): ProcessProof {
+function proofFor({ detectWithinMs, detector }: ProofSettings, isBelieved: boolean): ProcessProof {
   const now = engine.now();
   return new ProcessProof(
     detectWithinMs,
     now,
     detector && { intervalMs: detector.intervalMs, detector: detector.make(now) },
+    isBelieved,
   );
 }
 

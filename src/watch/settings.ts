@@ -15,6 +15,8 @@ export interface WatchSettings {
   readonly heartbeat: Heartbeat | null;
   readonly detector: WatchDetector | null;
   readonly expect: "host" | "process";
+  /** The peer's process must answer heartbeats from the first one on. */
+  readonly isAnswerOwed: boolean;
   readonly onDead: "reset" | "destroy" | "report";
   /** The system's error whose code the error of a dead peer has; `null`: a code of our own. */
   readonly errorAs: SystemError | null;
@@ -92,6 +94,7 @@ export function settingsOf(options: WatchOptions = {}): WatchSettings {
     heartbeat: heartbeat ?? null,
     detector: checkedDetector(options),
     expect: expect ?? (heartbeat ? "process" : "host"),
+    isAnswerOwed: expect === "process",
     onDead,
     errorAs: checkedErrorCode(options.errorCode),
     onUnheard,
@@ -114,6 +117,7 @@ export function merge(a: WatchSettings, b: WatchSettings): WatchSettings {
     heartbeat,
     detector: a.detector ?? b.detector,
     expect: a.expect === "process" || b.expect === "process" ? "process" : "host",
+    isAnswerOwed: a.isAnswerOwed || b.isAnswerOwed,
     onDead: strength[Math.max(strength.indexOf(a.onDead), strength.indexOf(b.onDead))] ?? "reset",
     errorAs: a.errorAs ?? b.errorAs,
     onUnheard: a.onUnheard === "warn" ? "warn" : b.onUnheard,
@@ -199,6 +203,7 @@ const ASKED = [
   "detectWithinMs",
   "heartbeat",
   "detector",
+  "isAnswerOwed",
   "zeroWindowToleranceMs",
   "falseAlarmsPerYear",
   "atDeadline",

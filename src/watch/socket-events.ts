@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import { beneath, hasHandle } from "./handle.ts";
+import { beneath, hasHandle, isBareStream } from "./handle.ts";
 import { MethodHook, putHidden } from "./method-hook.ts";
 import type { WatchRecord } from "./subscribers.ts";
 
@@ -9,6 +9,7 @@ export interface SocketRecord extends WatchRecord {
   ended(): void;
   finished(): void;
   paused(): void;
+  pushed(): void;
   closing(): void;
   closed(): void;
   handedOver(isOurs: boolean): void;
@@ -50,7 +51,7 @@ export function uppermost(socket: Socket): Socket {
  */
 export function listen(connection: SocketRecord): void {
   for (const each of downFrom(connection.socket)) putHidden(each, record, connection);
-  for (const method of METHODS) method.putOn(connection.socket);
+  for (const method of methodsOf(connection.socket)) method.putOn(connection.socket);
 }
 
 export function stopListening(connection: SocketRecord): void {
@@ -61,7 +62,7 @@ export function stopListening(connection: SocketRecord): void {
     putHidden(each, record, undefined);
     if (each[over]) putHidden(each, over, undefined);
   }
-  for (const method of METHODS) method.takeOff(top);
+  for (const method of methodsOf(top)) method.takeOff(top);
 }
 
 /** Goes on with the events of `top`, if that is a TLSSocket over the connection's socket. */
@@ -101,14 +102,28 @@ function seeClosing(socket: Watched): void {
   else seeHandle(socket);
 }
 
+const EMIT: MethodHook<Watched> = new MethodHook("emit", (socket, [event]) => {
+  const tell = TOLD[event as string];
+  if (tell && socket[record] && !socket[over]) tell(socket[record]);
+});
+
 const METHODS: readonly MethodHook<Watched>[] = [
-  new MethodHook("emit", (socket, [event]) => {
-    const tell = TOLD[event as string];
-    if (tell && socket[record] && !socket[over]) tell(socket[record]);
-  }),
+  EMIT,
   new MethodHook("setTimeout", seeHandle),
   new MethodHook("destroy", seeClosing),
 ];
+
+/** Streams that are no sockets have no handle, and do not count the bytes that they read. */
+const METHODS_OF_STREAM: readonly MethodHook<Watched>[] = [
+  EMIT,
+  new MethodHook("push", (stream, [chunk]) => {
+    if (chunk !== null) stream[record]?.pushed();
+  }),
+];
+
+function methodsOf(socket: Watched): readonly MethodHook<Watched>[] {
+  return isBareStream(socket) ? METHODS_OF_STREAM : METHODS;
+}
 
 /** Yields the socket and those beneath it. */
 function* downFrom(socket: Socket): Generator<Watched, void> {

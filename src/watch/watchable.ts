@@ -4,16 +4,22 @@ import { openPort } from "../kernel/port/open-port.ts";
 import { IPPROTO_MPTCP, SO_PROTOCOL, SOL_SOCKET } from "../kernel/port/platform-linux.ts";
 import { readInt } from "../kernel/port/socket-option.ts";
 import { descriptorOf, isPipe, realSocketOf } from "../kernel/process/descriptor.ts";
-import { beneath, sharesDescriptor } from "./handle.ts";
+import { beneath, isBareStream, isDuplex, sharesDescriptor } from "./handle.ts";
+import type { WatchSettings } from "./settings.ts";
 
 /**
  * Returns the socket to watch behind a net.Socket, a TLSSocket or an http2 session's socket. Behind
  * a TLSSocket that reads from another socket as from a stream, it is that other one.
+ *
+ * Where a heartbeat decides alone (`settings`), any other stream can be watched too, and is
+ * returned as it is. It has no descriptor, and none of a socket's own members.
  * @throws HalfOpenError `ERR_NOT_SUPPORTED` when it is no TCP socket, `ERR_NOT_CONNECTED` when it
  * is destroyed.
  */
-export function watchableSocket(candidate: unknown): Socket {
-  let socket = realSocketOf(candidate);
+export function watchableSocket(candidate: unknown, settings: WatchSettings | null = null): Socket {
+  const isStreamEnough = settings !== null && canHeartbeatDecide(settings);
+  const isBare = isStreamEnough && isBareStream(candidate as Socket) && isDuplex(candidate);
+  let socket = isBare ? (candidate as Socket) : realSocketOf(candidate);
   for (let under = beneath(socket); under && !sharesDescriptor(socket); under = beneath(socket))
     socket = under;
   if (socket.destroyed) {
@@ -22,8 +28,24 @@ export function watchableSocket(candidate: unknown): Socket {
       "the socket is destroyed; watch a socket before or while it is connected",
     );
   }
-  requireTcp(socket);
+  if (!isStreamEnough) requireTcp(socket);
   return socket;
+}
+
+/** Returns whether a heartbeat gives the verdict where the kernel gives no evidence. */
+export function canHeartbeatDecide({ heartbeat, expect }: WatchSettings): boolean {
+  return heartbeat !== null && expect === "process";
+}
+
+/** Returns why the kernel has no evidence of the stream's peer, in words; `null`: it has. */
+export function whyNotTcp(socket: Socket): string | null {
+  if (isBareStream(socket)) return "this is a stream, not a socket of this process";
+  try {
+    requireTcp(socket);
+    return null;
+  } catch (error) {
+    return refusalOf(error).message;
+  }
 }
 
 /**

@@ -1,5 +1,5 @@
 import { EventEmitter } from "node:events";
-import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { DetectorQos, type DetectorQosReport } from "../core/detectors/detector-qos.ts";
 import type { Diagnosis, State } from "../core/diagnosis.ts";
 import { DeadPeerError, HalfOpenError } from "../core/errors.ts";
@@ -62,11 +62,11 @@ export class Watcher
   /** The reason of the end; see {@link Watcher.signal}. */
   #endedBy: Error | null = null;
 
-  constructor(socket: Socket, settings: WatchSettings, signal?: AbortSignal) {
+  constructor(socket: Duplex, settings: WatchSettings, signal?: AbortSignal) {
     super();
     holdListenersLightly(this);
     this.settings = settings;
-    this.#connection = join(watchableSocket(socket), this);
+    this.#connection = join(watchableSocket(socket, settings), this);
     if (signal?.aborted) this.close();
     else if (signal) this.#endWith(signal);
   }

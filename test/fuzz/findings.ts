@@ -32,16 +32,19 @@ function killed(world: World, life: Life, on: number): Finding[] {
   const { endedAtMs, isKernels, words } = life;
   if (endedAtMs === null || endedAtMs >= promisedUntil(world, on)) return [];
   const word = words.findLast(({ event }) => event === "dead" || event === "close");
-  if (isKernels && isProgramsOwnPatience(world)) return [];
+  if (isKernels && (isProgramsOwnPatience(world) || isKernelsOwnEnd(world))) return [];
   const heardAt = endedAtMs - (word?.silentForMs ?? 0);
   const lostAt = life.lostAt.filter((at) => at >= heardAt && at <= endedAtMs);
+  const chance = lostAt.length === 0 ? 0 : chanceOfLosing(world, lostAt);
+  if (chance > 0 && chance <= ACCEPTED_AFTER_OUTAGE && isSilencedIn(world, heardAt, endedAtMs))
+    return [];
   return [
     {
       kind: "killed",
       on,
       atMs: endedAtMs,
       what: `a live peer was ${isKernels ? "ended by the kernel" : "called dead"}: ${saidOf(word)}`,
-      chance: lostAt.length === 0 ? 0 : chanceOfLosing(world, lostAt),
+      chance,
     },
   ];
 }
@@ -49,6 +52,18 @@ function killed(world: World, life: Life, on: number): Finding[] {
 /** The program's own options would have ended the connection without a watch too. */
 function isProgramsOwnPatience({ program }: World): boolean {
   return program.userTimeoutMs > 0 || program.keepalive !== null;
+}
+
+/** Behind a closed window the kernel counts what a full queue of this host refuses, watch or not. */
+function isKernelsOwnEnd(world: World): boolean {
+  return eventsOf(world, "stuck").length > 0 && eventsOf(world, "unread").length > 0;
+}
+
+/** Returns whether something else than loss kept the peer from being heard for a while. */
+function isSilencedIn(world: World, fromMs: number, toMs: number): boolean {
+  return [...eventsOf(world, "outage"), ...eventsOf(world, "delay")].some(
+    (it) => it.atMs < toMs && it.toMs > fromMs,
+  );
 }
 
 function missed(
@@ -95,6 +110,12 @@ function isTrue(world: World, { cause, atMs }: Word): boolean {
     return during("stuck") || (during("paused") && eventsOf(world, "keepalive").length > 0);
   return false;
 }
+
+/**
+ * Accepted chance, at the end of the budget, that loss takes all that outlasts an outage
+ * (docs/when-it-fires.md).
+ */
+const ACCEPTED_AFTER_OUTAGE = 0.02;
 
 /** For so long the past may be spoken of. */
 const AFTER_BUDGETS = 2;

@@ -78,11 +78,12 @@ function deafAfterAnswers(world: World): number[] {
 }
 
 /**
- * Steady data leaves no moment to probe the peer. The pause of one that is deaf, or answers less
- * than one probe in a budget, then looks like its end.
+ * Steady data leaves no moment to probe the peer. The pause of one that is deaf, or seldom answers,
+ * then looks like its end.
  */
 function deafAfterSteadyData(world: World): number[] {
-  if (eventsOf(world, "deaf").length === 0 && world.answersEveryMs < world.budgetMs) return [];
+  const isAnswering = world.answersEveryMs <= 500 || isOrdinaryGap(world, world.answersEveryMs);
+  if (eventsOf(world, "deaf").length === 0 && isAnswering) return [];
   return [...eventsOf(world, "hung"), ...eventsOf(world, "unread")].map(({ atMs }) => atMs);
 }
 
@@ -91,15 +92,9 @@ function deafAfterSteadyData(world: World): number[] {
  * the worlds of finds-open.json. Whoever mends one takes it away here.
  */
 function notKeptYet(world: World): number[] {
-  const deaf = eventsOf(world, "deaf").length > 0;
-  const from = (kind: "paused" | "outage"): number[] =>
-    eventsOf(world, kind).map(({ atMs }) => atMs);
-  return [
-    // Without a cap one attempt outlasts an outage within the budget, and that one may be lost.
-    ...(isUncapped(world) && isLossy(world) ? from("outage") : []),
-    // Before it is known that a peer is deaf, the kernel's options are not patient with it.
-    ...(deaf ? from("paused") : []),
-  ];
+  // Before it is known that a peer is deaf, the kernel's options are not patient with it.
+  if (eventsOf(world, "deaf").length === 0) return [];
+  return eventsOf(world, "paused").map(({ atMs }) => atMs);
 }
 
 /** What a run knows of a connection at the instant at which its peer is gone. */
@@ -171,8 +166,10 @@ export function isOrdinaryGap({ rttMs }: World, gapMs: number): boolean {
 /** Returns how long the window has been closed at `at`; `null`: it is not, and will not be. */
 function closedForMs(world: World, on: number, at: number): number | null {
   // A lost window update is noticed by the next window probe, each twice as late as the one before.
+  const mayBeLost = ({ toMs }: { readonly toMs: number }): boolean =>
+    isLossy(world) || eventsOf(world, "outage").some((it) => toMs >= it.atMs && toMs <= it.toMs);
   const closed = eventsOf(world, "unread")
-    .map((it) => (isLossy(world) ? { ...it, toMs: it.toMs + 2 * (it.toMs - it.atMs) } : it))
+    .map((it) => (mayBeLost(it) ? { ...it, toMs: it.toMs + 2 * (it.toMs - it.atMs) } : it))
     .filter((it) => it.on === on && it.atMs < at + world.budgetMs);
   const [one] = closed.filter(({ toMs }) => toMs > at - world.budgetMs);
   return one ? Math.max(1000, at - one.atMs) : null;

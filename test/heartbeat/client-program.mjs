@@ -5,8 +5,9 @@
  * with the client's name and CLOCK_MONOTONIC in ms: ready, answered or failed (a request), lost
  * (the connection), back (works again after a reconnect), suspect and dead (the watch). The last
  * clients are made anew when they lost their connection until they are connected, as a program does
- * with one that does not reconnect. Commands on standard input: `request`; `enter blocked|transaction`,
- * for clients that have such a state, which say `entered`; and `block timer|immediate|fs MS`, which
+ * with one that does not reconnect. Commands on standard input: `request`; `ports` (says the
+ * local ports of the watched connections); `enter blocked|transaction`, for clients that have such a
+ * state, which say `entered`; and `block timer|immediate|fs MS`, which
  * stops the event loop in such a callback.
  */
 import { stat } from "node:fs";
@@ -31,6 +32,17 @@ function say(event, more) {
   );
 }
 
+/** The newest watch of each client. */
+const watches = new Map();
+
+function sayPorts() {
+  for (const [client, watch] of watches) {
+    const connections = watch.currents ?? [watch];
+    const ports = connections.map(({ diagnosis }) => Number(diagnosis.local.split(":").at(-1)));
+    say("ports", { client, ports });
+  }
+}
+
 async function start(client) {
   const sayOwn = (event, more) => {
     say(event, { client, ...more });
@@ -40,8 +52,9 @@ async function start(client) {
     if (mode === "alone") return;
     const watch = watchClient({
       detectWithinMs: Number(budget),
-      expect: mode === "host" ? "host" : "process",
+      ...(mode === "host" && { expect: "host" }),
     });
+    watches.set(client, watch);
     for (const event of ["suspect", "dead"])
       watch.on(event, ({ cause, why }) => sayOwn(event, { cause, why }));
   };
@@ -83,6 +96,7 @@ createInterface({ input: process.stdin })
   .on("line", (line) => {
     const [word, where, ms] = line.split(" ");
     if (word === "request") for (const client of started) client.ask();
+    else if (word === "ports") sayPorts();
     else if (word === "enter") for (const client of started) client.enter(where);
     else if (word === "block")
       BLOCKS[where](() => {

@@ -136,6 +136,17 @@ await describeWith(["redis-server"], "the watch of a Redis client", () => {
     expect(watched.said).toEqual([]);
   });
 
+  it.concurrent("waits for a write that a CLIENT PAUSE WRITE holds up", async () => {
+    await using server = await RedisServer.start();
+    await using other = server.plain();
+    using ioredis = await watchedIoredis(server.port);
+    using nodeRedis = await watchedNodeRedis(server.port);
+    await other.redis.call("CLIENT", "PAUSE", 3 * REDIS_BUDGET_MS, "WRITE");
+    const answers = [ioredis.client.set("a", "1"), nodeRedis.client.set("a", "1")];
+    expect(await Promise.all(answers)).toEqual(["OK", "OK"]);
+    for (const { said } of [ioredis, nodeRedis]) expect(said).toEqual([]);
+  });
+
   it.concurrent("sends no PING between MULTI and EXEC: the replies are the program's own", async () => {
     await using server = await RedisServer.start();
     using ioredis = await watchedIoredis(server.port);
@@ -255,5 +266,44 @@ await describeWith(["redis-server"], "the watch of a Redis client", () => {
       "peer-hung",
       "peer-hung",
     ]);
+  });
+
+  it("lets Redis end an idle client, but sends heartbeats to an idle subscriber", async () => {
+    await using server = await RedisServer.start();
+    await using other = server.plain();
+    await other.redis.config("SET", "timeout", "2");
+    const idle = { askIdleForMs: REDIS_BUDGET_MS };
+    using ioredis = await watchedIoredis(server.port, REDIS_BUDGET_MS, idle);
+    using nodeRedis = await watchedNodeRedis(server.port, REDIS_BUDGET_MS, idle);
+    using subscriber = await watchedIoredis(server.port, REDIS_BUDGET_MS, idle);
+    using nodeSubscriber = await watchedNodeRedis(server.port, REDIS_BUDGET_MS, idle);
+    await subscriber.client.subscribe("news");
+    await nodeSubscriber.client.subscribe("news", () => {});
+    await sleep(REDIS_BUDGET_MS);
+    for (const { said } of [ioredis, nodeRedis]) expect(said).toEqual([]);
+    await expect
+      .poll(() => [ioredis.said, nodeRedis.said], { timeout: REDIS_BUDGET_MS + 3000 })
+      .toEqual([["close closed-by-peer"], ["close closed-by-peer"]]);
+    await sleep(REDIS_BUDGET_MS);
+    expect([subscriber.said, nodeSubscriber.said]).toEqual([[], []]);
+    server.process.kill("SIGSTOP");
+    const verdicts = Promise.all([subscriber, nodeSubscriber].map(({ dead }) => dead));
+    expect(await within(REDIS_BUDGET_MS + GRACE_MS, verdicts)).toEqual(["peer-hung", "peer-hung"]);
+  });
+
+  it("finds a stopped server by the PING ahead of a command that follows a long rest", async () => {
+    await using server = await RedisServer.start();
+    const idle = { askIdleForMs: 1000 };
+    using ioredis = await watchedIoredis(server.port, REDIS_BUDGET_MS, idle);
+    using nodeRedis = await watchedNodeRedis(server.port, REDIS_BUDGET_MS, idle);
+    await sleep(2 * REDIS_BUDGET_MS);
+    server.process.kill("SIGSTOP");
+    await sleep(2 * REDIS_BUDGET_MS);
+    for (const { said } of [ioredis, nodeRedis]) expect(said).toEqual([]);
+    // By itself neither command is due at any time
+    const answers = [ioredis.client.get("a"), nodeRedis.client.multi().blPop("b", 0).exec()];
+    for (const answer of answers) answer.catch(() => {});
+    const verdicts = Promise.all([ioredis, nodeRedis].map(({ dead }) => dead));
+    expect(await within(REDIS_BUDGET_MS + GRACE_MS, verdicts)).toEqual(["peer-hung", "peer-hung"]);
   });
 });

@@ -4,7 +4,12 @@ import { type AddressInfo, createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Redis } from "ioredis";
 import { createClient } from "redis";
-import { type ClientWatch, watchIoredis, watchNodeRedis } from "../../src/heartbeat/index.ts";
+import {
+  type ClientWatch,
+  type ClientWatchOptions,
+  watchIoredis,
+  watchNodeRedis,
+} from "../../src/heartbeat/index.ts";
 
 export const REDIS_BUDGET_MS = 2500;
 
@@ -82,10 +87,11 @@ export class Watched<Client> implements Disposable {
 export async function watchedIoredis(
   port: number,
   detectWithinMs: number = REDIS_BUDGET_MS,
+  options: ClientWatchOptions = {},
 ): Promise<Watched<Redis>> {
   const redis = new Redis(port, { retryStrategy: () => 200, maxRetriesPerRequest: null });
   redis.on("error", () => {});
-  const watched = new Watched(redis, watchIoredis(redis, { detectWithinMs }), () =>
+  const watched = new Watched(redis, watchIoredis(redis, { detectWithinMs, ...options }), () =>
     redis.disconnect(),
   );
   await redis.ping();
@@ -105,9 +111,10 @@ export function nodeRedis(port: number) {
 export async function watchedNodeRedis(
   port: number,
   detectWithinMs: number = REDIS_BUDGET_MS,
+  options: ClientWatchOptions = {},
 ): Promise<Watched<NodeRedis>> {
   const client = nodeRedis(port);
-  const watched = new Watched(client, watchNodeRedis(client, { detectWithinMs }), () =>
+  const watched = new Watched(client, watchNodeRedis(client, { detectWithinMs, ...options }), () =>
     client.destroy(),
   );
   await client.connect();

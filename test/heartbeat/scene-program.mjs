@@ -4,6 +4,8 @@
  * state has begun), `dead` (the watch's verdict), `ended` (by the server), `done` (with what the
  * scene found).
  */
+import { connect as connectTcp } from "node:net";
+import { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import * as heartbeat from "../../dist/heartbeat/index.js";
 
@@ -21,9 +23,40 @@ function follow(watch) {
     watch.on(event, ({ cause, why }) => say(event, { cause, why }));
 }
 
-async function pgClient() {
+/** A stream over a socket that it hides, as a tunnel's channel does. */
+function tunnelTo(port) {
+  const socket = connectTcp(port, host);
+  const stream = new Duplex({
+    read: () => socket.resume(),
+    write: (chunk, _, done) => socket.write(chunk, done),
+    destroy(error, done) {
+      socket.destroy();
+      done(error);
+    },
+  });
+  socket.on("data", (data) => stream.push(data) || socket.pause());
+  socket.on("error", (error) => stream.destroy(error)).on("end", () => stream.push(null));
+  // Members of a socket that clients call
+  return Object.assign(stream, {
+    connect: () => socket.once("connect", () => stream.emit("connect")),
+    setNoDelay() {},
+    setKeepAlive() {},
+    setTimeout() {},
+    ref() {},
+    unref() {},
+  });
+}
+
+/** Says the level of the watch, once a heartbeat has been answered. */
+async function sayLevel(watch) {
+  follow(watch);
+  await sleep(2 * budgetMs);
+  say("ready", { level: watch.current?.applied?.level });
+}
+
+async function pgClient(options) {
   const { default: pg } = await import("pg");
-  const client = new pg.Client({ host, user: "postgres" });
+  const client = new pg.Client({ host, user: "postgres", ...options });
   client.on("error", ({ code }) => code && say("ended", { code }));
   await client.connect();
   return client;
@@ -38,6 +71,34 @@ async function mysqlConnection() {
   connection.on("error", () => {});
   connection.stream.on("close", () => say("ended"));
   return connection;
+}
+
+const LEFT_IDLE = { detectWithinMs: budgetMs, askIdleForMs: 2500 };
+
+/** A client that the program leaves idle until heartbeats rest, and then uses again. */
+async function usedAgain(use) {
+  await sleep(LEFT_IDLE.askIdleForMs + budgetMs);
+  say("ready");
+  await sleep(1500);
+  say("uses");
+  await use();
+  say("done");
+}
+
+async function pooledClient() {
+  const client = await pgClient({ port: 6432 });
+  follow(heartbeat.watchPg(client, { detectWithinMs: budgetMs }));
+  return client;
+}
+
+/** The pooler has one connection to the server. Another client holds it for three budgets. */
+async function outlastsFullPool(client) {
+  const holder = await pgClient({ port: 6432 });
+  await holder.query("begin");
+  await sleep(3 * budgetMs);
+  await holder.query("commit");
+  await holder.end();
+  await client.query("select 1");
 }
 
 /** A transaction in which the program forgets to go on. */
@@ -104,6 +165,46 @@ const SCENES = {
       await connection.execute("select ? + 1", [1]);
     }),
 
+  async "pg-stream"() {
+    const { default: pg } = await import("pg");
+    const pool = new pg.Pool({ host, user: "postgres", stream: () => tunnelTo(5432), max: 1 });
+    pool.on("error", () => say("ended"));
+    await pool.query("select 1");
+    await sayLevel(heartbeat.watchPgPool(pool, { detectWithinMs: budgetMs }));
+  },
+
+  async "mysql-stream"() {
+    const { default: mysql } = await import("mysql2");
+    const pool = mysql.createPool({
+      host,
+      user: "root",
+      database: "mysql",
+      stream: () => {
+        const stream = tunnelTo(3306);
+        stream.connect();
+        return stream;
+      },
+    });
+    await pool.promise().query("select 1");
+    await sayLevel(heartbeat.watchMysql2Pool(pool, { detectWithinMs: budgetMs }));
+  },
+
+  /** One node is there before the watch, the other comes later. */
+  async "mysql-pool-cluster"() {
+    const { default: mysql } = await import("mysql2/promise");
+    const cluster = mysql.createPoolCluster();
+    const node = { host, user: "root", database: "mysql" };
+    cluster.add("first", node);
+    await (await cluster.getConnection("first")).query("select 1");
+    const watch = heartbeat.watchMysql2Pool(cluster, { detectWithinMs: budgetMs });
+    cluster.poolCluster.add("second", node);
+    await (await cluster.getConnection("second")).query("select 1");
+    await (await cluster.getConnection("first")).query("select 1");
+    follow(watch);
+    await sleep(2 * budgetMs);
+    say("ready", { level: watch.currents.map(({ applied }) => applied.level).join() });
+  },
+
   async "mysql-committed"() {
     const connection = await mysqlConnection();
     const observer = (await mysqlConnection()).promise();
@@ -123,6 +224,45 @@ const SCENES = {
     await connection.promise().query("commit");
     await sleep(budgetMs);
     say("done", { inTransaction, after: (await questions()) - before });
+  },
+
+  async "pg-idle"() {
+    const client = await pgClient();
+    await client.query("set idle_session_timeout = '3s'");
+    follow(heartbeat.watchPg(client, LEFT_IDLE));
+    say("ready");
+  },
+
+  async "mysql-idle"() {
+    const connection = await mysqlConnection();
+    await connection.promise().query("set session wait_timeout = 3");
+    follow(heartbeat.watchMysql2(connection, LEFT_IDLE));
+    say("ready");
+  },
+
+  async "pg-used-again"() {
+    // The client itself gives up sooner than the watch
+    const client = await pgClient({ query_timeout: 500 });
+    follow(heartbeat.watchPg(client, LEFT_IDLE));
+    await usedAgain(() => client.query("select 1").catch(() => {}));
+  },
+
+  async "mysql-used-again"() {
+    const connection = await mysqlConnection();
+    follow(heartbeat.watchMysql2(connection, LEFT_IDLE));
+    await usedAgain(() => connection.promise().query("select 1"));
+  },
+
+  async "pg-pooled"() {
+    await outlastsFullPool(await pooledClient());
+    say("done");
+  },
+
+  async "pg-known-pooled"() {
+    const client = await pooledClient();
+    await sleep(budgetMs);
+    await outlastsFullPool(client);
+    say("done");
   },
 
   async "amqp-full"() {

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from "node:async_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
 import { type Checked, engine } from "../../src/watch/engine.ts";
@@ -28,6 +29,19 @@ class Costly implements Checked {
     throw error;
   }
 }
+
+it("checks in no asynchronous context: that of the first connection is none of the others'", async () => {
+  const context = new AsyncLocalStorage<string>();
+  const entry = new Costly();
+  const seen = new Promise((resolve) => {
+    entry.check = () => {
+      resolve(context.getStore());
+      return Number.POSITIVE_INFINITY;
+    };
+  });
+  context.run("a request of the program's", () => engine.schedule(entry, engine.now() + 1));
+  expect(await seen).toBeUndefined();
+});
 
 it("an overloaded engine takes turns: no connection starves, and the program keeps its share of the time", async () => {
   const entries = Array.from({ length: ENTRIES }, () => new Costly());

@@ -256,7 +256,8 @@ describe("a watch does not depend on listeners or methods that a program can rep
 
   it("a watcher's own listeners may be removed: it is still iterated to its end", async () => {
     pair = await loopbackPair();
-    const w = watch(pair.client, { detectWithinMs: 2500, heartbeat: () => new Promise(() => {}) });
+    const heartbeat = () => new Promise(() => {});
+    const w = watch(pair.client, { detectWithinMs: 2500, heartbeat, expect: "process" });
     const read = (async () => {
       const states: string[] = [];
       for await (const { state } of w) states.push(state);

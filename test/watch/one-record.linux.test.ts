@@ -70,7 +70,8 @@ describe("a socket and the TLSSocket over it have one record:", () => {
 
   it("a dead peer ends the TLSSocket, also if the raw one was watched and stripped of listeners", async () => {
     const { raw, upper } = await withTls();
-    const w = watch(raw, { detectWithinMs: 2500, heartbeat: () => new Promise(() => {}) });
+    const heartbeat = () => new Promise(() => {});
+    const w = watch(raw, { detectWithinMs: 2500, heartbeat, expect: "process" });
     watch(upper, { detectWithinMs: 60_000 });
     raw.removeAllListeners();
     const [error] = (await once(upper, "error")) as [DeadPeerError];

@@ -84,25 +84,33 @@ describe("a Unix-domain socket", () => {
     client.destroy();
   });
 
-  it("of a client that keeps its socket private is reported as unwatched by the client's watch", async () => {
+  it("of a client that keeps its socket private is reported as unwatched, unless a heartbeat decides", async () => {
     const path = await unixServer();
-    let socket: Socket | undefined;
-    const client = {
+    const newClient = () => ({
       isOpen: false,
       isReady: false,
+      socket: null as Socket | null,
       ping: async () => {},
       emit: () => true,
-      connect: async () => {
-        socket = connect(path);
-        await once(socket, "connect");
+      async connect() {
+        this.socket = connect(path);
+        await once(this.socket, "connect");
       },
-    };
-    const w = watchNodeRedis(client);
-    const refusing = once(w, "unwatched");
+    });
+    const client = newClient();
+    const hostOnly = watchNodeRedis(client, { expect: "host" });
+    const refusing = once(hostOnly, "unwatched");
     await client.connect();
-    expect((await refusing)[0]).toEqual(notSupported);
-    expect(w.current).toBe(null);
-    socket?.destroy();
+    const [error, stream] = await refusing;
+    expect(error).toEqual(notSupported);
+    expect(stream).toBe(client.socket);
+    expect(hostOnly.current).toBe(null);
+
+    const other = newClient();
+    using byHeartbeat = watchNodeRedis(other);
+    await other.connect();
+    expect(byHeartbeat.current?.applied?.level).toBe("heartbeat");
+    for (const { socket } of [client, other]) socket?.destroy();
   });
 });
 

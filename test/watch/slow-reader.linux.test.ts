@@ -56,7 +56,8 @@ describe("a heartbeat queued behind 24 MB of the program's data", () => {
     await using pair = await loopbackPair();
     const { client, accepted } = pair;
     client.resume();
-    const w = watch(client, { detectWithinMs: BUDGET_MS, heartbeat: () => ask(client) });
+    const heartbeat = () => ask(client);
+    const w = watch(client, { detectWithinMs: BUDGET_MS, heartbeat, expect: "process" });
     const verdict = once(w, "dead");
     client.write(Buffer.alloc(BACKLOG_BYTES));
 

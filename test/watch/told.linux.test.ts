@@ -110,9 +110,10 @@ describe("two watches of one socket", () => {
   it("count a connection once although watches join and leave during a suspicion", async () => {
     pair = await loopbackPair();
     const { client } = pair;
-    let answer = (): void => {};
+    let answer: (() => void) | undefined;
     const heartbeat = () =>
       new Promise<void>((resolve) => {
+        if (!answer) resolve();
         answer = resolve;
       });
     const w = watch(client, { detectWithinMs: 2500, heartbeat, expect: "host" });
@@ -122,7 +123,7 @@ describe("two watches of one socket", () => {
     expect(w.state).toBe("suspect");
     second.close();
     const calm = once(w, "alive");
-    answer();
+    answer?.();
     await calm;
     expect(other.diagnosis.evidence.others).toMatchObject({
       sameRoute: { silent: 0 },

@@ -31,6 +31,8 @@ export interface Case {
   readonly isQuestioned: boolean;
   /** How long the process behind the peer has left a heartbeat unanswered; `null`: it has not. */
   readonly processSilentForMs: number | null;
+  /** The process behind the peer never answered a heartbeat: its silence proves nothing. */
+  readonly isProcessMute?: boolean;
   /** How long this process stood still just now; `null`: it did not. */
   readonly pausedForMs: number | null;
   /**

@@ -151,12 +151,9 @@ function peerHung(it: Case, processSilentForMs: number): Finding {
     ? `the peer's kernel answered ${ms(it.silentForMs)} ago`
     : "the connection is open";
   const why = [`${kernel}, but its program has not answered for ${ms(processSilentForMs)}`];
-  return {
-    cause: "peer-hung",
-    certainty: "high",
-    why,
-    unknown: ["whether that program is slow, stopped or hung"],
-  };
+  const unknown = ["whether that program is slow, stopped or hung"];
+  if (!it.info) unknown.unshift("whether its host and the path to it work: nothing here shows it");
+  return { cause: "peer-hung", certainty: it.info ? "high" : "medium", why, unknown };
 }
 
 /**

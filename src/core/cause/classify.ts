@@ -69,9 +69,10 @@ function classifyAlive(it: Case): Finding {
     };
   }
   const { localProxy = null } = it;
-  const unknown = info
-    ? ["whether the program behind the peer's kernel still works: a heartbeat would tell"]
-    : [];
+  const unknown =
+    info && !it.isProcessMute
+      ? ["whether the program behind the peer's kernel still works: a heartbeat would tell"]
+      : [];
   const why = [`heard ${ms(it.silentForMs)} ago`];
   if (localProxy !== null) {
     why.push(`a proxy on this host answers in the peer's place: ${localProxy}`);

@@ -45,6 +45,8 @@ export interface Surroundings {
   /** How long the process behind the peer has left a heartbeat unanswered; `null`: it has not. */
   readonly processSilentForMs: number | null;
   readonly heartbeatFailure: string | null;
+  /** The process behind the peer never answered a heartbeat: its silence proves nothing. */
+  readonly isProcessMute: boolean;
   /** The socket of this host that answers in the peer's place; `null`: none is known. */
   readonly localProxy: string | null;
   /** How long this process stood still just now; `null`: it did not. */
@@ -73,6 +75,7 @@ export function diagnose(judged: Judged, around: Surroundings): Diagnosis {
     isRushed,
     isQuestioned: around.isQuestioned,
     processSilentForMs: around.processSilentForMs,
+    isProcessMute: around.isProcessMute,
     pausedForMs: around.pausedForMs,
     localProxy: around.localProxy,
     doubt,
@@ -81,9 +84,13 @@ export function diagnose(judged: Judged, around: Surroundings): Diagnosis {
   const heartbeat =
     heartbeatFailure === null ? [] : [`the last heartbeat failed: ${heartbeatFailure}`];
   const why = [...finding.why, ...heartbeat];
-  const unknown = [...finding.unknown, ...latenessOf(judged)];
+  const mute = around.isProcessMute ? [MUTE] : [];
+  const unknown = [...finding.unknown, ...mute, ...latenessOf(judged)];
   return diagnosisOf(state, { ...finding, why, unknown }, judged, around);
 }
+
+const MUTE =
+  "whether the process behind the peer works: it never answered a heartbeat on this connection, so its silence proves nothing";
 
 /** Says in words that the answers may only be late, where this path was seen to delay them. */
 function latenessOf({ state, lateMs }: Judged): string[] {
@@ -177,6 +184,7 @@ export const UNKNOWN_SURROUNDINGS: Surroundings = {
   hasRtoCap: false,
   processSilentForMs: null,
   heartbeatFailure: null,
+  isProcessMute: false,
   localProxy: null,
   pausedForMs: null,
 };

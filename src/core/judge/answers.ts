@@ -27,8 +27,8 @@ import { SteadyData } from "./steady-data.ts";
  * | unknown     | it gave one answer or none, or stopped (see below)       | none                 |
  *
  * A peer that answered may stop while data still passes, behind a box that begins to drop empty
- * packets. Once more probes in a row went unanswered while data passed than the path's loss
- * explains, it is unknown again, for its siblings too.
+ * packets. Once more probes in a row went unanswered while data passed than the path's loss or one
+ * outage explains, it is unknown again, for its siblings too.
  */
 export class Answers {
   readonly #siblings: Siblings | null;
@@ -151,25 +151,26 @@ export class Answers {
   }
 
   /**
-   * What happened: something else than an answer ended a silence with `probes` unanswered ones. An
-   * outage explains it as well as a box; a live peer soon answers two probes and is ordinary again.
-   * `loss`: what the path loses. Returns the answers to go on with: where they were shared, some of
-   * the connection's own, which learn with its `siblings`. `null`: it learns nothing.
+   * What happened: something else than an answer ended a silence with `probes` unanswered ones.
+   * `isOutage`: an outage that is to be survived explains it. That is believed once until the next
+   * answer, and a live peer that has stopped is soon seen to answer two probes. `loss`: what the
+   * path loses. Returns the answers to go on with: where they were shared, some of the connection's
+   * own, which learn with its `siblings`. `null`: it learns nothing.
    */
-  passedOver(probes: number, siblings: Siblings | null, loss: PathLoss): Answers {
+  passedOver({ probes, isOutage }: PassedOver, siblings: Siblings | null, loss: PathLoss): Answers {
     if (this === ORDINARY_ANSWERS) {
       if (siblings === null) return this;
       const own = new Answers(siblings);
       own.#isOrdinary = true;
-      return own.passedOver(probes, siblings, loss);
+      return own.passedOver({ probes, isOutage }, siblings, loss);
     }
 
+    const isFirst = this.#passedOver === 0;
     // What they teach of the path's loss does not explain them.
-    if (this.#passedOver === 0)
-      this.#explained = Math.max(FEWEST_PASSED_OVER, loss.attemptsNeeded(BY_CHANCE));
+    if (isFirst) this.#explained = Math.max(FEWEST_PASSED_OVER, loss.attemptsNeeded(BY_CHANCE));
     this.#passedOver += probes;
     if (!this.areOrdinary) this.#silences++;
-    else if (this.#passedOver >= this.#explained) this.#stopped();
+    else if (this.#passedOver >= this.#explained && !(isFirst && isOutage)) this.#stopped();
     return this;
   }
 
@@ -182,6 +183,12 @@ export class Answers {
     const { group, remotePort } = this.#siblings ?? {};
     if (group && group.answersFrom === remotePort) group.answersFrom = 0;
   }
+}
+
+/** A silence that something else than an answer ended. */
+export interface PassedOver {
+  readonly probes: number;
+  readonly isOutage: boolean;
 }
 
 /** Connections to the same address and port, which learn together. */

@@ -131,6 +131,12 @@ export class Attempts {
     if (this.beforeFlight > 0) this.clear();
   }
 
+  /** Returns how many attempts left by `at`, as far as is known. */
+  leftBy(at: Instant): number {
+    if (this.lastAtLatest <= at) return this.count;
+    return this.#waiting.findLast(({ latest }) => latest <= at)?.count ?? this.settled;
+  }
+
   /** The probes before data entered flight, if that data left once and no more. */
   get passedByData(): number {
     return this.count - this.beforeFlight <= 1 ? this.beforeFlight : 0;

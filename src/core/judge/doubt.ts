@@ -1,6 +1,7 @@
 import type { State } from "../diagnosis.ts";
 import type { Answers } from "./answers.ts";
 import type { Flow } from "./reading.ts";
+import type { Silence } from "./silence.ts";
 
 /** The part of a judgement that decides whether it rests on probes. */
 export interface Probed {
@@ -19,4 +20,12 @@ export function isDoubtful(answers: Answers, { state, flow, failedHere }: Probed
 /** Returns the doubt in words; `null`: the silence is believed. */
 export function doubtOf(answers: Answers, judged: Probed): string | null {
   return isDoubtful(answers, judged) ? answers.doubt : null;
+}
+
+/**
+ * Returns whether a box may have begun to drop probes: then data may still come within the budget,
+ * and the verdict waits for its end.
+ */
+export function mayHaveStopped(answers: Answers, { flow, attempts }: Silence): boolean {
+  return flow !== "in-flight" && !attempts.areLocal && !answers.areSettled;
 }

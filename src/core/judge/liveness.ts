@@ -3,7 +3,7 @@ import type { TcpInfo } from "../tcp-info.ts";
 import type { Instant } from "../time/instant.ts";
 import { type Answers, ORDINARY_ANSWERS } from "./answers.ts";
 import { MOST_ASKED } from "./backstop.ts";
-import { doubtOf, isDoubtful, type Probed } from "./doubt.ts";
+import { doubtOf, isDoubtful, mayHaveStopped, type Probed } from "./doubt.ts";
 import { SegmentSize } from "./full-size.ts";
 import type { Judgement, Wants } from "./judgement.ts";
 import type { LivenessOptions } from "./liveness-options.ts";
@@ -61,8 +61,7 @@ export class Liveness {
 
   /** What is known about how the peer answers probes; `null`: it answers each. */
   get answers(): Answers | null {
-    const { answers } = this.#record;
-    return answers === ORDINARY_ANSWERS ? null : answers;
+    return this.#record.answers === ORDINARY_ANSWERS ? null : this.#record.answers;
   }
 
   /** Silence after which the kernel should probe: TCP_KEEPIDLE. */
@@ -154,15 +153,16 @@ export class Liveness {
     const isOver = now >= deadline;
     this.#isSizeExcuse = this.#size.mayExplain(silence, info);
     const mayEnd = atDeadline === "end";
+    const { answers } = this.#record;
     attempts.settle(now, timing.settledAfterMs(isOver, mayEnd));
     if (this.#state === "alive" && isMissed(silence, info.retransmits ?? 0, budgetMs))
       this.#state = "suspect";
     if (this.#state !== "suspect") return;
     this.#isOverdue = now >= deadline + ownLatenessMs(budgetMs);
     if (this.#isSizeExcuse && !(mayEnd && isOver)) return;
-
     const needed = this.#attemptsNeeded(silence);
-    const isComplete = isProven(silence, needed) && !(mayEnd && this.#isUnproven(silence));
+    const isOpen = isOver ? mayEnd && this.#isUnproven(silence) : mayHaveStopped(answers, silence);
+    const isComplete = isProven(silence, needed) && !isOpen;
     const isHurried = isOver || (silence.isHeardWithoutProgress && isLastWord(silence));
     if (
       (isComplete && attempts.lastAt >= this.#resumedAt) ||

@@ -33,17 +33,24 @@ export class PathTiming {
     this.rtoMaxMs = rtoMaxMs;
   }
 
-  /** What happened: a reading. During a backoff only the first one is used. */
+  /**
+   * What happened: a reading. During a backoff, after the first one, it only shows that the timeout
+   * had become shorter by the time that the backoff began.
+   */
   learn(info: TcpInfo): void {
-    const isBackingOff = (info.backoff ?? 0) > 0;
     // Some kernels leave the struct empty. A chain of timeouts of 0 ms would never end.
-    if (!info.rtoMs || (isBackingOff && this.#isLearned)) return;
-    this.#isLearned = true;
-
+    if (!info.rtoMs) return;
+    const isBackingOff = (info.backoff ?? 0) > 0;
     const { rttMs = 0, rttVarMs = 0 } = info;
-    this.rttMs = rttMs;
     // During a backoff the kernel reports the doubled timeout. This computes the one it began with.
-    this.rtoMs = isBackingOff ? baseRtoMs(rttMs, rttVarMs) : info.rtoMs;
+    const rtoMs = isBackingOff ? baseRtoMs(rttMs, rttVarMs) : info.rtoMs;
+    if (isBackingOff && this.#isLearned) {
+      this.rtoMs = Math.min(this.rtoMs, rtoMs);
+      return;
+    }
+    this.#isLearned = true;
+    this.rttMs = rttMs;
+    this.rtoMs = rtoMs;
 
     // A probe is answered at once. Three round trips and 100 ms hold any live answer, and on a LAN
     // the kernel's own patience is 200 ms.

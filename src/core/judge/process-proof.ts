@@ -14,8 +14,18 @@ import type { Instant } from "../time/instant.ts";
  * With a detector, heartbeats go out at regular instants and are numbered by these instants. The
  * detector may suspect earlier; the budget still ends every silence.
  *
+ * Some peers never answer: WebSocket clients that ignore pings, brokers behind a gateway. So the
+ * first heartbeat goes out early, and until one is answered silence proves nothing
+ * (docs/internals/evidence.md#the-process):
+ *
+ * | the peer    | when                             | its silence                             |
+ * |-------------|----------------------------------|-----------------------------------------|
+ * | is unproven | it has answered no heartbeat yet | proves nothing; after a budget `isMute` |
+ * | is believed | it answered one, or is bound to  | is suspected after one budget           |
+ *
  * The caller calls {@link next} at each deadline, and sends a heartbeat when `wantsHeartbeat` is
- * set. It then reports {@link asked}, and later {@link answered} or {@link failed}.
+ * set. It then reports {@link asked}, and later {@link answered}, {@link failed} or
+ * {@link excused}.
  */
 export class ProcessProof {
   /** The caller should send a heartbeat now. */
@@ -23,6 +33,8 @@ export class ProcessProof {
   /** Why the last heartbeat failed, in words; `null` when it did not. */
   lastFailure: string | null = null;
   rttMs: number | null = null;
+  /** The peer answered a heartbeat, or is bound to: its silence counts. */
+  isBelieved: boolean;
   readonly #budgetMs: number;
   #heardAt: Instant;
   #askedAt: Instant | null = null;
@@ -35,12 +47,28 @@ export class ProcessProof {
   #nextSequence = 0;
   /** When the first heartbeat since the last sign of life was sent. */
   #unansweredSince: Instant | null = null;
+  /** Pause before the next heartbeat to an unproven peer. */
+  #earlyMs = EARLY_MS;
 
-  constructor(budgetMs: number, now: Instant, paced: HeartbeatDetector | null = null) {
+  /** `isBelieved`: the peer is bound to answer, so that its silence counts from the beginning. */
+  constructor(
+    budgetMs: number,
+    now: Instant,
+    paced: HeartbeatDetector | null = null,
+    isBelieved = false,
+  ) {
     this.#budgetMs = budgetMs;
     this.#paced = paced;
     this.#startedAt = now;
     this.#heardAt = now;
+    this.isBelieved = isBelieved;
+    if (!isBelieved && paced === null) this.#retryAt = now + EARLY_MS;
+  }
+
+  /** Returns whether an unproven peer has left a heartbeat unanswered for a budget. */
+  isMute(now: Instant): boolean {
+    const since = this.#unansweredSince;
+    return !this.isBelieved && since !== null && now - since >= this.#budgetMs;
   }
 
   get heardAt(): Instant {
@@ -71,6 +99,7 @@ export class ProcessProof {
     this.#askedAt = null;
     this.lastFailure = null;
     this.#unansweredSince = null;
+    this.isBelieved = true;
     this.#skipPassed(now);
     this.heard(now);
     this.#paced?.detector.heard(now, this.#sequence);
@@ -82,6 +111,8 @@ export class ProcessProof {
    */
   excused(now: Instant): void {
     this.#askedAt = null;
+    this.#unansweredSince = null;
+    if (this.#isUnproven) this.#pauseEarly(now);
     this.heard(now);
   }
 
@@ -97,7 +128,8 @@ export class ProcessProof {
   failed(now: Instant, reason: string): void {
     this.#askedAt = null;
     this.lastFailure = printable(reason.slice(0, LONGEST_REASON));
-    this.#retryAt = now + RETRY_MS;
+    if (this.#isUnproven) this.#pauseEarly(now);
+    else this.#retryAt = now + RETRY_MS;
     this.#skipPassed(now);
   }
 
@@ -114,7 +146,7 @@ export class ProcessProof {
   }
 
   isSilentTooLong(now: Instant): boolean {
-    return now >= this.#deadline() || this.#isSuspected(now);
+    return this.isBelieved && (now >= this.#deadline() || this.#isSuspected(now));
   }
 
   silentForMs(now: Instant): number {
@@ -142,6 +174,7 @@ export class ProcessProof {
   }
 
   #nextAskAt(): Instant {
+    if (this.#isUnproven) return this.#retryAt;
     if (this.#paced === null) return this.#heardAt + QUIET_SHARE * this.#budgetMs;
     return this.#startedAt + this.#nextSequence * this.#paced.intervalMs;
   }
@@ -158,6 +191,17 @@ export class ProcessProof {
       );
   }
 
+  /** Heartbeats go out early, until one is answered. A detector sends its own from the start. */
+  get #isUnproven(): boolean {
+    return !this.isBelieved && this.#paced === null;
+  }
+
+  /** Puts the next early heartbeat off: at most as long as a quiet peer waits for one. */
+  #pauseEarly(now: Instant): void {
+    this.#retryAt = now + this.#earlyMs;
+    this.#earlyMs = Math.min(2 * this.#earlyMs, QUIET_SHARE * this.#budgetMs);
+  }
+
   /** Returns whether the detector suspects. Any byte since the heartbeat refutes the suspicion. */
   #isSuspected(now: Instant): boolean {
     const { detector } = this.#paced ?? {};
@@ -171,6 +215,7 @@ export class ProcessProof {
   }
 
   #deadline(): Instant {
+    if (!this.isBelieved) return Number.POSITIVE_INFINITY;
     return this.#heardAt + this.#budgetMs - OWN_LATENESS_MS;
   }
 }
@@ -187,6 +232,12 @@ export interface HeartbeatDetector {
  * may take.
  */
 const QUIET_SHARE = 0.4;
+
+/**
+ * Pause before the first heartbeat, and before an unproven peer gets another one after a heartbeat
+ * that failed or could not be sent; doubles with each.
+ */
+const EARLY_MS = 250;
 
 /** A heartbeat that fails at once is repeated no faster than this. */
 const RETRY_MS = 250;

@@ -144,13 +144,11 @@ export class SilenceRecord {
     const quietMs = idleMs + KEEPALIVE_LATENESS_MS;
     const asked = this.counter.state(timing.answerWindowMs);
     const { attempts } = asked;
-
     const { budgetMs } = this.#options;
     const provedAt = flow === "in-flight" ? Math.min(heardAt, progressAt) : heardAt;
     const resumedAt = this.#resumedAt > heardAt ? this.#resumedAt : null;
     const from = budgetFrom(provedAt, attempts, quietMs, resumedAt, budgetMs);
     const stuckAfterMs = Math.max(2 * timing.patientWindowMs, PROBE_SPACING_MS);
-
     return {
       now,
       flow,
@@ -226,10 +224,12 @@ export class SilenceRecord {
       idleMs: this.idleMs,
     });
     this.answers.observe(at, info, since.answeredAt);
-    const probes = since.flowBefore === "in-flight" ? attempts.passedByData : attempts.count;
+    const due = attempts.leftBy(this.#heardAt - this.#timing.hurriedWindowMs);
+    const probes = since.flowBefore === "in-flight" ? attempts.passedByData : due;
+    const isOutage = this.#heardAt - attempts.firstAt <= this.#outageMs;
+    const { siblings = null } = this.#options;
     if (probes > 0 && !attempts.areLocal && since.answeredAt === null)
-      this.answers = this.answers.passedOver(probes, this.#options.siblings ?? null, this.loss);
-
+      this.answers = this.answers.passedOver({ probes, isOutage }, siblings, this.loss);
     this.counter.refuted(this.#counted);
     this.planning.isOutdated();
     return ended;

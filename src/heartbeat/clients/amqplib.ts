@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import { ClientWatch, type ClientWatchOptions } from "../client-watch.ts";
+import { ClientWatch, type ClientWatchOptions, withAnswerOwed } from "../client-watch.ts";
 
 /** The members of an amqplib connection (promise or callback API) that are used here. */
 export interface AmqpLike {
@@ -62,7 +62,7 @@ function openChannel(connection: AmqpLike): Promise<Channel> {
  * reads nothing from it; while blocked, only the broker's host is judged.
  */
 export function watchAmqp(connection: AmqpLike, options?: ClientWatchOptions): ClientWatch {
-  return new ClientWatch((onSocket) => {
+  return new ClientWatch((onSocket, onNothing) => {
     let isBlocked = false;
     const block = (): void => {
       isBlocked = true;
@@ -75,10 +75,11 @@ export function watchAmqp(connection: AmqpLike, options?: ClientWatchOptions): C
 
     const { stream } = (connection as Insides).connection ?? {};
     if (stream) onSocket(stream, () => (isBlocked ? undefined : amqpPing(connection)));
+    else onNothing("the connection shows no stream; pass what amqplib's connect() gives");
 
     return () => {
       connection.off("blocked", block);
       connection.off("unblocked", unblock);
     };
-  }, options);
+  }, withAnswerOwed(options));
 }

@@ -68,8 +68,8 @@ export function watchEngineIo(socket: EngineSocketLike, options?: ClientWatchOpt
 }
 
 /**
- * Watches every engine.io socket that a server accepts from now on. For a socket.io server, pass
- * `io.engine`.
+ * Watches every engine.io socket of a server: those that it has, and those that it accepts later.
+ * For a socket.io server, pass `io.engine`.
  */
 export function watchEngineIoServer(
   server: EngineServerLike,
@@ -77,6 +77,8 @@ export function watchEngineIoServer(
 ): ClientWatch {
   return new ClientWatch((onSocket) => {
     const begin = (socket: EngineSocketLike): void => follow(socket, onSocket);
+    const { clients } = server as { readonly clients?: Record<string, EngineSocketLike> };
+    for (const socket of Object.values(clients ?? {})) begin(socket);
     server.on("connection", begin);
     return () => void server.off("connection", begin);
   }, options);

@@ -2,7 +2,8 @@ import type { Http2Session } from "node:http2";
 import type { Socket } from "node:net";
 import { HalfOpenError } from "../../core/errors.ts";
 import { nextTick } from "../../kernel/clock.ts";
-import { ClientWatch, type ClientWatchOptions } from "../client-watch.ts";
+import { ClientWatch, type ClientWatchOptions, withAnswerOwed } from "../client-watch.ts";
+import { http2Ping } from "./http2.ts";
 
 /** The member of a client of @grpc/grpc-js (1) that is used here. */
 export interface GrpcClientLike {
@@ -26,19 +27,8 @@ interface InternalChannel {
   removeWrappedSubchannel(use: SubchannelUse): void;
 }
 
-/**
- * Sends an empty SETTINGS frame, which the server's process must acknowledge at once (RFC 9113,
- * 6.5.3). Not a PING: servers on gRPC's C core, Go and Java count them, and end a connection that
- * pings more often than every 5 minutes (GOAWAY, too_many_pings; gRFC A8).
- *
- * Returns `undefined` while the session is connecting.
- */
-export function grpcPing(session: Http2Session): Promise<void> | undefined {
-  if (session.connecting) return undefined;
-  return new Promise((resolve, reject) =>
-    session.settings({}, (error) => (error ? reject(error) : resolve())),
-  );
-}
+/** Sends what {@link http2Ping} sends. */
+export const grpcPing: typeof http2Ping = http2Ping;
 
 /**
  * Watches the connections of a gRPC client's channel: the present ones and all that follow, also
@@ -57,9 +47,9 @@ export function watchGrpc(client: GrpcClientLike, options?: ClientWatchOptions):
   return new ClientWatch(
     (onSocket) =>
       followChannel(channel, (session) =>
-        onSocket(session.socket as Socket, () => grpcPing(session)),
+        onSocket(session.socket as Socket, () => http2Ping(session)),
       ),
-    options,
+    withAnswerOwed(options),
   );
 }
 

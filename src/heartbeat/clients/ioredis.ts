@@ -1,15 +1,17 @@
-import type { Socket } from "node:net";
-import { ClientWatch, type ClientWatchOptions } from "../client-watch.ts";
+import type { Duplex } from "node:stream";
+import {
+  ClientWatch,
+  type ClientWatchOptions,
+  type OnSocket,
+  withAnswerOwed,
+} from "../client-watch.ts";
+import {
+  followCluster,
+  followSentinels,
+  type IoredisClusterLike,
+  type IoredisLike,
+} from "./ioredis-topology.ts";
 import { type OwnCommand, RedisCommands } from "./redis-commands.ts";
-
-/** The members of an ioredis client (5 and 6) that are used here. */
-export interface IoredisLike {
-  readonly status: string;
-  readonly stream?: unknown;
-  ping(): Promise<unknown>;
-  on(event: "connect", listener: () => void): unknown;
-  off(event: "connect", listener: () => void): unknown;
-}
 
 interface Insides {
   readonly commandQueue: {
@@ -17,6 +19,8 @@ interface Insides {
     peekFront(): { readonly command: OwnCommand } | undefined;
   };
   sendCommand(command: OwnCommand, ...more: unknown[]): unknown;
+  /** Set while subscribed. */
+  readonly condition?: { readonly subscriber: unknown } | null;
 }
 
 /**
@@ -25,26 +29,58 @@ interface Insides {
  * command whose own timeout is over stands for the PING.
  */
 export function ioredisPing(redis: IoredisLike): Promise<unknown> | undefined {
+  return ask(redis, Number.POSITIVE_INFINITY);
+}
+
+function ask(redis: IoredisLike, askIdleForMs: number): Promise<unknown> | undefined {
   const commands = commandsOf(redis);
-  return redis.status === "ready" ? commands.ask() : undefined;
+  if (redis.status !== "ready") return undefined;
+  // Redis ends no idle subscriber
+  const isSubscribed = Boolean((redis as IoredisLike & Insides).condition?.subscriber);
+  return commands.ask(isSubscribed ? Number.POSITIVE_INFINITY : askIdleForMs);
 }
 
 /**
- * Watches an ioredis client through its reconnects: plain, subscribed, or blocked by a command of
- * its own.
+ * Watches an ioredis client through its reconnects: plain, subscribed, monitoring, or blocked by a
+ * command of its own.
+ *
+ * Of a Cluster it watches all connections, also those that come later: to masters, replicas and for
+ * pub/sub. A client behind Sentinels is watched through failovers, and so are its connections to
+ * the Sentinels.
  */
-export function watchIoredis(redis: IoredisLike, options?: ClientWatchOptions): ClientWatch {
-  return new ClientWatch((onSocket) => {
-    const begin = (): void => {
-      const { stream } = redis;
-      if (!stream) return;
-      commandsOf(redis);
-      onSocket(stream as Socket, () => ioredisPing(redis));
-    };
-    if (redis.status === "ready" || redis.status === "connect") begin();
-    redis.on("connect", begin);
-    return () => void redis.off("connect", begin);
-  }, options);
+export function watchIoredis(
+  redis: IoredisLike | IoredisClusterLike,
+  options?: ClientWatchOptions,
+): ClientWatch {
+  return new ClientWatch((onSocket, _, askIdleForMs) => {
+    const followNode = (node: IoredisLike): (() => void) => follow(node, onSocket, askIdleForMs);
+    return isCluster(redis)
+      ? followCluster(redis, followNode)
+      : both(followNode(redis), followSentinels(redis, followNode));
+  }, withAnswerOwed(options));
+}
+
+function isCluster(redis: IoredisLike | IoredisClusterLike): redis is IoredisClusterLike {
+  return (redis as IoredisClusterLike).isCluster === true;
+}
+
+function both(first: () => void, second: () => void): () => void {
+  return () => {
+    first();
+    second();
+  };
+}
+
+function follow(redis: IoredisLike, onSocket: OnSocket, askIdleForMs: number): () => void {
+  const begin = (): void => {
+    const stream = redis.stream as Duplex | undefined;
+    if (!stream || stream.destroyed) return;
+    commandsOf(redis);
+    onSocket(stream, () => ask(redis, askIdleForMs));
+  };
+  if (redis.status !== "connecting") begin();
+  redis.on("connect", begin);
+  return () => void redis.off("connect", begin);
 }
 
 const commandsOfClients = new WeakMap<IoredisLike, RedisCommands>();
@@ -61,6 +97,7 @@ function commandsOf(redis: IoredisLike): RedisCommands {
   const { sendCommand } = insides;
   const own = new RedisCommands(
     () => insides.commandQueue.peekFront()?.command,
+    () => redis.status === "ready",
     () => redis.ping(),
   );
   commandsOfClients.set(redis, own);
@@ -70,6 +107,7 @@ function commandsOf(redis: IoredisLike): RedisCommands {
     command: OwnCommand,
     ...more: unknown[]
   ): unknown {
+    own.sends(command.name);
     own.sent(command, redis.status === "ready" && insides.commandQueue.length === 0);
     return sendCommand.call(this, command, ...more);
   };

@@ -1,5 +1,5 @@
-import type { Socket } from "node:net";
-import { ClientWatch, type ClientWatchOptions } from "../client-watch.ts";
+import { Duplex } from "node:stream";
+import { ClientWatch, type ClientWatchOptions, withAnswerOwed } from "../client-watch.ts";
 
 /** The members of a NATS connection (@nats-io/transport-node 3, nats 2) that are used here. */
 export interface NatsLike {
@@ -10,9 +10,21 @@ export interface NatsLike {
 
 interface Insides {
   readonly protocol?: {
-    readonly transport?: { readonly socket?: Socket };
+    readonly transport?: Transport;
     readonly connected?: boolean;
   };
+}
+
+interface Transport {
+  /** A socket; or a WebSocket, of the package ws or the global one, which hides its socket. */
+  readonly socket?: Duplex | WebSocketLike;
+}
+
+interface WebSocketLike {
+  readonly _socket?: Duplex;
+  onclose?: ((event: { readonly wasClean: boolean; readonly reason: string }) => void) | null;
+  close(): void;
+  addEventListener(event: "message" | "close", listener: () => void): void;
 }
 
 /**
@@ -23,13 +35,18 @@ export function natsPing(connection: NatsLike): Promise<number> | undefined {
   return (connection as Insides).protocol?.connected === false ? undefined : connection.rtt();
 }
 
-/** Watches a NATS connection through its reconnects. */
+/**
+ * Watches a NATS connection, over TCP, TLS or a WebSocket, through its reconnects. Node's global
+ * WebSocket hides its socket, so the heartbeat decides alone.
+ */
 export function watchNats(connection: NatsLike, options?: ClientWatchOptions): ClientWatch {
-  return new ClientWatch((onSocket) => {
+  return new ClientWatch((onSocket, onNothing) => {
     let isFollowing = true;
     const begin = (): void => {
-      const socket = (connection as Insides).protocol?.transport?.socket;
-      if (socket && !socket.destroyed) onSocket(socket, () => natsPing(connection));
+      const { socket } = (connection as Insides).protocol?.transport ?? {};
+      const stream = socket && streamOf(socket);
+      if (!stream) onNothing("the connection shows no socket; pass what connect() gives");
+      else if (!stream.destroyed) onSocket(stream, () => natsPing(connection));
     };
     begin();
 
@@ -44,5 +61,40 @@ export function watchNats(connection: NatsLike, options?: ClientWatchOptions): C
     return () => {
       isFollowing = false;
     };
-  }, options);
+  }, withAnswerOwed(options));
 }
+
+function streamOf(socket: Duplex | WebSocketLike): Duplex {
+  if ("write" in socket) return socket;
+  return socket._socket ?? new StandIn(socket);
+}
+
+/** Stands for a WebSocket that hides its socket: its end is the WebSocket's end, either way. */
+class StandIn extends Duplex {
+  readonly #ws: WebSocketLike;
+
+  constructor(ws: WebSocketLike) {
+    super({ allowHalfOpen: false });
+    this.#ws = ws;
+    ws.addEventListener("message", () => void this.push(SIGN_OF_LIFE));
+    ws.addEventListener("close", () => void this.destroy());
+    // What is pushed is for the watch, which counts it as heard
+    this.on("error", () => {}).resume();
+  }
+
+  override _read(): void {}
+
+  override _write(_chunk: unknown, _encoding: string, done: () => void): void {
+    done();
+  }
+
+  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    const { onclose } = this.#ws;
+    this.#ws.close();
+    // A WebSocket waits for the peer's consent to its close, which a dead one never gives
+    if (error) onclose?.call(this.#ws, { wasClean: false, reason: error.message });
+    done(error);
+  }
+}
+
+const SIGN_OF_LIFE = Buffer.of(0);

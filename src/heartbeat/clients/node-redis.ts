@@ -1,14 +1,20 @@
 import type { EventEmitter } from "node:events";
-import type { Socket } from "node:net";
 import { HalfOpenError } from "../../core/errors.ts";
-import { ClientWatch, type ClientWatchOptions } from "../client-watch.ts";
+import {
+  ClientWatch,
+  type ClientWatchOptions,
+  type OnSocket,
+  withAnswerOwed,
+} from "../client-watch.ts";
+import { followTopology, isTopology, type NodeRedisTopologyLike } from "./node-redis-topology.ts";
 import { type OwnCommand, RedisCommands } from "./redis-commands.ts";
-import { runAsNobody, runAsOpener } from "./sockets-opened-by.ts";
+import { followersOf, type OnOpened } from "./sockets-opened-by.ts";
 
 /** The members of a node-redis client (5 and 6) that are used here. */
 export interface NodeRedisLike {
   readonly isOpen: boolean;
   readonly isReady: boolean;
+  readonly isPubSubActive?: boolean;
   connect(): Promise<unknown>;
   ping(): Promise<unknown>;
 }
@@ -37,70 +43,61 @@ interface Proper extends Pick<EventEmitter, "emit"> {
  * commands, so PING is sent whenever the client is ready.
  */
 export function nodeRedisPing(client: NodeRedisLike): Promise<unknown> | undefined {
+  return ask(client, Number.POSITIVE_INFINITY);
+}
+
+function ask(client: NodeRedisLike, askIdleForMs: number): Promise<unknown> | undefined {
   const commands = commandsOf(client);
   if (!client.isReady) return undefined;
-  return commands === null ? client.ping() : commands.ask();
+  if (commands === null) return client.ping();
+  // Redis ends no idle subscriber
+  return commands.ask(client.isPubSubActive ? Number.POSITIVE_INFINITY : askIdleForMs);
 }
 
 /**
- * Watches a node-redis client through its reconnects. Call it before `client.connect()`: the client
- * keeps its socket private, so the watch catches the socket as it is opened. Before 5.11 the client
- * also hides its commands: without `canAsk` only the host is judged.
+ * Watches a node-redis client through its reconnects, or all connections of a cluster, a sentinel
+ * or a pool, also those that come later. Call it before `client.connect()`: the client keeps its
+ * sockets private, so the watch catches each socket as it is opened. Before 5.11 the client also
+ * hides its commands: without `canAsk` only the host is judged.
+ *
+ * A cluster is asked on every connection. A pool and a sentinel show a client first when a command
+ * runs on it, and a connection is asked from then on. What a sentinel keeps to itself, such as its
+ * connections to the sentinel processes, is judged by the host.
  *
  * @throws HalfOpenError `ERR_NOT_SUPPORTED` for a client that is connected already
  */
-export function watchNodeRedis(client: NodeRedisLike, options?: ClientWatchOptions): ClientWatch {
+export function watchNodeRedis(
+  client: NodeRedisLike | NodeRedisTopologyLike,
+  options?: ClientWatchOptions,
+): ClientWatch {
   if (client.isOpen)
     throw new HalfOpenError(
       "ERR_NOT_SUPPORTED",
       "node-redis keeps its socket private; call watchNodeRedis before client.connect()",
     );
+  if (isTopology(client))
+    return new ClientWatch(
+      (onSocket, _, askIdleForMs) =>
+        followTopology(client, { commandsOf, ask: (inner) => ask(inner, askIdleForMs) }, onSocket),
+      withAnswerOwed(options),
+    );
   const canAsk = options?.canAsk ?? (commandsOf(client) === null ? () => false : undefined);
   return new ClientWatch(
-    (onSocket) => {
-      const follower = (socket: Socket): void => {
-        commandsOf(client)?.connected();
-        onSocket(socket, () => nodeRedisPing(client));
-      };
-      const followers = followersOf(client);
-      followers.add(follower);
-      return () => void followers.delete(follower);
-    },
-    { ...options, canAsk },
+    (onSocket, _, askIdleForMs) => follow(client, onSocket, askIdleForMs),
+    withAnswerOwed({ ...options, canAsk }),
   );
 }
 
-const followersOfClients = new WeakMap<NodeRedisLike, Set<(socket: Socket) => void>>();
-
-/**
- * Returns the followers of a client's sockets. The client's methods are wrapped once, by the first
- * watch: watches of one client may end in any order.
- */
-function followersOf(client: NodeRedisLike): Set<(socket: Socket) => void> {
-  const known = followersOfClients.get(client);
-  if (known) return known;
-  const own = new Set<(socket: Socket) => void>();
-  followersOfClients.set(client, own);
-
-  const { connect } = client;
-  client.connect = function connectWatched(this: NodeRedisLike): Promise<unknown> {
-    const onSocket = (socket: Socket): void => {
-      for (const follower of own) follower(socket);
-    };
-    return runAsOpener(onSocket, () => connect.call(this));
+function follow(client: NodeRedisLike, onSocket: OnSocket, askIdleForMs: number): () => void {
+  const follower: OnOpened = (socket) => {
+    // A client that is ready opens no socket: a listener of the program, called by the client, did
+    if (client.isReady) return;
+    commandsOf(client)?.connected();
+    onSocket(socket, () => ask(client, askIdleForMs));
   };
-
-  // The program's listeners run within connect and within the reconnects. The sockets that
-  // listeners open are not the client's.
-  const proper = properOf(client);
-  const { emit } = proper;
-  proper.emit = function emitOutside(
-    this: EventEmitter,
-    ...args: Parameters<EventEmitter["emit"]>
-  ): boolean {
-    return runAsNobody(() => emit.apply(this, args));
-  };
-  return own;
+  const followers = followersOf(client, ["connect"], properOf(client));
+  followers.add(follower);
+  return () => void followers.delete(follower);
 }
 
 function properOf(client: NodeRedisLike): Proper {
@@ -116,7 +113,7 @@ function commandsOf(client: NodeRedisLike): RedisCommands | null {
   const known = commandsOfClients.get(proper);
   if (known !== undefined) return known;
   const queue = proper._getQueue?.();
-  const own = queue && typeof queue.isEmpty === "function" ? follow(queue, client) : null;
+  const own = queue && typeof queue.isEmpty === "function" ? commandsIn(queue, client) : null;
   commandsOfClients.set(proper, own);
   return own;
 }
@@ -124,7 +121,7 @@ function commandsOf(client: NodeRedisLike): RedisCommands | null {
 /** Stands for a command that was sent unseen, or whose place in the order is not known. */
 const UNSEEN: OwnCommand = { name: "", args: [], promise: new Promise(() => {}) };
 
-function follow(queue: Queue, client: NodeRedisLike): RedisCommands {
+function commandsIn(queue: Queue, client: NodeRedisLike): RedisCommands {
   const { addCommand, monitor } = queue;
   // Unanswered commands: those added at the end of the queue, and those added in front of others
   const inOrder = new Set<OwnCommand>();
@@ -135,13 +132,18 @@ function follow(queue: Queue, client: NodeRedisLike): RedisCommands {
     return queue.isEmpty() ? undefined : UNSEEN;
   };
 
-  const own = new RedisCommands(front, () => client.ping());
+  const own = new RedisCommands(
+    front,
+    () => client.isReady,
+    () => client.ping(),
+  );
   const track = (
     name: string,
     args: readonly unknown[],
     isOvertaking: boolean,
     add: () => Promise<unknown>,
   ): Promise<unknown> => {
+    own.sends(name);
     const isFirst = client.isReady && queue.isEmpty();
     const promise = add();
 

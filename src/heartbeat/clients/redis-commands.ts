@@ -1,4 +1,5 @@
 import { monotonicMs } from "../../kernel/clock.ts";
+import { ClientUse } from "./client-use.ts";
 import { ownTimeoutMs } from "./own-timeout.ts";
 
 /** A command that the client sent for the program. */
@@ -23,24 +24,29 @@ const ENDS = new Set(["exec", "discard", "reset"]);
  * | the client | the heartbeat |
  * |---|---|
  * | waits for nothing | is a PING |
- * | waits for an answer that was promised within a time that is over | is that answer |
+ * | waits for an answer that was promised at once, or within a time that is over | is that answer |
  * | waits for any other answer | is skipped: only the host is judged |
  * | is between MULTI and EXEC, or monitors | is skipped: the replies are the program's own |
  */
 export class RedisCommands {
   readonly #front: () => OwnCommand | undefined;
-  readonly #ping: () => Promise<unknown>;
+  readonly #use: ClientUse;
   /** The instant from which a command was the next to be answered. */
   readonly #turns: WeakMap<OwnCommand, number> = new WeakMap();
   #areRepliesTheirs = false;
 
   /**
    * `front` returns the command whose answer comes next; `undefined` when the client waits for
-   * none.
+   * none. `isReady`: the client sends commands at once. `ping` sends PING.
    */
-  constructor(front: () => OwnCommand | undefined, ping: () => Promise<unknown>) {
+  constructor(
+    front: () => OwnCommand | undefined,
+    isReady: () => boolean,
+    ping: () => Promise<unknown>,
+  ) {
     this.#front = front;
-    this.#ping = ping;
+    const isFree = (): boolean => isReady() && !this.#areRepliesTheirs && front() === undefined;
+    this.#use = new ClientUse(isFree, ping);
   }
 
   /** A new connection begins without a transaction. */
@@ -48,12 +54,17 @@ export class RedisCommands {
     this.#areRepliesTheirs = false;
   }
 
+  /** Called before a command is sent. After a long rest, a PING goes ahead of it. */
+  sends(name: string): void {
+    if (name.toLowerCase() !== "ping") this.#use.used();
+  }
+
   /**
    * Records that a command was sent. `isFirst`: no unanswered command was sent before it. A command
    * that is sent again is recorded again.
    */
   sent(command: OwnCommand, isFirst: boolean): void {
-    if (isFirst && ownTimeoutMs(command.name, command.args) !== null)
+    if (isFirst && (ownTimeoutMs(command.name, command.args) ?? 0) > 0)
       this.#turns.set(command, monotonicMs());
     else this.#turns.delete(command);
 
@@ -72,13 +83,14 @@ export class RedisCommands {
   }
 
   /** Returns the answer to the heartbeat; `undefined` when the heartbeat is skipped. */
-  ask(): Promise<unknown> | undefined {
-    if (this.#areRepliesTheirs) return undefined;
+  ask(askIdleForMs: number): Promise<unknown> | undefined {
+    const ping = this.#use.ask(askIdleForMs);
     const front = this.#front();
-    if (front === undefined) return this.#ping();
+    if (ping || front === undefined || this.#areRepliesTheirs) return ping;
 
     const timeoutMs = ownTimeoutMs(front.name, front.args);
-    if (timeoutMs === null || monotonicMs() < this.#turnOf(front) + timeoutMs) return undefined;
+    if (timeoutMs === null) return undefined;
+    if (timeoutMs > 0 && monotonicMs() < this.#turnOf(front) + timeoutMs) return undefined;
 
     // An error from the server is an answer. A command that the client gave up stays at the front,
     // still unanswered.

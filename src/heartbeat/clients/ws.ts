@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
-import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { HalfOpenError } from "../../core/errors.ts";
-import { ClientWatch, type ClientWatchOptions } from "../client-watch.ts";
+import { ClientWatch, type ClientWatchOptions, type OnSocket } from "../client-watch.ts";
 
 /** The members of a WebSocket (package ws 8), client or server side, that are used here. */
 export interface WebSocketLike {
@@ -13,6 +13,8 @@ export interface WebSocketLike {
 
 /** The members of a WebSocketServer that are used here. */
 export interface WebSocketServerLike {
+  /** Unless the server was made with `clientTracking: false`. */
+  readonly clients?: Iterable<WebSocketLike> | undefined;
   on(event: "connection", listener: (ws: WebSocketLike) => void): unknown;
   off(event: "connection", listener: (ws: WebSocketLike) => void): unknown;
 }
@@ -52,9 +54,18 @@ export function wsPing(ws: WebSocketLike): Promise<void> | undefined {
   });
 }
 
-/** Returns the TCP or TLS socket under a WebSocket; `undefined` before it is open. */
-export function socketOf(ws: WebSocketLike): Socket | undefined {
-  return (ws as { _socket?: Socket })._socket;
+/**
+ * Returns the socket under a WebSocket, or the stream that it was put over; `undefined` before it
+ * is open.
+ */
+export function socketOf(ws: WebSocketLike): Duplex | undefined {
+  return (ws as { _socket?: Duplex })._socket;
+}
+
+/** Calls `onSocket` for a WebSocket that is open. */
+function begin(ws: WebSocketLike, onSocket: OnSocket): void {
+  const socket = socketOf(ws);
+  if (socket) onSocket(socket, () => wsPing(ws));
 }
 
 /**
@@ -65,13 +76,10 @@ export function socketOf(ws: WebSocketLike): Socket | undefined {
 export function watchWs(ws: WebSocketLike, options?: ClientWatchOptions): ClientWatch {
   requirePing(ws);
   return new ClientWatch((onSocket) => {
-    const begin = (): void => {
-      const socket = socketOf(ws);
-      if (socket) onSocket(socket, () => wsPing(ws));
-    };
-    if (ws.readyState === OPEN) begin();
-    else ws.on("open", begin);
-    return () => void ws.off("open", begin);
+    const onOpen = (): void => begin(ws, onSocket);
+    if (ws.readyState === OPEN) onOpen();
+    else ws.on("open", onOpen);
+    return () => void ws.off("open", onOpen);
   }, options);
 }
 
@@ -87,17 +95,15 @@ function requirePing(ws: Partial<WebSocketLike>): void {
   );
 }
 
-/** Watches every WebSocket that a server accepts from now on. */
+/** Watches every WebSocket of a server: those that it has, and those that it accepts later. */
 export function watchWsServer(
   server: WebSocketServerLike,
   options?: ClientWatchOptions,
 ): ClientWatch {
   return new ClientWatch((onSocket) => {
-    const begin = (ws: WebSocketLike): void => {
-      const socket = socketOf(ws);
-      if (socket) onSocket(socket, () => wsPing(ws));
-    };
-    server.on("connection", begin);
-    return () => void server.off("connection", begin);
+    const onConnection = (ws: WebSocketLike): void => begin(ws, onSocket);
+    for (const ws of server.clients ?? []) if (ws.readyState === OPEN) onConnection(ws);
+    server.on("connection", onConnection);
+    return () => void server.off("connection", onConnection);
   }, options);
 }

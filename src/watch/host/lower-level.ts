@@ -2,6 +2,7 @@ import type { Socket } from "node:net";
 import { keepaliveMeans } from "../../kernel/options/keepalive-means.ts";
 import type { LowerLevel } from "../applied.ts";
 import type { WatchSettings } from "../settings.ts";
+import { canHeartbeatDecide, whyNotTcp } from "../watchable.ts";
 import { applyCoreKeepalive } from "./core-keepalive.ts";
 import { applyNativeKeepalive, whyNoEvidence } from "./native-keepalive.ts";
 
@@ -11,15 +12,36 @@ import { applyNativeKeepalive, whyNoEvidence } from "./native-keepalive.ts";
  */
 export function applyLowerLevel(
   socket: Socket,
-  { detectWithinMs, heartbeat, onDead }: WatchSettings,
+  settings: WatchSettings,
   refusal?: string,
 ): LowerLevel {
+  const { detectWithinMs, heartbeat, onDead } = settings;
+  const notTcp = canHeartbeatDecide(settings) ? whyNotTcp(socket) : null;
+  if (notTcp !== null) return heartbeatAlone(detectWithinMs, notTcp);
   const hasHeartbeat = heartbeat !== null;
   if (onDead === "report") return leaveAlone(hasHeartbeat ? detectWithinMs : null, refusal);
   return (
     applyNativeKeepalive(socket, detectWithinMs, hasHeartbeat, refusal) ??
     applyCoreKeepalive(socket, detectWithinMs, refusal)
   );
+}
+
+/** Sets nothing: the kernel has no evidence of this peer. */
+function heartbeatAlone(keptMs: number, why: string): LowerLevel {
+  return {
+    applied: {
+      level: "heartbeat",
+      keepalive: null,
+      userTimeoutMs: null,
+      rtoMaxMs: null,
+      detectWithinMs: { idle: keptMs, inFlight: keptMs, closedWindow: keptMs },
+      overdue: false,
+      falseAlarmsPerYear: null,
+      backstopMs: { idle: null, inFlight: null },
+      notes: [`${why}: the heartbeat decides alone, and says nothing of the host or the path`],
+    },
+    restore: () => {},
+  };
 }
 
 /** Why the evidence of a connection is used no more. */

@@ -223,7 +223,7 @@ const TABLE: Record<Exclude<Cause, OfAnEnding>, Rows> = {
     [
       "the kernel tells nothing",
       { ...DEAD, processSilentForMs: 5000, info: null },
-      "high",
+      "medium",
       /^the connection is open, but its/,
       /hung/,
     ],

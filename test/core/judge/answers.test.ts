@@ -135,7 +135,7 @@ describe("unanswered probes", () => {
     let now = 20_000;
     for (const neededMs of [20_000, 40_000, 80_000]) {
       answers.observe(now, reading({ dataMs: 4000 }), null);
-      answers.passedOver(1, null, new PathLoss());
+      answers.passedOver({ probes: 1, isOutage: false }, null, new PathLoss());
       const from = now;
       for (; now < from + neededMs; now += 400) answers.observe(now, reading({ dataMs: 5 }), null);
       expect(answers.areBelieved).toBe(false);
@@ -150,17 +150,36 @@ describe("unanswered probes", () => {
 
   it("are no longer believed of a peer that left three unanswered while data passed", () => {
     const answers = ordinary();
-    for (let i = 0; i < 3; i++) answers.passedOver(1, null, new PathLoss());
+    for (let i = 0; i < 3; i++)
+      answers.passedOver({ probes: 1, isOutage: false }, null, new PathLoss());
     expect(answers.areBelieved).toBe(false);
+  });
+
+  it("are still believed where an outage that is survived explains them, once", () => {
+    const answers = ordinary();
+    const outage = { probes: 3, isOutage: true };
+    answers.passedOver(outage, null, new PathLoss());
+    expect({ areBelieved: answers.areBelieved, areSettled: answers.areSettled }).toEqual({
+      areBelieved: true,
+      areSettled: false,
+    });
+    answers.passedOver({ probes: 1, isOutage: true }, null, new PathLoss());
+    expect(answers.areBelieved).toBe(false);
+
+    const answering = ordinary();
+    answering.passedOver(outage, null, new PathLoss());
+    answering.observe(9000, reading({ ackMs: 0 }), 9000);
+    answering.passedOver(outage, null, new PathLoss());
+    expect(answering.areBelieved).toBe(true);
   });
 
   it("are still believed where the path loses that many", () => {
     const answers = ordinary();
     const loss = new PathLoss();
     loss.record({ attempts: 100, lost: 30, from: 0, to: 0 });
-    for (let i = 0; i < 3; i++) answers.passedOver(1, null, loss);
+    for (let i = 0; i < 3; i++) answers.passedOver({ probes: 1, isOutage: false }, null, loss);
     expect(answers.areBelieved).toBe(true);
-    for (let i = 0; i < 7; i++) answers.passedOver(1, null, loss);
+    for (let i = 0; i < 7; i++) answers.passedOver({ probes: 1, isOutage: false }, null, loss);
     expect(answers.areBelieved).toBe(false);
   });
 });

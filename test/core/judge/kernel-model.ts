@@ -137,6 +137,8 @@ export class KernelModel {
   #dataSegmentsOut = 0;
   /** The handshake's answer is one. */
   #segmentsIn = 1;
+  /** Probes and data; the last ACK of the handshake is one more. */
+  #segmentsOut = 2;
   #timerAt = NEVER;
   #isTailLossProbeNext = false;
   readonly #answers: Answer[] = [];
@@ -288,6 +290,7 @@ export class KernelModel {
       lastDataSentMs: this.now - this.#lastSentAt,
       lastDataReceivedMs: this.now - Math.max(0, this.#peer.receivedAt),
       segmentsIn: this.#segmentsIn + this.#peer.segmentsIn,
+      segmentsOut: this.#segmentsOut + this.#peer.segmentsIn,
       dataSegmentsIn: this.#peer.segmentsIn,
       bytesReceived: 100 * this.#peer.received,
       // The kernel's clock ticks at 4 ms.
@@ -390,6 +393,7 @@ export class KernelModel {
 
   #transmit(): void {
     this.#lastSentAt = this.now;
+    this.#segmentsOut++;
     if (!this.#path.isUp(this.now)) return;
     this.#peer.hears(this.now);
     const acks = this.#delivered + this.#unacked;
@@ -403,6 +407,7 @@ export class KernelModel {
   /** Sends a segment without data, which only calls for an acknowledgment. */
   #probe(): void {
     this.#probes++;
+    this.#segmentsOut++;
     const { answersProbes } = this.#world;
     const isAnswered = typeof answersProbes === "boolean" ? answersProbes : answersProbes(this.now);
     if (!this.#path.isUp(this.now) || !isAnswered) return;

@@ -50,9 +50,16 @@ describe("the time an answer may take", () => {
 
   it("is not taken from a timeout that is already doubled, nor from a missing one", () => {
     const timing = timingOf({ rttMs: 40, rtoMs: 244 });
-    timing.learn({ state: "ESTABLISHED", rttMs: 40, rtoMs: 976, backoff: 2 });
+    timing.learn({ state: "ESTABLISHED", rttMs: 40, rttVarMs: 60, rtoMs: 976, backoff: 2 });
     timing.learn({ state: "ESTABLISHED", rttMs: 40 });
     expect(timing).toMatchObject({ rtoMs: 244, answerWindowMs: 220 });
+  });
+
+  it("is that with which the backoff began, if it has become shorter since the last reading", () => {
+    const timing = timingOf({ rttMs: 5600, rtoMs: 9000 });
+    timing.learn({ state: "ESTABLISHED", rttMs: 40, rttVarMs: 20, rtoMs: 976, backoff: 2 });
+    expect(timing.rtoMs).toBe(240);
+    expect(timing.retransmitsBeyond(8000, 5)).toBe(0);
   });
 });
 

@@ -45,9 +45,10 @@ describe("the proof of a process", () => {
     const { asked, silentAt } = run(new ProcessProof(BUDGET_MS, 0), 30_000, (at) =>
       at < 9000 ? 20 : null,
     );
-    expect(asked).toEqual([4000, 8020, 12_040]);
-    expect(silentAt).toBeGreaterThan(8040 + BUDGET_MS - 60);
-    expect(silentAt).toBeLessThanOrEqual(8040 + BUDGET_MS);
+    // The first one goes out early: whether this peer answers at all is not known yet
+    expect(asked).toEqual([250, 4270, 8290, 12_310]);
+    expect(silentAt).toBeGreaterThan(8310 + BUDGET_MS - 60);
+    expect(silentAt).toBeLessThanOrEqual(8310 + BUDGET_MS);
   });
 
   it("sends heartbeats regularly and ends when the detector suspects, with a detector", () => {
@@ -95,7 +96,7 @@ describe("the proof of a process", () => {
   });
 
   it("gives the peer the full time to answer a heartbeat that was sent late", () => {
-    const proof = new ProcessProof(BUDGET_MS, 0);
+    const proof = new ProcessProof(BUDGET_MS, 0, null, true);
     expect(proof.next(11_700)).toBeGreaterThan(11_700);
     expect(proof.wantsHeartbeat).toBe(true);
     expect(proof.isSilentTooLong(11_700)).toBe(false);
@@ -109,7 +110,7 @@ describe("the proof of a process", () => {
   });
 
   it("does not extend the deadline when a failed heartbeat is retried late", () => {
-    const proof = new ProcessProof(BUDGET_MS, 0);
+    const proof = new ProcessProof(BUDGET_MS, 0, null, true);
     let now = 4000;
     for (; !proof.isSilentTooLong(now); now += 400) {
       proof.next(now);
@@ -118,5 +119,51 @@ describe("the proof of a process", () => {
       proof.failed(now, "NOAUTH");
     }
     expect(now).toBeLessThanOrEqual(BUDGET_MS + 400);
+  });
+
+  describe("of a peer that has answered no heartbeat yet", () => {
+    it("proves nothing, and says so after a budget", () => {
+      const proof = new ProcessProof(BUDGET_MS, 0);
+      const { asked, silentAt } = run(proof, 10 * BUDGET_MS, () => null);
+      expect({ asked, silentAt }).toEqual({ asked: [250], silentAt: null });
+      const atMs = 250 + BUDGET_MS;
+      expect([atMs - 1, atMs].map((at) => proof.isMute(at))).toEqual([false, true]);
+    });
+
+    it("counts from the first answer on, however late that comes", () => {
+      const lateMs = 3 * BUDGET_MS;
+      const proof = new ProcessProof(BUDGET_MS, 0);
+      const { asked, silentAt } = run(proof, 10 * BUDGET_MS, (at) => (at === 250 ? lateMs : null));
+      expect(asked).toHaveLength(2);
+      expect(silentAt).toBeGreaterThan(250 + lateMs + BUDGET_MS - 60);
+      expect(silentAt).toBeLessThanOrEqual(250 + lateMs + BUDGET_MS);
+      expect(proof.isMute(silentAt ?? 0)).toBe(false);
+    });
+
+    it("proves nothing to a detector either", () => {
+      expect(run(paced(), 3 * BUDGET_MS, () => null).silentAt).toBeNull();
+    });
+
+    it("counts from the first heartbeat on where the peer is bound to answer", () => {
+      const proof = new ProcessProof(BUDGET_MS, 0, null, true);
+      const { asked, silentAt } = run(proof, 10 * BUDGET_MS, () => null);
+      expect(asked).toEqual([4000]);
+      expect(silentAt).toBe(BUDGET_MS - 30);
+    });
+
+    it("is asked ever more rarely while it cannot be asked, and never more rarely than a quiet one", () => {
+      const proof = new ProcessProof(BUDGET_MS, 0);
+      const asked: number[] = [];
+      for (let now = 0; now < 3 * BUDGET_MS; now += 10) {
+        proof.next(now);
+        if (!proof.wantsHeartbeat) continue;
+        asked.push(now);
+        proof.asked(now);
+        proof.excused(now);
+      }
+      const pauses = asked.slice(1).map((at, index) => at - (asked[index] ?? 0));
+      expect(pauses).toEqual([250, 500, 1000, 2000, 4000, 4000, 4000, 4000, 4000, 4000]);
+      expect(proof.isMute(3 * BUDGET_MS)).toBe(false);
+    });
   });
 });

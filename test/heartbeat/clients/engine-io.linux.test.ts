@@ -27,6 +27,9 @@ describe("the watch of an engine.io socket", () => {
     await new Promise<void>((resolve) => socket.once("upgrade", () => resolve()));
     await expect.poll(() => accepted.current?.state).toBe("alive");
     expect(watch.current?.state).toBe("alive");
+    const late = watchEngineIoServer(server);
+    expect(late.currents.map(({ state }) => state)).toEqual(["alive"]);
+    late.close();
     socket.close();
     await expect.poll(() => ends.length).toBe(2);
     await sleep(50);

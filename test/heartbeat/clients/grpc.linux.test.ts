@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { connect as connectHttp2 } from "node:http2";
+import { type ClientHttp2Session, connect as connectHttp2 } from "node:http2";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Client, credentials, Server, ServerCredentials } from "@grpc/grpc-js";
 import { describe, expect, it } from "vitest";
@@ -78,7 +78,7 @@ describe("the watch of a gRPC client", () => {
 });
 
 await describeWith([SERVERS["grpc-core"].needs], "a server on gRPC's C core", () => {
-  it("accepts any number of heartbeats from a watched channel, and ends a client that uses PING", {
+  it("accepts any number of heartbeats from a watched channel or session, and ends a client that uses PING", {
     timeout: 20_000,
   }, async () => {
     const process = spawn(
@@ -100,21 +100,26 @@ await describeWith([SERVERS["grpc-core"].needs], "a server on gRPC's C core", ()
         .on("close", ({ cause }) => ends.push(cause));
       await ready(client);
 
-      const session = connectHttp2(`http://${address}`);
-      session.on("error", () => {});
-      await once(session, "connect");
-      const pinged = watchHttp2(session, { detectWithinMs: BUDGET_MS });
-      const [code, , data] = await once(session, "goaway");
+      const sessions = [1, 2].map(() => connectHttp2(`http://${address}`).on("error", () => {}));
+      const [session, pinged] = sessions as [ClientHttp2Session, ClientHttp2Session];
+      await Promise.all(sessions.map((one) => once(one, "connect")));
+      const watched = watchHttp2(session, { detectWithinMs: BUDGET_MS });
+      watched.on("close", ({ cause }) => ends.push(cause));
+
+      const pinging = setInterval(() => pinged.ping(() => {}), 0.4 * BUDGET_MS);
+      const [code, , data] = await once(pinged, "goaway");
+      clearInterval(pinging);
       expect({ code, data: String(data) }).toEqual({
         code: ENHANCE_YOUR_CALM,
         data: "too_many_pings",
       });
-      pinged.close();
 
       await sleep(3000);
       expect(asked).toBeGreaterThanOrEqual(6);
       expect(ends).toEqual([]);
-      expect(watch.current?.state).toBe("alive");
+      expect([watch, watched].map(({ current }) => current?.state)).toEqual(["alive", "alive"]);
+      watched.close();
+      session.destroy();
       watch.close();
       client.close();
     } finally {

@@ -1,3 +1,4 @@
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { expect, it, vi } from "vitest";
@@ -53,6 +54,45 @@ await describeWith(["redis-server"], "the watch of a node-redis client", () => {
         .toBeGreaterThan(0);
       asking.close();
     }));
+
+  it("follows each client of several through its reconnect, whoever ended the connection", async () => {
+    await using server = await RedisServer.start();
+    const sockets: Socket[] = [];
+    const onSocket = (message: unknown): void => {
+      sockets.push((message as { socket: Socket }).socket);
+    };
+    subscribe("net.client.socket", onSocket);
+    const clients = [1, 2, 3].map(() => nodeRedis(server.port));
+    const watches = clients.map((client) =>
+      watchNodeRedis(client, { detectWithinMs: REDIS_BUDGET_MS }),
+    );
+    const areWatched = async (): Promise<void> => {
+      const addresses = await Promise.all(
+        clients.map(async (client) => {
+          const info = String(await client.sendCommand(["CLIENT", "INFO"]));
+          return / addr=(\S+)/.exec(info)?.[1];
+        }),
+      );
+      expect(watches.map(({ current }) => current?.diagnosis.local)).toEqual(addresses);
+    };
+    for (const client of clients) await client.connect();
+    await areWatched();
+
+    const deaths = Promise.all(watches.map((watch) => once(watch, "dead")));
+    server.process.kill("SIGSTOP");
+    await deaths;
+    server.process.kill("SIGCONT");
+    await areWatched();
+
+    // A write of the program's that fails comes from the program too
+    await Promise.all(
+      sockets.splice(-3).map((socket) => once(socket.destroy(new Error("EPIPE")), "close")),
+    ).catch(() => {});
+    await areWatched();
+    unsubscribe("net.client.socket", onSocket);
+    for (const watch of watches) watch.close();
+    for (const client of clients) client.destroy();
+  });
 
   it("ignores sockets that the program opens in the client's listeners", async () => {
     const other = createServer((socket) => socket.on("error", () => {}).resume()).listen(

@@ -3,6 +3,9 @@ import { ownTimeoutMs } from "../../../src/heartbeat/clients/own-timeout.ts";
 
 it.each([
   ["PING", [], 0],
+  ["GET", ["a"], 0],
+  ["set", ["a", "1"], null],
+  ["zrange", ["a", 0, -1], null],
   ["blpop", ["a", "b", 1], 1000],
   ["BRPOP", ["a", "0.5"], 500],
   ["bLmOvE", ["a", "b", "LEFT", "RIGHT", Buffer.from("2")], 2000],

@@ -1,0 +1,32 @@
+import { once } from "node:events";
+import { connect, createServer, type ServerHttp2Session } from "node:http2";
+import type { AddressInfo } from "node:net";
+import { expect, it } from "vitest";
+import { watchHttp2 } from "../../../src/heartbeat/index.ts";
+
+const BUDGET_MS = 2500;
+const IDLE_MS = 1800;
+const GRACE_MS = 500;
+
+it("the watch of an HTTP/2 session puts the idle timeout of neither end off", async () => {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const accepted = once(server, "session") as Promise<[ServerHttp2Session]>;
+  const client = connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  const [[peer]] = await Promise.all([accepted, once(client, "connect")]);
+  const watches = [client, peer].map((one) => watchHttp2(one, { detectWithinMs: BUDGET_MS }));
+
+  const setAt = performance.now();
+  const idle = [client, peer].map(
+    (one) =>
+      new Promise<number>((resolve) =>
+        one.setTimeout(IDLE_MS, () => resolve(performance.now() - setAt)),
+      ),
+  );
+  for (const afterMs of await Promise.all(idle)) expect(afterMs).toBeLessThan(IDLE_MS + GRACE_MS);
+  // Both have answered a heartbeat
+  for (const { current } of watches) expect(current?.rttMs).toBeGreaterThan(0);
+  for (const watch of watches) watch.close();
+  client.destroy();
+  server.close();
+});
