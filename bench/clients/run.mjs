@@ -181,6 +181,8 @@ async function measure(network, folder, { clients, servers, modes }) {
       group.map(async (run) => {
         run.program = await ClientProcess.start(network, [run.client], {
           ...modes[run.mode],
+          // Clients do not remove their temporary files.
+          env: { TMPDIR: folder.path, ...modes[run.mode].env },
           madeAnew: run.madeAnew ? [run.client] : [],
           budgetMs,
         });

@@ -28,13 +28,19 @@ const ASKING = OTHER_CLIENTS.filter(({ silentFor }) => !silentFor).map(({ client
 
 type Program = Awaited<ReturnType<typeof ClientProcess.start>>;
 
-function start(network: Network, clients: string[], isAlone = false): Promise<Program> {
+/** `folder`: for temporary files of the clients, which do not remove them. */
+function start(
+  network: Network,
+  folder: string,
+  clients: string[],
+  isAlone = false,
+): Promise<Program> {
   return ClientProcess.start(network, clients, {
     mode: "alone",
     budgetMs: BUDGET_MS,
     madeAnew: MADE_ANEW,
     node: [...WEB_SOCKET, ...(isAlone ? [] : ["--import", AUTO])],
-    env: isAlone ? {} : AUTO_ENV,
+    env: { TMPDIR: folder, ...(isAlone ? {} : AUTO_ENV) },
   });
 }
 
@@ -84,11 +90,15 @@ interface Record {
   pulledAgainAt: number;
 }
 
-async function record(network: Network, servers: readonly LabProcess[]): Promise<Record> {
-  const idle = await start(network, NAMES);
-  const busy = await start(network, NAMES);
-  const alone = await start(network, NAMES, true);
-  const checking = await start(network, CHECKING);
+async function record(
+  network: Network,
+  folder: string,
+  servers: readonly LabProcess[],
+): Promise<Record> {
+  const idle = await start(network, folder, NAMES);
+  const busy = await start(network, folder, NAMES);
+  const alone = await start(network, folder, NAMES, true);
+  const checking = await start(network, folder, CHECKING);
   const scene: Record = {
     idle,
     busy,
@@ -151,7 +161,8 @@ await describeWith(
     beforeAll(async () => {
       world = await World.open();
       const network = await world.network();
-      seen = await record(network, await startServers(network, folder.path, OTHER_SERVERS));
+      const servers = await startServers(network, folder.path, OTHER_SERVERS);
+      seen = await record(network, folder.path, servers);
     }, 240_000);
     afterAll(async () => {
       await world.close();
