@@ -24,6 +24,7 @@ function serve({ port, reusePort }, tell) {
   const watched = watchServer(server, {
     detectWithinMs: BUDGET_MS,
     heartbeat: () => new Promise(() => {}),
+    expect: "process",
   });
   watched.on("dead", ({ cause }) => tell({ cause }));
   server.listen({ port, host: "127.0.0.1", reusePort }, () =>
