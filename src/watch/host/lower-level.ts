@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import { keepaliveMeans } from "../../kernel/options/keepalive-means.ts";
-import type { LowerLevel } from "../applied.ts";
+import type { Applied, LowerLevel } from "../applied.ts";
 import type { WatchSettings } from "../settings.ts";
 import { canHeartbeatDecide, whyNotTcp } from "../watchable.ts";
 import { applyCoreKeepalive } from "./core-keepalive.ts";
@@ -26,37 +26,35 @@ export function applyLowerLevel(
   );
 }
 
-/** Sets nothing: the kernel has no evidence of this peer. */
+/** The kernel has no evidence of this peer. */
 function heartbeatAlone(keptMs: number, why: string): LowerLevel {
-  return {
-    applied: {
-      level: "heartbeat",
-      keepalive: null,
-      userTimeoutMs: null,
-      rtoMaxMs: null,
-      detectWithinMs: { idle: keptMs, inFlight: keptMs, closedWindow: keptMs },
-      overdue: false,
-      falseAlarmsPerYear: null,
-      backstopMs: { idle: null, inFlight: null },
-      notes: [`${why}: the heartbeat decides alone, and says nothing of the host or the path`],
-    },
-    restore: () => {},
-  };
+  return settingNothing("heartbeat", keptMs, [
+    `${why}: the heartbeat decides alone, and says nothing of the host or the path`,
+  ]);
 }
 
 /** Why the evidence of a connection is used no more. */
 export const DISPROVED =
   "the kernel's age of what was heard last stood still on this connection while time passed";
 
-/** Sets nothing: a keepalive that finds a dead peer would end the connection. */
+/** A keepalive that finds a dead peer would end the connection. */
 function leaveAlone(keptMs: number | null, refusal: string | undefined): LowerLevel {
   const notes = [
     `${refusal ?? whyNoEvidence()}: here only the system's keepalive could find a dead peer, and it ends the connection; onDead "report" ends nothing, so it is left as the program has it`,
   ];
   if (keptMs === null) notes.push("pass a heartbeat to find a dead peer");
+  return settingNothing(keepaliveMeans() ? "keepalive" : "core", keptMs, notes);
+}
+
+/** `keptMs`: within what time a heartbeat finds a dead peer; `null`: there is none. */
+function settingNothing(
+  level: Applied["level"],
+  keptMs: number | null,
+  notes: readonly string[],
+): LowerLevel {
   return {
     applied: {
-      level: keepaliveMeans() ? "keepalive" : "core",
+      level,
       keepalive: null,
       userTimeoutMs: null,
       rtoMaxMs: null,
