@@ -69,7 +69,7 @@ export function hasHandle(socket: Socket): boolean {
 
 /** Returns whether a stream is no socket: it has no handle, and had none. */
 export function isBareStream(stream: Socket): boolean {
-  return !(stream instanceof Socket) && handleOf(stream) === undefined;
+  return handleOf(stream) === undefined && !(stream instanceof Socket);
 }
 
 /** Returns whether a value has the members of a Duplex. Other packages have their own classes. */
