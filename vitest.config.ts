@@ -1,6 +1,7 @@
 import { defineConfig } from "vitest/config";
 
 const REAL_NETWORKS = ["test/**/*.lab.test.ts", "test/**/*.wine.test.ts"];
+const REAL_SERVERS = ["test/heartbeat/*.linux.test.ts"];
 const PACKAGES = "**/node_modules/**";
 /** Hundreds of processes or thousands of connections, and bounds on their time. */
 const BUSY = [
@@ -22,8 +23,8 @@ const BUSY = [
 ];
 
 /**
- * Pure and loopback tests first. Then those that measure time in real networks: most of them wait,
- * so three files run at a time; the busy ones have the machine to themselves.
+ * Pure and loopback tests first. Then those that measure time with real networks or servers: most
+ * of them wait, so four files run at a time; the busy ones have the machine to themselves.
  */
 export default defineConfig({
   test: {
@@ -36,7 +37,7 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["test/**/*.test.ts"],
-          exclude: [...REAL_NETWORKS, PACKAGES],
+          exclude: [...REAL_NETWORKS, ...REAL_SERVERS, PACKAGES],
           maxWorkers: 2,
           sequence: { groupOrder: 0 },
         },
@@ -45,9 +46,9 @@ export default defineConfig({
         extends: true,
         test: {
           name: "lab",
-          include: REAL_NETWORKS,
+          include: [...REAL_NETWORKS, ...REAL_SERVERS],
           exclude: [...BUSY, PACKAGES],
-          maxWorkers: 3,
+          maxWorkers: 4,
           sequence: { groupOrder: 1 },
         },
       },
