@@ -1,12 +1,12 @@
 import type { Applied } from "../../src/watch/applied.ts";
-import { eventsOf, goneAt, lossAt, rttAt, type World } from "./world.ts";
+import { eventsOf, goneAt, isLossy, lossAt, rttAt, type World } from "./world.ts";
 
 /**
  * The promise of docs/when-it-fires.md for one connection of a world. It knows nothing of the judge.
  */
 
 /** An outage of this share of the budget is survived. */
-const OUTAGE_SHARE = 0.4;
+export const OUTAGE_SHARE = 0.4;
 /** Two answered probes at most this far apart, and a round trip, show that the peer answers each. */
 const ORDINARY_GAP_MS = 2250;
 /** A closed window is probed often enough in this time. */
@@ -124,9 +124,12 @@ export function findWithinMs(world: World, on: number, known: AtTheEnd): number 
   if (isUncapped(world) && isDeaf && writesMs > 0) return null;
   const isTroubled =
     isLossy(world) || eventsOf(world, "outage").length + eventsOf(world, "stuck").length > 0;
-  const inFlightMs =
-    (detectWithinMs.inFlight ?? budgetMs) * (isUncapped(world) ? (isTroubled ? 4 : 2) : 1);
-  let withinMs = Math.max(detectWithinMs.idle ?? budgetMs, inFlightMs) + 4 * rttMs + LATE_MS;
+  const inFlightMs = (detectWithinMs.inFlight ?? budgetMs) * (isUncapped(world) ? 2 : 1);
+  const idleMs = detectWithinMs.idle ?? budgetMs;
+  // Data may enter flight in the middle of a silence, and takes over from the probes.
+  const sentMs = Math.min(firstWriteMs(world, on, at), idleMs);
+  let withinMs = writesMs > 0 || sentMs < idleMs ? Math.max(idleMs, sentMs + inFlightMs) : idleMs;
+  withinMs += 4 * rttMs + LATE_MS;
   // What was lost shortly before the end may cost another attempt.
   if (isTroubled) withinMs += 2 * 1.125 * Math.max(1000, budgetMs / 5);
   const closedMs = closedForMs(world, on, at);
@@ -150,17 +153,20 @@ export function findWithinMs(world: World, on: number, known: AtTheEnd): number 
   return withinMs + delayedByMs(world, at, withinMs);
 }
 
-function isUncapped({ hasRtoCap, onDead }: World): boolean {
+export function isUncapped({ hasRtoCap, onDead }: World): boolean {
   return !hasRtoCap || onDead === "report";
-}
-
-function isLossy(world: World): boolean {
-  return world.loss > 0 || eventsOf(world, "loss").some(({ loss }) => loss > 0);
 }
 
 /** Returns whether answers this far apart show that the peer answers each probe. */
 export function isOrdinaryGap({ rttMs }: World, gapMs: number): boolean {
   return gapMs <= ORDINARY_GAP_MS + rttMs;
+}
+
+/** Returns how long after `at` our program writes first, at the latest; infinite: never. */
+function firstWriteMs(world: World, on: number, at: number): number {
+  const everyMs = world.connections[on]?.writeEveryMs || Number.POSITIVE_INFINITY;
+  const once = eventsOf(world, "write").filter((it) => it.on === on && it.atMs > at - world.budgetMs);
+  return Math.min(everyMs, ...once.map(({ atMs }) => Math.max(0, atMs - at)));
 }
 
 /** Returns how long the window has been closed at `at`; `null`: it is not, and will not be. */
@@ -189,8 +195,10 @@ function delayedByMs(world: World, at: number, withinMs: number): number {
     // The verdict waits for the kernel's next attempt, which without a cap is long away.
     if (!isCapped) laterMs += 2 * Math.max(0, toMs - at);
   }
+  // A standing probe that the program has switched off is missed when its answer is.
+  const missedMs = Math.max(200, 3 * world.rttMs + 100) + 2 * Math.max(600, world.budgetMs / 50);
   for (const { atMs } of eventsOf(world, "keepalive"))
-    if (atMs > at - 2 * world.budgetMs && atMs < at + withinMs) laterMs += world.budgetMs;
+    if (atMs < at + withinMs) laterMs += missedMs;
   // Without a cap the kernel's next attempt comes as late as the outage before was long, twice.
   for (const { atMs, toMs } of [...eventsOf(world, "outage"), ...eventsOf(world, "delay")])
     if (atMs < at + withinMs && Math.min(toMs, at + withinMs) > at - world.budgetMs)

@@ -7,9 +7,14 @@ import type { Standing } from "./standing.ts";
 
 /**
  * Returns what a watch got from the kernel. `plan`: the probe plan for the path as it is believed
- * to be.
+ * to be. `missedAfterMs`: when a standing probe that did not leave is missed; with `onDead:
+ * "report"` it leaves once, then on demand.
  */
-export function appliedByKernel({ terms, saved, keepalive }: Standing, plan: ProbePlan): Applied {
+export function appliedByKernel(
+  { terms, saved, keepalive }: Standing,
+  plan: ProbePlan,
+  missedAfterMs: number,
+): Applied {
   const { rtoMaxMs, budgetMs, inFlightUserTimeoutMs, falseAlarmsPerYear, atDeadline } = terms;
   const { idleMs, intervalMs, count } = keepalive;
   const ownPatienceMs = givesUpAfterMs(
@@ -21,7 +26,7 @@ export function appliedByKernel({ terms, saved, keepalive }: Standing, plan: Pro
     atDeadline === "end" ? budgetMs : Math.max(budgetMs, Math.ceil(ms));
   const { idleWithinMs, inFlightWithinMs, closedWindowWithinMs } = plan;
   const detectWithinMs = {
-    idle: kept(idleWithinMs),
+    idle: kept(idleWithinMs + (terms.isReport ? missedAfterMs : 0)),
     inFlight: kept(inFlightWithinMs),
     closedWindow: closedWindowWithinMs === null ? null : kept(closedWindowWithinMs),
   };

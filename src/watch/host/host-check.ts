@@ -91,7 +91,8 @@ export class HostCheck {
   }
 
   get applied(): Applied {
-    return appliedByKernel(this.#standing, this.#judging.judge.plan);
+    const { plan, routineMs, idleMs } = this.#judging.judge;
+    return appliedByKernel(this.#standing, plan, routineMs - idleMs);
   }
 
   /**

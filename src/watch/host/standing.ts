@@ -92,11 +92,13 @@ export class Standing {
       userTimeoutMs: isHasty ? this.terms.inFlightUserTimeoutMs : 0,
       rtoMaxMs: rtoMaxMs ?? (isReport ? this.saved : before).rtoMaxMs,
     };
-    const { keepalive, userTimeoutMs } = applyOptions(fd, before, wanted);
+    const { keepalive, userTimeoutMs, rtoMaxMs: capMs } = applyOptions(fd, before, wanted);
     const hasUserTimeout = userTimeoutMs !== 0;
-    return sharedStanding(
-      new Standing({ ...this, hasUserTimeout, yieldedIn: null }),
-    ).#withKeepalive(keepalive);
+    // A cap that the connection does not bear yet is set by a later check.
+    const yieldedIn = capMs === wanted.rtoMaxMs ? null : this.yieldedIn;
+    return sharedStanding(new Standing({ ...this, hasUserTimeout, yieldedIn })).#withKeepalive(
+      keepalive,
+    );
   }
 
   /**
