@@ -165,7 +165,9 @@ export function isOrdinaryGap({ rttMs }: World, gapMs: number): boolean {
 /** Returns how long after `at` our program writes first, at the latest; infinite: never. */
 function firstWriteMs(world: World, on: number, at: number): number {
   const everyMs = world.connections[on]?.writeEveryMs || Number.POSITIVE_INFINITY;
-  const once = eventsOf(world, "write").filter((it) => it.on === on && it.atMs > at - world.budgetMs);
+  const once = eventsOf(world, "write").filter(
+    (it) => it.on === on && it.atMs > at - world.budgetMs,
+  );
   return Math.min(everyMs, ...once.map(({ atMs }) => Math.max(0, atMs - at)));
 }
 

@@ -206,7 +206,6 @@ export class Liveness {
   #judgement(silence: Silence, info: TcpInfo, wants: Wants): Judgement {
     const { flow, attempts, isUnquestioned } = silence;
     const probed = this.#probed(silence);
-    const doubt = doubtOf(this.#record.answers, probed);
     const isUnproven = this.#isSizeExcuse || this.#isUnproven(silence);
     const isAtRest = probed.state === "alive" && flow === "idle" && isUnquestioned;
     // Field by field: a spread took longer than the judgement itself.
@@ -224,7 +223,7 @@ export class Liveness {
       isOverdue: this.#isOverdue,
       isRushed: this.#isRushed,
       lateMs: silence.timing.lateMs,
-      doubt,
+      doubt: doubtOf(this.#record.answers, probed),
       isUnproven,
       refuted: this.#refuted,
       loss: silence.loss,

@@ -203,10 +203,7 @@ export function probeAnsweredAt(
   return hasAnswered(before.info, info) ? heardAt : null;
 }
 
-/**
- * Returns whether a probe was answered between two readings, as the counts of segments show it:
- * data that came after the answer hides when that was.
- */
+/** Returns whether one was, by the counts of segments alone: later data hides when it was. */
 function hasAnswered(before: TcpInfo, now: TcpInfo): boolean {
   return now.sendWindowBytes === before.sendWindowBytes && hasBareAck(before, now);
 }

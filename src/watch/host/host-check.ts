@@ -91,8 +91,7 @@ export class HostCheck {
   }
 
   get applied(): Applied {
-    const { plan, routineMs, idleMs } = this.#judging.judge;
-    return appliedByKernel(this.#standing, plan, routineMs - idleMs);
+    return appliedByKernel(this.#standing, this.#judging.judge);
   }
 
   /**

@@ -103,9 +103,7 @@ const NEVER = Number.POSITIVE_INFINITY;
  */
 export class KernelModel {
   now = 0;
-  #isPeerReading = true;
-  /** When the peer last stopped reading. */
-  #unreadFrom = 0;
+  isPeerReading = true;
   state: "ESTABLISHED" | "CLOSE" = "ESTABLISHED";
   /** The error with which the kernel ended the connection. */
   error: "ETIMEDOUT" | "ECONNRESET" | null = null;
@@ -171,16 +169,6 @@ export class KernelModel {
     this.#keepaliveAt = this.#options.keepalive ? this.now + this.#options.idleMs : NEVER;
   }
 
-  /** The peer's program reads, so its window is open. */
-  get isPeerReading(): boolean {
-    return this.#isPeerReading;
-  }
-
-  set isPeerReading(isReading: boolean) {
-    if (!isReading && this.#isPeerReading) this.#unreadFrom = this.now;
-    this.#isPeerReading = isReading;
-  }
-
   get options(): ModelOptions {
     return this.#options;
   }
@@ -211,9 +199,9 @@ export class KernelModel {
   /** What happened: the program wrote one segment. */
   write(): void {
     if (this.state === "CLOSE") return;
-    // Only what is heard of the peer tells that its window has closed.
-    const isTold = this.#unacked === 0 && this.#heardAt >= this.#unreadFrom;
-    this.#isWindowClosed ||= isTold && !this.isPeerReading && this.#delivered > 0;
+    // While data waits for its answer, nothing tells that the window has closed.
+    const isTold = this.#delivered > 0 && this.#unacked === 0;
+    this.#isWindowClosed ||= isTold && !this.isPeerReading;
     if (this.#isWindowClosed) {
       this.#notSent += 100;
       if (this.#timerAt === NEVER) this.#timerAt = this.now + this.#roundTrip.rtoMs;
