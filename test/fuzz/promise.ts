@@ -124,7 +124,7 @@ export function findWithinMs(world: World, on: number, known: AtTheEnd): number 
   if (isUncapped(world) && isDeaf && writesMs > 0) return null;
   const isTroubled =
     isLossy(world) || eventsOf(world, "outage").length + eventsOf(world, "stuck").length > 0;
-  const inFlightMs = (detectWithinMs.inFlight ?? budgetMs) * (isUncapped(world) ? 2 : 1);
+  const inFlightMs = detectWithinMs.inFlight ?? budgetMs;
   const idleMs = detectWithinMs.idle ?? budgetMs;
   // Data may enter flight in the middle of a silence, and takes over from the probes.
   const sentMs = Math.min(firstWriteMs(world, on, at), idleMs);

@@ -168,9 +168,11 @@ export class PathTiming {
     const withinMs = deadline - this.hurriedWindowMs - outageFrom;
     if (flow === "idle") return Math.max(0, 1 + Math.floor((withinMs - spanMs) / PROBE_SPACING_MS));
 
-    let room = beforeFlight > 0 && this.rtoMaxMs !== null ? 1 : 0;
-    // A tail loss probe goes first and restarts the timer.
-    let gaps = found > 0 ? backoff - (count - found) : -1;
+    const isCapped = this.rtoMaxMs !== null;
+    let room = beforeFlight > 0 && isCapped ? 1 : 0;
+    // A tail loss probe goes first and restarts the timer. The first one that was dated may be that:
+    // without a cap nothing is waited for that leaves only if it is not.
+    let gaps = found > 0 ? backoff - (count - found) : isCapped ? -1 : 0;
     for (
       let at = Math.max(0, progressAt - outageFrom) + this.retransmitGapMs(gaps);
       at <= withinMs;
