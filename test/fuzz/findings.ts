@@ -55,9 +55,13 @@ function isProgramsOwnPatience({ program }: World): boolean {
   return program.userTimeoutMs > 0 || program.keepalive !== null;
 }
 
-/** Behind a closed window the kernel counts what a full queue of this host refuses, watch or not. */
+/**
+ * Behind a closed window the kernel counts what a full queue of this host refuses, watch or not, and
+ * ends the connection with the fifteenth.
+ */
 function isKernelsOwnEnd(world: World): boolean {
-  return eventsOf(world, "stuck").length > 0 && eventsOf(world, "unread").length > 0;
+  const refusedMs = eventsOf(world, "stuck").reduce((sum, { atMs, toMs }) => sum + toMs - atMs, 0);
+  return refusedMs >= KERNELS_REFUSED_MS && eventsOf(world, "unread").length > 0;
 }
 
 function missed(
@@ -100,11 +104,12 @@ function isTrue(world: World, { cause, atMs }: Word): boolean {
     );
   if (cause === "healthy") return true; // a dead one is missed, once its time is over
   if (cause === "local-stall") return during("paused");
-  // Not kept yet: a probe on demand fails where the program has just switched keepalive off.
-  if (cause === "local-send-failure")
-    return during("stuck") || (during("paused") && eventsOf(world, "keepalive").length > 0);
+  if (cause === "local-send-failure") return during("stuck");
   return false;
 }
+
+/** Ten refused probes, 500 ms apart; the others may have been lost before. */
+const KERNELS_REFUSED_MS = 5000;
 
 /** For so long the past may be spoken of. */
 const AFTER_BUDGETS = 2;

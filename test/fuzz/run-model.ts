@@ -231,8 +231,9 @@ class RunningWorld {
     const { watcher, kernel, life, on } = living;
     if (life.endedAtMs !== null) return;
     kernel.run(this.#from + goneAt(this.#world, on));
-    // A sibling shows whether the peer answers each probe, but not how often it does. Not kept yet:
-    // after trouble on the path a talkative connection does not believe a sibling.
+    // A sibling shows whether the peer answers each probe, but not how often it does. A connection
+    // whose own probes went unanswered while data passed, as trouble on the path makes them, does
+    // not believe it.
     const isTroubled =
       this.#world.events.some(({ is }) => TROUBLES.has(is)) || this.#world.loss > 0;
     const siblingsMs = Math.min(...this.#living.map((it) => it.kernel.leastAnswerGapMs));
