@@ -170,8 +170,8 @@ export class PathTiming {
 
     const isCapped = this.rtoMaxMs !== null;
     let room = beforeFlight > 0 && isCapped ? 1 : 0;
-    // A tail loss probe goes first and restarts the timer. The first one that was dated may be that,
-    // so without a cap nothing is waited for that leaves only if it is not.
+    // A tail loss probe goes first and restarts the timer. The first one that was dated may be
+    // that, so without a cap nothing is waited for that leaves only if it is not.
     let gaps = found > 0 ? backoff - (count - found) : isCapped ? -1 : 0;
     for (
       let at = Math.max(0, progressAt - outageFrom) + this.retransmitGapMs(gaps);
