@@ -24,6 +24,8 @@ export function expectedAfterOutage(world: World, { leftAt, endedAtMs }: Life, o
     const first = leftAt.findIndex((at) => at >= atMs - world.rttMs);
     if (first < 0 || next <= first) continue;
     const [firstAt = 0, lastAt = 0, nextAt = 0] = [leftAt[first], leftAt[next - 1], leftAt[next]];
+    // The kernel waits no longer than all its waits before. Where it did, the peer was heard between.
+    if (nextAt - lastAt > lastAt - firstAt + 1000 + 4 * world.rttMs) continue;
     const outlastsFrom = firstAt + OUTAGE_SHARE * budgetMs;
     // The budget begins with what was heard last, but no earlier than the peer is probed.
     const heardFrom = Math.max(leftAt[first - 1] ?? 0, firstAt - LONGEST_IDLE_SHARE * budgetMs);
