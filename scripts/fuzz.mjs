@@ -46,6 +46,9 @@ async function main() {
   const { drawWorld } = await import(
     pathToFileURL(await bundled("test/fuzz/draw-world.ts", "draw.mjs")).href
   );
+  const { mostOf } = await import(
+    pathToFileURL(await bundled("test/fuzz/after-outage.ts", "after-outage.mjs")).href
+  );
   const threads = await Promise.all(
     Array.from({ length: Number(values.workers) }, () =>
       threadOf(worker, pathToFileURL(product).href),
@@ -56,7 +59,7 @@ async function main() {
     if (values.file) return await all(threads[0], JSON.parse(readFileSync(values.file, "utf8")));
     if (values.world) return await one(threads[0], JSON.parse(values.world));
     if (values.told) return await one(threads[0], drawWorld(Number(values.seed)));
-    return await many(threads, drawWorld);
+    return await many(threads, drawWorld, mostOf);
   } finally {
     await Promise.all(threads.map((thread) => thread.end()));
   }
@@ -88,7 +91,7 @@ async function all(thread, finds) {
   return findings.length > 0 ? 1 : 0;
 }
 
-async function many(threads, drawWorld) {
+async function many(threads, drawWorld, mostOf) {
   const [first, worlds] = [Number(values.seed), Number(values.worlds)];
   const startedAt = performance.now();
   const total = {
@@ -99,6 +102,8 @@ async function many(threads, drawWorld) {
     found: 0,
     suspicions: 0,
     beyondPromise: 0,
+    killedAfterOutage: 0,
+    expectedAfterOutage: 0,
   };
   const findings = [];
   let next = first;
@@ -118,11 +123,18 @@ async function many(threads, drawWorld) {
     }),
   );
   const seconds = (performance.now() - startedAt) / 1000;
+  const most = mostOf(total.expectedAfterOutage);
+  if (total.killedAfterOutage > most)
+    findings.push({
+      kind: "rate",
+      what: `${total.killedAfterOutage} live peers were called dead after an outage, expected are ${most} at most`,
+      seed: first,
+    });
   const shrunk = [];
   const perKind = {};
   for (const finding of findings) {
     perKind[finding.kind] = (perKind[finding.kind] ?? 0) + 1;
-    if (perKind[finding.kind] > MOST_SHRUNK) continue;
+    if (perKind[finding.kind] > MOST_SHRUNK || finding.kind === "rate") continue;
     const world = await threads[0].ask({
       do: "shrink",
       world: drawWorld(finding.seed),
@@ -239,6 +251,9 @@ function print(
   );
   console.log(
     `${total.suspicions} suspicions; ${total.gone} peers gone, ${total.found} found; ${total.beyondPromise} live peers called dead where nothing is promised`,
+  );
+  console.log(
+    `${total.killedAfterOutage} live peers called dead since loss took all that outlasts an outage; ${total.expectedAfterOutage.toFixed(1)} are expected`,
   );
   console.log(`findings: ${JSON.stringify(perKind)}`);
   for (const { seed, kind, world, what } of shrunk)

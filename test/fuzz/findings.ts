@@ -1,10 +1,11 @@
+import { isLostAfterOutage } from "./after-outage.ts";
 import { chanceOfLosing, findWithinMs, promisedUntil } from "./promise.ts";
 import type { Life, Run, Word } from "./run.ts";
-import { eventsOf, goneAt, type World } from "./world.ts";
+import { eventsOf, goneAt, LONGEST_MS, type World } from "./world.ts";
 
 /** Something that the promise rules out. */
 export interface Finding {
-  readonly kind: "killed" | "missed" | "false-certain" | "threw";
+  readonly kind: "killed" | "killed-after-outage" | "missed" | "false-certain" | "threw";
   readonly on: number;
   readonly atMs: number;
   readonly what: string;
@@ -13,7 +14,8 @@ export interface Finding {
 }
 
 /**
- * Returns what in a run breaks the promise. `graced`: how late a verdict may be on a real machine,
+ * Returns what in a run breaks the promise; that a live peer was killed after an outage breaks it
+ * only if it happens too often (after-outage.ts). `graced`: how late a verdict may be on a real machine,
  * given when it is due.
  */
 export function findingsIn(
@@ -36,11 +38,10 @@ function killed(world: World, life: Life, on: number): Finding[] {
   const heardAt = endedAtMs - (word?.silentForMs ?? 0);
   const lostAt = life.lostAt.filter((at) => at >= heardAt && at <= endedAtMs);
   const chance = lostAt.length === 0 ? 0 : chanceOfLosing(world, lostAt);
-  if (chance > 0 && chance <= ACCEPTED_AFTER_OUTAGE && isSilencedIn(world, heardAt, endedAtMs))
-    return [];
+  const isAccepted = isLostAfterOutage(world, life, heardAt, endedAtMs);
   return [
     {
-      kind: "killed",
+      kind: isAccepted ? "killed-after-outage" : "killed",
       on,
       atMs: endedAtMs,
       what: `a live peer was ${isKernels ? "ended by the kernel" : "called dead"}: ${saidOf(word)}`,
@@ -54,16 +55,13 @@ function isProgramsOwnPatience({ program }: World): boolean {
   return program.userTimeoutMs > 0 || program.keepalive !== null;
 }
 
-/** Behind a closed window the kernel counts what a full queue of this host refuses, watch or not. */
+/**
+ * Behind a closed window the kernel counts what a full queue of this host refuses, watch or not, and
+ * ends the connection with the fifteenth.
+ */
 function isKernelsOwnEnd(world: World): boolean {
-  return eventsOf(world, "stuck").length > 0 && eventsOf(world, "unread").length > 0;
-}
-
-/** Returns whether something else than loss kept the peer from being heard for a while. */
-function isSilencedIn(world: World, fromMs: number, toMs: number): boolean {
-  return [...eventsOf(world, "outage"), ...eventsOf(world, "delay")].some(
-    (it) => it.atMs < toMs && it.toMs > fromMs,
-  );
+  const refusedMs = eventsOf(world, "stuck").reduce((sum, { atMs, toMs }) => sum + toMs - atMs, 0);
+  return refusedMs >= KERNELS_REFUSED_MS && eventsOf(world, "unread").length > 0;
 }
 
 function missed(
@@ -75,7 +73,8 @@ function missed(
   if (!atTheEnd || endedAtMs === null) return [];
   const at = goneAt(world, on);
   const withinMs = findWithinMs(world, on, atTheEnd);
-  if (withinMs === null || endedAtMs <= at + graced(withinMs)) return [];
+  if (withinMs === null || at + graced(withinMs) >= LONGEST_MS) return [];
+  if (endedAtMs <= at + graced(withinMs)) return [];
   const found =
     endedAtMs === Number.POSITIVE_INFINITY
       ? "not found"
@@ -105,17 +104,12 @@ function isTrue(world: World, { cause, atMs }: Word): boolean {
     );
   if (cause === "healthy") return true; // a dead one is missed, once its time is over
   if (cause === "local-stall") return during("paused");
-  // Not kept yet: a probe on demand fails where the program has just switched keepalive off.
-  if (cause === "local-send-failure")
-    return during("stuck") || (during("paused") && eventsOf(world, "keepalive").length > 0);
+  if (cause === "local-send-failure") return during("stuck");
   return false;
 }
 
-/**
- * Accepted chance, at the end of the budget, that loss takes all that outlasts an outage
- * (docs/when-it-fires.md).
- */
-const ACCEPTED_AFTER_OUTAGE = 0.02;
+/** Ten refused probes, 500 ms apart; the others may have been lost before. */
+const KERNELS_REFUSED_MS = 5000;
 
 /** For so long the past may be spoken of. */
 const AFTER_BUDGETS = 2;

@@ -10,7 +10,7 @@ describe("worlds with several faults at once", () => {
   it(`break no promise (${lengthName})`, { timeout: 14_400_000 }, async () => {
     const run = await fuzz("--worlds", `${WORLDS}`, "--seed", `${SEED}`, "--workers", "2");
     console.log(
-      `seeds ${run.seeds.join(" to ")}: ${run.worlds} worlds in ${run.seconds.toFixed(0)} s, ${run.suspicions} suspicions, ${run.gone} peers gone`,
+      `seeds ${run.seeds.join(" to ")}: ${run.worlds} worlds in ${run.seconds.toFixed(0)} s, ${run.suspicions} suspicions, ${run.gone} peers gone; ${run.killedAfterOutage} killed after an outage, ${run.expectedAfterOutage.toFixed(1)} expected`,
     );
     expect([...run.shrunk, ...run.findings]).toEqual([]);
     // The worlds are hard enough only if peers are suspected, and die.

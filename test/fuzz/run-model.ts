@@ -1,13 +1,14 @@
 import type { Socket } from "node:net";
 import { seededRandom } from "../../src/testing/seeded-random.ts";
+import type { Applied } from "../../src/watch/applied.ts";
 import type { watch as Watch } from "../../src/watch/watch.ts";
 import type { Watcher } from "../../src/watch/watcher.ts";
 import { KernelModel } from "../core/judge/kernel-model.ts";
 import type { ModelPort } from "../watch/model-port.ts";
-import { findWithinMs, isOrdinaryGap } from "./promise.ts";
+import { type AtTheEnd, findWithinMs, isOrdinaryGap } from "./promise.ts";
 import type { Life, Run, Word } from "./run.ts";
 import type { VirtualTime } from "./virtual-time.ts";
-import { eventsOf, goneAt, type ProgramOptions, type World } from "./world.ts";
+import { eventsOf, goneAt, LONGEST_MS, type ProgramOptions, type World } from "./world.ts";
 import { WorldPath } from "./world-path.ts";
 
 /** The real watch over the model of the kernel, in virtual time; one for each kind of kernel. */
@@ -134,6 +135,7 @@ class RunningWorld {
       isKernels: false,
       atTheEnd: null,
       lostAt: path.lostAt,
+      leftAt: path.leftAt,
     };
     const watcher = watch(socket, { detectWithinMs: world.budgetMs, onDead: world.onDead });
     for (const event of ["suspect", "overdue", "alive", "dead", "close"] as const)
@@ -229,8 +231,9 @@ class RunningWorld {
     const { watcher, kernel, life, on } = living;
     if (life.endedAtMs !== null) return;
     kernel.run(this.#from + goneAt(this.#world, on));
-    // A sibling shows whether the peer answers each probe, but not how often it does. Not kept yet:
-    // after trouble on the path a talkative connection does not believe a sibling.
+    // A sibling shows whether the peer answers each probe, but not how often it does. A connection
+    // whose own probes went unanswered while data passed, as trouble on the path makes them, does
+    // not believe it.
     const isTroubled =
       this.#world.events.some(({ is }) => TROUBLES.has(is)) || this.#world.loss > 0;
     const siblingsMs = Math.min(...this.#living.map((it) => it.kernel.leastAnswerGapMs));
@@ -241,18 +244,25 @@ class RunningWorld {
       // Answers to window probes show it too, but not all of them: the rarer ones are far apart.
       leastAnswerGapMs: Math.max(gapMs, living.gapBeforeClosingMs),
     };
-    const withinMs = findWithinMs(this.#world, on, life.atTheEnd) ?? 0;
-    this.#untilMs = Math.min(
-      LONGEST_MS,
-      Math.max(this.#untilMs, goneAt(this.#world, on) + withinMs + 100),
-    );
+    this.#lastUntilFound(on, life.atTheEnd);
+  }
+
+  #lastUntilFound(on: number, known: AtTheEnd): void {
+    const withinMs = findWithinMs(this.#world, on, known) ?? 0;
+    const foundBy = goneAt(this.#world, on) + withinMs + 100;
+    this.#untilMs = Math.min(LONGEST_MS, Math.max(this.#untilMs, foundBy));
   }
 
   #sample(): void {
     if (this.#pausedUntilMs > 0) return;
-    for (const { watcher, life } of this.#living)
-      if (life.endedAtMs === null)
-        life.words.push(wordOf("now", this.#time.now - this.#from, watcher.diagnosis));
+    for (const { on, watcher, life } of this.#living) {
+      if (life.endedAtMs !== null) continue;
+      life.words.push(wordOf("now", this.#time.now - this.#from, watcher.diagnosis));
+      // What is learned after the end was heard before it.
+      if (life.atTheEnd === null) continue;
+      life.atTheEnd = learnedBy(life.atTheEnd, watcher.applied);
+      this.#lastUntilFound(on, life.atTheEnd);
+    }
   }
 
   #write({ kernel, life }: Living): void {
@@ -307,6 +317,19 @@ function wordOf(event: Word["event"], atMs: number, it: Watcher["diagnosis"]): W
   };
 }
 
+function learnedBy(known: AtTheEnd, applied: Applied | null): AtTheEnd {
+  const [before, now] = [known.detectWithinMs, applied?.detectWithinMs];
+  if (!before || !now) return known;
+  const later = (of: keyof typeof now): number | null =>
+    before[of] === null ? null : Math.max(before[of], now[of] ?? 0);
+  const detectWithinMs = {
+    idle: later("idle"),
+    inFlight: later("inFlight"),
+    closedWindow: later("closedWindow"),
+  };
+  return { ...known, detectWithinMs };
+}
+
 function optionsOf({ keepalive, userTimeoutMs }: ProgramOptions) {
   const { idleS, intervalS, count } = keepalive ?? { idleS: 7200, intervalS: 75, count: 9 };
   return {
@@ -320,5 +343,3 @@ function optionsOf({ keepalive, userTimeoutMs }: ProgramOptions) {
 }
 
 const TROUBLES: ReadonlySet<string> = new Set(["outage", "stuck", "delay", "loss", "deaf"]);
-/** No world lasts longer. */
-const LONGEST_MS = 600_000;

@@ -18,6 +18,8 @@ export interface Life {
   atTheEnd: AtTheEnd | null;
   /** When packets were lost by chance. */
   readonly lostAt: readonly number[];
+  /** When packets left that called for an answer, if some may be lost by chance. */
+  readonly leftAt: readonly number[];
 }
 
 /** A diagnosis as it was said, or asked for. */

@@ -1,5 +1,6 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { ModelPort } from "../watch/model-port.ts";
+import { expectedAfterOutage } from "./after-outage.ts";
 import { drawWorld } from "./draw-world.ts";
 import { type Finding, findingsIn } from "./findings.ts";
 import { promisedUntil } from "./promise.ts";
@@ -30,6 +31,9 @@ export interface Tally {
   suspicions: number;
   /** Live peers called dead where nothing is promised. */
   beyondPromise: number;
+  /** Live peers called dead since loss took all that outlasts an outage, and how many are expected. */
+  killedAfterOutage: number;
+  expectedAfterOutage: number;
   readonly findings: (Finding & { readonly seed: number })[];
 }
 
@@ -63,19 +67,25 @@ async function runSeeds(from: number, count: number): Promise<Tally> {
     found: 0,
     suspicions: 0,
     beyondPromise: 0,
+    killedAfterOutage: 0,
+    expectedAfterOutage: 0,
     findings: [],
   };
   for (let seed = from; seed < from + count; seed++) {
     const world = drawWorld(seed);
     const { run, findings } = await played(world);
-    for (const finding of findings) tally.findings.push({ ...finding, seed });
+    for (const finding of findings)
+      if (finding.kind === "killed-after-outage") tally.killedAfterOutage++;
+      else tally.findings.push({ ...finding, seed });
     if (run) addTo(tally, world, run);
   }
   return tally;
 }
 
 function addTo(tally: Tally, world: World, run: Run): void {
-  for (const [on, { endedAtMs, words, atTheEnd }] of run.lives.entries()) {
+  for (const [on, life] of run.lives.entries()) {
+    const { endedAtMs, words, atTheEnd } = life;
+    tally.expectedAfterOutage += expectedAfterOutage(world, life, on);
     const endedAt = endedAtMs ?? Number.POSITIVE_INFINITY;
     tally.connections++;
     tally.virtualMs += Math.min(endedAt, world.forMs);

@@ -1,15 +1,18 @@
 import type { Path } from "../core/judge/kernel-model.ts";
-import { goneAt, lossAt, rttAt, type World } from "./world.ts";
+import { goneAt, isLossy, lossAt, rttAt, type World } from "./world.ts";
 
 /** The path of one connection of a world. Its instants are those of the process. */
 export class WorldPath implements Path {
   readonly rttMs: number;
   /** When packets were lost by chance, in the world's time. */
   readonly lostAt: number[] = [];
+  /** When packets left that call for an answer; kept in a world that loses some. */
+  readonly leftAt: number[] = [];
   readonly #world: World;
   readonly #from: number;
   readonly #random: () => number;
   readonly #goneAt: number;
+  readonly #isLossy: boolean;
   readonly #rebootedAt: number;
 
   /** `from`: the instant at which the world begins. */
@@ -19,6 +22,7 @@ export class WorldPath implements Path {
     this.#from = from;
     this.#random = random;
     this.#goneAt = goneAt(world, on);
+    this.#isLossy = isLossy(world);
     const reboots = world.events.map((it) =>
       it.is === "reboot" ? it.toMs : Number.POSITIVE_INFINITY,
     );
@@ -31,6 +35,7 @@ export class WorldPath implements Path {
 
   isUp(now: number): boolean {
     const at = now - this.#from;
+    if (this.#isLossy) this.leftAt.push(at);
     if (this.#isGone(at) || this.#isOut(at, "out") || this.#isOut(at, "back")) return false;
     return this.#passes(at, 2);
   }

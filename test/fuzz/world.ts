@@ -102,6 +102,13 @@ export function lossAt(world: World, at: number): number {
   return loss;
 }
 
+/** No world lasts longer. */
+export const LONGEST_MS = 600_000;
+
+export function isLossy(world: World): boolean {
+  return world.loss > 0 || eventsOf(world, "loss").some(({ loss }) => loss > 0);
+}
+
 /** Returns when the peer of a connection is gone for good; infinite: it lives to the end. */
 export function goneAt({ events }: World, connection: number): number {
   const ends = events.filter(

@@ -81,6 +81,14 @@ export class Answers {
     return this.#at === NEVER && this.#data.steadyMs >= STEADY_MS * 2 ** this.#silences;
   }
 
+  /**
+   * Probes of a closed window, a cap on backoff apart, are answered about as often as they leave:
+   * the kernel's patience, fifteen of them, is longer than what a live peer leaves unanswered.
+   */
+  areAsOftenAs(capMs: number): boolean {
+    return this.#gapMs <= PROBES_BETWEEN * capMs;
+  }
+
   /** Unanswered probes count only this far apart; 0: each counts, `Infinity`: none counts. */
   get spacingMs(): number {
     return this.areBelieved ? 0 : this.#gapMs;
@@ -213,6 +221,9 @@ export const ORDINARY_GAP_MS = 2250;
  * and a round trip.
  */
 const EARLY_IDLE_MS = 1000;
+
+/** A live peer answers one of this many probes of a closed window. */
+const PROBES_BETWEEN = 3;
 
 /** The peer is probed early in this many silences without an answered probe, then as planned. */
 const EARLY_SILENCES = 3;

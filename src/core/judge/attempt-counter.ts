@@ -3,7 +3,6 @@ import type { Instant } from "../time/instant.ts";
 import type { Answers } from "./answers.ts";
 import { Attempts } from "./attempts.ts";
 import type { PathTiming } from "./path-timing.ts";
-import { PROBE_SPACING_MS } from "./probe-plan.ts";
 import type { Progress } from "./progress.ts";
 import { isRetransmissionRefused, isStuckLocally, type Reading } from "./reading.ts";
 import type { CounterState } from "./silence.ts";
@@ -132,7 +131,7 @@ export class AttemptCounter {
       this.attempts.seenProbe(this.attempts.count + 1, nudgedAt, latest);
     } else if (flow === "idle") {
       if (at - nudgedAt < NUDGE_LEAVES_WITHIN_MS) return;
-      this.#failed(1, nudgedAt);
+      this.#failed(1, nudgedAt, nudgedAt);
       this.#hasNudgeFailed = true;
     }
     this.#nudgedAt = null;
@@ -163,7 +162,7 @@ export class AttemptCounter {
     const was = since.flowBefore;
     if (was === "blocked" && since.probes > 0 && since.isBackoffSame && backoff < lastBackoff) {
       this.#probesFailed += since.probes;
-      this.#failed(since.probes, at);
+      this.#failed(since.probes, since.at, at);
       return;
     }
     if (since.probes > 0) this.#left();
@@ -175,15 +174,16 @@ export class AttemptCounter {
   /** Counts the transmissions of what is in flight. */
   #seeTransmissions(reading: Reading, progress: Progress): void {
     const { at, info, since } = reading;
+    // The kernel dates each try, also one that fails here. The queue may have been free since.
+    const triedAt = at - (info.lastDataSentMs ?? 0);
     if (since.isNewSeries) this.#timeoutsFailed = 0;
     if (isStuckLocally(info)) {
-      // Nothing leaves this host, and the kernel tries again about every 500 ms: each reading is
-      // an attempt.
       const before = this.failing ?? (this.attempts.areLocal ? this.attempts : null);
-      if (before === null || at - before.lastAt >= PROBE_SPACING_MS) this.#failed(1, at);
+      if (before === null || triedAt - before.lastAt >= LOCAL_RETRY_MS / 2)
+        this.#failed(1, triedAt, triedAt);
     } else if (isRetransmissionRefused(info)) {
       this.#timeoutsFailed += since.timeouts;
-      if (since.timeouts > 0) this.#failed(since.timeouts, at);
+      if (since.timeouts > 0) this.#failed(since.timeouts, triedAt, triedAt);
     } else this.#seeSent(reading, progress);
   }
 
@@ -211,19 +211,18 @@ export class AttemptCounter {
   }
 
   /**
-   * Counts `more` attempts that failed here by `now`; a series that fails from the start is judged.
+   * Counts `more` attempts that failed here, the newest between `earliest` and `latest`. A series
+   * that fails from the start is judged.
    */
-  #failed(more: number, now: Instant): void {
+  #failed(more: number, earliest: Instant, latest: Instant): void {
     const { attempts } = this;
     if (attempts.count > 0 && !attempts.areLocal) this.failing ??= new Attempts(this.#outageMs);
     const series = this.failing ?? attempts;
     series.areLocal = true;
-    series.seen(series.count + more, now, now);
+    series.seen(series.count + more, earliest, latest);
   }
 
-  /**
-   * Drops the failures on this host, since an attempt has left it. They are no evidence any more.
-   */
+  /** Drops the failures on this host, since an attempt has left it. */
   #left(): void {
     if (this.attempts.areLocal) this.attempts.clear();
     this.failing = null;

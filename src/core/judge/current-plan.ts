@@ -28,11 +28,18 @@ export class CurrentPlan {
 
   /** How the peer is probed, and within what time a dead one is found, as things stand. */
   get plan(): ProbePlan {
-    const { answerWindowMs, lateMs, rememberedLateMs, rtoMs, rtoMaxMs } = this.#timing;
+    const { lateMs, rememberedLateMs } = this.#timing;
     if (lateMs !== this.#lateMs || rememberedLateMs !== this.#rememberedLateMs) this.#plan = null;
     this.#lateMs = lateMs;
     this.#rememberedLateMs = rememberedLateMs;
-    this.#plan ??= planProbes({
+    this.#plan ??= this.latest;
+    return this.#plan;
+  }
+
+  /** The plan that would be made now: connections that share a belief may have changed it. */
+  get latest(): ProbePlan {
+    const { answerWindowMs, lateMs, rememberedLateMs, rtoMs, rtoMaxMs } = this.#timing;
+    return planProbes({
       budgetMs: this.#budgetMs,
       falseAlarmsPerYear: this.falseAlarmsPerYear,
       loss: this.#loss,
@@ -42,6 +49,5 @@ export class CurrentPlan {
       lateMs,
       leastIdleMs: rememberedLateMs,
     });
-    return this.#plan;
   }
 }

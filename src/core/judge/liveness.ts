@@ -56,7 +56,7 @@ export class Liveness {
 
   /** How the peer is probed, and within what time a dead one is found, as things stand. */
   get plan(): ProbePlan {
-    return this.#record.plan;
+    return this.#record.planning.latest;
   }
 
   /** What is known about how the peer answers probes; `null`: it answers each. */
@@ -206,8 +206,7 @@ export class Liveness {
   #judgement(silence: Silence, info: TcpInfo, wants: Wants): Judgement {
     const { flow, attempts, isUnquestioned } = silence;
     const probed = this.#probed(silence);
-    const doubt = doubtOf(this.#record.answers, probed);
-    const isUnproven = this.#isSizeExcuse || (doubt !== null && !this.#record.answers.areBelieved);
+    const isUnproven = this.#isSizeExcuse || this.#isUnproven(silence);
     const isAtRest = probed.state === "alive" && flow === "idle" && isUnquestioned;
     // Field by field: a spread took longer than the judgement itself.
     return {
@@ -224,7 +223,7 @@ export class Liveness {
       isOverdue: this.#isOverdue,
       isRushed: this.#isRushed,
       lateMs: silence.timing.lateMs,
-      doubt,
+      doubt: doubtOf(this.#record.answers, probed),
       isUnproven,
       refuted: this.#refuted,
       loss: silence.loss,
@@ -241,7 +240,8 @@ export class Liveness {
 
   #isUnproven(silence: Silence): boolean {
     const { answers } = this.#record;
-    return isDoubtful(answers, this.#probed(silence)) && !answers.areBelieved;
+    if (!isDoubtful(answers, this.#probed(silence)) || answers.areBelieved) return false;
+    return silence.flow !== "blocked" || !answers.areAsOftenAs(silence.timing.rtoMaxMs ?? 0);
   }
 
   #probed({ flow, attempts }: Silence): Probed {

@@ -149,7 +149,8 @@ export class PathTiming {
    *
    * - Idle: probes on demand, as close as a peer answers.
    * - In flight: the kernel transmits since `progressAt`, or goes on with the backoff in which it
-   *   was found.
+   *   was found. Where data took over from probes, which leave more often, the next transmission is
+   *   waited for: with a cap on backoff it is near.
    * - Closed window: 0. The kernel's backoff grows there even while the peer answers, so no further
    *   probe can be relied on.
    */
@@ -163,13 +164,15 @@ export class PathTiming {
   ): number {
     if (flow === "blocked") return 0;
 
-    const { outageFrom, found, count } = attempts;
+    const { outageFrom, found, count, beforeFlight } = attempts;
     const withinMs = deadline - this.hurriedWindowMs - outageFrom;
     if (flow === "idle") return Math.max(0, 1 + Math.floor((withinMs - spanMs) / PROBE_SPACING_MS));
 
-    let room = 0;
-    // A tail loss probe goes first and restarts the timer.
-    let gaps = found > 0 ? backoff - (count - found) : -1;
+    const isCapped = this.rtoMaxMs !== null;
+    let room = beforeFlight > 0 && isCapped ? 1 : 0;
+    // A tail loss probe goes first and restarts the timer. The first one that was dated may be
+    // that, so without a cap nothing is waited for that leaves only if it is not.
+    let gaps = found > 0 ? backoff - (count - found) : isCapped ? -1 : 0;
     for (
       let at = Math.max(0, progressAt - outageFrom) + this.retransmitGapMs(gaps);
       at <= withinMs;

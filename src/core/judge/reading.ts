@@ -38,6 +38,8 @@ export interface Changes {
   readonly progressed: boolean;
   /** See {@link probeAnsweredAt}. */
   readonly answeredAt: Instant | null;
+  /** See {@link hasAnswered}. */
+  readonly hasAnswered: boolean;
   /**
    * Segments in which the peer only repeated what we had acknowledged. A peer that repeats itself
    * did not hear our acknowledgments, although each repetition refreshes the age of its last ACK.
@@ -73,6 +75,7 @@ function changesFrom(before: Snapshot | Instant, at: Instant, info: TcpInfo, flo
   const isFirst = typeof before === "number";
   const was = isFirst ? null : before.info;
   const flowBefore = isFirst ? "idle" : before.flow;
+  const answeredAt = isFirst ? null : probeAnsweredAt(before, at, info);
   const { retransmits = 0 } = info;
   const timeoutsBefore = was?.retransmits ?? 0;
   const isNewSeries = retransmits < timeoutsBefore;
@@ -83,7 +86,10 @@ function changesFrom(before: Snapshot | Instant, at: Instant, info: TcpInfo, flo
     flowBefore,
     takesOff: flow === "in-flight" && flowBefore !== "in-flight",
     progressed: was !== null && progressMark(info) !== progressMark(was),
-    answeredAt: isFirst ? null : probeAnsweredAt(before, at, info),
+    answeredAt,
+    hasAnswered:
+      answeredAt !== null ||
+      (was !== null && info.segmentsIn !== undefined && hasAnswered(was, info)),
     repetitions: isFirst ? 0 : repetitionsBetween(before.info, info, at - before.at),
     segmentsIn: (info.segmentsIn ?? 0) - (was?.segmentsIn ?? 0),
     probes: Math.max(0, (info.probes ?? 0) - (was?.probes ?? 0)),
@@ -194,8 +200,12 @@ export function probeAnsweredAt(
   const heardAt = at - (info.lastAckReceivedMs ?? Number.POSITIVE_INFINITY);
   const heardBefore = before.at - (before.info.lastAckReceivedMs ?? Number.POSITIVE_INFINITY);
   if (heardAt <= heardBefore + HEARD_SLACK_MS || !isAnswer(info)) return null;
-  const isWindowUpdate = info.sendWindowBytes !== before.info.sendWindowBytes;
-  return isWindowUpdate || !hasBareAck(before.info, info) ? null : heardAt;
+  return hasAnswered(before.info, info) ? heardAt : null;
+}
+
+/** Returns whether one was, by the counts of segments alone: later data hides when it was. */
+function hasAnswered(before: TcpInfo, now: TcpInfo): boolean {
+  return now.sendWindowBytes === before.sendWindowBytes && hasBareAck(before, now);
 }
 
 /** Before Linux 4.6 nothing counts segments: then only what acknowledges no data is one. */

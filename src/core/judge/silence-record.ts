@@ -228,7 +228,7 @@ export class SilenceRecord {
     const probes = since.flowBefore === "in-flight" ? attempts.passedByData : due;
     const isOutage = this.#heardAt - attempts.firstAt <= this.#outageMs;
     const { siblings = null } = this.#options;
-    if (probes > 0 && !attempts.areLocal && since.answeredAt === null)
+    if (probes > 0 && !attempts.areLocal && !since.hasAnswered)
       this.answers = this.answers.passedOver({ probes, isOutage }, siblings, this.loss);
     this.counter.refuted(this.#counted);
     this.planning.isOutdated();

@@ -1,15 +1,19 @@
 import { givesUpAfterMs } from "../../core/judge/backstop.ts";
-import { OUTAGE_SHARE, type ProbePlan } from "../../core/judge/probe-plan.ts";
+import type { Liveness } from "../../core/judge/liveness.ts";
+import { OUTAGE_SHARE } from "../../core/judge/probe-plan.ts";
 import { UNCAPPED_RTO_MS } from "../../core/judge/retransmission-times.ts";
 import { readRetries } from "../../kernel/options/retries.ts";
 import type { Applied } from "../applied.ts";
 import type { Standing } from "./standing.ts";
 
 /**
- * Returns what a watch got from the kernel. `plan`: the probe plan for the path as it is believed
- * to be.
+ * Returns what a watch got from the kernel, and within what time its judge finds a dead peer on the
+ * path as it is believed to be.
  */
-export function appliedByKernel({ terms, saved, keepalive }: Standing, plan: ProbePlan): Applied {
+export function appliedByKernel(
+  { terms, saved, keepalive }: Standing,
+  { plan, idleMs: quietMs, routineMs }: Pick<Liveness, "plan" | "idleMs" | "routineMs">,
+): Applied {
   const { rtoMaxMs, budgetMs, inFlightUserTimeoutMs, falseAlarmsPerYear, atDeadline } = terms;
   const { idleMs, intervalMs, count } = keepalive;
   const ownPatienceMs = givesUpAfterMs(
@@ -20,8 +24,10 @@ export function appliedByKernel({ terms, saved, keepalive }: Standing, plan: Pro
   const kept = (ms: number): number =>
     atDeadline === "end" ? budgetMs : Math.max(budgetMs, Math.ceil(ms));
   const { idleWithinMs, inFlightWithinMs, closedWindowWithinMs } = plan;
+  // With `onDead: "report"` the standing probe leaves once, then on demand, when it is missed.
+  const missedMs = terms.isReport ? routineMs - quietMs : 0;
   const detectWithinMs = {
-    idle: kept(idleWithinMs),
+    idle: kept(idleWithinMs + missedMs),
     inFlight: kept(inFlightWithinMs),
     closedWindow: closedWindowWithinMs === null ? null : kept(closedWindowWithinMs),
   };

@@ -91,7 +91,7 @@ export class HostCheck {
   }
 
   get applied(): Applied {
-    return appliedByKernel(this.#standing, this.#judging.judge.plan);
+    return appliedByKernel(this.#standing, this.#judging.judge);
   }
 
   /**

@@ -92,10 +92,11 @@ export class Standing {
       userTimeoutMs: isHasty ? this.terms.inFlightUserTimeoutMs : 0,
       rtoMaxMs: rtoMaxMs ?? (isReport ? this.saved : before).rtoMaxMs,
     };
-    const { keepalive, userTimeoutMs } = applyOptions(fd, before, wanted);
-    const hasUserTimeout = userTimeoutMs !== 0;
+    const { keepalive, userTimeoutMs, rtoMaxMs: capMs } = applyOptions(fd, before, wanted);
+    // A cap that the connection does not bear yet is set by a later check.
+    const yieldedIn = capMs === wanted.rtoMaxMs ? null : this.yieldedIn;
     return sharedStanding(
-      new Standing({ ...this, hasUserTimeout, yieldedIn: null }),
+      new Standing({ ...this, hasUserTimeout: userTimeoutMs !== 0, yieldedIn }),
     ).#withKeepalive(keepalive);
   }
 
@@ -111,9 +112,8 @@ export class Standing {
     const ours = { ...before, keepalive: { ...this.keepalive, enabled: true } };
     const wanted = patientWith(this.saved, ours, flow);
     const { keepalive, userTimeoutMs } = applyOptions(fd, before, wanted);
-    const hasUserTimeout = userTimeoutMs !== 0;
     return sharedStanding(
-      new Standing({ ...this, hasUserTimeout, yieldedIn: flow }),
+      new Standing({ ...this, hasUserTimeout: userTimeoutMs !== 0, yieldedIn: flow }),
     ).#withKeepalive(keepalive);
   }
 

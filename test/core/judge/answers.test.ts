@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { Answers, ORDINARY_ANSWERS } from "../../../src/core/judge/answers.ts";
 import { PathLoss } from "../../../src/core/judge/path-loss.ts";
-import { probeAnsweredAt } from "../../../src/core/judge/reading.ts";
+import { probeAnsweredAt, readingOf } from "../../../src/core/judge/reading.ts";
 import type { TcpInfo } from "../../../src/core/tcp-info.ts";
 
 const LONG_AGO_MS = 3_600_000;
@@ -81,6 +81,36 @@ describe("the answers of peers that are known to answer", () => {
     ORDINARY_ANSWERS.observe(9000, reading({ ackMs: 0 }), 9000);
     const { spacingMs, doubt } = ORDINARY_ANSWERS;
     expect({ spacingMs, doubt }).toEqual(before);
+  });
+});
+
+describe("an answer that data hides", () => {
+  const before = { ...reading({ dataMs: 300 }), segmentsIn: 10, dataSegmentsIn: 4 };
+  /** Two pieces of data that came later, and what came before them. */
+  const hasAnswered = (bare: number, told: Partial<TcpInfo> = {}): boolean => {
+    const info = { ...reading({ dataMs: 5 }), segmentsIn: 12 + bare, dataSegmentsIn: 6, ...told };
+    const last = { at: 0, info: before, flow: "idle" } as const;
+    return readingOf(50_000, info, last).since.hasAnswered;
+  };
+
+  it("is one if more segments without data came than may acknowledge ours", () => {
+    expect(hasAnswered(1)).toBe(true);
+    expect(hasAnswered(0)).toBe(false);
+  });
+
+  it("is not told from data where the kernel counts no segments (Linux < 4.6)", () => {
+    expect(hasAnswered(1, { segmentsIn: undefined, dataSegmentsIn: undefined })).toBe(false);
+  });
+});
+
+describe("probes of a closed window", () => {
+  it("are answered about as often as they leave by a peer that answered one in three of them", () => {
+    const answers = new Answers();
+    for (const at of [1000, 7000]) answers.observe(at, reading({ ackMs: 0 }), at);
+    expect(answers.areOrdinary).toBe(false);
+    expect(answers.areAsOftenAs(2000)).toBe(true);
+    expect(answers.areAsOftenAs(1900)).toBe(false);
+    expect(answers.areAsOftenAs(0)).toBe(false); // no cap on backoff
   });
 });
 

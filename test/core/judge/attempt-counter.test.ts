@@ -242,14 +242,25 @@ describe("data in flight", () => {
     });
   });
 
-  it("fails once in 600 ms while it waits at an open window, however often it is read", () => {
+  it("fails once for each try while it waits at an open window, however often it is read", () => {
     const readings = new Readings();
-    for (let now = 1000; now <= 2200; now += 100) readings.read(now, STUCK);
+    for (let now = 1000; now <= 2300; now += 100)
+      readings.read(now, { ...STUCK, lastDataSentMs: (now - 1000) % 500 });
     expect(readings.counter.attempts).toMatchObject({
       count: 3,
       areLocal: true,
       firstAt: 1000,
-      lastAt: 2200,
+      // The try at 2500 may leave this host.
+      lastAt: 2000,
+    });
+  });
+
+  it("that was refused failed when the kernel made it, not when that is read", () => {
+    const readings = new Readings();
+    readings.read(1100, { ...sentAgain(1, 100), retransmits: 1 });
+    const refused = { ...sentAgain(1, 400), retransmits: 4, retransmittedSegments: 0 };
+    expect(seen(readings.read(3000, refused))).toMatchObject({
+      failing: { count: 3, lastAt: 2600 },
     });
   });
 

@@ -41,7 +41,8 @@ interface Answer {
   readonly acks: number;
   /** When the segment left that it answers. */
   readonly sentAt: number;
-  readonly isOfData: boolean;
+  /** The kind of segment that it answers; a window update answers none. */
+  readonly to: "data" | "probe" | "none";
   readonly isReset: boolean;
 }
 
@@ -198,7 +199,9 @@ export class KernelModel {
   /** What happened: the program wrote one segment. */
   write(): void {
     if (this.state === "CLOSE") return;
-    this.#isWindowClosed ||= !this.isPeerReading && this.#delivered > 0;
+    // While data waits for its answer, nothing tells that the window has closed.
+    const isTold = this.#delivered > 0 && this.#unacked === 0;
+    this.#isWindowClosed ||= isTold && !this.isPeerReading;
     if (this.#isWindowClosed) {
       this.#notSent += 100;
       if (this.#timerAt === NEVER) this.#timerAt = this.now + this.#roundTrip.rtoMs;
@@ -247,7 +250,7 @@ export class KernelModel {
     this.isPeerReading = true;
     if (this.state === "CLOSE" || this.#notSent === 0) return;
     if (this.#path.isUpBack?.(this.now) ?? this.#path.isUp(this.now))
-      this.#answer(this.#delivered, false);
+      this.#answer(this.#delivered, "none");
   }
 
   /** Runs until `until`, without the events of that instant. */
@@ -316,8 +319,8 @@ export class KernelModel {
       }
       if (answer.acks > this.#delivered) this.#roundTrip.sample(this.now - answer.sentAt);
       this.#heard(answer);
-      if (answer.isOfData) this.#shown.heard(this.now);
-      else this.#shown.answered(this.now);
+      if (answer.to === "probe") this.#shown.answered(this.now);
+      else this.#shown.heard(this.now);
     }
   }
 
@@ -327,10 +330,10 @@ export class KernelModel {
     if (this.#isWindowClosed && this.isPeerReading) this.#opened();
   }
 
-  #heard({ acks, isOfData }: Answer): void {
+  #heard({ acks, to }: Answer): void {
     this.#segmentsIn++;
     if (acks <= this.#delivered) {
-      if (isOfData) this.#dsackDuplicates++;
+      if (to === "data") this.#dsackDuplicates++;
       this.#heardAnything();
       return;
     }
@@ -381,12 +384,12 @@ export class KernelModel {
   }
 
   /** Queues the answer to what leaves now. The order of packets is kept. */
-  #answer(acks: number, isOfData: boolean): void {
+  #answer(acks: number, to: Answer["to"]): void {
     this.#answers.push({
       at: Math.max(this.now + this.#thereAndBackMs(), this.#answers.at(-1)?.at ?? 0),
       acks,
       sentAt: this.now,
-      isOfData,
+      to,
       isReset: this.now >= this.#world.resetsFromMs,
     });
   }
@@ -397,7 +400,7 @@ export class KernelModel {
     if (!this.#path.isUp(this.now)) return;
     this.#peer.hears(this.now);
     const acks = this.#delivered + this.#unacked;
-    this.#answer(acks, true);
+    this.#answer(acks, "data");
     if (acks <= this.#repliedTo) return;
     this.#repliedTo = acks;
     const arrivesAt = this.now + this.#thereAndBackMs() / 2;
@@ -415,7 +418,7 @@ export class KernelModel {
     const arrivesAt = this.now + this.#queuedMs();
     if (arrivesAt < this.#answerRateLimitedUntil) return;
     this.#answerRateLimitedUntil = arrivesAt + this.#world.answersEveryMs;
-    if (this.#path.isAnswerUp?.(this.now) ?? true) this.#answer(this.#delivered, false);
+    if (this.#path.isAnswerUp?.(this.now) ?? true) this.#answer(this.#delivered, "probe");
   }
 
   #onTimer(): void {

@@ -111,6 +111,21 @@ describe("attempts beyond a span", () => {
     expect([1599, 1600, 3199, 3200, 5199, 5200].map(withinMs)).toEqual([0, 1, 1, 2, 2, 3]);
   });
 
+  it("fit in without a cap on backoff only where they leave even if the first one was a tail loss probe", () => {
+    const timing = new PathTiming(8000, null);
+    timing.learn({ state: "ESTABLISHED", rttMs: 0.2, rtoMs: 200 });
+    // At 200, 600, 1400, 3000 and 6200 ms after the tail loss probe.
+    expect(timing.roomBeyond(3200, "in-flight", probes, 1000, 7900, 0)).toBe(1);
+  });
+
+  it("are one more with a cap on backoff where data took over from probes: the next one is near", () => {
+    const mixed = new Attempts(4000);
+    mixed.seen(1, 1000, 1000);
+    const before = lan.roomBeyond(1600, "in-flight", mixed, 1000, 3200, 0);
+    mixed.takeOff();
+    expect(lan.roomBeyond(1600, "in-flight", mixed, 1000, 3200, 0)).toBe(before + 1);
+  });
+
   it("do not fit in behind a closed window, where backoff grows even while probes are answered", () => {
     expect(lan.roomBeyond(1000, "blocked", probes, 0, 60_000, 0)).toBe(0);
   });

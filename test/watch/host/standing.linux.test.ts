@@ -236,7 +236,7 @@ describe("where the kernel gives up data in flight within the budget", () => {
   it("`applied` says what stands, and what no option can keep", () => {
     const plan = planOnShortPath({ budgetMs: 60_000, falseAlarmsPerYear: 0.01, rtoMaxMs: 12_000 });
     const standing = standingOn({ detectWithinMs: 60_000 }).start(fd, IDLE_MS);
-    const { userTimeoutMs, backstopMs, notes } = appliedByKernel(standing, plan);
+    const { userTimeoutMs, backstopMs, notes } = appliedByKernel(standing, judging(plan));
     expect({ userTimeoutMs, backstopMs }).toEqual({
       userTimeoutMs: 180_000,
       backstopMs: { idle: 180_000 + standing.keepalive.intervalMs, inFlight: 180_000 },
@@ -247,7 +247,7 @@ describe("where the kernel gives up data in flight within the budget", () => {
 
     standing.restore(fd, isOpen);
     const report = standingOn({ detectWithinMs: 60_000, onDead: "report" }).start(fd, IDLE_MS);
-    const reported = appliedByKernel(report, plan);
+    const reported = appliedByKernel(report, judging(plan));
     expect(reported).toMatchObject({ userTimeoutMs: 0, backstopMs: { inFlight: 3000 } });
     expect(reported.notes).toContainEqual(
       expect.stringMatching(/data in flight, or behind.*3000 ms/),
@@ -269,13 +269,16 @@ describe("the cap on backoff", () => {
   });
 });
 
+/** As much of a judge as `applied` needs. */
+const judging = (plan: ProbePlan) => ({ plan, idleMs: 1000, routineMs: 1270 });
+
 describe("`applied`", () => {
   const plan = planOnShortPath({ budgetMs: BUDGET_MS, falseAlarmsPerYear: 0.01, rtoMaxMs: 2000 });
 
   it("names the keepalive in force, and when the kernel itself ends an idle connection", () => {
     const { keepalive, backstopMs, detectWithinMs, overdue } = appliedByKernel(
       standingOn().start(fd, IDLE_MS),
-      plan,
+      judging(plan),
     );
     const held = kernel().keepalive;
     expect(keepalive).toEqual({
@@ -289,27 +292,37 @@ describe("`applied`", () => {
 
   it("says that the proof does not fit into the budget, unless atDeadline is 'end'", () => {
     const late: ProbePlan = { ...plan, idleWithinMs: 12_345.6 };
-    const waiting = appliedByKernel(standingOn(), late);
+    const waiting = appliedByKernel(standingOn(), judging(late));
     expect(waiting).toMatchObject({ overdue: true, detectWithinMs: { idle: 12_346 } });
     expect(waiting.notes).toContainEqual(expect.stringContaining("do not fit into 10000 ms"));
-    const window = appliedByKernel(standingOn(), { ...plan, closedWindowWithinMs: 10_420 });
+    const window = appliedByKernel(
+      standingOn(),
+      judging({ ...plan, closedWindowWithinMs: 10_420 }),
+    );
     expect(window.notes).toContainEqual(
       expect.stringContaining("10000 ms in flight, 10420 ms behind a closed window;"),
     );
-    expect(appliedByKernel(standingOn({ atDeadline: "end" }), late)).toMatchObject({
+    expect(appliedByKernel(standingOn({ atDeadline: "end" }), judging(late))).toMatchObject({
       overdue: false,
       detectWithinMs: { idle: BUDGET_MS },
     });
   });
 
+  it("counts how long a missing standing probe is waited for, where it leaves on demand only", () => {
+    const late: ProbePlan = { ...plan, idleWithinMs: 12_000 };
+    expect(appliedByKernel(standingOn(), judging(late)).detectWithinMs.idle).toBe(12_000);
+    const report = standingOn({ onDead: "report" });
+    expect(appliedByKernel(report, judging(late)).detectWithinMs.idle).toBe(12_270);
+  });
+
   it("says why there is no cap on backoff", ({ skip }) => {
     skip(!hasRtoMax, "no TCP_RTO_MAX_MS before Linux 6.15");
     const notes = {
-      capped: appliedByKernel(standingOn(), plan).notes,
-      reporting: appliedByKernel(standingOn({ onDead: "report" }), plan).notes,
+      capped: appliedByKernel(standingOn(), judging(plan)).notes,
+      reporting: appliedByKernel(standingOn({ onDead: "report" }), judging(plan)).notes,
     };
     expect(notes).toEqual({ capped: [], reporting: [expect.stringContaining("ends nothing")] });
-    expect(appliedByKernel(standingOn().uncap(fd), plan).notes).toEqual([
+    expect(appliedByKernel(standingOn().uncap(fd), judging(plan)).notes).toEqual([
       expect.stringContaining("ended its side"),
     ]);
   });
