@@ -207,6 +207,11 @@ export class KernelModel {
       if (this.#timerAt === NEVER) this.#timerAt = this.now + this.#roundTrip.rtoMs;
       return;
     }
+    // After a timeout one segment at a time is in flight: the lost one (tcp_enter_loss).
+    if (this.#unacked > 0 && this.#retransmits > 0) {
+      this.#notSent += 100;
+      return;
+    }
     this.#dataSegmentsOut++;
     this.#lastSentAt = this.now;
     if (this.#notSent > 0 && this.#unacked === 0) {
