@@ -63,7 +63,7 @@ const SUITES = {
     env: { PGUSER: "postgres", TS_NODE_TRANSPILE_ONLY: "true" },
   })),
 };
-const LONGEST_MS = 300_000;
+const LONGEST_MS = 120_000;
 /** Times that a file with a difference runs again in each of the three ways. */
 const AGAIN = 10;
 
