@@ -5,7 +5,7 @@
 //
 // SUITE: one of the table below, which says what it needs. PATH: its source, with its development
 // dependencies installed. FILTER: a part of the paths of the test files to run. They run with the
-// Node that runs this, each file in a process of its own, alone and then under auto. A file with a
+// Node that runs this, a file in a process of its own, alone and then under auto. A file with a
 // difference runs 10 times more: alone, with no more than node:tls loaded before it (which auto
 // loads too), and under auto. All its tests that fail now and then are named, with how often. Exit
 // code 1 when a test fails under auto only, or when nothing was watched.
@@ -22,7 +22,7 @@ const MOCHA_OF_PG = [`../../${MOCHA[0]}`, ...MOCHA.slice(1)];
 
 /**
  * Each group: the test files (`files`, below the folder `cwd`) and what runs them (`args`). `serial`:
- * they share a server. `env`: what they need of the environment.
+ * they share a server. `inOne`: they run in one process. `env`: what they need of the environment.
  */
 const SUITES = {
   // Node's source, of the version that runs this. Tests without TAP pass by their exit code.
@@ -39,13 +39,14 @@ const SUITES = {
   ws: [{ files: /^test\/[^/]*\.test\.js$/, args: [...MOCHA, "--throw-deprecation"] }],
   // A redis-server on port 6379 that saves nothing: redis-server --save ""
   ioredis: [
-    {
-      files: /^test\/(?:unit|functional)\/.*\.ts$/,
-      args: [...MOCHA, "--no-experimental-strip-types", "test/helpers/*.ts"],
-      serial: true,
-      env: { TS_NODE_TRANSPILE_ONLY: "true", NODE_ENV: "test" },
-    },
-  ],
+    { files: /^test\/(?:unit|functional)\/(?!commands\/).*\.ts$/ },
+    { files: /^test\/functional\/commands\/.*\.ts$/, inOne: true }, // 240 of a test or two
+  ].map((group) => ({
+    ...group,
+    args: [...MOCHA, "--no-experimental-strip-types", "test/helpers/*.ts"],
+    serial: true,
+    env: { TS_NODE_TRANSPILE_ONLY: "true", NODE_ENV: "test" },
+  })),
   "mqtt.js": [{ files: /^test\/node\/[^/]*\.ts$/, args: ["-r", "esbuild-register", ...TAP] }],
   // npx tsc --build, and a server on port 5432 with the user postgres, who needs no password.
   "node-postgres": [
@@ -78,7 +79,8 @@ const tests = groups.flatMap((group) => {
   const files = readdirSync(join(cwd, "test"), { recursive: true })
     .map((name) => join("test", name))
     .filter((file) => group.files.test(file) && join(cwd, file).includes(filter));
-  return files.map((file) => ({ ...group, cwd, file }));
+  const runs = group.inOne ? [files] : files.map((file) => [file]);
+  return runs.filter((each) => each.length > 0).map((each) => ({ ...group, cwd, files: each }));
 });
 if (tests.length === 0) {
   console.error(`no test file of ${suite} below ${path} has "${filter}" in its name`);
@@ -107,10 +109,10 @@ function resultOf(output, code) {
 }
 
 /** With -r, since a hook that compiles the tests needs it: docs/auto.md. */
-function run({ cwd, file, args, env }, required, slot) {
-  const flags = /^\/\/ Flags:\s*(.*)$/m.exec(readFileSync(join(cwd, file), "utf8"))?.[1];
+function run({ cwd, files, args, env }, required, slot) {
+  const flags = /^\/\/ Flags:\s*(.*)$/m.exec(readFileSync(join(cwd, files[0]), "utf8"))?.[1];
   const own = suite === "node" && flags !== undefined ? flags.trim().split(/\s+/) : [];
-  const child = spawn(process.execPath, [...own, ...args, file], {
+  const child = spawn(process.execPath, [...own, ...args, ...files], {
     cwd,
     env: {
       ...process.env,
@@ -171,7 +173,7 @@ async function runAgain(test, slot, first) {
   const all = [...runs.alone, ...runs.loaded, ...runs.auto];
   const passed = Object.values(runs).map((each) => each.map((result) => result.passed).join(" "));
   console.log(
-    `${test.file}: passed alone ${passed[0]}, with node:tls ${passed[1]}, auto ${passed[2]}`,
+    `${test.files[0]}: passed alone ${passed[0]}, with node:tls ${passed[1]}, auto ${passed[2]}`,
   );
   for (const title of new Set(all.flatMap((result) => result.failed))) {
     const failed = (way) => runs[way].filter((result) => result.failed.includes(title)).length;
