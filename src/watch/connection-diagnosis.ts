@@ -38,10 +38,11 @@ export function diagnoseAs(state: State, of: Asked, now: Instant, isRequested = 
  * the kernel's error that the event loop did not report.
  */
 export function diagnoseEnd(of: Asked, untoldError: string | null, now: Instant): Diagnosis {
-  const surroundings = around(of, now, { path: true, proxy: false });
+  const errorCode = errorCodeOf(of.socket) ?? untoldError;
+  // An orderly end needs no look-up of the path, and thousands may come at once.
+  const surroundings = around(of, now, { path: errorCode !== null, proxy: false });
   // CLOSE without an error: both ends have sent all and said so.
   const hasPeerEnded = hasSeenEnd(of.socket) || surroundings.info?.state === "CLOSE";
-  const errorCode = errorCodeOf(of.socket) ?? untoldError;
   return diagnoseEnding({ errorCode, hasPeerEnded }, of.evidence?.judged ?? CALM, surroundings);
 }
 

@@ -2,6 +2,7 @@ import { EventEmitter } from "node:events";
 import type { Socket } from "node:net";
 import type { Diagnosis, State } from "../core/diagnosis.ts";
 import { HalfOpenError } from "../core/errors.ts";
+import { whyNoKernelEvidence as tryKernel } from "../kernel/tcp-info/kernel-evidence.ts";
 import type { Applied } from "./applied.ts";
 import { join, recordOf } from "./join.ts";
 import type { WatchSettings } from "./settings.ts";
@@ -91,11 +92,13 @@ export abstract class ConnectionsWatch
 
   /**
    * @internal Calls `start`, which begins to bring connections and returns what stops that, unless
-   * the signal has ended this watch already.
+   * the signal has ended this watch already. The kernel is tried here, because its first use takes
+   * some 12 ms: they would hold up the first connection.
    */
   protected begin(start: () => () => void): void {
     if (this.#signal?.aborted) this.#isClosed = true;
     else {
+      tryKernel();
       this.#stop = start();
       this.#signal?.addEventListener("abort", this.#onAbort, { once: true });
     }

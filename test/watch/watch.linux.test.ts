@@ -115,6 +115,25 @@ describe("watch", () => {
     expect(events).toEqual([]);
   });
 
+  it("looks the path up for a connection that an error ended, not for one that was closed", async () => {
+    const ends: Record<string, (pair: Pair) => void> = {
+      "closed here": ({ client }) => client.destroy(),
+      "closed by the peer": ({ accepted }) => accepted.end(),
+      reset: ({ accepted }) => reset(accepted),
+    };
+    const looked: string[] = [];
+    for (const [end, act] of Object.entries(ends)) {
+      pair = await loopbackPair();
+      const w = watch(pair.client.resume());
+      const closed = once(w, "close") as Promise<[Diagnosis]>;
+      act(pair);
+      if ((await closed)[0].evidence.localPath !== null) looked.push(end);
+      await pair.dispose();
+    }
+    expect(looked).toEqual(["reset"]);
+    pair = await loopbackPair();
+  });
+
   it("reports a reset within 100 ms, reading or not", async () => {
     for (const isPaused of [false, true]) {
       pair = await loopbackPair();
