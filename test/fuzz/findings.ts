@@ -35,10 +35,10 @@ function killed(world: World, life: Life, on: number): Finding[] {
   if (endedAtMs === null || endedAtMs >= promisedUntil(world, on)) return [];
   const word = words.findLast(({ event }) => event === "dead" || event === "close");
   if (isKernels && (isProgramsOwnPatience(world) || isKernelsOwnEnd(world))) return [];
-  const heardAt = endedAtMs - (word?.silentForMs ?? 0);
-  const lostAt = life.lostAt.filter((at) => at >= heardAt && at <= endedAtMs);
+  const fromMs = silentFrom(life, endedAtMs, word);
+  const lostAt = life.lostAt.filter((at) => at >= fromMs && at <= endedAtMs);
   const chance = lostAt.length === 0 ? 0 : chanceOfLosing(world, lostAt);
-  const isAccepted = isLostAfterOutage(world, life, heardAt, endedAtMs);
+  const isAccepted = isLostAfterOutage(world, life, fromMs, endedAtMs);
   return [
     {
       kind: isAccepted ? "killed-after-outage" : "killed",
@@ -48,6 +48,12 @@ function killed(world: World, life: Life, on: number): Finding[] {
       chance,
     },
   ];
+}
+
+/** Returns when the silence began: of a peer that is heard, the silence about our data. */
+function silentFrom({ leftAt }: Life, endedAtMs: number, word: Word | undefined): number {
+  if (word?.cause !== "one-way-loss") return endedAtMs - (word?.silentForMs ?? 0);
+  return leftAt.filter((at) => at <= endedAtMs).at(-word.attempts) ?? endedAtMs;
 }
 
 /** The program's own options would have ended the connection without a watch too. */
