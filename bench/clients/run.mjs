@@ -4,11 +4,11 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus, release } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import { World } from "../../dist/lab/world.js";
 import { OTHER_CLIENTS } from "../../test/auto/clients/other-clients.mjs";
 import { OTHER_SERVERS } from "../../test/auto/clients/servers.mjs";
 import { CLIENTS, ClientProcess, monotonicMs } from "../../test/heartbeat/client-process.mjs";
-import { Folder, SERVERS, startServers } from "../../test/heartbeat/servers.mjs";
+import { SERVERS, startServers } from "../../test/heartbeat/servers.mjs";
+import { inLab } from "../in-lab.mjs";
 import { measureStopped, unlikeDocs } from "./stopped.mjs";
 import { docsTable, readmeTable, stoppedTable } from "./tables.mjs";
 
@@ -90,21 +90,9 @@ const GROUPS = {
   },
 };
 
-/** Measures in a lab of its own. */
-async function inLab(measureIn) {
-  const folder = new Folder();
-  const world = await World.open();
-  try {
-    return await measureIn(await world.network(), folder);
-  } finally {
-    await world.close();
-    folder[Symbol.dispose]();
-  }
-}
-
 /** Measures unless another part alone is wanted: then returns what was measured before. */
 async function measured(part, was, measureIn) {
-  return values.only && values.only !== part ? was : inLab(measureIn);
+  return values.only && values.only !== part ? was : inLab({}, measureIn);
 }
 
 const file = `${values.out}/clients.json`;

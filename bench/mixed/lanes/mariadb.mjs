@@ -1,0 +1,146 @@
+import mysql from "mysql2";
+import * as heartbeat from "../../../dist/heartbeat/index.js";
+import { said } from "../lane.mjs";
+
+const POOL = 3;
+const CALLERS = 9;
+
+const settings = ({ terms }) => ({
+  host: terms.host,
+  user: "root",
+  database: "mysql",
+  connectTimeout: 60_000,
+});
+
+/** @param {import("../lane.mjs").Lane} lane */
+async function newConnection(lane) {
+  const connection = mysql.createConnection(settings(lane));
+  connection.on("error", () => {});
+  await new Promise((resolve, reject) =>
+    connection.connect((error) => (error ? reject(error) : resolve(undefined))),
+  );
+  lane.watched(heartbeat.watchMysql2, connection);
+  return connection;
+}
+
+const rowsOf = async (query) => (await query)[0];
+
+async function connectionLane(lane) {
+  const connection = await newConnection(lane);
+  const client = connection.promise();
+  const table = lane.own("rows");
+  await client.query(
+    `create table if not exists ${table} (id int primary key, n int not null) engine = innodb`,
+  );
+  const count = async () =>
+    (
+      await rowsOf(
+        client.query(
+          `insert into ${table} values (?, 1) on duplicate key update n = n + 1`,
+          [lane.number(5)],
+        ),
+      )
+    ).affectedRows;
+  const sum = () => rowsOf(client.query(`select sum(n) as n from ${table}`));
+  const sleepLong = () => rowsOf(client.query("select sleep(?) as slept", [lane.longMs() / 1000]));
+  return {
+    close: () => client.end(),
+    steps: {
+      query: () => rowsOf(client.query("select ? + 1 as n", [lane.number(1000)])),
+      prepared: () => rowsOf(client.execute("select 2 * ? as n", [lane.number(1000)])),
+      count: async () => [await count(), await sum()],
+      "many rows": () => rowsOf(client.query("select seq, md5(seq) from seq_1_to_2000")),
+      "failed query": () => rowsOf(client.query("select nonsense")),
+      "long query": sleepLong,
+      "queue behind a long query": () => Promise.all([sleepLong(), count(), sum()]),
+      async "transaction held idle"() {
+        await client.beginTransaction();
+        const counted = await count();
+        await lane.restLong();
+        const seen = await sum();
+        await client.commit();
+        return [counted, seen];
+      },
+      async "transaction held busy"() {
+        await client.query("start transaction");
+        const counted = await count();
+        const slept = await sleepLong();
+        await client.query("rollback");
+        return [counted, slept, await sum()];
+      },
+      async "transaction without autocommit"() {
+        await client.query("set autocommit = 0");
+        const counted = await count();
+        const failed = await client.query("select nonsense").catch(said);
+        await lane.restLong();
+        await client.query("commit");
+        await client.query("set autocommit = 1");
+        return [counted, failed, await sum()];
+      },
+      async "left idle"() {
+        await lane.restLong();
+        return sum();
+      },
+    },
+  };
+}
+
+async function poolLane(lane) {
+  const pool = mysql.createPool({ ...settings(lane), connectionLimit: POOL });
+  lane.watched(heartbeat.watchMysql2Pool, pool);
+  const client = pool.promise();
+  /** All at once: most of them wait for a connection. */
+  const callers = (call) => Promise.all(Array.from({ length: CALLERS }, (_, i) => call(i)));
+  return {
+    close: () => client.end(),
+    steps: {
+      "short queries": () => callers((i) => rowsOf(client.query("select ? as n", [i]))),
+      "full of long queries"() {
+        const seconds = lane.longMs() / 1000 / (CALLERS / POOL);
+        return callers((i) => rowsOf(client.query("select ? as n, sleep(?) as slept", [i, seconds])));
+      },
+      async "full of transactions held idle"() {
+        const held = [];
+        for (let i = 0; i < POOL; i++) held.push(await client.getConnection());
+        for (const connection of held) await connection.beginTransaction();
+        const waiting = callers((i) => rowsOf(client.execute("select ? as n", [i])));
+        await lane.restLong();
+        for (const connection of held) {
+          await connection.commit();
+          connection.release();
+        }
+        return waiting;
+      },
+      async "left idle"() {
+        await lane.restLong();
+        return rowsOf(client.query("select 1 as n"));
+      },
+    },
+  };
+}
+
+/** The last use of a connection that has a rule, and how the server ends it. */
+async function leftAfter(lane, rule, ...queries) {
+  const connection = await newConnection(lane);
+  const ended = new Promise((resolve) => connection.stream.on("close", () => resolve("closed")));
+  await connection.promise().query(`set session ${rule} = ${lane.terms.ruleMs / 1000}`);
+  let usedAt = performance.now();
+  for (const query of queries) {
+    usedAt = performance.now();
+    await connection.promise().query(query);
+  }
+  return { ended, usedAt, close: () => connection.destroy() };
+}
+
+export const mariadb = {
+  mysql2: (lane) => lane.run(connectionLane),
+  "mysql2-pool": (lane) => lane.run(poolLane),
+  "mysql2-idle": (lane) =>
+    lane.runRule("wait_timeout", { isCounted: true }, () =>
+      leftAfter(lane, "wait_timeout", "select 1"),
+    ),
+  "mysql2-forgotten": (lane) =>
+    lane.runRule("idle_transaction_timeout", { isCounted: false }, () =>
+      leftAfter(lane, "idle_transaction_timeout", "start transaction", "select 1"),
+    ),
+};
