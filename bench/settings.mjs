@@ -14,7 +14,9 @@ export function readSettings(readers, more = "") {
   const options = Object.fromEntries(
     Object.keys(readers).map((name) => [name, { type: /** @type {const} */ ("string") }]),
   );
-  const { json, ...values } = parseArgs({ options: { ...options, json: { type: "boolean" } } }).values;
+  const { json, ...values } = parseArgs({
+    options: { ...options, json: { type: "boolean" } },
+  }).values;
   const settings = Object.entries(values).map(([name, text]) => {
     const [setting, read] = readers[name];
     const value = read(`${text}`);

@@ -32,6 +32,7 @@ export class Comparison {
   differences = [];
   verdicts = [];
   suspicions = 0;
+  overdue = 0;
   lost = [];
   rules = [];
   /** @type {Map<string, LaneComparison>} */
@@ -86,6 +87,7 @@ export class Comparison {
 
   #hearVerdict(lane, { verdict, cause, why }) {
     if (verdict === "suspect") this.suspicions++;
+    else if (verdict === "overdue") this.overdue++;
     else if (verdict !== "alive") this.verdicts.push({ lane, verdict, cause, why });
   }
 

@@ -36,9 +36,9 @@ const NOT_ENDED = "not ended";
  * @property {Record<string, () => Promise<unknown>>} steps
  * @property {() => unknown} close
  *
- * @typedef {object} Idle A client that its program leaves alone from `usedAt` on.
- * @property {Promise<string>} ended How the server ended it.
- * @property {number} usedAt
+ * @typedef {object} Idle A client that its program uses and then leaves alone.
+ * @property {readonly (() => Promise<unknown>)[]} uses
+ * @property {Promise<string>} ended How the server ends it.
  * @property {() => unknown} close
  */
 
@@ -105,7 +105,12 @@ export class Lane {
     const asksMs = isCounted && twin === "watched" ? askIdleForMs : 0;
     const latestMs = ruleMs + asksMs + LATE_MS;
     do {
-      const { ended, usedAt, close } = await openings.run({ lane: this, mayEnd: true }, begin, this);
+      const { ended, uses, close } = await openings.run({ lane: this, mayEnd: true }, begin, this);
+      let usedAt = 0;
+      for (const use of uses) {
+        usedAt = performance.now();
+        await use();
+      }
       const how = await Promise.race([ended, sleep(latestMs, NOT_ENDED)]);
       const afterMs = performance.now() - usedAt;
       close();
@@ -128,10 +133,15 @@ export class Lane {
     });
   }
 
+  /** Says of a socket that it was lost, unless its program ends it. */
   follow(socket, opening) {
     this.opened++;
-    socket.once("close", () => {
-      if (!opening.mayEnd) this.#say("lost", {});
+    let isEndedByPeer = false;
+    socket.once("end", () => {
+      isEndedByPeer = !socket.writableEnded;
+    });
+    socket.once("close", (hadError) => {
+      if (!opening.mayEnd && (hadError || isEndedByPeer)) this.#say("lost", {});
     });
   }
 

@@ -2,10 +2,9 @@
 // beside this file.
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { startServers } from "../../test/heartbeat/servers.mjs";
 import { inLab } from "../in-lab.mjs";
 import { Comparison, TWINS } from "./comparison.mjs";
-import { serversWith } from "./servers.mjs";
+import { startMixedServers } from "./servers.mjs";
 
 export const DEFAULTS = {
   forMs: 1_800_000,
@@ -14,8 +13,8 @@ export const DEFAULTS = {
   detectWithinMs: 5000,
   /** How long a watch asks a client that its program leaves idle. */
   askIdleForMs: 60_000,
-  seed: 1,
 };
+const SEEDS = 2 ** 31;
 /** Longer than any step: none that is held for long by the program is ended by a rule. */
 const RULE_BUDGETS = 6;
 /** The last steps end by themselves; a script and the rest behind it take 20 budgets. */
@@ -25,16 +24,16 @@ const PROGRESS_MS = 30_000;
 const PROGRAM = fileURLToPath(new URL("./program.mjs", import.meta.url));
 
 /**
- * @param {Partial<typeof DEFAULTS>} settings
+ * @param {Partial<typeof DEFAULTS & { seed: number }>} settings Without a seed one is drawn.
  * @param {(line: string) => void} onProgress
  */
 export function measureMixed(settings = {}, onProgress = () => {}) {
-  const terms = { ...DEFAULTS, ...settings };
+  const terms = { ...DEFAULTS, seed: 1 + Math.floor(Math.random() * SEEDS), ...settings };
   const ruleMs = 1000 * Math.ceil((RULE_BUDGETS * terms.detectWithinMs) / 1000);
   const wire = { seed: terms.seed };
   return inLab({ variant: "wire", wire }, async (network, folder) => {
     onProgress("starts the servers");
-    await startServers(network, folder.path, serversWith(ruleMs));
+    await startMixedServers(network, folder.path, ruleMs);
     const clean = await network.setWire({ lossOut: terms.loss, lossIn: terms.loss });
     const comparison = new Comparison();
     const programs = [];
@@ -97,8 +96,9 @@ function resultOf(terms, comparison, packets) {
     differing: comparison.differing,
     differences: comparison.differences,
     suspicions: comparison.suspicions,
-    /** The server ends idle clients with a reset at times, and the watch says so. */
-    resets: verdicts.filter(({ cause }) => cause === "peer-reset").length,
+    overdue: comparison.overdue,
+    /** By the server, of which the watch only tells. */
+    resets: verdicts.filter(({ cause }) => cause === "peer-reset"),
     /** By the watch, or not watched at all. */
     ended: verdicts.filter(({ cause }) => cause !== "peer-reset"),
     lost: comparison.lost,

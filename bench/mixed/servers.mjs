@@ -1,19 +1,69 @@
-import { redisOn, SERVERS } from "../../test/heartbeat/servers.mjs";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { redisOn, SERVERS, startServers } from "../../test/heartbeat/servers.mjs";
 
-/** Each twin has a server of its own for scripts, during which it answers nobody else. */
-export const SCRIPT_PORTS = { watched: 6380, alone: 6381 };
+/**
+ * Where each Redis listens. The twins have a server each for scripts, during which it answers nobody
+ * else.
+ */
+export const PORTS = {
+  redis: SERVERS.redis.port,
+  watched: 6380,
+  alone: 6381,
+  cluster: 6382,
+  sentinel: 26_379,
+};
+/** What the Sentinel calls the Redis of all. */
+export const MASTER = "mixed";
 
-/** The servers of the load; Redis ends clients that are idle for `ruleMs`. */
-export function serversWith(ruleMs) {
-  const { postgres, mariadb, rabbitmq, mosquitto, nats } = SERVERS;
-  return {
+const { postgres, mariadb, rabbitmq, mosquitto, nats } = SERVERS;
+
+/** The programs that must be installed. */
+export const NEEDS = [postgres, mariadb, rabbitmq, mosquitto, nats, SERVERS.redis].map(
+  ({ needs }) => needs,
+);
+
+/** Starts the servers of the load. Redis ends clients that are idle for `ruleMs`. */
+export async function startMixedServers(network, folder, ruleMs) {
+  const address = network.address("right");
+  await startServers(network, folder, {
     postgres,
     mariadb,
     rabbitmq,
     mosquitto,
     nats,
-    redis: redisOn(SERVERS.redis.port, ["--timeout", `${ruleMs / 1000}`]),
-    "redis-watched": redisOn(SCRIPT_PORTS.watched),
-    "redis-alone": redisOn(SCRIPT_PORTS.alone),
+    redis: redisOn(PORTS.redis, ["--timeout", `${ruleMs / 1000}`]),
+    "redis-watched": redisOn(PORTS.watched),
+    "redis-alone": redisOn(PORTS.alone),
+    "redis-cluster": redisOn(PORTS.cluster, [
+      "--cluster-enabled",
+      "yes",
+      "--cluster-announce-ip",
+      address,
+    ]),
+    "redis-sentinel": sentinelOf(address),
+  });
+  const cli = ["redis-cli", "-p", `${PORTS.cluster}`];
+  await network.run("right", [...cli, "cluster", "addslotsrange", "0", "16383"]);
+}
+
+/** A Sentinel that never calls its master down. */
+function sentinelOf(address) {
+  return {
+    needs: "redis-server",
+    port: PORTS.sentinel,
+    start(network, folder) {
+      const file = join(folder, "sentinel.conf");
+      const lines = [
+        `port ${PORTS.sentinel}`,
+        "bind 0.0.0.0",
+        "protected-mode no",
+        `dir ${folder}`,
+        `sentinel monitor ${MASTER} ${address} ${PORTS.redis} 1`,
+        `sentinel down-after-milliseconds ${MASTER} 600000`,
+      ];
+      writeFileSync(file, `${lines.join("\n")}\n`);
+      return network.spawn("right", ["redis-server", file, "--sentinel"]);
+    },
   };
 }

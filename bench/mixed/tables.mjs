@@ -6,15 +6,26 @@ import { defectsOf } from "./measure.mjs";
 const seconds = (ms) => `${(ms / 1000).toFixed(1)} s`;
 
 export function tables(result) {
-  const { forMs, packets, compared, suspicions, resets, detectWithinMs, lanes, rules } = result;
+  const {
+    forMs,
+    seed,
+    packets,
+    compared,
+    suspicions,
+    overdue,
+    resets,
+    detectWithinMs,
+    lanes,
+    rules,
+  } = result;
   const whole = table(
     ["", "measured"],
     [
-      ["load", seconds(forMs)],
+      ["load, seed", `${seconds(forMs)}, ${seed}`],
       ["packets, lost of them", `${packets.passed + packets.lost}, ${percent(lossOf(packets))}`],
       ["steps compared", `${compared}`],
-      ["suspicions", `${suspicions}`],
-      ["resets by a server's rule", `${resets}`],
+      ["suspicions, those that outlasted the budget", `${suspicions}, ${overdue}`],
+      ["resets by the servers, of which the watch told", `${resets.length}`],
       ...defectsOf(result).map(([what, found]) => [`**${what}**`, `**${found}**`]),
     ],
   );

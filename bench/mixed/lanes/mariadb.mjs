@@ -1,9 +1,7 @@
 import mysql from "mysql2";
 import * as heartbeat from "../../../dist/heartbeat/index.js";
 import { said } from "../lane.mjs";
-
-const POOL = 3;
-const CALLERS = 9;
+import { POOL, poolSteps } from "./pool.mjs";
 
 const settings = ({ terms }) => ({
   host: terms.host,
@@ -35,10 +33,9 @@ async function connectionLane(lane) {
   const count = async () =>
     (
       await rowsOf(
-        client.query(
-          `insert into ${table} values (?, 1) on duplicate key update n = n + 1`,
-          [lane.number(5)],
-        ),
+        client.query(`insert into ${table} values (?, 1) on duplicate key update n = n + 1`, [
+          lane.number(5),
+        ]),
       )
     ).affectedRows;
   const sum = () => rowsOf(client.query(`select sum(n) as n from ${table}`));
@@ -89,47 +86,35 @@ async function poolLane(lane) {
   const pool = mysql.createPool({ ...settings(lane), connectionLimit: POOL });
   lane.watched(heartbeat.watchMysql2Pool, pool);
   const client = pool.promise();
-  /** All at once: most of them wait for a connection. */
-  const callers = (call) => Promise.all(Array.from({ length: CALLERS }, (_, i) => call(i)));
   return {
     close: () => client.end(),
-    steps: {
-      "short queries": () => callers((i) => rowsOf(client.query("select ? as n", [i]))),
-      "full of long queries"() {
-        const seconds = lane.longMs() / 1000 / (CALLERS / POOL);
-        return callers((i) => rowsOf(client.query("select ? as n, sleep(?) as slept", [i, seconds])));
-      },
-      async "full of transactions held idle"() {
-        const held = [];
-        for (let i = 0; i < POOL; i++) held.push(await client.getConnection());
-        for (const connection of held) await connection.beginTransaction();
-        const waiting = callers((i) => rowsOf(client.execute("select ? as n", [i])));
-        await lane.restLong();
-        for (const connection of held) {
+    steps: poolSteps(lane, {
+      query: (n, seconds) =>
+        seconds === undefined
+          ? rowsOf(client.execute("select ? as n", [n]))
+          : rowsOf(client.query("select ? as n, sleep(?) as slept", [n, seconds])),
+      async hold() {
+        const connection = await client.getConnection();
+        await connection.beginTransaction();
+        return async () => {
           await connection.commit();
           connection.release();
-        }
-        return waiting;
+        };
       },
-      async "left idle"() {
-        await lane.restLong();
-        return rowsOf(client.query("select 1 as n"));
-      },
-    },
+    }),
   };
 }
 
-/** The last use of a connection that has a rule, and how the server ends it. */
+/** A connection that has a rule, is used, and then left. */
 async function leftAfter(lane, rule, ...queries) {
   const connection = await newConnection(lane);
   const ended = new Promise((resolve) => connection.stream.on("close", () => resolve("closed")));
   await connection.promise().query(`set session ${rule} = ${lane.terms.ruleMs / 1000}`);
-  let usedAt = performance.now();
-  for (const query of queries) {
-    usedAt = performance.now();
-    await connection.promise().query(query);
-  }
-  return { ended, usedAt, close: () => connection.destroy() };
+  return {
+    ended,
+    uses: queries.map((query) => () => connection.promise().query(query)),
+    close: () => connection.destroy(),
+  };
 }
 
 export const mariadb = {

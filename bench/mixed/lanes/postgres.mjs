@@ -1,9 +1,7 @@
 import pg from "pg";
 import * as heartbeat from "../../../dist/heartbeat/index.js";
 import { Inbox, said } from "../lane.mjs";
-
-const POOL = 3;
-const CALLERS = 9;
+import { POOL, poolSteps } from "./pool.mjs";
 
 /** @param {import("../lane.mjs").Lane} lane */
 async function newClient(lane) {
@@ -36,7 +34,8 @@ async function pgLane(lane) {
       prepared: () =>
         rowsOf(client.query({ name: "twice", text: "select 2 * $1::int as n", values: [21] })),
       count,
-      "many rows": () => rowsOf(client.query("select n, md5(n::text) from generate_series(1, 2000) n")),
+      "many rows": () =>
+        rowsOf(client.query("select n, md5(n::text) from generate_series(1, 2000) n")),
       "failed query": () => client.query("select 1 / 0"),
       "long query": async () => (await sleepLong()).rowCount,
       "queue behind a long query": async () =>
@@ -76,7 +75,10 @@ async function pgLane(lane) {
             await listener.query(`listen ${lane.own("news")}`);
             await lane.restLong();
             for (let i = 0; i < 3; i++)
-              await client.query("select pg_notify($1, $2)", [lane.own("news"), `${lane.number(9)}`]);
+              await client.query("select pg_notify($1, $2)", [
+                lane.own("news"),
+                `${lane.number(9)}`,
+              ]);
             return inbox.take(3);
           },
         ),
@@ -93,49 +95,35 @@ async function poolLane(lane) {
   });
   pool.on("error", () => {});
   lane.watched(heartbeat.watchPgPool, pool);
-  /** All at once: most of them wait for a connection. */
-  const callers = (call) => Promise.all(Array.from({ length: CALLERS }, (_, i) => call(i)));
   return {
     close: () => pool.end(),
-    steps: {
-      "short queries": () => callers((i) => rowsOf(pool.query("select $1::int as n", [i]))),
-      "full of long queries"() {
-        const seconds = lane.longMs() / 1000 / (CALLERS / POOL);
-        return callers((i) => rowsOf(pool.query("select $1::int as n, pg_sleep($2)", [i, seconds])));
-      },
-      async "full of transactions held idle"() {
-        const held = [];
-        for (let i = 0; i < POOL; i++) held.push(await pool.connect());
-        for (const client of held) await client.query("begin");
-        const waiting = callers((i) => rowsOf(pool.query("select $1::int as n", [i])));
-        await lane.restLong();
-        for (const client of held) {
+    steps: poolSteps(lane, {
+      query: (n, seconds = 0) =>
+        rowsOf(pool.query("select $1::int as n, pg_sleep($2)", [n, seconds])),
+      async hold() {
+        const client = await pool.connect();
+        await client.query("begin");
+        return async () => {
           await client.query("commit");
           client.release();
-        }
-        return waiting;
+        };
       },
-      async "left idle"() {
-        await lane.restLong();
-        return rowsOf(pool.query("select 1 as n"));
-      },
-    },
+    }),
   };
 }
 
-/** The last use of a client that has a rule, and how the server ends it. */
+/** A client that has a rule, is used, and then left. */
 async function leftAfter(lane, rule, ...queries) {
   const client = await newClient(lane);
   const ended = new Promise((resolve) =>
     client.on("error", ({ code }) => resolve(code)).on("end", () => resolve("end")),
   );
   await client.query(`set ${rule} = ${lane.terms.ruleMs}`);
-  let usedAt = performance.now();
-  for (const query of queries) {
-    usedAt = performance.now();
-    await client.query(query);
-  }
-  return { ended, usedAt, close: () => void client.end().catch(() => {}) };
+  return {
+    ended,
+    uses: queries.map((query) => () => client.query(query)),
+    close: () => void client.end().catch(() => {}),
+  };
 }
 
 export const postgres = {

@@ -1,11 +1,19 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { Redis } from "ioredis";
-import { createClient } from "redis";
-import * as heartbeat from "../../../dist/heartbeat/index.js";
 import { Inbox } from "../lane.mjs";
-import { SCRIPT_PORTS } from "../servers.mjs";
+import { PORTS } from "../servers.mjs";
+import { POOL, poolSteps } from "./pool.mjs";
+import {
+  newIoredis,
+  newIoredisCluster,
+  newIoredisSentinel,
+  newNodeRedis,
+  newNodeRedisCluster,
+  newNodeRedisPool,
+  newNodeRedisSentinel,
+} from "./redis-clients.mjs";
 
-const CONNECT_MS = 60_000;
+/** @typedef {import("./redis-clients.mjs").NewClient} NewClient */
+
 /** A script keeps a processor busy, so it is followed by a rest of so many times its length. */
 const SCRIPT_RESTS = 4;
 /** Keeps the server busy for the ms in ARGV[1]. */
@@ -16,130 +24,124 @@ const SPIN = `
   return redis.call("INCR", KEYS[1])`;
 
 /**
- * What the lanes use of a client, alike for both packages.
+ * What any client can do, also with a cluster and behind Sentinels.
  *
- * @typedef {object} RedisClient
- * @property {(...words: (string | number)[]) => Promise<unknown>} call
- * @property {(channel: string, listener: (message: string) => void) => Promise<unknown>} subscribe
- * @property {Promise<string>} ended
- * @property {() => void} close
- */
-
-/**
  * @param {import("../lane.mjs").Lane} lane
- * @returns {Promise<RedisClient>}
+ * @param {NewClient} newClient
+ * @param {import("./redis-clients.mjs").Call} call
  */
-async function newIoredis(lane, port = 6379) {
-  const redis = new Redis({
-    host: lane.terms.host,
-    port,
-    connectTimeout: CONNECT_MS,
-    retryStrategy: () => null,
-  });
-  redis.on("error", () => {});
-  const ended = new Promise((resolve) => redis.once("end", () => resolve("end")));
-  lane.watched(heartbeat.watchIoredis, redis);
-  await redis.ping();
-  return {
-    call: (name, ...args) => redis.call(`${name}`, ...args),
-    subscribe(channel, listener) {
-      redis.on("message", (_, message) => listener(message));
-      return redis.subscribe(channel);
-    },
-    ended,
-    close: () => redis.disconnect(),
-  };
-}
-
-/**
- * @param {import("../lane.mjs").Lane} lane
- * @returns {Promise<RedisClient>}
- */
-async function newNodeRedis(lane, port = 6379) {
-  const client = createClient({
-    socket: {
-      host: lane.terms.host,
-      port,
-      connectTimeout: CONNECT_MS,
-      reconnectStrategy: false,
-    },
-  });
-  const ended = new Promise((resolve) => client.on("error", () => resolve("end")));
-  lane.watched(heartbeat.watchNodeRedis, client);
-  await client.connect();
-  return {
-    call: (...words) => client.sendCommand(words.map(String)),
-    subscribe: (channel, listener) => client.subscribe(channel, listener),
-    ended,
-    close: () => client.destroy(),
-  };
-}
-
-/** @param {(lane: import("../lane.mjs").Lane) => Promise<RedisClient>} newClient */
-const redisLane = (newClient) => async (lane) => {
-  const { call, close } = await newClient(lane);
+function anySteps(lane, newClient, call) {
   const own = (name) => lane.own(name);
   const seconds = () => lane.longMs() / 1000;
   const incr = () => call("INCR", own("count"));
   const withOther = (use) => lane.within(() => newClient(lane), use);
   return {
-    close,
-    steps: {
-      count: async () => [await incr(), await incr()],
-      async "set and get"() {
-        await call("SET", own("value"), lane.number(1000));
-        return call("GET", own("value"));
-      },
-      async hash() {
-        await call("HINCRBY", own("hash"), `${lane.number(3)}`, lane.number(100));
-        return call("HVALS", own("hash"));
-      },
-      "many at once": () => Promise.all(Array.from({ length: 50 }, incr)),
-      "failed command": () => call("LPUSH", own("count"), 1),
-      async transaction() {
-        await call("MULTI");
-        const queued = await incr();
-        return [queued, await call("EXEC")];
-      },
-      async "transaction held idle"() {
-        await call("WATCH", own("watched"));
-        await call("MULTI");
-        const queued = await incr();
+    count: async () => [await incr(), await incr()],
+    async "set and get"() {
+      await call("SET", own("value"), lane.number(1000));
+      return call("GET", own("value"));
+    },
+    "many at once": () => Promise.all(Array.from({ length: 50 }, incr)),
+    "failed command": () => call("LPUSH", own("count"), 1),
+    "blocked, with a timeout": () => call("BLPOP", own("none"), seconds()),
+    "queue behind a blocked command": async () =>
+      (await Promise.all([call("BRPOP", own("none"), seconds()), incr(), incr()])).slice(1),
+    "blocked for ever": () =>
+      withOther(async (other) => {
+        const popped = call("BLPOP", own("jobs"), 0);
         await lane.restLong();
-        return [queued, await call("EXEC")];
-      },
-      "blocked, with a timeout": () => call("BLPOP", own("none"), seconds()),
-      "blocked in a stream, with a timeout": () =>
-        call("XREAD", "BLOCK", lane.longMs(), "STREAMS", own("stream"), "$"),
-      "waits for replicas": () => call("WAIT", 1, lane.longMs()),
-      "queue behind a blocked command": async () =>
-        (await Promise.all([call("BRPOP", own("none"), seconds()), incr(), incr()])).slice(1),
-      "blocked for ever": () =>
-        withOther(async (other) => {
-          const popped = call("BLPOP", own("jobs"), 0);
-          await lane.restLong();
-          await other.call("RPUSH", own("jobs"), lane.number(1000));
-          return (await popped)[1];
-        }),
-      subscribe: () =>
-        withOther(async (subscriber) => {
-          const inbox = new Inbox();
-          await subscriber.subscribe(own("news"), (message) => inbox.put(message));
-          await lane.restLong();
-          for (let i = 0; i < 3; i++) await call("PUBLISH", own("news"), lane.number(9));
-          return inbox.take(3);
-        }),
-      async "left idle"() {
+        await other.call("RPUSH", own("jobs"), lane.number(1000));
+        return (await popped)[1];
+      }),
+    subscribe: () =>
+      withOther(async (subscriber) => {
+        const inbox = new Inbox();
+        await subscriber.subscribe(own("news"), (message) => inbox.put(message));
         await lane.restLong();
-        return incr();
-      },
+        for (let i = 0; i < 3; i++) await call("PUBLISH", own("news"), lane.number(9));
+        return inbox.take(3);
+      }),
+    async "left idle"() {
+      await lane.restLong();
+      return incr();
     },
   };
+}
+
+/**
+ * What a client can do that has one connection.
+ *
+ * @param {import("../lane.mjs").Lane} lane
+ * @param {import("./redis-clients.mjs").Call} call
+ */
+function connectionSteps(lane, call) {
+  const incr = () => call("INCR", lane.own("count"));
+  return {
+    async hash() {
+      await call("HINCRBY", lane.own("hash"), `${lane.number(3)}`, lane.number(100));
+      return call("HVALS", lane.own("hash"));
+    },
+    async transaction() {
+      await call("MULTI");
+      const queued = await incr();
+      return [queued, await call("EXEC")];
+    },
+    async "transaction held idle"() {
+      await call("WATCH", lane.own("watched"));
+      await call("MULTI");
+      const queued = await incr();
+      await lane.restLong();
+      return [queued, await call("EXEC")];
+    },
+    "blocked in a stream, with a timeout": () =>
+      call("XREAD", "BLOCK", lane.longMs(), "STREAMS", lane.own("stream"), "$"),
+    "waits for replicas": () => call("WAIT", 1, lane.longMs()),
+  };
+}
+
+/** @param {NewClient} newClient */
+const topologyLane = (newClient) => async (lane) => {
+  const { call, close } = await newClient(lane);
+  return { close, steps: anySteps(lane, newClient, call) };
 };
+
+/** @param {NewClient} newClient */
+const connectionLane = (newClient) => async (lane) => {
+  const { call, close } = await newClient(lane);
+  return { close, steps: { ...anySteps(lane, newClient, call), ...connectionSteps(lane, call) } };
+};
+
+async function poolLane(lane) {
+  const { pool, close } = await newNodeRedisPool(lane, POOL);
+  const answered = async (client, n, seconds) =>
+    seconds === undefined
+      ? client.sendCommand(["ECHO", `${n}`])
+      : [n, await client.sendCommand(["BLPOP", lane.own("none"), `${seconds}`])];
+  return {
+    close,
+    steps: poolSteps(lane, {
+      query: (n, seconds) => pool.execute((client) => answered(client, n, seconds)),
+      hold: () =>
+        new Promise((resolve, reject) => {
+          const done = pool.execute(async (client) => {
+            await client.sendCommand(["MULTI"]);
+            await new Promise((commit) =>
+              resolve(async () => {
+                commit(undefined);
+                await done;
+              }),
+            );
+            return client.sendCommand(["EXEC"]);
+          });
+          done.catch(reject);
+        }),
+    }),
+  };
+}
 
 /** Nobody else uses its server, which answers nobody during a script. */
 async function scriptLane(lane) {
-  const port = SCRIPT_PORTS[lane.terms.twin];
+  const port = PORTS[lane.terms.twin];
   const newClient = lane.number(2) === 0 ? newIoredis : newNodeRedis;
   const { call, close } = await newClient(lane, port);
   return {
@@ -158,14 +160,17 @@ async function scriptLane(lane) {
 const idleLane = (newClient) => (lane) =>
   lane.runRule("timeout", { isCounted: true }, async () => {
     const { call, ended, close } = await newClient(lane);
-    const usedAt = performance.now();
-    await call("GET", lane.own("value"));
-    return { ended, usedAt, close };
+    return { ended, uses: [() => call("GET", lane.own("value"))], close };
   });
 
 export const redis = {
-  ioredis: (lane) => lane.run(redisLane(newIoredis)),
-  "node-redis": (lane) => lane.run(redisLane(newNodeRedis)),
+  ioredis: (lane) => lane.run(connectionLane(newIoredis)),
+  "ioredis-cluster": (lane) => lane.run(topologyLane(newIoredisCluster)),
+  "ioredis-sentinel": (lane) => lane.run(topologyLane(newIoredisSentinel)),
+  "node-redis": (lane) => lane.run(connectionLane(newNodeRedis)),
+  "node-redis-pool": (lane) => lane.run(poolLane),
+  "node-redis-cluster": (lane) => lane.run(topologyLane(newNodeRedisCluster)),
+  "node-redis-sentinel": (lane) => lane.run(topologyLane(newNodeRedisSentinel)),
   "redis-script": (lane) => lane.run(scriptLane),
   "ioredis-idle": idleLane(newIoredis),
   "node-redis-idle": idleLane(newNodeRedis),
