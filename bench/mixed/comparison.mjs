@@ -40,11 +40,15 @@ export class Comparison {
   #opened = new Map();
   #unfinished = { watched: null, alone: null };
 
+  /**
+   * @param {"watched" | "alone"} twin
+   * @param {any} said A line of its program.
+   */
   hear(twin, { event, lane, ...more }) {
     if (event === "lanes") this.#unfinished[twin] = new Set(more.lanes);
     else if (event === "step") this.#hearStep(twin, lane, more);
     else if (event === "rule") this.rules.push({ twin, lane, ...more });
-    else if (event === "lost") this.lost.push({ twin, lane });
+    else if (event === "lost") this.lost.push({ twin, lane, ...more });
     else if (event === "verdict") this.#hearVerdict(lane, more);
     else if (event === "done") {
       this.#unfinished[twin].delete(lane);

@@ -89,7 +89,10 @@ export class Lane {
             await sleep(this.number(REST_MS));
           }
         },
-      ).catch((error) => this.#told("episode", said(error), 0));
+      ).catch((error) => {
+        this.#told("episode", said(error), 0);
+        return sleep(REST_MS);
+      });
     } while (this.#leftMs() > 0);
   }
 
@@ -141,7 +144,8 @@ export class Lane {
       isEndedByPeer = !socket.writableEnded;
     });
     socket.once("close", (hadError) => {
-      if (!opening.mayEnd && (hadError || isEndedByPeer)) this.#say("lost", {});
+      if (!opening.mayEnd && (hadError || isEndedByPeer))
+        this.#say("lost", { error: socket.errored ? said(socket.errored) : "ended by the peer" });
     });
   }
 

@@ -1,7 +1,11 @@
 import mysql from "mysql2";
+import { createPoolCluster } from "mysql2/promise";
 import * as heartbeat from "../../../dist/heartbeat/index.js";
 import { said } from "../lane.mjs";
 import { POOL, poolSteps } from "./pool.mjs";
+
+/** The only one of the PoolCluster. */
+const NODE = "only";
 
 const settings = ({ terms }) => ({
   host: terms.host,
@@ -82,12 +86,11 @@ async function connectionLane(lane) {
   };
 }
 
-async function poolLane(lane) {
-  const pool = mysql.createPool({ ...settings(lane), connectionLimit: POOL });
-  lane.watched(heartbeat.watchMysql2Pool, pool);
-  const client = pool.promise();
+/** @param {(lane: import("../lane.mjs").Lane) => { client: any, close: () => unknown }} newPool */
+const poolLane = (newPool) => async (lane) => {
+  const { client, close } = newPool(lane);
   return {
-    close: () => client.end(),
+    close,
     steps: poolSteps(lane, {
       query: (n, seconds) =>
         seconds === undefined
@@ -103,6 +106,19 @@ async function poolLane(lane) {
       },
     }),
   };
+};
+
+function newPool(lane) {
+  const pool = mysql.createPool({ ...settings(lane), connectionLimit: POOL });
+  lane.watched(heartbeat.watchMysql2Pool, pool);
+  return { client: pool.promise(), close: () => pool.promise().end() };
+}
+
+function newPoolCluster(lane) {
+  const cluster = createPoolCluster();
+  cluster.add(NODE, { ...settings(lane), connectionLimit: POOL });
+  lane.watched(heartbeat.watchMysql2Pool, cluster);
+  return { client: cluster.of(NODE), close: () => cluster.end() };
 }
 
 /** A connection that has a rule, is used, and then left. */
@@ -119,7 +135,8 @@ async function leftAfter(lane, rule, ...queries) {
 
 export const mariadb = {
   mysql2: (lane) => lane.run(connectionLane),
-  "mysql2-pool": (lane) => lane.run(poolLane),
+  "mysql2-pool": (lane) => lane.run(poolLane(newPool)),
+  "mysql2-pool-cluster": (lane) => lane.run(poolLane(newPoolCluster)),
   "mysql2-idle": (lane) =>
     lane.runRule("wait_timeout", { isCounted: true }, () =>
       leftAfter(lane, "wait_timeout", "select 1"),
