@@ -4,6 +4,7 @@ import { count, duration, readSettings, share } from "../settings.mjs";
 import { DEFAULTS, measureLoss, TRAFFICS } from "./measure.mjs";
 import { falseAlarmTable, print, runTable } from "./tables.mjs";
 
+/** @type {Record<string, [string, (text: string) => unknown]>} */
 const READERS = {
   "detect-within": ["detectWithinMs", duration],
   loss: ["loss", share],

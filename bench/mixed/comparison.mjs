@@ -38,6 +38,7 @@ export class Comparison {
   /** @type {Map<string, LaneComparison>} */
   #lanes = new Map();
   #opened = new Map();
+  #resets = { watched: new Map(), alone: new Map() };
   #unfinished = { watched: null, alone: null };
 
   /**
@@ -48,6 +49,8 @@ export class Comparison {
     if (event === "lanes") this.#unfinished[twin] = new Set(more.lanes);
     else if (event === "step") this.#hearStep(twin, lane, more);
     else if (event === "rule") this.rules.push({ twin, lane, ...more });
+    else if (event === "reset")
+      this.#resets[twin].set(lane, 1 + (this.#resets[twin].get(lane) ?? 0));
     else if (event === "lost") this.lost.push({ twin, lane, ...more });
     else if (event === "verdict") this.#hearVerdict(lane, more);
     else if (event === "done") {
@@ -76,6 +79,7 @@ export class Comparison {
     return [...this.#lanes].map(([lane, { compared, differing, longestMs }]) => ({
       lane,
       connections: this.#opened.get(lane) ?? null,
+      resets: TWINS.map((twin) => this.#resets[twin].get(lane) ?? 0),
       compared,
       differing,
       longestMs,

@@ -144,6 +144,7 @@ export class Lane {
       isEndedByPeer = !socket.writableEnded;
     });
     socket.once("close", (hadError) => {
+      if (opening.mayEnd && hadError) this.#say("reset", {});
       if (!opening.mayEnd && (hadError || isEndedByPeer))
         this.#say("lost", { error: socket.errored ? said(socket.errored) : "ended by the peer" });
     });

@@ -87,6 +87,7 @@ function progressOf({ compared, differing, verdicts, lost, suspicions, rules }) 
   );
 }
 
+/** @param {Comparison} comparison */
 function resultOf(terms, comparison, packets) {
   const { verdicts, rules } = comparison;
   return {

@@ -1,7 +1,7 @@
 /**
  * One twin, as the lab starts it: `node program.mjs TERMS`, the terms of its lanes as JSON. It says
  * one JSON object a line, with the lane's name: `step` (what came of it), `verdict` (of the watch),
- * `lost` (a connection that the program had not closed), `rule` (a server's, and when it ended an
+ * `lost` (a connection that the program had not closed), `reset` (one that it had), `rule` (a server's, and when it ended an
  * idle client) and `done`.
  */
 import { Lane } from "./lane.mjs";

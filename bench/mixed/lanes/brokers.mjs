@@ -80,7 +80,7 @@ async function amqpLane(lane) {
 
 /** @param {import("../lane.mjs").Lane} lane */
 async function amqpCallbackLane(lane) {
-  const open = promisify(connectAmqpByCallback);
+  const open = /** @type {any} */ (promisify(connectAmqpByCallback));
   const connection = await open(amqpUrl(lane), { timeout: CONNECT_MS });
   connection.on("error", () => {});
   lane.watched(heartbeat.watchAmqp, connection);

@@ -123,7 +123,7 @@ function newPoolCluster(lane) {
 
 /** A connection that has a rule, is used, and then left. */
 async function leftAfter(lane, rule, ...queries) {
-  const connection = await newConnection(lane);
+  const connection = /** @type {any} */ (await newConnection(lane));
   const ended = new Promise((resolve) => connection.stream.on("close", () => resolve("closed")));
   await connection.promise().query(`set session ${rule} = ${lane.terms.ruleMs / 1000}`);
   return {

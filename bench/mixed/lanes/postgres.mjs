@@ -114,7 +114,7 @@ async function poolLane(lane) {
 
 /** A client that has a rule, is used, and then left. */
 async function leftAfter(lane, rule, ...queries) {
-  const client = await newClient(lane);
+  const client = /** @type {any} */ (await newClient(lane));
   const ended = new Promise((resolve) =>
     client.on("error", ({ code }) => resolve(code)).on("end", () => resolve("end")),
   );

@@ -144,16 +144,13 @@ async function scriptLane(lane) {
   const port = PORTS[lane.terms.twin];
   const newClient = lane.number(2) === 0 ? newIoredis : newNodeRedis;
   const { call, close } = await newClient(lane, port);
+  const ms = lane.longMs();
   return {
-    close,
-    steps: {
-      async script() {
-        const ms = lane.longMs();
-        const count = await call("EVAL", SPIN, 1, lane.own("count"), ms);
-        await sleep(SCRIPT_RESTS * ms);
-        return count;
-      },
+    async close() {
+      close();
+      await sleep(SCRIPT_RESTS * ms);
     },
+    steps: { script: () => call("EVAL", SPIN, 1, lane.own("count"), ms) },
   };
 }
 
