@@ -136,6 +136,12 @@ export class Lane {
     });
   }
 
+  /** A promise that a step awaits only later: its rejection is that of the step. */
+  later(promise) {
+    promise.catch(() => {});
+    return promise;
+  }
+
   /** Says of a socket that it was lost, unless its program ends it. */
   follow(socket, opening) {
     this.opened++;

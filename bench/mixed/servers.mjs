@@ -1,5 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { redisOn, SERVERS, startServers } from "../../test/heartbeat/servers.mjs";
 
 /**
@@ -15,6 +16,8 @@ export const PORTS = {
 };
 /** What the Sentinel calls the Redis of all. */
 export const MASTER = "mixed";
+
+const [POLL_MS, CLUSTER_WITHIN_MS] = [100, 20_000];
 
 const { postgres, mariadb, rabbitmq, mosquitto, nats } = SERVERS;
 
@@ -43,8 +46,14 @@ export async function startMixedServers(network, folder, ruleMs) {
     ]),
     "redis-sentinel": sentinelOf(address),
   });
-  const cli = ["redis-cli", "-p", `${PORTS.cluster}`];
-  await network.run("right", [...cli, "cluster", "addslotsrange", "0", "16383"]);
+  const cluster = (...words) =>
+    network.run("right", ["redis-cli", "-p", `${PORTS.cluster}`, "cluster", ...words]);
+  await cluster("addslotsrange", "0", "16383");
+  // It takes its slots some time after its start
+  for (let waited = 0; !(await cluster("info")).includes("cluster_state:ok"); waited += POLL_MS) {
+    if (waited > CLUSTER_WITHIN_MS) throw new Error("the Redis Cluster of one node does not begin");
+    await sleep(POLL_MS);
+  }
 }
 
 /** A Sentinel that never calls its master down. */

@@ -11,6 +11,29 @@ const SETTINGS = longOrShort(
   { forMs: 45_000, detectWithinMs: 2500, askIdleForMs: 10_000 },
 );
 const LOSS = 0.05;
+interface Mixed {
+  readonly detectWithinMs: number;
+  readonly packets: { readonly passed: number; readonly lost: number };
+  readonly compared: number;
+  readonly suspicions: number;
+  readonly ended: readonly unknown[];
+  readonly lost: readonly unknown[];
+  readonly differences: readonly unknown[];
+  readonly defeated: readonly unknown[];
+  readonly unfinished: readonly unknown[];
+  readonly lanes: readonly {
+    readonly lane: string;
+    readonly compared: number;
+    readonly longestMs: number;
+  }[];
+  readonly rules: readonly {
+    readonly lane: string;
+    readonly rule: string;
+    readonly watched: { readonly held: number };
+    readonly alone: { readonly held: number };
+  }[];
+}
+
 const LONGEST_BUDGETS = 4;
 /** Each of these must have taken a step that long. */
 const TAKES_LONG = ["pg", "mysql2", "ioredis", "node-redis", "nats"];
@@ -22,7 +45,7 @@ await describeWith(
     it("ends as in an unwatched twin: no live connection ended, no result changed, no rule defeated", {
       timeout: SETTINGS.forMs + 300_000,
     }, async () => {
-      const result = await measureMixed({ ...SETTINGS, loss: LOSS });
+      const result: Mixed = await measureMixed({ ...SETTINGS, loss: LOSS });
       console.log(tables(result));
 
       expect(result.ended, "live connections ended by the watch").toEqual([]);

@@ -21,7 +21,7 @@ export function poolSteps(lane, { query, hold }) {
     async "full of transactions held idle"() {
       const held = [];
       for (let i = 0; i < POOL; i++) held.push(await hold());
-      const waiting = callers();
+      const waiting = lane.later(callers());
       await lane.restLong();
       for (const commit of held) await commit();
       return waiting;

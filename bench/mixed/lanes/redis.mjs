@@ -48,7 +48,7 @@ function anySteps(lane, newClient, call) {
       (await Promise.all([call("BRPOP", own("none"), seconds()), incr(), incr()])).slice(1),
     "blocked for ever": () =>
       withOther(async (other) => {
-        const popped = call("BLPOP", own("jobs"), 0);
+        const popped = lane.later(call("BLPOP", own("jobs"), 0));
         await lane.restLong();
         await other.call("RPUSH", own("jobs"), lane.number(1000));
         return (await popped)[1];
