@@ -9,7 +9,7 @@ import { seededRandom } from "../../dist/testing/index.js";
 const LONG_BUDGETS = [0.3, 0.9, 1.5, 2.5, 4];
 const REST_MS = 300;
 /** Longer results are told by their digest. */
-const LONGEST_RESULT = 120;
+const LONGEST_RESULT = 400;
 /**
  * How late a rule may be for the lost packets of the last answer and of the server's end, and for a
  * server that looks for idle clients once a second.

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import mysql from "mysql2";
 import { createPoolCluster } from "mysql2/promise";
 import * as heartbeat from "../../../dist/heartbeat/index.js";
@@ -6,6 +7,8 @@ import { POOL, poolSteps } from "./pool.mjs";
 
 /** The only one of the PoolCluster. */
 const NODE = "only";
+
+const POLL_MS = 250;
 
 const settings = ({ terms }) => ({
   host: terms.host,
@@ -121,13 +124,24 @@ function newPoolCluster(lane) {
   return { client: cluster.of(NODE), close: () => cluster.end() };
 }
 
+/**
+ * Resolves when the server has ended a connection. It parts with a reset, which a lossy path may
+ * lose: an unwatched client never hears of it then.
+ */
+async function isListedNoMore(lane, id) {
+  const observer = mysql.createConnection(settings(lane)).promise();
+  const listed = "select count(*) as n from information_schema.processlist where id = ?";
+  while ((await rowsOf(observer.query(listed, [id])))[0].n > 0) await sleep(POLL_MS);
+  observer.destroy();
+  return "not listed any more";
+}
+
 /** A connection that has a rule, is used, and then left. */
 async function leftAfter(lane, rule, ...queries) {
   const connection = /** @type {any} */ (await newConnection(lane));
-  const ended = new Promise((resolve) => connection.stream.on("close", () => resolve("closed")));
   await connection.promise().query(`set session ${rule} = ${lane.terms.ruleMs / 1000}`);
   return {
-    ended,
+    ended: isListedNoMore(lane, connection.threadId),
     uses: queries.map((query) => () => connection.promise().query(query)),
     close: () => connection.destroy(),
   };

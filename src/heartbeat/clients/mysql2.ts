@@ -23,6 +23,8 @@ interface Packet {
 }
 
 interface Insides {
+  /** The program has ended the connection: the server closes, and answers nothing more. */
+  readonly _closing?: boolean;
   readonly stream?: Duplex;
   readonly _command?: object | null;
   readonly _commands?: { readonly length: number };
@@ -72,7 +74,10 @@ function useOf(connection: Mysql2Like): ClientUse {
 
   const isInTransaction = transactionsOf(insides);
   const isFree = (): boolean =>
-    !insides._command && (insides._commands?.length ?? 0) === 0 && !isInTransaction();
+    insides._closing !== true &&
+    !insides._command &&
+    (insides._commands?.length ?? 0) === 0 &&
+    !isInTransaction();
   const use = new ClientUse(isFree, () => ping(insides));
   uses.set(connection, use);
 

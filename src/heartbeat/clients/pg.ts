@@ -22,6 +22,8 @@ interface Insides {
     on(event: "readyForQuery", listener: (message: ReadyForQuery) => void): unknown;
   };
   readonly readyForQuery?: boolean;
+  /** The program has ended the client: the server closes, and answers nothing more. */
+  readonly _ending?: boolean;
   readonly _txStatus?: ReadyForQuery["status"] | null;
   /** The server process, as the connection's other end named it. */
   readonly processID?: number | null;
@@ -76,7 +78,8 @@ class PgSession {
       this.#onReady?.();
     });
 
-    const isFree = (): boolean => client.readyForQuery === true && this.#status === "I";
+    const isFree = (): boolean =>
+      client.readyForQuery === true && client._ending !== true && this.#status === "I";
     const use = new ClientUse(isFree, () => this.#send());
     this.#use = use;
     const { query } = client;
