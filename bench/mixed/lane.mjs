@@ -187,6 +187,11 @@ export class Lane {
     return sleep(this.longMs());
   }
 
+  /** Pauses, at most until the time is over. */
+  pause(ms) {
+    return sleep(Math.max(0, Math.min(ms, this.#leftMs())));
+  }
+
   async #step(name, work) {
     const began = performance.now();
     const result = await work().catch(said);

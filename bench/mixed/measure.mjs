@@ -17,8 +17,8 @@ export const DEFAULTS = {
 const SEEDS = 2 ** 31;
 /** Longer than any step: none that is held for long by the program is ended by a rule. */
 const RULE_BUDGETS = 6;
-/** The last steps end by themselves; a script and the rest behind it take 20 budgets. */
-const LAST_BUDGETS = 25;
+/** The last steps end by themselves; the longest take 4 budgets, and more on a busy machine. */
+const LAST_BUDGETS = 20;
 const POLL_MS = 200;
 const PROGRESS_MS = 30_000;
 const PROGRAM = fileURLToPath(new URL("./program.mjs", import.meta.url));

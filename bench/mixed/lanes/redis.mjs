@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { Inbox } from "../lane.mjs";
 import { PORTS } from "../servers.mjs";
 import { POOL, poolSteps } from "./pool.mjs";
@@ -148,7 +147,7 @@ async function scriptLane(lane) {
   return {
     async close() {
       close();
-      await sleep(SCRIPT_RESTS * ms);
+      await lane.pause(SCRIPT_RESTS * ms);
     },
     steps: { script: () => call("EVAL", SPIN, 1, lane.own("count"), ms) },
   };
