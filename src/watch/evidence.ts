@@ -4,7 +4,7 @@ import { HalfOpenError } from "../core/errors.ts";
 import type { Instant } from "../core/time/instant.ts";
 import { resetOnClose } from "../kernel/options/linger.ts";
 import { hasSocketError, takeSocketError } from "../kernel/options/socket-error.ts";
-import type { Applied, LowerLevel } from "./applied.ts";
+import { type Applied, type LowerLevel, MUTE } from "./applied.ts";
 import { engine } from "./engine.ts";
 import { factsAround, type LookUps } from "./facts-around.ts";
 import {
@@ -15,7 +15,7 @@ import {
   isReading,
   openDescriptor,
 } from "./handle.ts";
-import { hasDataLeft } from "./host/data-left.ts";
+import { hasDataLeft, isAllAcked } from "./host/data-left.ts";
 import { HostCheck } from "./host/host-check.ts";
 import { applyLowerLevel, DISPROVED } from "./host/lower-level.ts";
 import { knownPaths } from "./known-paths.ts";
@@ -118,6 +118,7 @@ export class Evidence {
       }
       next = isUnread ? Math.min(this.#lookAt, this.nextUnread(now)) : this.#lookAt;
     }
+    if (this.#process?.isOver) this.#process = null;
     return this.#process
       ? Math.min(next, this.#process.check(now, stalledMs, kernel?.info ?? null))
       : next;
@@ -170,6 +171,11 @@ export class Evidence {
   /** Makes closing send an RST: the verdict stays true, and no orphan retransmits for minutes. */
   resetOnClose(): void {
     if (this.#kernel && this.isHeld) resetOnClose(this.#kernel.fd);
+  }
+
+  /** Returns whether the peer's kernel has all that the program sent. */
+  get isAllAcked(): boolean {
+    return this.#kernel !== null && this.isHeld && isAllAcked(this.#kernel.fd);
   }
 
   /** Takes the cap on backoff off: the program ended its side, so the kernel delivers the rest. */
@@ -236,6 +242,3 @@ export class Evidence {
     return heartbeat && new ProcessCheck(heartbeat, settings, this.#owner);
   }
 }
-
-const MUTE =
-  "the peer has answered no heartbeat on this connection, so only its host is judged until it does";

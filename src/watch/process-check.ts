@@ -4,7 +4,7 @@ import type { TcpInfo } from "../core/tcp-info.ts";
 import type { Instant } from "../core/time/instant.ts";
 import { engine } from "./engine.ts";
 import { isReading } from "./handle.ts";
-import type { Heartbeat, WatchDetector } from "./options.ts";
+import type { ClientHeartbeat, WatchDetector } from "./options.ts";
 import { surface } from "./surface.ts";
 
 /** The connection that the evidence is of. An object, because functions for each cost 100 B. */
@@ -27,7 +27,7 @@ interface ProofSettings {
  */
 export class ProcessCheck {
   proof: ProcessProof;
-  readonly heartbeat: Heartbeat;
+  readonly heartbeat: ClientHeartbeat;
   readonly #owner: EvidenceOwner;
   #bytesRead = 0;
   /**
@@ -37,10 +37,18 @@ export class ProcessCheck {
   #bytesAhead: number | null = null;
   #bytesAcked = 0;
 
-  constructor(heartbeat: Heartbeat, settings: ProofSettings, owner: EvidenceOwner) {
+  constructor(heartbeat: ClientHeartbeat, settings: ProofSettings, owner: EvidenceOwner) {
     this.heartbeat = heartbeat;
     this.#owner = owner;
     this.proof = proofFor(settings, settings.isAnswerOwed);
+  }
+
+  /**
+   * The program has ended the connection or its client: nothing can be asked any more, and what was
+   * asked before may stay unanswered.
+   */
+  get isOver(): boolean {
+    return this.#owner.top.writableEnded || this.heartbeat.hasEnded?.() === true;
   }
 
   /**
