@@ -90,6 +90,8 @@ function progressOf({ compared, differing, verdicts, lost, suspicions, rules }) 
 /** @param {Comparison} comparison */
 function resultOf(terms, comparison, packets) {
   const { verdicts, rules } = comparison;
+  const isByRule = (verdict) =>
+    verdict.cause === "peer-reset" && rules.some(({ lane }) => lane === verdict.lane);
   return {
     ...terms,
     packets,
@@ -98,10 +100,10 @@ function resultOf(terms, comparison, packets) {
     differences: comparison.differences,
     suspicions: comparison.suspicions,
     overdue: comparison.overdue,
-    /** By the server, of which the watch only tells. */
-    resets: verdicts.filter(({ cause }) => cause === "peer-reset"),
+    /** By the server's rule for idle clients, of which the watch only tells. */
+    resets: verdicts.filter(isByRule),
     /** By the watch, or not watched at all. */
-    ended: verdicts.filter(({ cause }) => cause !== "peer-reset"),
+    ended: verdicts.filter((verdict) => !isByRule(verdict)),
     lost: comparison.lost,
     unfinished: comparison.unfinished ?? [],
     defeated: rules.filter(({ isDue }) => !isDue),

@@ -25,7 +25,7 @@ export function tables(result) {
       ["packets, lost of them", `${packets.passed + packets.lost}, ${percent(lossOf(packets))}`],
       ["steps compared", `${compared}`],
       ["suspicions, those that outlasted the budget", `${suspicions}, ${overdue}`],
-      ["resets by the servers, of which the watch told", `${resets.length}`],
+      ["resets by servers whose rule for idle clients held", `${resets.length}`],
       ...defectsOf(result).map(([what, found]) => [`**${what}**`, `**${found}**`]),
     ],
   );

@@ -154,7 +154,7 @@ async function natsLane(lane) {
     return (await connection.request(subject, question, { timeout: CONNECT_MS })).string();
   };
   return {
-    close: () => connection.close(),
+    close: () => (lane.number(2) === 0 ? connection.drain() : connection.close()),
     steps: {
       asked: () => asked(0),
       "many asked": () => Promise.all(Array.from({ length: 20 }, () => asked(0))),

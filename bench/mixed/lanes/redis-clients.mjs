@@ -16,7 +16,7 @@ const ACQUIRE_MS = 600_000;
  * @typedef {object} RedisClient
  * @property {Call} call
  * @property {(channel: string, listener: (message: string) => void) => Promise<unknown>} subscribe
- * @property {() => void} close
+ * @property {() => unknown} close
  *
  * @typedef {(lane: Lane) => Promise<RedisClient>} NewClient
  */
@@ -63,7 +63,7 @@ async function ioredisClient(lane, redis) {
       redis.on("message", (_, message) => listener(message));
       return redis.subscribe(channel);
     },
-    close: () => redis.disconnect(),
+    close: () => (lane.number(2) === 0 ? redis.quit() : redis.disconnect()),
   };
 }
 
@@ -112,7 +112,7 @@ async function nodeRedisClient(lane, client, send) {
   return {
     call: (...words) => send(words.map(String)),
     subscribe: (channel, listener) => client.subscribe(channel, listener),
-    close: () => client.destroy(),
+    close: () => (lane.number(2) === 0 ? client.close() : client.destroy()),
   };
 }
 
@@ -132,5 +132,5 @@ export async function newNodeRedisPool(lane, size) {
   pool.on("error", () => {});
   lane.watched(heartbeat.watchNodeRedis, pool);
   await pool.connect();
-  return { pool, close: () => pool.destroy() };
+  return { pool, close: () => (lane.number(2) === 0 ? pool.close() : pool.destroy()) };
 }

@@ -146,7 +146,7 @@ async function scriptLane(lane) {
   const ms = lane.longMs();
   return {
     async close() {
-      close();
+      await close();
       await lane.pause(SCRIPT_RESTS * ms);
     },
     steps: { script: () => call("EVAL", SPIN, 1, lane.own("count"), ms) },
