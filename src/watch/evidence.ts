@@ -92,7 +92,7 @@ export class Evidence {
   stateAt(now: Instant, expect: WatchSettings["expect"]): State {
     const host = this.#kernel?.judged.state ?? "alive";
     if (host === "dead" || !this.#process?.proof.isSilentTooLong(now)) return host;
-    return expect === "process" ? "dead" : "suspect";
+    return expect === "host" || this.#process.mayBeAnswered(now, this.#kernel) ? "suspect" : "dead";
   }
 
   /** Checks host and process. Returns the next deadline; `null`: the kernel ended it. */
@@ -119,9 +119,7 @@ export class Evidence {
       next = isUnread ? Math.min(this.#lookAt, this.nextUnread(now)) : this.#lookAt;
     }
     if (this.#process?.isOver) this.#process = null;
-    return this.#process
-      ? Math.min(next, this.#process.check(now, stalledMs, kernel?.info ?? null))
-      : next;
+    return this.#process ? Math.min(next, this.#process.check(now, stalledMs, kernel)) : next;
   }
 
   /** Returns when to check again for an error of a socket that the event loop does not read. */
