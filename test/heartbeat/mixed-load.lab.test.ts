@@ -8,7 +8,7 @@ import { lengthName, longOrShort } from "../setup/run-length.ts";
 /** The release length is the bench's own, with its defaults for all else. */
 const SETTINGS = longOrShort(
   { forMs: 1_800_000 },
-  { forMs: 16_000, detectWithinMs: 2500, askIdleForMs: 4000 },
+  { forMs: 15_000, detectWithinMs: 2500, askIdleForMs: 2000 },
 );
 const LOSS = 0.05;
 interface Mixed {
