@@ -10,6 +10,7 @@ const BUSY = [
   "test/guard/live-connections.lab.test.ts",
   "test/guard/programs.lab.test.ts",
   "test/auto/other-clients.lab.test.ts",
+  "test/heartbeat/mixed-load.lab.test.ts",
   "test/heartbeat/stopped-processes.lab.test.ts",
   "test/lab/cuts.lab.test.ts",
   "test/lab/guard-cost.lab.test.ts",

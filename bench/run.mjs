@@ -1,10 +1,10 @@
 // The benches: `npm run bench` runs all of them, `npm run bench -- heap cpu` some. `--out FOLDER`
 // says where the JSON and RESULTS.md go.
 import { mkdirSync, writeFileSync } from "node:fs";
-import { cpus, release } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { machine } from "./machine.mjs";
 import { wordFor, writePage } from "./page.mjs";
 
 const BENCHES = {
@@ -50,12 +50,6 @@ for (const name of wanted) {
   const result = await bench.measure(settings);
   const tookS = Math.round((performance.now() - started) / 1000);
   const { title, method } = bench;
-  const machine = {
-    cpu: cpus()[0]?.model ?? "unknown",
-    cpus: cpus().length,
-    kernel: release(),
-    node: process.version,
-  };
   const command = [
     "npm run bench --",
     name,

@@ -103,7 +103,8 @@ it("docs/internals/evidence.md has a rule for every cause that the code gives, a
 
 it("the rules that comments cite by number are those of docs/internals/evidence.md", () => {
   const cited = [
-    ...[read("src/core/cause/blame-this-host.ts"), read("src/core/cause/classify-silent.ts")]
+    ...["blame-this-host", "classify-ending", "classify-silent"]
+      .map((name) => read(`src/core/cause/${name}.ts`))
       .join("\n")
       .matchAll(/Rule (\d+) \(docs\/internals\/evidence\.md(#[\w-]+)\)/g),
   ];

@@ -1,16 +1,17 @@
 // When each client notices a pulled cable, alone and watched: `npm run bench:clients`. See
 // README.md beside this file.
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { cpus, release } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import { World } from "../../dist/lab/world.js";
 import { OTHER_CLIENTS } from "../../test/auto/clients/other-clients.mjs";
 import { OTHER_SERVERS } from "../../test/auto/clients/servers.mjs";
 import { CLIENTS, ClientProcess, monotonicMs } from "../../test/heartbeat/client-process.mjs";
-import { Folder, SERVERS, startServers } from "../../test/heartbeat/servers.mjs";
+import { SERVERS, startServers } from "../../test/heartbeat/servers.mjs";
+import { inLab } from "../in-lab.mjs";
+import { machine } from "../machine.mjs";
 import { measureStopped, unlikeDocs } from "./stopped.mjs";
 import { docsTable, readmeTable, stoppedTable } from "./tables.mjs";
+import { versionsOf } from "./versions.mjs";
 
 const { values } = parseArgs({
   options: {
@@ -90,21 +91,9 @@ const GROUPS = {
   },
 };
 
-/** Measures in a lab of its own. */
-async function inLab(measureIn) {
-  const folder = new Folder();
-  const world = await World.open();
-  try {
-    return await measureIn(await world.network(), folder);
-  } finally {
-    await world.close();
-    folder[Symbol.dispose]();
-  }
-}
-
 /** Measures unless another part alone is wanted: then returns what was measured before. */
 async function measured(part, was, measureIn) {
-  return values.only && values.only !== part ? was : inLab(measureIn);
+  return values.only && values.only !== part ? was : inLab({}, measureIn);
 }
 
 const file = `${values.out}/clients.json`;
@@ -119,13 +108,8 @@ const stopped = await measured("stopped", before.stopped, (network, folder) =>
   measureStopped(network, folder, budgetMs),
 );
 const rows = [...adapted, ...others];
-const machine = {
-  cpu: cpus()[0]?.model ?? "unknown",
-  cpus: cpus().length,
-  kernel: release(),
-  node: process.version,
-};
-const report = { budgetMs, capMs, machine, versions: versions(), rows: adapted, others, stopped };
+const versions = versionsOf(CLIENT_PACKAGES, ["./", "test/auto/clients/"]);
+const report = { budgetMs, capMs, machine, versions, rows: adapted, others, stopped };
 const tables = [
   docsTable(report.rows, capMs),
   readmeTable(report.rows, capMs),
@@ -235,18 +219,4 @@ async function untilItWorks(run, backAt) {
     askedAt = monotonicMs();
     await program.process.write("request");
   }
-}
-
-function versions() {
-  const root = new URL("../../", import.meta.url);
-  const folders = [root, new URL("test/auto/clients/", root)];
-  const read = (file) => JSON.parse(readFileSync(file, "utf8"));
-  return Object.fromEntries(
-    folders.flatMap((folder) => {
-      const { dependencies, devDependencies } = read(new URL("package.json", folder));
-      return Object.keys({ ...dependencies, ...devDependencies })
-        .filter((name) => CLIENT_PACKAGES.has(name))
-        .map((name) => [name, read(new URL(`node_modules/${name}/package.json`, folder)).version]);
-    }),
-  );
 }

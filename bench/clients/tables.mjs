@@ -18,7 +18,7 @@ const whenNoticed = ({ ms }, capMs) => (ms === null ? `not in ${capMs / 1000} s`
 const whenAgain = ({ againMs }, silentFor) =>
   againMs === null ? (silentFor ?? "no") : `after ${seconds(againMs)}`;
 
-function table(heads, rows) {
+export function table(heads, rows) {
   return [heads, heads.map(() => "---"), ...rows]
     .map((cells) => `| ${cells.join(" | ")} |`)
     .join("\n");

@@ -1,12 +1,12 @@
 // Mistakes against detection time for every detector and the lower bound: `npm run
 // bench:detectors`. See README.md beside this file.
 import { mkdirSync, writeFileSync } from "node:fs";
-import { cpus, release } from "node:os";
 import { parseArgs } from "node:util";
 import { detectorCurves } from "../../dist/lab/detector-curves.js";
 import { detectorSvg } from "../../dist/lab/html/detector-chart.js";
 import { boundAt } from "../../dist/lab/lower-bound.js";
 import { SCENARIOS } from "../../dist/lab/scenario.js";
+import { machine } from "../machine.mjs";
 import { recordedScenario } from "./trace.mjs";
 
 const { values } = parseArgs({
@@ -24,12 +24,6 @@ const [heartbeats, seed] = [Number(values.heartbeats), Number(values.seed)];
 const out = values.out ?? new URL("./results/", import.meta.url).pathname;
 mkdirSync(out, { recursive: true });
 
-const machine = {
-  cpu: cpus()[0]?.model ?? "unknown",
-  cpus: cpus().length,
-  kernel: release(),
-  node: process.version,
-};
 const scenarios = values.trace
   ? values.trace.map((file) => recordedScenario(file, Number(values.interval)))
   : SCENARIOS;

@@ -1,13 +1,13 @@
 // How near watch comes to what is possible: `npm run bench:efficiency`. See README.md beside this
 // file.
 import { mkdirSync, writeFileSync } from "node:fs";
-import { cpus, release } from "node:os";
 import { parseArgs } from "node:util";
 import * as core from "../../dist/core/index.js";
 import { FAULTS } from "../../dist/lab/faults.js";
 import { watchPlan } from "../../dist/lab/predicted.js";
 import { runLab } from "../../dist/lab/run-lab.js";
 import { simulateDetector } from "../../dist/testing/index.js";
+import { machine } from "../machine.mjs";
 
 const { values } = parseArgs({
   options: {
@@ -30,12 +30,6 @@ const boundMs = (everyMs, ageMs) => everyMs + outageMs - Math.min(ageMs, everyMs
 const rows = [...(await measured()), ...simulated()];
 const out = values.out ?? new URL("./results/", import.meta.url).pathname;
 mkdirSync(out, { recursive: true });
-const machine = {
-  cpu: cpus()[0]?.model ?? "unknown",
-  cpus: cpus().length,
-  kernel: release(),
-  node: process.version,
-};
 writeFileSync(
   `${out}/efficiency.json`,
   `${JSON.stringify({ budgetMs, outageMs, idleMs, rounds, machine, rows }, null, 1)}\n`,

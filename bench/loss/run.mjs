@@ -1,10 +1,10 @@
 // One run of the loss bench with settings of one's own: `node bench/loss/run.mjs --detect-within
 // 2500ms --loss 10% --for 250s`.
-import { parseArgs } from "node:util";
-import { durationMs } from "../../dist/core/time/duration.js";
+import { count, duration, readSettings, share } from "../settings.mjs";
 import { DEFAULTS, measureLoss, TRAFFICS } from "./measure.mjs";
 import { falseAlarmTable, print, runTable } from "./tables.mjs";
 
+/** @type {Record<string, [string, (text: string) => unknown]>} */
 const READERS = {
   "detect-within": ["detectWithinMs", duration],
   loss: ["loss", share],
@@ -19,16 +19,7 @@ const READERS = {
   "find-within": ["findWithinMs", duration],
 };
 
-const options = Object.fromEntries(Object.keys(READERS).map((name) => [name, { type: "string" }]));
-const { json, ...values } = parseArgs({
-  options: { ...options, json: { type: "boolean" } },
-}).values;
-const settings = Object.fromEntries(
-  Object.entries(values).map(([name, text]) => {
-    const [setting, read] = READERS[name];
-    return [setting, read(text) ?? refuse(name, text)];
-  }),
-);
+const { json, settings } = readSettings(READERS, `, --traffic is ${TRAFFICS.join(", ")}`);
 const run = await measureLoss({ ...DEFAULTS, ...settings });
 if (json) console.log(JSON.stringify(run, null, 1));
 else {
@@ -39,26 +30,6 @@ else {
   }
 }
 
-function duration(text) {
-  return durationMs(text);
-}
-
-function share(text) {
-  const [, amount] = /^(\d+(?:\.\d+)?)\s*%$/.exec(text) ?? [];
-  return amount !== undefined && Number(amount) <= 100 ? Number(amount) / 100 : null;
-}
-
-function count(text) {
-  return /^[1-9]\d*$/.test(text) ? Number(text) : null;
-}
-
 function trafficOf(text) {
   return TRAFFICS.includes(text) ? text : null;
-}
-
-function refuse(name, text) {
-  console.error(
-    `--${name} cannot be ${text}; durations carry a unit (2500ms, 5s), shares a percent sign, --traffic is ${TRAFFICS.join(", ")}`,
-  );
-  process.exit(2);
 }

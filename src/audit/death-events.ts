@@ -73,7 +73,7 @@ function postMortem(row: ConnectionRow, wallClock: number): Diagnosis | null {
   if (info.segmentsIn === 0) return null;
   if (row.probes < GAVE_UP && row.retransmits < GAVE_UP) return null;
   const diagnosis = diagnoseEnding(
-    { errorCode: "ETIMEDOUT", hasPeerEnded: false },
+    { errorCode: "ETIMEDOUT", hasPeerEnded: false, isAfterOwnEnd: false },
     { ...CALM, unanswered: Math.max(row.probes, row.retransmits) },
     {
       ...UNKNOWN_SURROUNDINGS,

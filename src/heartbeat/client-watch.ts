@@ -40,10 +40,11 @@ export type FollowSockets = (
 ) => () => void;
 
 /**
- * `heartbeat` proves over `stream` that the peer's process lives. A stream that is watched already
- * is left as it is.
+ * `heartbeat` proves over `stream` that the peer's process lives. `hasEnded` returns whether the
+ * program has ended the client, whatever the method's name: nothing is asked any more, and the peer
+ * may end the connection as it likes. A stream that is watched already is left as it is.
  */
-export type OnSocket = (stream: Duplex, heartbeat: Heartbeat) => void;
+export type OnSocket = (stream: Duplex, heartbeat: Heartbeat, hasEnded?: () => boolean) => void;
 
 type OnNothing = (reason: string) => void;
 
@@ -102,8 +103,10 @@ export class ClientWatch extends EventEmitter<ClientWatchEvents> implements Disp
     this.#signal = signal;
     this.#isClosed = signal?.aborted === true;
 
-    const onSocket: OnSocket = (stream, heartbeat) =>
-      this.#begin(stream, canAsk ? () => (canAsk() ? heartbeat() : undefined) : heartbeat);
+    const onSocket: OnSocket = (stream, heartbeat, hasEnded) => {
+      const asks = canAsk ? () => (canAsk() ? heartbeat() : undefined) : heartbeat;
+      this.#begin(stream, hasEnded ? Object.assign(asks, { hasEnded }) : asks);
+    };
     const onNothing: OnNothing = (reason) =>
       this.#tellUnwatched(new HalfOpenError("ERR_NOT_SUPPORTED", reason), null);
     this.#stopFollowing = this.#isClosed ? () => {} : follow(onSocket, onNothing, askIdleForMs);

@@ -47,3 +47,7 @@ export interface LowerLevel {
   /** Restores the options of the socket, as far as the system let them be read before. */
   restore(): void;
 }
+
+/** Said while a peer's silence proves nothing. */
+export const MUTE =
+  "the peer has answered no heartbeat on this connection, so only its host is judged until it does";

@@ -11,6 +11,7 @@ import type { Diagnosis, State } from "../core/diagnosis.ts";
 import type { Instant } from "../core/time/instant.ts";
 import { wallClockMs } from "../kernel/clock.ts";
 import { endpointText } from "../kernel/netlink/ip-address.ts";
+import type { EndFacts } from "./end-facts.ts";
 import type { Evidence } from "./evidence.ts";
 import type { LookUps } from "./facts-around.ts";
 import { type Endpoints, endpointsOf, errorCodeOf, hasSeenEnd } from "./handle.ts";
@@ -34,16 +35,22 @@ export function diagnoseAs(state: State, of: Asked, now: Instant, isRequested = 
 }
 
 /**
- * Returns the diagnosis of a connection that the kernel or the program has ended. `untoldError`:
- * the kernel's error that the event loop did not report.
+ * Returns the diagnosis of a connection that the kernel or the program has ended. `seenError`: the
+ * kernel's error, where the event loop has not reported the end.
  */
-export function diagnoseEnd(of: Asked, untoldError: string | null, now: Instant): Diagnosis {
-  const errorCode = errorCodeOf(of.socket) ?? untoldError;
+export function diagnoseEnd(
+  of: Asked,
+  { untoldError, isAfterOwnEnd }: EndFacts,
+  seenError: string | null,
+  now: Instant,
+): Diagnosis {
+  const errorCode = errorCodeOf(of.socket) ?? seenError ?? untoldError;
   // An orderly end needs no look-up of the path, and thousands may come at once.
   const surroundings = around(of, now, { path: errorCode !== null, proxy: false });
   // CLOSE without an error: both ends have sent all and said so.
   const hasPeerEnded = hasSeenEnd(of.socket) || surroundings.info?.state === "CLOSE";
-  return diagnoseEnding({ errorCode, hasPeerEnded }, of.evidence?.judged ?? CALM, surroundings);
+  const ending = { errorCode, hasPeerEnded, isAfterOwnEnd };
+  return diagnoseEnding(ending, of.evidence?.judged ?? CALM, surroundings);
 }
 
 /** Returns the diagnosis of a connection whose handle went to another process, thread or socket. */

@@ -3,9 +3,10 @@ import type { Diagnosis, State } from "../core/diagnosis.ts";
 import type { WheelEntry } from "../core/time/timer-wheel.ts";
 import type { Applied } from "./applied.ts";
 import { type Asked, diagnoseAs, diagnoseEnd } from "./connection-diagnosis.ts";
+import { EndFacts } from "./end-facts.ts";
 import { engine } from "./engine.ts";
+import type { Evidence } from "./evidence.ts";
 import { evidenceIn, lastDiagnosisIn, PENDING, type Phase } from "./phase.ts";
-import { QuietEnd } from "./quiet-end.ts";
 import { uppermost } from "./socket-events.ts";
 import type { Subscriber, WatchedConnection } from "./subscribers.ts";
 
@@ -23,7 +24,7 @@ export abstract class ConnectionView implements WatchedConnection, WheelEntry {
   state: State = "alive";
   protected subscriber: Subscriber;
   protected phase: Phase = PENDING;
-  #quietEnd: QuietEnd | null = null;
+  #endFacts: EndFacts | null = null;
 
   constructor(socket: Socket, subscriber: Subscriber) {
     this.socket = socket;
@@ -59,8 +60,9 @@ export abstract class ConnectionView implements WatchedConnection, WheelEntry {
     if (last) return last;
     const { asked } = this;
     const now = engine.now();
-    if (!this.#quietEnd?.isSeen) return diagnoseAs(this.state, asked, now, true);
-    return diagnoseEnd(asked, asked.evidence?.untoldError ?? null, now);
+    if (!this.#endFacts?.isSeen) return diagnoseAs(this.state, asked, now, true);
+    if (asked.evidence) this.noteOwnEnd(asked.evidence);
+    return diagnoseEnd(asked, this.endFacts, asked.evidence?.untoldError ?? null, now);
   }
 
   /** Called when data came over a stream that is no socket: those do not count their bytes. */
@@ -70,7 +72,22 @@ export abstract class ConnectionView implements WatchedConnection, WheelEntry {
 
   /** Called when the program's own end was handed to the kernel. */
   finished(): void {
+    this.endFacts.finished(this.top);
     evidenceIn(this.phase)?.finished();
+  }
+
+  /** Called when the program or an error closes the socket, before it does. */
+  closing(hasFailed: boolean): void {
+    if (this.phase.name !== "watched") return;
+    if (hasFailed || this.#endFacts?.untoldError) this.noteOwnEnd(this.phase);
+    this.phase.closing();
+  }
+
+  /** Notes whether an error of the kernel costs the program anything. */
+  protected noteOwnEnd(evidence: Evidence): void {
+    const { heartbeat } = this.subscriber.settings;
+    const isOver = heartbeat?.hasEnded?.() === true || this.endFacts.isOver(this.top);
+    this.endFacts.isAfterOwnEnd = isOver && evidence.isAllAcked;
   }
 
   protected get asked(): Asked {
@@ -79,8 +96,8 @@ export abstract class ConnectionView implements WatchedConnection, WheelEntry {
   }
 
   /** Made on first use: the event loop itself reports the end of most connections. */
-  protected get quietEnd(): QuietEnd {
-    this.#quietEnd ??= new QuietEnd();
-    return this.#quietEnd;
+  protected get endFacts(): EndFacts {
+    this.#endFacts ??= new EndFacts();
+    return this.#endFacts;
   }
 }

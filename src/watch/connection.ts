@@ -3,13 +3,13 @@ import type { Diagnosis } from "../core/diagnosis.ts";
 import type { Instant } from "../core/time/instant.ts";
 import { diagnoseAs, diagnoseEnd, diagnoseHandedOver } from "./connection-diagnosis.ts";
 import { ConnectionView } from "./connection-view.ts";
+import { GRACE_MS, GRACE_READING_MS } from "./end-facts.ts";
 import { type Checked, engine } from "./engine.ts";
 import { Evidence } from "./evidence.ts";
 import { isReading } from "./handle.ts";
 import { actOnDead, actOnKernelError } from "./on-dead.ts";
 import { evidenceIn, lastDiagnosisIn } from "./phase.ts";
 import type { EvidenceOwner } from "./process-check.ts";
-import { GRACE_MS, GRACE_READING_MS } from "./quiet-end.ts";
 import { asksTheSame } from "./settings.ts";
 import { listen, type SocketRecord, stopListening } from "./socket-events.ts";
 import { publishState } from "./state-channel.ts";
@@ -114,13 +114,8 @@ export class Connection extends ConnectionView implements Checked, EvidenceOwner
   /** Called when the event loop has read the peer's end, or what it takes for one. */
   ended(): void {
     const untoldError = evidenceIn(this.phase)?.untoldError ?? null;
-    if (untoldError !== null) this.quietEnd.untoldError = untoldError;
+    if (untoldError !== null) this.endFacts.untoldError = untoldError;
     this.paused();
-  }
-
-  /** Called when the program closes the socket, before it does. */
-  closing(): void {
-    if (this.phase.name === "watched") this.phase.closing();
   }
 
   closed(): void {
@@ -132,7 +127,7 @@ export class Connection extends ConnectionView implements Checked, EvidenceOwner
   /** Ends the watch of a connection that is over; a verdict given before stays. */
   over(now: Instant): void {
     const last = lastDiagnosisIn(this.phase);
-    this.#end(last ?? diagnoseEnd(this.asked, this.quietEnd.untoldError, now));
+    this.#end(last ?? diagnoseEnd(this.asked, this.endFacts, null, now));
   }
 
   /**
@@ -159,7 +154,7 @@ export class Connection extends ConnectionView implements Checked, EvidenceOwner
   #gone(now: Instant): Instant {
     const { destroyed, connecting } = this.top;
     if (!destroyed && !connecting) this.handedOver(false);
-    else if (this.quietEnd.isDue(now, GRACE_MS)) this.over(now);
+    else if (this.endFacts.isDue(now, GRACE_MS)) this.over(now);
     return this.phase.name === "ended" ? Number.POSITIVE_INFINITY : now + GRACE_MS;
   }
 
@@ -169,13 +164,14 @@ export class Connection extends ConnectionView implements Checked, EvidenceOwner
    */
   #kernelClosed(now: Instant, evidence: Evidence): Instant {
     const graceMs = isReading(this.top) ? GRACE_READING_MS : GRACE_MS;
-    if (!this.quietEnd.isDue(now, graceMs)) return now + GRACE_MS;
+    if (!this.endFacts.isDue(now, graceMs)) return now + GRACE_MS;
     const seen = evidence.untoldError;
     if (seen === null) return Number.POSITIVE_INFINITY;
 
     const isTaken = this.subscriber.settings.onDead !== "report";
     const code = (isTaken ? evidence.takeError() : null) ?? seen;
-    const diagnosis = diagnoseEnd(this.asked, code, now);
+    this.noteOwnEnd(evidence);
+    const diagnosis = diagnoseEnd(this.asked, this.endFacts, code, now);
     if (diagnosis.state === "dead") this.#die(diagnosis, evidence);
     else actOnKernelError(this.subscriber.settings, this.top, code);
     return Number.POSITIVE_INFINITY;

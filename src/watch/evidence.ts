@@ -4,7 +4,7 @@ import { HalfOpenError } from "../core/errors.ts";
 import type { Instant } from "../core/time/instant.ts";
 import { resetOnClose } from "../kernel/options/linger.ts";
 import { hasSocketError, takeSocketError } from "../kernel/options/socket-error.ts";
-import type { Applied, LowerLevel } from "./applied.ts";
+import { type Applied, type LowerLevel, MUTE } from "./applied.ts";
 import { engine } from "./engine.ts";
 import { factsAround, type LookUps } from "./facts-around.ts";
 import {
@@ -15,7 +15,7 @@ import {
   isReading,
   openDescriptor,
 } from "./handle.ts";
-import { hasDataLeft } from "./host/data-left.ts";
+import { hasDataLeft, isAllAcked } from "./host/data-left.ts";
 import { HostCheck } from "./host/host-check.ts";
 import { applyLowerLevel, DISPROVED } from "./host/lower-level.ts";
 import { knownPaths } from "./known-paths.ts";
@@ -92,7 +92,7 @@ export class Evidence {
   stateAt(now: Instant, expect: WatchSettings["expect"]): State {
     const host = this.#kernel?.judged.state ?? "alive";
     if (host === "dead" || !this.#process?.proof.isSilentTooLong(now)) return host;
-    return expect === "process" ? "dead" : "suspect";
+    return expect === "host" || this.#process.mayBeAnswered(now, this.#kernel) ? "suspect" : "dead";
   }
 
   /** Checks host and process. Returns the next deadline; `null`: the kernel ended it. */
@@ -118,9 +118,8 @@ export class Evidence {
       }
       next = isUnread ? Math.min(this.#lookAt, this.nextUnread(now)) : this.#lookAt;
     }
-    return this.#process
-      ? Math.min(next, this.#process.check(now, stalledMs, kernel?.info ?? null))
-      : next;
+    if (this.#process?.isOver) this.#process = null;
+    return this.#process ? Math.min(next, this.#process.check(now, stalledMs, kernel)) : next;
   }
 
   /** Returns when to check again for an error of a socket that the event loop does not read. */
@@ -170,6 +169,11 @@ export class Evidence {
   /** Makes closing send an RST: the verdict stays true, and no orphan retransmits for minutes. */
   resetOnClose(): void {
     if (this.#kernel && this.isHeld) resetOnClose(this.#kernel.fd);
+  }
+
+  /** Returns whether the peer's kernel has all that the program sent. */
+  get isAllAcked(): boolean {
+    return this.#kernel !== null && this.isHeld && isAllAcked(this.#kernel.fd);
   }
 
   /** Takes the cap on backoff off: the program ended its side, so the kernel delivers the rest. */
@@ -236,6 +240,3 @@ export class Evidence {
     return heartbeat && new ProcessCheck(heartbeat, settings, this.#owner);
   }
 }
-
-const MUTE =
-  "the peer has answered no heartbeat on this connection, so only its host is judged until it does";

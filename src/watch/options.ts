@@ -4,9 +4,19 @@ import type { SystemErrorCode } from "../core/errors.ts";
 /**
  * Any function that resolves when the peer's *process* answered. Called only when nothing was
  * heard, one call at a time. It may return `undefined` instead of a promise when it cannot check
- * the process just now: only the host is judged then.
+ * the process just now: only the host is judged then. Not called any more once the program has
+ * ended its side of the connection.
  */
 export type Heartbeat = () => PromiseLike<unknown> | unknown;
+
+/** The heartbeat of a client. */
+export interface ClientHeartbeat extends Heartbeat {
+  /**
+   * Returns whether the program has ended the client. Its process is then checked no more, and a
+   * reset by the peer loses nothing that the program still expects.
+   */
+  readonly hasEnded?: () => boolean;
+}
 
 /**
  * A failure detector from `halfopen/core`, or your own, for the answers to a heartbeat.

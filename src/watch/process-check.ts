@@ -4,7 +4,8 @@ import type { TcpInfo } from "../core/tcp-info.ts";
 import type { Instant } from "../core/time/instant.ts";
 import { engine } from "./engine.ts";
 import { isReading } from "./handle.ts";
-import type { Heartbeat, WatchDetector } from "./options.ts";
+import type { HostCheck } from "./host/host-check.ts";
+import type { ClientHeartbeat, WatchDetector } from "./options.ts";
 import { surface } from "./surface.ts";
 
 /** The connection that the evidence is of. An object, because functions for each cost 100 B. */
@@ -15,10 +16,14 @@ export interface EvidenceOwner {
   recheck(): void;
 }
 
+/** The evidence of the peer's kernel. */
+type Host = Pick<HostCheck, "info" | "heardAt" | "loss">;
+
 interface ProofSettings {
   readonly detectWithinMs: number;
   readonly detector: WatchDetector | null;
   readonly isAnswerOwed: boolean;
+  readonly atDeadline: "wait" | "end";
 }
 
 /**
@@ -27,7 +32,7 @@ interface ProofSettings {
  */
 export class ProcessCheck {
   proof: ProcessProof;
-  readonly heartbeat: Heartbeat;
+  readonly heartbeat: ClientHeartbeat;
   readonly #owner: EvidenceOwner;
   #bytesRead = 0;
   /**
@@ -36,11 +41,41 @@ export class ProcessCheck {
    */
   #bytesAhead: number | null = null;
   #bytesAcked = 0;
+  #budgetMs: number;
+  /** The end of the budget is not final. */
+  #isPatient: boolean;
+  /** When the first heartbeat of this silence left, and when the host was first heard since. */
+  #askedAt: Instant = 0;
+  #arrivedAt: Instant = 0;
 
-  constructor(heartbeat: Heartbeat, settings: ProofSettings, owner: EvidenceOwner) {
+  constructor(heartbeat: ClientHeartbeat, settings: ProofSettings, owner: EvidenceOwner) {
     this.heartbeat = heartbeat;
     this.#owner = owner;
     this.proof = proofFor(settings, settings.isAnswerOwed);
+    this.#budgetMs = settings.detectWithinMs;
+    this.#isPatient = isPatient(settings);
+  }
+
+  /**
+   * The program has ended the connection or its client: nothing can be asked any more, and what was
+   * asked before may stay unanswered.
+   */
+  get isOver(): boolean {
+    return this.#owner.top.writableEnded || this.heartbeat.hasEnded?.() === true;
+  }
+
+  /**
+   * Returns whether the answer may still be on its way at the end of the budget
+   * (docs/internals/evidence.md#the-process):
+   *
+   * - The host was not heard since the heartbeat left, or only just now: the heartbeat came late.
+   * - The path loses again and again: the answer may be lost, and the peer's kernel repeats it ever
+   *   more rarely.
+   */
+  mayBeAnswered(now: Instant, host: Host | null): boolean {
+    if (host === null || !this.#isPatient) return false;
+    if (now < this.#arrivedAt + ANSWER_SHARE * this.#budgetMs) return true;
+    return host.loss.isRepeated && this.proof.silentForMs(now) < 2 * this.#budgetMs;
   }
 
   /**
@@ -49,13 +84,16 @@ export class ProcessCheck {
    */
   restart(settings: ProofSettings): void {
     const { isAsking, isBelieved } = this.proof;
+    this.#budgetMs = settings.detectWithinMs;
+    this.#isPatient = isPatient(settings);
     this.proof = proofFor(settings, isBelieved || settings.isAnswerOwed);
     if (isAsking) this.proof.asked(engine.now());
   }
 
-  /** `info`: the kernel's last reading, if there is one. Returns the next deadline. */
-  check(now: Instant, stalledMs: number, info: TcpInfo | null): Instant {
+  /** `host`: the evidence of the peer's kernel, if there is any. Returns the next deadline. */
+  check(now: Instant, stalledMs: number, host: Host | null): Instant {
     const { proof } = this;
+    const info = host?.info ?? null;
     const { bytesRead = 0 } = this.#owner.top; // a stream that is no socket has none
     if (stalledMs > 0) proof.stalled(now, stalledMs);
     if (info?.lastDataReceivedMs !== undefined) proof.heard(now - info.lastDataReceivedMs);
@@ -64,9 +102,12 @@ export class ProcessCheck {
     // A program that does not read cannot see an answer: that is our side, not the peer's.
     if (!isReading(this.#owner.top)) proof.heard(now);
     if (info) this.#waitForOwnBytes(now, info);
+    if (host && host.heardAt > this.#askedAt)
+      this.#arrivedAt = Math.min(this.#arrivedAt, host.heardAt) + stalledMs;
     const next = proof.next(now);
-    if (proof.wantsHeartbeat) this.#ask(now, info);
-    return next;
+    if (!proof.wantsHeartbeat) return next;
+    this.#ask(now, info);
+    return Math.min(next, now + ARRIVAL_SHARE * this.#budgetMs);
   }
 
   /**
@@ -85,6 +126,10 @@ export class ProcessCheck {
     const ahead = this.#owner.top.writableLength + (info ? queuedBytes(info) : 0);
     this.#bytesAcked = info?.bytesAcked ?? 0;
     this.#bytesAhead = ahead > 0 ? this.#bytesAcked + ahead : null;
+    if (this.#askedAt <= this.proof.heardAt) {
+      this.#askedAt = now;
+      this.#arrivedAt = Number.POSITIVE_INFINITY;
+    }
     this.proof.asked(now);
     const answered = (): void => {
       this.proof.answered(engine.now());
@@ -102,6 +147,17 @@ export class ProcessCheck {
       failed(error);
     }
   }
+}
+
+/** The share of the budget that a process has for its answer, once its kernel has the heartbeat. */
+const ANSWER_SHARE = 0.4;
+
+/** After this share of the budget a reading shows whether the peer's kernel has the heartbeat. */
+const ARRIVAL_SHARE = 0.1;
+
+/** A detector of the program's own decides by itself. */
+function isPatient({ detector, atDeadline }: ProofSettings): boolean {
+  return atDeadline === "wait" && detector === null;
 }
 
 function proofFor({ detectWithinMs, detector }: ProofSettings, isBelieved: boolean): ProcessProof {

@@ -7,12 +7,12 @@ import {
 } from "../core/judge/probe-plan.ts";
 import { systemErrorOf } from "../kernel/system/system-error.ts";
 import { shareEqual } from "./host/share-equal.ts";
-import type { Heartbeat, WatchDetector, WatchOptions } from "./options.ts";
+import type { ClientHeartbeat, WatchDetector, WatchOptions } from "./options.ts";
 
 /** Checked options, with every default filled in. */
 export interface WatchSettings {
   readonly detectWithinMs: number;
-  readonly heartbeat: Heartbeat | null;
+  readonly heartbeat: ClientHeartbeat | null;
   readonly detector: WatchDetector | null;
   readonly expect: "host" | "process";
   /** The peer's process must answer heartbeats from the first one on. */

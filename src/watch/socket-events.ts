@@ -10,7 +10,7 @@ export interface SocketRecord extends WatchRecord {
   finished(): void;
   paused(): void;
   pushed(): void;
-  closing(): void;
+  closing(hasFailed: boolean): void;
   closed(): void;
   handedOver(isOurs: boolean): void;
 }
@@ -97,8 +97,8 @@ function seeHandle(socket: Watched): void {
   socket[record]?.handedOver(true);
 }
 
-function seeClosing(socket: Watched): void {
-  if (hasHandle(socket)) socket[record]?.closing();
+function seeClosing(socket: Watched, [error]: readonly unknown[]): void {
+  if (hasHandle(socket)) socket[record]?.closing(error != null);
   else seeHandle(socket);
 }
 

@@ -71,7 +71,7 @@ async function grpcClient({ host, say, watched }, port) {
     });
   follow(READY);
   await request();
-  return request;
+  return Object.assign(request, { ends: { close: () => client.close() } });
 }
 
 /** Asks the other host to connect to a server of ours, and resolves with what it accepted. */
@@ -85,7 +85,8 @@ async function connectedBack(port, kind, host, server) {
 /**
  * Each connects, says when it lost its connection and when it works again, and returns a request to
  * be made later; on it, functions that bring the client into a state: `blocked` by commands with a
- * timeout, in a `transaction`. `watched(start)` starts the watch where one is wanted.
+ * timeout, in a `transaction`; and its `ends`, which end the client. `watched(start)` starts the
+ * watch where one is wanted.
  */
 export const clients = {
   async ioredis(program) {
@@ -94,13 +95,14 @@ export const clients = {
     return Object.assign(() => redis.get("key"), {
       blocked: () => waitsForJobs(() => redis.blpop("jobs", 1)),
       transaction: () => redis.multi({ pipeline: false }),
+      ends: { quit: () => redis.quit(), disconnect: () => redis.disconnect() },
     });
   },
 
   async "ioredis-subscriber"(program) {
     const redis = await newIoredis(program);
     await redis.subscribe("news");
-    return () => redis.subscribe("more");
+    return Object.assign(() => redis.subscribe("more"), { ends: { quit: () => redis.quit() } });
   },
 
   async "ioredis-blocked"(program) {
@@ -120,6 +122,7 @@ export const clients = {
     return Object.assign(() => client.get("key"), {
       blocked: () => waitsForJobs(() => client.blPop("jobs", 1)),
       transaction: () => client.sendCommand(["MULTI"]),
+      ends: { close: () => client.close(), quit: () => client.quit() },
     });
   },
 
@@ -137,6 +140,7 @@ export const clients = {
     await pool.query("select 1");
     return Object.assign(() => pool.query("select pg_sleep(0)"), {
       transaction: async () => (await pool.connect()).query("begin"),
+      ends: { end: () => pool.end() },
     });
   },
 
@@ -147,7 +151,7 @@ export const clients = {
     await client.connect();
     watched((watch) => heartbeat.watchPg(client, watch));
     await client.query("listen news");
-    return () => client.query("select 1");
+    return Object.assign(() => client.query("select 1"), { ends: { end: () => client.end() } });
   },
 
   async mysql2({ host, say, watched }) {
@@ -162,6 +166,7 @@ export const clients = {
     watched((watch) => heartbeat.watchMysql2(connection, watch));
     return Object.assign(() => connection.promise().query("select 1"), {
       transaction: () => connection.promise().query("begin"),
+      ends: { end: () => connection.promise().end() },
     });
   },
 
@@ -176,7 +181,15 @@ export const clients = {
       .on("close", () => say("lost"))
       .on("connect", () => say("back"));
     watched((watch) => heartbeat.watchMqtt(client, watch));
-    return () => client.publishAsync("news", "x", { qos: 1 });
+    return Object.assign(() => client.publishAsync("news", "x", { qos: 1 }), {
+      ends: {
+        end: () => client.endAsync(),
+        "end behind a message": () => {
+          client.publish("news", "x", { qos: 1 });
+          return client.endAsync();
+        },
+      },
+    });
   },
 
   async amqplib({ host, say, watched }) {
@@ -186,7 +199,9 @@ export const clients = {
     watched((watch) => heartbeat.watchAmqp(connection, watch));
     const channel = await connection.createChannel();
     channel.on("error", () => {});
-    return () => channel.assertQueue("jobs");
+    return Object.assign(() => channel.assertQueue("jobs"), {
+      ends: { close: () => connection.close() },
+    });
   },
 
   async nats({ host, say, watched }) {
@@ -204,7 +219,9 @@ export const clients = {
       }
     })();
     watched((watch) => heartbeat.watchNats(connection, watch));
-    return () => connection.flush();
+    return Object.assign(() => connection.flush(), {
+      ends: { close: () => connection.close(), drain: () => connection.drain() },
+    });
   },
 
   async ws({ host, say, watched }) {
@@ -213,7 +230,7 @@ export const clients = {
     ws.on("error", () => {}).on("close", () => say("lost"));
     await once(ws, "open");
     watched((watch) => heartbeat.watchWs(ws, watch));
-    return () => echo(ws, "x");
+    return Object.assign(() => echo(ws, "x"), { ends: { close: () => ws.close() } });
   },
 
   async "ws-server"({ host, say, watched }) {
@@ -223,7 +240,7 @@ export const clients = {
     await once(server, "listening");
     const ws = await connectedBack(server.address().port, "ws", host, server);
     ws.on("error", () => {}).on("close", () => say("lost"));
-    return () => echo(ws, "x");
+    return Object.assign(() => echo(ws, "x"), { ends: { close: () => ws.close() } });
   },
 
   async frames({ host, say, watched }) {
@@ -234,10 +251,11 @@ export const clients = {
     channel.on("error", () => {}).on("close", () => say("lost"));
     await once(socket, "connect");
     watched((options) => watch(socket, { ...options, heartbeat: channel.heartbeat }));
-    return () => {
+    const request = () => {
       channel.write("x");
       return new Promise((resolve, reject) => channel.once("data", resolve).once("error", reject));
     };
+    return Object.assign(request, { ends: { end: () => channel.end() } });
   },
 
   async http2({ host, say, watched }) {
@@ -246,11 +264,14 @@ export const clients = {
     session.on("error", () => {}).on("close", () => say("lost"));
     await once(session, "connect");
     watched((watch) => heartbeat.watchHttp2(session, watch));
-    return () =>
+    const request = () =>
       new Promise((resolve, reject) => {
         const stream = session.request({ ":path": "/" });
         stream.on("end", resolve).on("error", reject).resume();
       });
+    return Object.assign(request, {
+      ends: { close: () => session.close(), destroy: () => session.destroy() },
+    });
   },
 
   grpc: (program) => grpcClient(program, 8082),
@@ -264,7 +285,7 @@ export const clients = {
     socket.on("close", () => say("lost"));
     watched((watch) => heartbeat.watchEngineIo(socket, watch));
     await new Promise((resolve, reject) => socket.once("upgrade", resolve).once("close", reject));
-    return () => echo(socket, "x");
+    return Object.assign(() => echo(socket, "x"), { ends: { close: () => socket.close() } });
   },
 
   async "engine.io-server"({ host, say, watched }) {
@@ -274,7 +295,7 @@ export const clients = {
     await once(server.httpServer, "listening");
     const socket = await connectedBack(server.httpServer.address().port, "engine.io", host, server);
     socket.on("close", () => say("lost"));
-    return () => echo(socket, "x");
+    return Object.assign(() => echo(socket, "x"), { ends: { close: () => socket.close() } });
   },
 
   async "socket.io"({ host, say, watched }) {
@@ -287,6 +308,8 @@ export const clients = {
     socket.on("disconnect", () => say("lost")).on("connect", () => say("back"));
     watched((watch) => heartbeat.watchSocketIo(socket, watch));
     await new Promise((resolve) => socket.once("connect", resolve));
-    return () => socket.emitWithAck("echo", "x");
+    return Object.assign(() => socket.emitWithAck("echo", "x"), {
+      ends: { disconnect: () => socket.disconnect() },
+    });
   },
 };

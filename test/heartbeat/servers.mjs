@@ -19,14 +19,20 @@ const POSTGRES = "/usr/lib/postgresql/15/bin";
 /** Servers that refuse to run as root run as this user. */
 const asUser = (name) => ["setpriv", `--reuid=${name}`, `--regid=${name}`, "--clear-groups", "--"];
 
-/** @satisfies {Record<string, ServerKind>} */
-export const SERVERS = {
-  redis: {
+/**
+ * @param {number} port
+ * @param {readonly string[]} settings
+ * @returns {ServerKind}
+ */
+export function redisOn(port, settings = []) {
+  return {
     needs: "redis-server",
-    port: 6379,
+    port,
     start: (network, folder) =>
       network.spawn("right", [
         "redis-server",
+        "--port",
+        `${port}`,
         "--bind",
         "0.0.0.0",
         "--protected-mode",
@@ -35,8 +41,14 @@ export const SERVERS = {
         "",
         "--dir",
         folder,
+        ...settings,
       ]),
-  },
+  };
+}
+
+/** @satisfies {Record<string, ServerKind>} */
+export const SERVERS = {
+  redis: redisOn(6379),
   postgres: {
     needs: `${POSTGRES}/postgres`,
     port: 5432,

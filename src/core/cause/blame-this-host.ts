@@ -5,7 +5,7 @@ import type { Case, Finding } from "./case.ts";
 
 /**
  * Says which part of this host's path to the peer is broken; `null`: none is known to be.
- * Rule 15 (docs/internals/evidence.md#broken-local-path).
+ * Rule 16 (docs/internals/evidence.md#broken-local-path).
  */
 export function brokenLocalPath(path: LocalPath | null): string | null {
   if (!path || path.wasInOrder === false) return null;
@@ -36,7 +36,7 @@ const WAS_NOT_EXAMINED =
 
 /**
  * Says what does not leave this host; `null`: nothing is known to stay.
- * Rule 16 (docs/internals/evidence.md#nothing-leaves-this-host).
+ * Rule 17 (docs/internals/evidence.md#nothing-leaves-this-host).
  */
 export function failingHere({ info, unansweredAttempts, areAttemptsLocal }: Case): string | null {
   if (info && isStuckLocally(info))

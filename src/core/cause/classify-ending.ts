@@ -6,31 +6,14 @@ import { brokenLocalPath, brokenPathCertainty } from "./blame-this-host.ts";
 import type { Finding } from "./case.ts";
 
 /**
- * Finds the cause of a connection's end by the kernel or the program: rules 1 to 12 of
+ * Finds the cause of a connection's end by the kernel or the program: rules 1 to 13 of
  * docs/internals/evidence.md#the-rules.
  */
 export function classifyEnding(it: Ending): Finding & { readonly state: State } {
   const { errorCode } = it;
-  if (errorCode === null) {
-    if (it.hasPeerEnded)
-      return {
-        state: "alive",
-        cause: "closed-by-peer",
-        certainty: "high",
-        why: ["the peer closed the connection"],
-        unknown: [
-          "whether its program closed, its process ended, or a proxy in between closed for it",
-        ],
-      };
-    return {
-      state: "alive",
-      cause: "closed-locally",
-      certainty: "certain",
-      why: ["this program closed the connection"],
-      unknown: [],
-    };
-  }
-  if (errorCode === "ECONNRESET" || errorCode === "EPIPE") return resetByPeer(it);
+  if (errorCode === null) return orderly(it);
+  if (errorCode === "ECONNRESET" || errorCode === "EPIPE")
+    return it.isAfterOwnEnd ? resetAfterOwnEnd(errorCode) : resetByPeer(it);
   if (errorCode === "ECONNABORTED") {
     return {
       state: "alive",
@@ -65,6 +48,43 @@ export function classifyEnding(it: Ending): Finding & { readonly state: State } 
     certainty: "medium",
     why: [`the socket ended with ${printable(errorCode)}`],
     unknown: ["whether the peer has a part in it"],
+  };
+}
+
+function orderly({ hasPeerEnded }: Ending): Finding & { readonly state: State } {
+  if (hasPeerEnded)
+    return {
+      state: "alive",
+      cause: "closed-by-peer",
+      certainty: "high",
+      why: ["the peer closed the connection"],
+      unknown: [
+        "whether its program closed, its process ended, or a proxy in between closed for it",
+      ],
+    };
+  return {
+    state: "alive",
+    cause: "closed-locally",
+    certainty: "certain",
+    why: ["this program closed the connection"],
+    unknown: [],
+  };
+}
+
+/**
+ * RabbitMQ for one answers every client's end with a reset.
+ *
+ * Rule 3 (docs/internals/evidence.md#a-reset-after-our-end).
+ */
+function resetAfterOwnEnd(errorCode: string): Finding & { readonly state: State } {
+  return {
+    state: "alive",
+    cause: "closed-locally",
+    certainty: "high",
+    why: [
+      `this program ended the connection, all that it had sent was acknowledged, and the peer's host then reset the rest (${errorCode})`,
+    ],
+    unknown: ["whether the peer had more to send"],
   };
 }
 
@@ -143,6 +163,11 @@ export interface Ending {
   readonly errorCode: string | null;
   /** The peer's FIN was seen. */
   readonly hasPeerEnded: boolean;
+  /**
+   * The program had ended the connection before the error came. The peer's kernel had acknowledged
+   * all that was sent, and the peer sent nothing more.
+   */
+  readonly isAfterOwnEnd: boolean;
   /** The last reading before the end. */
   readonly info: TcpInfo | null;
   readonly unansweredAttempts: number;

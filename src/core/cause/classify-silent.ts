@@ -57,7 +57,7 @@ function isKeptByKernel(info: TcpInfo | null): boolean {
  * Finds that only large segments are lost. A small one that arrived meanwhile is the evidence: the
  * peer acknowledged it out of order (SACK), or goes on because our bare acknowledgments reach it.
  * Without one, no large segment may ever have passed.
- * Rule 17 (docs/internals/evidence.md#only-large-segments-are-lost).
+ * Rule 18 (docs/internals/evidence.md#only-large-segments-are-lost).
  */
 function mtuBlackHole(it: Case, heard: string): Finding | null {
   const { info } = it;
@@ -159,7 +159,7 @@ function peerHung(it: Case, processSilentForMs: number): Finding {
 /**
  * Returns whether ICMP reported the peer unreachable. For data in flight such a report takes one
  * step of backoff back, so the kernel counts more timeouts than backoff.
- * Rule 19 (docs/internals/evidence.md#reported-unreachable).
+ * Rule 20 (docs/internals/evidence.md#reported-unreachable).
  */
 function isReportedUnreachable(info: TcpInfo | null): boolean {
   if (info?.retransmits === undefined || info.backoff === undefined) return false;

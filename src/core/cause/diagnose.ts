@@ -3,7 +3,7 @@ import type { Judgement } from "../judge/judgement.ts";
 import type { TcpInfo } from "../tcp-info.ts";
 import type { Finding } from "./case.ts";
 import { classify } from "./classify.ts";
-import { classifyEnding } from "./classify-ending.ts";
+import { classifyEnding, type Ending } from "./classify-ending.ts";
 
 /** The part of a judgement that a diagnosis rests on. */
 export type Judged = Pick<
@@ -100,28 +100,21 @@ function latenessOf({ state, lateMs }: Judged): string[] {
   ];
 }
 
-/**
- * Returns the diagnosis of a connection that the kernel or the program ended. `errorCode`: the
- * socket's error; `null` for an orderly end. `hasPeerEnded`: the peer's FIN was seen.
- */
+/** Returns the diagnosis of a connection that the kernel or the program ended. */
 export function diagnoseEnding(
-  {
-    errorCode,
-    hasPeerEnded,
-  }: { readonly errorCode: string | null; readonly hasPeerEnded: boolean },
+  ending: Pick<Ending, "errorCode" | "hasPeerEnded" | "isAfterOwnEnd">,
   judged: Judged,
   around: Surroundings,
 ): Diagnosis {
   const { info, localPath, pausedForMs } = around;
   const { state, ...finding } = classifyEnding({
-    errorCode,
-    hasPeerEnded,
+    ...ending,
     info,
     unansweredAttempts: judged.unanswered,
     localPath,
     pausedForMs,
   });
-  return diagnosisOf(state, finding, judged, around, errorCode);
+  return diagnosisOf(state, finding, judged, around, ending.errorCode);
 }
 
 /** Puts a diagnosis together. */

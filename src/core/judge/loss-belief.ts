@@ -71,9 +71,14 @@ export class LossBelief {
     return this.#lost < 0.2;
   }
 
+  /** Loss came repeatedly. */
+  get isRepeated(): boolean {
+    return this.#series >= NOTABLE_SERIES;
+  }
+
   /** Loss came repeatedly, and is more than TCP hides. */
   get isNotable(): boolean {
-    return this.#series >= NOTABLE_SERIES && this.ratio > NOTABLE_LOSS;
+    return this.isRepeated && this.ratio > NOTABLE_LOSS;
   }
 
   /**

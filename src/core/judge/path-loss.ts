@@ -51,6 +51,11 @@ export class PathLoss {
     return this.own?.isNotable ?? false;
   }
 
+  /** This connection, or those to the same peer together, lost attempts again and again. */
+  get isRepeated(): boolean {
+    return this.own?.isRepeated === true || this.#peer?.loss.isRepeated === true;
+  }
+
   attemptsNeeded(accepted: number): number {
     return this.#worst((belief) => belief.attemptsNeeded(accepted));
   }

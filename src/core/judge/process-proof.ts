@@ -156,10 +156,10 @@ export class ProcessProof {
   /** Decides what is next: sets `wantsHeartbeat` and returns the instant of the next check. */
   next(now: Instant): Instant {
     const deadline = this.#soonestDeadline(now);
-    if (this.#askedAt !== null) return Math.max(deadline, now + 1);
+    if (this.#askedAt !== null) return deadline > now ? deadline : now + RETRY_MS;
     const askAt = Math.max(this.#nextAskAt(), this.#retryAt);
     this.wantsHeartbeat = now >= askAt;
-    if (!this.wantsHeartbeat) return Math.min(deadline, askAt);
+    if (!this.wantsHeartbeat) return deadline > now ? Math.min(deadline, askAt) : askAt;
 
     // A heartbeat that we send late leaves the peer no less time to answer. A repetition in the
     // same silence does not extend the deadline again.

@@ -21,20 +21,27 @@ interface Insides {
     readonly stream?: Socket;
     readonly channelMax?: number;
     readonly freeChannels?: { nextClearBit(from: number): number };
+    /** An own property that refuses, in place of the prototype's, once the connection closes. */
+    readonly sendMethod?: unknown;
   };
 }
 
 /**
  * Opens a channel and closes it again. AMQP's own heartbeats are never answered; the opening of a
- * channel is, by the broker's process. Returns `undefined` when the client has no channel left: the
- * client itself would refuse the opening.
+ * channel is, by the broker's process. Returns `undefined` when the client itself would refuse the
+ * opening: it has no channel left, or its program has closed it.
  */
 export function amqpPing(connection: AmqpLike): Promise<void> | undefined {
+  if (hasEnded(connection)) return undefined;
   const { freeChannels, channelMax } = (connection as Insides).connection ?? {};
   const number = freeChannels?.nextClearBit(1) ?? 1;
   return number < 0 || (channelMax !== undefined && number > channelMax)
     ? undefined
     : openAndClose(connection);
+}
+
+function hasEnded(connection: AmqpLike): boolean {
+  return Object.hasOwn((connection as Insides).connection ?? {}, "sendMethod");
 }
 
 async function openAndClose(connection: AmqpLike): Promise<void> {
@@ -74,7 +81,12 @@ export function watchAmqp(connection: AmqpLike, options?: ClientWatchOptions): C
     connection.on("unblocked", unblock);
 
     const { stream } = (connection as Insides).connection ?? {};
-    if (stream) onSocket(stream, () => (isBlocked ? undefined : amqpPing(connection)));
+    if (stream)
+      onSocket(
+        stream,
+        () => (isBlocked ? undefined : amqpPing(connection)),
+        () => hasEnded(connection),
+      );
     else onNothing("the connection shows no stream; pass what amqplib's connect() gives");
 
     return () => {

@@ -1,5 +1,5 @@
 import { ClientWatch, type ClientWatchOptions, type OnSocket } from "../client-watch.ts";
-import { socketOf, type WebSocketLike, wsPing } from "./ws.ts";
+import { hasEnded, socketOf, type WebSocketLike, wsPing } from "./ws.ts";
 
 /** The members of an engine.io socket (6), client or server side, that are used here. */
 export interface EngineSocketLike {
@@ -47,7 +47,11 @@ function follow(engine: EngineSocketLike, onSocket: OnSocket): void {
     const socket = ws && socketOf(ws);
     if (isFound || !socket) return;
     isFound = true;
-    onSocket(socket, () => wsPing(ws));
+    onSocket(
+      socket,
+      () => wsPing(ws),
+      () => hasEnded(ws),
+    );
   };
 
   find();

@@ -47,7 +47,11 @@ export function watchGrpc(client: GrpcClientLike, options?: ClientWatchOptions):
   return new ClientWatch(
     (onSocket) =>
       followChannel(channel, (session) =>
-        onSocket(session.socket as Socket, () => http2Ping(session)),
+        onSocket(
+          session.socket as Socket,
+          () => http2Ping(session),
+          () => session.destroyed,
+        ),
       ),
     withAnswerOwed(options),
   );

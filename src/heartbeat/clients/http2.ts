@@ -8,12 +8,12 @@ import { ClientWatch, type ClientWatchOptions } from "../client-watch.ts";
  * of gRPC on the C core, Go and Java end a connection that pings more often than every 5 minutes
  * (GOAWAY, too_many_pings; gRFC A8).
  *
- * Returns `undefined` while the session is connecting.
+ * Returns `undefined` while the session is connecting, and once it is destroyed. A session that
+ * closes is asked as long as it has streams: the program still waits for these.
  */
 export function http2Ping(session: Http2Session): Promise<number> | undefined {
-  if (session.connecting) return undefined;
-  // Node sends no eleventh frame while ten are unanswered. The watch has one at most. A destroyed
-  // session throws, which rejects.
+  if (session.connecting || session.destroyed) return undefined;
+  // Node sends no eleventh frame while ten are unanswered. The watch has one at most.
   return new Promise((resolve, reject) =>
     asNoUse(session, () =>
       session.settings({}, (error, _, durationMs) => (error ? reject(error) : resolve(durationMs))),
@@ -46,7 +46,12 @@ function asNoUse(session: Http2Session, send: () => void): void {
 /** Watches an HTTP/2 session, client or server side. */
 export function watchHttp2(session: Http2Session, options?: ClientWatchOptions): ClientWatch {
   return new ClientWatch((onSocket) => {
-    const begin = (): void => onSocket(session.socket as Socket, () => http2Ping(session));
+    const begin = (): void =>
+      onSocket(
+        session.socket as Socket,
+        () => http2Ping(session),
+        () => session.destroyed,
+      );
     if (session.connecting) session.once("connect", begin);
     else begin();
     return () => void session.off("connect", begin);

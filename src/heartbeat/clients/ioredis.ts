@@ -75,8 +75,12 @@ function follow(redis: IoredisLike, onSocket: OnSocket, askIdleForMs: number): (
   const begin = (): void => {
     const stream = redis.stream as Duplex | undefined;
     if (!stream || stream.destroyed) return;
-    commandsOf(redis);
-    onSocket(stream, () => ask(redis, askIdleForMs));
+    const commands = commandsOf(redis);
+    onSocket(
+      stream,
+      () => ask(redis, askIdleForMs),
+      () => commands.hasQuit,
+    );
   };
   if (redis.status !== "connecting") begin();
   redis.on("connect", begin);

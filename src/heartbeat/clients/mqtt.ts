@@ -7,6 +7,8 @@ import { runAsOpener } from "./sockets-opened-by.ts";
 /** The members of an mqtt.js client (5) that are used here. */
 export interface MqttLike {
   readonly connected: boolean;
+  /** The program has ended the client. */
+  readonly disconnecting?: boolean;
   readonly stream: unknown;
   sendPing(): unknown;
   on(event: "connect" | "close", listener: () => void): unknown;
@@ -17,10 +19,11 @@ export interface MqttLike {
 
 /**
  * Sends PINGREQ (MQTT 5, 3.12) and resolves with the next PINGRESP. Returns `undefined` while the
- * client is not connected.
+ * client is not connected, and once its program has ended it: a client must send nothing after its
+ * DISCONNECT (3.14.4).
  */
 export function mqttPing(client: MqttLike): Promise<void> | undefined {
-  if (!client.connected) return undefined;
+  if (!client.connected || client.disconnecting === true) return undefined;
   return new Promise((resolve, reject) => {
     const settle = (): void => {
       client.off("packetreceive", onPacket);
@@ -52,7 +55,8 @@ export function mqttPing(client: MqttLike): Promise<void> | undefined {
 export function watchMqtt(client: MqttLike, options?: ClientWatchOptions): ClientWatch {
   return new ClientWatch((onSocket) => {
     findCarriers(client);
-    const begin = (): void => onSocket(client.stream as Duplex, () => mqttPing(client));
+    const hasEnded = (): boolean => client.disconnecting === true;
+    const begin = (): void => onSocket(client.stream as Duplex, () => mqttPing(client), hasEnded);
     if (client.connected) begin();
     client.on("connect", begin);
     return () => void client.off("connect", begin);

@@ -74,7 +74,7 @@ function useOf(connection: Mysql2Like): ClientUse {
 
   const isInTransaction = transactionsOf(insides);
   const isFree = (): boolean =>
-    insides._closing !== true &&
+    !hasEnded(insides) &&
     !insides._command &&
     (insides._commands?.length ?? 0) === 0 &&
     !isInTransaction();
@@ -88,6 +88,10 @@ function useOf(connection: Mysql2Like): ClientUse {
       return addCommand.call(this, command);
     });
   return use;
+}
+
+function hasEnded(connection: Insides): boolean {
+  return connection._closing === true;
 }
 
 function ping(connection: Mysql2Like): Promise<void> {
@@ -159,7 +163,11 @@ function follow(
     return;
   }
   const use = useOf(connection);
-  onSocket(stream, () => use.ask(askIdleForMs));
+  onSocket(
+    stream,
+    () => use.ask(askIdleForMs),
+    () => hasEnded(connection as Insides),
+  );
 }
 
 /** Watches one mysql2 connection. It does not reconnect; a pool makes new ones. */

@@ -5,6 +5,7 @@ import { ClientWatch, type ClientWatchOptions, withAnswerOwed } from "../client-
 export interface NatsLike {
   rtt(): Promise<number>;
   isClosed(): boolean;
+  isDraining?(): boolean;
   status(): AsyncIterable<{ readonly type: string }>;
 }
 
@@ -29,10 +30,15 @@ interface WebSocketLike {
 
 /**
  * Sends PING and resolves with the round-trip time in ms. Returns `undefined` while the client
- * reconnects.
+ * reconnects, and once its program has closed or drained it.
  */
 export function natsPing(connection: NatsLike): Promise<number> | undefined {
-  return (connection as Insides).protocol?.connected === false ? undefined : connection.rtt();
+  const isConnected = (connection as Insides).protocol?.connected !== false;
+  return isConnected && !hasEnded(connection) ? connection.rtt() : undefined;
+}
+
+function hasEnded(connection: NatsLike): boolean {
+  return connection.isClosed() || connection.isDraining?.() === true;
 }
 
 /**
@@ -46,7 +52,12 @@ export function watchNats(connection: NatsLike, options?: ClientWatchOptions): C
       const { socket } = (connection as Insides).protocol?.transport ?? {};
       const stream = socket && streamOf(socket);
       if (!stream) onNothing("the connection shows no socket; pass what connect() gives");
-      else if (!stream.destroyed) onSocket(stream, () => natsPing(connection));
+      else if (!stream.destroyed)
+        onSocket(
+          stream,
+          () => natsPing(connection),
+          () => hasEnded(connection),
+        );
     };
     begin();
 

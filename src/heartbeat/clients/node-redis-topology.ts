@@ -83,10 +83,14 @@ export function followTopology(
     // A client that is ready opens no socket: a listener of the program, called by it, did
     if (known?.isReady) return;
     if (known) commandsOf(known)?.connected();
-    onSocket(socket, () => {
-      const client = find(id);
-      return client && ask(client);
-    });
+    onSocket(
+      socket,
+      () => {
+        const client = find(id);
+        return client && ask(client);
+      },
+      () => find(id)?.isOpen === false,
+    );
   };
   const followers = followersOf(proper, OPENING, proper);
   followers.add(follower);

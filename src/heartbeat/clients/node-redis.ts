@@ -48,7 +48,7 @@ export function nodeRedisPing(client: NodeRedisLike): Promise<unknown> | undefin
 
 function ask(client: NodeRedisLike, askIdleForMs: number): Promise<unknown> | undefined {
   const commands = commandsOf(client);
-  if (!client.isReady) return undefined;
+  if (!client.isReady || !client.isOpen) return undefined;
   if (commands === null) return client.ping();
   // Redis ends no idle subscriber
   return commands.ask(client.isPubSubActive ? Number.POSITIVE_INFINITY : askIdleForMs);
@@ -93,7 +93,11 @@ function follow(client: NodeRedisLike, onSocket: OnSocket, askIdleForMs: number)
     // A client that is ready opens no socket: a listener of the program, called by the client, did
     if (client.isReady) return;
     commandsOf(client)?.connected();
-    onSocket(socket, () => ask(client, askIdleForMs));
+    onSocket(
+      socket,
+      () => ask(client, askIdleForMs),
+      () => !client.isOpen,
+    );
   };
   const followers = followersOf(client, ["connect"], properOf(client));
   followers.add(follower);

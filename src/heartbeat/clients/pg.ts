@@ -79,7 +79,7 @@ class PgSession {
     });
 
     const isFree = (): boolean =>
-      client.readyForQuery === true && client._ending !== true && this.#status === "I";
+      client.readyForQuery === true && !hasEnded(client) && this.#status === "I";
     const use = new ClientUse(isFree, () => this.#send());
     this.#use = use;
     const { query } = client;
@@ -118,6 +118,10 @@ class PgSession {
   }
 }
 
+function hasEnded(client: Insides): boolean {
+  return client._ending === true;
+}
+
 function follow(
   client: PgClientLike,
   ...[onSocket, onNothing, askIdleForMs]: Parameters<FollowSockets>
@@ -128,7 +132,11 @@ function follow(
     return;
   }
   const session = sessionOf(client);
-  onSocket(stream, () => session.ask(askIdleForMs));
+  onSocket(
+    stream,
+    () => session.ask(askIdleForMs),
+    () => hasEnded(client as Insides),
+  );
 }
 
 /**

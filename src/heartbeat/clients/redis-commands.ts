@@ -27,6 +27,7 @@ const ENDS = new Set(["exec", "discard", "reset"]);
  * | waits for an answer that was promised at once, or within a time that is over | is that answer |
  * | waits for any other answer | is skipped: only the host is judged |
  * | is between MULTI and EXEC, or monitors | is skipped: the replies are the program's own |
+ * | has quit | is skipped for good |
  */
 export class RedisCommands {
   readonly #front: () => OwnCommand | undefined;
@@ -34,6 +35,8 @@ export class RedisCommands {
   /** The instant from which a command was the next to be answered. */
   readonly #turns: WeakMap<OwnCommand, number> = new WeakMap();
   #areRepliesTheirs = false;
+  /** The program has sent QUIT, which the server answers by closing the connection. */
+  hasQuit = false;
 
   /**
    * `front` returns the command whose answer comes next; `undefined` when the client waits for
@@ -49,9 +52,10 @@ export class RedisCommands {
     this.#use = new ClientUse(isFree, ping);
   }
 
-  /** A new connection begins without a transaction. */
+  /** A new connection begins without a transaction or a QUIT. */
   connected(): void {
     this.#areRepliesTheirs = false;
+    this.hasQuit = false;
   }
 
   /** Called before a command is sent. After a long rest, a PING goes ahead of it. */
@@ -69,6 +73,7 @@ export class RedisCommands {
     else this.#turns.delete(command);
 
     const name = command.name.toLowerCase();
+    if (name === "quit") this.hasQuit = true;
     const end = (): void => {
       this.#areRepliesTheirs = false;
     };
@@ -84,6 +89,7 @@ export class RedisCommands {
 
   /** Returns the answer to the heartbeat; `undefined` when the heartbeat is skipped. */
   ask(askIdleForMs: number): Promise<unknown> | undefined {
+    if (this.hasQuit) return undefined;
     const ping = this.#use.ask(askIdleForMs);
     const front = this.#front();
     if (ping || front === undefined || this.#areRepliesTheirs) return ping;

@@ -54,6 +54,11 @@ export function wsPing(ws: WebSocketLike): Promise<void> | undefined {
   });
 }
 
+/** Returns whether either end has begun the closing handshake (RFC 6455, 7.1.2). */
+export function hasEnded({ readyState }: WebSocketLike): boolean {
+  return readyState > OPEN;
+}
+
 /**
  * Returns the socket under a WebSocket, or the stream that it was put over; `undefined` before it
  * is open.
@@ -65,7 +70,12 @@ export function socketOf(ws: WebSocketLike): Duplex | undefined {
 /** Calls `onSocket` for a WebSocket that is open. */
 function begin(ws: WebSocketLike, onSocket: OnSocket): void {
   const socket = socketOf(ws);
-  if (socket) onSocket(socket, () => wsPing(ws));
+  if (socket)
+    onSocket(
+      socket,
+      () => wsPing(ws),
+      () => hasEnded(ws),
+    );
 }
 
 /**

@@ -1,3 +1,4 @@
+import { isAllAcknowledged } from "../../core/judge/acknowledged.ts";
 import { flowOf } from "../../core/judge/reading.ts";
 import { sampleTcpInfo } from "../../kernel/tcp-info/tcp-info.ts";
 
@@ -8,4 +9,10 @@ import { sampleTcpInfo } from "../../kernel/tcp-info/tcp-info.ts";
 export function hasDataLeft(fd: number): boolean {
   const info = sampleTcpInfo(fd);
   return typeof info !== "number" && flowOf(info) !== "idle";
+}
+
+/** Returns whether the peer's kernel has all that was sent; `false` where nothing shows it. */
+export function isAllAcked(fd: number): boolean {
+  const info = sampleTcpInfo(fd);
+  return typeof info !== "number" && isAllAcknowledged(info);
 }

@@ -72,6 +72,7 @@ export const anyEnding: fc.Arbitrary<Ending> = fc.record<Ending>({
     "ERR_OF_THE_PROGRAM",
   ),
   hasPeerEnded: fc.boolean(),
+  isAfterOwnEnd: fc.boolean(),
   info: fc.option(anyInfo),
   unansweredAttempts: fc.nat(20),
   localPath: anyPath,

@@ -6,6 +6,7 @@ import type { Cause, Certainty, LocalPath, State } from "../../../src/core/diagn
 const ORDERLY: Ending = {
   errorCode: null,
   hasPeerEnded: false,
+  isAfterOwnEnd: false,
   info: null,
   unansweredAttempts: 0,
   localPath: null,
@@ -46,6 +47,20 @@ const TABLE: Partial<Record<Cause, Rows>> = {
   ],
   "closed-locally": [
     [{}, "alive", "certain", /^this program closed the connection$/],
+    [
+      after("ECONNRESET", { isAfterOwnEnd: true, unansweredAttempts: 3 }),
+      "alive",
+      "high",
+      /^this program ended .* acknowledged, .* reset the rest \(ECONNRESET\)$/,
+      /had more to send/,
+    ],
+    [
+      after("EPIPE", { isAfterOwnEnd: true, hasPeerEnded: true }),
+      "alive",
+      "high",
+      /reset the rest \(EPIPE\)$/,
+      /had more to send/,
+    ],
     [after("ECONNABORTED"), "alive", "high", /aborted on this host/, /who aborted it; Windows/],
     [after("ECONNABORTED", { localPath }), "alive", "high", /aborted on this host/, /Windows/],
     [
