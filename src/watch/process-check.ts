@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import { ProcessProof } from "../core/judge/process-proof.ts";
+import { HEARD_SLACK_MS } from "../core/judge/reading.ts";
 import type { TcpInfo } from "../core/tcp-info.ts";
 import type { Instant } from "../core/time/instant.ts";
 import { engine } from "./engine.ts";
@@ -102,7 +103,8 @@ export class ProcessCheck {
     // A program that does not read cannot see an answer: that is our side, not the peer's.
     if (!isReading(this.#owner.top)) proof.heard(now);
     if (info) this.#waitForOwnBytes(now, info);
-    if (host && host.heardAt > this.#askedAt)
+    // On a short path the acknowledgment comes within a tick of the kernel's clock.
+    if (host && host.heardAt > this.#askedAt - HEARD_SLACK_MS)
       this.#arrivedAt = Math.min(this.#arrivedAt, host.heardAt) + stalledMs;
     const next = proof.next(now);
     if (!proof.wantsHeartbeat) return next;
