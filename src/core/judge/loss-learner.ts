@@ -199,7 +199,7 @@ function lessonOf(
   timing: PathTiming,
 ): Lesson | null {
   if (since.flowBefore === "in-flight" || attempts.areLocal) return null;
-  if (attempts.count === 0 && isUnasked(info)) return null;
+  if (attempts.count === 0 && !isItsAnswer({ info, since })) return null;
   // A window probe that follows an answered one faster than a peer may answer is not lost when it
   // stays unanswered. The first ones are sent that fast.
   const probes = attempts.count + 1;
@@ -215,12 +215,16 @@ function lessonOfLimited(
   attempts: Attempts,
   heardAt: Instant,
 ): Lesson | null {
-  if (since.flowBefore === "in-flight" || attempts.areLocal || isUnasked(info)) return null;
+  if (since.flowBefore === "in-flight" || attempts.areLocal) return null;
+  if (!isItsAnswer({ info, since })) return null;
   return { attempts: 1, lost: 0, from: heardAt, to: heardAt };
 }
 
-/** Returns whether what was heard can only answer a probe. */
-function isItsAnswer({ info, since }: Reading): boolean {
+/**
+ * Returns whether what was heard can only answer a probe. What acknowledges our data is counted with
+ * that data ({@link RetransmitLoss}); counted twice, answers would outweigh losses.
+ */
+function isItsAnswer({ info, since }: Pick<Reading, "info" | "since">): boolean {
   return !isUnasked(info) && !since.progressed;
 }
 

@@ -7,6 +7,8 @@ import { readingOf } from "../../../src/core/judge/reading.ts";
 import { RetransmitLoss } from "../../../src/core/judge/retransmit-loss.ts";
 import type { TcpInfo } from "../../../src/core/tcp-info.ts";
 import { seededRandom } from "../../../src/testing/seeded-random.ts";
+import { RecordedPath } from "./lossy-paths.ts";
+import { watchModel } from "./watched-model.ts";
 
 /** One false alarm in a million hours, with one silence a second. */
 const ACCEPTED = 1e-6 / 3600;
@@ -360,5 +362,19 @@ describe("losses of data in flight", () => {
         }
       }),
     );
+  });
+});
+
+describe("what a connection learns of its path while it talks", () => {
+  it("is the share that is lost: an acknowledgment of data is counted with that data, and once", () => {
+    const share = 0.2;
+    const seen = Array.from({ length: 12 }, (_, i) => {
+      const path = new RecordedPath({ lossRatio: share, burstMs: 0 }, 10, 31 + i);
+      const run = { budgetMs: 5000, path, untilMs: 300_000, isForgetful: true, writeEveryMs: 300 };
+      return watchModel(run).judgement.loss.ratio;
+    });
+    const mean = seen.reduce((sum, ratio) => sum + ratio, 0) / seen.length;
+    expect(mean).toBeGreaterThan(0.9 * share);
+    expect(mean).toBeLessThan(1.1 * share);
   });
 });

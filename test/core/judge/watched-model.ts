@@ -86,6 +86,8 @@ export function watchModel(run: Run): Outcome {
   keepAlive(kernel, liveness, settings.budgetMs);
   let next = kernel.now + 1;
   let segmentsBefore = 0;
+  let retransmitsBefore = 0;
+  let wasCalm = false;
   let isToStall = stall !== undefined;
   let isToRetune = retune !== undefined;
   let yieldedIn: Flow | null = null;
@@ -129,10 +131,13 @@ export function watchModel(run: Run): Outcome {
       if (settings.rtoMaxMs !== null) kernel.set({ rtoMaxMs: settings.rtoMaxMs });
       yieldedIn = null;
     }
-    if (isForgetful && judgement.isForgettable) {
-      const { dataSegmentsOut = 0 } = kernel.info();
-      // As in a watch, what was sent between two calm readings was answered.
-      if (dataSegmentsOut > segmentsBefore && judgement.refuted === null)
+    const { isForgettable } = judgement;
+    if (isForgetful && isForgettable) {
+      const { dataSegmentsOut = 0, totalRetransmits = 0 } = kernel.info();
+      // As in a watch, what was sent between two calm readings was answered. Between others the
+      // judge has counted it.
+      const isCalm = wasCalm && totalRetransmits === retransmitsBefore;
+      if (isCalm && dataSegmentsOut > segmentsBefore)
         judgement.loss.record({
           attempts: dataSegmentsOut - segmentsBefore,
           lost: 0,
@@ -140,9 +145,11 @@ export function watchModel(run: Run): Outcome {
           to: kernel.now,
         });
       segmentsBefore = dataSegmentsOut;
+      retransmitsBefore = totalRetransmits;
       liveness = newLiveness(judgement.loss.own, judgement.heardAt);
       judgement = liveness.observe(kernel.now, kernel.info());
     }
+    wasCalm = isForgettable;
     next = Math.ceil((Math.max(kernel.now + 1, next) + 9) / 10) * 10 + lateBy();
   }
   return outcome(null, null);
