@@ -69,13 +69,15 @@ export class ProcessCheck {
    * Returns whether the answer may still be on its way at the end of the budget
    * (docs/internals/evidence.md#the-process):
    *
-   * - The host was not heard since the heartbeat left, or only just now: the heartbeat came late.
-   * - The path loses again and again: the answer may be lost, and the peer's kernel repeats it ever
-   *   more rarely.
+   * - The host was heard for the first time since the heartbeat left only just now, so the
+   *   heartbeat came late.
+   * - The path loses again and again: heartbeat or answer may be lost, and the kernels repeat them
+   *   ever more rarely.
    */
   mayBeAnswered(now: Instant, host: Host | null): boolean {
     if (host === null || !this.#isPatient) return false;
-    if (now < this.#arrivedAt + ANSWER_SHARE * this.#budgetMs) return true;
+    const hasArrived = this.#arrivedAt !== Number.POSITIVE_INFINITY;
+    if (hasArrived && now < this.#arrivedAt + ANSWER_SHARE * this.#budgetMs) return true;
     return host.loss.isRepeated && this.proof.silentForMs(now) < 2 * this.#budgetMs;
   }
 
