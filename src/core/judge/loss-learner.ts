@@ -221,8 +221,8 @@ function lessonOfLimited(
 }
 
 /**
- * Returns whether what was heard can only answer a probe. What acknowledges our data is counted with
- * that data ({@link RetransmitLoss}); counted twice, answers would outweigh losses.
+ * Returns whether what was heard can only answer a probe. What acknowledges our data is counted
+ * with that data ({@link RetransmitLoss}); counted twice, answers would outweigh losses.
  */
 function isItsAnswer({ info, since }: Pick<Reading, "info" | "since">): boolean {
   return !isUnasked(info) && !since.progressed;
