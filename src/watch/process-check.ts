@@ -42,9 +42,7 @@ export class ProcessCheck {
    */
   #bytesAhead: number | null = null;
   #bytesAcked = 0;
-  #budgetMs: number;
-  /** The end of the budget is not final. */
-  #isPatient: boolean;
+  #settings: ProofSettings;
   /** When the first heartbeat of this silence left, and when the host was first heard since. */
   #askedAt: Instant = 0;
   #arrivedAt: Instant = 0;
@@ -53,8 +51,7 @@ export class ProcessCheck {
     this.heartbeat = heartbeat;
     this.#owner = owner;
     this.proof = proofFor(settings, settings.isAnswerOwed);
-    this.#budgetMs = settings.detectWithinMs;
-    this.#isPatient = isPatient(settings);
+    this.#settings = settings;
   }
 
   /**
@@ -75,10 +72,11 @@ export class ProcessCheck {
    *   ever more rarely.
    */
   mayBeAnswered(now: Instant, host: Host | null): boolean {
-    if (host === null || !this.#isPatient) return false;
+    if (host === null || !isPatient(this.#settings)) return false;
+    const { detectWithinMs } = this.#settings;
     const hasArrived = this.#arrivedAt !== Number.POSITIVE_INFINITY;
-    if (hasArrived && now < this.#arrivedAt + ANSWER_SHARE * this.#budgetMs) return true;
-    return host.loss.isRepeated && this.proof.silentForMs(now) < 2 * this.#budgetMs;
+    if (hasArrived && now < this.#arrivedAt + ANSWER_SHARE * detectWithinMs) return true;
+    return host.loss.isRepeated && this.proof.silentForMs(now) < 2 * detectWithinMs;
   }
 
   /**
@@ -87,8 +85,7 @@ export class ProcessCheck {
    */
   restart(settings: ProofSettings): void {
     const { isAsking, isBelieved } = this.proof;
-    this.#budgetMs = settings.detectWithinMs;
-    this.#isPatient = isPatient(settings);
+    this.#settings = settings;
     this.proof = proofFor(settings, isBelieved || settings.isAnswerOwed);
     if (isAsking) this.proof.asked(engine.now());
   }
@@ -111,7 +108,7 @@ export class ProcessCheck {
     const next = proof.next(now);
     if (!proof.wantsHeartbeat) return next;
     this.#ask(now, info);
-    return Math.min(next, now + ARRIVAL_SHARE * this.#budgetMs);
+    return Math.min(next, now + ARRIVAL_SHARE * this.#settings.detectWithinMs);
   }
 
   /**
@@ -159,7 +156,7 @@ const ANSWER_SHARE = 0.4;
 /** After this share of the budget a reading shows whether the peer's kernel has the heartbeat. */
 const ARRIVAL_SHARE = 0.1;
 
-/** A detector of the program's own decides by itself. */
+/** The end of the budget is not final. A detector of the program's own decides by itself. */
 function isPatient({ detector, atDeadline }: ProofSettings): boolean {
   return atDeadline === "wait" && detector === null;
 }

@@ -3,7 +3,7 @@ import { expect, it } from "vitest";
 import { World } from "../../src/lab/world.ts";
 import { describeWith } from "../setup/requires.ts";
 import { CLIENTS, TalkingProcess } from "./client-process.mjs";
-import { Folder, familyOf, SERVERS, startServers } from "./servers.mjs";
+import { Folder, pidsOf, SERVERS, startServers } from "./servers.mjs";
 
 const BUDGET_MS = 2500;
 const PROGRAM = new URL("ended-program.mjs", import.meta.url).pathname;
@@ -69,8 +69,8 @@ await describeWith(["root", "namespaces", ...needs], "a client that its program 
     const { at } = await program.hears("ready", 0, 40_000);
 
     // The servers' hosts live, their processes answer nothing from here on
-    const families = await Promise.all(servers.map(({ pid }) => familyOf(network, pid)));
-    await network.run("right", ["kill", "-STOP", ...families.flat().map(String)]);
+    const pids = await pidsOf(network, servers);
+    await network.run("right", ["kill", "-STOP", ...pids]);
     await program.process.write("end");
     await sleep(2 * BUDGET_MS);
     await program.process.write("count");
@@ -88,7 +88,7 @@ await describeWith(["root", "namespaces", ...needs], "a client that its program 
     expect(written, "bytes written after the end").toEqual(ends.map((one) => [one, 0]));
 
     // RabbitMQ answers the client's end with a reset
-    await network.run("right", ["kill", "-CONT", ...families.flat().map(String)]);
+    await network.run("right", ["kill", "-CONT", ...pids]);
     const close = await program.hears("close", at, 20_000, "amqplib");
     expect(close.cause).toBe("closed-locally");
     expect(blamed()).toEqual([]);

@@ -215,6 +215,17 @@ export async function familyOf(network, pid) {
   return [pid, ...families.flat()];
 }
 
+/**
+ * The same for several servers, as `kill` takes them.
+ *
+ * @param {Network} network
+ * @param {readonly { pid: number }[]} servers
+ */
+export async function pidsOf(network, servers) {
+  const families = await Promise.all(servers.map(({ pid }) => familyOf(network, pid)));
+  return families.flat().map(String);
+}
+
 /** A folder that goes away with its owner. */
 export class Folder {
   path = mkdtempSync(join(tmpdir(), "halfopen-server-"));

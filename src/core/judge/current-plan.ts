@@ -1,11 +1,17 @@
 import type { LivenessOptions } from "./liveness-options.ts";
 import type { PathLoss } from "./path-loss.ts";
 import type { PathTiming } from "./path-timing.ts";
-import { DEFAULT_FALSE_ALARMS_PER_YEAR, type ProbePlan, planProbes } from "./probe-plan.ts";
+import {
+  attemptsNeededBy,
+  DEFAULT_FALSE_ALARMS_PER_YEAR,
+  type ProbePlan,
+  planProbes,
+} from "./probe-plan.ts";
+import type { Flow } from "./reading.ts";
 
 /** Keeps the probe plan of one connection until what it rests on has changed. */
 export class CurrentPlan {
-  readonly falseAlarmsPerYear: number;
+  readonly #falseAlarmsPerYear: number;
   readonly #budgetMs: number;
   readonly #loss: PathLoss;
   readonly #timing: PathTiming;
@@ -15,7 +21,7 @@ export class CurrentPlan {
   #rememberedLateMs = 0;
 
   constructor(options: LivenessOptions, loss: PathLoss, timing: PathTiming) {
-    this.falseAlarmsPerYear = options.falseAlarmsPerYear ?? DEFAULT_FALSE_ALARMS_PER_YEAR;
+    this.#falseAlarmsPerYear = options.falseAlarmsPerYear ?? DEFAULT_FALSE_ALARMS_PER_YEAR;
     this.#budgetMs = options.budgetMs;
     this.#loss = loss;
     this.#timing = timing;
@@ -36,12 +42,17 @@ export class CurrentPlan {
     return this.#plan;
   }
 
+  /** Returns how many unanswered attempts prove death. */
+  attemptsNeeded(flow: Flow | "local"): number {
+    return attemptsNeededBy(this.#loss, flow, this.#falseAlarmsPerYear, this.plan.idleMs);
+  }
+
   /** The plan that would be made now: connections that share a belief may have changed it. */
   get latest(): ProbePlan {
     const { answerWindowMs, lateMs, rememberedLateMs, rtoMs, rtoMaxMs } = this.#timing;
     return planProbes({
       budgetMs: this.#budgetMs,
-      falseAlarmsPerYear: this.falseAlarmsPerYear,
+      falseAlarmsPerYear: this.#falseAlarmsPerYear,
       loss: this.#loss,
       answerWindowMs,
       rtoMs,

@@ -7,7 +7,7 @@ import { doubtOf, isDoubtful, mayHaveStopped, type Probed } from "./doubt.ts";
 import { SegmentSize } from "./full-size.ts";
 import type { Judgement, Wants } from "./judgement.ts";
 import type { LivenessOptions } from "./liveness-options.ts";
-import { attemptsNeededBy, ownLatenessMs, PROBE_SPACING_MS, type ProbePlan } from "./probe-plan.ts";
+import { ownLatenessMs, PROBE_SPACING_MS, type ProbePlan } from "./probe-plan.ts";
 import { isLastWord, isMissed, isProven, isProvenAtDeadline } from "./proof.ts";
 import { nextLookAt, nextProbeAt } from "./schedule.ts";
 import type { EndedSilence, Silence } from "./silence.ts";
@@ -56,6 +56,11 @@ export class Liveness {
 
   /** How the peer is probed, and within what time a dead one is found, as things stand. */
   get plan(): ProbePlan {
+    return this.#record.plan;
+  }
+
+  /** The plan that would be made now. */
+  get latestPlan(): ProbePlan {
     return this.#record.planning.latest;
   }
 
@@ -148,7 +153,7 @@ export class Liveness {
 
   /** Moves the state: see the table above. */
   #judge(silence: Silence, info: TcpInfo): void {
-    const { now, attempts, timing, deadline } = silence;
+    const { now, flow, attempts, timing, deadline } = silence;
     const { budgetMs, atDeadline, mustOutlastOutages = true } = this.#options;
     const isOver = now >= deadline;
     this.#isSizeExcuse = this.#size.mayExplain(silence, info);
@@ -160,7 +165,7 @@ export class Liveness {
     if (this.#state !== "suspect") return;
     this.#isOverdue = now >= deadline + ownLatenessMs(budgetMs);
     if (this.#isSizeExcuse && !(mayEnd && isOver)) return;
-    const needed = this.#attemptsNeeded(silence);
+    const needed = this.#record.planning.attemptsNeeded(attempts.areLocal ? "local" : flow);
     const isOpen = isOver ? mayEnd && this.#isUnproven(silence) : mayHaveStopped(answers, silence);
     const isComplete = isProven(silence, needed) && !isOpen;
     const isHurried = isOver || (silence.isHeardWithoutProgress && isLastWord(silence));
@@ -171,11 +176,6 @@ export class Liveness {
       this.#state = "dead";
       this.#isRushed = !isComplete;
     }
-  }
-
-  #attemptsNeeded({ attempts, flow, plan, loss }: Silence): number {
-    const kind = attempts.areLocal ? "local" : flow;
-    return attemptsNeededBy(loss, kind, this.#record.planning.falseAlarmsPerYear, plan.idleMs);
   }
 
   /** Returns when the probe leaves that follows one at `at`. */

@@ -17,13 +17,17 @@ export interface MqttLike {
   off(event: "packetreceive", listener: (packet: { cmd: string }) => void): unknown;
 }
 
+function hasEnded(client: MqttLike): boolean {
+  return client.disconnecting === true;
+}
+
 /**
  * Sends PINGREQ (MQTT 5, 3.12) and resolves with the next PINGRESP. Returns `undefined` while the
  * client is not connected, and once its program has ended it: a client must send nothing after its
  * DISCONNECT (3.14.4).
  */
 export function mqttPing(client: MqttLike): Promise<void> | undefined {
-  if (!client.connected || client.disconnecting === true) return undefined;
+  if (!client.connected || hasEnded(client)) return undefined;
   return new Promise((resolve, reject) => {
     const settle = (): void => {
       client.off("packetreceive", onPacket);
@@ -55,8 +59,12 @@ export function mqttPing(client: MqttLike): Promise<void> | undefined {
 export function watchMqtt(client: MqttLike, options?: ClientWatchOptions): ClientWatch {
   return new ClientWatch((onSocket) => {
     findCarriers(client);
-    const hasEnded = (): boolean => client.disconnecting === true;
-    const begin = (): void => onSocket(client.stream as Duplex, () => mqttPing(client), hasEnded);
+    const begin = (): void =>
+      onSocket(
+        client.stream as Duplex,
+        () => mqttPing(client),
+        () => hasEnded(client),
+      );
     if (client.connected) begin();
     client.on("connect", begin);
     return () => void client.off("connect", begin);

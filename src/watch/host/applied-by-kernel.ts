@@ -12,7 +12,7 @@ import type { Standing } from "./standing.ts";
  */
 export function appliedByKernel(
   { terms, saved, keepalive }: Standing,
-  { plan, idleMs: quietMs, routineMs }: Pick<Liveness, "plan" | "idleMs" | "routineMs">,
+  { latestPlan, idleMs: quietMs, routineMs }: Pick<Liveness, "latestPlan" | "idleMs" | "routineMs">,
 ): Applied {
   const { rtoMaxMs, budgetMs, inFlightUserTimeoutMs, falseAlarmsPerYear, atDeadline } = terms;
   const { idleMs, intervalMs, count } = keepalive;
@@ -23,7 +23,7 @@ export function appliedByKernel(
 
   const kept = (ms: number): number =>
     atDeadline === "end" ? budgetMs : Math.max(budgetMs, Math.ceil(ms));
-  const { idleWithinMs, inFlightWithinMs, closedWindowWithinMs } = plan;
+  const { idleWithinMs, inFlightWithinMs, closedWindowWithinMs } = latestPlan;
   // With `onDead: "report"` the standing probe leaves once, then on demand, when it is missed.
   const missedMs = terms.isReport ? routineMs - quietMs : 0;
   const detectWithinMs = {

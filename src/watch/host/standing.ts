@@ -92,12 +92,9 @@ export class Standing {
       userTimeoutMs: isHasty ? this.terms.inFlightUserTimeoutMs : 0,
       rtoMaxMs: rtoMaxMs ?? (isReport ? this.saved : before).rtoMaxMs,
     };
-    const { keepalive, userTimeoutMs, rtoMaxMs: capMs } = applyOptions(fd, before, wanted);
+    const applied = applyOptions(fd, before, wanted);
     // A cap that the connection does not bear yet is set by a later check.
-    const yieldedIn = capMs === wanted.rtoMaxMs ? null : this.yieldedIn;
-    return sharedStanding(
-      new Standing({ ...this, hasUserTimeout: userTimeoutMs !== 0, yieldedIn }),
-    ).#withKeepalive(keepalive);
+    return this.#holding(applied, applied.rtoMaxMs === wanted.rtoMaxMs ? null : this.yieldedIn);
   }
 
   /**
@@ -111,10 +108,7 @@ export class Standing {
     const before = readOptions(fd);
     const ours = { ...before, keepalive: { ...this.keepalive, enabled: true } };
     const wanted = patientWith(this.saved, ours, flow);
-    const { keepalive, userTimeoutMs } = applyOptions(fd, before, wanted);
-    return sharedStanding(
-      new Standing({ ...this, hasUserTimeout: userTimeoutMs !== 0, yieldedIn: flow }),
-    ).#withKeepalive(keepalive);
+    return this.#holding(applyOptions(fd, before, wanted), flow);
   }
 
   /** True while the program's own keepalive probes: our probes must not use up its count. */
@@ -233,6 +227,12 @@ export class Standing {
     if (own === saved) return this;
     const kept = sharedSaved({ ...own, keepalive: sharedKeepalive(own.keepalive) });
     return sharedStanding(new Standing({ ...this, saved: kept }));
+  }
+
+  #holding({ keepalive, userTimeoutMs }: ConnectionOptions, yieldedIn: Flow | null): Standing {
+    const hasUserTimeout = userTimeoutMs !== 0;
+    const next = new Standing({ ...this, hasUserTimeout, yieldedIn });
+    return sharedStanding(next).#withKeepalive(keepalive);
   }
 
   #withKeepalive(keepalive: AppliedKeepalive): Standing {

@@ -270,7 +270,7 @@ describe("the cap on backoff", () => {
 });
 
 /** As much of a judge as `applied` needs. */
-const judging = (plan: ProbePlan) => ({ plan, idleMs: 1000, routineMs: 1270 });
+const judging = (plan: ProbePlan) => ({ latestPlan: plan, idleMs: 1000, routineMs: 1270 });
 
 describe("`applied`", () => {
   const plan = planOnShortPath({ budgetMs: BUDGET_MS, falseAlarmsPerYear: 0.01, rtoMaxMs: 2000 });
