@@ -1,6 +1,7 @@
 // Several workers serve one port, and each watches the connections that it accepts: `node
 // shared-port.mjs cluster|threads|processes`. Threads and separate processes need `reusePort` (Node
-// 23.1). The peers' programs never answer the heartbeat. Ends with one line of JSON.
+// 23.1). The peers' programs never answer the heartbeat. Ends with one line of JSON. `latestMs`: how
+// late the last death was told, less the time for which its worker stood still.
 import { fork } from "node:child_process";
 import cluster from "node:cluster";
 import { once } from "node:events";
@@ -13,12 +14,20 @@ const WORKERS = 2;
 const CONNECTIONS = 40;
 const BUDGET_MS = 2500;
 const WITHIN_MS = 4 * BUDGET_MS;
+const TICK_MS = 10;
 
 function serve({ port, reusePort }, tell) {
+  const stoodStill = clockOfStalls();
   const server = createServer((socket) => {
     const acceptedAt = performance.now();
+    const before = stoodStill();
     socket
-      .on("error", (error) => tell({ code: error.code, afterMs: performance.now() - acceptedAt }))
+      .on("error", (error) =>
+        tell({
+          code: error.code,
+          afterMs: performance.now() - acceptedAt - (stoodStill() - before),
+        }),
+      )
       .resume();
   });
   const watched = watchServer(server, {
@@ -30,6 +39,18 @@ function serve({ port, reusePort }, tell) {
   server.listen({ port, host: "127.0.0.1", reusePort }, () =>
     tell({ port: server.address().port }),
   );
+}
+
+/** Returns what tells for how long in all this thread has stood still, in ms: a busy machine. */
+function clockOfStalls() {
+  let at = performance.now();
+  let sum = 0;
+  setInterval(() => {
+    const now = performance.now();
+    sum += Math.max(0, now - at - 2 * TICK_MS);
+    at = now;
+  }, TICK_MS).unref();
+  return () => sum + Math.max(0, performance.now() - at - 2 * TICK_MS);
 }
 
 const START = {

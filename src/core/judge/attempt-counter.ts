@@ -160,7 +160,7 @@ export class AttemptCounter {
     const { probes = 0, backoff = 0 } = info;
     // A keepalive probe that left before the window closed has no backoff either.
     const was = since.flowBefore;
-    if (was === "blocked" && since.probes > 0 && since.isBackoffSame && backoff < lastBackoff) {
+    if (was === "blocked" && since.probes > 0 && since.doublings === 0 && backoff < lastBackoff) {
       this.#probesFailed += since.probes;
       this.#failed(since.probes, since.at, at);
       return;
@@ -182,8 +182,10 @@ export class AttemptCounter {
       if (before === null || triedAt - before.lastAt >= LOCAL_RETRY_MS / 2)
         this.#failed(1, triedAt, triedAt);
     } else if (isRetransmissionRefused(info)) {
-      this.#timeoutsFailed += since.timeouts;
-      if (since.timeouts > 0) this.#failed(since.timeouts, triedAt, triedAt);
+      // The kernel doubles its timeout for each retransmission that left.
+      const failed = since.timeouts - Math.max(0, since.doublings);
+      this.#timeoutsFailed += failed;
+      if (failed > 0) this.#failed(failed, triedAt, triedAt);
     } else this.#seeSent(reading, progress);
   }
 

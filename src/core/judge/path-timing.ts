@@ -34,18 +34,18 @@ export class PathTiming {
   }
 
   /**
-   * What happened: a reading. During a backoff, after the first one, it only shows that the timeout
-   * had become shorter by the time that the backoff began.
+   * What happened: a reading. During a backoff the kernel reports the doubled timeout, which shows
+   * the one that the backoff began with unless it has reached the cap. There, after the first
+   * reading, the round trip only shows that the timeout had become shorter by then.
    */
   learn(info: TcpInfo): void {
     // Some kernels leave the struct empty. A chain of timeouts of 0 ms would never end.
     if (!info.rtoMs) return;
-    const isBackingOff = (info.backoff ?? 0) > 0;
-    const { rttMs = 0, rttVarMs = 0 } = info;
-    // During a backoff the kernel reports the doubled timeout. This computes the one it began with.
-    const rtoMs = isBackingOff ? baseRtoMs(rttMs, rttVarMs) : info.rtoMs;
-    if (isBackingOff && this.#isLearned) {
-      this.rtoMs = Math.min(this.rtoMs, rtoMs);
+    const { rttMs = 0, rttVarMs = 0, backoff = 0 } = info;
+    const isAtCap = backoff > 0 && info.rtoMs >= (this.rtoMaxMs ?? UNCAPPED_RTO_MS);
+    const rtoMs = isAtCap ? baseRtoMs(rttMs, rttVarMs) : info.rtoMs / 2 ** backoff;
+    if (backoff > 0 && this.#isLearned) {
+      this.rtoMs = isAtCap ? Math.min(this.rtoMs, rtoMs) : rtoMs;
       return;
     }
     this.#isLearned = true;

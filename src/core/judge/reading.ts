@@ -53,7 +53,8 @@ export interface Changes {
   readonly timeouts: number;
   /** The series of timeouts in a row began anew. */
   readonly isNewSeries: boolean;
-  readonly isBackoffSame: boolean;
+  /** How often the kernel doubled its timeout; below 0 where it began anew. */
+  readonly doublings: number;
   /** Totals of the reading before: data segments sent, and retransmissions among them. */
   readonly segmentsBefore: number;
   readonly retransmissionsBefore: number;
@@ -95,7 +96,7 @@ function changesFrom(before: Snapshot | Instant, at: Instant, info: TcpInfo, flo
     probes: Math.max(0, (info.probes ?? 0) - (was?.probes ?? 0)),
     timeouts: isNewSeries ? retransmits : retransmits - timeoutsBefore,
     isNewSeries,
-    isBackoffSame: (info.backoff ?? 0) === (was?.backoff ?? 0),
+    doublings: (info.backoff ?? 0) - (isNewSeries ? 0 : (was?.backoff ?? 0)),
     segmentsBefore: was?.dataSegmentsOut ?? 0,
     retransmissionsBefore: was?.totalRetransmits ?? 0,
   };

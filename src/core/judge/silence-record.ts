@@ -41,8 +41,9 @@ export class SilenceRecord {
   #heardBefore: Instant = Number.NEGATIVE_INFINITY;
   /** When this process last went on after a long pause: what it has not heard since is stale. */
   #resumedAt: Instant = Number.NEGATIVE_INFINITY;
-  /** Segments that the peer repeated since it last sent anything new. */
+  /** Segments that the peer repeated since it last sent anything new; when the last one came. */
   #repetitions = 0;
+  #repeatedAt: Instant = Number.NEGATIVE_INFINITY;
 
   constructor(options: LivenessOptions, now: Instant) {
     const { budgetMs, rtoMaxMs, delay = new PathDelay() } = options;
@@ -93,7 +94,7 @@ export class SilenceRecord {
   begin(at: Instant, info: TcpInfo): void {
     const reading = readingOf(at, info, at);
     this.#last = { at, info, flow: reading.flow };
-    this.#begin(reading);
+    this.#learnPath(reading);
     this.#progress.observe(reading, this.#timing);
     this.counter.begin(info);
   }
@@ -102,11 +103,7 @@ export class SilenceRecord {
   observe(now: Instant, info: TcpInfo): EndedSilence | null {
     const reading = readingOf(now, info, this.#last);
     this.#last = { at: now, info, flow: reading.flow };
-    if (reading.since.isFirst) this.#begin(reading);
-    else {
-      this.#timing.learn(info);
-      this.loss.met(info.rttMs);
-    }
+    this.#learnPath(reading);
     const ended = this.#hear(reading);
     this.#learner.observe(reading, ended !== null);
     this.#count(reading, ended !== null);
@@ -175,9 +172,10 @@ export class SilenceRecord {
     };
   }
 
-  #begin(reading: Reading): void {
+  #learnPath(reading: Reading): void {
     this.#timing.learn(reading.info);
     this.loss.met(reading.info.rttMs);
+    if (!reading.since.isFirst) return;
     this.#learner.begin(reading);
     this.planning.isOutdated();
   }
@@ -195,14 +193,15 @@ export class SilenceRecord {
   }
 
   #isHeard({ at, info, since }: Reading): boolean {
+    const heardAt = at - (heardAgeMs(info) ?? Number.POSITIVE_INFINITY);
     if (since.repetitions > 0) {
       this.#repetitions += since.repetitions;
+      this.#repeatedAt = heardAt;
       return false;
     }
-    const age = heardAgeMs(info);
-    if (age === undefined || at - age <= this.#heardAt + HEARD_SLACK_MS) return false;
+    if (heardAt <= Math.max(this.#heardAt, this.#repeatedAt) + HEARD_SLACK_MS) return false;
     this.#heardBefore = this.#heardAt;
-    this.#heardAt = at - age;
+    this.#heardAt = heardAt;
     this.#repetitions = 0;
     return true;
   }

@@ -55,11 +55,33 @@ describe("the time an answer may take", () => {
     expect(timing).toMatchObject({ rtoMs: 244, answerWindowMs: 220 });
   });
 
-  it("is that with which the backoff began, if it has become shorter since the last reading", () => {
-    const timing = timingOf({ rttMs: 5600, rtoMs: 9000 });
-    timing.learn({ state: "ESTABLISHED", rttMs: 40, rttVarMs: 20, rtoMs: 976, backoff: 2 });
-    expect(timing.rtoMs).toBe(240);
-    expect(timing.retransmitsBeyond(8000, 5)).toBe(0);
+  it.each([
+    ["shorter", 5600, 9000],
+    ["longer", 1, 201],
+  ])(
+    "is that with which the backoff began, also if it is %s than the last one read",
+    (_, rttMs, rtoMs) => {
+      const timing = timingOf({ rttMs, rtoMs });
+      timing.learn({ state: "ESTABLISHED", rttMs: 40, rttVarMs: 20, rtoMs: 1200, backoff: 2 });
+      expect(timing.rtoMs).toBe(300);
+    },
+  );
+
+  it("is at most that of the round trip where the backoff has reached the cap", () => {
+    const info: TcpInfo = {
+      state: "ESTABLISHED",
+      rttMs: 40,
+      rttVarMs: 20,
+      rtoMs: 2000,
+      backoff: 5,
+    };
+    const shorter = timingOf({ rttMs: 5600, rtoMs: 9000 });
+    shorter.learn(info);
+    expect(shorter.rtoMs).toBe(240);
+    expect(shorter.retransmitsBeyond(8000, 5)).toBe(0);
+    const longer = timingOf({ rttMs: 1, rtoMs: 201 });
+    longer.learn(info);
+    expect(longer.rtoMs).toBe(201);
   });
 });
 
