@@ -19,6 +19,7 @@ const BUSY = [
   "test/lab/older-systems.lab.test.ts",
   "test/lab/policy-routing.lab.test.ts",
   "test/lab/steady-loss.lab.test.ts",
+  "test/runtimes/shared-port.linux.test.ts",
   "test/watch/heartbeat-crowd.lab.test.ts",
   "test/watch/probe-crowd.lab.test.ts",
 ];
@@ -38,7 +39,7 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["test/**/*.test.ts"],
-          exclude: [...REAL_NETWORKS, ...REAL_SERVERS, PACKAGES],
+          exclude: [...REAL_NETWORKS, ...REAL_SERVERS, ...BUSY, PACKAGES],
           maxWorkers: 2,
           sequence: { groupOrder: 0 },
         },
