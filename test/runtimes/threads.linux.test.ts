@@ -41,7 +41,7 @@ await describeWith(
         expect(await told(line, mask)).toEqual({
           backEnd,
           state: "alive",
-          leaked: 0,
+          leaked: [],
           told: ALL_WATCHED,
         });
       },

@@ -1,7 +1,7 @@
 // Starts Worker threads that watch connections and end in every way, while this thread watches a
 // connection too. Ends with one line of JSON.
 import { once } from "node:events";
-import { readdirSync } from "node:fs";
+import { readdirSync, readlinkSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
@@ -9,7 +9,15 @@ import { capabilities, nudge, readTcpInfo, watch } from "halfopen";
 
 const ENDS = ["closes", "exits", "throws", "is terminated", "is terminated early"];
 const CONNECTIONS = 4;
-const descriptors = () => readdirSync("/proc/self/fd").length;
+/** The descriptors of this process and what they are; the one that lists them is gone by then. */
+const descriptors = () =>
+  readdirSync("/proc/self/fd").flatMap((fd) => {
+    try {
+      return `${fd} ${readlinkSync(`/proc/self/fd/${fd}`)}`;
+    } catch {
+      return [];
+    }
+  });
 
 async function opened(port) {
   const socket = connect(port, "127.0.0.1")
@@ -65,9 +73,9 @@ async function inMain(rounds) {
     for (const [end, what] of said) seen[end].add(what);
   }
   // This thread's server closes its sockets only when its event loop runs.
-  for (let i = 0; i < 100 && descriptors() > before; i++) await sleep(20);
+  for (let i = 0; i < 100 && descriptors().length > before.length; i++) await sleep(20);
   const { state } = w;
-  const leaked = descriptors() - before;
+  const leaked = descriptors().filter((it) => !before.includes(it));
   socket.destroy();
   server.close();
   const { "is terminated early": _, ...others } = Object.fromEntries(

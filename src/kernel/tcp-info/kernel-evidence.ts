@@ -1,3 +1,4 @@
+import { getEnvironmentData, setEnvironmentData } from "node:worker_threads";
 import { openPort, whyNoPort } from "../port/open-port.ts";
 import { platform } from "../port/platform.ts";
 import { IPPROTO_TCP } from "../port/platform-linux.ts";
@@ -11,13 +12,17 @@ const SOCK_STREAM = 1;
  */
 const LEAST_BYTES = 104;
 
+/** Empty where there is evidence. */
+const TOLD_THREADS = "halfopen: why no kernel evidence";
+
 let why: string | null | undefined;
 
 /**
  * Returns why this system (Linux) gives no evidence to judge connections by, in words; `null` if it
  * gives some. Without this check missing figures would look like silence, and figures that never
- * move like a peer that answers. Tried once in each thread, on sockets of our own: see
- * evidence-trial.ts for what it takes.
+ * move like a peer that answers. Tried once, on sockets of our own: see evidence-trial.ts for what
+ * it takes. The threads that this one starts later are told; one that ends within the trial would
+ * leave its socket open.
  */
 export function whyNoKernelEvidence(): string | null {
   if (why === undefined) why = found();
@@ -26,7 +31,11 @@ export function whyNoKernelEvidence(): string | null {
 
 function found(): string | null {
   const port = openPort();
-  return port ? whyNoEvidenceFrom(port) : whyNoPort();
+  if (port === null) return whyNoPort();
+  const told = getEnvironmentData(TOLD_THREADS) as string | undefined;
+  const tried = told ?? whyNoEvidenceFrom(port) ?? "";
+  setEnvironmentData(TOLD_THREADS, tried);
+  return tried || null;
 }
 
 /** Returns the same for the kernel behind `port`. */
