@@ -39,15 +39,15 @@ export function isProvenAtDeadline(
   isToEnd: boolean,
   mustOutlastOutages: boolean,
 ): boolean {
-  const { attempts, timing, flow, outageMs } = it;
+  const { attempts, timing, flow, outageMs, progressAt, deadline, now, backoff } = it;
   if (attempts.settled < (isToEnd ? Math.min(FEWEST_AT_DEADLINE, needed) : needed)) return false;
   if (!mustOutlastOutages) return true;
 
   const settled = Math.max(
-    attempts.settledOutlasting,
-    timing.settledBeyond(outageMs, flow, attempts, it.now, it.backoff),
+    outlasting(it),
+    timing.settledBeyond(outageMs, flow, attempts, now, backoff),
   );
-  const room = timing.roomBeyond(outageMs, flow, attempts, it.progressAt, it.deadline, it.backoff);
+  const room = timing.roomBeyond(outageMs, flow, attempts, progressAt, deadline, backoff);
   return settled >= outlastingNeededAtDeadline(it.loss, room);
 }
 

@@ -72,8 +72,7 @@ export class HostCheck {
 
   /** The last reading; `null` before the first one and after the end. */
   get info(): TcpInfo | null {
-    if (!this.hasReading) return null;
-    return this.#judgement?.info ?? tcpInfoShelf.kept(this.#place);
+    return this.hasReading ? tcpInfoShelf.kept(this.#place) : null;
   }
 
   get hasReading(): boolean {
@@ -243,7 +242,7 @@ export class HostCheck {
 
   /** Returns when to check again, and sets the standing keepalive accordingly. */
   #nextCalmCheck(now: Instant, heardAt: Instant, mode: Calm): Instant {
-    const next = nextCalmCheck(now, heardAt, mode, this.#standing.terms.budgetMs);
+    const next = nextCalmCheck(now, heardAt, mode, this.#standing.terms);
     if (next.at > now) this.#standing = this.#standing.keepIdle(this.fd, next.idleMs, false);
     return next.at;
   }

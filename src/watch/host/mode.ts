@@ -69,16 +69,19 @@ export function calm({ plan, idleMs, routineMs }: Liveness): Calm {
 /**
  * Returns when to check a calm connection again, and after what silence its standing keepalive is
  * to probe until then. If the moment of that probe is crowded, it is sent on demand at a random
- * instant of the second after it becomes possible; `at` is `now` when that instant has come.
+ * instant of the second after it becomes possible; `at` is `now` when that instant has come. With
+ * `onDead: "report"` the check sends each second probe, so it is not put off.
  */
 export function nextCalmCheck(
   now: Instant,
   heardAt: Instant,
   { idleMs, routineMs }: Calm,
-  budgetMs: number,
+  { budgetMs, isReport }: Terms,
 ): { readonly at: Instant; readonly idleMs: number } {
-  if (probeSlots.reserve(heardAt + idleMs, engine.size, idleMs))
-    return { at: together(heardAt + routineMs, budgetMs), idleMs };
+  if (probeSlots.reserve(heardAt + idleMs, engine.size, idleMs)) {
+    const at = heardAt + routineMs;
+    return { at: isReport ? at : together(at, budgetMs), idleMs };
+  }
 
   const possibleAt = heardAt + NUDGE_IDLE_MS;
   const standingMs = Math.max(idleMs, 2 * NUDGE_IDLE_MS);
