@@ -144,8 +144,9 @@ export class Connection extends ConnectionView implements Checked, EvidenceOwner
 
   /** Applies the kernel options and takes the first deadline. */
   #begin(): void {
-    this.phase = new Evidence(this.subscriber.settings, this);
-    engine.schedule(this, engine.now() + 1);
+    const evidence = new Evidence(this.subscriber.settings, this);
+    this.phase = evidence;
+    engine.schedule(this, evidence.firstCheckAt);
   }
 
   /**

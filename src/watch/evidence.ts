@@ -95,6 +95,12 @@ export class Evidence {
     return expect === "host" || this.#process.mayBeAnswered(now, this.#kernel) ? "suspect" : "dead";
   }
 
+  /** When the first check is due. A heartbeat's schedule begins at once. */
+  get firstCheckAt(): Instant {
+    const soon = engine.now() + 1;
+    return this.#process ? soon : (this.#kernel?.firstCheckAt ?? soon);
+  }
+
   /** Checks host and process. Returns the next deadline; `null`: the kernel ended it. */
   check(now: Instant): Instant | null {
     const { lostMs } = engine.health;

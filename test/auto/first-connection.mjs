@@ -27,7 +27,7 @@ const atStart = { ...used };
 await once(server.listen(0, "127.0.0.1"), "listening");
 const client = connect(server.address().port, "127.0.0.1");
 const [accepted] = await once(server, "connection");
-await sleep(50); // the first check is over
+await sleep(200); // the first check is over
 const isWatched = getKeepalive(accepted).idleMs < 10_000;
 client.destroy();
 console.log(JSON.stringify({ atStart, later: used, isWatched }));

@@ -6,7 +6,6 @@ import type { Liveness } from "../../core/judge/liveness.ts";
 import type { LossBelief } from "../../core/judge/loss-belief.ts";
 import { probeAnswered } from "../../core/judge/path-delay.ts";
 import { PathLoss } from "../../core/judge/path-loss.ts";
-import { attemptsNeededBy } from "../../core/judge/probe-plan.ts";
 import { HEARD_SLACK_MS } from "../../core/judge/reading.ts";
 import type { TcpInfo } from "../../core/tcp-info.ts";
 import type { Instant } from "../../core/time/instant.ts";
@@ -16,7 +15,8 @@ import { engine } from "../engine.ts";
 import type { Membership } from "../membership.ts";
 import type { WatchSettings } from "../settings.ts";
 import { appliedByKernel } from "./applied-by-kernel.ts";
-import { type Calm, calm, type Judging, judging, nextCalmCheck } from "./mode.ts";
+import { firstCheckAt, isPlanDue, nextCalmCheck } from "./check-times.ts";
+import { type Calm, calm, type Judging, judging } from "./mode.ts";
 import { Standing } from "./standing.ts";
 
 /**
@@ -55,11 +55,12 @@ export class HostCheck {
     this.#readAt = now;
     this.#mode = this.#started(this.#newJudge(now, Number.POSITIVE_INFINITY));
     this.#place = tcpInfoShelf.enter();
+    if (tcpInfoShelf.read(fd)) this.#keep(now);
   }
 
   /** The last judgement; {@link CALM} if there is none. */
   get judged(): Judged {
-    return this.#judgement ?? CALM;
+    return this.#mode.judgement ?? CALM;
   }
 
   get isCalm(): boolean {
@@ -67,10 +68,10 @@ export class HostCheck {
   }
 
   get loss(): PathLoss {
-    return this.#judgement?.loss ?? new PathLoss(this.#siblings.group, this.#loss);
+    return this.#mode.judgement?.loss ?? new PathLoss(this.#siblings.group, this.#loss);
   }
 
-  /** The last reading; `null` before the first one and after the end. */
+  /** The last reading; `null` after the end. */
   get info(): TcpInfo | null {
     return this.hasReading ? tcpInfoShelf.kept(this.#place) : null;
   }
@@ -80,9 +81,13 @@ export class HostCheck {
   }
 
   get heardAt(): Instant {
-    if (this.#judgement) return this.#judgement.heardAt;
+    if (this.#mode.judgement) return this.#mode.judgement.heardAt;
     const heardAt = this.#readAt - tcpInfoShelf.keptHeardAgeMs(this.#place);
     return Math.max(this.#grantedFrom, heardAt);
+  }
+
+  get firstCheckAt(): Instant {
+    return firstCheckAt(this.#readAt, tcpInfoShelf.keptHeardAgeMs(this.#place));
   }
 
   get hasRtoCap(): boolean {
@@ -102,12 +107,16 @@ export class HostCheck {
     const sinceMs = stalledMs > 0 ? 0 : now - this.#readAt;
     if (tcpInfoShelf.isStill(this.#place, sinceMs)) return "disproved";
     const mode = this.#mode;
+    // The reading that the watch began with is judged only here, because it takes long there.
+    if (mode.kind === "judged" && !mode.judgement)
+      mode.judge.observe(this.#readAt, tcpInfoShelf.kept(this.#place));
     if (this.#readAt < engine.health.suspendedAt)
       return this.#judge(now, Number.POSITIVE_INFINITY, false);
     if (mode.kind === "judged") return this.#judge(now, stalledMs, false);
+    const { terms } = this.#standing;
     const calm = tcpInfoShelf.calmSince(this.#place);
-    const isOld = stalledMs > 0 && 2 * (calm?.heardAgeMs ?? 0) > this.#standing.terms.budgetMs;
-    if (!calm || isOld || this.#isPlanDue(mode) || this.#hasLearnedOfAnswers(now))
+    const isOld = stalledMs > 0 && 2 * (calm?.heardAgeMs ?? 0) > terms.budgetMs;
+    if (!calm || isOld || isPlanDue(mode, terms, this) || this.#hasLearnedOfAnswers(now))
       return this.#judge(now, stalledMs, false);
 
     const heardAt = Math.max(this.#grantedFrom, now - calm.heardAgeMs);
@@ -155,10 +164,6 @@ export class HostCheck {
     if (this.#place < 0) return;
     tcpInfoShelf.leave(this.#place);
     this.#place = -1;
-  }
-
-  get #judgement(): Judgement | null {
-    return this.#mode.kind === "judged" ? this.#mode.judgement : null;
   }
 
   /** Switches the keepalive on. If the kernel refuses an option, the program gets its own back. */
@@ -231,13 +236,6 @@ export class HostCheck {
     const info = tcpInfoShelf.kept(this.#place);
     this.#answers.compare({ at: this.#readAt, info }, now, tcpInfoShelf.taken());
     return this.#answers.areSettled;
-  }
-
-  /** Returns whether the path has been found better than the probe plan believes it. */
-  #isPlanDue({ idleMs, attemptsNeeded }: Calm): boolean {
-    const { falseAlarmsPerYear, longestIdleMs } = this.#standing.terms;
-    if (idleMs >= longestIdleMs) return false;
-    return attemptsNeededBy(this.loss, "idle", falseAlarmsPerYear, idleMs) < attemptsNeeded;
   }
 
   /** Returns when to check again, and sets the standing keepalive accordingly. */
