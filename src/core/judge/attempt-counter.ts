@@ -145,7 +145,6 @@ export class AttemptCounter {
     if (since.probes > 0) this.#left();
     const { attempts } = this;
     if (attempts.areLocal) return;
-
     if (probes > 0 && attempts.count === 0)
       attempts.seenProbe(1, since.at, standingBy > since.at ? Math.min(at, standingBy) : at);
     attempts.seenProbe(probes, since.at, at);
