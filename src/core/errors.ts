@@ -5,6 +5,7 @@ import { printable } from "./printable.ts";
 export type HalfOpenErrorCode =
   | "ERR_PEER_DEAD"
   | "ERR_OPTION_RANGE"
+  | "ERR_OUTAGE_BOUND"
   | "ERR_NOT_SUPPORTED"
   | "ERR_NOT_CONNECTED"
   | "ERR_SOCKET_OPTION"
@@ -26,6 +27,41 @@ export class HalfOpenError extends Error {
     super(message, options);
     this.name = "HalfOpenError";
     this.code = code;
+  }
+}
+
+/** A time within which a dead peer is found, and the longest outage that ends no connection. */
+export interface OutagePair {
+  readonly detectWithinMs: number;
+  readonly surviveOutageMs: number;
+}
+
+/** Refuses a pair of times that cannot both be kept. */
+export class OutageBoundError extends HalfOpenError {
+  /** The pair that was asked for. */
+  readonly asked: OutagePair;
+  /** The longest outage, in ms, that this `detectWithinMs` can outlast. */
+  readonly longestOutageMs: number;
+  /** The nearest possible pair that keeps `surviveOutageMs`, as far as any budget does. */
+  readonly nearest: OutagePair;
+
+  constructor(
+    asked: OutagePair,
+    bound: {
+      readonly longestOutageMs: number;
+      readonly nearest: OutagePair;
+      readonly because: string;
+    },
+  ) {
+    const { longestOutageMs, nearest, because } = bound;
+    super(
+      "ERR_OUTAGE_BOUND",
+      `within ${asked.detectWithinMs} ms an outage of ${asked.surviveOutageMs} ms cannot be told from death: ${longestOutageMs} ms is the longest, because ${because}. Nearest: surviveOutageMs ${longestOutageMs}, or detectWithinMs ${nearest.detectWithinMs} with surviveOutageMs ${nearest.surviveOutageMs}`,
+    );
+    this.name = "OutageBoundError";
+    this.asked = asked;
+    this.longestOutageMs = longestOutageMs;
+    this.nearest = nearest;
   }
 }
 

@@ -17,6 +17,7 @@ export type Judged = Pick<
   | "isDeaf"
   | "isOverdue"
   | "isRushed"
+  | "isOutlasted"
   | "lateMs"
   | "doubt"
   | "refuted"
@@ -157,6 +158,7 @@ export const CALM: Judged = {
   isDeaf: false,
   isOverdue: false,
   isRushed: false,
+  isOutlasted: false,
   lateMs: 0,
   doubt: null,
   refuted: null,

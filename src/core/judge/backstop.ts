@@ -106,7 +106,7 @@ export const MOST_ASKED = 100;
 const FEWEST_PROBES = 40;
 
 /** The least that TCP_RTO_MAX_MS takes. */
-const SMALLEST_CAP_MS = 1000;
+export const SMALLEST_CAP_MS = 1000;
 
 /** The cap is a multiple of this, so that small differences in round trips do not change it. */
 const CAP_STEP_MS = 100;

@@ -13,6 +13,7 @@ import type { Flow } from "./reading.ts";
 export class CurrentPlan {
   readonly #falseAlarmsPerYear: number;
   readonly #budgetMs: number;
+  readonly #surviveOutageMs: number | undefined;
   readonly #loss: PathLoss;
   readonly #timing: PathTiming;
   #plan: ProbePlan | null = null;
@@ -23,6 +24,7 @@ export class CurrentPlan {
   constructor(options: LivenessOptions, loss: PathLoss, timing: PathTiming) {
     this.#falseAlarmsPerYear = options.falseAlarmsPerYear ?? DEFAULT_FALSE_ALARMS_PER_YEAR;
     this.#budgetMs = options.budgetMs;
+    this.#surviveOutageMs = options.surviveOutageMs;
     this.#loss = loss;
     this.#timing = timing;
   }
@@ -52,6 +54,7 @@ export class CurrentPlan {
     const { answerWindowMs, lateMs, rememberedLateMs, rtoMs, rtoMaxMs } = this.#timing;
     return planProbes({
       budgetMs: this.#budgetMs,
+      surviveOutageMs: this.#surviveOutageMs,
       falseAlarmsPerYear: this.#falseAlarmsPerYear,
       loss: this.#loss,
       answerWindowMs,

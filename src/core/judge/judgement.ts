@@ -30,6 +30,8 @@ export interface Judgement {
   readonly isOverdue: boolean;
   /** `dead` although the proof was not complete when the budget ended. */
   readonly isRushed: boolean;
+  /** An attempt is unanswered that left when an outage that is to be survived must be over. */
+  readonly isOutlasted: boolean;
   /** How late answers come on this path, beyond what its round trip shows; 0: no later. */
   readonly lateMs: number;
   /** Why the unanswered probes prove little or nothing, in words; `null`: they prove. */

@@ -6,6 +6,8 @@ import type { PathLoss } from "./path-loss.ts";
 /** The settings of the judge of one connection, and what is known before its first reading. */
 export interface LivenessOptions {
   readonly budgetMs: number;
+  /** The longest outage that must not end the connection; default 0.4 of the budget. */
+  readonly surviveOutageMs?: number | undefined;
   /** TCP_RTO_MAX_MS as applied; `null` where the kernel has none. */
   readonly rtoMaxMs: number | null;
   /** Accepted false alarms per connection and year; default one in a million connection-hours. */

@@ -7,8 +7,8 @@ import { doubtOf, isDoubtful, mayHaveStopped, type Probed } from "./doubt.ts";
 import { SegmentSize } from "./full-size.ts";
 import type { Judgement, Wants } from "./judgement.ts";
 import type { LivenessOptions } from "./liveness-options.ts";
-import { ownLatenessMs, PROBE_SPACING_MS, type ProbePlan } from "./probe-plan.ts";
-import { isLastWord, isMissed, isProven, isProvenAtDeadline } from "./proof.ts";
+import { PROBE_SPACING_MS, type ProbePlan } from "./probe-plan.ts";
+import { hasOutlasted, isLastWord, isMissed, isProven, isProvenAtDeadline } from "./proof.ts";
 import { nextLookAt, nextProbeAt } from "./schedule.ts";
 import type { EndedSilence, Silence } from "./silence.ts";
 import { SilenceRecord } from "./silence-record.ts";
@@ -17,10 +17,9 @@ import { SilenceRecord } from "./silence-record.ts";
  * Decides from readings of the kernel's evidence whether the peer's host still answers. Sans-I/O:
  * instants and evidence come in, a {@link Judgement} goes out.
  *
- * Theory: a live host acknowledges what arrives. So silence alone proves nothing; attempts to reach
- * the peer that stay unanswered do, once neither the path's loss nor a passing outage explains that
- * many of them. silence-record.ts keeps what is unanswered, proof.ts says what it proves,
- * schedule.ts when the next reading may bring news.
+ * Theory: a live host acknowledges what arrives. So silence alone proves nothing; unanswered
+ * attempts do, once neither the path's loss nor a passing outage explains that many.
+ * silence-record.ts keeps them, proof.ts says what they prove, schedule.ts when to read next.
  *
  * | from    | to      | when                                                                      |
  * |---------|---------|---------------------------------------------------------------------------|
@@ -108,9 +107,8 @@ export class Liveness {
   }
 
   /**
-   * What happened: this process, or the whole machine, stood still for `gapMs` until `now`.
-   * Deadlines move by the gap. After a gap as long as an outage may be the peer is probed at once,
-   * and half of the budget is left.
+   * What happened: this process, or the machine, stood still for `gapMs` until `now`. Deadlines
+   * move by the gap. After 0.4 budgets the peer is probed at once, and half of the budget is left.
    */
   stalled(now: Instant, gapMs: number): void {
     this.#record.stalled(now, gapMs);
@@ -163,7 +161,7 @@ export class Liveness {
     if (this.#state === "alive" && isMissed(silence, info.retransmits ?? 0, budgetMs))
       this.#state = "suspect";
     if (this.#state !== "suspect") return;
-    this.#isOverdue = now >= deadline + ownLatenessMs(budgetMs);
+    this.#isOverdue = now >= silence.budgetEnd;
     if (this.#isSizeExcuse && !(mayEnd && isOver)) return;
     const needed = this.#record.planning.attemptsNeeded(attempts.areLocal ? "local" : flow);
     const isOpen = isOver ? mayEnd && this.#isUnproven(silence) : mayHaveStopped(answers, silence);
@@ -186,6 +184,7 @@ export class Liveness {
     return nextProbeAt(at, {
       firstAt: attempts.count === 0 ? at : attempts.firstAt,
       outageMs,
+      budgetMs: this.#options.budgetMs,
       outlasting: plan.outlastingNeeded,
       attempts: plan.attemptsNeeded,
       lastBy: deadline - timing.answerWindowMs,
@@ -222,6 +221,7 @@ export class Liveness {
       isDeaf: silence.isDeaf,
       isOverdue: this.#isOverdue,
       isRushed: this.#isRushed,
+      isOutlasted: hasOutlasted(silence),
       lateMs: silence.timing.lateMs,
       doubt: doubtOf(this.#record.answers, probed),
       isUnproven,

@@ -1,8 +1,9 @@
 import type { TcpInfo } from "../tcp-info.ts";
 import type { Instant } from "../time/instant.ts";
 import type { Attempts } from "./attempts.ts";
+import { flightPollMs, TIMER_LATE } from "./lateness.ts";
 import { PathDelay, windowOfLate } from "./path-delay.ts";
-import { PROBE_SPACING_MS } from "./probe-plan.ts";
+import { ANSWER_WINDOW_MS, defaultOutageMs, PROBE_SPACING_MS } from "./probe-plan.ts";
 import type { Flow } from "./reading.ts";
 import { baseRtoMs, UNCAPPED_RTO_MS } from "./retransmission-times.ts";
 
@@ -12,7 +13,7 @@ import { baseRtoMs, UNCAPPED_RTO_MS } from "./retransmission-times.ts";
  */
 export class PathTiming {
   /** Answer window: a probe unanswered for this long counts as missed. */
-  answerWindowMs = 200;
+  answerWindowMs: number = ANSWER_WINDOW_MS;
   /**
    * Answer window once the budget has ended: two round trips, and the resolution of the kernel's
    * clock.
@@ -59,7 +60,10 @@ export class PathTiming {
       50,
       Math.min(2 * rttMs + 40, rttMs + HURRIED_SHARE * this.#budgetMs),
     );
-    this.answerWindowMs = Math.max(50, Math.min(this.rtoMs, Math.max(200, roundTrips)));
+    this.answerWindowMs = Math.max(
+      50,
+      Math.min(this.rtoMs, Math.max(ANSWER_WINDOW_MS, roundTrips)),
+    );
   }
 
   /** How late answers come, where that is later than the answer window; else 0. */
@@ -173,12 +177,16 @@ export class PathTiming {
     // A tail loss probe goes first and restarts the timer. The first one that was dated may be
     // that, so without a cap nothing is waited for that leaves only if it is not.
     let gaps = found > 0 ? backoff - (count - found) : isCapped ? -1 : 0;
+    // By default several attempts fit. Where a longer outage is to be survived each one matters, so
+    // it must be seen to be beyond, and in time though the kernel's timers are late.
+    const isLong = spanMs > defaultOutageMs(this.#budgetMs);
+    const [pollMs, late] = isLong ? [flightPollMs(this.#budgetMs), TIMER_LATE] : [0, 1];
     for (
       let at = Math.max(0, progressAt - outageFrom) + this.retransmitGapMs(gaps);
-      at <= withinMs;
+      at * late <= withinMs;
       at += this.retransmitGapMs(++gaps)
     )
-      if (at >= spanMs) room++;
+      if (at >= spanMs + pollMs) room++;
     return room;
   }
 

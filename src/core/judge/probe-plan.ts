@@ -1,3 +1,4 @@
+import { KEEPALIVE_LATENESS_MS, ownLatenessMs, TIMER_LATE } from "./lateness.ts";
 import { windowOfLate } from "./path-delay.ts";
 import { firstAttemptBeyond, nthAttemptAt } from "./retransmission-times.ts";
 
@@ -10,10 +11,10 @@ import { firstAttemptBeyond, nthAttemptAt } from "./retransmission-times.ts";
  * - *Loss*. A live peer may miss all attempts of a silence, but only in the accepted share of the
  *   silences of an hour (falseAlarmsPerYear, by default one in a million connection-hours). How
  *   many attempts that takes depends on what is believed of the path (loss-belief.ts).
- * - *Outage*. An outage shorter than {@link OUTAGE_SHARE} of the budget must not end a connection,
- *   and one outage can swallow every attempt inside it. So only attempts that leave when it must be
- *   over count against an outage. A path that has outages loses single packets too, so two of these
- *   attempts are needed, and more where loss is known.
+ * - *Outage*. An outage shorter than `surviveOutageMs` must not end a connection, and one outage
+ *   can swallow every attempt inside it. So only attempts that leave when it must be over count
+ *   against an outage. A path that has outages loses single packets too, so two of these attempts
+ *   are needed, and more where loss is known. outage-bound.ts derives how long it may be.
  *
  * The end of the budget hurries the second demand, never the first. Where the budget has no room
  * for the attempts, it is exceeded.
@@ -35,6 +36,8 @@ export interface ProbePlan {
 
 export interface ProbePlanInput {
   readonly budgetMs: number;
+  /** The longest outage that must not end the connection; default 0.4 of the budget. */
+  readonly surviveOutageMs?: number | undefined;
   /** Accepted false alarms per connection and year. */
   readonly falseAlarmsPerYear: number;
   /** Time after which a missing answer counts as missing. */
@@ -66,7 +69,7 @@ export interface Belief {
  */
 export function planProbes(input: ProbePlanInput): ProbePlan {
   const { budgetMs, loss, falseAlarmsPerYear, answerWindowMs } = input;
-  const outageMs = OUTAGE_SHARE * budgetMs;
+  const outageMs = input.surviveOutageMs ?? defaultOutageMs(budgetMs);
   const spacingMs = probeSpacingMs(outageMs);
   const outlastingNeeded = outlastingNeededBy(loss);
   // Probes on demand begin when the standing one is missed. Long answer windows are also checked
@@ -101,35 +104,28 @@ export function planProbes(input: ProbePlanInput): ProbePlan {
   const { lateMs = 0, leastIdleMs = 0 } = input;
   idleMs = Math.max(idleMs, Math.ceil(leastIdleMs / 1000) * 1000);
   const { attempts, ms } = probing(idleMs);
+  // Where the outage is longer than the default, the end of the budget hurries the proof.
+  const isLong = outageMs > defaultOutageMs(budgetMs);
+  const restMs = isLong ? Math.max(outageMs, lateStartMs + (attempts - 1) * spacingMs) : ms;
+  const gapsMs = (isLong ? TIMER_LATE : 2) * (input.rtoMaxMs ?? 0);
   const lateWindowMs = lateMs > 0 ? windowOfLate(lateMs) - answerWindowMs : 0;
   return {
     idleMs,
     attemptsNeeded: attempts,
     outlastingNeeded,
     // Probes on demand wait for the first answer, and the verdict for the last one.
-    idleWithinMs: idleMs + ms + marginMs + lateMs + lateWindowMs,
+    idleWithinMs: idleMs + restMs + marginMs + lateMs + lateWindowMs,
     inFlightWithinMs: lastInFlightMs + marginMs + lateWindowMs,
     closedWindowWithinMs:
       input.rtoMaxMs === null
         ? null
-        : Math.max(blocked * input.rtoMaxMs, outageMs + 2 * input.rtoMaxMs) +
-          marginMs +
-          lateWindowMs,
+        : Math.max(blocked * input.rtoMaxMs, outageMs + gapsMs) + marginMs + lateWindowMs,
   };
 }
 
 /** Returns how far apart probes leave at least. */
 export function probeSpacingMs(outageMs: number): number {
   return Math.max(PROBE_SPACING_MS, outageMs / PROBES_IN_AN_OUTAGE);
-}
-
-/**
- * Returns the time that is reserved for our own timers between the last answer window and the end
- * of the budget. With 15,000 connections and outages, one of a hundred verdicts due at the end came
- * 50 to 110 ms late (bench/soak).
- */
-export function ownLatenessMs(budgetMs: number): number {
-  return Math.min(LARGEST_OWN_LATENESS_MS, Math.max(SMALLEST_OWN_LATENESS_MS, 0.015 * budgetMs));
 }
 
 /**
@@ -163,7 +159,12 @@ export function outlastingNeededAtDeadline(loss: Belief, room: number): number {
   return Math.max(1, Math.min(room, loss.attemptsNeeded(ACCEPTED_AFTER_OUTAGE_AT_DEADLINE)));
 }
 
-/** Share of the budget that an outage may last without ending a connection. */
+/** Returns the longest outage that must not end a connection, unless its user chooses another. */
+export function defaultOutageMs(budgetMs: number): number {
+  return OUTAGE_SHARE * budgetMs;
+}
+
+/** Share of the budget that an outage may last by default without ending a connection. */
 export const OUTAGE_SHARE = 0.4;
 
 /** One false alarm in a million connection-hours. */
@@ -184,6 +185,12 @@ const ACCEPTED_AFTER_OUTAGE_AT_DEADLINE = 0.02;
  * outage.
  */
 const LOCAL_ATTEMPTS = 3;
+
+/** The time after which an answer is missing on a short path (path-timing.ts). */
+export const ANSWER_WINDOW_MS = 200;
+
+/** An attempt this long after the end of an outage is certainly beyond it. */
+export const PAST_MS = 5;
 
 /**
  * A Linux peer answers keepalive probes at most every 500 ms (tcp_invalid_ratelimit). Closer probes
@@ -220,14 +227,6 @@ export const SMALLEST_BUDGET_MS = 2500;
  * tool.
  */
 export const LARGEST_BUDGET_MS = 86_400_000;
-
-/**
- * Kernel timers fire up to 1/8 late, and the standing keepalive re-arms in steps of at most its
- * interval: measured 20-64 ms on 6.18.
- */
-export const KEEPALIVE_LATENESS_MS = 70;
-const SMALLEST_OWN_LATENESS_MS = 30;
-const LARGEST_OWN_LATENESS_MS = 150;
 
 const LONG_WINDOWS = 1.6;
 

@@ -51,6 +51,16 @@ export function isProvenAtDeadline(
   return settled >= outlastingNeededAtDeadline(it.loss, room);
 }
 
+/** Returns whether an attempt that left beyond the longest survived outage is unanswered. */
+export function hasOutlasted(it: Silence): boolean {
+  const { attempts, timing, flow, outageMs } = it;
+  if (attempts.count === 0) return false;
+  return (
+    attempts.settledOutlasting > 0 ||
+    timing.settledBeyond(outageMs, flow, attempts, it.now, it.backoff) > 0
+  );
+}
+
 /**
  * Returns whether no further attempt can be judged within the budget: the last one went unanswered,
  * and the kernel's next one comes too late. The peer is still heard, so only an attempt of ours

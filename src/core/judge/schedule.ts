@@ -1,5 +1,6 @@
 import type { Instant } from "../time/instant.ts";
-import { ownLatenessMs, PROBE_SPACING_MS, probeSpacingMs } from "./probe-plan.ts";
+import { flightPollMs, HURRIED_POLL_MS } from "./lateness.ts";
+import { defaultOutageMs, PAST_MS, PROBE_SPACING_MS, probeSpacingMs } from "./probe-plan.ts";
 import type { Silence } from "./silence.ts";
 
 /** The facts beside the silence that decide when the next reading is due. */
@@ -19,8 +20,8 @@ export function nextLookAt(silence: Silence, outlook: Outlook): Instant {
 }
 
 function nextNewsAt(silence: Silence, outlook: Outlook): Instant {
-  const { now, flow, attempts, timing, standingBy, deadline, nudgeDueAt } = silence;
-  const { wantsNudge, budgetMs } = outlook;
+  const { now, flow, attempts, timing, standingBy, deadline, budgetEnd, nudgeDueAt } = silence;
+  const { wantsNudge } = outlook;
   const isRoutine = flow === "idle" && !wantsNudge && attempts.count === 0 && nudgeDueAt === NEVER;
   if (isRoutine) return Math.max(now + 1, standingBy + timing.answerWindowMs);
 
@@ -28,7 +29,6 @@ function nextNewsAt(silence: Silence, outlook: Outlook): Instant {
   const soonest = Math.min(nextEventAt(silence, outlook), nudgeDueAt, afterNow(now, windowEnd));
   if (deadline > now) return Math.min(soonest, deadline);
 
-  const budgetEnd = deadline + ownLatenessMs(budgetMs);
   const hurriedEnd = attempts.lastAtLatest + timing.patientHurriedWindowMs;
   return Math.min(soonest, afterNow(now, budgetEnd), afterNow(now, hurriedEnd));
 }
@@ -37,8 +37,8 @@ function nextNewsAt(silence: Silence, outlook: Outlook): Instant {
 function nextEventAt(silence: Silence, outlook: Outlook): Instant {
   const { now, flow, standingBy, deadline } = silence;
   const { nextNudgeAt, isUnproven, budgetMs } = outlook;
-  const longestMs = now >= deadline && !isUnproven ? HURRIED_POLL_MS : LONGEST_POLL_MS;
-  const pollAt = now + Math.min(longestMs, Math.max(HURRIED_POLL_MS, budgetMs / 20));
+  const isHurried = now >= deadline && !isUnproven;
+  const pollAt = now + (isHurried ? HURRIED_POLL_MS : flightPollMs(budgetMs));
 
   // Only frequent readings show when the kernel sent.
   if (flow !== "idle") return pollAt;
@@ -86,6 +86,8 @@ function afterNow(now: Instant, at: Instant): Instant {
 export interface Burst {
   readonly firstAt: Instant;
   readonly outageMs: number;
+  /** If the outage is longer than its share of this, not all of `outlasting` may fit in. */
+  readonly budgetMs?: number;
   /** How many probes are to leave after the outage. */
   readonly outlasting: number;
   /** How many probes the burst is to have in all. */
@@ -105,7 +107,9 @@ export function nextProbeAt(now: Instant, burst: Burst): Instant {
   );
   const tailAt = Math.max(lastAt - tailMs, Math.min(lastAt, firstAt + outageMs + PAST_MS));
   const room = tailAt - firstAt;
-  const isTight = Math.floor(room / spacingMs) + outlasting < attempts;
+  const isLong = outageMs > defaultOutageMs(burst.budgetMs ?? Number.POSITIVE_INFINITY);
+  const tail = isLong ? Math.floor((lastAt - tailAt + PAST_MS) / spacingMs) + 1 : outlasting;
+  const isTight = Math.floor(room / spacingMs) + Math.min(tail, outlasting) < attempts;
 
   if (isTight || now >= tailAt - PAST_MS) return now + spacingMs;
   return now + Math.max(spacingMs, room / Math.max(1, Math.floor(room / spacingMs)));
@@ -114,8 +118,3 @@ export function nextProbeAt(now: Instant, burst: Burst): Instant {
 const NEVER = Number.POSITIVE_INFINITY;
 /** TCP_KEEPIDLE's least: no probe leaves after a shorter silence. */
 const LEAST_IDLE_MS = 1000;
-const HURRIED_POLL_MS = 50;
-const LONGEST_POLL_MS = 250;
-
-/** An attempt this long after the end of an outage is certainly beyond it. */
-const PAST_MS = 5;

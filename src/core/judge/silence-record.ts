@@ -3,19 +3,13 @@ import type { Instant } from "../time/instant.ts";
 import { Answers, ORDINARY_ANSWERS } from "./answers.ts";
 import { AttemptCounter } from "./attempt-counter.ts";
 import { CurrentPlan } from "./current-plan.ts";
+import { KEEPALIVE_LATENESS_MS, ownLatenessMs } from "./lateness.ts";
 import type { LivenessOptions } from "./liveness-options.ts";
 import { LossLearner } from "./loss-learner.ts";
 import { PathDelay } from "./path-delay.ts";
 import { PathLoss } from "./path-loss.ts";
 import { PathTiming } from "./path-timing.ts";
-import {
-  KEEPALIVE_LATENESS_MS,
-  OUTAGE_SHARE,
-  ownLatenessMs,
-  PROBE_SPACING_MS,
-  type ProbePlan,
-  probeSpacingMs,
-} from "./probe-plan.ts";
+import { defaultOutageMs, PROBE_SPACING_MS, type ProbePlan, probeSpacingMs } from "./probe-plan.ts";
 import { Progress } from "./progress.ts";
 import { HEARD_SLACK_MS, heardAgeMs, type Reading, readingOf, type Snapshot } from "./reading.ts";
 import { budgetFrom, standingProbeBy } from "./schedule.ts";
@@ -48,7 +42,7 @@ export class SilenceRecord {
   constructor(options: LivenessOptions, now: Instant) {
     const { budgetMs, rtoMaxMs, delay = new PathDelay() } = options;
     this.#options = options;
-    this.#outageMs = OUTAGE_SHARE * budgetMs;
+    this.#outageMs = options.surviveOutageMs ?? defaultOutageMs(budgetMs);
     this.#timing = new PathTiming(budgetMs, rtoMaxMs, delay);
     this.loss = options.loss ?? new PathLoss();
     this.planning = new CurrentPlan(options, this.loss, this.#timing);
@@ -111,11 +105,11 @@ export class SilenceRecord {
   }
 
   /**
-   * What happened: this process stood still for `gapMs` until `now`. After a gap as long as a
-   * survived outage the attempts begin anew, at once, and half of the budget is left for them.
+   * What happened: this process stood still for `gapMs` until `now`. After a gap of 0.4 budgets the
+   * attempts begin anew, at once, and half of the budget is left for them.
    */
   stalled(now: Instant, gapMs: number): void {
-    const isShort = gapMs < this.#outageMs;
+    const isShort = gapMs < defaultOutageMs(this.#options.budgetMs);
     // An answer that comes right now must be seen to be later.
     const latest = isShort ? now - HEARD_SLACK_MS : now - this.#options.budgetMs / 2;
     this.#heardAt = Math.max(this.#heardAt, Math.min(latest, this.#heardAt + gapMs));
@@ -165,6 +159,7 @@ export class SilenceRecord {
       outageMs: this.#outageMs,
       standingBy: standingProbeBy(heardAt, quietMs, this.#resumedAt),
       deadline: from + budgetMs - ownLatenessMs(budgetMs),
+      budgetEnd: from + budgetMs,
       isAnswerDue: attempts.count > 0 && now - attempts.lastAtLatest >= timing.patientWindowMs,
       isDeaf: this.#repetitions > 0,
       isHeardWithoutProgress:

@@ -23,6 +23,8 @@ export interface Silence extends CounterState {
   readonly standingBy: Instant;
   /** The end of the budget, less the time that this process may be late. */
   readonly deadline: Instant;
+  /** The end of the budget. */
+  readonly budgetEnd: Instant;
   /** The answer window of the last attempt has passed. */
   readonly isAnswerDue: boolean;
   /** Silence after which the kernel's standing keepalive is to probe. */

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { ownLatenessMs } from "../../../src/core/judge/lateness.ts";
 import { LossBelief } from "../../../src/core/judge/loss-belief.ts";
 import {
   attemptsNeededBy,
@@ -8,7 +9,6 @@ import {
   OUTAGE_SHARE,
   outlastingNeededAtDeadline,
   outlastingNeededBy,
-  ownLatenessMs,
   type ProbePlanInput,
   planProbes,
   probeSpacingMs,

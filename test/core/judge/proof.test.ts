@@ -42,6 +42,7 @@ function silence(at: readonly number[], lookMs: number, but: Partial<Silence> = 
     loss,
     plan,
     outageMs: OUTAGE_MS,
+    budgetEnd: Number.POSITIVE_INFINITY,
     backoff: 0,
     heardAt: 0,
     progressAt: 0,
