@@ -14,6 +14,8 @@ export {
   DeadPeerError,
   HalfOpenError,
   type HalfOpenErrorCode,
+  OutageBoundError,
+  type OutagePair,
   type SystemError,
   type SystemErrorCode,
 } from "./core/errors.ts";
@@ -24,6 +26,7 @@ export type {
   Platform,
   Prediction,
   PredictSettings,
+  SurvivedOutages,
   SystemSettings,
 } from "./core/forecast/prediction.ts";
 export type {

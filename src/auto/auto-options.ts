@@ -7,6 +7,8 @@ import { PeerList } from "./peer-list.ts";
 /** Options of `halfopen/auto`: those of `watchAll` that the environment has, and of the report. */
 export interface AutoOptions {
   readonly detectWithinMs: number;
+  /** `undefined`: 0.4 of the budget. */
+  readonly surviveOutageMs: number | undefined;
   readonly onDead: "reset" | "destroy" | "report";
   readonly errorCode: "ERR_PEER_DEAD" | SystemErrorCode;
   readonly onUnheard: "throw" | "warn";
@@ -19,8 +21,9 @@ export interface AutoOptions {
 }
 
 /**
- * Reads HALFOPEN_DETECT_WITHIN, HALFOPEN_ON_DEAD, HALFOPEN_ERROR_CODE, HALFOPEN_ON_UNHEARD,
- * HALFOPEN_ALLOW, HALFOPEN_DENY, HALFOPEN_SERVER, HALFOPEN_LOOPBACK, HALFOPEN_LOG.
+ * Reads HALFOPEN_DETECT_WITHIN, HALFOPEN_SURVIVE_OUTAGE, HALFOPEN_ON_DEAD, HALFOPEN_ERROR_CODE,
+ * HALFOPEN_ON_UNHEARD, HALFOPEN_ALLOW, HALFOPEN_DENY, HALFOPEN_SERVER, HALFOPEN_LOOPBACK,
+ * HALFOPEN_LOG.
  *
  * @throws HalfOpenError `ERR_OPTION_RANGE` with the variable's name, because a typing error must
  *   not leave a program unwatched
@@ -28,6 +31,7 @@ export interface AutoOptions {
 export function autoOptionsOf(env: NodeJS.ProcessEnv): AutoOptions {
   return {
     detectWithinMs: budgetOf(env.HALFOPEN_DETECT_WITHIN),
+    surviveOutageMs: outageOf(env.HALFOPEN_SURVIVE_OUTAGE),
     onDead: oneOf(env, "HALFOPEN_ON_DEAD", ["reset", "destroy", "report"]),
     errorCode: errorCodeOf(env.HALFOPEN_ERROR_CODE),
     onUnheard: oneOf(env, "HALFOPEN_ON_UNHEARD", ["throw", "warn"]),
@@ -49,6 +53,18 @@ function budgetOf(text: string | undefined): number {
   throw new HalfOpenError(
     "ERR_OPTION_RANGE",
     `HALFOPEN_DETECT_WITHIN takes a duration with its unit (10s, 2500ms), from 2500ms to 1d, got ${JSON.stringify(text)}`,
+  );
+}
+
+/** Whether the budget can outlast it, `watchAll` checks. */
+function outageOf(text: string | undefined): number | undefined {
+  if (!text) return undefined;
+  const ms = durationMs(text);
+  if (ms !== null && ms <= LARGEST_BUDGET_MS) return ms;
+
+  throw new HalfOpenError(
+    "ERR_OPTION_RANGE",
+    `HALFOPEN_SURVIVE_OUTAGE takes a duration with its unit (4s, 500ms), up to 1d, got ${JSON.stringify(text)}`,
   );
 }
 

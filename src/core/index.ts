@@ -61,7 +61,13 @@ export type {
   OtherConnections,
   State,
 } from "./diagnosis.ts";
-export { HalfOpenError, type HalfOpenErrorCode, type SystemErrorCode } from "./errors.ts";
+export {
+  HalfOpenError,
+  type HalfOpenErrorCode,
+  OutageBoundError,
+  type OutagePair,
+  type SystemErrorCode,
+} from "./errors.ts";
 export { plan } from "./forecast/plan.ts";
 export { predict } from "./forecast/predict.ts";
 export type {
@@ -69,12 +75,14 @@ export type {
   Platform,
   Prediction,
   PredictSettings,
+  SurvivedOutages,
   SystemSettings,
 } from "./forecast/prediction.ts";
 export type { KeepaliveTimers, Plan, PlatformPlan, Requirement } from "./forecast/requirement.ts";
 export { Liveness } from "./judge/liveness.ts";
 export type { LivenessOptions } from "./judge/liveness-options.ts";
 export { type Lesson, LossBelief } from "./judge/loss-belief.ts";
+export { longestOutage, type OutageBound, type OutageMeans } from "./judge/outage-bound.ts";
 export { PathLoss } from "./judge/path-loss.ts";
 export {
   type Belief,

@@ -31,6 +31,11 @@ export interface Applied {
     readonly inFlight: number | null;
     readonly closedWindow: number | null;
   };
+  /**
+   * The longest outage that does not end the connection. `null` if no outage does: nothing but a
+   * heartbeat, or the system's own patience, ends it.
+   */
+  readonly surviveOutageMs: number | null;
   /** True if one of these times is longer than the budget. Changes as more is known of the path. */
   readonly overdue: boolean;
   /** Accepted false alarms for each connection and year; `null` if the OS's keepalive decides. */

@@ -7,10 +7,10 @@ import { GRACE_MS, GRACE_READING_MS } from "./end-facts.ts";
 import { type Checked, engine } from "./engine.ts";
 import { Evidence } from "./evidence.ts";
 import { isReading } from "./handle.ts";
+import { asksTheSame } from "./merge-settings.ts";
 import { actOnDead, actOnKernelError } from "./on-dead.ts";
 import { evidenceIn, lastDiagnosisIn } from "./phase.ts";
 import type { EvidenceOwner } from "./process-check.ts";
-import { asksTheSame } from "./settings.ts";
 import { listen, type SocketRecord, stopListening } from "./socket-events.ts";
 import { publishState } from "./state-channel.ts";
 import {

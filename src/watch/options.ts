@@ -47,6 +47,12 @@ export interface WatchOptions {
   /** Time in ms within which a dead peer is to be found. 2500 to 86400000; default 10000. */
   readonly detectWithinMs?: number | undefined;
   /**
+   * The longest outage in ms that must not end the connection; default 0.4 of `detectWithinMs`. 0:
+   * no outage need be survived. A longer one needs time behind it, so not every pair can be had:
+   * docs/when-it-fires.md#two-numbers.
+   */
+  readonly surviveOutageMs?: number | undefined;
+  /**
    * Checks the peer's process; see `halfopen/heartbeat` for ready ones. Default none: kernel
    * evidence only.
    */

@@ -1,8 +1,10 @@
 import type { Socket } from "node:net";
 import { ProcessProof } from "../core/judge/process-proof.ts";
+import { type ProcessTerms, processTerms } from "../core/judge/process-terms.ts";
 import { HEARD_SLACK_MS } from "../core/judge/reading.ts";
 import type { TcpInfo } from "../core/tcp-info.ts";
 import type { Instant } from "../core/time/instant.ts";
+import { hasRtoMax } from "../kernel/options/has-rto-max.ts";
 import { engine } from "./engine.ts";
 import { isReading } from "./handle.ts";
 import type { HostCheck } from "./host/host-check.ts";
@@ -18,10 +20,12 @@ export interface EvidenceOwner {
 }
 
 /** The evidence of the peer's kernel. */
-type Host = Pick<HostCheck, "info" | "heardAt" | "loss">;
+type Host = Pick<HostCheck, "info" | "heardAt" | "loss" | "judged">;
 
 interface ProofSettings {
   readonly detectWithinMs: number;
+  readonly surviveOutageMs: number | null;
+  readonly onDead: "reset" | "destroy" | "report";
   readonly detector: WatchDetector | null;
   readonly isAnswerOwed: boolean;
   readonly atDeadline: "wait" | "end";
@@ -43,6 +47,9 @@ export class ProcessCheck {
   #bytesAhead: number | null = null;
   #bytesAcked = 0;
   #settings: ProofSettings;
+  #terms: ProcessTerms;
+  /** The host was silent when it was last checked. Noted where the outage was chosen. */
+  #wasInOutage = false;
   /** When the first heartbeat of this silence left, and when the host was first heard since. */
   #askedAt: Instant = 0;
   #arrivedAt: Instant = 0;
@@ -50,7 +57,8 @@ export class ProcessCheck {
   constructor(heartbeat: ClientHeartbeat, settings: ProofSettings, owner: EvidenceOwner) {
     this.heartbeat = heartbeat;
     this.#owner = owner;
-    this.proof = proofFor(settings, settings.isAnswerOwed);
+    this.#terms = termsOf(settings);
+    this.proof = proofFor(settings, this.#terms, settings.isAnswerOwed);
     this.#settings = settings;
   }
 
@@ -67,15 +75,18 @@ export class ProcessCheck {
    * (docs/internals/evidence.md#the-process):
    *
    * - The host was heard for the first time since the heartbeat left only just now, so the
-   *   heartbeat came late.
+   *   heartbeat came late; or for the first time after an outage, which the answer may have met.
+   * - The host is silent too, and an outage that is to be survived explains that.
    * - The path loses again and again: heartbeat or answer may be lost, and the kernels repeat them
    *   ever more rarely.
    */
   mayBeAnswered(now: Instant, host: Host | null): boolean {
-    if (host === null || !isPatient(this.#settings)) return false;
+    if (!isPatient(this.#settings)) return false;
     const { detectWithinMs } = this.#settings;
+    if (host === null) return this.proof.silentForMs(now) < this.#terms.aloneMs - ALONE_SLACK_MS;
     const hasArrived = this.#arrivedAt !== Number.POSITIVE_INFINITY;
-    if (hasArrived && now < this.#arrivedAt + ANSWER_SHARE * detectWithinMs) return true;
+    if (hasArrived && now < this.#arrivedAt + this.#terms.answerMs) return true;
+    if (isInOutage(host)) return true;
     return host.loss.isRepeated && this.proof.silentForMs(now) < 2 * detectWithinMs;
   }
 
@@ -86,7 +97,8 @@ export class ProcessCheck {
   restart(settings: ProofSettings): void {
     const { isAsking, isBelieved } = this.proof;
     this.#settings = settings;
-    this.proof = proofFor(settings, isBelieved || settings.isAnswerOwed);
+    this.#terms = termsOf(settings);
+    this.proof = proofFor(settings, this.#terms, isBelieved || settings.isAnswerOwed);
     if (isAsking) this.proof.asked(engine.now());
   }
 
@@ -102,13 +114,22 @@ export class ProcessCheck {
     // A program that does not read cannot see an answer: that is our side, not the peer's.
     if (!isReading(this.#owner.top)) proof.heard(now);
     if (info) this.#waitForOwnBytes(now, info);
-    // On a short path the acknowledgment comes within a tick of the kernel's clock.
-    if (host && host.heardAt > this.#askedAt - HEARD_SLACK_MS)
-      this.#arrivedAt = Math.min(this.#arrivedAt, host.heardAt) + stalledMs;
+    if (host) this.#seeHost(host, stalledMs);
     const next = proof.next(now);
     if (!proof.wantsHeartbeat) return next;
     this.#ask(now, info);
     return Math.min(next, now + ARRIVAL_SHARE * this.#settings.detectWithinMs);
+  }
+
+  /** Learns when the peer's kernel was first heard, after the heartbeat and after an outage. */
+  #seeHost(host: Host, stalledMs: number): void {
+    // On a short path the acknowledgment comes within a tick of the kernel's clock.
+    if (host.heardAt > this.#askedAt - HEARD_SLACK_MS)
+      this.#arrivedAt = Math.min(this.#arrivedAt, host.heardAt) + stalledMs;
+    if (this.#settings.surviveOutageMs === null) return;
+    const isSilent = host.judged.state === "suspect" && host.judged.unanswered > 0;
+    if (this.#wasInOutage && !isSilent) this.#arrivedAt = host.heardAt;
+    this.#wasInOutage = isSilent && this.#arrivedAt !== Number.POSITIVE_INFINITY;
   }
 
   /**
@@ -150,8 +171,8 @@ export class ProcessCheck {
   }
 }
 
-/** The share of the budget that a process has for its answer, once its kernel has the heartbeat. */
-const ANSWER_SHARE = 0.4;
+/** The proof itself ends its budget by as much earlier. */
+const ALONE_SLACK_MS = 30;
 
 /** After this share of the budget a reading shows whether the peer's kernel has the heartbeat. */
 const ARRIVAL_SHARE = 0.1;
@@ -161,13 +182,27 @@ function isPatient({ detector, atDeadline }: ProofSettings): boolean {
   return atDeadline === "wait" && detector === null;
 }
 
-function proofFor({ detectWithinMs, detector }: ProofSettings, isBelieved: boolean): ProcessProof {
+/** A silence of the host that an outage may explain which is to be survived. */
+function isInOutage({ judged }: Host): boolean {
+  return judged.state === "suspect" && judged.unanswered > 0 && !judged.isOutlasted;
+}
+
+function termsOf({ detectWithinMs, surviveOutageMs, onDead }: ProofSettings): ProcessTerms {
+  return processTerms(detectWithinMs, surviveOutageMs, onDead !== "report" && hasRtoMax());
+}
+
+function proofFor(
+  { detectWithinMs, detector }: ProofSettings,
+  { quietMs }: ProcessTerms,
+  isBelieved: boolean,
+): ProcessProof {
   const now = engine.now();
   return new ProcessProof(
     detectWithinMs,
     now,
     detector && { intervalMs: detector.intervalMs, detector: detector.make(now) },
     isBelieved,
+    quietMs,
   );
 }
 

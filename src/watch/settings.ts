@@ -7,11 +7,14 @@ import {
 } from "../core/judge/probe-plan.ts";
 import { systemErrorOf } from "../kernel/system/system-error.ts";
 import { shareEqual } from "./host/share-equal.ts";
+import { requireOutage } from "./means-here.ts";
 import type { ClientHeartbeat, WatchDetector, WatchOptions } from "./options.ts";
 
 /** Checked options, with every default filled in. */
 export interface WatchSettings {
   readonly detectWithinMs: number;
+  /** `null`: the default, 0.4 of the budget. */
+  readonly surviveOutageMs: number | null;
   readonly heartbeat: ClientHeartbeat | null;
   readonly detector: WatchDetector | null;
   readonly expect: "host" | "process";
@@ -30,7 +33,7 @@ export interface WatchSettings {
 /**
  * Checks the options and fills in the defaults.
  *
- * @throws HalfOpenError `ERR_OPTION_RANGE`
+ * @throws HalfOpenError `ERR_OPTION_RANGE`, `ERR_OUTAGE_BOUND`
  */
 export function settingsOf(options: WatchOptions = {}): WatchSettings {
   if (typeof options !== "object" || options === null)
@@ -76,12 +79,16 @@ export function settingsOf(options: WatchOptions = {}): WatchSettings {
   if (label !== undefined && typeof label !== "string")
     throw refused(`label must be a string, got ${describe(label)}`);
   checkSignal(options.signal);
-  return sharedSettings({
+  const settings: WatchSettings = {
     detectWithinMs: duration(
       "detectWithinMs",
       options.detectWithinMs === undefined ? DEFAULT_BUDGET_MS : options.detectWithinMs,
       SMALLEST_BUDGET_MS,
     ),
+    surviveOutageMs:
+      options.surviveOutageMs === undefined
+        ? null
+        : duration("surviveOutageMs", options.surviveOutageMs, 0),
     zeroWindowToleranceMs: duration(
       "zeroWindowToleranceMs",
       options.zeroWindowToleranceMs === undefined
@@ -99,35 +106,8 @@ export function settingsOf(options: WatchOptions = {}): WatchSettings {
     errorAs: checkedErrorCode(options.errorCode),
     onUnheard,
     label: label ?? null,
-  });
-}
-
-/**
- * Merges the settings of two watches of one socket, which share its kernel options: the shorter
- * budget, the longer tolerance and the stronger action hold.
- */
-export function merge(a: WatchSettings, b: WatchSettings): WatchSettings {
-  const strength = ["report", "destroy", "reset"] as const;
-  const heartbeat = a.heartbeat ?? b.heartbeat;
-  return {
-    detectWithinMs: Math.min(a.detectWithinMs, b.detectWithinMs),
-    zeroWindowToleranceMs: Math.max(a.zeroWindowToleranceMs, b.zeroWindowToleranceMs),
-    falseAlarmsPerYear: Math.min(a.falseAlarmsPerYear, b.falseAlarmsPerYear),
-    atDeadline: a.atDeadline === "wait" ? "wait" : b.atDeadline,
-    heartbeat,
-    detector: a.detector ?? b.detector,
-    expect: a.expect === "process" || b.expect === "process" ? "process" : "host",
-    isAnswerOwed: a.isAnswerOwed || b.isAnswerOwed,
-    onDead: strength[Math.max(strength.indexOf(a.onDead), strength.indexOf(b.onDead))] ?? "reset",
-    errorAs: a.errorAs ?? b.errorAs,
-    onUnheard: a.onUnheard === "warn" ? "warn" : b.onUnheard,
-    label: a.label ?? b.label,
   };
-}
-
-/** Returns whether a connection watched with `a` can go on unchanged with `b`. */
-export function asksTheSame(a: WatchSettings, b: WatchSettings): boolean {
-  return ASKED.every((name) => a[name] === b[name]);
+  return sharedSettings(requireOutage(settings));
 }
 
 function checkedErrorCode(code: WatchOptions["errorCode"]): SystemError | null {
@@ -198,18 +178,6 @@ const DEFAULT_ZERO_WINDOW_TOLERANCE_MS = 60_000;
 /** Well above the 10 ms tick of the engine. */
 const SMALLEST_HEARTBEAT_MS = 50;
 
-/** Settings whose change affects a connection that is already watched. */
-const ASKED = [
-  "detectWithinMs",
-  "heartbeat",
-  "detector",
-  "isAnswerOwed",
-  "zeroWindowToleranceMs",
-  "falseAlarmsPerYear",
-  "atDeadline",
-  "onDead",
-] as const;
-
 const SMALLEST_RATE = 1e-9;
 const LARGEST_RATE = 1e6;
 
@@ -218,6 +186,7 @@ export const WATCH_OPTIONS: ReadonlySet<string> = new Set([
   "falseAlarmsPerYear",
   "atDeadline",
   "detectWithinMs",
+  "surviveOutageMs",
   "heartbeat",
   "detector",
   "expect",

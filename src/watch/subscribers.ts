@@ -2,7 +2,8 @@ import type { Socket } from "node:net";
 import type { Diagnosis, State } from "../core/diagnosis.ts";
 import type { HalfOpenError } from "../core/errors.ts";
 import type { Applied } from "./applied.ts";
-import { merge, type WatchSettings } from "./settings.ts";
+import { merge } from "./merge-settings.ts";
+import type { WatchSettings } from "./settings.ts";
 
 /** Receives the events of a connection: a watcher, or a server's watch for all its connections. */
 export interface Subscriber {

@@ -6,6 +6,7 @@ describe("the environment of halfopen/auto", () => {
   it("may be empty: every option has a default", () => {
     expect(autoOptionsOf({})).toMatchObject({
       detectWithinMs: 10_000,
+      surviveOutageMs: undefined,
       onDead: "reset",
       errorCode: "ECONNRESET",
       onUnheard: "throw",
@@ -20,6 +21,7 @@ describe("the environment of halfopen/auto", () => {
   it("sets the options", () => {
     const env = {
       HALFOPEN_DETECT_WITHIN: "2500ms",
+      HALFOPEN_SURVIVE_OUTAGE: "0.5s",
       HALFOPEN_ON_DEAD: "report",
       HALFOPEN_ERROR_CODE: "ERR_PEER_DEAD",
       HALFOPEN_ON_UNHEARD: "warn",
@@ -31,6 +33,7 @@ describe("the environment of halfopen/auto", () => {
     };
     expect(autoOptionsOf(env)).toMatchObject({
       detectWithinMs: 2500,
+      surviveOutageMs: 500,
       onDead: "report",
       errorCode: "ERR_PEER_DEAD",
       onUnheard: "warn",
@@ -46,6 +49,8 @@ describe("the environment of halfopen/auto", () => {
     { HALFOPEN_DETECT_WITHIN: "5" },
     { HALFOPEN_DETECT_WITHIN: "2s" },
     { HALFOPEN_DETECT_WITHIN: "2d" },
+    { HALFOPEN_SURVIVE_OUTAGE: "2" },
+    { HALFOPEN_SURVIVE_OUTAGE: "2d" },
     { HALFOPEN_ON_DEAD: "kill" },
     { HALFOPEN_ERROR_CODE: "ERESET" },
     { HALFOPEN_ERROR_CODE: "econnreset" },

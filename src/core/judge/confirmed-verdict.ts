@@ -1,6 +1,7 @@
 import type { TcpInfo } from "../tcp-info.ts";
 import type { Instant } from "../time/instant.ts";
 import type { Answers } from "./answers.ts";
+import { confirmingMs } from "./confirming.ts";
 import type { MtuProbing } from "./full-size.ts";
 import type { Judgement } from "./judgement.ts";
 import { Liveness } from "./liveness.ts";
@@ -10,6 +11,7 @@ import type { PeerGroup } from "./peer-groups.ts";
 import {
   attemptsNeededBy,
   DEFAULT_FALSE_ALARMS_PER_YEAR,
+  defaultOutageMs,
   PROBE_SPACING_MS,
   type ProbePlan,
 } from "./probe-plan.ts";
@@ -27,6 +29,8 @@ import type { Silence } from "./silence.ts";
 export class ConfirmedVerdict {
   readonly #options: ConfirmedVerdictOptions;
   readonly #liveness: Liveness;
+  /** The last attempt leaves at least this long after the first one. */
+  readonly #outageMs: number;
   /** The first verdict has fallen. */
   #isFirst = false;
   /** How many attempts were unanswered then. */
@@ -54,15 +58,14 @@ export class ConfirmedVerdict {
    * guard came.
    */
   constructor(options: ConfirmedVerdictOptions, since: Instant) {
-    const { budgetMs, peer, rtoMaxMs, repeatedBefore, answers, mtuProbing } = options;
-    // In flight the next attempt is the kernel's: with a cap on backoff it comes that much later at
-    // most, and an eighth.
-    const nextAttemptMs = rtoMaxMs === null ? 0 : 1.125 * rtoMaxMs + ANSWER_DUE_MS;
-    const confirmingMs = Math.max(CONFIRMING_MS, Math.min(nextAttemptMs, budgetMs / 3));
+    const { budgetMs, surviveOutageMs, peer, rtoMaxMs, repeatedBefore, answers, mtuProbing } =
+      options;
     this.#options = options;
+    this.#outageMs = surviveOutageMs ?? defaultOutageMs(budgetMs);
     this.#liveness = new Liveness(
       {
-        budgetMs: budgetMs - confirmingMs,
+        budgetMs: budgetMs - confirmingMs(budgetMs, rtoMaxMs),
+        surviveOutageMs,
         rtoMaxMs,
         // The second verdict, an attempt later, is what an outage has to outlast.
         mustOutlastOutages: false,
@@ -161,10 +164,19 @@ export class ConfirmedVerdict {
     if (this.#confirmingAt === null && !this.#isLastAttempt(silence)) return false;
     // Found attempts show how things were when this watch began, not how they are now.
     if (attempts.count <= attempts.found) return false;
+    if (!this.#isOutlasted(silence)) return false;
 
     const kind = attempts.areLocal ? "local" : flow;
     const { idleMs } = this.#liveness;
     return attempts.proving >= attemptsNeededBy(loss, kind, DEFAULT_FALSE_ALARMS_PER_YEAR, idleMs);
+  }
+
+  /** An outage that began with the first attempt was over before the last one left. */
+  #isOutlasted({ attempts, flow, timing, backoff }: Silence): boolean {
+    // A survey may come late to the first transmission. The kernel's own backoff dates it.
+    const isDated = flow === "in-flight" && !attempts.areLocal;
+    const spanMs = isDated ? timing.retransmitChainMs(backoff) : 0;
+    return Math.max(spanMs, attempts.lastAt - attempts.outageFrom) >= this.#outageMs;
   }
 
   /**
@@ -204,6 +216,8 @@ export class ConfirmedVerdict {
 
 export interface ConfirmedVerdictOptions {
   readonly budgetMs: number;
+  /** The longest outage that must not end the connection; default 0.4 of the budget. */
+  readonly surviveOutageMs?: number | undefined;
   readonly rtoMaxMs: number | null;
   /**
    * The group that shares a belief about the path's losses; `null`: the connection stands alone.
@@ -224,15 +238,6 @@ export interface ConfirmedJudgement extends Judgement {
   /** Nothing is unanswered any more, and data in flight is on its first way. */
   readonly isCleared: boolean;
 }
-
-/**
- * Left between the first verdict and the end of the budget: one more attempt, spaced as probes must
- * be, and its answer's time.
- */
-const CONFIRMING_MS = PROBE_SPACING_MS + 150;
-
-/** The time of an answer, and of a reading. */
-const ANSWER_DUE_MS = 300;
 
 /** How much more often the first verdict may err: it takes about one attempt less. */
 const FIRST_VERDICT = 100;

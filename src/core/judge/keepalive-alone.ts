@@ -1,12 +1,44 @@
 /**
  * Returns keepalive timers for a budget where the OS's keepalive is the only evidence of the host.
  * A budget too short for what the OS accepts yields the shortest timers that the OS has. Then
- * {@link detectionOf} is longer than the budget.
+ * {@link detectionOf} is longer than the budget. `surviveOutageMs`: the longest outage that must
+ * not end the connection; more than the usual half of the budget is for the probes then, if needed.
  */
 export function keepaliveAlone(
   budgetMs: number,
-  { fixedCount, stepMs }: KeepaliveMeans,
+  means: KeepaliveMeans,
+  surviveOutageMs = 0,
 ): KeepaliveAlone {
+  const usual = keepaliveFor(budgetMs, means);
+  if (surviveOutageMs <= survivedBy(usual)) return usual;
+
+  const { fixedCount, stepMs } = means;
+  const count = fixedCount ?? LARGEST_COUNT;
+  const leastMs = Math.max(stepMs, SMALLEST_INTERVAL_MS);
+  const intervalMs = Math.max(leastMs, Math.ceil(surviveOutageMs / (count - 1) / stepMs) * stepMs);
+  const needed = fixedCount ?? Math.ceil(surviveOutageMs / intervalMs) + 1;
+  const budget = Math.floor((budgetMs - LATENESS_MS) / stepMs) * stepMs;
+  return { idleMs: Math.max(stepMs, budget - needed * intervalMs), intervalMs, count: needed };
+}
+
+/** Returns the longest outage that these timers survive: it began with the first probe. */
+export function survivedBy({ intervalMs, count }: KeepaliveAlone): number {
+  return (count - 1) * intervalMs;
+}
+
+/** Returns the longest outage, in ms, that timers within the budget can survive. */
+export function longestSurvived(budgetMs: number, means: KeepaliveMeans): number {
+  const { fixedCount, stepMs } = means;
+  const restMs = budgetMs - LATENESS_MS - Math.max(stepMs, SMALLEST_INTERVAL_MS);
+  const counts = fixedCount === null ? LARGEST_COUNT - 1 : 1;
+  const intervals = Array.from({ length: counts }, (_, i) => {
+    const count = fixedCount ?? i + 2;
+    return { count, intervalMs: Math.floor(restMs / count / stepMs) * stepMs, idleMs: stepMs };
+  });
+  return Math.max(...intervals.map(survivedBy));
+}
+
+function keepaliveFor(budgetMs: number, { fixedCount, stepMs }: KeepaliveMeans): KeepaliveAlone {
   const budget = Math.floor((budgetMs - LATENESS_MS) / stepMs) * stepMs;
   const count =
     fixedCount ??

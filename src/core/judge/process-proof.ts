@@ -1,6 +1,7 @@
 import type { Detector } from "../detectors/detector.ts";
 import { printable } from "../printable.ts";
 import type { Instant } from "../time/instant.ts";
+import { defaultOutageMs } from "./probe-plan.ts";
 
 /**
  * Decides from bytes and heartbeat answers whether the peer's *process* still works. Sans-I/O. At
@@ -36,6 +37,8 @@ export class ProcessProof {
   /** The peer answered a heartbeat, or is bound to: its silence counts. */
   isBelieved: boolean;
   readonly #budgetMs: number;
+  /** Silence that gets a heartbeat. The rest of the budget is the time that an answer may take. */
+  readonly #quietMs: number;
   #heardAt: Instant;
   #askedAt: Instant | null = null;
   #retryAt: Instant = 0;
@@ -50,14 +53,19 @@ export class ProcessProof {
   /** Pause before the next heartbeat to an unproven peer. */
   #earlyMs = EARLY_MS;
 
-  /** `isBelieved`: the peer is bound to answer, so that its silence counts from the beginning. */
+  /**
+   * `isBelieved`: the peer is bound to answer, so that its silence counts from the beginning.
+   * `quietMs`: silence that gets a heartbeat, default 0.4 budgets.
+   */
   constructor(
     budgetMs: number,
     now: Instant,
     paced: HeartbeatDetector | null = null,
     isBelieved = false,
+    quietMs: number = defaultOutageMs(budgetMs),
   ) {
     this.#budgetMs = budgetMs;
+    this.#quietMs = quietMs;
     this.#paced = paced;
     this.#startedAt = now;
     this.#heardAt = now;
@@ -175,7 +183,7 @@ export class ProcessProof {
 
   #nextAskAt(): Instant {
     if (this.#isUnproven) return this.#retryAt;
-    if (this.#paced === null) return this.#heardAt + QUIET_SHARE * this.#budgetMs;
+    if (this.#paced === null) return this.#heardAt + this.#quietMs;
     return this.#startedAt + this.#nextSequence * this.#paced.intervalMs;
   }
 
@@ -199,7 +207,7 @@ export class ProcessProof {
   /** Puts the next early heartbeat off: at most as long as a quiet peer waits for one. */
   #pauseEarly(now: Instant): void {
     this.#retryAt = now + this.#earlyMs;
-    this.#earlyMs = Math.min(2 * this.#earlyMs, QUIET_SHARE * this.#budgetMs);
+    this.#earlyMs = Math.min(2 * this.#earlyMs, this.#quietMs);
   }
 
   /** Returns whether the detector suspects. Any byte since the heartbeat refutes the suspicion. */
@@ -226,12 +234,6 @@ export interface HeartbeatDetector {
   readonly intervalMs: number;
   readonly detector: Detector;
 }
-
-/**
- * Share of the budget after which a silence gets a heartbeat. The rest is the time that an answer
- * may take.
- */
-const QUIET_SHARE = 0.4;
 
 /**
  * Pause before the first heartbeat, and before an unproven peer gets another one after a heartbeat

@@ -1,6 +1,6 @@
 import { givesUpAfterMs } from "../../core/judge/backstop.ts";
 import type { Liveness } from "../../core/judge/liveness.ts";
-import { OUTAGE_SHARE } from "../../core/judge/probe-plan.ts";
+import { defaultOutageMs } from "../../core/judge/probe-plan.ts";
 import { UNCAPPED_RTO_MS } from "../../core/judge/retransmission-times.ts";
 import { readRetries } from "../../kernel/options/retries.ts";
 import type { Applied } from "../applied.ts";
@@ -34,7 +34,8 @@ export function appliedByKernel(
   const overdue = Object.values(detectWithinMs).some((ms) => ms !== null && ms > budgetMs);
 
   const notes = rtoMaxMs === null ? [whyNoCap(terms)] : [];
-  if (ownPatienceMs < OUTAGE_SHARE * budgetMs) notes.push(whyImpatient(terms, ownPatienceMs));
+  const surviveOutageMs = terms.surviveOutageMs ?? defaultOutageMs(budgetMs);
+  if (ownPatienceMs < surviveOutageMs) notes.push(whyImpatient(terms, ownPatienceMs));
   if (overdue) notes.push(whyOverdue(budgetMs, detectWithinMs));
   return {
     level: "kernel",
@@ -42,6 +43,7 @@ export function appliedByKernel(
     userTimeoutMs: inFlightUserTimeoutMs,
     rtoMaxMs,
     detectWithinMs,
+    surviveOutageMs,
     overdue,
     falseAlarmsPerYear,
     backstopMs: {

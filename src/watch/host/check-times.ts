@@ -55,7 +55,7 @@ export function nextCalmCheck(
 /**
  * Puts a calm check off to the next common step, so that one waking of the process serves many: a
  * waking costs as much as 40 checks (200 µs on 6.18). No verdict waits for it: probes that outlast
- * an outage of 0.4 budgets leave later, and their clock is the kernel's first probe.
+ * an outage leave later, and their clock is the kernel's first probe.
  */
 function together(at: Instant, budgetMs: number): Instant {
   const latenessMs = Math.min(

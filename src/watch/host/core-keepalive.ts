@@ -8,10 +8,17 @@ import type { LowerLevel } from "../applied.ts";
  * evidence, and the kernel itself gives the verdict (ETIMEDOUT). Keepalive does not run while data
  * is in flight.
  */
-export function applyCoreKeepalive(socket: Socket, budgetMs: number, refusal?: string): LowerLevel {
+export function applyCoreKeepalive(
+  socket: Socket,
+  budgetMs: number,
+  surviveOutageMs: number | null,
+  refusal?: string,
+): LowerLevel {
   const budgetS = Math.floor(budgetMs / 1000);
   const canTune = hasIntervalAndCount();
-  const count = canTune ? Math.max(2, Math.min(LIBUV_COUNT, Math.floor(budgetS / 2))) : LIBUV_COUNT;
+  const usual = canTune ? Math.max(2, Math.min(LIBUV_COUNT, Math.floor(budgetS / 2))) : LIBUV_COUNT;
+  const needed = 1 + Math.ceil((surviveOutageMs ?? 0) / (LIBUV_INTERVAL_S * 1000));
+  const count = canTune ? Math.min(MOST_PROBES, Math.max(usual, needed)) : usual;
   const idleS = Math.max(1, budgetS - count * LIBUV_INTERVAL_S);
   const before = ownKeepalive(socket);
   const set = socket.setKeepAlive as SetKeepalive;
@@ -34,6 +41,7 @@ export function applyCoreKeepalive(socket: Socket, budgetMs: number, refusal?: s
       rtoMaxMs: null,
       detectWithinMs: { idle: Math.max(worstMs, budgetMs), inFlight: null, closedWindow: null },
       overdue: worstMs > budgetMs,
+      surviveOutageMs: (count - 1) * LIBUV_INTERVAL_S * 1000,
       falseAlarmsPerYear: null,
       backstopMs: { idle: worstMs, inFlight: null },
       notes,
@@ -85,6 +93,9 @@ function rememberedKeepalive(socket: Socket): Parameters<SetKeepalive> {
  */
 const LIBUV_INTERVAL_S = 1;
 const LIBUV_COUNT = 10;
+
+/** MAX_TCP_KEEPCNT. */
+const MOST_PROBES = 127;
 
 /**
  * Returns whether setKeepAlive takes interval and count: since 24.19.0 and 26.4.0

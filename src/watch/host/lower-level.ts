@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import { processTerms } from "../../core/judge/process-terms.ts";
 import { keepaliveMeans } from "../../kernel/options/keepalive-means.ts";
 import type { Applied, LowerLevel } from "../applied.ts";
 import type { WatchSettings } from "../settings.ts";
@@ -15,22 +16,30 @@ export function applyLowerLevel(
   settings: WatchSettings,
   refusal?: string,
 ): LowerLevel {
-  const { detectWithinMs, heartbeat, onDead } = settings;
+  const { detectWithinMs, surviveOutageMs, heartbeat, onDead } = settings;
   const notTcp = canHeartbeatDecide(settings) ? whyNotTcp(socket) : null;
-  if (notTcp !== null) return heartbeatAlone(detectWithinMs, notTcp);
+  if (notTcp !== null) return heartbeatAlone(settings, notTcp);
   const hasHeartbeat = heartbeat !== null;
   if (onDead === "report") return leaveAlone(hasHeartbeat ? detectWithinMs : null, refusal);
   return (
-    applyNativeKeepalive(socket, detectWithinMs, hasHeartbeat, refusal) ??
-    applyCoreKeepalive(socket, detectWithinMs, refusal)
+    applyNativeKeepalive(socket, { detectWithinMs, surviveOutageMs, hasHeartbeat }, refusal) ??
+    applyCoreKeepalive(socket, detectWithinMs, surviveOutageMs, refusal)
   );
 }
 
 /** The kernel has no evidence of this peer. */
-function heartbeatAlone(keptMs: number, why: string): LowerLevel {
-  return settingNothing("heartbeat", keptMs, [
-    `${why}: the heartbeat decides alone, and says nothing of the host or the path`,
-  ]);
+function heartbeatAlone(
+  { detectWithinMs, surviveOutageMs }: WatchSettings,
+  why: string,
+): LowerLevel {
+  const { aloneMs } = processTerms(detectWithinMs, surviveOutageMs, false);
+  const keptMs = Math.ceil(aloneMs);
+  const notes = [`${why}: the heartbeat decides alone, and says nothing of the host or the path`];
+  if (keptMs > detectWithinMs)
+    notes.push(
+      `an answer that an outage of ${surviveOutageMs} ms met may come later than ${detectWithinMs} ms: the verdict waits until ${keptMs} ms`,
+    );
+  return settingNothing("heartbeat", keptMs, notes, surviveOutageMs);
 }
 
 /** Why the evidence of a connection is used no more. */
@@ -51,6 +60,7 @@ function settingNothing(
   level: Applied["level"],
   keptMs: number | null,
   notes: readonly string[],
+  surviveOutageMs: number | null = null,
 ): LowerLevel {
   return {
     applied: {
@@ -59,6 +69,7 @@ function settingNothing(
       userTimeoutMs: null,
       rtoMaxMs: null,
       detectWithinMs: { idle: keptMs, inFlight: keptMs, closedWindow: keptMs },
+      surviveOutageMs,
       overdue: false,
       falseAlarmsPerYear: null,
       backstopMs: { idle: null, inFlight: null },

@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import { detectionOf, keepaliveAlone } from "../../core/judge/keepalive-alone.ts";
+import { detectionOf, keepaliveAlone, survivedBy } from "../../core/judge/keepalive-alone.ts";
 import type { AppliedKeepalive } from "../../kernel/options/applied-keepalive.ts";
 import { getKeepalive, setKeepalive } from "../../kernel/options/keepalive.ts";
 import { keepaliveMeans } from "../../kernel/options/keepalive-means.ts";
@@ -14,17 +14,18 @@ import type { Applied, LowerLevel } from "../applied.ts";
  */
 export function applyNativeKeepalive(
   socket: Socket,
-  budgetMs: number,
-  hasHeartbeat: boolean,
+  asked: Asked,
   refusal?: string,
 ): LowerLevel | null {
   const means = keepaliveMeans();
   if (!means) return null;
   const before = whatWas(socket);
   try {
-    const keepalive = setKeepalive(socket, keepaliveAlone(budgetMs, means));
+    const { detectWithinMs, surviveOutageMs } = asked;
+    const timers = keepaliveAlone(detectWithinMs, means, surviveOutageMs ?? undefined);
+    const keepalive = setKeepalive(socket, timers);
     return {
-      applied: describe(keepalive, budgetMs, hasHeartbeat, refusal),
+      applied: describe(keepalive, asked, refusal),
       restore: () => restore(socket, before),
     };
   } catch {
@@ -34,10 +35,15 @@ export function applyNativeKeepalive(
   }
 }
 
+interface Asked {
+  readonly detectWithinMs: number;
+  readonly surviveOutageMs: number | null;
+  readonly hasHeartbeat: boolean;
+}
+
 function describe(
   keepalive: AppliedKeepalive,
-  budgetMs: number,
-  hasHeartbeat: boolean,
+  { detectWithinMs: budgetMs, hasHeartbeat }: Asked,
   refusal?: string,
 ): Applied {
   const { idleMs, intervalMs, count } = keepalive;
@@ -64,6 +70,7 @@ function describe(
       inFlight: kept,
       closedWindow: kept,
     },
+    surviveOutageMs: survivedBy(keepalive),
     overdue: kept === null && worstMs > budgetMs,
     falseAlarmsPerYear: null,
     backstopMs: { idle: worstMs, inFlight: null },

@@ -13,6 +13,8 @@ import type { WatchSettings } from "../settings.ts";
 /** The limits that a connection is held to. */
 export interface Terms {
   readonly budgetMs: number;
+  /** The longest outage that must not end the connection; `undefined`: 0.4 budgets. */
+  readonly surviveOutageMs: number | undefined;
   readonly falseAlarmsPerYear: number;
   readonly atDeadline: "wait" | "end";
   /** Our options must not end the connection: `onDead: "report"`. */
@@ -42,6 +44,7 @@ export interface Terms {
 export function termsFor(fd: number, settings: WatchSettings, saved: ConnectionOptions): Terms {
   const {
     detectWithinMs: budgetMs,
+    surviveOutageMs: ownOutageMs,
     falseAlarmsPerYear,
     atDeadline,
     zeroWindowToleranceMs,
@@ -49,8 +52,10 @@ export function termsFor(fd: number, settings: WatchSettings, saved: ConnectionO
   const isReport = settings.onDead === "report";
   const retries2 = readRetries().tcpRetries2;
   const rtoMaxMs = isReport ? null : applyCap(fd, budgetMs);
+  const surviveOutageMs = ownOutageMs ?? undefined;
   const terms: Terms = {
     budgetMs,
+    surviveOutageMs,
     falseAlarmsPerYear,
     atDeadline,
     isReport,
@@ -61,7 +66,8 @@ export function termsFor(fd: number, settings: WatchSettings, saved: ConnectionO
     zeroWindowToleranceMs,
     lastBackoff: retries2,
     mtuProbing: mtuProbing(),
-    longestIdleMs: planOnShortPath({ budgetMs, falseAlarmsPerYear, rtoMaxMs }).idleMs,
+    longestIdleMs: planOnShortPath({ budgetMs, surviveOutageMs, falseAlarmsPerYear, rtoMaxMs })
+      .idleMs,
   };
   return isReport ? terms : withCap(terms, rtoMaxMs);
 }
