@@ -17,7 +17,7 @@ import { rendered } from "./output.ts";
  */
 export function guardProgram(
   port: SystemPort,
-  { detectWithinMs, isJson, tell }: ProgramGuardOptions,
+  { detectWithinMs, surviveOutageMs, isJson, tell }: ProgramGuardOptions,
 ): () => Promise<void> {
   const log = (event: GuardEvent): void => {
     if (isJson || event.action !== "set")
@@ -30,6 +30,7 @@ export function guardProgram(
     name: "exec",
     match: MATCH_ALL,
     detectWithinMs,
+    surviveOutageMs,
     endsDead: true,
     includesListeners: true,
     includesLoopback: false,
@@ -67,6 +68,7 @@ export function guardProgram(
 
 interface ProgramGuardOptions {
   readonly detectWithinMs: number;
+  readonly surviveOutageMs: number | undefined;
   /** Reports every event, as JSON. Otherwise only what was ended, held or failed, in words. */
   readonly isJson: boolean;
   readonly tell: (text: string) => void;

@@ -1,12 +1,13 @@
 import { spawn } from "node:child_process";
 import { constants } from "node:os";
 import { parseArgs } from "node:util";
-import { SMALLEST_GUARD_BUDGET_MS } from "../guard/budget.ts";
+import { requireGuardOutage, SMALLEST_GUARD_BUDGET_MS } from "../guard/budget.ts";
 import { adoptOrphans, buryOrphans } from "../kernel/process/orphans.ts";
 import { type Command, UsageError } from "./command.ts";
 import { guardWithin } from "./detect-within.ts";
 import { machinePort } from "./linux-only.ts";
 import { complain } from "./output.ts";
+import { surviveOutage } from "./survive-outage.ts";
 
 const HELP = `Usage: halfopen exec --detect-within 10s [options] -- CMD [ARGS...]
 
@@ -15,6 +16,7 @@ Needs no root and no change to the program: the same user may reach the sockets 
 processes (pidfd_getfd).
 
   --detect-within 10s      time in which a dead peer must be found, default 10s, at least ${SMALLEST_GUARD_BUDGET_MS / 1000}s
+  --survive-outage 4s      the longest outage that must not end a connection, default 0.4 of that time
   --json                   reports each action on standard error as JSON, one object a line
   --quiet                  reports nothing
 
@@ -56,12 +58,15 @@ async function run(args: readonly string[]): Promise<number> {
     args: args.slice(0, end),
     options: {
       "detect-within": { type: "string" },
+      "survive-outage": { type: "string" },
       json: { type: "boolean" },
       quiet: { type: "boolean" },
     },
   });
   const detectWithinMs = guardWithin(values["detect-within"]);
+  const surviveOutageMs = surviveOutage(values["survive-outage"]);
   const port = machinePort("exec");
+  requireGuardOutage(detectWithinMs, surviveOutageMs);
   const tell = (text: string): void => void (values.quiet || complain(text));
 
   const refused = adoptOrphans(port);
@@ -89,7 +94,12 @@ async function run(args: readonly string[]): Promise<number> {
 
   // Loaded after the start: loading must not keep the program waiting.
   const { guardProgram } = await import("./exec-guard.ts");
-  const stopGuard = guardProgram(port, { detectWithinMs, isJson: values.json ?? false, tell });
+  const stopGuard = guardProgram(port, {
+    detectWithinMs,
+    surviveOutageMs,
+    isJson: values.json ?? false,
+    tell,
+  });
 
   const { code, signal } = await ended;
   await stopGuard();

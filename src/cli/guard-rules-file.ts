@@ -9,7 +9,8 @@ import {
   parseDocument,
   type YAMLMap,
 } from "yaml";
-import { SMALLEST_GUARD_BUDGET_MS } from "../guard/budget.ts";
+import { OutageBoundError } from "../core/errors.ts";
+import { requireGuardOutage, SMALLEST_GUARD_BUDGET_MS } from "../guard/budget.ts";
 import { type BrakeSettings, DEFAULT_BRAKE } from "../guard/mass-death-brake.ts";
 import type { GuardRule } from "../guard/rule.ts";
 import type { ConnectionFilter } from "../survey/connection-filter.ts";
@@ -100,6 +101,7 @@ class RulesReader {
       "name",
       "match",
       "detect-within",
+      "survive-outage",
       "end-dead",
       "end-unproven",
       "listeners",
@@ -109,15 +111,25 @@ class RulesReader {
     if (typeof name !== "string" || name === "") this.#fail(offsetOf(map), "a rule needs a name");
     if (!map.has("detect-within"))
       this.#fail(offsetOf(map), `rule ${name} needs detect-within, such as 10s`);
+    const detectWithinMs = this.#duration(map, "detect-within", 0, SMALLEST_GUARD_BUDGET_MS);
     return {
       name,
       match: this.#match(map.get("match", true) as Node | undefined),
-      detectWithinMs: this.#duration(map, "detect-within", 0, SMALLEST_GUARD_BUDGET_MS),
+      detectWithinMs,
+      ...this.#outage(map, detectWithinMs),
       endsDead: this.#boolean(map, "end-dead", true),
       endsUnproven: this.#boolean(map, "end-unproven", false),
       includesListeners: this.#boolean(map, "listeners", true),
       includesLoopback: this.#boolean(map, "loopback", false),
     };
+  }
+
+  #outage(map: YAMLMap, detectWithinMs: number): Pick<GuardRule, "surviveOutageMs"> {
+    const node = map.get("survive-outage", true) as Node | undefined;
+    if (node === undefined) return {};
+    const surviveOutageMs = this.#duration(map, "survive-outage", 0, 0);
+    this.#at(node, () => requireGuardOutage(detectWithinMs, surviveOutageMs));
+    return { surviveOutageMs };
   }
 
   /** Reads the choice of connections, in the words of the command line's options. */
@@ -200,7 +212,8 @@ class RulesReader {
     try {
       return work();
     } catch (error) {
-      if (error instanceof UsageError) return this.#fail(offsetOf(node), error.message);
+      if (error instanceof UsageError || error instanceof OutageBoundError)
+        return this.#fail(offsetOf(node), error.message);
       throw error;
     }
   }

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { printable } from "../core/printable.ts";
 import { GuardActions } from "../guard/actions.ts";
-import { SMALLEST_GUARD_BUDGET_MS } from "../guard/budget.ts";
+import { requireGuardOutage, SMALLEST_GUARD_BUDGET_MS } from "../guard/budget.ts";
 import { GuardEngine } from "../guard/engine.ts";
 import type { GuardEvent } from "../guard/event.ts";
 import { LinuxGuardWorld } from "../guard/linux-world.ts";
@@ -24,6 +24,7 @@ import { DEFAULT_TOLERANCE_MS, type GuardRules, readGuardRules } from "./guard-r
 import { machinePort, whereAllowed } from "./linux-only.ts";
 import { serveMetrics } from "./metrics-server.ts";
 import { complain, print, rendered } from "./output.ts";
+import { surviveOutage } from "./survive-outage.ts";
 
 const HELP = `Usage: halfopen guard --rules FILE [options]
        halfopen guard --detect-within 10s [choice of connections] [options]
@@ -34,6 +35,7 @@ Without --apply it changes nothing and only says what it would do.
 
   --rules FILE             rules in YAML or JSON, see docs/guard.md; SIGHUP reads them again
   --detect-within 10s      one rule for all chosen connections, at least ${SMALLEST_GUARD_BUDGET_MS / 1000}s
+  --survive-outage 4s      the longest outage that must not end one, default 0.4 of that time
 ${CHOICE_HELP}  --end-unproven           also ends connections whose peer was never seen to answer keepalive
                            probes, for example because it died before the guard started
   --all-namespaces         also the other network namespaces (containers), as they come and go;
@@ -66,6 +68,7 @@ export const guard: Command = { help: HELP, run };
 interface Values {
   readonly rules?: string | undefined;
   readonly "detect-within"?: string | undefined;
+  readonly "survive-outage"?: string | undefined;
   readonly "end-unproven"?: boolean | undefined;
 }
 
@@ -76,6 +79,7 @@ async function run(args: readonly string[]): Promise<ExitCode> {
       ...CHOICE_OPTIONS,
       rules: { type: "string" },
       "detect-within": { type: "string" },
+      "survive-outage": { type: "string" },
       "end-unproven": { type: "boolean" },
       "all-namespaces": { type: "boolean" },
       apply: { type: "boolean" },
@@ -107,7 +111,7 @@ async function run(args: readonly string[]): Promise<ExitCode> {
   };
 
   const world = new LinuxGuardWorld({ port, ending: "destroy", onProblem: warn });
-  const { zeroWindowToleranceMs } = settings;
+  const { rules, brake, zeroWindowToleranceMs } = settings;
   const apply = values.apply ?? false;
   const memory = new GuardMemory(
     apply ? (values.memory ?? defaultStateFile(allNamespaces)) : null,
@@ -123,7 +127,6 @@ async function run(args: readonly string[]): Promise<ExitCode> {
     log,
   });
 
-  const { rules, brake } = settings;
   const engine = new GuardEngine({ world, actions, brake, rules }, performance.now());
 
   const notify = notifier(port);
@@ -197,26 +200,29 @@ function defaultStateFile(allNamespaces: boolean): string | null {
 }
 
 function rulesOf(values: Values & Parameters<typeof connectionChoice>[0]): GuardRules {
-  const { rules: path, "detect-within": within, "end-unproven": endsUnproven } = values;
+  const { rules: path, "detect-within": within, "survive-outage": outage } = values;
+  const { "end-unproven": endsUnproven } = values;
   const isChoosing = Object.keys(CHOICE_OPTIONS).some(
     (key) => values[key as keyof typeof CHOICE_OPTIONS] !== undefined,
   );
   if (path !== undefined) {
-    if (within !== undefined || endsUnproven !== undefined || isChoosing)
+    if (within !== undefined || outage !== undefined || endsUnproven !== undefined || isChoosing)
       throw new UsageError(
-        "--rules already says which connections and how soon; leave out --detect-within, --end-unproven and the choice of connections",
+        "--rules already says which connections and how soon; leave out --detect-within, --survive-outage, --end-unproven and the choice of connections",
       );
     return readGuardRules(path);
   }
 
   if (within === undefined) throw new UsageError("guard needs --rules FILE or --detect-within 10s");
   const detectWithinMs = guardWithin(within);
-  const match = connectionChoice(values);
+  const surviveOutageMs = surviveOutage(outage);
+  requireGuardOutage(detectWithinMs, surviveOutageMs);
   const ends = { endsDead: true, endsUnproven: endsUnproven ?? false };
   const rule = {
     name: "command line",
-    match,
+    match: connectionChoice(values),
     detectWithinMs,
+    surviveOutageMs,
     ...ends,
     includesListeners: true,
     includesLoopback: false,

@@ -49,10 +49,13 @@ function version(): string {
   return (JSON.parse(readFileSync(file, "utf8")) as { version: string }).version;
 }
 
+/** What a call refuses. */
+const USAGE: ReadonlySet<string> = new Set(["ERR_OPTION_RANGE", "ERR_OUTAGE_BOUND"]);
+
 /** True for a mistake of the caller. parseArgs throws TypeErrors with these codes. */
 function isUsage(error: unknown): error is Error {
   if (error instanceof UsageError) return true;
-  if (error instanceof HalfOpenError && error.code === "ERR_OPTION_RANGE") return true;
+  if (error instanceof HalfOpenError && USAGE.has(error.code)) return true;
   return (
     error instanceof TypeError &&
     String((error as NodeJS.ErrnoException).code).startsWith("ERR_PARSE_ARGS")

@@ -179,6 +179,7 @@ export class Doubts {
     return new ConfirmedVerdict(
       {
         budgetMs: by.standing.budgetMs,
+        surviveOutageMs: by.rule.surviveOutageMs,
         rtoMaxMs: settings?.rtoMaxMs ?? null,
         peer: by.group,
         repeatedBefore: roundTrips.repeated,

@@ -11,7 +11,7 @@ import { Guarded } from "./guarded.ts";
 import { GuardedNamespaces } from "./guarded-namespaces.ts";
 import type { BrakeSettings } from "./mass-death-brake.ts";
 import type { GuardCounts } from "./metrics.ts";
-import { type GuardRule, ruleFor } from "./rule.ts";
+import { type GuardRule, isSameBudget, ruleFor } from "./rule.ts";
 import type { GuardWorld, Surveyed } from "./world.ts";
 
 export interface GuardEngineOptions {
@@ -164,10 +164,10 @@ export class GuardEngine {
     const rule = this.#ruleFor(row, connection.owner);
     connection.isLeaving = rule === null;
     if (rule === null) return;
-    const standing = by.namespace.standings.of(rule.detectWithinMs, now);
+    const standing = by.namespace.standings.of(rule, now);
     connection.by = { rule, standing, group: by.group, namespace: by.namespace };
     this.#actions.retune(connection);
-    if (rule.detectWithinMs !== by.rule.detectWithinMs) this.#doubts.retune(connection);
+    if (!isSameBudget(rule, by.rule)) this.#doubts.retune(connection);
   }
 
   /** No rule covers it any more. */
@@ -205,7 +205,7 @@ export class GuardEngine {
     const { groups, standings } = namespace;
     const group = row.state === "LISTEN" ? null : groups.join(row.localAddress, row.remoteAddress);
     if (group && row.hasInfo) metInGroup(group, row.rttMs);
-    const standing = standings.of(rule.detectWithinMs, now);
+    const standing = standings.of(rule, now);
     const connection = new Guarded(row, owner, { rule, standing, group, namespace }, now);
     connection.round = this.#round;
     this.#guarded.set(connection.key, connection);

@@ -1,7 +1,7 @@
 import { Answers, ORDINARY_ANSWERS, ORDINARY_GAP_MS } from "../core/judge/answers.ts";
 import type { ConfirmedVerdict } from "../core/judge/confirmed-verdict.ts";
 import { heardInGroup, markSilent, type PeerGroup } from "../core/judge/peer-groups.ts";
-import { OUTAGE_SHARE } from "../core/judge/probe-plan.ts";
+import { defaultOutageMs } from "../core/judge/probe-plan.ts";
 import { heardAgeMs, type Snapshot } from "../core/judge/reading.ts";
 import type { TcpInfo, TcpState } from "../core/tcp-info.ts";
 import type { Instant } from "../core/time/instant.ts";
@@ -120,8 +120,8 @@ export class Guarded implements WheelEntry {
     this.owner = owner;
     this.roundTrips = new RoundTrips(row);
     // Surveys see no more than one answer each, two of them a fifth of the smallest budget apart:
-    // no hole is longer than an outage that is to be survived.
-    const ordinaryMs = Math.max(ORDINARY_GAP_MS, OUTAGE_SHARE * by.rule.detectWithinMs);
+    // no hole is longer than an outage that is survived by default.
+    const ordinaryMs = Math.max(ORDINARY_GAP_MS, defaultOutageMs(by.rule.detectWithinMs));
     this.answers = new Answers(
       by.group && { group: by.group, remotePort: row.remotePort },
       ordinaryMs,

@@ -18,6 +18,8 @@ export interface GuardRule {
   readonly match: ConnectionFilter;
   /** The time within which a dead peer must be found, ms. */
   readonly detectWithinMs: number;
+  /** The longest outage that must not end a connection, ms; default 0.4 of the budget. */
+  readonly surviveOutageMs?: number | undefined;
   /** `false`: the guard changes settings only and ends nothing. */
   readonly endsDead: boolean;
   /**
@@ -39,6 +41,11 @@ export interface Standing {
   /** `null`: the cap is better left as it is. */
   readonly rtoMaxMs: number | null;
   readonly budgetMs: number;
+}
+
+/** Returns whether a connection in doubt can be judged on under the other rule. */
+export function isSameBudget(a: GuardRule, b: GuardRule): boolean {
+  return a.detectWithinMs === b.detectWithinMs && a.surviveOutageMs === b.surviveOutageMs;
 }
 
 /** Returns the first rule that covers the socket, or `null`. */

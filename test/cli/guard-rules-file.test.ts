@@ -32,6 +32,14 @@ describe("the guard's rules file", () => {
     });
   });
 
+  it("takes the longest outage to survive, and leaves it out where none is given", () => {
+    const { rules } = parseGuardRules(
+      "rules:\n  - { name: a, detect-within: 10s, survive-outage: 4.4s }\n  - { name: b, detect-within: 5s }\n",
+      "a",
+    );
+    expect(rules.map(({ surviveOutageMs }) => surviveOutageMs)).toEqual([4400, undefined]);
+  });
+
   it("takes users by number", () => {
     const { rules } = parseGuardRules(
       "rules:\n  - { name: a, detect-within: 5s, match: { uid: [0, 1000] } }\n",
@@ -79,6 +87,10 @@ describe("the guard's rules file", () => {
       "rules.yaml:3:20: detect-within is at least 5000ms",
     ],
     ["rules:\n  - name: a\n", "rules.yaml:2:5: rule a needs detect-within"],
+    [
+      "rules:\n  - name: a\n    detect-within: 5s\n    survive-outage: 4s\n",
+      "rules.yaml:4:21: within 5000 ms an outage of 4000 ms cannot be told from death",
+    ],
     [
       "rules:\n  - name: a\n    detect-within: 5s\n    match: { port: [] }\n",
       "rules.yaml:4:20: port is an empty list",

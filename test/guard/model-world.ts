@@ -53,6 +53,7 @@ export class ModelWorld implements GuardWorld {
 
   constructor(options: {
     budgetMs?: number;
+    surviveOutageMs?: number;
     apply?: boolean;
     brake?: BrakeSettings;
     sweepMs?: number;
@@ -66,6 +67,7 @@ export class ModelWorld implements GuardWorld {
       name: "all",
       match: MATCH_ALL,
       detectWithinMs: budgetMs,
+      surviveOutageMs: options.surviveOutageMs,
       endsDead: true,
       endsUnproven: options.endsUnproven ?? false,
       includesListeners: true,
