@@ -15,6 +15,7 @@ Chooses settings that find a dead peer in time and give up no more live peers th
 what forbids it.
 
   --detect-within 10s          the longest time until a dead peer is found
+  --survive-outage 4s          the longest outage that must not end a connection, default none
   --loss 1%                    packets lost each way, default 1%
   --bursts 500ms,2%            losses in bursts instead: their mean length and share of the time
   --rtt 40ms, --jitter 5ms     the path, default 1 ms and none
@@ -33,6 +34,7 @@ async function run(args: readonly string[]): Promise<ExitCode> {
     args: [...args],
     options: {
       "detect-within": { type: "string" },
+      "survive-outage": { type: "string" },
       loss: { type: "string" },
       bursts: { type: "string" },
       rtt: { type: "string" },
@@ -45,6 +47,7 @@ async function run(args: readonly string[]): Promise<ExitCode> {
   });
   const {
     "detect-within": within,
+    "survive-outage": outage,
     loss,
     bursts,
     rtt,
@@ -61,6 +64,7 @@ async function run(args: readonly string[]): Promise<ExitCode> {
 
   const chosen = choose({
     detectWithinMs: parseDuration(within, "--detect-within"),
+    ...(outage === undefined ? {} : { surviveOutageMs: parseDuration(outage, "--survive-outage") }),
     ...(loss === undefined ? {} : { loss: parseShare(loss, "--loss") }),
     ...(bursts === undefined ? {} : { loss: parseBursts(bursts) }),
     ...(rtt === undefined ? {} : { rttMs: parseDuration(rtt, "--rtt") }),
@@ -94,9 +98,8 @@ function parseBursts(text: string): LossLaw {
 
 function planText(it: Plan): string {
   const { keepalive, userTimeoutMs, heartbeat, predicted, watch } = it;
-  const own = watch
-    ? `With halfopen: watch(socket, { detectWithinMs: ${watch.detectWithinMs} })\n`
-    : "";
+  const options = Object.entries(watch ?? {}).map(([name, ms]) => `${name}: ${ms}`);
+  const own = watch ? `With halfopen: watch(socket, { ${options.join(", ")} })\n` : "";
   if (!keepalive) {
     const nearest =
       it.nearestDetectWithinMs === null

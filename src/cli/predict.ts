@@ -2,7 +2,7 @@ import { parseArgs } from "node:util";
 import { predict as foretell } from "../core/forecast/predict.ts";
 import type { Platform, Prediction, PredictSettings } from "../core/forecast/prediction.ts";
 import { type Command, type ExitCode, UsageError } from "./command.ts";
-import { parseDuration } from "./duration.ts";
+import { formatDuration, parseDuration } from "./duration.ts";
 import { parseNumber } from "./numbers.ts";
 import { print, rendered } from "./output.ts";
 import { detectionCells, warningLines } from "./prediction-text.ts";
@@ -119,5 +119,13 @@ function predictionText(it: Prediction): string {
   const killed = it.zeroWindowAliveKilled
     ? "A live peer that does not read for long enough is given up.\n"
     : "";
-  return `${textTable(rows)}\n${killed}${warningLines(it.warnings)}`;
+  const { survivesOutage: outage } = it;
+  const survived = outage
+    ? `Outages that end no connection: ${outageText(outage.idleMs)} while idle, ${outageText(outage.inFlightMs)} with data in flight.\n`
+    : "";
+  return `${textTable(rows)}\n${killed}${survived}${warningLines(it.warnings)}`;
+}
+
+function outageText(ms: number | null): string {
+  return ms === null ? "all" : `up to ${formatDuration(ms)}`;
 }

@@ -12,6 +12,7 @@ const SMALLEST_DEMAND_MS = 1000;
 /** Fills in the defaults and checks the ranges. @throws HalfOpenError `ERR_OPTION_RANGE` */
 export function demandOf(requirement: Requirement): Demand {
   const demand: Demand = {
+    surviveOutageMs: 0,
     rttMs: 1,
     jitterMs: 0,
     loss: 0.01,
@@ -30,6 +31,7 @@ export function demandOf(requirement: Requirement): Demand {
       );
   };
   check("detectWithinMs", SMALLEST_DEMAND_MS, LARGEST_BUDGET_MS);
+  check("surviveOutageMs", 0, LARGEST_BUDGET_MS);
   check("rttMs", 0, 60_000);
   check("jitterMs", 0, 60_000);
   check("connections", 1, 1e9);

@@ -1,8 +1,9 @@
 import { leastAttempts, leastSilenceMs } from "../detectors/silence-bound.ts";
+import { longestOutage } from "../judge/outage-bound.ts";
 import { PROBE_SPACING_MS } from "../judge/probe-plan.ts";
 import type { Demand } from "./demand.ts";
 import { roundTrips, YEAR_MS } from "./false-alarms.ts";
-import { WINDOWS_COUNT } from "./platform-plan.ts";
+import { planFor, WINDOWS_COUNT } from "./platform-plan.ts";
 
 const SECOND_MS = 1000;
 
@@ -27,6 +28,10 @@ export function obstacle(demand: Demand): string {
       return `${(100 * trip).toFixed(2)} % of round trips lost need ${attempts} unanswered probes for ${promise}: at one a second, and one second of silence before the first, ${leastMs} ms`;
   }
 
+  const { surviveOutageMs } = demand;
+  if (surviveOutageMs > 0 && planFor(platform, { ...demand, surviveOutageMs: 0 }).keepalive)
+    return `an outage of ${surviveOutageMs} ms must be over before the last probe, or the last repetition, whose answer ${detectWithinMs} ms leave time for (docs/internals/bounds.md#two-numbers)`;
+
   return `the keepalive of ${platform} counts whole seconds${platform === "win32" ? ` and ${WINDOWS_COUNT} probes` : ""}, and its timers may be late: ${detectWithinMs} ms is not enough for ${promise}`;
 }
 
@@ -35,6 +40,7 @@ export function obstacle(demand: Demand): string {
  * all detectors forbids the demand, and enough nudges fit.
  */
 export function isPossibleForWatch(demand: Demand): boolean {
+  if (!outlasts(demand)) return false;
   const trip = roundTrips(demand.loss);
   const accepted = acceptedSilence(demand);
   if (typeof trip !== "number") return leastSilenceMs(accepted, trip) <= demand.detectWithinMs;
@@ -44,6 +50,11 @@ export function isPossibleForWatch(demand: Demand): boolean {
     SECOND_MS + (attempts - 1) * PROBE_SPACING_MS + demand.rttMs + 4 * demand.jitterMs <=
     demand.detectWithinMs
   );
+}
+
+/** Returns whether `watch` can keep the outage too, on a kernel with TCP_RTO_MAX_MS. */
+export function outlasts({ detectWithinMs, surviveOutageMs }: Demand): boolean {
+  return surviveOutageMs <= longestOutage(detectWithinMs, { hasRtoCap: true }).longestMs;
 }
 
 /**

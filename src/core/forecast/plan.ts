@@ -1,6 +1,6 @@
 import { LARGEST_BUDGET_MS, SMALLEST_BUDGET_MS } from "../judge/probe-plan.ts";
 import { type Demand, demandOf, PLATFORMS } from "./demand.ts";
-import { isPossibleForWatch, obstacle } from "./obstacle.ts";
+import { isPossibleForWatch, obstacle, outlasts } from "./obstacle.ts";
 import { foretell, planFor } from "./platform-plan.ts";
 import type { Platform } from "./prediction.ts";
 import type { Plan, PlatformPlan, Requirement } from "./requirement.ts";
@@ -32,7 +32,7 @@ export function plan(requirement: Requirement): Plan {
     keepalive,
     userTimeoutMs,
     heartbeat,
-    watch: feasible || isPossibleForWatch(demand) ? watchFor(demand) : null,
+    watch: (feasible && outlasts(demand)) || isPossibleForWatch(demand) ? watchFor(demand) : null,
     predicted: {
       detection: { idle: chosen.idle, inFlight: chosen.inFlight },
       falseAlarmsPerYear: chosen.falseAlarmsPerYear,
@@ -47,10 +47,10 @@ export function plan(requirement: Requirement): Plan {
 /** A bare acknowledgment with timestamps on IPv4 over Ethernet. */
 const PACKET_BYTES = 66;
 
-function watchFor({ detectWithinMs }: Demand): { detectWithinMs: number } | null {
-  return detectWithinMs >= SMALLEST_BUDGET_MS
-    ? { detectWithinMs: Math.floor(detectWithinMs) }
-    : null;
+function watchFor({ detectWithinMs, surviveOutageMs }: Demand): Plan["watch"] {
+  if (detectWithinMs < SMALLEST_BUDGET_MS) return null;
+  const budget = { detectWithinMs: Math.floor(detectWithinMs) };
+  return surviveOutageMs > 0 ? { ...budget, surviveOutageMs } : budget;
 }
 
 /** Returns the smallest budget, in steps of a tenth, that the same demand allows. */

@@ -1,3 +1,4 @@
+import { returnMs } from "../judge/outage-bound.ts";
 import type { Demand } from "./demand.ts";
 import { keepaliveFalseAlarmsPerYear } from "./false-alarms.ts";
 import { predict } from "./predict.ts";
@@ -10,6 +11,7 @@ export const WINDOWS_COUNT = 10;
 const SECOND_MS = 1000;
 const LARGEST_INTERVAL_S = 30;
 const LARGEST_COUNT = 30;
+const SMALLEST_PING_MS = 50;
 
 /**
  * Chooses the settings of one platform. Of all settings that keep the demand, those with the
@@ -46,15 +48,20 @@ function planWith(
   const userTimeoutMs = isLinux ? userTimeoutBeside(timers, longest) : longest;
   if (isLinux && longest !== null && userTimeoutMs === null) return null;
 
-  const { idle, inFlight } = foretell(platform, demand, timers, userTimeoutMs);
+  const { idle, inFlight, survivesOutage } = foretell(platform, demand, timers, userTimeoutMs);
   if (!idle || idle.worstMs > demand.detectWithinMs) return null;
 
-  const { loss, connections } = demand;
+  const { loss, connections, surviveOutageMs } = demand;
+  // Elsewhere the count decides, as on Linux without a user timeout.
+  const idleMs = survivesOutage?.idleMs ?? (timers.count - 1) * timers.intervalMs;
+  if (idleMs < surviveOutageMs) return null;
+  if (userTimeoutMs !== null && userTimeoutMs / 2 < surviveOutageMs) return null;
   const falseAlarmsPerYear = keepaliveFalseAlarmsPerYear(timers, loss, connections);
   if (falseAlarmsPerYear > demand.falseAlarmsPerYear) return null;
 
   const isInTime = inFlight !== null && inFlight.worstMs <= demand.detectWithinMs;
   const heartbeat = isInTime ? null : heartbeatFor(demand);
+  if (heartbeat && heartbeat.intervalMs < SMALLEST_PING_MS) return null;
   return { keepalive: timers, userTimeoutMs, heartbeat, idle, inFlight, falseAlarmsPerYear };
 }
 
@@ -133,9 +140,13 @@ function longestUserTimeout(
 
 /**
  * Returns a heartbeat for data in flight. TCP repeats a lost ping by itself, so the timeout leaves
- * room for that: two thirds of the budget.
+ * room for that: two thirds of the budget, or what an outage needs.
  */
-function heartbeatFor({ detectWithinMs }: Demand): { intervalMs: number; timeoutMs: number } {
-  const intervalMs = Math.floor(detectWithinMs / 3);
+function heartbeatFor({ detectWithinMs, surviveOutageMs, rttMs }: Demand): {
+  intervalMs: number;
+  timeoutMs: number;
+} {
+  const longestMs = detectWithinMs - returnMs(detectWithinMs, surviveOutageMs, false) - rttMs;
+  const intervalMs = Math.floor(Math.min(detectWithinMs / 3, longestMs));
   return { intervalMs, timeoutMs: Math.floor(detectWithinMs) - intervalMs };
 }

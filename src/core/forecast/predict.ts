@@ -21,6 +21,7 @@ import type {
   SystemSettings,
   Timers,
 } from "./prediction.ts";
+import { survivedOutages } from "./survived-outage.ts";
 import { warningsOf } from "./warnings.ts";
 
 const LINUX: SystemSettings = {
@@ -72,6 +73,7 @@ export function predict(settings: PredictSettings = {}): Prediction {
     zeroWindowAliveKilled: isKilledByKernel || beat !== null,
     halfClosed: idle,
     connecting: isLinux ? connectingLinux(timers) : connectingElsewhere(platform),
+    survivesOutage: isLinux ? survivedOutages(timers, heartbeat) : null,
     warnings: warningsOf(settings, timers, platform),
   };
 }

@@ -26,7 +26,15 @@ export interface Prediction {
   readonly halfClosed: DetectionTime | null;
   /** connect() to an address that does not answer. */
   readonly connecting: DetectionTime | null;
+  /** The longest outage that ends no connection to a live peer; `null` where it is not known. */
+  readonly survivesOutage: SurvivedOutages | null;
   readonly warnings: readonly string[];
+}
+
+/** The longest outages that end no connection, in ms; `null`: none does. */
+export interface SurvivedOutages {
+  readonly idleMs: number | null;
+  readonly inFlightMs: number | null;
 }
 
 /**

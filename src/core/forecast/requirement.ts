@@ -5,6 +5,11 @@ import type { DetectionTime, Platform } from "./prediction.ts";
 export interface Requirement {
   /** Longest time in ms until a dead peer is found. 1000 to 86400000. */
   readonly detectWithinMs: number;
+  /**
+   * The longest outage in ms that must not end a connection; default 0: none is asked for. 0 to
+   * 86400000.
+   */
+  readonly surviveOutageMs?: number;
   /** Round-trip time in ms; default 1. */
   readonly rttMs?: number;
   /** Mean deviation of the round-trip time in ms; default 0. */
@@ -40,18 +45,18 @@ export interface Plan {
   /** The bound that forbids the plan; `null` when feasible. */
   readonly forbiddenBy: string | null;
   /**
-   * The shortest time that the same losses, connections and false alarms allow; `null` when the
-   * plan is feasible, or when no time is long enough.
+   * The shortest time that the same losses, outage, connections and false alarms allow; `null` when
+   * the plan is feasible, or when no time is long enough.
    */
   readonly nearestDetectWithinMs: number | null;
   readonly keepalive: KeepaliveTimers | null;
   readonly userTimeoutMs: number | null;
   readonly heartbeat: { readonly intervalMs: number; readonly timeoutMs: number } | null;
   /**
-   * The option for `watch`, which needs none of the other settings. `null` when the smallest budget
-   * of `watch` is longer, or when the losses forbid `watch` too.
+   * The options for `watch`, which needs none of the other settings. `null` when the smallest
+   * budget of `watch` is longer, or when the losses or the outage forbid `watch` too.
    */
-  readonly watch: { readonly detectWithinMs: number } | null;
+  readonly watch: { readonly detectWithinMs: number; readonly surviveOutageMs?: number } | null;
   readonly predicted: {
     readonly detection: {
       readonly idle: DetectionTime | null;

@@ -149,7 +149,27 @@ describe("a plan", () => {
     for (const { watch } of [lossy, bursty]) expect(watch).toBeNull();
   });
 
+  it("keeps the longest outage that is to be survived, or names it as the obstacle", () => {
+    const calm = { detectWithinMs: 20_000, loss: 0.001 };
+    const { keepalive, userTimeoutMs, watch, predicted } = plan({ ...calm, surviveOutageMs: 8000 });
+    expect(((keepalive?.count ?? 0) - 1) * (keepalive?.intervalMs ?? 0)).toBeGreaterThanOrEqual(
+      8000,
+    );
+    expect(userTimeoutMs).toBeGreaterThanOrEqual(16_000);
+    expect(predicted.detection.idle?.worstMs).toBeLessThanOrEqual(20_000);
+    expect(watch).toEqual({ detectWithinMs: 20_000, surviveOutageMs: 8000 });
+
+    const tight = plan({ ...calm, surviveOutageMs: 14_000 });
+    expect(tight.feasible).toBe(false);
+    expect(tight.forbiddenBy).toContain("an outage of 14000 ms must be over");
+    expect(tight.watch).toEqual({ detectWithinMs: 20_000, surviveOutageMs: 14_000 });
+    const nearest = tight.nearestDetectWithinMs ?? 0;
+    expect(plan({ ...calm, detectWithinMs: nearest, surviveOutageMs: 14_000 }).feasible).toBe(true);
+    expect(plan({ ...calm, surviveOutageMs: 15_000 }).watch).toBeNull();
+  });
+
   it.each([
+    { detectWithinMs: 5000, surviveOutageMs: -1 },
     { detectWithinMs: 999 },
     { detectWithinMs: Number.NaN },
     { detectWithinMs: 5000, loss: 1 },

@@ -200,3 +200,25 @@ describe("predict", () => {
     expect(() => predict(settings as PredictSettings)).toThrow(HalfOpenError);
   });
 });
+
+describe("the outages that settings survive", () => {
+  it("end before the last probe, or the last transmission, that can still be answered", () => {
+    const keepalive = ka(5, 1, 4);
+    expect(predict({ keepalive }).survivesOutage?.idleMs).toBe(3000);
+    // The count is ignored, and a late tick may be the first beyond the timeout.
+    expect(predict({ keepalive, userTimeoutMs: 9000 }).survivesOutage).toEqual({
+      idleMs: 3000,
+      inFlightMs: 4500,
+    });
+    expect(predict({}).survivesOutage?.idleMs).toBeNull();
+    expect(predict({ rtoMaxMs: 1000, ...retries(6) }).survivesOutage?.inFlightMs).toBe(4428);
+  });
+
+  it("are shorter than half of a heartbeat's timeout, since TCP repeats what they swallowed", () => {
+    const heartbeat = { intervalMs: 1000, timeoutMs: 4000 };
+    expect(predict({ heartbeat }).survivesOutage).toEqual({ idleMs: 1881, inFlightMs: 1881 });
+  });
+
+  it("are not known on other platforms", () =>
+    expect(predict({ platform: "darwin" }).survivesOutage).toBeNull());
+});
