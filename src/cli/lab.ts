@@ -1,8 +1,9 @@
 import { parseArgs } from "node:util";
 import { FAULTS } from "../lab/faults.ts";
 import { MECHANISM_NOTES, MECHANISMS, type Mechanism } from "../lab/mechanisms.ts";
-import { runLab } from "../lab/run-lab.ts";
+import { DEFAULT_BUDGET_MS, runLab } from "../lab/run-lab.ts";
 import { NoWorldError } from "../lab/world.ts";
+import { settingsOf } from "../watch/settings.ts";
 import { type Command, type ExitCode, NotPossibleHere, UsageError } from "./command.ts";
 import { parseDuration } from "./duration.ts";
 import { checkWritable, writeLabPage } from "./lab-html.ts";
@@ -10,6 +11,7 @@ import { labTable } from "./lab-table.ts";
 import { print, rendered } from "./output.ts";
 import { Progress } from "./progress.ts";
 import { unknownWord } from "./suggest.ts";
+import { surviveOutage } from "./survive-outage.ts";
 
 const HELP = `Usage: halfopen lab [options]
 
@@ -21,6 +23,7 @@ privileges.
   --quick                  the whole matrix in under 60 s: shorter observations, IPv6 and TLS for
                            watch only
   --detect-within 5s       the budget, default 5s
+  --survive-outage 2s      the longest outage that must not end a connection, default 0.4 of the budget
   --faults a,b             only these faults (see --list)
   --mechanisms a,b         only these mechanisms (see --list)
   --json                   prints the report as JSON on standard output
@@ -43,6 +46,7 @@ async function run(args: readonly string[]): Promise<ExitCode> {
       faults: { type: "string" },
       mechanisms: { type: "string" },
       "detect-within": { type: "string" },
+      "survive-outage": { type: "string" },
     },
   });
   if (values.list) {
@@ -61,6 +65,9 @@ async function run(args: readonly string[]): Promise<ExitCode> {
       ? undefined
       : parseDuration(values["detect-within"], "--detect-within");
 
+  const surviveOutageMs = surviveOutage(values["survive-outage"]);
+  settingsOf({ detectWithinMs: detectWithinMs ?? DEFAULT_BUDGET_MS, surviveOutageMs });
+
   if (values.html !== undefined) await checkWritable(values.html);
   const progress = new Progress();
   try {
@@ -71,6 +78,7 @@ async function run(args: readonly string[]): Promise<ExitCode> {
       faults,
       mechanisms,
       detectWithinMs,
+      surviveOutageMs,
       isQuick: values.quick,
       onProgress,
     });

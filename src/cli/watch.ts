@@ -3,6 +3,7 @@ import { parseArgs } from "node:util";
 import type { Diagnosis } from "../core/diagnosis.ts";
 import { LARGEST_BUDGET_MS, SMALLEST_BUDGET_MS } from "../core/judge/probe-plan.ts";
 import { printable } from "../core/printable.ts";
+import { settingsOf } from "../watch/settings.ts";
 import { NEWS } from "../watch/subscribers.ts";
 import { watch as watchSocket } from "../watch/watch.ts";
 import type { Watcher } from "../watch/watcher.ts";
@@ -11,6 +12,7 @@ import { connectWithin } from "./connect-within.ts";
 import { detectWithin } from "./detect-within.ts";
 import { parseDuration } from "./duration.ts";
 import { complain, print, rendered } from "./output.ts";
+import { surviveOutage } from "./survive-outage.ts";
 import { type VitalEvent, vitalLine } from "./vital-line.ts";
 
 const HELP = `Usage: halfopen watch HOST:PORT [options]
@@ -21,6 +23,8 @@ closes, or when you press Ctrl-C. Sends nothing but the kernel's keepalive probe
 
   --detect-within 10s      time in which a dead peer must be found, at least 2.5s, default 10s; also
                            the longest time for connecting
+  --survive-outage 4s      the longest outage that must not end the connection, default 0.4 of that
+                           time; refused where the time cannot outlast it
   --every 1s               time between two lines, default 1s; events are shown at once
   --json                   one object a line: { time, event, rttMs, diagnosis }
 
@@ -38,6 +42,7 @@ async function run(args: readonly string[]): Promise<ExitCode> {
     allowPositionals: true,
     options: {
       "detect-within": { type: "string" },
+      "survive-outage": { type: "string" },
       every: { type: "string" },
       json: { type: "boolean" },
     },
@@ -60,8 +65,10 @@ async function run(args: readonly string[]): Promise<ExitCode> {
   if (everyMs < SHORTEST_EVERY_MS)
     throw new UsageError(`--every takes at least ${SHORTEST_EVERY_MS}ms, got ${values.every}`);
 
+  const surviveOutageMs = surviveOutage(values["survive-outage"]);
+  settingsOf({ detectWithinMs, surviveOutageMs }); // refused before anything is connected
   const socket = connectWithin(peer, detectWithinMs).resume();
-  const watcher = watchSocket(socket, { detectWithinMs, label: address });
+  const watcher = watchSocket(socket, { detectWithinMs, surviveOutageMs, label: address });
   const tell: Tell = (event, diagnosis) => {
     const { rttMs } = watcher;
     const time = new Date().toISOString();

@@ -26,7 +26,7 @@ export interface Fault {
    * Time after the strike within which `watch` must have found the end; `null`: it promises none.
    * Default: the time that `watch` promises on a short path.
    */
-  foundWithinMs?(budgetMs: number, traffic: Traffic): number | null;
+  foundWithinMs?(budgetMs: number, traffic: Traffic, surviveOutageMs: number): number | null;
   /** Time after the strike during which the watched program stands still and notices nothing. */
   stoppedMs?(budgetMs: number): number;
   /** Data is in flight before the program stops. */
@@ -37,7 +37,7 @@ export interface Fault {
    */
   readonly doubt?: RegExp;
   /** For `lives`: length of the fault. */
-  lastsMs?(stage: Pick<Stage, "budgetMs" | "isQuick">): number;
+  lastsMs?(stage: Pick<Stage, "budgetMs" | "surviveOutageMs" | "isQuick">): number;
   /** Sets up what the fault needs, before the connections open. */
   prepare?(network: Network): Promise<unknown>;
   strike(stage: Stage): Promise<unknown>;
@@ -57,6 +57,8 @@ export interface Stage {
   readonly subject: LabProcess;
   readonly peer: LabProcess;
   readonly budgetMs: number;
+  /** The longest outage that must not end a connection. */
+  readonly surviveOutageMs: number;
   readonly isQuick: boolean;
 }
 

@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { detectionOf, keepaliveAlone } from "../core/judge/keepalive-alone.ts";
+import { defaultOutageMs } from "../core/judge/probe-plan.ts";
 import { BOTH_TRAFFICS, type Fault, type Stage } from "./fault.ts";
 import type { LabProcess } from "./lab-machine.ts";
 import { proxyLocally } from "./local-proxy.ts";
 import { routeByPolicy } from "./policy-route.ts";
-import { watchWithinMs } from "./predicted.ts";
+import { resumedWithinMs, watchWithinMs } from "./predicted.ts";
 import type { SubjectCommand } from "./subject-messages.ts";
 
 const SILENT = { idle: ["path-silent"], "in-flight": ["path-silent"] } as const;
@@ -42,14 +43,14 @@ export const FIELD_FAULTS: readonly Fault[] = [
   },
   {
     id: "delay-step",
-    title: "the round trip jumps by 0.36 budgets (1.8 s of 5)",
+    title: "the round trip jumps by 0.9 outages (1.8 s of 5)",
     effect: "lives",
     network: { variant: "wire" },
     role: "sink",
     traffics: BOTH_TRAFFICS,
     causes: LATE,
     lastsMs: ({ budgetMs }) => 3 * budgetMs,
-    strike: ({ network, budgetMs }) => network.setWire({ delayMs: 0.18 * budgetMs }),
+    strike: ({ network, surviveOutageMs }) => network.setWire({ delayMs: 0.45 * surviveOutageMs }),
   },
   {
     id: "mtu-black-hole",
@@ -107,7 +108,8 @@ export const FIELD_FAULTS: readonly Fault[] = [
     causes: { idle: ["path-silent"], "in-flight": ["quiet", "path-silent"] },
     mask: "tcp-info-zeros",
     doubt: /whether the peer is still there/,
-    foundWithinMs: (budgetMs, traffic) => (traffic === "idle" ? byKeepalive(budgetMs) : null),
+    foundWithinMs: (budgetMs, traffic, surviveOutageMs) =>
+      traffic === "idle" ? byKeepalive(budgetMs, surviveOutageMs) : null,
     strike: ({ network }) => network.pullCable("right"),
   },
   {
@@ -143,8 +145,11 @@ export const FIELD_FAULTS: readonly Fault[] = [
     causes: SILENT,
     stoppedMs: stoppedForMs,
     // What the program writes first when it goes on is found as at any other time.
-    foundWithinMs: (budgetMs, traffic) =>
-      stoppedForMs(budgetMs) + (traffic === "idle" ? 0.5 * budgetMs : watchWithinMs(budgetMs)),
+    foundWithinMs: (budgetMs, traffic, surviveOutageMs) =>
+      stoppedForMs(budgetMs) +
+      (traffic === "idle"
+        ? resumedWithinMs(budgetMs, "idle", surviveOutageMs)
+        : watchWithinMs(budgetMs, surviveOutageMs)),
     strike: cutWhileStopped,
   },
   {
@@ -157,7 +162,8 @@ export const FIELD_FAULTS: readonly Fault[] = [
     causes: SILENT,
     stoppedMs: stoppedForMs,
     leavesData: true,
-    foundWithinMs: (budgetMs) => WRITES_MS + stoppedForMs(budgetMs) + 0.8 * budgetMs,
+    foundWithinMs: (budgetMs, traffic, surviveOutageMs) =>
+      WRITES_MS + stoppedForMs(budgetMs) + resumedWithinMs(budgetMs, traffic, surviveOutageMs),
     strike: cutThenStopped,
   },
 ];
@@ -166,8 +172,10 @@ export const FIELD_FAULTS: readonly Fault[] = [
 const WRITES_MS = 200;
 
 /** The time that `watch` promises of an idle connection where keepalive alone decides. */
-function byKeepalive(budgetMs: number): number {
-  const keepalive = keepaliveAlone(budgetMs, { fixedCount: null, stepMs: 1000 });
+function byKeepalive(budgetMs: number, surviveOutageMs: number): number {
+  const means = { fixedCount: null, stepMs: 1000 };
+  const isChosen = surviveOutageMs !== defaultOutageMs(budgetMs);
+  const keepalive = keepaliveAlone(budgetMs, means, isChosen ? surviveOutageMs : 0);
   return Math.max(budgetMs, detectionOf(keepalive));
 }
 

@@ -7,6 +7,8 @@ import type { CellPlan, Track } from "./track.ts";
 export interface Observation {
   readonly struckAt: number;
   readonly budgetMs: number;
+  /** Default 0.4 of the budget. */
+  readonly surviveOutageMs?: number;
   readonly observedMs: number;
 }
 
@@ -14,19 +16,17 @@ export interface Observation {
  * Compares what happened to one connection with what had to happen. Only halfopen is held to a
  * promise; the other mechanisms are measured.
  */
-export function judge(
-  fault: Fault,
-  track: Track,
-  { struckAt, budgetMs, observedMs }: Observation,
-): LabCell {
+export function judge(fault: Fault, track: Track, observation: Observation): LabCell {
   const { plan } = track;
+  const { struckAt, budgetMs, surviveOutageMs, observedMs } = observation;
   const foundAt = track.deadAt ?? track.closedAt;
   const detectedMs = foundAt === null ? null : Math.round(foundAt - struckAt);
   const isFound = detectedMs !== null;
   const falseAlarm = fault.effect === "lives" && isFound;
 
-  const predicted = predictedFor(fault, plan.mechanism, plan.traffic, budgetMs);
-  const problem = plan.mechanism === "watch" ? problemOf(fault, track, detectedMs, budgetMs) : null;
+  const predicted = predictedFor(fault, plan.mechanism, plan.traffic, budgetMs, surviveOutageMs);
+  const problem =
+    plan.mechanism === "watch" ? problemOf(fault, track, detectedMs, observation) : null;
 
   return {
     ...emptyCell(fault, plan),
@@ -81,11 +81,11 @@ function problemOf(
   fault: Fault,
   track: Track,
   detectedMs: number | null,
-  budgetMs: number,
+  { budgetMs, surviveOutageMs }: Observation,
 ): string | null {
   const { traffic } = track.plan;
   const cause = track.diagnosis?.cause;
-  const limitMs = foundWithinMs(fault, traffic, budgetMs);
+  const limitMs = foundWithinMs(fault, traffic, budgetMs, surviveOutageMs);
 
   if (detectedMs === null) {
     if (limitMs !== null) return "never found";

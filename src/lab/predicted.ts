@@ -1,9 +1,10 @@
 import { predict } from "../core/forecast/predict.ts";
 import type { DetectionTime, PredictSettings } from "../core/forecast/prediction.ts";
 import { rtoCapMs } from "../core/judge/backstop.ts";
+import { returnMs } from "../core/judge/outage-bound.ts";
 import {
   DEFAULT_FALSE_ALARMS_PER_YEAR,
-  OUTAGE_SHARE,
+  defaultOutageMs,
   type ProbePlan,
 } from "../core/judge/probe-plan.ts";
 import { planOnShortPath } from "../core/judge/short-path.ts";
@@ -25,6 +26,7 @@ export function predictedFor(
   mechanism: Mechanism,
   traffic: Traffic,
   budgetMs: number,
+  surviveOutageMs: number = defaultOutageMs(budgetMs),
 ): PredictedMs | "never" | null {
   const isBlocked = fault.role === "deaf";
   const isKilledBefore =
@@ -35,7 +37,7 @@ export function predictedFor(
   const stoppedMs = fault.stoppedMs?.(budgetMs) ?? 0;
   const time =
     mechanism === "watch"
-      ? predictWatch(fault, traffic, budgetMs)
+      ? predictWatch(fault, traffic, budgetMs, surviveOutageMs)
       : timeOf(fault, mechanism, traffic, budgetMs, stoppedMs);
   return time
     ? {
@@ -49,15 +51,39 @@ export function predictedFor(
  * Returns the time after the strike within which `watch` must find the end; `null` where the fault
  * leaves it nothing to find.
  */
-export function foundWithinMs(fault: Fault, traffic: Traffic, budgetMs: number): number | null {
+export function foundWithinMs(
+  fault: Fault,
+  traffic: Traffic,
+  budgetMs: number,
+  surviveOutageMs: number = defaultOutageMs(budgetMs),
+): number | null {
   if (fault.effect === "lives" || fault.effect === "hides") return null;
-  return fault.foundWithinMs ? fault.foundWithinMs(budgetMs, traffic) : watchWithinMs(budgetMs);
+  return fault.foundWithinMs
+    ? fault.foundWithinMs(budgetMs, traffic, surviveOutageMs)
+    : watchWithinMs(budgetMs, surviveOutageMs);
+}
+
+/**
+ * Returns the time in ms after a long stall of the process within which `watch` finds a peer that
+ * was gone before: half of the budget is left, or what the outage needs.
+ */
+export function resumedWithinMs(
+  budgetMs: number,
+  traffic: Traffic,
+  surviveOutageMs: number,
+): number {
+  const [shareMs, backMs] =
+    traffic === "idle"
+      ? [0.5 * budgetMs, surviveOutageMs]
+      : [0.8 * budgetMs, returnMs(budgetMs, surviveOutageMs, true)];
+  return Math.max(shareMs, backMs + 0.1 * budgetMs);
 }
 
 /** Returns the probe plan of `watch` with default settings, on a short path without loss. */
-export function watchPlan(budgetMs: number): ProbePlan {
+export function watchPlan(budgetMs: number, surviveOutageMs?: number): ProbePlan {
   return planOnShortPath({
     budgetMs,
+    surviveOutageMs,
     falseAlarmsPerYear: DEFAULT_FALSE_ALARMS_PER_YEAR,
     rtoMaxMs: rtoCapMs(budgetMs),
   });
@@ -67,8 +93,8 @@ export function watchPlan(budgetMs: number): ProbePlan {
  * Returns the time in ms within which `watch` finds a dead peer on a short path without loss: the
  * budget, or longer when the proof does not fit into the budget.
  */
-export function watchWithinMs(budgetMs: number): number {
-  const plan = watchPlan(budgetMs);
+export function watchWithinMs(budgetMs: number, surviveOutageMs?: number): number {
+  const plan = watchPlan(budgetMs, surviveOutageMs);
   // The wait behind a closed window is left out: when the others fit, the end of the budget hurries
   // that proof.
   return Math.ceil(Math.max(budgetMs, plan.idleWithinMs, plan.inFlightWithinMs));
@@ -82,11 +108,16 @@ const LATENESS_MS = 120;
  * healed, and never after {@link foundWithinMs}. The prediction holds for idle connections, for
  * data in flight and, with TCP_RTO_MAX_MS, behind a closed window.
  */
-function predictWatch(fault: Fault, traffic: Traffic, budgetMs: number): DetectionTime | null {
-  const withinMs = foundWithinMs(fault, traffic, budgetMs);
+function predictWatch(
+  fault: Fault,
+  traffic: Traffic,
+  budgetMs: number,
+  surviveOutageMs: number,
+): DetectionTime | null {
+  const withinMs = foundWithinMs(fault, traffic, budgetMs, surviveOutageMs);
   if (withinMs === null) return null;
   return {
-    bestMs: OUTAGE_SHARE * budgetMs,
+    bestMs: surviveOutageMs,
     typicalMs: 0.8 * budgetMs,
     worstMs: withinMs + LATENESS_MS,
     by: "unanswered attempts far enough apart",

@@ -53,6 +53,8 @@ export interface LabReport {
     readonly tookMs: number;
   };
   readonly detectWithinMs: number;
+  /** The longest outage that must not end a connection. */
+  readonly surviveOutageMs: number;
   readonly cells: readonly LabCell[];
   readonly skipped: readonly SkippedFault[];
   readonly summary: {

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { defaultOutageMs } from "../core/judge/probe-plan.ts";
 import type { Fault } from "./fault.ts";
 import { judge } from "./judge.ts";
 import { DIST, type LabProcess } from "./lab-machine.ts";
@@ -12,6 +13,8 @@ export interface FaultRun {
   readonly fault: Fault;
   readonly cells: readonly CellPlan[];
   readonly budgetMs: number;
+  /** The longest outage that must not end a connection; default 0.4 of the budget. */
+  readonly surviveOutageMs?: number | undefined;
   readonly isQuick: boolean;
   /** Length of the observation of a cut. A peer that is not found by then counts as never found. */
   readonly observeMs: number;
@@ -35,6 +38,7 @@ const CONNECT_WITHIN_MS = 15_000;
 /** Builds the fault's network, lets its connections run, strikes, and returns what each found. */
 export async function runFault(world: World, run: FaultRun): Promise<LabCell[]> {
   const { fault, budgetMs, isQuick } = run;
+  const { surviveOutageMs = defaultOutageMs(budgetMs) } = run;
 
   const network = await world.network(fault.network);
   const peer = await network.spawn("right", [process.execPath, program("peer.js")]);
@@ -58,6 +62,7 @@ export async function runFault(world: World, run: FaultRun): Promise<LabCell[]> 
       role: fault.role,
       host,
       budgetMs,
+      surviveOutageMs: run.surviveOutageMs,
       afterMs,
     };
   });
@@ -68,7 +73,7 @@ export async function runFault(world: World, run: FaultRun): Promise<LabCell[]> 
 
   // Taken before the strike is carried out, so that detection times never look too good.
   const struckAt = monotonicMs();
-  const stage = { network, subject, peer, budgetMs, isQuick };
+  const stage = { network, subject, peer, budgetMs, surviveOutageMs, isQuick };
   const striking = fault.strike(stage);
 
   const until = struckAt + (fault.lastsMs?.(stage) ?? run.observeMs);
@@ -85,7 +90,9 @@ export async function runFault(world: World, run: FaultRun): Promise<LabCell[]> 
     await process.signal("SIGCONT");
   }
 
-  return tracks.map((track) => judge(fault, track, { struckAt, budgetMs, observedMs }));
+  return tracks.map((track) =>
+    judge(fault, track, { struckAt, budgetMs, surviveOutageMs, observedMs }),
+  );
 }
 
 function environmentOf({ fault, env = {} }: FaultRun): Record<string, string> {

@@ -1,5 +1,6 @@
 import { availableParallelism, release } from "node:os";
-import type { Fault } from "./fault.ts";
+import { defaultOutageMs } from "../core/judge/probe-plan.ts";
+import type { Fault, Stage } from "./fault.ts";
 import { FAULTS } from "./faults.ts";
 import { isInstalled } from "./installed.ts";
 import { notRun } from "./judge.ts";
@@ -16,6 +17,11 @@ export interface LabOptions {
   readonly mechanisms?: readonly Mechanism[] | undefined;
   readonly traffics?: readonly Traffic[] | undefined;
   readonly detectWithinMs?: number | undefined;
+  /**
+   * The longest outage that must not end a connection; default 0.4 of the budget. Every fault gets
+   * it, so it must be possible without a cap on backoff if the environment hides that.
+   */
+  readonly surviveOutageMs?: number | undefined;
   /** Shortens observations. Runs only `watch` over IPv6 and over TLS, and not over both at once. */
   readonly isQuick?: boolean | undefined;
   /** Length of the observation of a cut. Default: six budgets; quick: two budgets and 2 s. */
@@ -27,7 +33,7 @@ export interface LabOptions {
   readonly onProgress?: ((done: number, total: number, fault: string) => void) | undefined;
 }
 
-const DEFAULT_BUDGET_MS = 5000;
+export const DEFAULT_BUDGET_MS = 5000;
 /**
  * Default of `sideBySide`. A network costs two Node processes, so more networks at once would
  * measure the load of this machine: with 17 on two busy cores, verdicts came 0.2 to 0.6 s late.
@@ -42,7 +48,7 @@ const SIDE_BY_SIDE = 14;
 export async function runLab(options: LabOptions = {}): Promise<LabReport> {
   const started = performance.now();
   const startedAt = new Date().toISOString();
-  const budgetMs = options.detectWithinMs ?? DEFAULT_BUDGET_MS;
+  const { detectWithinMs: budgetMs = DEFAULT_BUDGET_MS, surviveOutageMs } = options;
 
   const chosen = FAULTS.filter(({ id }) => options.faults?.includes(id) ?? true);
   const skipped: SkippedFault[] = [];
@@ -71,6 +77,7 @@ export async function runLab(options: LabOptions = {}): Promise<LabReport> {
       tookMs: Math.round(performance.now() - started),
     },
     detectWithinMs: budgetMs,
+    surviveOutageMs: surviveOutageMs ?? defaultOutageMs(budgetMs),
     cells,
     skipped,
     summary: {
@@ -91,9 +98,11 @@ async function runAll(
   await using world = await World.open();
 
   // The longest fault first, so that short ones fill the gaps.
+  const { surviveOutageMs } = options;
+  const times = { budgetMs, surviveOutageMs: surviveOutageMs ?? defaultOutageMs(budgetMs) };
   const queue = faults
     .map((fault, index) => ({ fault, index }))
-    .sort((a, b) => durationOf(b.fault, budgetMs) - durationOf(a.fault, budgetMs));
+    .sort((a, b) => durationOf(b.fault, times) - durationOf(a.fault, times));
 
   const results: LabCell[][] = faults.map(() => []);
   let done = 0;
@@ -103,7 +112,8 @@ async function runAll(
       const isQuick = options.isQuick ?? false;
       const observeMs = options.observeMs ?? (isQuick ? 2 * budgetMs + 2000 : 6 * budgetMs);
       const cells = planCells(fault, options);
-      const run = { fault, cells, budgetMs, isQuick, observeMs, env: options.env ?? {} };
+      const env = options.env ?? {};
+      const run = { fault, cells, budgetMs, surviveOutageMs, isQuick, observeMs, env };
       results[index] = await runFault(world, run).catch((error: unknown) =>
         notRun(fault, cells, error),
       );
@@ -115,8 +125,8 @@ async function runAll(
   return results.flat();
 }
 
-function durationOf(fault: Fault, budgetMs: number): number {
-  return fault.lastsMs?.({ budgetMs, isQuick: false }) ?? 2 * budgetMs;
+function durationOf(fault: Fault, times: Pick<Stage, "budgetMs" | "surviveOutageMs">): number {
+  return fault.lastsMs?.({ ...times, isQuick: false }) ?? 2 * times.budgetMs;
 }
 
 /**

@@ -12,6 +12,7 @@ export interface SubjectConnection {
   readonly host: string;
   readonly tls: boolean;
   readonly budgetMs: number;
+  readonly surviveOutageMs?: number | undefined;
   readonly zeroWindowToleranceMs?: number;
   /** Timers to set in place of the mechanism's own. */
   readonly timers?: SubjectTimers;

@@ -40,6 +40,7 @@ function open(it: SubjectConnection): void {
   if (it.mechanism === "watch") {
     const w = watch(socket, {
       detectWithinMs: it.budgetMs,
+      surviveOutageMs: it.surviveOutageMs,
       zeroWindowToleranceMs: it.zeroWindowToleranceMs,
       label: it.id,
     });

@@ -1,9 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { defaultOutageMs } from "../core/judge/probe-plan.ts";
 import { BOTH_TRAFFICS, type Fault } from "./fault.ts";
 import type { LabProcess } from "./lab-machine.ts";
 import type { SubjectCommand } from "./subject-messages.ts";
 
 const WELL = { idle: ["healthy", "local-stall"], "in-flight": ["healthy", "local-stall"] } as const;
+/** Time until a host whose cable was plugged in answers again: IPv6 looks for its address first. */
+const PLUGGING_MS = 1500;
+
 /** Under loss a suspicion is right too, as long as no verdict follows. */
 const LOSSY = {
   idle: ["healthy", "lossy-path", "path-silent"],
@@ -47,16 +51,18 @@ export const SURVIVED_FAULTS: readonly Fault[] = [
   },
   {
     id: "outage-2s",
-    title: "an outage of 0.4 budgets (2 s of 5) that heals",
+    title: "an outage as long as is to be survived (2 s of 5) that heals",
     effect: "lives",
     network: {},
     role: "sink",
     traffics: BOTH_TRAFFICS,
     causes: WELL,
-    lastsMs: ({ budgetMs }) => 2.5 * budgetMs,
-    strike: async ({ network, budgetMs }) => {
+    lastsMs: ({ budgetMs, surviveOutageMs }) => surviveOutageMs + 2.1 * budgetMs,
+    strike: async ({ network, budgetMs, surviveOutageMs }) => {
+      // The default leaves time for the plugging; a longer one must not last longer for it.
+      const isLong = surviveOutageMs > defaultOutageMs(budgetMs);
       await network.pullCable("right");
-      await sleep(0.4 * budgetMs);
+      await sleep(isLong ? Math.max(0, surviveOutageMs - PLUGGING_MS) : surviveOutageMs);
       await network.plugCable("right");
     },
   },

@@ -84,6 +84,7 @@ export function everyCell(): LabReport {
       tookMs: 42_000,
     },
     detectWithinMs: 5000,
+    surviveOutageMs: 2000,
     cells,
     skipped: [{ fault: "nat-forgets", why: HOSTILE }],
     summary: { cells: cells.length, ok, failed: cells.length - ok, predicted: 4, asPredicted: 3 },
