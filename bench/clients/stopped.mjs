@@ -1,7 +1,7 @@
 // What each watched client learns of a server whose process stands still while its host lives.
 import { setTimeout as sleep } from "node:timers/promises";
 import { CLIENTS, ClientProcess, monotonicMs } from "../../test/heartbeat/client-process.mjs";
-import { pidsOf, SERVERS, startServers } from "../../test/heartbeat/servers.mjs";
+import { SERVERS, startServers, stopAll } from "../../test/heartbeat/servers.mjs";
 
 /** What the client is doing when the server stops. */
 export const STATES = ["idle", "waiting", "blocked", "transaction"];
@@ -48,9 +48,8 @@ export async function measureStopped(network, folder, budgetMs) {
     );
   await sleep(WARM_UP_MS);
 
-  const pids = await pidsOf(network, servers);
   const stoppedAt = monotonicMs();
-  await network.run("right", ["kill", "-STOP", ...pids]);
+  await stopAll(network, servers);
   for (const { state, program } of runs)
     if (state === "waiting") await program.process.write("request");
   await sleep(3 * budgetMs);

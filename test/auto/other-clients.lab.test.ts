@@ -4,7 +4,7 @@ import type { LabProcess } from "../../src/lab/lab-machine.ts";
 import type { Network } from "../../src/lab/network.ts";
 import { World } from "../../src/lab/world.ts";
 import { ClientProcess, monotonicMs } from "../heartbeat/client-process.mjs";
-import { Folder, pidsOf, startServers } from "../heartbeat/servers.mjs";
+import { Folder, startServers, stopAll } from "../heartbeat/servers.mjs";
 import { describeWith } from "../setup/requires.ts";
 import { CHECKING_CLIENTS, OTHER_CLIENTS } from "./clients/other-clients.mjs";
 import { OTHER_SERVERS } from "./clients/servers.mjs";
@@ -121,9 +121,8 @@ async function record(
   await sleep(3000);
   scene.harmOfStall = [idle, busy].flatMap((program) => lossesSince(program, startedAt));
 
-  const pids = await pidsOf(network, servers);
   scene.stoppedAt = monotonicMs();
-  await network.run("right", ["kill", "-STOP", ...pids]);
+  const pids = await stopAll(network, servers);
   await sleep(2 * BUDGET_MS);
   await network.run("right", ["kill", "-CONT", ...pids]);
   await sleep(1000);

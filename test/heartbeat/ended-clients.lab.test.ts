@@ -3,7 +3,7 @@ import { expect, it } from "vitest";
 import { World } from "../../src/lab/world.ts";
 import { describeWith } from "../setup/requires.ts";
 import { CLIENTS, TalkingProcess } from "./client-process.mjs";
-import { Folder, pidsOf, SERVERS, startServers } from "./servers.mjs";
+import { Folder, SERVERS, startServers, stopAll } from "./servers.mjs";
 
 const BUDGET_MS = 2500;
 const PROGRAM = new URL("ended-program.mjs", import.meta.url).pathname;
@@ -69,8 +69,7 @@ await describeWith(["root", "namespaces", ...needs], "a client that its program 
     const { at } = await program.hears("ready", 0, 40_000);
 
     // The servers' hosts live, their processes answer nothing from here on
-    const pids = await pidsOf(network, servers);
-    await network.run("right", ["kill", "-STOP", ...pids]);
+    const pids = await stopAll(network, servers);
     await program.process.write("end");
     await sleep(2 * BUDGET_MS);
     await program.process.write("count");

@@ -4,7 +4,7 @@ import { expect, it } from "vitest";
 import { World } from "../../src/lab/world.ts";
 import { describeWith } from "../setup/requires.ts";
 import { monotonicMs, TalkingProcess } from "./client-process.mjs";
-import { Folder, pidsOf, SERVERS, startServers } from "./servers.mjs";
+import { Folder, SERVERS, startServers, stopAll } from "./servers.mjs";
 
 const BUDGET_MS = 2500;
 const GRACE_MS = 250;
@@ -61,9 +61,8 @@ await describeWith(["root", "namespaces", ...needs], "a server whose process han
     await program.hears("ready", 0, 40_000);
     expect(program.said.filter(({ event }) => event === "dead")).toEqual([]);
 
-    const pids = await pidsOf(network, servers);
     const stoppedAt = monotonicMs();
-    await network.run("right", ["kill", "-STOP", ...pids]);
+    await stopAll(network, servers);
     await sleep(OWN_TIMEOUT_MS + BUDGET_MS + 3000);
 
     const all = program.said as unknown as Said[];

@@ -5,7 +5,7 @@ import type { Network } from "../../src/lab/network.ts";
 import { World } from "../../src/lab/world.ts";
 import { describeWith } from "../setup/requires.ts";
 import { monotonicMs, SceneProcess } from "./client-process.mjs";
-import { Folder, familyOf, listening, SERVERS } from "./servers.mjs";
+import { Folder, listening, SERVERS, stopAll } from "./servers.mjs";
 
 const BUDGET_MS = 2500;
 const GRACE_MS = 250;
@@ -48,8 +48,7 @@ await describeWith(
         withServer(server, async (network, pid) => {
           const program = await SceneProcess.start(network, `${client}-used-again`, BUDGET_MS);
           await program.hears("ready", 0, 20_000);
-          const family = await familyOf(network, pid);
-          await network.run("right", ["kill", "-STOP", ...family.map(String)]);
+          await stopAll(network, [{ pid }]);
           const uses = await program.hears("uses", 0, 5000);
           const dead = await program.hears("dead", uses.at, BUDGET_MS + 3000);
           expect(dead.cause).toBe("peer-hung");

@@ -4,7 +4,7 @@ import type { Network } from "../../src/lab/network.ts";
 import { World } from "../../src/lab/world.ts";
 import { describeWith } from "../setup/requires.ts";
 import { monotonicMs, SceneProcess } from "./client-process.mjs";
-import { Folder, familyOf, listening, SERVERS } from "./servers.mjs";
+import { Folder, listening, SERVERS, stopAll } from "./servers.mjs";
 
 const BUDGET_MS = 2500;
 const GRACE_MS = 250;
@@ -98,11 +98,7 @@ await describeWith(
           await callback.hears("ready", 0, 20_000);
           expect(callback.said.map(({ event }) => event)).toEqual(["ready"]);
           const stoppedAt = monotonicMs();
-          await network.run("right", [
-            "kill",
-            "-STOP",
-            ...(await familyOf(network, pid)).map(String),
-          ]);
+          await stopAll(network, [{ pid }]);
           const dead = await callback.hears("dead", stoppedAt, BUDGET_MS + 3000);
           expect(dead.cause).toBe("peer-hung");
           expect(dead.at - stoppedAt).toBeLessThanOrEqual(BUDGET_MS + GRACE_MS);

@@ -199,31 +199,29 @@ export async function startServers(network, folder, kinds = SERVERS) {
 }
 
 /**
- * A process with all that it is made of.
- *
- * @param {Network} network
- * @param {number} pid
- * @returns {Promise<number[]>}
- */
-export async function familyOf(network, pid) {
-  const children = (await network.run("right", ["cat", `/proc/${pid}/task/${pid}/children`]))
-    .trim()
-    .split(" ");
-  const families = await Promise.all(
-    children.filter((child) => child !== "").map((child) => familyOf(network, Number(child))),
-  );
-  return [pid, ...families.flat()];
-}
-
-/**
- * The same for several servers, as `kill` takes them.
+ * Stops servers with all the processes that they are made of, and returns these as `kill` takes
+ * them. A parent is stopped before its children are looked up: then none can come or go.
  *
  * @param {Network} network
  * @param {readonly { pid: number }[]} servers
+ * @returns {Promise<string[]>}
  */
-export async function pidsOf(network, servers) {
-  const families = await Promise.all(servers.map(({ pid }) => familyOf(network, pid)));
-  return families.flat().map(String);
+export async function stopAll(network, servers) {
+  const stopped = await Promise.all(
+    servers.map(async ({ pid }) => {
+      await network.run("right", ["kill", "-STOP", `${pid}`]);
+      const children = await network.run("right", ["cat", `/proc/${pid}/task/${pid}/children`]);
+      const pids = children.split(" ").filter((child) => child.trim() !== "");
+      return [
+        `${pid}`,
+        ...(await stopAll(
+          network,
+          pids.map((child) => ({ pid: Number(child) })),
+        )),
+      ];
+    }),
+  );
+  return stopped.flat();
 }
 
 /** A folder that goes away with its owner. */

@@ -3,7 +3,7 @@ import { expect, it } from "vitest";
 import { World } from "../../src/lab/world.ts";
 import { describeWith } from "../setup/requires.ts";
 import { CLIENTS, ClientProcess, monotonicMs } from "./client-process.mjs";
-import { Folder, pidsOf, SERVERS, startServers } from "./servers.mjs";
+import { Folder, SERVERS, startServers, stopAll } from "./servers.mjs";
 
 const BUDGET_MS = 5000;
 const GRACE_MS = 250;
@@ -51,9 +51,8 @@ await describeWith(["root", "namespaces", ...needs], "every client at once", () 
     for (const [index, program] of watched.entries())
       expect(harm(program), `blocked in ${BLOCKS[index]}`).toEqual([]);
 
-    const pids = await pidsOf(network, servers);
     const stoppedAt = monotonicMs();
-    await network.run("right", ["kill", "-STOP", ...pids]);
+    await stopAll(network, servers);
     for (const program of watched)
       for (const client of NAMES.filter((name) => name !== NEVER_ASKED)) {
         const dead = await program.hears("dead", stoppedAt, BUDGET_MS + 3000, client);

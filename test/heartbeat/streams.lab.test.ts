@@ -2,7 +2,7 @@ import { expect, it } from "vitest";
 import { World } from "../../src/lab/world.ts";
 import { describeWith } from "../setup/requires.ts";
 import { monotonicMs, SceneProcess } from "./client-process.mjs";
-import { Folder, familyOf, listening, SERVERS } from "./servers.mjs";
+import { Folder, listening, SERVERS, stopAll } from "./servers.mjs";
 
 const BUDGET_MS = 2500;
 const GRACE_MS = 250;
@@ -32,8 +32,7 @@ await describeWith(
         expect(program.said.map(({ event }) => event)).toEqual(["ready"]);
 
         const stoppedAt = monotonicMs();
-        const family = await familyOf(network, pid);
-        await network.run("right", ["kill", "-STOP", ...family.map(String)]);
+        await stopAll(network, [{ pid }]);
         const dead = await program.hears("dead", stoppedAt, BUDGET_MS + 3000);
         expect(dead.cause).toBe("peer-hung");
         expect(dead.at - stoppedAt).toBeLessThanOrEqual(BUDGET_MS + GRACE_MS);
