@@ -35,18 +35,20 @@ export class PathTiming {
   }
 
   /**
-   * What happened: a reading. During a backoff the kernel reports the doubled timeout, which shows
-   * the one that the backoff began with unless it has reached the cap. There, after the first
-   * reading, the round trip only shows that the timeout had become shorter by then.
+   * What happened: a reading. While it transmits again the kernel reports the doubled timeout, which
+   * shows the one that the backoff began with unless it has reached the cap. Then, and behind a
+   * closed window, the round trip only shows that the timeout had become shorter by then.
    */
   learn(info: TcpInfo): void {
     // Some kernels leave the struct empty. A chain of timeouts of 0 ms would never end.
     if (!info.rtoMs) return;
-    const { rttMs = 0, rttVarMs = 0, backoff = 0 } = info;
-    const isAtCap = backoff > 0 && info.rtoMs >= (this.rtoMaxMs ?? UNCAPPED_RTO_MS);
-    const rtoMs = isAtCap ? baseRtoMs(rttMs, rttVarMs) : info.rtoMs / 2 ** backoff;
+    const { rttMs = 0, rttVarMs = 0, backoff = 0, retransmits = 0 } = info;
+    // Behind a closed window the kernel counts the backoff, and does not double the timeout.
+    const isDoubled = retransmits > 0 && info.rtoMs < (this.rtoMaxMs ?? UNCAPPED_RTO_MS);
+    const isTold = backoff === 0 || isDoubled;
+    const rtoMs = isTold ? info.rtoMs / 2 ** backoff : baseRtoMs(rttMs, rttVarMs);
     if (backoff > 0 && this.#isLearned) {
-      this.rtoMs = isAtCap ? Math.min(this.rtoMs, rtoMs) : rtoMs;
+      this.rtoMs = isTold ? rtoMs : Math.min(this.rtoMs, rtoMs);
       return;
     }
     this.#isLearned = true;

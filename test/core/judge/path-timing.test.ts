@@ -50,7 +50,14 @@ describe("the time an answer may take", () => {
 
   it("is not taken from a timeout that is already doubled, nor from a missing one", () => {
     const timing = timingOf({ rttMs: 40, rtoMs: 244 });
-    timing.learn({ state: "ESTABLISHED", rttMs: 40, rttVarMs: 60, rtoMs: 976, backoff: 2 });
+    timing.learn({
+      state: "ESTABLISHED",
+      rttMs: 40,
+      rttVarMs: 60,
+      rtoMs: 976,
+      backoff: 2,
+      retransmits: 2,
+    });
     timing.learn({ state: "ESTABLISHED", rttMs: 40 });
     expect(timing).toMatchObject({ rtoMs: 244, answerWindowMs: 220 });
   });
@@ -62,7 +69,14 @@ describe("the time an answer may take", () => {
     "is that with which the backoff began, also if it is %s than the last one read",
     (_, rttMs, rtoMs) => {
       const timing = timingOf({ rttMs, rtoMs });
-      timing.learn({ state: "ESTABLISHED", rttMs: 40, rttVarMs: 20, rtoMs: 1200, backoff: 2 });
+      timing.learn({
+        state: "ESTABLISHED",
+        rttMs: 40,
+        rttVarMs: 20,
+        rtoMs: 1200,
+        backoff: 2,
+        retransmits: 2,
+      });
       expect(timing.rtoMs).toBe(300);
     },
   );
@@ -82,6 +96,19 @@ describe("the time an answer may take", () => {
     const longer = timingOf({ rttMs: 1, rtoMs: 201 });
     longer.learn(info);
     expect(longer.rtoMs).toBe(201);
+  });
+
+  it("is not taken from window probes, whose timeout the kernel counts up but does not double", () => {
+    const timing = timingOf({ rttMs: 40, rtoMs: 244 });
+    timing.learn({
+      state: "ESTABLISHED",
+      rttMs: 40,
+      rttVarMs: 51,
+      rtoMs: 244,
+      backoff: 4,
+      probes: 4,
+    });
+    expect(timing.rtoMs).toBe(244);
   });
 });
 
