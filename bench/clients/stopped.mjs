@@ -48,8 +48,8 @@ export async function measureStopped(network, folder, budgetMs) {
     );
   await sleep(WARM_UP_MS);
 
-  const stoppedAt = monotonicMs();
   await stopAll(network, servers);
+  const stoppedAt = monotonicMs();
   for (const { state, program } of runs)
     if (state === "waiting") await program.process.write("request");
   await sleep(3 * budgetMs);

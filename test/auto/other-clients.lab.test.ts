@@ -121,8 +121,8 @@ async function record(
   await sleep(3000);
   scene.harmOfStall = [idle, busy].flatMap((program) => lossesSince(program, startedAt));
 
-  scene.stoppedAt = monotonicMs();
   const pids = await stopAll(network, servers);
+  scene.stoppedAt = monotonicMs();
   await sleep(2 * BUDGET_MS);
   await network.run("right", ["kill", "-CONT", ...pids]);
   await sleep(1000);

@@ -61,8 +61,8 @@ await describeWith(["root", "namespaces", ...needs], "a server whose process han
     await program.hears("ready", 0, 40_000);
     expect(program.said.filter(({ event }) => event === "dead")).toEqual([]);
 
-    const stoppedAt = monotonicMs();
     await stopAll(network, servers);
+    const stoppedAt = monotonicMs();
     await sleep(OWN_TIMEOUT_MS + BUDGET_MS + 3000);
 
     const all = program.said as unknown as Said[];

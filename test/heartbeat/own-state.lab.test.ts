@@ -97,8 +97,8 @@ await describeWith(
           expect(full.said.map(({ event }) => event)).toEqual(["done"]);
           await callback.hears("ready", 0, 20_000);
           expect(callback.said.map(({ event }) => event)).toEqual(["ready"]);
-          const stoppedAt = monotonicMs();
           await stopAll(network, [{ pid }]);
+          const stoppedAt = monotonicMs();
           const dead = await callback.hears("dead", stoppedAt, BUDGET_MS + 3000);
           expect(dead.cause).toBe("peer-hung");
           expect(dead.at - stoppedAt).toBeLessThanOrEqual(BUDGET_MS + GRACE_MS);

@@ -51,8 +51,8 @@ await describeWith(["root", "namespaces", ...needs], "every client at once", () 
     for (const [index, program] of watched.entries())
       expect(harm(program), `blocked in ${BLOCKS[index]}`).toEqual([]);
 
-    const stoppedAt = monotonicMs();
     await stopAll(network, servers);
+    const stoppedAt = monotonicMs();
     for (const program of watched)
       for (const client of NAMES.filter((name) => name !== NEVER_ASKED)) {
         const dead = await program.hears("dead", stoppedAt, BUDGET_MS + 3000, client);

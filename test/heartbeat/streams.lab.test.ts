@@ -31,8 +31,8 @@ await describeWith(
         expect(ready).toMatchObject({ level });
         expect(program.said.map(({ event }) => event)).toEqual(["ready"]);
 
-        const stoppedAt = monotonicMs();
         await stopAll(network, [{ pid }]);
+        const stoppedAt = monotonicMs();
         const dead = await program.hears("dead", stoppedAt, BUDGET_MS + 3000);
         expect(dead.cause).toBe("peer-hung");
         expect(dead.at - stoppedAt).toBeLessThanOrEqual(BUDGET_MS + GRACE_MS);

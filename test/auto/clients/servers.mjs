@@ -43,6 +43,8 @@ export const OTHER_SERVERS = {
         "StrictModes=no",
         "UsePAM=no",
         "PidFile=none",
+        // So bash does not run the start-up file of this machine's root, which may do anything.
+        "SetEnv=SHLVL=2",
       ];
       return network.spawn("right", [
         "/usr/sbin/sshd",

@@ -286,7 +286,11 @@ export class KernelModel {
       retransmits: this.#retransmits,
       probes: this.#probes,
       backoff: this.#backoff,
-      rtoMs: Math.min(this.#roundTrip.rtoMs * 2 ** this.#backoff, this.#options.rtoMaxMs),
+      // Window probes count the backoff up, and leave the timeout.
+      rtoMs: Math.min(
+        this.#roundTrip.rtoMs * (this.#retransmits > 0 ? 2 ** this.#backoff : 1),
+        this.#options.rtoMaxMs,
+      ),
       rttMs: this.#roundTrip.smoothedMs,
       rttVarMs: this.#roundTrip.varianceMs,
       minRttMs: this.#path.rttMs,
