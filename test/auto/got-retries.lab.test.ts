@@ -5,9 +5,10 @@ import { listening } from "../heartbeat/servers.mjs";
 import { describeWith } from "../setup/requires.ts";
 
 const AUTO = new URL("../../dist/auto/index.js", import.meta.url).pathname;
+const BUDGET_MS = 3000;
 const PROGRAM = new URL("got-program.mjs", import.meta.url).pathname;
 
-/** Returns what a program with got says of one request, in which the cable is out for 4 s. */
+/** Returns what a program with got says of one request, in which the cable is out for 6 s. */
 async function requestInAnOutage(env: Record<string, string>): Promise<unknown> {
   await using world = await World.open();
   const network = await world.network();
@@ -16,14 +17,14 @@ async function requestInAnOutage(env: Record<string, string>): Promise<unknown> 
   await listening(network, 8081);
   const argv = [process.execPath, "--import", AUTO, PROGRAM, network.address("right")];
   const program = await network.spawn("left", argv, {
-    env: { HALFOPEN_DETECT_WITHIN: "3s", ...env },
+    env: { HALFOPEN_DETECT_WITHIN: `${BUDGET_MS}ms`, ...env },
   });
   const said = new Promise<string>((resolve) => program.onLine(resolve));
 
   await asked;
   await sleep(4000); // it was seen to answer probes
   await network.pullCable();
-  await sleep(4000);
+  await sleep(2 * BUDGET_MS);
   await network.plugCable();
   return JSON.parse(await said);
 }

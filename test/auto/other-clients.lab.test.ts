@@ -4,7 +4,7 @@ import type { LabProcess } from "../../src/lab/lab-machine.ts";
 import type { Network } from "../../src/lab/network.ts";
 import { World } from "../../src/lab/world.ts";
 import { ClientProcess, monotonicMs } from "../heartbeat/client-process.mjs";
-import { Folder, startServers, stopAll } from "../heartbeat/servers.mjs";
+import { Folder, signal, startServers, stopAll } from "../heartbeat/servers.mjs";
 import { describeWith } from "../setup/requires.ts";
 import { CHECKING_CLIENTS, OTHER_CLIENTS } from "./clients/other-clients.mjs";
 import { OTHER_SERVERS } from "./clients/servers.mjs";
@@ -124,7 +124,7 @@ async function record(
   const pids = await stopAll(network, servers);
   scene.stoppedAt = monotonicMs();
   await sleep(2 * BUDGET_MS);
-  await network.run("right", ["kill", "-CONT", ...pids]);
+  await signal(network, "CONT", pids);
   await sleep(1000);
   scene.harmOfStop = [idle, busy].flatMap((program) => lossesSince(program, scene.stoppedAt));
   scene.deathsOfStop = [idle, busy, checking].flatMap(deathsOf);

@@ -3,7 +3,7 @@ import { expect, it } from "vitest";
 import { World } from "../../src/lab/world.ts";
 import { describeWith } from "../setup/requires.ts";
 import { CLIENTS, TalkingProcess } from "./client-process.mjs";
-import { Folder, SERVERS, startServers, stopAll } from "./servers.mjs";
+import { Folder, SERVERS, signal, startServers, stopAll } from "./servers.mjs";
 
 const BUDGET_MS = 2500;
 const PROGRAM = new URL("ended-program.mjs", import.meta.url).pathname;
@@ -87,7 +87,7 @@ await describeWith(["root", "namespaces", ...needs], "a client that its program 
     expect(written, "bytes written after the end").toEqual(ends.map((one) => [one, 0]));
 
     // RabbitMQ answers the client's end with a reset
-    await network.run("right", ["kill", "-CONT", ...pids]);
+    await signal(network, "CONT", pids);
     const close = await program.hears("close", at, 20_000, "amqplib");
     expect(close.cause).toBe("closed-locally");
     expect(blamed()).toEqual([]);

@@ -199,29 +199,47 @@ export async function startServers(network, folder, kinds = SERVERS) {
 }
 
 /**
- * Stops servers with all the processes that they are made of, and returns these as `kill` takes
- * them. A parent is stopped before its children are looked up: then none can come or go.
+ * Stops servers with all the processes that they are made of, at once, and returns these.
  *
  * @param {Network} network
  * @param {readonly { pid: number }[]} servers
  * @returns {Promise<string[]>}
  */
 export async function stopAll(network, servers) {
-  const stopped = await Promise.all(
-    servers.map(async ({ pid }) => {
-      await network.run("right", ["kill", "-STOP", `${pid}`]);
-      const children = await network.run("right", ["cat", `/proc/${pid}/task/${pid}/children`]);
-      const pids = children.split(" ").filter((child) => child.trim() !== "");
-      return [
-        `${pid}`,
-        ...(await stopAll(
-          network,
-          pids.map((child) => ({ pid: Number(child) })),
-        )),
-      ];
-    }),
-  );
-  return stopped.flat();
+  const families = await Promise.all(servers.map(({ pid }) => familyOf(network, `${pid}`)));
+  const pids = families.flat();
+  await signal(network, "STOP", pids);
+  return pids;
+}
+
+/**
+ * Signals processes, as far as they are still there: some live for moments only.
+ *
+ * @param {Network} network
+ * @param {"STOP" | "CONT"} name
+ * @param {readonly string[]} pids
+ */
+export async function signal(network, name, pids) {
+  await network.run("right", ["kill", `-${name}`, ...pids]).catch(unlessGone);
+}
+
+/**
+ * @param {Network} network
+ * @param {string} pid
+ * @returns {Promise<string[]>}
+ */
+async function familyOf(network, pid) {
+  const children = await network
+    .run("right", ["cat", `/proc/${pid}/task/${pid}/children`])
+    .catch(unlessGone);
+  const pids = (children ?? "").split(" ").filter((child) => child.trim() !== "");
+  return [pid, ...(await Promise.all(pids.map((child) => familyOf(network, child)))).flat()];
+}
+
+/** @param {Error} error */
+function unlessGone(error) {
+  if (!/No such (?:process|file)/.test(error.message)) throw error;
+  return undefined;
 }
 
 /** A folder that goes away with its owner. */
