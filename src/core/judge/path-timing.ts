@@ -35,8 +35,8 @@ export class PathTiming {
   }
 
   /**
-   * What happened: a reading. While it transmits again the kernel reports the doubled timeout, which
-   * shows the one that the backoff began with unless it has reached the cap. Then, and behind a
+   * What happened: a reading. While the kernel transmits again it reports the doubled timeout, which
+   * shows the one that the backoff began with, unless it has reached the cap. Then, and behind a
    * closed window, the round trip only shows that the timeout had become shorter by then.
    */
   learn(info: TcpInfo): void {
