@@ -35,7 +35,7 @@ export class PathTiming {
   }
 
   /**
-   * What happened: a reading. While the kernel transmits again it reports the doubled timeout, which
+   * What happened: a reading. While the kernel transmits again it reports the doubled timeout. That
    * shows the one that the backoff began with, unless it has reached the cap. Then, and behind a
    * closed window, the round trip only shows that the timeout had become shorter by then.
    */
