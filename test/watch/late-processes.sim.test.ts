@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { WatchOptions } from "../../src/watch/options.ts";
-import { modelledPort, VirtualProcess } from "./virtual-process.ts";
+import { heartbeatOver, modelledPort, VirtualProcess } from "./virtual-process.ts";
 
 vi.mock("../../src/kernel/port/open-port.ts", () => modelledPort);
 
@@ -14,7 +14,6 @@ const BUDGET_MS = 5000;
 const CALM_MS = 60_000;
 /** By which a verdict may be later than its deadline: a check. */
 const LATE_MS = 350;
-const POLL_MS = 10;
 
 interface Peer {
   isUp(at: number): boolean;
@@ -30,23 +29,7 @@ async function eventsOf(peer: Peer, options: WatchOptions = {}): Promise<[string
   const connected = virtual.connect({ rttMs: 1, isUp: peer.isUp });
   const { socket, kernel, from } = connected;
   const at = (): number => performance.now() - from;
-  const delivered = (): number => {
-    kernel.run(performance.now());
-    return kernel.info().deliveredSegments ?? 0;
-  };
-  const heartbeat = (): Promise<void> =>
-    new Promise((resolve) => {
-      const before = delivered();
-      kernel.write();
-      const look = (): void => {
-        if (delivered() === before) setTimeout(look, POLL_MS);
-        else {
-          const answer = peer.answersIn(at());
-          if (answer !== null) setTimeout(resolve, answer);
-        }
-      };
-      setTimeout(look, POLL_MS);
-    });
+  const heartbeat = heartbeatOver(kernel, () => peer.answersIn(at()));
   const events: [string, number][] = [];
   const w = virtual.watch(socket, { detectWithinMs: BUDGET_MS, heartbeat, ...options });
   for (const event of ["suspect", "alive", "dead"] as const)

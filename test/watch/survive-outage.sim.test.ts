@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { seededRandom } from "../../src/testing/seeded-random.ts";
 import type { WatchOptions } from "../../src/watch/options.ts";
 import { longOrShort } from "../setup/run-length.ts";
-import { modelledPort, VirtualProcess } from "./virtual-process.ts";
+import { heartbeatOver, modelledPort, VirtualProcess } from "./virtual-process.ts";
 
 vi.mock("../../src/kernel/port/open-port.ts", () => modelledPort);
 
@@ -16,7 +16,6 @@ const CALM_MS = 10_000;
 const TEST_MS = 300_000;
 /** By which a verdict may be later than its deadline: a check. */
 const LATE_MS = 350;
-const POLL_MS = 10;
 const SEED = Number(process.env.HALFOPEN_SEED ?? 20_261_130);
 const OUTAGES = longOrShort(1000, 100);
 const CUTS = longOrShort(100, 12);
@@ -31,20 +30,7 @@ interface Peer {
 async function deathOf(peer: Peer, options: WatchOptions, untilMs: number): Promise<number | null> {
   const connected = virtual.connect({ rttMs: 1, isUp: peer.isUp });
   const { socket, kernel, from } = connected;
-  const delivered = (): number => {
-    kernel.run(performance.now());
-    return kernel.info().deliveredSegments ?? 0;
-  };
-  const heartbeat = (): Promise<void> =>
-    new Promise((resolve) => {
-      const before = delivered();
-      kernel.write();
-      const look = (): void => {
-        if (delivered() === before) setTimeout(look, POLL_MS);
-        else setTimeout(resolve, peer.answersInMs);
-      };
-      setTimeout(look, POLL_MS);
-    });
+  const heartbeat = heartbeatOver(kernel, () => peer.answersInMs);
   let death: number | null = null;
   const w = virtual.watch(socket, { heartbeat, ...options });
   w.on("dead", () => {

@@ -157,3 +157,33 @@ export class VirtualProcess {
     vi.useRealTimers();
   }
 }
+
+/**
+ * Returns a heartbeat that is written to the kernel, and answered by the peer's process once it has
+ * arrived. `answersIn`: how long the process takes for what arrives now; `null`: for ever.
+ */
+export function heartbeatOver(
+  kernel: KernelModel,
+  answersIn: () => number | null,
+): () => Promise<void> {
+  const delivered = (): number => {
+    kernel.run(performance.now());
+    return kernel.info().deliveredSegments ?? 0;
+  };
+  return () =>
+    new Promise((resolve) => {
+      const before = delivered();
+      kernel.write();
+      const look = (): void => {
+        if (delivered() === before) {
+          setTimeout(look, POLL_MS);
+          return;
+        }
+        const answer = answersIn();
+        if (answer !== null) setTimeout(resolve, answer);
+      };
+      setTimeout(look, POLL_MS);
+    });
+}
+
+const POLL_MS = 10;

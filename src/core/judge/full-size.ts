@@ -1,7 +1,6 @@
 import type { TcpInfo } from "../tcp-info.ts";
 import type { Instant } from "../time/instant.ts";
 import { ownLatenessMs } from "./lateness.ts";
-
 import type { Silence } from "./silence.ts";
 
 /**

@@ -161,7 +161,7 @@ export function flightLatenessMs(budgetMs: number): number {
   return flightPollMs(budgetMs) + ANSWER_WINDOW_MS + ownLatenessMs(budgetMs);
 }
 
-/** TCP_KEEPIDLE's least. */
+/** TCP_KEEPIDLE's least: no probe leaves after a shorter silence. */
 export const LEAST_IDLE_MS = 1000;
 
 /** A heartbeat leaves this long after the last sign of life at the earliest. */

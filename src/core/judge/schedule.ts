@@ -1,5 +1,6 @@
 import type { Instant } from "../time/instant.ts";
 import { flightPollMs, HURRIED_POLL_MS } from "./lateness.ts";
+import { LEAST_IDLE_MS } from "./outage-bound.ts";
 import { defaultOutageMs, PAST_MS, PROBE_SPACING_MS, probeSpacingMs } from "./probe-plan.ts";
 import type { Silence } from "./silence.ts";
 
@@ -116,5 +117,3 @@ export function nextProbeAt(now: Instant, burst: Burst): Instant {
 }
 
 const NEVER = Number.POSITIVE_INFINITY;
-/** TCP_KEEPIDLE's least: no probe leaves after a shorter silence. */
-const LEAST_IDLE_MS = 1000;
