@@ -82,12 +82,12 @@ export class Doubts {
     const { world, actions, forget } = this.#options;
     const { verdict } = connection;
     if (!verdict) return;
-    const info = world.look(connection);
-    if (!info) {
+    const look = world.look(connection);
+    if (!look) {
       forget(connection);
       return;
     }
-    const { now } = world;
+    const { at: now, info } = look;
 
     connection.learn(info, now);
     const judgement = verdict.observe(now, info);

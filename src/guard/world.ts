@@ -20,12 +20,7 @@ export interface GuardWorld {
   /** Searches the owners of a survey's sockets. Called before {@link ownerOf} for new sockets. */
   learnOwners(table: ConnectionTable): void;
   /** Takes a fresh reading of exactly this connection; `null` when the connection is gone. */
-  look(connection: Guarded): TcpInfo | null;
-  /**
-   * The present instant. A thousand connections in doubt are read one after the other, and
-   * the ages in a reading count from the instant of that reading.
-   */
-  readonly now: Instant;
+  look(connection: Guarded): Look | null;
   /** Reads the settings and, unless `isDry`, changes them. */
   tune(connection: Guarded, decide: Decide, isDry: boolean): Tuned;
   /** Sends a keepalive probe now. Returns 0 or the errno. */
@@ -38,6 +33,12 @@ export interface GuardWorld {
   retries2(namespaceIndex: number): number;
   /** Returns how a network namespace searches for the size of segments that passes. */
   mtuProbing(namespaceIndex: number): MtuProbing;
+}
+
+/** A reading, and its own instant: its ages count from there. */
+export interface Look {
+  readonly at: Instant;
+  readonly info: TcpInfo;
 }
 
 /** How a survey went in each network namespace, by the namespace's index. */

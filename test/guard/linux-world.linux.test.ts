@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { createServer, type Server } from "node:net";
 import { createInterface } from "node:readline";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { HEARD_SLACK_MS } from "../../src/core/judge/reading.ts";
 import { Guarded } from "../../src/guard/guarded.ts";
 import { GuardedNamespaces } from "../../src/guard/guarded-namespaces.ts";
 import { LinuxGuardWorld } from "../../src/guard/linux-world.ts";
@@ -174,6 +175,28 @@ describe.runIf(process.platform === "linux")(
       expect(actOn(found.world(changes), found)).toEqual({ tune: errno, nudge: errno, end: errno });
       expect(await found.ask("first")).toBe("0");
     });
+
+    it.each(["send", "recv"] as const)(
+      "this process loses the processor during %s: the peer does not seem to be heard later",
+      (when) => {
+        const lostMs = [0, 40, 0, 25, 25, 0, 60, 0];
+        const world = found.world({
+          [when]: (...args: Parameters<SystemPort["recv"]>) => {
+            const result = port[when](...args);
+            const until = performance.now() + (lostMs.shift() ?? 0);
+            while (performance.now() < until);
+            return result;
+          },
+        });
+        const heardAt = [];
+        while (lostMs.length > 0) {
+          const look = world.look(found.connection);
+          heardAt.push((look?.at ?? 0) - (look?.info.lastAckReceivedMs ?? 0));
+        }
+        expect(Math.max(...heardAt) - Math.min(...heardAt)).toBeLessThan(HEARD_SLACK_MS);
+        world.close();
+      },
+    );
 
     it("nothing may change: then the right connection is set, probed and ended", async () => {
       const world = found.world();

@@ -1,4 +1,3 @@
-import type { TcpInfo } from "../../src/core/tcp-info.ts";
 import { GuardActions } from "../../src/guard/actions.ts";
 import { GuardEngine } from "../../src/guard/engine.ts";
 import type { GuardEvent } from "../../src/guard/event.ts";
@@ -6,7 +5,7 @@ import type { Guarded } from "../../src/guard/guarded.ts";
 import { type BrakeSettings, DEFAULT_BRAKE } from "../../src/guard/mass-death-brake.ts";
 import { GuardMemory } from "../../src/guard/memory.ts";
 import type { GuardRule } from "../../src/guard/rule.ts";
-import type { Decide, GuardWorld, Tuned } from "../../src/guard/world.ts";
+import type { Decide, GuardWorld, Look, Tuned } from "../../src/guard/world.ts";
 import type { NetworkNamespace } from "../../src/kernel/netlink/network-namespace.ts";
 import { bearable, type ConnectionOptions } from "../../src/kernel/options/connection-options.ts";
 import { MATCH_ALL } from "../../src/survey/connection-filter.ts";
@@ -159,10 +158,11 @@ export class ModelWorld implements GuardWorld {
 
   learnOwners(): void {}
 
-  look(connection: Guarded): TcpInfo | null {
+  look(connection: Guarded): Look | null {
     this.now += this.readingMs;
     this.#live();
-    return this.connections.get(connection.key)?.kernel.info() ?? null;
+    const info = this.connections.get(connection.key)?.kernel.info();
+    return info ? { at: this.now, info } : null;
   }
 
   tune({ key }: Guarded, decide: Decide, isDry: boolean): Tuned {

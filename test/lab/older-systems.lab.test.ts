@@ -16,20 +16,25 @@ const SILENT_CUTS = FAULTS.filter(
 ).map(({ id }) => id);
 
 await describeWith(["namespaces"], "on an older system or without a native back-end, watch", () => {
-  it.concurrent("finds every silent cut without TCP_RTO_MAX_MS (Linux before 6.15): idle within the budget, in flight by the sixth timeout", {
+  it.concurrent("finds every silent cut without TCP_RTO_MAX_MS (Linux before 6.15): idle within the budget, in flight by the sixth transmission, on a long path the seventh", {
     timeout: 60_000,
   }, async () => {
     const report = await runLab({
       faults: SILENT_CUTS,
       mechanisms: ["watch"],
       isQuick: true,
+      observeMs: 17_000,
       env: { HALFOPEN_MASK: "rto-max" },
     });
     // Without a cap the sixth transmission leaves 3.4 s after the first, or 6.7 s if the tail loss
-    // probe was not seen.
-    const isBySixth = ({ traffic, detectedMs }: LabCell): boolean =>
-      traffic === "in-flight" && (detectedMs ?? Number.POSITIVE_INFINITY) < 9000;
-    expect(problemsOf(report.cells.filter((cell) => !isBySixth(cell)))).toEqual([]);
+    // probe was not seen. A machine that is busy answers late, so that its path seems to be a long
+    // one, which takes a seventh (loss-belief.ts): it leaves after 13.4 s.
+    const isInTime = ({ traffic, detectedMs, diagnosis }: LabCell): boolean => {
+      const isLongPath = diagnosis?.evidence.unansweredAttempts === 7;
+      const withinMs = isLongPath ? 16_000 : 9000;
+      return traffic === "in-flight" && (detectedMs ?? Number.POSITIVE_INFINITY) < withinMs;
+    };
+    expect(problemsOf(report.cells.filter((cell) => !isInTime(cell)))).toEqual([]);
   });
 
   it.concurrent("finds a pulled cable, idle and in flight, with a TCP_INFO of 104 bytes, as on the oldest kernels", {
