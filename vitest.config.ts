@@ -3,22 +3,25 @@ import { defineConfig } from "vitest/config";
 const REAL_NETWORKS = ["test/**/*.lab.test.ts", "test/**/*.wine.test.ts"];
 const REAL_SERVERS = ["test/heartbeat/*.linux.test.ts"];
 const PACKAGES = "**/node_modules/**";
-/** Hundreds of processes or thousands of connections, and bounds on their time. */
-const BUSY = [
-  "test/soak.lab.test.ts",
-  "test/guard/every-namespace.lab.test.ts",
+/** Many connections and bounds on their time, but little to do: two files at a time. */
+const PATIENT = [
   "test/guard/live-connections.lab.test.ts",
-  "test/guard/programs.lab.test.ts",
-  "test/auto/other-clients.lab.test.ts",
-  "test/heartbeat/mixed-load.lab.test.ts",
   "test/heartbeat/stopped-processes.lab.test.ts",
-  "test/lab/cuts.lab.test.ts",
-  "test/lab/guard-cost.lab.test.ts",
   "test/lab/long-round-trips.lab.test.ts",
   "test/lab/mtu-black-hole.lab.test.ts",
   "test/lab/older-systems.lab.test.ts",
   "test/lab/policy-routing.lab.test.ts",
   "test/lab/steady-loss.lab.test.ts",
+];
+/** Hundreds of processes or thousands of connections, and bounds on their time. */
+const BUSY = [
+  "test/soak.lab.test.ts",
+  "test/guard/every-namespace.lab.test.ts",
+  "test/guard/programs.lab.test.ts",
+  "test/auto/other-clients.lab.test.ts",
+  "test/heartbeat/mixed-load.lab.test.ts",
+  "test/lab/cuts.lab.test.ts",
+  "test/lab/guard-cost.lab.test.ts",
   "test/runtimes/shared-port.linux.test.ts",
   "test/watch/heartbeat-crowd.lab.test.ts",
   "test/watch/probe-crowd.lab.test.ts",
@@ -39,7 +42,7 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["test/**/*.test.ts"],
-          exclude: [...REAL_NETWORKS, ...REAL_SERVERS, ...BUSY, PACKAGES],
+          exclude: [...REAL_NETWORKS, ...REAL_SERVERS, ...PATIENT, ...BUSY, PACKAGES],
           maxWorkers: 2,
           sequence: { groupOrder: 0 },
         },
@@ -49,14 +52,18 @@ export default defineConfig({
         test: {
           name: "lab",
           include: [...REAL_NETWORKS, ...REAL_SERVERS],
-          exclude: [...BUSY, PACKAGES],
+          exclude: [...PATIENT, ...BUSY, PACKAGES],
           maxWorkers: 4,
           sequence: { groupOrder: 1 },
         },
       },
       {
         extends: true,
-        test: { name: "busy", include: BUSY, maxWorkers: 1, sequence: { groupOrder: 2 } },
+        test: { name: "patient", include: PATIENT, maxWorkers: 2, sequence: { groupOrder: 2 } },
+      },
+      {
+        extends: true,
+        test: { name: "busy", include: BUSY, maxWorkers: 1, sequence: { groupOrder: 3 } },
       },
     ],
   },
