@@ -8,6 +8,7 @@ import { machine } from "./machine.mjs";
 import { wordFor, writePage } from "./page.mjs";
 
 const BENCHES = {
+  start: () => import("./start/start.mjs"),
   heap: () => import("./scale/heap.mjs"),
   cpu: () => import("./scale/cpu.mjs"),
   growth: () => import("./scale/growth.mjs"),

@@ -1,6 +1,5 @@
-// Leaves in dist, of the type declarations, what a program can reach from a public entry, and of the
-// modules those that hold more than types: half of the files are of no use to anybody, and each
-// takes a block of disk. Run when packing.
+// Leaves in dist, of the type declarations, what a program can reach from a public entry: most are
+// of no use to anybody, and each takes a block of disk. Run when packing.
 import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
@@ -21,11 +20,5 @@ for (const { types } of Object.values(entries)) if (types) reach(new URL(types, 
 const dist = new URL("dist/", root);
 for (const name of readdirSync(dist, { recursive: true })) {
   const file = new URL(name, dist);
-  const isUseless = name.endsWith(".d.ts") ? !reached.has(file.href) : isOnlyTypes(file);
-  if (isUseless) rmSync(fileURLToPath(file));
-}
-
-/** Returns whether the file is a module of types, which nothing imports once it is compiled. */
-function isOnlyTypes(file) {
-  return file.pathname.endsWith(".js") && readFileSync(file, "utf8").trim() === "export {};";
+  if (name.endsWith(".d.ts") && !reached.has(file.href)) rmSync(fileURLToPath(file));
 }

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { LabReport } from "../src/lab/report.ts";
 import { nodeRelease } from "./setup/node-release.ts";
 import { Packed } from "./setup/packed.ts";
 import { describeWith } from "./setup/requires.ts";
@@ -111,11 +112,11 @@ describe("the packed package, installed into an empty folder", () => {
     ).toEqual([]);
   });
 
-  it("takes less than 6.25 MB of disk", async () => {
+  it("takes less than 4 MB of disk", async () => {
     const [kilobytes = "NaN"] = (await run("du", ["-sk", join(app, "node_modules")])).stdout.split(
       "\t",
     );
-    expect(Number(kilobytes)).toBeLessThan(6.25 * 1024);
+    expect(Number(kilobytes)).toBeLessThan(4 * 1024);
   });
 
   it("can be imported and required, and finds its native back-end", async () => {
@@ -170,6 +171,16 @@ describe("the packed package, installed into an empty folder", () => {
     const bin = join(ROOT, "node_modules/.bin");
     await run(join(bin, "publint"), ["run", "--strict", packed.tarball]);
     await run(join(bin, "attw"), [packed.tarball, "--profile", "esm-only"]);
+  });
+});
+
+await describeWith(["namespaces"], "the packed lab", () => {
+  it("pulls a cable, and finds it", { timeout: 60_000 }, async () => {
+    const choice = ["--faults", "cable-pulled", "--mechanisms", "watch"];
+    const args = ["halfopen", "lab", "--quick", "--detect-within", "2500ms", ...choice, "--json"];
+    const { cells } = JSON.parse((await run("npx", args, { cwd: app })).stdout) as LabReport;
+    expect(cells.length).toBeGreaterThan(1);
+    expect(cells.filter(({ ok }) => !ok)).toEqual([]);
   });
 });
 

@@ -1,6 +1,7 @@
 // The walk of one reading from the kernel to the verdict: `npm run bench:trace`. Each function of
 // the package with a block body says when it is entered, while a connection is watched whose cable
 // is pulled. Per check: functions entered, files, moves between files, decodings of TCP_INFO.
+import { execFileSync } from "node:child_process";
 import {
   cpSync,
   mkdtempSync,
@@ -46,6 +47,10 @@ function instrument(into) {
     cpSync(join(ROOT, name), join(into, name), { recursive: true });
   symlinkSync(join(ROOT, "node_modules"), join(into, "node_modules"));
   const dist = join(into, "dist");
+  // Modules that are bundled cannot be told apart.
+  const compiler = join(ROOT, "node_modules/typescript/bin/tsc");
+  const project = ["-p", join(ROOT, "tsconfig.build.json"), "--incremental", "false"];
+  execFileSync(process.execPath, [compiler, ...project, "--outDir", dist]);
   for (const name of readdirSync(dist, { recursive: true, encoding: "utf8" })) {
     if (!name.endsWith(".js") || /^(vendor|lab|cli|testing)\//.test(name)) continue;
     const path = join(dist, name);

@@ -18,7 +18,7 @@ export interface LabMachine {
   spawn(argv: readonly string[], env?: Readonly<Record<string, string>>): Promise<LabProcess>;
 }
 
-/** Folder of the built programs, also when this file runs from the sources, as in tests. */
-export const DIST: URL = import.meta.url.includes("/src/")
+/** Folder of the built programs: from a part of the bundle, or from the sources, as in tests. */
+export const DIST: URL = import.meta.url.endsWith(".ts")
   ? new URL("../../dist/lab/", import.meta.url)
-  : new URL("./", import.meta.url);
+  : new URL("../lab/", import.meta.url);

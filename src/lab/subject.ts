@@ -8,6 +8,7 @@ import { connect as connectTls } from "node:tls";
 import { watch } from "../watch/watch.ts";
 import { LAB_CERTIFICATE } from "./certificate.ts";
 import type { Inheritance } from "./heir.ts";
+import { DIST } from "./lab-machine.ts";
 import { applyMechanism, applyTimers } from "./mechanisms.ts";
 import { PEER_PORTS, TLS_PORT_OFFSET } from "./peer-ports.ts";
 import { stepClock } from "./stepped-clock.ts";
@@ -79,7 +80,7 @@ function block(ms: number): void {
 
 /** Gives every connection to a child process, as a server gives sockets to its workers. */
 function handOver(): void {
-  const heir = fork(new URL("./heir.js", import.meta.url));
+  const heir = fork(new URL("heir.js", DIST));
   heir.on("message", ({ id }: Pick<Inheritance, "id">) => tell({ id, event: "closed" }));
   for (const [id, socket] of sockets) {
     talks.get(id)?.stop();

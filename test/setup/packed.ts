@@ -43,10 +43,10 @@ export class Packed {
     );
   }
 
-  /** Makes a user's program, without dependencies, to install into. */
+  /** Makes a user's program, without dependencies, to install into: below `src`, as in images. */
   app(name: string, files: Readonly<Record<string, string>> = {}): string {
-    const path = join(this.folder, name);
-    mkdirSync(path);
+    const path = join(this.folder, "src", name);
+    mkdirSync(path, { recursive: true });
     const all = {
       "package.json": JSON.stringify({ name: "app", version: "1.0.0", private: true }),
       ...files,
