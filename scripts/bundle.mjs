@@ -57,8 +57,8 @@ async function write({ input, outside }, to) {
     makeAbsoluteExternalsRelative: true,
     plugins: [leftOutside(left)],
   });
-  const minify = { compress: true, mangle: false, codegen: true };
-  const { output } = await bundle.write({ ...to, format: "esm", minify });
+  // Lines and names stay, for stack traces.
+  const { output } = await bundle.write({ ...to, format: "esm", comments: false });
   await bundle.close();
   return output.map(({ fileName }) => fileName);
 }
