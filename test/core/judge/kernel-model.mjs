@@ -62,7 +62,8 @@ async function note({ options, writeAtMs, nudgeAtMs, isBlocked, forMs }) {
       info = { state: "CLOSE" };
     }
     const changed = COUNTERS.filter((name) => (info[name] ?? 0) > (before[name] ?? 0));
-    for (const name of changed) changes.push({ name, value: info[name], atMs });
+    const { rtoMs } = info;
+    for (const name of changed) changes.push({ name, value: info[name], atMs, rtoMs });
     if (info.state === "CLOSE") {
       changes.push({ name: "end", value: 1, atMs });
       break;
