@@ -182,6 +182,7 @@ export class Doubts {
         surviveOutageMs: by.rule.surviveOutageMs,
         rtoMaxMs: settings?.rtoMaxMs ?? null,
         peer: by.group,
+        standingIdleMs: settings?.keepalive.idleMs,
         repeatedBefore: roundTrips.repeated,
         answers,
         mtuProbing: this.#options.world.mtuProbing(namespaceIndex),

@@ -16,13 +16,15 @@ const ORDINARY_GAP_MS = 2230;
 const PROBED_MS = 4000;
 /** A path this short begins as known. On longer ones a closed window is not bounded by a number. */
 const SHORT_RTT_MS = 2;
-/** Probes of a closed window without a cap are each twice as late; five leave this much later. */
-const PROBES_LATER = 31;
+/** Probes of a closed window without a cap are each twice as late; six leave this much later. */
+const PROBES_LATER = 63;
 /** The kernel by itself ends an idle connection after so many budgets, and 40 probes a second apart. */
 const BACKSTOP_BUDGETS = 3;
 const BACKSTOP_MS = 40_000;
 /** By then it is known that a peer is deaf, and the kernel was made patient. */
 const KNOWN_DEAF_AFTER_BUDGETS = 2;
+/** By then a quiet peer has answered two probes, the first a second after its data. */
+const BELIEVED_AGAIN_MS = 5000;
 /** Our own timers, and those of the kernel. */
 const LATE_MS = 150;
 
@@ -102,11 +104,18 @@ function deafAfterSteadyData(world: World): number[] {
 function deafInBackstop(world: World): number[] {
   if (eventsOf(world, "deaf").length === 0) return [];
   const longEnoughMs = Math.max(BACKSTOP_BUDGETS * world.budgetMs, BACKSTOP_MS);
-  return eventsOf(world, "paused")
-    .filter(
-      ({ atMs, toMs }) => toMs - atMs >= longEnoughMs - KNOWN_DEAF_AFTER_BUDGETS * world.budgetMs,
-    )
-    .map(({ atMs }) => atMs);
+  const knownAfterMs = KNOWN_DEAF_AFTER_BUDGETS * world.budgetMs;
+  // Too little time between two pauses makes them one.
+  const pauses: Span[] = [];
+  for (const { atMs: fromMs, toMs } of eventsOf(world, "paused").sort((a, b) => a.atMs - b.atMs)) {
+    const last = pauses.at(-1);
+    if (last && fromMs - last.toMs < knownAfterMs)
+      pauses[pauses.length - 1] = { ...last, toMs: Math.max(last.toMs, toMs) };
+    else pauses.push({ fromMs, toMs });
+  }
+  return pauses
+    .filter(({ fromMs, toMs }) => toMs - fromMs >= longEnoughMs - knownAfterMs)
+    .map(({ fromMs }) => fromMs);
 }
 
 /** What a run knows of a connection at the instant at which its peer is gone. */
@@ -120,8 +129,10 @@ export interface AtTheEnd {
 /** Returns within what time a peer that is gone has to be found; `null`: nothing is promised. */
 export function findWithinMs(world: World, on: number, known: AtTheEnd): number | null {
   const at = goneAt(world, on);
-  const { detectWithinMs, leastAnswerGapMs } = known;
-  if (detectWithinMs === null) return null;
+  const { detectWithinMs } = known;
+  if (detectWithinMs === null || isBeliefLost(world, on, at)) return null;
+  // Where answers were late, some came closer together than they left.
+  const leastAnswerGapMs = Math.max(known.leastAnswerGapMs, world.answersEveryMs);
   const { budgetMs, rttMs } = world;
   const talk = world.connections[on];
   const writesMs = talk?.writeEveryMs ?? 0;
@@ -170,22 +181,36 @@ export function isOrdinaryGap({ rttMs }: World, gapMs: number): boolean {
   return gapMs <= ORDINARY_GAP_MS + rttMs;
 }
 
+/**
+ * An outage that is longer than those that are to be survived, and that the peer's data ended, takes
+ * the belief in its probes: it looks as if it answers them no more, until it answers two.
+ */
+function isBeliefLost(world: World, on: number, at: number): boolean {
+  if ((world.connections[on]?.peerWritesEveryMs ?? 0) === 0) return false;
+  return silences(world).some(
+    ({ fromMs, toMs }) =>
+      toMs - fromMs > OUTAGE_SHARE * world.budgetMs && toMs <= at && at - toMs < BELIEVED_AGAIN_MS,
+  );
+}
+
 /** Returns how long after `at` our program writes first, at the latest; infinite: never. */
 function firstWriteMs(world: World, on: number, at: number): number {
   const everyMs = world.connections[on]?.writeEveryMs || Number.POSITIVE_INFINITY;
-  const once = eventsOf(world, "write").filter(
-    (it) => it.on === on && it.atMs > at - world.budgetMs,
-  );
-  return Math.min(everyMs, ...once.map(({ atMs }) => Math.max(0, atMs - at)));
+  const once = eventsOf(world, "write").filter((it) => it.on === on && it.atMs >= at);
+  return Math.min(everyMs, ...once.map(({ atMs }) => atMs - at));
 }
 
 /** Returns how long the window has been closed at `at`; `null`: it is not, and will not be. */
 function closedForMs(world: World, on: number, at: number): number | null {
-  // A lost window update is noticed by the next window probe, each twice as late as the one before.
+  // A lost window update is noticed by the next window probe, each twice as late as the one before,
+  // and never by a deaf peer.
+  const isDeaf = eventsOf(world, "deaf").length > 0;
+  const openAgainMs = (it: { readonly atMs: number; readonly toMs: number }): number =>
+    isDeaf ? Number.POSITIVE_INFINITY : it.toMs + 2 * (it.toMs - it.atMs);
   const mayBeLost = ({ toMs }: { readonly toMs: number }): boolean =>
     isLossy(world) || eventsOf(world, "outage").some((it) => toMs >= it.atMs && toMs <= it.toMs);
   const closed = eventsOf(world, "unread")
-    .map((it) => (mayBeLost(it) ? { ...it, toMs: it.toMs + 2 * (it.toMs - it.atMs) } : it))
+    .map((it) => (mayBeLost(it) ? { ...it, toMs: openAgainMs(it) } : it))
     .filter((it) => it.on === on && it.atMs < at + world.budgetMs);
   const [one] = closed.filter(({ toMs }) => toMs > at - world.budgetMs);
   return one ? Math.max(1000, at - one.atMs) : null;

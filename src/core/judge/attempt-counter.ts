@@ -94,19 +94,18 @@ export class AttemptCounter {
   }
 
   /**
-   * What happened: a reading. `standingBy`: when the standing probe left at the latest.
-   * `lastBackoff`: the backoff that the kernel does not double any more. `unheard`: how many of our
-   * acknowledgments the peer did not hear.
+   * What happened: a reading. The peer did not hear `unheard` of our acknowledgments, the last of
+   * which left at `unheardAt` at the earliest.
    */
-  observe(reading: Reading, { standingBy, lastBackoff, unheard, timing, progress }: Counted): void {
+  observe(reading: Reading, counted: Counted): void {
+    const { standingBy, lastBackoff, unheard, unheardAt, timing, progress } = counted;
     const { flow, since, info } = reading;
-    if (unheard > 0) this.attempts.seen(this.attempts.count + unheard, since.at, reading.at);
+    if (unheard > 0) this.attempts.seen(this.attempts.count + unheard, unheardAt, reading.at);
     if (this.#nudgedAt !== null) this.#seeNudge(reading, this.#nudgedAt);
     if (since.takesOff || flow === "idle") this.#seeProbes(reading, standingBy);
     if (since.takesOff) this.attempts.takeOff();
     if (flow === "blocked") this.#seeWindowProbes(reading, lastBackoff, timing);
     else if (flow === "in-flight") this.#seeTransmissions(reading, progress);
-
     if (this.#toFind !== null) this.attempts.cameUpon(this.#toFind, reading.at);
     this.#toFind = null;
     this.#areProbesTold = info.probes !== undefined;
@@ -236,6 +235,7 @@ export interface Counted {
   readonly standingBy: Instant;
   readonly lastBackoff: number;
   readonly unheard: number;
+  readonly unheardAt: Instant;
   readonly timing: PathTiming;
   readonly progress: Progress;
 }

@@ -68,7 +68,7 @@ export class Attempts {
 
   /** When an outage that the attempts are to outlast began: with the first one that shows it. */
   get outageFrom(): Instant {
-    return Math.max(this.firstAt, this.#foundAt);
+    return Math.max(this.proving > 0 ? this.#provingFrom : this.firstAt, this.#foundAt);
   }
 
   /**

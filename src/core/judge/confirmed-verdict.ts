@@ -60,6 +60,7 @@ export class ConfirmedVerdict {
   constructor(options: ConfirmedVerdictOptions, since: Instant) {
     const { budgetMs, surviveOutageMs, peer, rtoMaxMs, repeatedBefore, answers, mtuProbing } =
       options;
+    const { standingIdleMs } = options;
     this.#options = options;
     this.#outageMs = surviveOutageMs ?? defaultOutageMs(budgetMs);
     this.#liveness = new Liveness(
@@ -73,6 +74,7 @@ export class ConfirmedVerdict {
         loss: new PathLoss(peer),
         delay: new PathDelay(peer),
         goesOn: false,
+        standingIdleMs,
         repeatedBefore,
         ...(answers && { answers }),
         ...(mtuProbing && { mtuProbing }),
@@ -223,6 +225,8 @@ export interface ConfirmedVerdictOptions {
    * The group that shares a belief about the path's losses; `null`: the connection stands alone.
    */
   readonly peer: PeerGroup | null;
+  /** TCP_KEEPIDLE of the socket, in ms; default what the judge plans. */
+  readonly standingIdleMs?: number | undefined;
   /** Retransmissions in all when the peer was last heard; default unknown. */
   readonly repeatedBefore?: number;
   /** How the peer answers probes; default: nothing is known. */

@@ -11,6 +11,8 @@ import type { Flow } from "./reading.ts";
 
 /** Keeps the probe plan of one connection until what it rests on has changed. */
 export class CurrentPlan {
+  /** The longest idle time that the socket has had since the peer was heard. */
+  longestIdleMs: number;
   readonly #falseAlarmsPerYear: number;
   readonly #budgetMs: number;
   readonly #surviveOutageMs: number | undefined;
@@ -22,6 +24,7 @@ export class CurrentPlan {
   #rememberedLateMs = 0;
 
   constructor(options: LivenessOptions, loss: PathLoss, timing: PathTiming) {
+    this.longestIdleMs = options.standingIdleMs ?? 0;
     this.#falseAlarmsPerYear = options.falseAlarmsPerYear ?? DEFAULT_FALSE_ALARMS_PER_YEAR;
     this.#budgetMs = options.budgetMs;
     this.#surviveOutageMs = options.surviveOutageMs;

@@ -30,6 +30,8 @@ export interface LivenessOptions {
   readonly lastBackoff?: number;
   /** How this host searches for the size of segments that passes; default: it does not. */
   readonly mtuProbing?: MtuProbing;
+  /** TCP_KEEPIDLE of the socket, in ms; default what the first plan wants. */
+  readonly standingIdleMs?: number | undefined;
   /** Total of retransmissions when the peer was last heard; default unknown. */
   readonly repeatedBefore?: number | undefined;
   /**

@@ -166,7 +166,7 @@ export class Liveness {
     const needed = this.#record.planning.attemptsNeeded(attempts.areLocal ? "local" : flow);
     const isOpen = isOver ? mayEnd && this.#isUnproven(silence) : mayHaveStopped(answers, silence);
     const isComplete = isProven(silence, needed) && !isOpen;
-    const isHurried = isOver || (silence.isHeardWithoutProgress && isLastWord(silence));
+    const isHurried = isOver || (silence.isHeardWithoutProgress && isLastWord(silence, budgetMs));
     if (
       (isComplete && attempts.lastAt >= this.#resumedAt) ||
       (isHurried && isProvenAtDeadline(silence, needed, mayEnd, mustOutlastOutages))

@@ -64,17 +64,15 @@ export function hasOutlasted(it: Silence): boolean {
 /**
  * Returns whether no further attempt can be judged within the budget: the last one went unanswered,
  * and the kernel's next one comes too late. The peer is still heard, so only an attempt of ours
- * could show more.
+ * could show more. Its answer gets more time than usual: there is no hurry, and the round trip may
+ * have become longer (test/fuzz/finds.json, 97455349).
  */
-export function isLastWord({
-  flow,
-  attempts,
-  timing,
-  backoff,
-  deadline,
-  isAnswerDue,
-}: Silence): boolean {
+export function isLastWord(
+  { now, flow, attempts, timing, backoff, deadline, isAnswerDue }: Silence,
+  budgetMs: number,
+): boolean {
   if (flow !== "in-flight" || !isAnswerDue) return false;
+  if (now - attempts.lastAtLatest < LAST_WORD_SHARE * budgetMs) return false;
   return (
     attempts.lastAt + timing.retransmitGapMs(backoff) + timing.patientHurriedWindowMs > deadline
   );
@@ -102,6 +100,9 @@ function outlasting({
     timing.settledBeyond(outageMs, flow, attempts, now, backoff),
   );
 }
+
+/** The last word waits this share of the budget for its answer. */
+const LAST_WORD_SHARE = 0.1;
 
 /** With `atDeadline: "end"` this many unanswered attempts suffice once the budget has ended. */
 const FEWEST_AT_DEADLINE = 2;

@@ -38,6 +38,8 @@ export class SilenceRecord {
   /** Segments that the peer repeated since it last sent anything new; when the last one came. */
   #repetitions = 0;
   #repeatedAt: Instant = Number.NEGATIVE_INFINITY;
+  /** When the one before came: that left unheard what we acknowledged then. */
+  #unheardAt: Instant = Number.NEGATIVE_INFINITY;
 
   constructor(options: LivenessOptions, now: Instant) {
     const { budgetMs, rtoMaxMs, delay = new PathDelay() } = options;
@@ -191,6 +193,7 @@ export class SilenceRecord {
     const heardAt = at - (heardAgeMs(info) ?? Number.POSITIVE_INFINITY);
     if (since.repetitions > 0) {
       this.#repetitions += since.repetitions;
+      this.#unheardAt = this.#repeatedAt;
       this.#repeatedAt = heardAt;
       return false;
     }
@@ -230,11 +233,14 @@ export class SilenceRecord {
   }
 
   #count(reading: Reading, isEnded: boolean): void {
-    const { counter } = this;
+    const { counter, planning, idleMs } = this;
+    const longestMs = isEnded ? idleMs : Math.max(planning.longestIdleMs, idleMs);
+    planning.longestIdleMs = longestMs;
     counter.observe(reading, {
-      standingBy: Math.max(this.#resumedAt, this.#heardAt + this.idleMs + KEEPALIVE_LATENESS_MS),
+      standingBy: Math.max(this.#resumedAt, this.#heardAt + longestMs + KEEPALIVE_LATENESS_MS),
       lastBackoff: this.#options.lastBackoff ?? 0,
       unheard: this.#repetitions > 1 && !isEnded ? reading.since.repetitions : 0,
+      unheardAt: this.#unheardAt,
       timing: this.#timing,
       progress: this.#progress,
     });

@@ -215,14 +215,14 @@ export class HostCheck {
   /** The judge; where there is none, one that knows the last reading, which was calm. */
   get #judging(): Judging {
     if (this.#mode.kind === "judged") return this.#mode;
-    const mode = this.#newJudge(this.heardAt, 0);
+    const mode = this.#newJudge(this.heardAt, 0, this.#standing.keepalive.idleMs);
     mode.judge.begin(this.#readAt, tcpInfoShelf.kept(this.#place));
     return mode;
   }
 
-  #newJudge(since: Instant, found: number): Judging {
-    const path = { siblings: this.#siblings, loss: this.#loss, answers: this.#answers };
-    return judging(this.#standing.terms, path, since, found);
+  #newJudge(since: Instant, found: number, standingIdleMs?: number): Judging {
+    const known = { loss: this.#loss, answers: this.#answers, standingIdleMs };
+    return judging(this.#standing.terms, { siblings: this.#siblings, ...known }, since, found);
   }
 
   #keep(now: Instant): void {

@@ -40,13 +40,15 @@ export function judging(
     readonly siblings: Siblings;
     readonly loss: LossBelief | null;
     readonly answers: Answers | null;
+    readonly standingIdleMs: number | undefined;
   },
   since: Instant,
   found: number,
 ): Judging {
-  const { siblings } = path;
+  const { siblings, standingIdleMs } = path;
   const known = {
     siblings,
+    standingIdleMs,
     loss: new PathLoss(siblings.group, path.loss),
     delay: new PathDelay(siblings.group),
     answers: path.answers ?? ORDINARY_ANSWERS,

@@ -26,10 +26,20 @@ export function ownOptionsIn(
     userTimeoutMs === 0 ? found.userTimeoutMs === 0 : found.userTimeoutMs >= userTimeoutMs;
   if (isOurKeepalive && isOurTimeout) return saved;
   return {
-    keepalive: isOurKeepalive ? saved.keepalive : found.keepalive,
+    keepalive: isOurKeepalive ? saved.keepalive : foreignIn(found.keepalive, keepalive, saved),
     userTimeoutMs: isOurTimeout ? saved.userTimeoutMs : found.userTimeoutMs,
     rtoMaxMs: saved.rtoMaxMs,
   };
+}
+
+/** A program that set the idle time alone, or switched keepalive on, left our pace untouched. */
+function foreignIn(
+  found: AppliedKeepalive,
+  ours: AppliedKeepalive,
+  { keepalive: { intervalMs, count } }: ConnectionOptions,
+): AppliedKeepalive {
+  const isOurPace = found.intervalMs === ours.intervalMs && found.count >= ours.count;
+  return isOurPace ? { ...found, intervalMs, count } : found;
 }
 
 /**

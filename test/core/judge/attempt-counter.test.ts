@@ -31,6 +31,7 @@ class Readings {
       standingBy: STANDING_BY,
       lastBackoff: LAST_BACKOFF,
       unheard: 0,
+      unheardAt: 0,
       timing: SLOW_PATH,
       progress: new Progress(this.progressAt, 0),
     });

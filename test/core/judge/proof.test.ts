@@ -183,15 +183,20 @@ describe("the last attempt that can be judged", () => {
   /** The next retransmission leaves 1600 ms after this one, at 7800, and is judged 50 ms later. */
   const waiting = { flow: "in-flight", backoff: 3 } as const;
   const sent = (but: Partial<Silence>): Silence =>
-    silence([6200], WINDOW_MS, { ...waiting, ...but });
+    silence([6200], 0.1 * BUDGET_MS, { ...waiting, ...but });
 
   it("is this one when the kernel's next attempt comes too late for the budget", () => {
-    expect(isLastWord(sent({ deadline: 7850 }))).toBe(false);
-    expect(isLastWord(sent({ deadline: 7849 }))).toBe(true);
+    expect(isLastWord(sent({ deadline: 7850 }), BUDGET_MS)).toBe(false);
+    expect(isLastWord(sent({ deadline: 7849 }), BUDGET_MS)).toBe(true);
+  });
+
+  it("gives its answer more time than a window, since the round trip may have become longer", () => {
+    const it = sent({ deadline: 7849 });
+    expect(isLastWord({ ...it, now: 6200 + 0.1 * BUDGET_MS - 1 }, BUDGET_MS)).toBe(false);
   });
 
   it("is not this one while an answer may come, nor when no retransmission is due", () => {
-    expect(isLastWord(sent({ deadline: 7849, isAnswerDue: false }))).toBe(false);
-    expect(isLastWord(sent({ deadline: 7849, flow: "idle" }))).toBe(false);
+    expect(isLastWord(sent({ deadline: 7849, isAnswerDue: false }), BUDGET_MS)).toBe(false);
+    expect(isLastWord(sent({ deadline: 7849, flow: "idle" }), BUDGET_MS)).toBe(false);
   });
 });

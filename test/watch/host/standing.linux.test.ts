@@ -7,7 +7,7 @@ import {
   type ConnectionOptions,
   readOptions,
 } from "../../../src/kernel/options/connection-options.ts";
-import { setKeepalive } from "../../../src/kernel/options/keepalive.ts";
+import { applyKeepalive, setKeepalive } from "../../../src/kernel/options/keepalive.ts";
 import { applyRtoMax } from "../../../src/kernel/options/rto-max.ts";
 import { setUserTimeout } from "../../../src/kernel/options/user-timeout.ts";
 import { descriptorOf } from "../../../src/kernel/process/descriptor.ts";
@@ -123,6 +123,14 @@ describe("the program's options", () => {
     expect(kernel().keepalive).toEqual(theirs);
   });
 
+  it("have no more of what the program set meanwhile than it set: an idle time alone leaves its pace", () => {
+    const before = setByProgram();
+    const standing = standingOn().start(fd, IDLE_MS);
+    applyKeepalive(fd, { ...standing.keepalive, idleMs: 33_000 });
+    standing.restore(fd, isOpen);
+    expect(kernel().keepalive).toEqual({ ...before.keepalive, idleMs: 33_000 });
+  });
+
   it("include a user timeout that the program set meanwhile, which is taken off while probes are missing", () => {
     const before = setByProgram();
     const standing = standingOn().start(fd, IDLE_MS);
@@ -176,12 +184,13 @@ describe("the idle time", () => {
   });
 
   it("is set again if a probe is missing, and the program gets back what it had set", () => {
+    const { intervalMs, count } = kernel().keepalive;
     const started = standingOn().start(fd, IDLE_MS);
     const theirs = setKeepalive(socket, false);
     const mended = started.keepIdle(fd, IDLE_MS, true);
     expect(kernel().keepalive).toEqual(started.keepalive);
     mended.restore(fd, isOpen);
-    expect(kernel().keepalive).toEqual(theirs);
+    expect(kernel().keepalive).toEqual({ ...theirs, intervalMs, count });
   });
 });
 
