@@ -3,7 +3,7 @@ import { defineConfig } from "vitest/config";
 const REAL_NETWORKS = ["test/**/*.lab.test.ts", "test/**/*.wine.test.ts"];
 const REAL_SERVERS = ["test/heartbeat/*.linux.test.ts"];
 const PACKAGES = "**/node_modules/**";
-/** Many connections and bounds on their time, but little to do: two files at a time. */
+/** Many connections and bounds on their time, but little to do: three files at a time. */
 const PATIENT = [
   "test/heartbeat/stopped-processes.lab.test.ts",
   "test/lab/long-round-trips.lab.test.ts",
@@ -59,7 +59,7 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { name: "patient", include: PATIENT, maxWorkers: 2, sequence: { groupOrder: 2 } },
+        test: { name: "patient", include: PATIENT, maxWorkers: 3, sequence: { groupOrder: 2 } },
       },
       {
         extends: true,

@@ -3,6 +3,7 @@ import { OutageBoundError } from "../../src/core/errors.ts";
 import { requireGuardOutage } from "../../src/guard/budget.ts";
 import { seededRandom } from "../../src/testing/seeded-random.ts";
 import { KernelModel, type Path } from "../core/judge/kernel-model.ts";
+import { longOrShort } from "../setup/run-length.ts";
 import { ModelWorld } from "./model-world.ts";
 
 /** Each pair is the bound, so one ms more is refused. */
@@ -12,7 +13,7 @@ const PAIRS: readonly (readonly [number, number, boolean])[] = [
   [10_000, 6230, true],
   [10_000, 4423, false],
 ];
-const RUNS = 200;
+const RUNS = longOrShort(200, 60);
 const SEED = Number(process.env.HALFOPEN_SEED ?? 20_261_130);
 
 function run(
