@@ -196,8 +196,13 @@ function isBeliefLost(world: World, on: number, at: number): boolean {
 /** Returns how long after `at` our program writes first, at the latest; infinite: never. */
 function firstWriteMs(world: World, on: number, at: number): number {
   const everyMs = world.connections[on]?.writeEveryMs || Number.POSITIVE_INFINITY;
-  const once = eventsOf(world, "write").filter((it) => it.on === on && it.atMs >= at);
-  return Math.min(everyMs, ...once.map(({ atMs }) => atMs - at));
+  // What our program does while it stands still comes when it goes on.
+  const writtenAt = (atMs: number): number =>
+    eventsOf(world, "paused").find((it) => atMs >= it.atMs && atMs < it.toMs)?.toMs ?? atMs;
+  const once = eventsOf(world, "write")
+    .filter((it) => it.on === on)
+    .map(({ atMs }) => writtenAt(atMs) - at);
+  return Math.min(everyMs, ...once.filter((afterMs) => afterMs >= 0));
 }
 
 /** Returns how long the window has been closed at `at`; `null`: it is not, and will not be. */
