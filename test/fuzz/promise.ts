@@ -93,7 +93,7 @@ function deafAfterAnswers(world: World): number[] {
  */
 function deafAfterSteadyData(world: World): number[] {
   const isAnswering = world.answersEveryMs <= 500 || isOrdinaryGap(world, world.answersEveryMs);
-  if (eventsOf(world, "deaf").length === 0 && isAnswering) return [];
+  if (!isDeaf(world) && isAnswering) return [];
   return [...eventsOf(world, "hung"), ...eventsOf(world, "unread")].map(({ atMs }) => atMs);
 }
 
@@ -102,7 +102,7 @@ function deafAfterSteadyData(world: World): number[] {
  * ends it if this process stands still then.
  */
 function deafInBackstop(world: World): number[] {
-  if (eventsOf(world, "deaf").length === 0) return [];
+  if (!isDeaf(world)) return [];
   const longEnoughMs = Math.max(BACKSTOP_BUDGETS * world.budgetMs, BACKSTOP_MS);
   const knownAfterMs = KNOWN_DEAF_AFTER_BUDGETS * world.budgetMs;
   // Too little time between two pauses makes them one.
@@ -139,8 +139,7 @@ export function findWithinMs(world: World, on: number, known: AtTheEnd): number 
 
   // Without a cap another attempt takes as long as all before it.
   // What is in flight counts as first sent once it is sent again, and a deaf peer lets nothing else.
-  const isDeaf = eventsOf(world, "deaf").length > 0;
-  if (isUncapped(world) && isDeaf && writesMs > 0) return null;
+  if (isUncapped(world) && isDeaf(world) && writesMs > 0) return null;
   const isTroubled =
     isLossy(world) || eventsOf(world, "outage").length + eventsOf(world, "stuck").length > 0;
   const inFlightMs = detectWithinMs.inFlight ?? budgetMs;
@@ -170,6 +169,10 @@ export function findWithinMs(world: World, on: number, known: AtTheEnd): number 
     } else withinMs += writesMs;
   }
   return withinMs + delayedByMs(world, at, withinMs);
+}
+
+function isDeaf(world: World): boolean {
+  return eventsOf(world, "deaf").length > 0;
 }
 
 export function isUncapped({ hasRtoCap, onDead }: World): boolean {
@@ -209,9 +212,8 @@ function firstWriteMs(world: World, on: number, at: number): number {
 function closedForMs(world: World, on: number, at: number): number | null {
   // A lost window update is noticed by the next window probe, each twice as late as the one before,
   // and never by a deaf peer.
-  const isDeaf = eventsOf(world, "deaf").length > 0;
   const openAgainMs = (it: { readonly atMs: number; readonly toMs: number }): number =>
-    isDeaf ? Number.POSITIVE_INFINITY : it.toMs + 2 * (it.toMs - it.atMs);
+    isDeaf(world) ? Number.POSITIVE_INFINITY : it.toMs + 2 * (it.toMs - it.atMs);
   const mayBeLost = ({ toMs }: { readonly toMs: number }): boolean =>
     isLossy(world) || eventsOf(world, "outage").some((it) => toMs >= it.atMs && toMs <= it.toMs);
   const closed = eventsOf(world, "unread")

@@ -60,7 +60,6 @@ export class ConfirmedVerdict {
   constructor(options: ConfirmedVerdictOptions, since: Instant) {
     const { budgetMs, surviveOutageMs, peer, rtoMaxMs, repeatedBefore, answers, mtuProbing } =
       options;
-    const { standingIdleMs } = options;
     this.#options = options;
     this.#outageMs = surviveOutageMs ?? defaultOutageMs(budgetMs);
     this.#liveness = new Liveness(
@@ -74,7 +73,7 @@ export class ConfirmedVerdict {
         loss: new PathLoss(peer),
         delay: new PathDelay(peer),
         goesOn: false,
-        standingIdleMs,
+        standingIdleMs: options.standingIdleMs,
         repeatedBefore,
         ...(answers && { answers }),
         ...(mtuProbing && { mtuProbing }),
