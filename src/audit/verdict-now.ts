@@ -4,7 +4,7 @@ import { connectingForMs } from "../core/forecast/linux.ts";
 import { Answers, ORDINARY_ANSWERS } from "../core/judge/answers.ts";
 import { doubtOf } from "../core/judge/doubt.ts";
 import { Liveness } from "../core/judge/liveness.ts";
-import { isAnswer } from "../core/judge/reading.ts";
+import { isAnswer } from "../core/judge/probe-answered.ts";
 import { isPastHandshake, type TcpInfo } from "../core/tcp-info.ts";
 import type { ConnectionRow } from "../survey/connection-row.ts";
 import type { Nudged } from "./nudge-round.ts";

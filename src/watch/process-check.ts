@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
+import { HEARD_SLACK_MS } from "../core/judge/lateness.ts";
 import { ProcessProof } from "../core/judge/process-proof.ts";
 import { type ProcessTerms, processTerms } from "../core/judge/process-terms.ts";
-import { HEARD_SLACK_MS } from "../core/judge/reading.ts";
 import type { TcpInfo } from "../core/tcp-info.ts";
 import type { Instant } from "../core/time/instant.ts";
 import { hasRtoMax } from "../kernel/options/has-rto-max.ts";

@@ -1,11 +1,17 @@
 import { isLostAfterOutage } from "./after-outage.ts";
 import { chanceOfLosing, findWithinMs, promisedUntil } from "./promise.ts";
 import type { Life, Run, Word } from "./run.ts";
-import { eventsOf, goneAt, LONGEST_MS, type World } from "./world.ts";
+import { eventsOf, goneAt, LONGEST_MS, type World, type WorldEvent } from "./world.ts";
 
 /** Something that the promise rules out. */
 export interface Finding {
-  readonly kind: "killed" | "killed-after-outage" | "missed" | "false-certain" | "threw";
+  readonly kind:
+    | "killed"
+    | "killed-after-outage"
+    | "missed"
+    | "false-certain"
+    | "false-loss"
+    | "threw";
   readonly on: number;
   readonly atMs: number;
   readonly what: string;
@@ -27,6 +33,7 @@ export function findingsIn(
     ...killed(world, life, on),
     ...missed(world, life, on, graced),
     ...falselyCertain(world, life, on),
+    ...falselyLossy(world, life, on),
   ]);
 }
 
@@ -112,6 +119,42 @@ function isTrue(world: World, { cause, atMs }: Word): boolean {
   if (cause === "local-stall") return during("paused");
   if (cause === "local-send-failure") return during("stuck");
   return false;
+}
+
+/** On a path that loses nothing, loss was believed: an answer that came late is no loss. */
+function falselyLossy(world: World, { words }: Life, on: number): Finding[] {
+  if (world.loss > 0 || world.answersEveryMs > LINUX_ANSWERS_EVERY_MS) return [];
+  if (world.events.some((it) => LOSING.has(it.is) || isBeyondDecision(it))) return [];
+  const word = words.find(({ lossRatio }) => lossRatio > 0);
+  if (!word) return [];
+  const what = `${percentOf(word.lossRatio)} lost, it said: ${saidOf(word)}`;
+  return [{ kind: "false-loss", on, atMs: word.atMs, what, chance: 0 }];
+}
+
+/** Whether an answer was late is decided in a moment; data may take that from it. */
+function isBeyondDecision(event: WorldEvent): boolean {
+  return event.is === "delay" && event.rttMs > LONGEST_DECIDED_MS;
+}
+
+/** Hardly longer than a satellite's round trip. */
+const LONGEST_DECIDED_MS = 1250;
+
+/** net.ipv4.tcp_invalid_ratelimit. A peer that answers more rarely leaves probes unanswered. */
+const LINUX_ANSWERS_EVERY_MS = 500;
+
+/** What takes packets, or answers, away. */
+const LOSING: ReadonlySet<WorldEvent["is"]> = new Set([
+  "outage",
+  "death",
+  "forgotten",
+  "reboot",
+  "loss",
+  "deaf",
+  "stuck",
+]);
+
+function percentOf(share: number): string {
+  return `${(100 * share).toFixed(1)} %`;
 }
 
 /** Ten refused probes, 500 ms apart; the others may have been lost before. */

@@ -25,6 +25,8 @@ const BACKSTOP_MS = 40_000;
 const KNOWN_DEAF_AFTER_BUDGETS = 2;
 /** By then a quiet peer has answered two probes, the first a second after its data. */
 const BELIEVED_AGAIN_MS = 5000;
+/** An attempt and the time for its answer. */
+const ASKED_AGAIN_MS = 800;
 /** Our own timers, and those of the kernel. */
 const LATE_MS = 150;
 
@@ -147,7 +149,7 @@ export function findWithinMs(world: World, on: number, known: AtTheEnd): number 
   // Data may enter flight in the middle of a silence, and takes over from the probes.
   const sentMs = Math.min(firstWriteMs(world, on, at), idleMs);
   let withinMs = writesMs > 0 || sentMs < idleMs ? Math.max(idleMs, sentMs + inFlightMs) : idleMs;
-  withinMs += 4 * rttMs + LATE_MS;
+  withinMs += 4 * rttMs + LATE_MS + underWayMs(world, at);
   // What was lost shortly before the end may cost another attempt.
   if (isTroubled) withinMs += 2 * 1.125 * Math.max(1000, budgetMs / 5);
   const closedMs = closedForMs(world, on, at);
@@ -186,13 +188,16 @@ export function isOrdinaryGap({ rttMs }: World, gapMs: number): boolean {
 
 /**
  * An outage that is longer than those that are to be survived, and that the peer's data ended, takes
- * the belief in its probes: it looks as if it answers them no more, until it answers two.
+ * the belief in its probes: it looks as if it answers them no more, until it answers two. Data that an
+ * outage kept comes up to as long after it as it was long, so it seems twice as long.
  */
 function isBeliefLost(world: World, on: number, at: number): boolean {
   if ((world.connections[on]?.peerWritesEveryMs ?? 0) === 0) return false;
   return silences(world).some(
     ({ fromMs, toMs }) =>
-      toMs - fromMs > OUTAGE_SHARE * world.budgetMs && toMs <= at && at - toMs < BELIEVED_AGAIN_MS,
+      2 * (toMs - fromMs) > OUTAGE_SHARE * world.budgetMs &&
+      toMs <= at &&
+      at - toMs < BELIEVED_AGAIN_MS + (toMs - fromMs),
   );
 }
 
@@ -202,10 +207,18 @@ function firstWriteMs(world: World, on: number, at: number): number {
   // What our program does while it stands still comes when it goes on.
   const writtenAt = (atMs: number): number =>
     eventsOf(world, "paused").find((it) => atMs >= it.atMs && atMs < it.toMs)?.toMs ?? atMs;
+  // What an outage kept from the peer is sent again as long after it as it was long.
+  const keptUntil = (atMs: number): number =>
+    Math.max(
+      atMs,
+      ...eventsOf(world, "outage")
+        .filter((it) => atMs >= it.atMs && atMs <= it.toMs)
+        .map((it) => 2 * it.toMs - it.atMs),
+    );
   const once = eventsOf(world, "write")
-    .filter((it) => it.on === on)
-    .map(({ atMs }) => writtenAt(atMs) - at);
-  return Math.min(everyMs, ...once.filter((afterMs) => afterMs >= 0));
+    .filter((it) => it.on === on && keptUntil(writtenAt(it.atMs)) >= at)
+    .map(({ atMs }) => Math.max(0, writtenAt(atMs) - at));
+  return Math.min(everyMs, ...once);
 }
 
 /** Returns how long the window has been closed at `at`; `null`: it is not, and will not be. */
@@ -223,6 +236,16 @@ function closedForMs(world: World, on: number, at: number): number | null {
   return one ? Math.max(1000, at - one.atMs) : null;
 }
 
+/** Returns how long after `at` answers may arrive that were under way. */
+function underWayMs(world: World, at: number): number {
+  return Math.max(
+    0,
+    ...eventsOf(world, "delay")
+      .filter(({ atMs }) => atMs < at)
+      .map(({ toMs, rttMs }) => Math.min(toMs, at) + rttMs - at),
+  );
+}
+
 /** Returns how much later the verdict may come for what befell this host, and the path before. */
 function delayedByMs(world: World, at: number, withinMs: number): number {
   const isCapped = !isUncapped(world);
@@ -233,7 +256,8 @@ function delayedByMs(world: World, at: number, withinMs: number): number {
     if (toMs < at || atMs > at + withinMs + laterMs) continue;
     const lostMs = toMs - Math.max(at, atMs);
     // A pause as long as an outage may be begins all anew.
-    laterMs += lostMs + (toMs - atMs >= OUTAGE_SHARE * world.budgetMs ? withinMs : 0);
+    // Any pause costs an attempt that leaves after it.
+    laterMs += lostMs + (toMs - atMs >= OUTAGE_SHARE * world.budgetMs ? withinMs : ASKED_AGAIN_MS);
     // The verdict waits for two more attempts of the kernel. Without a cap each of them takes as long
     // as all before it.
     if (!isCapped) laterMs += 4 * Math.max(0, toMs - at);

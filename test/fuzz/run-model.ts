@@ -314,6 +314,7 @@ function wordOf(event: Word["event"], atMs: number, it: Watcher["diagnosis"]): W
     certainty,
     silentForMs,
     attempts: it.evidence.unansweredAttempts,
+    lossRatio: it.evidence.lossRatio,
   };
 }
 

@@ -31,4 +31,5 @@ export interface Word {
   readonly certainty: Certainty;
   readonly silentForMs: number | null;
   readonly attempts: number;
+  readonly lossRatio: number;
 }

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { createServer, type Server } from "node:net";
 import { createInterface } from "node:readline";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { HEARD_SLACK_MS } from "../../src/core/judge/reading.ts";
+import { HEARD_SLACK_MS } from "../../src/core/judge/lateness.ts";
 import { Guarded } from "../../src/guard/guarded.ts";
 import { GuardedNamespaces } from "../../src/guard/guarded-namespaces.ts";
 import { LinuxGuardWorld } from "../../src/guard/linux-world.ts";

@@ -1,8 +1,10 @@
 import type { TcpInfo } from "../tcp-info.ts";
 import type { Instant } from "../time/instant.ts";
+import { HEARD_SLACK_MS } from "./lateness.ts";
 import type { PathLoss } from "./path-loss.ts";
 import { type PeerGroup, peerAnswers } from "./peer-groups.ts";
-import { HEARD_SLACK_MS, probeAnsweredAt, type Snapshot } from "./reading.ts";
+import { probeAnsweredAt } from "./probe-answered.ts";
+import type { Snapshot } from "./reading.ts";
 import { SteadyData } from "./steady-data.ts";
 
 /**
@@ -237,10 +239,7 @@ const FEWEST_PASSED_OVER = 3;
 /** Accepted chance that the path lost them all while data passed. */
 const BY_CHANCE = 1e-4;
 
-/**
- * A peer that does not answer within the budget, and need not, is probed again after this time, or
- * after this share of its silence where that is longer.
- */
+/** One that need not answer is probed again after this, or this share of a longer silence. */
 const ASK_AGAIN_MS = 30_000;
 const ASK_AGAIN_SHARE = 1 / 6;
 

@@ -3,6 +3,12 @@
 /** Kernel timers fire up to an eighth late (docs/internals/kernel.md#timers-are-late). */
 export const TIMER_LATE = 1.125;
 
+/**
+ * The kernel's clock ticks at 4 or 10 ms, so the age of the same ACK wobbles by as much between two
+ * readings.
+ */
+export const HEARD_SLACK_MS = 15;
+
 /** Returns how far apart readings are while data is in flight. */
 export function flightPollMs(budgetMs: number): number {
   return Math.min(LONGEST_POLL_MS, Math.max(HURRIED_POLL_MS, budgetMs / 20));

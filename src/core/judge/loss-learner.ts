@@ -2,11 +2,13 @@ import type { TcpInfo } from "../tcp-info.ts";
 import type { Instant } from "../time/instant.ts";
 import type { Attempts } from "./attempts.ts";
 import { FlightDelay } from "./flight-delay.ts";
+import { HEARD_SLACK_MS } from "./lateness.ts";
 import type { Lesson } from "./loss-belief.ts";
 import { type PathDelay, probeAnswered, windowOfLate } from "./path-delay.ts";
 import type { PathLoss } from "./path-loss.ts";
 import type { PathTiming } from "./path-timing.ts";
-import type { Reading, Snapshot } from "./reading.ts";
+import { PROBE_SPACING_MS } from "./probe-plan.ts";
+import type { Changes, Reading, Snapshot } from "./reading.ts";
 import { RetransmitLoss } from "./retransmit-loss.ts";
 
 /**
@@ -109,17 +111,20 @@ export class LossLearner {
     else if (timing.lateMs > 0 && heardAt - attempts.firstAt < timing.patientWindowMs) {
       // Late answers are what is to be expected here, and no loss.
       this.#late(attempts.firstAt, attempts.lastAtLatest, heardAt);
+    } else if (areAllAnswered(attempts, since)) {
+      this.#late(attempts.lastAtLatest, attempts.lastAtLatest, heardAt);
+      this.#loss.record({ ...lesson, attempts: attempts.count, lost: 0 });
     } else if (lesson.lost === 0 || (isOnlyOne(attempts, heardAt, how) && isItsAnswer(reading))) {
       this.#late(attempts.firstAt, attempts.lastAtLatest, heardAt);
       this.#loss.record({ ...lesson, attempts: 1, lost: 0 });
-    } else if (since.flowBefore === "idle" && flow === "idle")
+    } else if (flow === since.flowBefore)
+      // Otherwise data moves, and neither is known.
       this.#undecided = {
         lesson,
         info,
         heardAt,
         decidesAt: heardAt + decideMs(heardAt - attempts.firstAt, how),
       };
-    else this.#loss.record(lesson);
   }
 
   /** The first attempt of a silence, at `firstAt`, was answered at `heardAt`. */
@@ -156,6 +161,11 @@ interface Undecided {
   readonly info: TcpInfo;
   readonly heardAt: Instant;
   readonly decidesAt: Instant;
+}
+
+/** Returns whether as many answers came as probes left, by the kernel's counts. */
+function areAllAnswered({ count }: Attempts, { segmentsOut, answers }: Changes): boolean {
+  return answers >= count + segmentsOut;
 }
 
 /** Returns whether no second probe can have left before the answer. */
@@ -199,6 +209,9 @@ function lessonOf(
   timing: PathTiming,
 ): Lesson | null {
   if (since.flowBefore === "in-flight" || attempts.areLocal) return null;
+  // A peer need not answer probes this close together, and behind a pause of ours they may be.
+  const spanMs = attempts.lastAtLatest - attempts.firstAt;
+  if (spanMs < (attempts.count - 1) * PROBE_SPACING_MS - HEARD_SLACK_MS) return null;
   if (attempts.count === 0 && !isItsAnswer({ info, since })) return null;
   // A window probe that follows an answered one faster than a peer may answer is not lost when it
   // stays unanswered. The first ones are sent that fast.

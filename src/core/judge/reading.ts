@@ -1,5 +1,6 @@
 import { isPastHandshake, type TcpInfo } from "../tcp-info.ts";
 import type { Instant } from "../time/instant.ts";
+import { answersBetween, hasAnswered, probeAnsweredAt, progressMark } from "./probe-answered.ts";
 import { SMALLEST_RTO_MS } from "./retransmission-times.ts";
 
 /**
@@ -38,6 +39,8 @@ export interface Changes {
   readonly progressed: boolean;
   /** See {@link probeAnsweredAt}. */
   readonly answeredAt: Instant | null;
+  /** Segments without data that came, beyond those that may acknowledge data of ours. */
+  readonly answers: number;
   /** See {@link hasAnswered}. */
   readonly hasAnswered: boolean;
   /**
@@ -47,6 +50,8 @@ export interface Changes {
   readonly repetitions: number;
   /** Segments that came; 0 where the OS does not count them. */
   readonly segmentsIn: number;
+  /** Segments that left; infinite where the OS does not count them: any number may have. */
+  readonly segmentsOut: number;
   /** How many more probes stay unanswered. */
   readonly probes: number;
   /** How many more timeouts in a row; all of them when the series began anew. */
@@ -59,12 +64,6 @@ export interface Changes {
   readonly segmentsBefore: number;
   readonly retransmissionsBefore: number;
 }
-
-/**
- * The kernel's clock ticks at 4 or 10 ms, so the age of the same ACK wobbles by as much between two
- * readings.
- */
-export const HEARD_SLACK_MS = 15;
 
 /** Returns the reading of `info` at `at`. `before`: the last one, or when the judge began. */
 export function readingOf(at: Instant, info: TcpInfo, before: Snapshot | Instant): Reading {
@@ -88,11 +87,13 @@ function changesFrom(before: Snapshot | Instant, at: Instant, info: TcpInfo, flo
     takesOff: flow === "in-flight" && flowBefore !== "in-flight",
     progressed: was !== null && progressMark(info) !== progressMark(was),
     answeredAt,
+    answers: was === null ? 0 : Math.max(0, answersBetween(was, info)),
     hasAnswered:
       answeredAt !== null ||
       (was !== null && info.segmentsIn !== undefined && hasAnswered(was, info)),
     repetitions: isFirst ? 0 : repetitionsBetween(before.info, info, at - before.at),
     segmentsIn: (info.segmentsIn ?? 0) - (was?.segmentsIn ?? 0),
+    segmentsOut: (info.segmentsOut ?? Number.POSITIVE_INFINITY) - (was?.segmentsOut ?? 0),
     probes: Math.max(0, (info.probes ?? 0) - (was?.probes ?? 0)),
     timeouts: isNewSeries ? retransmits : retransmits - timeoutsBefore,
     isNewSeries,
@@ -113,15 +114,6 @@ function repetitionsBetween(before: TcpInfo, now: TcpInfo, elapsedMs: number): n
   const isNew = (now.bytesReceived ?? 0) !== (before.bytesReceived ?? 0);
   const isBackingOff = data <= 2 + Math.ceil(Math.log2(1 + elapsedMs / SMALLEST_RTO_MS));
   return data > 0 && data === segments && !isNew && isBackingOff ? data : 0;
-}
-
-/**
- * Returns how much the peer is known to have received; any change is progress. `undefined` where
- * the OS reports neither number.
- */
-function progressMark(info: TcpInfo): number | undefined {
-  // deliveredSegments also moves when only SACKs arrive, which bytesAcked misses on a lossy path.
-  return info.deliveredSegments ?? info.bytesAcked;
 }
 
 /** Returns what the connection is doing, as far as one TCP_INFO shows. */
@@ -186,64 +178,3 @@ export function heardAgeMs(info: TcpInfo): number | undefined {
   if (info.lastDataReceivedMs === undefined) return info.lastAckReceivedMs;
   return Math.min(info.lastAckReceivedMs, info.lastDataReceivedMs);
 }
-
-/**
- * Returns when a probe was answered between two readings; `null`: nothing shows that one was.
- *
- * Data that the peer repeats moves the age of the last ACK too, and answers nothing. So more
- * segments without data must have come than may acknowledge data of ours.
- */
-export function probeAnsweredAt(
-  before: Pick<Snapshot, "at" | "info">,
-  at: Instant,
-  info: TcpInfo,
-): Instant | null {
-  const heardAt = at - (info.lastAckReceivedMs ?? Number.POSITIVE_INFINITY);
-  const heardBefore = before.at - (before.info.lastAckReceivedMs ?? Number.POSITIVE_INFINITY);
-  if (heardAt <= heardBefore + HEARD_SLACK_MS || !isAnswer(info)) return null;
-  return hasAnswered(before.info, info) ? heardAt : null;
-}
-
-/** Returns whether one was, by the counts of segments alone: later data hides when it was. */
-function hasAnswered(before: TcpInfo, now: TcpInfo): boolean {
-  return now.sendWindowBytes === before.sendWindowBytes && hasBareAck(before, now);
-}
-
-/** Before Linux 4.6 nothing counts segments: then only what acknowledges no data is one. */
-function hasBareAck(before: TcpInfo, now: TcpInfo): boolean {
-  const more = (of: (info: TcpInfo) => number | undefined): number =>
-    (of(now) ?? 0) - (of(before) ?? 0);
-  const acknowledging = Math.max(
-    more(progressMark),
-    more((info) => info.dataSegmentsOut),
-  );
-  if (now.segmentsIn === undefined || now.dataSegmentsIn === undefined) return acknowledging === 0;
-  const bare = more((info) => info.segmentsIn) - more((info) => info.dataSegmentsIn);
-  return bare > acknowledging;
-}
-
-/**
- * Returns whether what was heard last answers a probe: it is no data, and it came too late to
- * acknowledge data of ours.
- */
-export function isAnswer({
-  lastAckReceivedMs,
-  lastDataReceivedMs,
-  lastDataSentMs,
-  rttMs = 0,
-}: TcpInfo): boolean {
-  if (
-    lastAckReceivedMs === undefined ||
-    lastDataReceivedMs === undefined ||
-    lastDataSentMs === undefined
-  )
-    return false;
-  if (lastDataReceivedMs <= lastAckReceivedMs + HEARD_SLACK_MS) return false;
-  return lastDataSentMs > lastAckReceivedMs + rttMs + LATEST_ACK_MS;
-}
-
-/**
- * RFC 1122, 4.2.3.2: an acknowledgment of data is delayed by less than this. A later one
- * acknowledges no data.
- */
-const LATEST_ACK_MS = 500;

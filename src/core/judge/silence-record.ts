@@ -3,7 +3,7 @@ import type { Instant } from "../time/instant.ts";
 import { Answers, ORDINARY_ANSWERS } from "./answers.ts";
 import { AttemptCounter } from "./attempt-counter.ts";
 import { CurrentPlan } from "./current-plan.ts";
-import { KEEPALIVE_LATENESS_MS, ownLatenessMs } from "./lateness.ts";
+import { HEARD_SLACK_MS, KEEPALIVE_LATENESS_MS, ownLatenessMs } from "./lateness.ts";
 import type { LivenessOptions } from "./liveness-options.ts";
 import { LossLearner } from "./loss-learner.ts";
 import { PathDelay } from "./path-delay.ts";
@@ -11,7 +11,7 @@ import { PathLoss } from "./path-loss.ts";
 import { PathTiming } from "./path-timing.ts";
 import { defaultOutageMs, PROBE_SPACING_MS, type ProbePlan, probeSpacingMs } from "./probe-plan.ts";
 import { Progress } from "./progress.ts";
-import { HEARD_SLACK_MS, heardAgeMs, type Reading, readingOf, type Snapshot } from "./reading.ts";
+import { heardAgeMs, type Reading, readingOf, type Snapshot } from "./reading.ts";
 import { budgetFrom, standingProbeBy } from "./schedule.ts";
 import type { EndedSilence, Silence } from "./silence.ts";
 

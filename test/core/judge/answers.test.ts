@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { Answers, ORDINARY_ANSWERS } from "../../../src/core/judge/answers.ts";
 import { PathLoss } from "../../../src/core/judge/path-loss.ts";
-import { probeAnsweredAt, readingOf } from "../../../src/core/judge/reading.ts";
+import { probeAnsweredAt } from "../../../src/core/judge/probe-answered.ts";
+import { readingOf } from "../../../src/core/judge/reading.ts";
 import type { TcpInfo } from "../../../src/core/tcp-info.ts";
 
 const LONG_AGO_MS = 3_600_000;
