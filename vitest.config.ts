@@ -5,6 +5,7 @@ const REAL_SERVERS = ["test/heartbeat/*.linux.test.ts"];
 const PACKAGES = "**/node_modules/**";
 /** Many connections and bounds on their time, but little to do: three files at a time. */
 const PATIENT = [
+  "test/guard/live-connections.lab.test.ts",
   "test/heartbeat/stopped-processes.lab.test.ts",
   "test/lab/long-round-trips.lab.test.ts",
   "test/lab/mtu-black-hole.lab.test.ts",
@@ -16,7 +17,6 @@ const PATIENT = [
 const BUSY = [
   "test/soak.lab.test.ts",
   "test/guard/every-namespace.lab.test.ts",
-  "test/guard/live-connections.lab.test.ts",
   "test/guard/programs.lab.test.ts",
   "test/auto/other-clients.lab.test.ts",
   "test/heartbeat/mixed-load.lab.test.ts",
