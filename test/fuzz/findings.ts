@@ -124,16 +124,20 @@ function isTrue(world: World, { cause, atMs }: Word): boolean {
 /** On a path that loses nothing, loss was believed: an answer that came late is no loss. */
 function falselyLossy(world: World, { words }: Life, on: number): Finding[] {
   if (world.loss > 0 || world.answersEveryMs > LINUX_ANSWERS_EVERY_MS) return [];
-  if (world.events.some((it) => LOSING.has(it.is) || isBeyondDecision(it))) return [];
+  if (world.events.some((it) => LOSING.has(it.is) || isBeyondDecision(world, it))) return [];
   const word = words.find(({ lossRatio }) => lossRatio > 0);
   if (!word) return [];
   const what = `${percentOf(word.lossRatio)} lost, it said: ${saidOf(word)}`;
   return [{ kind: "false-loss", on, atMs: word.atMs, what, chance: 0 }];
 }
 
-/** Whether an answer was late is decided in a moment; data may take that from it. */
-function isBeyondDecision(event: WorldEvent): boolean {
-  return event.is === "delay" && event.rttMs > LONGEST_DECIDED_MS;
+/**
+ * Whether an answer was late is decided in a moment. Data may take that from it, and so may the next
+ * probe of a closed window.
+ */
+function isBeyondDecision(world: World, event: WorldEvent): boolean {
+  if (event.is !== "delay") return false;
+  return event.rttMs > LONGEST_DECIDED_MS || eventsOf(world, "unread").length > 0;
 }
 
 /** Hardly longer than a satellite's round trip. */

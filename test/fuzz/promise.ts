@@ -187,18 +187,20 @@ export function isOrdinaryGap({ rttMs }: World, gapMs: number): boolean {
 }
 
 /**
- * An outage that is longer than those that are to be survived, and that the peer's data ended, takes
- * the belief in its probes: it looks as if it answers them no more, until it answers two. Data that an
- * outage kept comes up to as long after it as it was long, so it seems twice as long.
+ * An outage that is longer than those that are to be survived, and that data ended, the peer's or
+ * ours that it acknowledged, takes the belief in its probes: it looks as if it answers them no more,
+ * until it answers two. Data that an outage kept comes up to as long after it as it was long, so it
+ * seems twice as long.
  */
 function isBeliefLost(world: World, on: number, at: number): boolean {
-  if ((world.connections[on]?.peerWritesEveryMs ?? 0) === 0) return false;
-  return silences(world).some(
-    ({ fromMs, toMs }) =>
-      2 * (toMs - fromMs) > OUTAGE_SHARE * world.budgetMs &&
-      toMs <= at &&
-      at - toMs < BELIEVED_AGAIN_MS + (toMs - fromMs),
-  );
+  const { writeEveryMs = 0, peerWritesEveryMs = 0 } = world.connections[on] ?? {};
+  const isWritten = eventsOf(world, "write").some((it) => it.on === on && it.atMs <= at);
+  if (writeEveryMs + peerWritesEveryMs === 0 && !isWritten) return false;
+  return silences(world).some(({ fromMs, ...until }) => {
+    const toMs = Math.min(until.toMs, at);
+    const isLong = 2 * (toMs - fromMs) > OUTAGE_SHARE * world.budgetMs;
+    return isLong && at - toMs < BELIEVED_AGAIN_MS + (toMs - fromMs);
+  });
 }
 
 /** Returns how long after `at` our program writes first, at the latest; infinite: never. */
@@ -211,7 +213,7 @@ function firstWriteMs(world: World, on: number, at: number): number {
   const keptUntil = (atMs: number): number =>
     Math.max(
       atMs,
-      ...eventsOf(world, "outage")
+      ...[...eventsOf(world, "outage"), ...eventsOf(world, "stuck")]
         .filter((it) => atMs >= it.atMs && atMs <= it.toMs)
         .map((it) => 2 * it.toMs - it.atMs),
     );

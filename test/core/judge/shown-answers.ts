@@ -1,5 +1,7 @@
 /** Readings of a calm connection come this far apart at most, but for the round trip. */
 const READ_EVERY_MS = 2300;
+/** Answers within this time are seen by one reading. */
+const READ_AT_ONCE_MS = 300;
 /** So many shown answers are two different ones in two readings at least. */
 const ENOUGH = 4;
 
@@ -30,6 +32,8 @@ export class ShownAnswers {
 
   answered(at: number): void {
     this.#confirm(at);
+    // Late answers come all at once, and a reading shows only the last.
+    if (at - (this.#recent.at(-1) ?? this.#lastAt) < READ_AT_ONCE_MS) this.#recent.pop();
     if (this.isRead) this.#recent.push(at);
   }
 
