@@ -26,7 +26,7 @@ export class LossLearner {
   readonly #flight: FlightDelay = new FlightDelay();
   readonly #retransmits: RetransmitLoss = new RetransmitLoss();
   #undecided: Undecided | null = null;
-  /** Until then answers may come to probes from before the last one that was learned from. */
+  /** Until then answers may come to probes from before the last that was learned from. */
   #answersOldUntil: Instant = Number.NEGATIVE_INFINITY;
 
   constructor(loss: PathLoss, delay: PathDelay) {
@@ -103,24 +103,25 @@ export class LossLearner {
     if (attempts.count === 0) {
       // A probe on demand left when its turn came, not when the standing one would have.
       const isNew = since.segmentsIn === 1 && heardAt > this.#answersOldUntil && !how.isNudged;
-      const probe =
-        isNew && isItsAnswer(reading) ? probeAnswered(how.heardBefore, heardAt, how.idleMs) : null;
+      const isProbes = isNew && isItsAnswer(reading);
+      const probe = isProbes ? probeAnswered(how.heardBefore, heardAt, how.idleMs) : null;
       if (probe) this.#delay.answered(probe);
       this.#loss.record(lesson);
     } else if (!how.isEachAnswered) this.#loss.record(lesson);
     else if (timing.lateMs > 0 && heardAt - attempts.firstAt < timing.patientWindowMs) {
       // Late answers are what is to be expected here, and no loss.
       this.#late(attempts.firstAt, attempts.lastAtLatest, heardAt);
-    } else if (areAllAnswered(attempts, since)) {
-      this.#late(attempts.lastAtLatest, attempts.lastAtLatest, heardAt);
-      this.#loss.record({ ...lesson, attempts: attempts.count, lost: 0 });
-    } else if (lesson.lost === 0 || (isOnlyOne(attempts, heardAt, how) && isItsAnswer(reading))) {
+    } else if (
+      lesson.lost === 0 ||
+      areAllAnswered(attempts, since) ||
+      (isOnlyOne(attempts, heardAt, how) && isItsAnswer(reading))
+    ) {
       this.#late(attempts.firstAt, attempts.lastAtLatest, heardAt);
       this.#loss.record({ ...lesson, attempts: 1, lost: 0 });
     } else if (flow === since.flowBefore)
       // Otherwise data moves, and neither is known.
       this.#undecided = {
-        lesson,
+        lesson: areApart(attempts) ? lesson : { ...lesson, attempts: 1, lost: 0 },
         info,
         heardAt,
         decidesAt: heardAt + decideMs(heardAt - attempts.firstAt, how),
@@ -155,6 +156,8 @@ export interface Ended {
   readonly idleMs: number;
 }
 
+type How = Pick<Ended, "isNudged" | "spacingMs" | "idleMs">;
+
 /** A loss that may be lateness. */
 interface Undecided {
   readonly lesson: Lesson;
@@ -168,11 +171,16 @@ function areAllAnswered({ count }: Attempts, { segmentsOut, answers }: Changes):
   return answers >= count + segmentsOut;
 }
 
+/** Returns whether a peer answers probes so far apart: behind a pause of ours it may not. */
+function areApart({ count, firstAt, lastAtLatest }: Attempts): boolean {
+  return lastAtLatest - firstAt >= (count - 1) * PROBE_SPACING_MS - HEARD_SLACK_MS;
+}
+
 /** Returns whether no second probe can have left before the answer. */
 function isOnlyOne(
   { count, firstAt }: Attempts,
   heardAt: Instant,
-  { isNudged, spacingMs }: Pick<Ended, "isNudged" | "spacingMs">,
+  { isNudged, spacingMs }: How,
 ): boolean {
   return count === 1 && !isNudged && heardAt - firstAt < spacingMs;
 }
@@ -181,14 +189,11 @@ function isOnlyOne(
  * Returns a time in which the next late answer would follow, and none to a new probe. The first
  * probe on demand may have left long after the standing probe.
  */
-function decideMs(
-  waitedMs: number,
-  { spacingMs, idleMs }: Pick<Ended, "spacingMs" | "idleMs">,
-): number {
+function decideMs(waitedMs: number, { spacingMs, idleMs }: How): number {
   return Math.min(Math.max(1.5 * spacingMs, waitedMs), idleMs - DECIDE_SLACK_MS);
 }
 
-/** Data, or an acknowledgment of it, is no answer to a probe. */
+/** Data, or an acknowledgment of it, is no answer. */
 function hasDataMoved(before: TcpInfo, now: TcpInfo): boolean {
   return (
     before.dataSegmentsOut !== now.dataSegmentsOut || before.dataSegmentsIn !== now.dataSegmentsIn
@@ -209,9 +214,6 @@ function lessonOf(
   timing: PathTiming,
 ): Lesson | null {
   if (since.flowBefore === "in-flight" || attempts.areLocal) return null;
-  // A peer need not answer probes this close together, and behind a pause of ours they may be.
-  const spanMs = attempts.lastAtLatest - attempts.firstAt;
-  if (spanMs < (attempts.count - 1) * PROBE_SPACING_MS - HEARD_SLACK_MS) return null;
   if (attempts.count === 0 && !isItsAnswer({ info, since })) return null;
   // A window probe that follows an answered one faster than a peer may answer is not lost when it
   // stays unanswered. The first ones are sent that fast.
