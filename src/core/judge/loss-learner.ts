@@ -57,7 +57,6 @@ export class LossLearner {
   /** What happened: a reading ended a silence, however short. */
   heard(reading: Reading, silence: Ended): void {
     if (!this.#wasLate(reading, silence.heardAt)) this.#learnOfProbes(reading, silence);
-
     const { attempts } = silence;
     const { at } = reading;
     const [from, to] = attempts.count > 0 ? [attempts.firstAt, attempts.lastAtLatest] : [at, at];
