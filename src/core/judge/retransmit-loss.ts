@@ -15,6 +15,10 @@ export class RetransmitLoss {
   #segments = 0;
   #retransmissions = 0;
   #duplicates = 0;
+  /** Total of retransmissions up to which an outage explains them. */
+  #repeatedInOutage = 0;
+  /** What the last outage swallowed is still being sent again. */
+  #isRecovering = false;
   /** Learned, and to be recorded later; oldest first. */
   readonly #waiting: Waiting[] = [];
 
@@ -32,8 +36,9 @@ export class RetransmitLoss {
 
   /**
    * What happened: the peer acknowledged something, so all up to the reading before is resolved.
-   * Segments lost since the last time were lost between `from` and `to`; in an outage they say
-   * nothing of the path. `lateMs`: how late a report of duplicates may come.
+   * Segments lost since the last time were lost between `from` and `to`. Those that an outage
+   * swallowed say nothing of the path, however many readings their repetition takes. `lateMs`: how
+   * late a report of duplicates may come.
    */
   acknowledged(
     loss: PathLoss,
@@ -43,7 +48,11 @@ export class RetransmitLoss {
     isOutage = false,
     lateMs = 0,
   ): void {
-    const { dsackDuplicates = 0 } = info;
+    const { dsackDuplicates = 0, totalRetransmits = 0, retransmittedSegments = 0 } = info;
+    if (isOutage || this.#isRecovering) {
+      this.#repeatedInOutage = totalRetransmits;
+      this.#isRecovering = retransmittedSegments > 0;
+    }
     if (since.segmentsBefore <= this.#segments) return;
 
     for (const one of this.#waiting) one.lost -= this.#needless(one.lost, dsackDuplicates);
@@ -53,9 +62,10 @@ export class RetransmitLoss {
       if (sent > 0) loss.record({ attempts: sent, lost: Math.min(sent, lost), from, to });
     }
 
-    const repeated = since.retransmissionsBefore - this.#retransmissions;
+    const learned = Math.max(this.#retransmissions, this.#repeatedInOutage);
+    const repeated = Math.max(0, since.retransmissionsBefore - learned);
     const sent = since.segmentsBefore - this.#segments;
-    const lost = isOutage ? 0 : repeated - this.#needless(repeated, dsackDuplicates);
+    const lost = repeated - this.#needless(repeated, dsackDuplicates);
     this.#segments = since.segmentsBefore;
     this.#retransmissions = since.retransmissionsBefore;
     const last = this.#waiting.at(-1);
