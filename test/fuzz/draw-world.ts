@@ -1,5 +1,11 @@
 import { seededRandom } from "../../src/testing/seeded-random.ts";
-import type { ProgramOptions, Talk, World, WorldEvent } from "./world.ts";
+import {
+  ANSWERS_EVERY_MS,
+  type ProgramOptions,
+  type Talk,
+  type World,
+  type WorldEvent,
+} from "./world.ts";
 
 /** Draws the world of a seed. `isReal`: one that real namespaces can play, within half a minute. */
 export function drawWorld(seed: number, isReal = false): World {
@@ -42,7 +48,9 @@ class Draw {
       onDead: this.#chance(0.85) ? "reset" : "report",
       rttMs,
       loss: this.#chance(0.3) ? this.#one(LOSSES) : 0,
-      answersEveryMs: this.#chance(0.85) ? 500 : this.#one([0, 1000, 2000, 3000, 6000]),
+      answersEveryMs: this.#chance(0.85)
+        ? ANSWERS_EVERY_MS
+        : this.#one([0, 1000, 2000, 3000, 6000]),
       connections,
       program: this.#program(),
       events,

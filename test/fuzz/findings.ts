@@ -1,7 +1,14 @@
 import { isLostAfterOutage } from "./after-outage.ts";
 import { chanceOfLosing, findWithinMs, promisedUntil } from "./promise.ts";
 import type { Life, Run, Word } from "./run.ts";
-import { eventsOf, goneAt, LONGEST_MS, type World, type WorldEvent } from "./world.ts";
+import {
+  ANSWERS_EVERY_MS,
+  eventsOf,
+  goneAt,
+  LONGEST_MS,
+  type World,
+  type WorldEvent,
+} from "./world.ts";
 
 /** Something that the promise rules out. */
 export interface Finding {
@@ -123,11 +130,12 @@ function isTrue(world: World, { cause, atMs }: Word): boolean {
 
 /** On a path that loses nothing, loss was believed: an answer that came late is no loss. */
 function falselyLossy(world: World, { words }: Life, on: number): Finding[] {
-  if (world.loss > 0 || world.answersEveryMs > LINUX_ANSWERS_EVERY_MS) return [];
+  // A peer that answers more rarely leaves probes unanswered.
+  if (world.loss > 0 || world.answersEveryMs > ANSWERS_EVERY_MS) return [];
   if (world.events.some((it) => LOSING.has(it.is) || isBeyondDecision(world, it))) return [];
   const word = words.find(({ lossRatio }) => lossRatio > 0);
   if (!word) return [];
-  const what = `${percentOf(word.lossRatio)} lost, it said: ${saidOf(word)}`;
+  const what = `${(100 * word.lossRatio).toFixed(1)} % lost, it said: ${saidOf(word)}`;
   return [{ kind: "false-loss", on, atMs: word.atMs, what, chance: 0 }];
 }
 
@@ -143,9 +151,6 @@ function isBeyondDecision(world: World, event: WorldEvent): boolean {
 /** Hardly longer than a satellite's round trip. */
 const LONGEST_DECIDED_MS = 1250;
 
-/** net.ipv4.tcp_invalid_ratelimit. A peer that answers more rarely leaves probes unanswered. */
-const LINUX_ANSWERS_EVERY_MS = 500;
-
 /** What takes packets, or answers, away. */
 const LOSING: ReadonlySet<WorldEvent["is"]> = new Set([
   "outage",
@@ -156,10 +161,6 @@ const LOSING: ReadonlySet<WorldEvent["is"]> = new Set([
   "deaf",
   "stuck",
 ]);
-
-function percentOf(share: number): string {
-  return `${(100 * share).toFixed(1)} %`;
-}
 
 /** Ten refused probes, 500 ms apart; the others may have been lost before. */
 const KERNELS_REFUSED_MS = 5000;

@@ -1,5 +1,5 @@
 import type { Applied } from "../../src/watch/applied.ts";
-import { eventsOf, goneAt, isLossy, lossAt, rttAt, type World } from "./world.ts";
+import { ANSWERS_EVERY_MS, eventsOf, goneAt, isLossy, lossAt, rttAt, type World } from "./world.ts";
 
 /**
  * The promise of docs/when-it-fires.md for one connection of a world. It knows nothing of the judge.
@@ -94,7 +94,8 @@ function deafAfterAnswers(world: World): number[] {
  * then looks like its end.
  */
 function deafAfterSteadyData(world: World): number[] {
-  const isAnswering = world.answersEveryMs <= 500 || isOrdinaryGap(world, world.answersEveryMs);
+  const isAnswering =
+    world.answersEveryMs <= ANSWERS_EVERY_MS || isOrdinaryGap(world, world.answersEveryMs);
   if (!isDeaf(world) && isAnswering) return [];
   return [...eventsOf(world, "hung"), ...eventsOf(world, "unread")].map(({ atMs }) => atMs);
 }

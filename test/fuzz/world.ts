@@ -102,6 +102,9 @@ export function lossAt(world: World, at: number): number {
   return loss;
 }
 
+/** How often Linux answers probes at most (net.ipv4.tcp_invalid_ratelimit). */
+export const ANSWERS_EVERY_MS = 500;
+
 /** No world lasts longer. */
 export const LONGEST_MS = 600_000;
 

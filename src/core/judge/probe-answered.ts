@@ -16,12 +16,15 @@ export function probeAnsweredAt(
   const heardAt = at - (info.lastAckReceivedMs ?? Number.POSITIVE_INFINITY);
   const heardBefore = before.at - (before.info.lastAckReceivedMs ?? Number.POSITIVE_INFINITY);
   if (heardAt <= heardBefore + HEARD_SLACK_MS || !isAnswer(info)) return null;
-  return hasAnswered(before.info, info) ? heardAt : null;
+  return hasAnswered(before.info, info, answersBetween(before.info, info)) ? heardAt : null;
 }
 
-/** Returns whether one was, by the counts of segments alone: later data hides when it was. */
-export function hasAnswered(before: TcpInfo, now: TcpInfo): boolean {
-  return now.sendWindowBytes === before.sendWindowBytes && answersBetween(before, now) > 0;
+/**
+ * Returns whether one was, by the counts of segments alone: later data hides when it was.
+ * `answers`: see {@link answersBetween}.
+ */
+export function hasAnswered(before: TcpInfo, now: TcpInfo, answers: number): boolean {
+  return now.sendWindowBytes === before.sendWindowBytes && answers > 0;
 }
 
 /** Before Linux 4.6 nothing counts segments: then what acknowledges no data is one. */

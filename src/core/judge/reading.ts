@@ -76,6 +76,7 @@ function changesFrom(before: Snapshot | Instant, at: Instant, info: TcpInfo, flo
   const was = isFirst ? null : before.info;
   const flowBefore = isFirst ? "idle" : before.flow;
   const answeredAt = isFirst ? null : probeAnsweredAt(before, at, info);
+  const answers = was === null ? 0 : Math.max(0, answersBetween(was, info));
   const { retransmits = 0 } = info;
   const timeoutsBefore = was?.retransmits ?? 0;
   const isNewSeries = retransmits < timeoutsBefore;
@@ -87,10 +88,10 @@ function changesFrom(before: Snapshot | Instant, at: Instant, info: TcpInfo, flo
     takesOff: flow === "in-flight" && flowBefore !== "in-flight",
     progressed: was !== null && progressMark(info) !== progressMark(was),
     answeredAt,
-    answers: was === null ? 0 : Math.max(0, answersBetween(was, info)),
+    answers,
     hasAnswered:
       answeredAt !== null ||
-      (was !== null && info.segmentsIn !== undefined && hasAnswered(was, info)),
+      (was !== null && info.segmentsIn !== undefined && hasAnswered(was, info, answers)),
     repetitions: isFirst ? 0 : repetitionsBetween(before.info, info, at - before.at),
     segmentsIn: (info.segmentsIn ?? 0) - (was?.segmentsIn ?? 0),
     segmentsOut: (info.segmentsOut ?? Number.POSITIVE_INFINITY) - (was?.segmentsOut ?? 0),

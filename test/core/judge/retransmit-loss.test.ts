@@ -6,7 +6,7 @@ import { RetransmitLoss } from "../../../src/core/judge/retransmit-loss.ts";
 /** `[data segments sent, retransmissions in all, those under way]` at readings 100 ms apart. */
 type Counts = readonly [number, number, number];
 
-/** Returns the loss that is believed after these readings. The first one ends the silence. */
+/** Returns the loss that is believed after these readings. The second one ends the silence. */
 function lossAfter(counts: readonly Counts[], isOutage: boolean): number {
   const learner = new RetransmitLoss();
   const loss = new PathLoss();
