@@ -6,6 +6,7 @@ import type { SystemPort } from "../kernel/port/port.ts";
 import { LossProcess } from "../testing/loss-process.ts";
 import { seededRandom } from "../testing/seeded-random.ts";
 import { packetBytes, probeFlow } from "./frame.ts";
+import { droppedSince, openInterface } from "./packet-socket.ts";
 
 /** Faults of a wire. A setting that is left out keeps its value, at first 0. */
 export interface WireSettings {
@@ -89,19 +90,6 @@ export function openWire(left: string, right: string, settings: WireSettings): W
   return { set, counts: () => ({ out: out.count(), in: back.count() }) };
 }
 
-const AF_PACKET = 17;
-const SOCK_RAW = 3;
-const ETH_P_ALL_BE = 0x0300;
-const SIOCGIFINDEX = 0x8933;
-const SOL_PACKET = 263;
-/**
- * Frames come and go with a virtio header, which carries unfinished checksums and segmentation
- * offload (packet(7)).
- */
-const PACKET_VNET_HDR = 15;
-const PACKET_STATISTICS = 6;
-const PACKET_IGNORE_OUTGOING = 23;
-const ON = new Uint8Array([1, 0, 0, 0]);
 /** A frame of segmentation offload is up to 64 KB. */
 const FRAME_BYTES = 70_000;
 
@@ -142,13 +130,7 @@ class Way {
   }
 
   count(): WireCount {
-    // struct tpacket_stats: packets, drops. The kernel counts since the last call.
-    const statistics = new Uint8Array(8);
-    checked(
-      this.#port.getsockopt(this.#from, SOL_PACKET, PACKET_STATISTICS, statistics),
-      "PACKET_STATISTICS",
-    );
-    this.#count.spilt += new DataView(statistics.buffer).getUint32(4, true);
+    this.#count.spilt += droppedSince(this.#port, this.#from);
     return { ...this.#count };
   }
 
@@ -213,32 +195,4 @@ class Way {
     if (this.#port.send(this.#to, frame, 0) < 0) this.#count.spilt++;
     else this.#count.passed++;
   }
-}
-
-function openInterface(port: SystemPort, name: string): number {
-  const fd = checked(port.socket(AF_PACKET, SOCK_RAW, ETH_P_ALL_BE), "AF_PACKET socket");
-
-  const request = new Uint8Array(40);
-  request.set(new TextEncoder().encode(name).subarray(0, 15));
-  checked(port.ioctl(fd, SIOCGIFINDEX, request), `interface ${name}`);
-  const index = new DataView(request.buffer).getInt32(16, true);
-
-  checked(port.setsockopt(fd, SOL_PACKET, PACKET_VNET_HDR, ON), "PACKET_VNET_HDR");
-  checked(port.setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, ON), "PACKET_IGNORE_OUTGOING");
-
-  const address = new Uint8Array(20);
-  const view = new DataView(address.buffer);
-  view.setUint16(0, AF_PACKET, true);
-  view.setUint16(2, ETH_P_ALL_BE, true);
-  view.setInt32(4, index, true);
-  checked(port.bind(fd, address), `bind to ${name}`);
-  return fd;
-}
-
-function checked(result: number, what: string): number {
-  if (result >= 0) return result;
-  throw new HalfOpenError(
-    "ERR_PERMISSION",
-    `${what} was refused (errno ${-result}); the wire needs CAP_NET_RAW in its namespace`,
-  );
 }

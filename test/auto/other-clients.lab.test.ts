@@ -10,7 +10,9 @@ import { CHECKING_CLIENTS, OTHER_CLIENTS } from "./clients/other-clients.mjs";
 import { OTHER_SERVERS } from "./clients/servers.mjs";
 
 const BUDGET_MS = 5000;
-const FOUND_WITHIN_MS = BUDGET_MS + 250;
+const FOUND_WITHIN_MS = BUDGET_MS + 500;
+/** A client's own check is not held to a promise of ours; a busy machine delays its timers. */
+const CHECK_SLACK_MS = 1000;
 const WORKS_WITHIN_MS = 30_000;
 const AUTO = new URL("../../dist/auto/index.js", import.meta.url).pathname;
 
@@ -188,7 +190,9 @@ await describeWith(
     it.each(CHECKING_CLIENTS)(
       "$client finds a server that hangs by its own check",
       ({ client, withinMs }) => {
-        expect(lostAfter(seen.checking, seen.stoppedAt, client)).toBeLessThanOrEqual(withinMs);
+        expect(lostAfter(seen.checking, seen.stoppedAt, client)).toBeLessThanOrEqual(
+          withinMs + CHECK_SLACK_MS,
+        );
       },
     );
 

@@ -7,9 +7,9 @@ import { describeWith } from "../setup/requires.ts";
 import { asUser, HALFOPEN, NOBODY, Stage, until } from "./stage.ts";
 
 const file = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
-const SETTLE_MS = 5000;
+const SETTLE_MS = 8000;
 /** Longer than the budget of all guards here, with time for their actions. */
-const JUDGED_MS = 9000;
+const JUDGED_MS = 10_000;
 const GUARD = ["--detect-within", "5s", "--apply"];
 const SAID_ONCE: string = expect.stringMatching(
   /SOCK_DESTROY needs CAP_NET_ADMIN, .*through duplicates of their programs' descriptors instead/,

@@ -7,7 +7,7 @@ import { type Opened, type Program, startPeer, startProgram } from "./causes-sce
 
 const BUDGET_MS = 2500;
 /** Time for two answered probes, so that the peer is known to answer them. */
-const WARM_UP_MS = 4000;
+const WARM_UP_MS = 6000;
 const PORTS = { byPort: 7000, other: 7001 };
 const OTHER_ADDRESS = { 4: "10.77.1.77", 6: "fd77:1::77" } as const;
 const FAMILIES = [4, 6] as const;
