@@ -31,8 +31,8 @@ const OPENING_MS = 1000;
 /**
  * Time for two probes, and for the readings that see their answers, on a busy machine too: each
  * leaves after a second of silence, 1/8 late, or up to a second later where many leave at once. A
- * peer is known to answer probes once it has answered two. Of one that is not, the end of the budget
- * proves less.
+ * peer is known to answer probes once it has answered two. Of one that is not known to, the end of
+ * the budget proves less.
  */
 const WARM_UP_MS = OPENING_MS + 4500;
 const CONNECT_WITHIN_MS = 15_000;
