@@ -1,6 +1,7 @@
 import type { Diagnosis } from "../core/diagnosis.ts";
 import type { Fault } from "./fault.ts";
 import { agrees, foundWithinMs, predictedFor } from "./predicted.ts";
+import { CALM_GRACE_MS } from "./pressure.ts";
 import type { LabCell } from "./report.ts";
 import type { CellPlan, Track } from "./track.ts";
 
@@ -10,6 +11,8 @@ export interface Observation {
   /** Default 0.4 of the budget. */
   readonly surviveOutageMs?: number;
   readonly observedMs: number;
+  /** How much later than promised an end may be seen; default as on a calm machine. */
+  readonly graceMs?: number;
 }
 
 /**
@@ -73,15 +76,12 @@ function emptyCell(fault: Fault, { mechanism, traffic, family, tls }: CellPlan):
   };
 }
 
-/** Lateness allowed beyond the budget, for timers and the two cores of a small machine. */
-const GRACE_MS = 250;
-
 /** Returns the broken promise in words; `null` when every promise was kept. */
 function problemOf(
   fault: Fault,
   track: Track,
   detectedMs: number | null,
-  { budgetMs, surviveOutageMs }: Observation,
+  { budgetMs, surviveOutageMs, graceMs = CALM_GRACE_MS }: Observation,
 ): string | null {
   const { traffic } = track.plan;
   const cause = track.diagnosis?.cause;
@@ -95,8 +95,8 @@ function problemOf(
     if (fault.effect === "lives" || fault.effect === "hides")
       return `false alarm after ${detectedMs} ms: ${cause}`;
     if (detectedMs < 0) return `ended ${-detectedMs} ms before the fault`;
-    if (limitMs !== null && detectedMs > limitMs + GRACE_MS)
-      return `found after ${detectedMs} ms, later than ${limitMs + GRACE_MS} ms`;
+    if (limitMs !== null && detectedMs > limitMs + graceMs)
+      return `found after ${detectedMs} ms, later than ${Math.round(limitMs + graceMs)} ms`;
   }
 
   const expected = fault.causes[traffic];

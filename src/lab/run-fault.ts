@@ -4,6 +4,7 @@ import { defaultOutageMs } from "../core/judge/probe-plan.ts";
 import type { Fault } from "./fault.ts";
 import { judge } from "./judge.ts";
 import { DIST, type LabProcess } from "./lab-machine.ts";
+import { Pressure } from "./pressure.ts";
 import type { LabCell } from "./report.ts";
 import type { SubjectCommand, SubjectConnection, SubjectEvent } from "./subject-messages.ts";
 import type { CellPlan, Track } from "./track.ts";
@@ -76,6 +77,7 @@ export async function runFault(world: World, run: FaultRun): Promise<LabCell[]> 
   // Taken before the strike is carried out, so that detection times never look too good.
   const struckAt = monotonicMs();
   const stage = { network, subject, peer, budgetMs, surviveOutageMs, isQuick };
+  const pressure = new Pressure();
   const striking = fault.strike(stage);
 
   const until = struckAt + (fault.lastsMs?.(stage) ?? run.observeMs);
@@ -85,6 +87,7 @@ export async function runFault(world: World, run: FaultRun): Promise<LabCell[]> 
 
   await striking;
   const observedMs = monotonicMs() - struckAt;
+  const { graceMs } = pressure;
   await command(subject, { do: "diagnose" });
   await sleep(300);
   for (const process of [subject, peer]) {
@@ -93,7 +96,7 @@ export async function runFault(world: World, run: FaultRun): Promise<LabCell[]> 
   }
 
   return tracks.map((track) =>
-    judge(fault, track, { struckAt, budgetMs, surviveOutageMs, observedMs }),
+    judge(fault, track, { struckAt, budgetMs, surviveOutageMs, observedMs, graceMs }),
   );
 }
 

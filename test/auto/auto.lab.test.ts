@@ -4,6 +4,7 @@ import { monotonicMs } from "../../src/lab/run-fault.ts";
 import { World } from "../../src/lab/world.ts";
 import { CUT_CAUSES } from "../heartbeat/client-process.mjs";
 import { Folder, listening, SERVERS } from "../heartbeat/servers.mjs";
+import { graceMs } from "../setup/grace.ts";
 import { nodeRelease } from "../setup/node-release.ts";
 import { describeWith } from "../setup/requires.ts";
 
@@ -57,7 +58,7 @@ await describeWith(
         await network.pullCable();
         await program.write("request");
         expect((await hears("failed", BUDGET_MS + 3000)) - cutAt).toBeLessThanOrEqual(
-          BUDGET_MS + 250,
+          BUDGET_MS + graceMs(),
         );
         const report = program.errors
           .map((text) => (text.startsWith("{") ? JSON.parse(text) : null))

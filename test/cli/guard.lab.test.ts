@@ -27,7 +27,7 @@ await describeWith(["root", "namespaces", "ss", "/usr/bin/python3"], "halfopen g
   });
 
   it.concurrent("without --apply it reports what it would do and changes nothing", {
-    timeout: 60_000,
+    timeout: 120_000,
   }, async () => {
     const stage = await Stage.open(world);
     const clients = [await stage.client(7000), await stage.client(7001, { isWriting: true })];
@@ -58,7 +58,7 @@ await describeWith(["root", "namespaces", "ss", "/usr/bin/python3"], "halfopen g
   });
 
   it.concurrent("--once leaves the settings, ends the connections that are dead by then, and exits with 1 for them", {
-    timeout: 60_000,
+    timeout: 120_000,
   }, async () => {
     const stage = await Stage.open(world);
     const clients = [await stage.client(7000), await stage.client(7001, { isWriting: true })];
@@ -89,7 +89,7 @@ await describeWith(["root", "namespaces", "ss", "/usr/bin/python3"], "halfopen g
   });
 
   it.concurrent("chooses by user, port and process, rereads its rules on SIGHUP, and reports its actions", {
-    timeout: 60_000,
+    timeout: 120_000,
   }, async () => {
     const stage = await Stage.open(world);
     const clients = {
@@ -174,7 +174,7 @@ await describeWith(["root", "namespaces", "ss", "/usr/bin/python3"], "halfopen g
   });
 
   it.concurrent("ends no connection when most peers fall silent at once, restores all settings when stopped, and resumes", {
-    timeout: 60_000,
+    timeout: 120_000,
   }, async () => {
     const stage = await Stage.open(world);
     const { network } = stage;
@@ -216,7 +216,7 @@ await describeWith(["root", "namespaces", "ss", "/usr/bin/python3"], "halfopen g
   });
 
   it.concurrent("gives an accepted connection the listener's own settings, and a connection that the rules no longer cover the program's", {
-    timeout: 60_000,
+    timeout: 120_000,
   }, async () => {
     const stage = await Stage.open(world);
     const server = `

@@ -33,7 +33,7 @@ await describeWith(
     afterAll(() => world.close());
 
     it.concurrent("the service works with the capabilities of its unit, and misses each one that is taken away", {
-      timeout: 60_000,
+      timeout: 120_000,
     }, async () => {
       const unit = readFileSync(file("../../contrib/halfopen-guard.service"), "utf8");
       const capabilities =
@@ -81,7 +81,7 @@ await describeWith(
     });
 
     it.concurrent("an ordinary user's guard ends that user's dead connections and reports those beyond its reach", {
-      timeout: 60_000,
+      timeout: 120_000,
     }, async () => {
       const stage = await Stage.open(world);
       const own = [
@@ -119,7 +119,7 @@ await describeWith(
     });
 
     it.concurrent("without CAP_NET_ADMIN the guard says once that SOCK_DESTROY is refused, and ends every dead connection through its descriptor", {
-      timeout: 60_000,
+      timeout: 120_000,
     }, async () => {
       const stage = await Stage.open(world);
       const clients = [
@@ -151,7 +151,7 @@ await describeWith(
       ["ENOSYS", "pidfd_getfd"],
     ] as const)(
       "%s for %s: guard and exec report it, the program runs on, root still ends what it can",
-      { timeout: 60_000 },
+      { timeout: 120_000 },
       async (errno, call) => {
         const [guarded, run] = await Promise.all([Stage.open(world), Stage.open(world)]);
         const idle = await guarded.client(7000);
@@ -194,7 +194,7 @@ await describeWith(
 
     it.concurrent.each(["EPERM", "ENOSYS"] as const)(
       "%s for netlink: exit code 3, but exec still runs its program",
-      { timeout: 60_000 },
+      { timeout: 120_000 },
       async (errno) => {
         const stage = await Stage.open(world);
         for (const command of [["guard", ...GUARD], ["audit"]]) {
@@ -221,7 +221,7 @@ await describeWith(
     );
 
     it.concurrent("on an older kernel without a cap on backoff, a dead peer is found by the sixth timeout, and the backstop goes when the guard stops", {
-      timeout: 60_000,
+      timeout: 120_000,
     }, async () => {
       const older = refusing("ENOPROTOOPT", "rto_max");
       const [watched, restarted] = await Promise.all([Stage.open(world), Stage.open(world)]);
@@ -258,7 +258,7 @@ await describeWith(
     });
 
     it.concurrent("exec by root covers a program that runs as another user", {
-      timeout: 60_000,
+      timeout: 120_000,
     }, async () => {
       const stage = await Stage.open(world);
       const exec = [...HALFOPEN, "exec", "--detect-within", "5s", "--", ...asUser(NOBODY)];

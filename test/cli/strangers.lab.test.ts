@@ -75,7 +75,7 @@ await describeWith(["root", "namespaces", "ss", "/usr/bin/python3"], "programs o
   };
 
   it.concurrent("the name of a process is shown, and acts on no terminal and no log", {
-    timeout: 60_000,
+    timeout: 120_000,
   }, async () => {
     const stage = await Stage.open(world);
     const host = stage.network.address("right");
@@ -108,7 +108,7 @@ await describeWith(["root", "namespaces", "ss", "/usr/bin/python3"], "programs o
   });
 
   it.concurrent("the name of a process is harmless in both logs of exec too", {
-    timeout: 60_000,
+    timeout: 120_000,
   }, async () => {
     const stage = await Stage.open(world);
     const exec = [...HALFOPEN, "exec", "--detect-within", "5s"];
@@ -134,7 +134,7 @@ await describeWith(["root", "namespaces", "ss", "/usr/bin/python3"], "programs o
   });
 
   it.concurrent("a daemon that leaves its parents is covered, and its zombie is reaped", {
-    timeout: 60_000,
+    timeout: 120_000,
   }, async () => {
     const stage = await Stage.open(world);
     const daemon = ["/usr/bin/python3", "-c", DAEMON, stage.network.address("right"), "7000"];

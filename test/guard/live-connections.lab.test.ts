@@ -19,12 +19,15 @@ const TOLERANCE_MS = 60_000;
 /** Loss each way, so that every tenth round trip is lost: 1 - 0.9487 x 0.9487. */
 const LOSS = 0.0513;
 
-/** Port 7000 reads all; port 7001 accepts and never reads, so that its window closes. */
+/**
+ * Port 7000 reads all; port 7001 accepts and never reads, so that its window closes. All connect at
+ * once, so each waits to be accepted.
+ */
 const SERVER = `
 const net = require("net");
 const lost = (error) => console.log("lost " + error.code);
-net.createServer((s) => s.on("error", lost).resume()).listen(7000, () => {
-  net.createServer({ pauseOnConnect: true }, (s) => s.on("error", lost)).listen(7001, () => console.log("ready"));
+net.createServer((s) => s.on("error", lost).resume()).listen(7000, "::", 4096, () => {
+  net.createServer({ pauseOnConnect: true }, (s) => s.on("error", lost)).listen(7001, "::", 4096, () => console.log("ready"));
 });`;
 /** Every third connection writes; every twentieth to the port that does not read. The rest idle. */
 const CLIENT = `

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import type { GuardEvent } from "../../src/guard/event.ts";
 import { DIST } from "../../src/lab/lab-machine.ts";
 import { World } from "../../src/lab/world.ts";
+import { graceMs } from "../setup/grace.ts";
 import { describeWith } from "../setup/requires.ts";
 import { longOrShort } from "../setup/run-length.ts";
 import { NEEDED } from "./programs/programs.ts";
@@ -14,7 +15,6 @@ import { Scene } from "./programs/scene.ts";
 
 const HALFOPEN = [process.execPath, fileURLToPath(new URL("../cli/main.js", DIST))];
 const BUDGET_MS = 5000;
-const SLACK_MS = 500;
 /** The longest outage that a connection is promised to survive. No verdict may come earlier. */
 const SOONEST_MS = 0.4 * BUDGET_MS;
 const WITHOUT_MS = longOrShort(60_000, 15_000);
@@ -46,7 +46,7 @@ await describeWith(NEEDED, "programs that nobody changed", () => {
   function expectInTime(times: Record<string, number | null>): void {
     console.log(`saw their error after the cable was pulled, ms: ${JSON.stringify(times)}`);
     const wrong = Object.entries(times).filter(
-      ([, ms]) => ms === null || ms > BUDGET_MS + SLACK_MS || ms < SOONEST_MS,
+      ([, ms]) => ms === null || ms > BUDGET_MS + 250 + graceMs() || ms < SOONEST_MS,
     );
     expect(wrong).toEqual([]);
   }

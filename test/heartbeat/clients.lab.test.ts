@@ -2,12 +2,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
 import type { Network } from "../../src/lab/network.ts";
 import { World } from "../../src/lab/world.ts";
+import { graceMs } from "../setup/grace.ts";
 import { describeWith } from "../setup/requires.ts";
 import { CLIENTS, ClientProcess, CUT_CAUSES, monotonicMs } from "./client-process.mjs";
 import { Folder, listening, SERVERS } from "./servers.mjs";
 
 const BUDGET_MS = 5000;
-const GRACE_MS = 250;
 
 /** Both connections of one client: idle, and with a request in flight when the cable is pulled. */
 async function pullCable(
@@ -24,17 +24,17 @@ async function pullCable(
   await busy.process.write("request");
   for (const program of [idle, busy]) {
     const dead = await program.hears("dead", cutAt, BUDGET_MS + 3000);
-    expect(dead.at - cutAt, `${client}: verdict`).toBeLessThanOrEqual(BUDGET_MS + GRACE_MS);
+    expect(dead.at - cutAt, `${client}: verdict`).toBeLessThanOrEqual(BUDGET_MS + graceMs());
     expect(CUT_CAUSES).toContain(dead.cause);
   }
   if (!keepsRequests) {
     const failed = await busy.hears("failed", cutAt, BUDGET_MS + 3000);
     expect(failed.at - cutAt, `${client}: the request in flight`).toBeLessThanOrEqual(
-      BUDGET_MS + GRACE_MS,
+      BUDGET_MS + graceMs(),
     );
   }
   const lost = await idle.hears("lost", cutAt, BUDGET_MS + 3000);
-  expect(lost.at - cutAt, `${client}: its own close`).toBeLessThanOrEqual(BUDGET_MS + GRACE_MS);
+  expect(lost.at - cutAt, `${client}: its own close`).toBeLessThanOrEqual(BUDGET_MS + graceMs());
   if (!reconnects) return;
   await network.plugCable();
   const back = await idle.hears("back", cutAt, 20_000);
@@ -46,7 +46,7 @@ async function pullCable(
   expect(
     again.at - secondCutAt,
     `${client}: verdict after its reconnect at ${back.at}`,
-  ).toBeLessThanOrEqual(BUDGET_MS + GRACE_MS);
+  ).toBeLessThanOrEqual(BUDGET_MS + graceMs());
 }
 
 const needs = [...new Set(CLIENTS.map(({ server }) => SERVERS[server].needs))];

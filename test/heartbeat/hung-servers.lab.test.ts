@@ -2,12 +2,12 @@ import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
 import { World } from "../../src/lab/world.ts";
+import { graceMs } from "../setup/grace.ts";
 import { describeWith } from "../setup/requires.ts";
 import { monotonicMs, TalkingProcess } from "./client-process.mjs";
 import { Folder, SERVERS, startServers, stopAll } from "./servers.mjs";
 
 const BUDGET_MS = 2500;
-const GRACE_MS = 250;
 /** What a blocking command of the program allows its server. */
 const OWN_TIMEOUT_MS = 1000;
 
@@ -79,7 +79,7 @@ await describeWith(["root", "namespaces", ...needs], "a server whose process han
     expect(found.size).toBe(deaths.length);
     for (const { client, state, cause, at } of deaths) {
       expect(cause, `${client} ${state}`).toBe("peer-hung");
-      const withinMs = BUDGET_MS + GRACE_MS + (state === "blocked" ? OWN_TIMEOUT_MS : 0);
+      const withinMs = BUDGET_MS + graceMs() + (state === "blocked" ? OWN_TIMEOUT_MS : 0);
       expect(at - stoppedAt, `${client} ${state}`).toBeLessThanOrEqual(withinMs);
     }
   });

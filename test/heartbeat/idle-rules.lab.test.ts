@@ -3,12 +3,12 @@ import { join } from "node:path";
 import { expect, it } from "vitest";
 import type { Network } from "../../src/lab/network.ts";
 import { World } from "../../src/lab/world.ts";
+import { graceMs } from "../setup/grace.ts";
 import { describeWith } from "../setup/requires.ts";
 import { monotonicMs, SceneProcess } from "./client-process.mjs";
 import { Folder, listening, SERVERS, stopAll } from "./servers.mjs";
 
 const BUDGET_MS = 2500;
-const GRACE_MS = 250;
 /** As the scenes set them: how long heartbeats go on, and the server's rule for idle clients. */
 const ASK_IDLE_FOR_MS = 2500;
 const RULE_MS = 3000;
@@ -52,7 +52,7 @@ await describeWith(
           const uses = await program.hears("uses", 0, 5000);
           const dead = await program.hears("dead", uses.at, BUDGET_MS + 3000);
           expect(dead.cause).toBe("peer-hung");
-          expect(dead.at - uses.at).toBeLessThanOrEqual(BUDGET_MS + GRACE_MS);
+          expect(dead.at - uses.at).toBeLessThanOrEqual(BUDGET_MS + graceMs());
         }),
     );
   },

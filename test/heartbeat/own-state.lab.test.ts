@@ -2,12 +2,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
 import type { Network } from "../../src/lab/network.ts";
 import { World } from "../../src/lab/world.ts";
+import { graceMs } from "../setup/grace.ts";
 import { describeWith } from "../setup/requires.ts";
 import { monotonicMs, SceneProcess } from "./client-process.mjs";
 import { Folder, listening, SERVERS, stopAll } from "./servers.mjs";
 
 const BUDGET_MS = 2500;
-const GRACE_MS = 250;
 /** The timeout for an idle transaction in the configuration of the servers. */
 const SERVER_TIMEOUT_MS = 3000;
 
@@ -101,7 +101,7 @@ await describeWith(
           const stoppedAt = monotonicMs();
           const dead = await callback.hears("dead", stoppedAt, BUDGET_MS + 3000);
           expect(dead.cause).toBe("peer-hung");
-          expect(dead.at - stoppedAt).toBeLessThanOrEqual(BUDGET_MS + GRACE_MS);
+          expect(dead.at - stoppedAt).toBeLessThanOrEqual(BUDGET_MS + graceMs());
         }),
     );
   },

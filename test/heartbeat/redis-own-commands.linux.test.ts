@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Command, type Redis } from "ioredis";
 import { expect, it } from "vitest";
+import { graceMs } from "../setup/grace.ts";
 import { describeWith } from "../setup/requires.ts";
 import {
   type NodeRedis,
@@ -12,7 +13,6 @@ import {
   within,
 } from "./redis.ts";
 
-const GRACE_MS = 250;
 /** Long enough while other tests run beside this one. */
 const BUSY_GRACE_MS = 1500;
 /**
@@ -197,7 +197,7 @@ await describeWith(["redis-server"], "the watch of a Redis client", () => {
       .toEqual([1, 1, "ready", true]);
     server.process.kill("SIGSTOP");
     const verdicts = Promise.all([ioredis, nodeRedis].map(({ dead }) => dead));
-    expect(await within(REDIS_BUDGET_MS + GRACE_MS, verdicts)).toEqual(["peer-hung", "peer-hung"]);
+    expect(await within(REDIS_BUDGET_MS + graceMs(), verdicts)).toEqual(["peer-hung", "peer-hung"]);
   });
 
   it.concurrent("sends no PING while node-redis monitors", async () => {
@@ -229,7 +229,7 @@ await describeWith(["redis-server"], "the watch of a Redis client", () => {
     for (const { said } of [ioredis, nodeRedis, stream]) expect(said).toEqual([]);
     server.process.kill("SIGSTOP");
     const verdicts = Promise.all([ioredis, nodeRedis, stream].map(({ dead }) => dead));
-    expect(await within(1000 + REDIS_BUDGET_MS + GRACE_MS, verdicts)).toEqual([
+    expect(await within(1000 + REDIS_BUDGET_MS + graceMs(), verdicts)).toEqual([
       "peer-hung",
       "peer-hung",
       "peer-hung",
@@ -261,7 +261,7 @@ await describeWith(["redis-server"], "the watch of a Redis client", () => {
     await subscriber.client.subscribe("news");
     server.process.kill("SIGSTOP");
     const verdicts = Promise.all([ioredis, nodeRedis, subscriber].map(({ dead }) => dead));
-    expect(await within(REDIS_BUDGET_MS + GRACE_MS, verdicts)).toEqual([
+    expect(await within(REDIS_BUDGET_MS + graceMs(), verdicts)).toEqual([
       "peer-hung",
       "peer-hung",
       "peer-hung",
@@ -288,7 +288,7 @@ await describeWith(["redis-server"], "the watch of a Redis client", () => {
     expect([subscriber.said, nodeSubscriber.said]).toEqual([[], []]);
     server.process.kill("SIGSTOP");
     const verdicts = Promise.all([subscriber, nodeSubscriber].map(({ dead }) => dead));
-    expect(await within(REDIS_BUDGET_MS + GRACE_MS, verdicts)).toEqual(["peer-hung", "peer-hung"]);
+    expect(await within(REDIS_BUDGET_MS + graceMs(), verdicts)).toEqual(["peer-hung", "peer-hung"]);
   });
 
   it("finds a stopped server by the PING ahead of a command that follows a long rest", async () => {
@@ -304,6 +304,6 @@ await describeWith(["redis-server"], "the watch of a Redis client", () => {
     const answers = [ioredis.client.get("a"), nodeRedis.client.multi().blPop("b", 0).exec()];
     for (const answer of answers) answer.catch(() => {});
     const verdicts = Promise.all([ioredis, nodeRedis].map(({ dead }) => dead));
-    expect(await within(REDIS_BUDGET_MS + GRACE_MS, verdicts)).toEqual(["peer-hung", "peer-hung"]);
+    expect(await within(REDIS_BUDGET_MS + graceMs(), verdicts)).toEqual(["peer-hung", "peer-hung"]);
   });
 });

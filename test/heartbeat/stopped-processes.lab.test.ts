@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
 import { World } from "../../src/lab/world.ts";
+import { graceMs } from "../setup/grace.ts";
 import { describeWith } from "../setup/requires.ts";
 import { CLIENTS, ClientProcess, monotonicMs } from "./client-process.mjs";
 import { Folder, SERVERS, startServers, stopAll } from "./servers.mjs";
 
 const BUDGET_MS = 5000;
-const GRACE_MS = 250;
 const AUTO = new URL("../../dist/auto/index.js", import.meta.url).pathname;
 const BLOCKS = ["timer", "immediate", "fs"] as const;
 const NAMES = CLIENTS.map(({ client }) => client);
@@ -58,7 +58,7 @@ await describeWith(["root", "namespaces", ...needs], "every client at once", () 
         const dead = await program.hears("dead", stoppedAt, BUDGET_MS + 3000, client);
         expect(dead.cause, client).toBe("peer-hung");
         expect(dead.at - stoppedAt, `${client}: stopped server`).toBeLessThanOrEqual(
-          BUDGET_MS + GRACE_MS,
+          BUDGET_MS + graceMs(),
         );
       }
     await sleep(1000);
@@ -83,7 +83,7 @@ await describeWith(["root", "namespaces", ...needs], "every client at once", () 
       for (const client of NAMES) {
         const lost = await program.hears("lost", cutAt, BUDGET_MS + 3000, client);
         expect(lost.at - cutAt, `${client}: a pulled cable`).toBeLessThanOrEqual(
-          BUDGET_MS + GRACE_MS,
+          BUDGET_MS + graceMs(),
         );
       }
   });

@@ -1,11 +1,11 @@
 import { expect, it } from "vitest";
 import { World } from "../../src/lab/world.ts";
+import { graceMs } from "../setup/grace.ts";
 import { describeWith } from "../setup/requires.ts";
 import { monotonicMs, SceneProcess } from "./client-process.mjs";
 import { Folder, listening, SERVERS, stopAll } from "./servers.mjs";
 
 const BUDGET_MS = 2500;
-const GRACE_MS = 250;
 
 await describeWith(
   ["root", "namespaces", SERVERS.postgres.needs, SERVERS.mariadb.needs],
@@ -35,7 +35,7 @@ await describeWith(
         const stoppedAt = monotonicMs();
         const dead = await program.hears("dead", stoppedAt, BUDGET_MS + 3000);
         expect(dead.cause).toBe("peer-hung");
-        expect(dead.at - stoppedAt).toBeLessThanOrEqual(BUDGET_MS + GRACE_MS);
+        expect(dead.at - stoppedAt).toBeLessThanOrEqual(BUDGET_MS + graceMs());
         await expect
           .poll(() => program.said.filter(({ event }) => event === "dead").length)
           .toBe(connections);

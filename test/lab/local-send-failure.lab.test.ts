@@ -2,11 +2,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
 import type { Network } from "../../src/lab/network.ts";
 import { World } from "../../src/lab/world.ts";
+import { graceMs } from "../setup/grace.ts";
 import { describeWith } from "../setup/requires.ts";
 import { startWatchedProgram } from "./watched-program.ts";
 
 const BUDGET_MS = 5000;
-const LATE_MS = 250;
 /** Just shorter than the longest outage that must be survived. */
 const ALMOST_TOO_LONG_MS = 0.38 * BUDGET_MS;
 const CONNECTIONS = (["idle", "in-flight"] as const).map((traffic) => ({
@@ -41,7 +41,7 @@ await describeWith(["namespaces", "tc"], "an attempt that never leaves this host
       // A refused probe leaves no trace in the kernel's numbers; data does.
       const certainty = traffic === "idle" ? "high" : "certain";
       expect(diagnosis, id).toMatchObject({ cause: "local-send-failure", certainty });
-      expect(foundAfterMs, `${id}: ${diagnosis.why}`).toBeLessThanOrEqual(BUDGET_MS + LATE_MS);
+      expect(foundAfterMs, `${id}: ${diagnosis.why}`).toBeLessThanOrEqual(BUDGET_MS + graceMs());
       console.log(`${id}: ${Math.round(foundAfterMs)} ms; ${diagnosis.why}`);
     }
   });

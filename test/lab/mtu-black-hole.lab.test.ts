@@ -2,11 +2,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
 import type { Network } from "../../src/lab/network.ts";
 import { World } from "../../src/lab/world.ts";
+import { graceMs } from "../setup/grace.ts";
 import { describeWith } from "../setup/requires.ts";
 import { type Program, startPeer, startProgram } from "./causes-scene.ts";
 
 const BUDGET_MS = 5000;
-const LATE_MS = 250;
 const PORT = 7000;
 const BYTES = 200_000;
 /** Of an MTU of 1500, with timestamps. */
@@ -75,7 +75,7 @@ await describeWith(["namespaces", "root", "nft"], "a path that drops large packe
       expect(diagnosis).toMatchObject({ cause: "mtu-black-hole", certainty: "medium" });
       expect(diagnosis?.unknown.join()).toMatch(/host is gone/);
       expect(diagnosis?.silentForMs).toBeGreaterThan(BUDGET_MS - 500);
-      expect(deadAt - at).toBeLessThan(BUDGET_MS + LATE_MS);
+      expect(deadAt - at).toBeLessThan(BUDGET_MS + graceMs());
     }
   });
 
@@ -160,7 +160,7 @@ await describeWith(["namespaces", "root", "nft"], "a path that drops large packe
     for (const id of ids) {
       const { at: deadAt, diagnosis } = await program.event("dead", id);
       expect(diagnosis?.cause).toBe("path-silent");
-      expect(deadAt - at).toBeLessThan(BUDGET_MS + LATE_MS);
+      expect(deadAt - at).toBeLessThan(BUDGET_MS + graceMs());
     }
   });
 });

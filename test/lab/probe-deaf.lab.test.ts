@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
 import type { Network } from "../../src/lab/network.ts";
 import { World } from "../../src/lab/world.ts";
+import { graceMs } from "../setup/grace.ts";
 import { describeWith } from "../setup/requires.ts";
 import { startWatchedProgram, type WatchedProgram } from "./watched-program.ts";
 
@@ -11,7 +12,6 @@ import { startWatchedProgram, type WatchedProgram } from "./watched-program.ts";
  * through.
  */
 const BUDGET_MS = 5000;
-const LATE_MS = 250;
 const LIVES_MS = 6 * BUDGET_MS;
 /** Longer than a budget, so that only probes could be evidence in between. */
 const SAY_EVERY_MS = 1.3 * BUDGET_MS;
@@ -83,7 +83,7 @@ await describeWith(["namespaces", "nft"], "a peer that gets or answers no keepal
     await subject.send({ do: "say" });
     for (const { id } of CONNECTIONS)
       expect((await subject.event("dead", id)).diagnosis.cause).toBe("path-silent");
-    expect(performance.now() - cutAt).toBeLessThanOrEqual(BUDGET_MS + LATE_MS);
+    expect(performance.now() - cutAt).toBeLessThanOrEqual(BUDGET_MS + graceMs());
   });
 
   it.concurrent("is not declared dead when it answered them, and a box begins to drop them while data still passes", {

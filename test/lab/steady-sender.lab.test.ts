@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
 import { World } from "../../src/lab/world.ts";
+import { graceMs } from "../setup/grace.ts";
 import { describeWith } from "../setup/requires.ts";
 import { startWatchedProgram } from "./watched-program.ts";
 
 const BUDGET_MS = 5000;
-const LATE_MS = 250;
 const SENDS_FOR_MS = 15_000;
 
 await describeWith(["namespaces"], "a peer whose data leaves no moment to probe it", () => {
@@ -27,7 +27,7 @@ await describeWith(["namespaces"], "a peer whose data leaves no moment to probe 
     await network.pullCable();
     const { diagnosis } = await subject.event("dead", connection.id);
 
-    expect(performance.now() - cutAt).toBeLessThanOrEqual(BUDGET_MS + LATE_MS);
+    expect(performance.now() - cutAt).toBeLessThanOrEqual(BUDGET_MS + graceMs());
     expect(diagnosis).toMatchObject({ cause: "path-silent", certainty: "medium" });
     expect(diagnosis.unknown.join("; ")).toMatch(/never answered/);
   });

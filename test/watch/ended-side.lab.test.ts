@@ -2,12 +2,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
 import type { Applied, Diagnosis } from "../../src/index.ts";
 import { World } from "../../src/lab/world.ts";
+import { graceMs } from "../setup/grace.ts";
 import { describeWith } from "../setup/requires.ts";
 
 const PROGRAM = [process.execPath, new URL("ended-side.mjs", import.meta.url).pathname];
 const BUDGETS_MS = [2500, 5000, 10_000];
 const WAYS = 4;
-const LATE_MS = 250;
 /** The clock starts when the cable is out; pulling it takes as long at most. */
 const PULLING_MS = 200;
 
@@ -66,7 +66,7 @@ await describeWith(["namespaces"], "a program that ends its side", () => {
         (line) => line.applied && line.way === way && line.detectWithinMs === detectWithinMs,
       );
       const promisedMs = promise?.applied?.detectWithinMs.inFlight ?? 0;
-      expect.soft(afterMs, `${way}, ${detectWithinMs}`).toBeLessThanOrEqual(promisedMs + LATE_MS);
+      expect.soft(afterMs, `${way}, ${detectWithinMs}`).toBeLessThanOrEqual(promisedMs + graceMs());
       expect
         .soft(afterMs, `${way}, ${detectWithinMs}`)
         .toBeGreaterThan(0.4 * detectWithinMs - PULLING_MS);

@@ -71,7 +71,7 @@ await describeWith(
       await windows?.remove();
     });
 
-    it("does what the platform table promises", { timeout: 60_000 }, async () => {
+    it("does what the platform table promises", { timeout: 120_000 }, async () => {
       const subject = await network.spawn("left", windows.conformance(), {
         env: { ...windows.env },
       });
@@ -88,7 +88,7 @@ await describeWith(
     });
 
     it("finds the SOCKET of each connection, IPv4 and IPv6, among many and among reused values", {
-      timeout: 60_000,
+      timeout: 120_000,
     }, async () => {
       const subject = await network.spawn("left", windows.command("handles.mjs"), {
         env: { ...windows.env },
@@ -249,7 +249,7 @@ await describeWith(
     });
 
     it("shows and changes the system-wide values in the registry", {
-      timeout: 60_000,
+      timeout: 120_000,
     }, async () => {
       const { settings } = JSON.parse(await windows.run(windows.halfopen("system", "--json"))) as {
         settings: object;
