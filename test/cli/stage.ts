@@ -26,7 +26,7 @@ const CLIENTS = {
     fileURLToPath(new URL("../guard/programs/client.py", import.meta.url)),
   ],
 } as const;
-const WAIT_MS = 15_000;
+const WAIT_MS = 30_000;
 
 /** A running program with its output and its exit code. */
 export interface Running {

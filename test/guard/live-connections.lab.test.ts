@@ -118,8 +118,10 @@ await describeWith(["namespaces", "ss"], `connections that live (${lengthName})`
       samples.push(await sample(network));
     }
 
-    // The conditions of the test held all the time: closed windows and loss.
-    expect(samples.map(({ closedWindows }) => closedWindows)).toEqual(Array(SAMPLES).fill(BLOCKED));
+    // The conditions of the test held all the time: closed windows, but for the moment in which a
+    // window probe is answered, and loss.
+    for (const { closedWindows } of samples)
+      expect(closedWindows).toBeGreaterThanOrEqual(0.9 * BLOCKED);
     const { sent, resent } = samples.at(-1) as Sample;
     const share = (resent - before.resent) / (sent - before.sent);
     console.log(
