@@ -7,8 +7,9 @@ import type { Reading } from "./reading.ts";
  * Learns losses from the totals of data segments and retransmissions. Segments that are not
  * answered yet say nothing, since they may be lost for good. A segment that the peer reports to
  * have got twice (RFC 3708) was not lost: a tail loss probe overtook a delayed acknowledgment, say.
- * That report comes as late as any answer, so each loss is recorded with the first acknowledgment
- * after that time.
+ * That report comes as late as any answer, and behind the acknowledgments of all that left before.
+ * So each loss is recorded with the first acknowledgment after that time, and behind these: in a
+ * queue that grows, the time alone is too short.
  */
 export class RetransmitLoss {
   /** Totals up to which losses were learned. */
@@ -56,7 +57,7 @@ export class RetransmitLoss {
     if (since.segmentsBefore <= this.#segments) return;
 
     for (const one of this.#waiting) one.lost -= this.#needless(one.lost, dsackDuplicates);
-    for (let due = this.#waiting[0]; due && at >= due.dueAt; due = this.#waiting[0]) {
+    for (let due = this.#waiting[0]; due && isDue(due, at, info); due = this.#waiting[0]) {
       this.#waiting.shift();
       const { sent, lost, from, to } = due;
       if (sent > 0) loss.record({ attempts: sent, lost: Math.min(sent, lost), from, to });
@@ -70,7 +71,7 @@ export class RetransmitLoss {
     this.#retransmissions = since.retransmissionsBefore;
     const last = this.#waiting.at(-1);
     if (last && last.lost === 0 && lost === 0) last.sent += sent;
-    else this.#waiting.push({ sent, lost, from, to, dueAt: at + lateMs });
+    else this.#waiting.push({ sent, lost, from, to, dueAt: at + lateMs, behind: behind(info) });
   }
 
   /** Returns how many of `retransmissions` the peer reports as needless. A report counts once. */
@@ -88,4 +89,23 @@ interface Waiting {
   readonly from: Instant;
   readonly to: Instant;
   readonly dueAt: Instant;
+  /** Acknowledged bytes at which all is that was under way; `undefined`: the OS counts none. */
+  readonly behind: number | undefined;
+}
+
+function isDue(
+  { dueAt, behind }: Waiting,
+  at: Instant,
+  { bytesAcked, unackedSegments }: TcpInfo,
+): boolean {
+  if (at < dueAt) return false;
+  return behind === undefined || unackedSegments === 0 || (bytesAcked ?? behind) >= behind;
+}
+
+function behind({
+  bytesAcked,
+  unackedSegments = 0,
+  sendMssBytes = 0,
+}: TcpInfo): number | undefined {
+  return bytesAcked === undefined ? undefined : bytesAcked + unackedSegments * sendMssBytes;
 }

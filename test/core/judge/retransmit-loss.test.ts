@@ -48,6 +48,30 @@ describe("what is sent again behind an outage", () => {
     expect(lossAfter(PIECES, false)).toBeGreaterThan(0.03);
   });
 
+  it("is no loss where its report is on its way behind a queue that grows", () => {
+    const learner = new RetransmitLoss();
+    const loss = new PathLoss();
+    learner.begin({ state: "ESTABLISHED", dataSegmentsOut: 0, totalRetransmits: 0 });
+    // At 1000 a segment is sent again for nothing, behind 50 others; the report comes at 3000.
+    let before: Snapshot | number = 0;
+    for (let at = 100; at <= 4000; at += 100) {
+      const info = {
+        state: "ESTABLISHED",
+        sendMssBytes: 1000,
+        dataSegmentsOut: 40 + at / 20,
+        totalRetransmits: at < 1000 ? 0 : 1,
+        dsackDuplicates: at < 3000 ? 0 : 1,
+        unackedSegments: 40 + at / 100,
+        bytesAcked: 25 * at,
+        deliveredSegments: at / 40,
+      } as const;
+      const reading = readingOf(at, info, before);
+      learner.acknowledged(loss, reading, at, at, false, 1200);
+      before = reading;
+    }
+    expect(loss.ratio).toBe(0);
+  });
+
   it("hides no later loss", () => {
     const later: Counts[] = [...PIECES, [150, 14, 2], [160, 14, 0], [170, 14, 0], [180, 14, 0]];
     expect(lossAfter(later, true)).toBeGreaterThan(0);
