@@ -71,7 +71,7 @@ export class RetransmitLoss {
     this.#retransmissions = since.retransmissionsBefore;
     const last = this.#waiting.at(-1);
     if (last && last.lost === 0 && lost === 0) last.sent += sent;
-    else this.#waiting.push({ sent, lost, from, to, dueAt: at + lateMs, behind: behind(info) });
+    else this.#waiting.push({ sent, lost, from, to, dueAt: at + lateMs, dueBytes: aheadOf(info) });
   }
 
   /** Returns how many of `retransmissions` the peer reports as needless. A report counts once. */
@@ -89,23 +89,15 @@ interface Waiting {
   readonly from: Instant;
   readonly to: Instant;
   readonly dueAt: Instant;
-  /** Acknowledged bytes at which all is that was under way; `undefined`: the OS counts none. */
-  readonly behind: number | undefined;
+  /** Acknowledged bytes by which all has arrived that was under way; where the OS counts them. */
+  readonly dueBytes: number;
 }
 
-function isDue(
-  { dueAt, behind }: Waiting,
-  at: Instant,
-  { bytesAcked, unackedSegments }: TcpInfo,
-): boolean {
-  if (at < dueAt) return false;
-  return behind === undefined || unackedSegments === 0 || (bytesAcked ?? behind) >= behind;
+function isDue({ dueAt, dueBytes }: Waiting, at: Instant, info: TcpInfo): boolean {
+  const { bytesAcked = dueBytes, unackedSegments } = info;
+  return at >= dueAt && (bytesAcked >= dueBytes || unackedSegments === 0);
 }
 
-function behind({
-  bytesAcked,
-  unackedSegments = 0,
-  sendMssBytes = 0,
-}: TcpInfo): number | undefined {
-  return bytesAcked === undefined ? undefined : bytesAcked + unackedSegments * sendMssBytes;
+function aheadOf({ bytesAcked = 0, unackedSegments = 0, sendMssBytes = 0 }: TcpInfo): number {
+  return bytesAcked + unackedSegments * sendMssBytes;
 }
