@@ -12,6 +12,7 @@ const PATIENT = [
   "test/lab/older-systems.lab.test.ts",
   "test/lab/policy-routing.lab.test.ts",
   "test/lab/steady-loss.lab.test.ts",
+  "test/watch/late-answers.lab.test.ts",
 ];
 /** Hundreds of processes or thousands of connections, and bounds on their time. */
 const BUSY = [
@@ -36,6 +37,8 @@ export default defineConfig({
     reporters: ["default", "./test/setup/counts-reporter.ts"],
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    // A poll without a time of its own waits for what must happen, not for how soon.
+    expect: { poll: { timeout: 10_000 } },
     projects: [
       {
         extends: true,

@@ -108,8 +108,8 @@ class Way {
   /** Instant at which the queue in front of the rate is empty. */
   #emptyAt = 0;
   #lastLeavesAt = 0;
-  /** Frames that are delayed. */
-  #waiting = 0;
+  /** Frames that are delayed, in the order in which they leave. One timer waits for the first. */
+  readonly #waiting: Delayed[] = [];
   #wasLost = false;
   readonly #count = { passed: 0, lost: 0, lostInARow: 0, spilt: 0 };
 
@@ -175,24 +175,35 @@ class Way {
       this.#lastLeavesAt,
       Math.max(now, this.#emptyAt) + delayMs + (this.#random() * 2 - 1) * jitterMs,
     );
-    if (this.#lastLeavesAt <= now && this.#waiting === 0) {
+    if (this.#lastLeavesAt <= now && this.#waiting.length === 0) {
       this.#send(frame);
       return;
     }
 
-    const kept = frame.slice();
-    this.#waiting++;
-    setTimeout(
-      () => {
-        this.#waiting--;
-        this.#send(kept);
-      },
-      Math.max(0, this.#lastLeavesAt - now),
-    );
+    this.#waiting.push({ frame: frame.slice(), leavesAt: this.#lastLeavesAt });
+    if (this.#waiting.length === 1) this.#wait(now);
+  }
+
+  #wait(now: number): void {
+    const [next] = this.#waiting;
+    if (next) setTimeout(() => this.#release(), Math.max(0, next.leavesAt - now));
+  }
+
+  #release(): void {
+    const now = performance.now();
+    const kept = this.#waiting.findIndex(({ leavesAt }) => leavesAt > now);
+    const due = this.#waiting.splice(0, kept < 0 ? this.#waiting.length : kept);
+    for (const { frame } of due) this.#send(frame);
+    this.#wait(now);
   }
 
   #send(frame: Uint8Array): void {
     if (this.#port.send(this.#to, frame, 0) < 0) this.#count.spilt++;
     else this.#count.passed++;
   }
+}
+
+interface Delayed {
+  readonly frame: Uint8Array;
+  readonly leavesAt: number;
 }

@@ -92,7 +92,7 @@ await describeWith(["redis-server"], "the watch of an ioredis client behind Sent
   it("follows a failover, and sees the connection to the Sentinel too", {
     timeout: 60_000,
   }, async () => {
-    await using servers = await RedisSentinel.start();
+    await using servers = await RedisSentinel.start(1000);
     const redis = new Redis({
       sentinels: [{ host: "127.0.0.1", port: servers.sentinel }],
       name: "lab",
@@ -167,7 +167,8 @@ await describeWith(["redis-server"], "the watch of node-redis", () => {
   it("follows a sentinel through a failover, its own connections included", {
     timeout: 60_000,
   }, async () => {
-    await using servers = await RedisSentinel.start();
+    // A failover closes the connections to the master: after the verdict, not before it.
+    await using servers = await RedisSentinel.start(BUDGET_MS + 2 * GRACE_MS);
     const sentinel = createSentinel({
       name: "lab",
       sentinelRootNodes: [{ host: "127.0.0.1", port: servers.sentinel }],
@@ -186,7 +187,7 @@ await describeWith(["redis-server"], "the watch of node-redis", () => {
       .poll(() => deaths, { timeout: BUDGET_MS + GRACE_MS })
       .toContain(`peer-hung ${servers.master}`);
     await expect
-      .poll(() => portsOf(watch)[servers.replica] ?? 0, { timeout: 20_000 })
+      .poll(() => portsOf(watch)[servers.replica] ?? 0, { timeout: 30_000 })
       .toBeGreaterThan(0);
     sentinel.destroy();
   });

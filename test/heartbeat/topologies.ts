@@ -115,13 +115,16 @@ export class RedisCluster extends Processes {
   }
 }
 
-/** A master, its replica and a Sentinel that makes a failover within seconds. */
+/**
+ * A master, its replica and a Sentinel that makes a failover once the master was silent for
+ * `downAfterMs`.
+ */
 export class RedisSentinel extends Processes {
   master = 0;
   replica = 0;
   sentinel = 0;
 
-  static async start(): Promise<RedisSentinel> {
+  static async start(downAfterMs: number): Promise<RedisSentinel> {
     const set = new RedisSentinel();
     set.master = await set.start(['save ""', "dbfilename master.rdb"]);
     set.replica = await set.start([
@@ -135,7 +138,7 @@ export class RedisSentinel extends Processes {
       .toContain("master_link_status:up");
     const sentinel = [
       `sentinel monitor lab 127.0.0.1 ${set.master} 1`,
-      "sentinel down-after-milliseconds lab 1000",
+      `sentinel down-after-milliseconds lab ${downAfterMs}`,
       "sentinel failover-timeout lab 3000",
     ];
     set.sentinel = await set.start(sentinel, "--sentinel");

@@ -9,3 +9,8 @@ const pressure = new Pressure();
 export function graceMs(): number {
   return pressure.graceMs;
 }
+
+/** Whether programs have had to wait for a processor for a fifth of the time, or more. */
+export function isMachineBusy(): boolean {
+  return pressure.share > 0.2;
+}

@@ -4,6 +4,7 @@ import type { LabProcess } from "../../src/lab/lab-machine.ts";
 import type { Network } from "../../src/lab/network.ts";
 import { slowLink } from "../../src/lab/slow-link.ts";
 import { World } from "../../src/lab/world.ts";
+import { isMachineBusy } from "../setup/grace.ts";
 import { describeWith } from "../setup/requires.ts";
 
 const PROGRAM = [process.execPath, new URL("late-answers.mjs", import.meta.url).pathname];
@@ -29,6 +30,13 @@ interface Watching {
 }
 
 type Kind = "idle" | "upload" | "download" | "talk";
+
+/**
+ * The loss that one series of attempts teaches. On a busy machine the kernel's own timers and
+ * answers come up to 300 ms late, beside the delay of the path, and an attempt may be taken for
+ * lost: never so often that the path is called lossy.
+ */
+const ONE_SERIES = 0.04;
 
 async function start(
   network: Network,
@@ -74,7 +82,8 @@ function expectNobodyDied(told: readonly Told[], states: readonly Told[]): void 
     `${summary(told)}; ${states.map(({ id, rttMs, lossRatio }) => `${id}: ${rttMs} ms, ${(100 * lossRatio).toFixed(1)} % lost`).join("; ")}`,
   );
   expect(told.filter(({ event }) => event === "dead")).toEqual([]);
-  expect(states.map(({ lossRatio }) => lossRatio)).toEqual(states.map(() => 0));
+  const known = isMachineBusy() ? ONE_SERIES : 0;
+  expect(Math.max(...states.map(({ lossRatio }) => lossRatio))).toBeLessThanOrEqual(known);
   expect(states.map(({ cause }) => cause)).not.toContain("lossy-path");
 }
 
