@@ -206,9 +206,14 @@ function proofFor(
   );
 }
 
-/** Returns the bytes that the kernel has yet to send, plus an upper bound of those in flight. */
-function queuedBytes({ notSentBytes = 0, unackedSegments = 0, sendMssBytes = 0 }: TcpInfo): number {
-  return notSentBytes + unackedSegments * sendMssBytes;
+/** Returns the bytes that the kernel has yet to send, plus those in flight. */
+function queuedBytes(info: TcpInfo): number {
+  const { notSentBytes = 0, unackedSegments = 0, sendMssBytes = 0, bytesAcked = 0 } = info;
+  const { bytesSent = -1, bytesRetransmitted = 0 } = info;
+  // A kernel before 4.19 does not count what it sent: then as many bytes as fit.
+  const fitting = unackedSegments * sendMssBytes;
+  const counted = bytesSent - bytesRetransmitted - bytesAcked;
+  return notSentBytes + (counted >= 0 ? Math.min(counted, fitting) : fitting);
 }
 
 /** Returns the text of a rejection, which may be any value, even one that has no text. */

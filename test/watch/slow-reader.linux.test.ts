@@ -3,6 +3,7 @@ import type { Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { type Diagnosis, watch } from "../../src/index.ts";
+import { graceMs } from "../setup/grace.ts";
 import { loopbackPair } from "./loopback.ts";
 
 const BUDGET_MS = 2500;
@@ -68,5 +69,32 @@ describe("a heartbeat queued behind 24 MB of the program's data", () => {
     expect(cause).toBe("peer-hung");
     // Until the buffer of the peer's kernel is full, data that the kernel takes passes for reading.
     expect(performance.now() - hungAt).toBeLessThan(BUDGET_MS + 1000);
+  });
+});
+
+describe("a heartbeat behind a few bytes in flight", () => {
+  it("finds a process that hangs while its kernel goes on taking what the program writes", {
+    timeout: 60_000,
+  }, async () => {
+    await using pair = await loopbackPair();
+    const { client, accepted } = pair;
+    client.setNoDelay().resume();
+    accepted.on("data", (data) => {
+      if (data.includes("?")) accepted.write("!");
+    });
+    const w = watch(client, { detectWithinMs: BUDGET_MS, heartbeat: () => ask(client) });
+    const verdict = once(w, "dead", { signal: AbortSignal.timeout(4 * BUDGET_MS) });
+    // The peer's kernel delays acknowledgments, so at most moments one is missing.
+    const writing = setInterval(() => client.write("word"), 25);
+    try {
+      await sleep(1.5 * BUDGET_MS);
+      accepted.pause();
+      const hungAt = performance.now();
+      const [{ cause }] = (await verdict) as [Diagnosis];
+      expect(cause).toBe("peer-hung");
+      expect(performance.now() - hungAt).toBeLessThan(BUDGET_MS + graceMs());
+    } finally {
+      clearInterval(writing);
+    }
   });
 });
