@@ -120,14 +120,17 @@ function optionsOf(socket: Socket): ConnectionOptions {
 }
 
 describe.each(Object.keys(OWN))("on a connection on which the program had set %s", (own) => {
-  it.concurrent.each(Object.keys(WAYS))("a watch leaves it as it was: %s", async (way) => {
-    await using pair = await loopbackPair({ allowHalfOpen: true });
-    OWN[own]?.(pair.client);
-    const before = optionsOf(pair.client);
-    await WAYS[way]?.(pair);
-    // What a probe under way forbids is put back once it is answered.
-    await expect.poll(() => optionsOf(pair.client), { timeout: 5000 }).toEqual(before);
-  });
+  it.concurrent.for(Object.keys(WAYS))(
+    "a watch leaves it as it was: %s",
+    async (way, { expect }) => {
+      await using pair = await loopbackPair({ allowHalfOpen: true });
+      OWN[own]?.(pair.client);
+      const before = optionsOf(pair.client);
+      await WAYS[way]?.(pair);
+      // What a probe under way forbids is put back once it is answered.
+      await expect.poll(() => optionsOf(pair.client), { timeout: 5000 }).toEqual(before);
+    },
+  );
 
   it("a watch that the kernel refuses an option leaves user timeout, cap and switch as they were", async () => {
     await using pair = await loopbackPair();
