@@ -5,6 +5,7 @@ import { type ProcessTerms, processTerms } from "../core/judge/process-terms.ts"
 import type { TcpInfo } from "../core/tcp-info.ts";
 import type { Instant } from "../core/time/instant.ts";
 import { hasRtoMax } from "../kernel/options/has-rto-max.ts";
+import { BytesAhead } from "./bytes-ahead.ts";
 import { engine } from "./engine.ts";
 import { isReading } from "./handle.ts";
 import type { HostCheck } from "./host/host-check.ts";
@@ -40,12 +41,7 @@ export class ProcessCheck {
   readonly heartbeat: ClientHeartbeat;
   readonly #owner: EvidenceOwner;
   #bytesRead = 0;
-  /**
-   * The count of acknowledged bytes at which the peer's kernel has all that was written before the
-   * heartbeat; `null` once it has.
-   */
-  #bytesAhead: number | null = null;
-  #bytesAcked = 0;
+  readonly #ahead: BytesAhead = new BytesAhead();
   #settings: ProofSettings;
   #terms: ProcessTerms;
   /** The host was silent when it was last checked. Noted where the outage was chosen. */
@@ -113,7 +109,7 @@ export class ProcessCheck {
     this.#bytesRead = bytesRead;
     // A program that does not read cannot see an answer: that is our side, not the peer's.
     if (!isReading(this.#owner.top)) proof.heard(now);
-    if (info) this.#waitForOwnBytes(now, info);
+    if (info && proof.isAsking && this.#ahead.haveAdvanced(now, info)) proof.delayed(now);
     if (host) this.#seeHost(host, stalledMs);
     const next = proof.next(now);
     if (!proof.wantsHeartbeat) return next;
@@ -132,22 +128,8 @@ export class ProcessCheck {
     this.#wasInOutage = isSilent && this.#arrivedAt !== Number.POSITIVE_INFINITY;
   }
 
-  /**
-   * Puts the deadline of the heartbeat off while the bytes queued before it advance. The peer still
-   * takes them, however slowly, and owes no answer yet. A process that hangs takes no more than its
-   * kernel's buffer holds.
-   */
-  #waitForOwnBytes(now: Instant, { bytesAcked = 0 }: TcpInfo): void {
-    if (this.#bytesAhead === null || !this.proof.isAsking) return;
-    if (bytesAcked > this.#bytesAcked) this.proof.delayed(now);
-    this.#bytesAcked = bytesAcked;
-    if (bytesAcked >= this.#bytesAhead) this.#bytesAhead = null;
-  }
-
   #ask(now: Instant, info: TcpInfo | null): void {
-    const ahead = this.#owner.top.writableLength + (info ? queuedBytes(info) : 0);
-    this.#bytesAcked = info?.bytesAcked ?? 0;
-    this.#bytesAhead = ahead > 0 ? this.#bytesAcked + ahead : null;
+    if (!this.proof.isAsking) this.#ahead.begin(now, this.#owner.top.writableLength, info);
     if (this.#askedAt <= this.proof.heardAt) {
       this.#askedAt = now;
       this.#arrivedAt = Number.POSITIVE_INFINITY;
@@ -204,16 +186,6 @@ function proofFor(
     isBelieved,
     quietMs,
   );
-}
-
-/** Returns the bytes that the kernel has yet to send, plus those in flight. */
-function queuedBytes(info: TcpInfo): number {
-  const { notSentBytes = 0, unackedSegments = 0, sendMssBytes = 0, bytesAcked = 0 } = info;
-  const { bytesSent = -1, bytesRetransmitted = 0 } = info;
-  // A kernel before 4.19 does not count what it sent: then as many bytes as fit.
-  const fitting = unackedSegments * sendMssBytes;
-  const counted = bytesSent - bytesRetransmitted - bytesAcked;
-  return notSentBytes + (counted >= 0 ? Math.min(counted, fitting) : fitting);
 }
 
 /** Returns the text of a rejection, which may be any value, even one that has no text. */

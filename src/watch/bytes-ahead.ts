@@ -1,0 +1,50 @@
+import type { TcpInfo } from "../core/tcp-info.ts";
+import type { Instant } from "../core/time/instant.ts";
+
+/**
+ * The bytes that were written before a heartbeat. While they advance, the peer still takes them,
+ * however slowly, and owes no answer yet. A process that hangs takes no more than its kernel's
+ * buffer holds.
+ */
+export class BytesAhead {
+  /** The count of acknowledged bytes at which the peer's kernel has them; `null` once it has. */
+  #end: number | null = null;
+  #acked = 0;
+  #askedAt: Instant = 0;
+
+  /**
+   * What happened: the first heartbeat of a silence is written behind `bufferedBytes`, which the
+   * kernel has not taken yet.
+   */
+  begin(now: Instant, bufferedBytes: number, info: TcpInfo | null): void {
+    const ahead = bufferedBytes + (info ? queuedBytes(info) : 0);
+    this.#askedAt = now;
+    this.#acked = info?.bytesAcked ?? 0;
+    this.#end = ahead > 0 ? this.#acked + ahead : null;
+  }
+
+  /**
+   * Returns whether they advanced since they were last looked at, and are not through. What is
+   * through within the time of an acknowledgment held nothing up.
+   */
+  haveAdvanced(now: Instant, { bytesAcked = 0, rttMs = 0 }: TcpInfo): boolean {
+    if (this.#end === null || now < this.#askedAt + rttMs + ACK_MS) return false;
+    if (bytesAcked >= this.#end) this.#end = null;
+    const isMore = bytesAcked > this.#acked;
+    this.#acked = bytesAcked;
+    return isMore && this.#end !== null;
+  }
+}
+
+/** Linux delays an ACK by 40 ms (TCP_DELACK_MIN), and its clock ticks every 4 or 10 ms. */
+const ACK_MS = 50;
+
+/** Returns the bytes that the kernel has yet to send, plus those in flight. */
+function queuedBytes(info: TcpInfo): number {
+  const { notSentBytes = 0, unackedSegments = 0, sendMssBytes = 0, bytesAcked = 0 } = info;
+  const { bytesSent = -1, bytesRetransmitted = 0 } = info;
+  // A kernel before 4.19 does not count what it sent: then as many bytes as fit.
+  const fitting = unackedSegments * sendMssBytes;
+  const counted = bytesSent - bytesRetransmitted - bytesAcked;
+  return notSentBytes + (counted >= 0 ? Math.min(counted, fitting) : fitting);
+}
