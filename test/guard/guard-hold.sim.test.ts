@@ -93,7 +93,7 @@ describe("a hold", () => {
           own.map((options) => (scene.hasRtoCap ? options : { ...options, rtoMaxMs: null })),
         );
       }),
-      { numRuns: longOrShort(600, 60) },
+      { numRuns: longOrShort(600, 40) },
     );
   }, 300_000);
 

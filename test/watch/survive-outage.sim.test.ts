@@ -17,8 +17,8 @@ const TEST_MS = 300_000;
 /** By which a verdict may be later than its deadline: a check. */
 const LATE_MS = 350;
 const SEED = Number(process.env.HALFOPEN_SEED ?? 20_261_130);
-const OUTAGES = longOrShort(1000, 50);
-const CUTS = longOrShort(100, 12);
+const OUTAGES = longOrShort(1000, 30);
+const CUTS = longOrShort(100, 8);
 
 interface Peer {
   isUp(at: number): boolean;

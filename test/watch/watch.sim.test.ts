@@ -34,7 +34,7 @@ function cutAt(at: number, rttMs = 1): Path {
 
 const budgets = fc.constantFrom(2500, 5000, 10_000, 20_000);
 const rtts = fc.integer({ min: 0, max: 40 });
-const RUNS = longOrShort(500, 40);
+const RUNS = longOrShort(500, 25);
 /** Time by which a verdict may be later than `applied` predicts: a round trip, a check. */
 const LATE_MS = 100;
 
@@ -181,7 +181,7 @@ describe.each([
             rtoMaxMs: PROGRAM.rtoMaxMs,
           });
         }),
-        { numRuns: longOrShort(200, 30) },
+        { numRuns: longOrShort(200, 20) },
       );
     });
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { longOrShort } from "../../setup/run-length.ts";
 import { countFalseAlarms, estimateFalseAlarms } from "./false-alarm-rate.ts";
 import type { LossyPath } from "./lossy-paths.ts";
 
@@ -15,8 +16,8 @@ const MINUTE_MS = 60_000;
 const KNOWN = [20 * MINUTE_MS, 30 * MINUTE_MS] as const;
 const FIRST_MINUTE = [1500, MINUTE_MS] as const;
 
-const budgets = [2500, 3500, 5000, 10_000];
-const losses = [0.001, 0.01, 0.02, 0.05, 0.1, 0.2];
+const budgets = longOrShort([2500, 3500, 5000, 10_000], [2500, 10_000]);
+const losses = longOrShort([0.001, 0.01, 0.02, 0.05, 0.1, 0.2], [0.01, 0.05, 0.2]);
 const traffics = [
   { name: "idle", writeEveryMs: null, burstMs: 0 },
   { name: "talking", writeEveryMs: 300, burstMs: 0 },
