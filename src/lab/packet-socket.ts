@@ -1,5 +1,6 @@
 import { HalfOpenError } from "../core/errors.ts";
-import { SOL_SOCKET } from "../kernel/port/platform-linux.ts";
+import { int } from "../kernel/port/int.ts";
+import { SO_RCVBUF, SOL_SOCKET } from "../kernel/port/platform-linux.ts";
 import type { SystemPort } from "../kernel/port/port.ts";
 
 const AF_PACKET = 17;
@@ -14,11 +15,10 @@ const SOL_PACKET = 263;
 const PACKET_VNET_HDR = 15;
 const PACKET_STATISTICS = 6;
 const PACKET_IGNORE_OUTGOING = 23;
-const SO_RCVBUF = 8;
 const SO_RCVBUFFORCE = 33;
-const ON = new Uint8Array([1, 0, 0, 0]);
+const ON = int(1);
 /** Room in front of the wire for what comes while a busy machine does not let it run. */
-const ROOM_BYTES = new Uint8Array(new Uint32Array([16 * 1024 * 1024]).buffer);
+const ROOM_BYTES = int(16 * 1024 * 1024);
 
 /** Opens a socket that takes the frames which an interface receives, and can send others. */
 export function openInterface(port: SystemPort, name: string): number {

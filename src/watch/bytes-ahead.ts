@@ -13,8 +13,8 @@ export class BytesAhead {
   #askedAt: Instant = 0;
 
   /**
-   * What happened: the first heartbeat of a silence is written behind `bufferedBytes`, which the
-   * kernel has not taken yet.
+   * What happened: a heartbeat is written behind `bufferedBytes`, which the kernel has not taken
+   * yet.
    */
   begin(now: Instant, bufferedBytes: number, info: TcpInfo | null): void {
     const ahead = bufferedBytes + (info ? queuedBytes(info) : 0);

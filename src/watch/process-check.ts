@@ -129,7 +129,7 @@ export class ProcessCheck {
   }
 
   #ask(now: Instant, info: TcpInfo | null): void {
-    if (!this.proof.isAsking) this.#ahead.begin(now, this.#owner.top.writableLength, info);
+    this.#ahead.begin(now, this.#owner.top.writableLength, info);
     if (this.#askedAt <= this.proof.heardAt) {
       this.#askedAt = now;
       this.#arrivedAt = Number.POSITIVE_INFINITY;

@@ -1,5 +1,6 @@
 import { EAGAIN, ENOBUFS } from "../port/errno-linux.ts";
-import { SOL_SOCKET } from "../port/platform-linux.ts";
+import { int } from "../port/int.ts";
+import { SO_RCVBUF, SOL_SOCKET } from "../port/platform-linux.ts";
 import type { SystemPort } from "../port/port.ts";
 import {
   AF_NETLINK,
@@ -76,14 +77,9 @@ const SOL_NETLINK = 270;
 const NETLINK_ADD_MEMBERSHIP = 1;
 /** include/uapi/linux/sock_diag.h: SKNLGRP_INET_TCP_DESTROY, SKNLGRP_INET6_TCP_DESTROY. */
 const GROUPS = [1, 3];
-const SO_RCVBUF = 8;
 const RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024;
 const BUFFER_BYTES = 65_536;
 /** struct sockaddr_nl: family, and zeros for an address of the kernel's choice. */
 const SOCKADDR_NL: Uint8Array = Uint8Array.of(AF_NETLINK, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
 /** The sequence number of the kernel's own messages, which answer no request. */
 const UNASKED = 0;
-
-function int(value: number): Uint8Array {
-  return new Uint8Array(Int32Array.of(value).buffer);
-}

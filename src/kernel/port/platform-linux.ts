@@ -8,6 +8,7 @@ export const SOL_SOCKET = 1;
 export const SO_COOKIE = 57;
 export const COOKIE_BYTES = 8;
 export const SO_ERROR = 4;
+export const SO_RCVBUF = 8;
 export const SO_LINGER = 13;
 export const SO_PROTOCOL = 38;
 /** include/linux/net.h: a flag of a socket's type. The same on x86_64 and arm64. */

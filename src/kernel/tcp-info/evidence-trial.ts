@@ -1,5 +1,6 @@
 import type { TcpInfo } from "../../core/tcp-info.ts";
 import { monotonicMs } from "../clock.ts";
+import { int } from "../port/int.ts";
 import { platform } from "../port/platform.ts";
 import {
   IPPROTO_TCP,
@@ -127,10 +128,6 @@ class OwnConnection {
 /** A field that this kernel does not report is not missed. */
 function hasMoved(count: Count, before: TcpInfo, now: TcpInfo): boolean {
   return now[count] === undefined || now[count] !== before[count];
-}
-
-function int(value: number): Uint8Array {
-  return new Uint8Array(new Int32Array([value]).buffer);
 }
 
 const AGES = ["lastDataSentMs", "lastDataReceivedMs", "lastAckReceivedMs"] as const;
