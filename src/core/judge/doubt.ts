@@ -24,8 +24,10 @@ export function doubtOf(answers: Answers, judged: Probed): string | null {
 
 /**
  * Returns whether a box may have begun to drop probes: then data may still come within the budget,
- * and the verdict waits for its end.
+ * and the verdict waits for its end. That data of ours has left meanwhile makes probes from before
+ * no better.
  */
 export function mayHaveStopped(answers: Answers, { flow, attempts }: Silence): boolean {
-  return flow !== "in-flight" && !attempts.areLocal && !answers.areSettled;
+  const restsOnProbes = flow !== "in-flight" || attempts.beforeFlight > 0;
+  return restsOnProbes && !attempts.areLocal && !answers.areSettled;
 }
