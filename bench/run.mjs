@@ -11,6 +11,7 @@ const BENCHES = {
   start: () => import("./start/start.mjs"),
   heap: () => import("./scale/heap.mjs"),
   cpu: () => import("./scale/cpu.mjs"),
+  quick: () => import("./scale/quick.mjs"),
   growth: () => import("./scale/growth.mjs"),
   pauses: () => import("./scale/loop-pauses.mjs"),
   cost: () => import("./options/cost.mjs"),

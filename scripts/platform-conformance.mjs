@@ -102,6 +102,16 @@ const PROMISES = {
       w.close();
     },
   ],
+  shortBudgets: [
+    has("shortBudgets"),
+    async () => {
+      const socket = await open();
+      const w = watch(socket, { detectWithinMs: 500, heartbeat: () => echo(socket) });
+      await new Promise((resolve) => setTimeout(resolve, 1000));
+      assert(w.state === "alive" && w.rttMs !== null, `state ${w.state}, answer ${w.rttMs} ms`);
+      w.close();
+    },
+  ],
   localPath: [
     has("localPath"),
     async () => {

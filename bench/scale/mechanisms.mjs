@@ -15,6 +15,10 @@ export const WORST_CASE_MS = 5000;
  */
 export const SETTLED_AFTER_MS = 4 * WORST_CASE_MS;
 
+/** A budget too short for keepalive, and how often a program that wants it pings by hand. */
+export const QUICK_MS = 500;
+const QUICK_PING_MS = 100;
+
 /**
  * `base`: the same connection with nobody watching it, which every figure is compared with. `peer`:
  * how peers.mjs connects and answers.
@@ -75,6 +79,24 @@ export const MECHANISMS = {
   },
 };
 
+/** The same for a budget too short for keepalive (quick.mjs). */
+export const QUICK_MECHANISMS = {
+  quickPing: {
+    title: `ping every ${QUICK_PING_MS} ms by hand`,
+    base: "tcp",
+    peer: "tcp",
+    serve: () => tcp(pingEach),
+  },
+  quickWatch: {
+    title: `halfopen watch(socket) at ${QUICK_MS} ms with a heartbeat`,
+    base: "tcp",
+    peer: "tcp",
+    serve: () => tcp(watchQuickly),
+  },
+};
+
+export const ALL_MECHANISMS = { ...MECHANISMS, ...QUICK_MECHANISMS };
+
 const NEVER_MS = 2_000_000_000;
 const BACKLOG = 4096;
 const settings = { detectWithinMs: WORST_CASE_MS };
@@ -108,6 +130,33 @@ function writeEach(socket) {
     socket.write("?");
   }, WORST_CASE_MS / 2);
   socket.on("close", () => clearInterval(timer));
+}
+
+/** Silent for the budget is dead: as it is written by hand. */
+function pingEach(socket) {
+  socket.setNoDelay();
+  let answeredAt = performance.now();
+  socket.on("data", () => {
+    answeredAt = performance.now();
+  });
+  const timer = setInterval(() => {
+    if (performance.now() - answeredAt > QUICK_MS) return socket.destroy();
+    socket.write("?");
+  }, QUICK_PING_MS);
+  socket.on("close", () => clearInterval(timer));
+}
+
+function watchQuickly(socket) {
+  socket.setNoDelay();
+  const waiting = [];
+  socket.on("data", () => {
+    for (const settle of waiting.splice(0)) settle();
+  });
+  const heartbeat = () => {
+    socket.write("?");
+    return new Promise((resolve) => waiting.push(resolve));
+  };
+  watch(socket, { detectWithinMs: QUICK_MS, heartbeat }).on("dead", countFalseAlarm);
 }
 
 /**

@@ -3,7 +3,7 @@ import { fork } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { MECHANISMS } from "./mechanisms.mjs";
+import { ALL_MECHANISMS } from "./mechanisms.mjs";
 
 const ACCEPT_POLL_MS = 20;
 const ACCEPT_WITHIN_MS = 10_000;
@@ -28,7 +28,7 @@ class Population {
     const population = new Population();
     population.#subject = fork(file("./subject.mjs"), [mechanism], { execArgv: ["--expose-gc"] });
     const [{ port }] = await once(population.#subject, "message");
-    population.#peers = fork(file("./peers.mjs"), [MECHANISMS[mechanism].peer, String(port)]);
+    population.#peers = fork(file("./peers.mjs"), [ALL_MECHANISMS[mechanism].peer, String(port)]);
     return population;
   }
 

@@ -5,10 +5,10 @@ import { once } from "node:events";
 import { Session } from "node:inspector/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { writeHeapSnapshot } from "node:v8";
-import { alarms, MECHANISMS } from "./mechanisms.mjs";
+import { ALL_MECHANISMS, alarms } from "./mechanisms.mjs";
 import { measurePauses } from "./pauses.mjs";
 
-const server = MECHANISMS[process.argv[2]].serve();
+const server = ALL_MECHANISMS[process.argv[2]].serve();
 await once(server, "listening");
 
 const WORK = {

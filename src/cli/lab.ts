@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { isQuickBudget } from "../core/judge/quick-terms.ts";
 import { FAULTS } from "../lab/faults.ts";
 import { MECHANISM_NOTES, MECHANISMS, type Mechanism } from "../lab/mechanisms.ts";
 import { DEFAULT_BUDGET_MS, runLab } from "../lab/run-lab.ts";
@@ -66,7 +67,7 @@ async function run(args: readonly string[]): Promise<ExitCode> {
       : parseDuration(values["detect-within"], "--detect-within");
 
   const surviveOutageMs = surviveOutage(values["survive-outage"]);
-  settingsOf({ detectWithinMs: detectWithinMs ?? DEFAULT_BUDGET_MS, surviveOutageMs });
+  checkTimes(detectWithinMs ?? DEFAULT_BUDGET_MS, surviveOutageMs);
 
   if (values.html !== undefined) await checkWritable(values.html);
   const progress = new Progress();
@@ -95,6 +96,12 @@ async function run(args: readonly string[]): Promise<ExitCode> {
     if (error instanceof NoWorldError) throw new NotPossibleHere(error.message);
     throw error;
   }
+}
+
+/** @throws HalfOpenError if the watched program could not have these times */
+function checkTimes(detectWithinMs: number, surviveOutageMs: number | undefined): void {
+  const heartbeat = isQuickBudget(detectWithinMs) ? async (): Promise<void> => {} : undefined;
+  settingsOf({ detectWithinMs, surviveOutageMs, heartbeat });
 }
 
 function chosen(

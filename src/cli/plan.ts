@@ -1,7 +1,12 @@
 import { parseArgs } from "node:util";
 import type { LossLaw } from "../core/detectors/loss-law.ts";
 import { plan as choose } from "../core/forecast/plan.ts";
-import type { Plan, PlatformPlan, Requirement } from "../core/forecast/requirement.ts";
+import type {
+  Plan,
+  PlannedWatch,
+  PlatformPlan,
+  Requirement,
+} from "../core/forecast/requirement.ts";
 import { type Command, type ExitCode, UsageError } from "./command.ts";
 import { formatDuration, parseDuration } from "./duration.ts";
 import { parseNumber, parseShare } from "./numbers.ts";
@@ -98,8 +103,7 @@ function parseBursts(text: string): LossLaw {
 
 function planText(it: Plan): string {
   const { keepalive, userTimeoutMs, heartbeat, predicted, watch } = it;
-  const options = Object.entries(watch ?? {}).map(([name, ms]) => `${name}: ${ms}`);
-  const own = watch ? `With halfopen: watch(socket, { ${options.join(", ")} })\n` : "";
+  const own = watch ? watchText(watch) : "";
   if (!keepalive) {
     const nearest =
       it.nearestDetectWithinMs === null
@@ -132,6 +136,15 @@ function planText(it: Plan): string {
     ...platforms,
   ]);
   return `${settings.join("")}\n${textTable(detection)}${cost}\n${table}\n${warningLines(it.warnings)}${own}`;
+}
+
+function watchText({ heartbeat, ...times }: PlannedWatch): string {
+  const options = Object.entries(times).map(([name, ms]) => `${name}: ${ms}`);
+  if (!heartbeat) return `With halfopen: watch(socket, { ${options.join(", ")} })\n`;
+  const { afterMs, packetsPerSecond, bytesPerSecond, processorShare } = heartbeat;
+  return `With halfopen and a heartbeat: watch(socket, { ${options.join(", ")}, heartbeat })
+  one leaves after ${afterMs} ms of silence: up to ${Math.round(packetsPerSecond)} packets and ${Math.round(bytesPerSecond)} bytes a second, and ${count(100 * processorShare)} % of a processor
+`;
 }
 
 function platformCells({ keepalive, userTimeoutMs, idle }: PlatformPlan): string[] {

@@ -91,4 +91,9 @@ export interface TcpInfo {
   /** The window the peer offers, in bytes. `undefined` before Linux 5.4. */
   readonly sendWindowBytes?: number | undefined;
   readonly dsackDuplicates?: number | undefined;
+  /**
+   * Segments with data that came while others before them are missing. `undefined` before Linux
+   * 5.4.
+   */
+  readonly outOfOrderSegmentsIn?: number | undefined;
 }

@@ -2,6 +2,8 @@ import { EventEmitter } from "node:events";
 import type { Duplex } from "node:stream";
 import type { Diagnosis } from "../core/diagnosis.ts";
 import { HalfOpenError } from "../core/errors.ts";
+import { SMALLEST_BUDGET_MS } from "../core/judge/probe-plan.ts";
+import { isQuickBudget } from "../core/judge/quick-terms.ts";
 import { nextTick } from "../kernel/clock.ts";
 import type { Heartbeat, WatchOptions } from "../watch/options.ts";
 import { settingsOf } from "../watch/settings.ts";
@@ -57,6 +59,9 @@ export function withAnswerOwed(options: ClientWatchOptions = {}): ClientWatchOpt
   return { ...options, expect: options.expect ?? "process" };
 }
 
+/** A client that sends a heartbeat although the answer to another one is missing. */
+export const ASKS_AGAIN = { asksAgain: true } as const;
+
 /** A heartbeat ahead of a command costs a round trip: not more often than this. */
 const LEAST_ASK_IDLE_MS = 1000;
 
@@ -89,10 +94,16 @@ export class ClientWatch extends EventEmitter<ClientWatchEvents> implements Disp
   constructor(
     follow: FollowSockets,
     { canAsk, askIdleForMs = ASK_IDLE_FOR_MS, signal, ...options }: ClientWatchOptions = {},
+    { asksAgain = false }: { readonly asksAgain?: boolean } = {},
   ) {
     super();
     // Bad options are refused now, not at the first connection
-    settingsOf({ ...options, signal, heartbeat: () => undefined });
+    const { detectWithinMs } = settingsOf({ ...options, signal, heartbeat: () => undefined });
+    if (isQuickBudget(detectWithinMs) && !asksAgain)
+      throw new HalfOpenError(
+        "ERR_OPTION_RANGE",
+        `detectWithinMs is ${detectWithinMs}; give at least ${SMALLEST_BUDGET_MS}: a shorter budget takes several questions at once, and this client asks its server one at a time`,
+      );
     if (!(askIdleForMs >= LEAST_ASK_IDLE_MS))
       throw new HalfOpenError(
         "ERR_OPTION_RANGE",

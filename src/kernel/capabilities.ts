@@ -7,6 +7,7 @@ import { platform } from "./port/platform.ts";
 import { IPPROTO_TCP, TCP_RTO_MAX_MS } from "./port/platform-linux.ts";
 import type { SocketPort } from "./port/socket-port.ts";
 import { whyNoKernelEvidence } from "./tcp-info/kernel-evidence.ts";
+import { whyNoShortBudgets } from "./tcp-info/short-budgets.ts";
 import { probeWin32TcpInfo } from "./tcp-info/tcp-info-win32.ts";
 
 export interface Capability {
@@ -35,6 +36,8 @@ export interface Capabilities {
    * late.
    */
   readonly rtoMax: Capability;
+  /** Budgets from 300 to 2500 ms, which take a heartbeat beside the kernel's evidence. */
+  readonly shortBudgets: Capability;
   /** Route, link and neighbour of a peer. */
   readonly localPath: Capability;
 }
@@ -61,6 +64,7 @@ export function capabilities(): Capabilities {
         withoutEvidence("the answer to a probe cannot be seen") ??
         AVAILABLE,
       rtoMax: rtoMax(port, socket),
+      shortBudgets: shortBudgets(),
       localPath: localPath(),
     };
   } finally {
@@ -124,6 +128,11 @@ function tcpInfo(port: SocketPort | null, socket: number): Capability & { bytes:
   return result >= 0
     ? { ...AVAILABLE, bytes: result }
     : { available: false, why: `the kernel refuses it (errno ${-result}): ${lost}`, bytes: null };
+}
+
+function shortBudgets(): Capability {
+  const why = whyNoShortBudgets();
+  return why === null ? AVAILABLE : { available: false, why: `${why}: the least is 2500 ms` };
 }
 
 function localPath(): Capability {

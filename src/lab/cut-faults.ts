@@ -72,7 +72,10 @@ export const CUT_FAULTS: readonly Fault[] = [
     network: { variant: "wire" },
     role: "sink",
     traffics: BOTH_TRAFFICS,
-    causes: SILENT,
+    causes: {
+      idle: ["path-silent", "one-way-loss"],
+      "in-flight": ["path-silent", "one-way-loss"],
+    },
     strike: ({ network }) => network.setWire({ lossOut: 1 }),
   },
   {

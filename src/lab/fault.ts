@@ -29,6 +29,8 @@ export interface Fault {
   foundWithinMs?(budgetMs: number, traffic: Traffic, surviveOutageMs: number): number | null;
   /** Time after the strike during which the watched program stands still and notices nothing. */
   stoppedMs?(budgetMs: number): number;
+  /** Data of the program's stands before each heartbeat. */
+  readonly blocksHeartbeats?: boolean;
   /** Data is in flight before the program stops. */
   readonly leavesData?: boolean;
   /**

@@ -34,12 +34,12 @@ export const FIELD_FAULTS: readonly Fault[] = [
     id: "bufferbloat",
     title: "our uploads fill the endless queue of the uplink",
     effect: "lives",
-    network: { variant: "wire", wire: { kbitOut: 1000 } },
+    network: { variant: "wire" },
     role: "sink",
     traffics: BOTH_TRAFFICS,
     causes: LATE,
     lastsMs: ({ budgetMs }) => 4 * budgetMs,
-    strike: ({ subject }) => order(subject, { do: "upload", bytes: 4_000_000 }),
+    strike: fillQueue,
   },
   {
     id: "delay-step",
@@ -60,6 +60,7 @@ export const FIELD_FAULTS: readonly Fault[] = [
     role: "sink",
     traffics: ["in-flight"],
     causes: { idle: [], "in-flight": ["mtu-black-hole"] },
+    blocksHeartbeats: true,
     strike: swallowLargePackets,
   },
   {
@@ -195,6 +196,12 @@ const CLOCK_STEPS = 20;
 
 function clockStepEveryMs(budgetMs: number): number {
   return 0.02 * budgetMs;
+}
+
+/** The uplink carries 1 Mbit/s at 5 s; with another budget its queue is as many budgets long. */
+async function fillQueue({ network, subject, budgetMs }: Stage): Promise<void> {
+  await network.setWire({ kbitOut: 5_000_000 / budgetMs });
+  await order(subject, { do: "upload", bytes: 4_000_000 });
 }
 
 async function swallowLargePackets({ network, subject }: Stage): Promise<void> {

@@ -1,8 +1,10 @@
-import type { Diagnosis } from "../core/diagnosis.ts";
+import type { Cause, Diagnosis } from "../core/diagnosis.ts";
+import { isQuickBudget } from "../core/judge/quick-terms.ts";
 import type { Fault } from "./fault.ts";
 import { agrees, foundWithinMs, predictedFor } from "./predicted.ts";
 import { CALM_GRACE_MS } from "./pressure.ts";
 import type { LabCell } from "./report.ts";
+import type { Traffic } from "./subject-messages.ts";
 import type { CellPlan, Track } from "./track.ts";
 
 export interface Observation {
@@ -89,7 +91,7 @@ function problemOf(
 
   if (detectedMs === null) {
     if (limitMs !== null) return "never found";
-    if (fault.doubt && !isDoubtful(fault.doubt, track.diagnosis))
+    if (fault.doubt && !isQuickBudget(budgetMs) && !isDoubtful(fault.doubt, track.diagnosis))
       return `${cause}, ${track.diagnosis?.certainty}, without a word of "${fault.doubt.source}"`;
   } else {
     if (fault.effect === "lives" || fault.effect === "hides")
@@ -99,10 +101,21 @@ function problemOf(
       return `found after ${detectedMs} ms, later than ${Math.round(limitMs + graceMs)} ms`;
   }
 
-  const expected = fault.causes[traffic];
+  const expected = expectedOf(fault, traffic, budgetMs);
   return cause !== undefined && expected.includes(cause)
     ? null
     : `diagnosed as ${cause}, expected ${expected.join(" or ")}`;
+}
+
+/**
+ * Within a short budget a heartbeat tells of the process too, and a host that comes back is gone
+ * before it can tell.
+ */
+function expectedOf({ causes, effect }: Fault, traffic: Traffic, budgetMs: number): Cause[] {
+  if (!isQuickBudget(budgetMs)) return [...causes[traffic]];
+  // The last answer may come behind the first attempt that is lost.
+  const silent: Cause[] = effect === "lives" ? ["quiet"] : ["path-silent", "one-way-loss"];
+  return [...causes[traffic], "peer-hung", ...silent];
 }
 
 function isDoubtful(doubt: RegExp, diagnosis: Diagnosis | null): boolean {

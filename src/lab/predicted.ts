@@ -4,9 +4,10 @@ import { rtoCapMs } from "../core/judge/backstop.ts";
 import { returnMs } from "../core/judge/outage-bound.ts";
 import {
   DEFAULT_FALSE_ALARMS_PER_YEAR,
-  defaultOutageMs,
   type ProbePlan,
+  SMALLEST_BUDGET_MS,
 } from "../core/judge/probe-plan.ts";
+import { isQuickBudget, outageOf, quickTerms, quickWithinMs } from "../core/judge/quick-terms.ts";
 import { planOnShortPath } from "../core/judge/short-path.ts";
 import type { Fault } from "./fault.ts";
 import { keepaliveFor, type Mechanism } from "./mechanisms.ts";
@@ -26,7 +27,7 @@ export function predictedFor(
   mechanism: Mechanism,
   traffic: Traffic,
   budgetMs: number,
-  surviveOutageMs: number = defaultOutageMs(budgetMs),
+  surviveOutageMs: number = outageOf(budgetMs),
 ): PredictedMs | "never" | null {
   const isBlocked = fault.role === "deaf";
   const isKilledBefore =
@@ -55,12 +56,20 @@ export function foundWithinMs(
   fault: Fault,
   traffic: Traffic,
   budgetMs: number,
-  surviveOutageMs: number = defaultOutageMs(budgetMs),
+  surviveOutageMs: number = outageOf(budgetMs),
 ): number | null {
   if (fault.effect === "lives" || fault.effect === "hides") return null;
+  // Where no heartbeat gets through, a short budget is as good as the smallest other.
+  if (isQuickBudget(budgetMs) && !letsHeartbeatsThrough(fault))
+    return (fault.stoppedMs?.(budgetMs) ?? 0) + watchWithinMs(SMALLEST_BUDGET_MS);
   return fault.foundWithinMs
     ? fault.foundWithinMs(budgetMs, traffic, surviveOutageMs)
     : watchWithinMs(budgetMs, surviveOutageMs);
+}
+
+/** A window is open, no data of the program's stands before them, and the program runs. */
+function letsHeartbeatsThrough({ role, blocksHeartbeats = false, stoppedMs }: Fault): boolean {
+  return role !== "deaf" && !blocksHeartbeats && stoppedMs === undefined;
 }
 
 /**
@@ -94,6 +103,10 @@ export function watchPlan(budgetMs: number, surviveOutageMs?: number): ProbePlan
  * budget, or longer when the proof does not fit into the budget.
  */
 export function watchWithinMs(budgetMs: number, surviveOutageMs?: number): number {
+  if (isQuickBudget(budgetMs)) {
+    const terms = quickTerms(budgetMs, outageOf(budgetMs, surviveOutageMs));
+    return Math.max(budgetMs, quickWithinMs(terms));
+  }
   const plan = watchPlan(budgetMs, surviveOutageMs);
   // The wait behind a closed window is left out: when the others fit, the end of the budget hurries
   // that proof.

@@ -1,5 +1,6 @@
 import { availableParallelism, release } from "node:os";
-import { defaultOutageMs } from "../core/judge/probe-plan.ts";
+import { SMALLEST_BUDGET_MS } from "../core/judge/probe-plan.ts";
+import { isQuickBudget, outageOf } from "../core/judge/quick-terms.ts";
 import type { Fault, Stage } from "./fault.ts";
 import { FAULTS } from "./faults.ts";
 import { isInstalled } from "./installed.ts";
@@ -53,13 +54,9 @@ export async function runLab(options: LabOptions = {}): Promise<LabReport> {
   const chosen = FAULTS.filter(({ id }) => options.faults?.includes(id) ?? true);
   const skipped: SkippedFault[] = [];
   const runnable = chosen.filter((fault) => {
-    const missing = (fault.needs ?? []).filter((name) => !isInstalled(name));
-    if (missing.length > 0)
-      skipped.push({
-        fault: fault.id,
-        why: `needs ${missing.join(" and ")}; scripts/setup-test-machine.sh installs it`,
-      });
-    return missing.length === 0;
+    const why = whyNotRun(fault, budgetMs);
+    if (why !== null) skipped.push({ fault: fault.id, why });
+    return why === null;
   });
 
   const cells = await runAll(runnable, budgetMs, options);
@@ -77,7 +74,7 @@ export async function runLab(options: LabOptions = {}): Promise<LabReport> {
       tookMs: Math.round(performance.now() - started),
     },
     detectWithinMs: budgetMs,
-    surviveOutageMs: surviveOutageMs ?? defaultOutageMs(budgetMs),
+    surviveOutageMs: outageOf(budgetMs, surviveOutageMs),
     cells,
     skipped,
     summary: {
@@ -90,6 +87,16 @@ export async function runLab(options: LabOptions = {}): Promise<LabReport> {
   };
 }
 
+/** Returns why a fault cannot be run here, or with this budget; `null`: it can. */
+function whyNotRun({ needs = [], mask }: Fault, budgetMs: number): string | null {
+  const missing = needs.filter((name) => !isInstalled(name));
+  if (missing.length > 0)
+    return `needs ${missing.join(" and ")}; scripts/setup-test-machine.sh installs it`;
+  if (mask?.includes("tcp-info") && isQuickBudget(budgetMs))
+    return `a budget of ${budgetMs} ms takes the kernel's evidence`;
+  return null;
+}
+
 async function runAll(
   faults: readonly Fault[],
   budgetMs: number,
@@ -99,7 +106,7 @@ async function runAll(
 
   // The longest fault first, so that short ones fill the gaps.
   const { surviveOutageMs } = options;
-  const times = { budgetMs, surviveOutageMs: surviveOutageMs ?? defaultOutageMs(budgetMs) };
+  const times = { budgetMs, surviveOutageMs: outageOf(budgetMs, surviveOutageMs) };
   const queue = faults
     .map((fault, index) => ({ fault, index }))
     .sort((a, b) => durationOf(b.fault, times) - durationOf(a.fault, times));
@@ -110,7 +117,7 @@ async function runAll(
     for (let next = queue.shift(); next; next = queue.shift()) {
       const { fault, index } = next;
       const isQuick = options.isQuick ?? false;
-      const observeMs = options.observeMs ?? (isQuick ? 2 * budgetMs + 2000 : 6 * budgetMs);
+      const observeMs = options.observeMs ?? observedFor(budgetMs, isQuick);
       const cells = planCells(fault, options);
       const env = options.env ?? {};
       const run = { fault, cells, budgetMs, surviveOutageMs, isQuick, observeMs, env };
@@ -123,6 +130,12 @@ async function runAll(
 
   await Promise.all(Array.from({ length: options.sideBySide ?? SIDE_BY_SIDE }, worker));
   return results.flat();
+}
+
+/** Long enough for what a heartbeat cannot find, whatever the budget. */
+function observedFor(budgetMs: number, isQuick: boolean): number {
+  const leastMs = Math.max(budgetMs, SMALLEST_BUDGET_MS);
+  return isQuick ? 2 * leastMs + 2000 : 6 * leastMs;
 }
 
 function durationOf(fault: Fault, times: Pick<Stage, "budgetMs" | "surviveOutageMs">): number {

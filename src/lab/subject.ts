@@ -5,6 +5,7 @@ import { fork } from "node:child_process";
 import { connect, type Socket } from "node:net";
 import { createInterface } from "node:readline";
 import { connect as connectTls } from "node:tls";
+import { isQuickBudget } from "../core/judge/quick-terms.ts";
 import { watch } from "../watch/watch.ts";
 import { LAB_CERTIFICATE } from "./certificate.ts";
 import type { Inheritance } from "./heir.ts";
@@ -40,6 +41,7 @@ function open(it: SubjectConnection): void {
 
   if (it.mechanism === "watch") {
     const w = watch(socket, {
+      ...(isQuickBudget(it.budgetMs) && { heartbeat: pinging(socket), expect: "host" }),
       detectWithinMs: it.budgetMs,
       surviveOutageMs: it.surviveOutageMs,
       zeroWindowToleranceMs: it.zeroWindowToleranceMs,
@@ -57,6 +59,22 @@ function open(it: SubjectConnection): void {
     if (it.traffic === "in-flight") talks.set(it.id, new Talk(socket, it.role === "deaf"));
     tell({ id: it.id, event: "connected" });
   });
+}
+
+/**
+ * Returns a heartbeat, which a short budget needs. The next pong answers all pings. The lab is
+ * about hosts and paths, so a process that hangs may live on.
+ */
+function pinging(socket: Socket): () => Promise<void> {
+  const waiting: (() => void)[] = [];
+  socket.on("data", (data) => {
+    if (data.includes("pong")) for (const settle of waiting.splice(0)) settle();
+  });
+  return () => {
+    const answered = new Promise<void>((resolve) => waiting.push(resolve));
+    socket.write("ping\n");
+    return answered;
+  };
 }
 
 function obey(command: SubjectCommand): void {

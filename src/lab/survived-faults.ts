@@ -1,12 +1,17 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { defaultOutageMs } from "../core/judge/probe-plan.ts";
 import { BOTH_TRAFFICS, type Fault } from "./fault.ts";
 import type { LabProcess } from "./lab-machine.ts";
 import type { SubjectCommand } from "./subject-messages.ts";
 
 const WELL = { idle: ["healthy", "local-stall"], "in-flight": ["healthy", "local-stall"] } as const;
-/** Time until a host whose cable was plugged in answers again: IPv6 looks for its address first. */
-const PLUGGING_MS = 1500;
+/** How much longer than asked the wire may lose packets: it and this process are told of it. */
+const TOLD_MS = 100;
+
+/** What was lost within seconds may look like loss. */
+const OVER = {
+  idle: [...WELL.idle, "lossy-path"],
+  "in-flight": [...WELL.idle, "lossy-path"],
+} as const;
 
 /** Under loss a suspicion is right too, as long as no verdict follows. */
 const LOSSY = {
@@ -53,17 +58,15 @@ export const SURVIVED_FAULTS: readonly Fault[] = [
     id: "outage-2s",
     title: "an outage as long as is to be survived (2 s of 5) that heals",
     effect: "lives",
-    network: {},
+    network: { variant: "wire" },
     role: "sink",
     traffics: BOTH_TRAFFICS,
-    causes: WELL,
+    causes: OVER,
     lastsMs: ({ budgetMs, surviveOutageMs }) => surviveOutageMs + 2.1 * budgetMs,
-    strike: async ({ network, budgetMs, surviveOutageMs }) => {
-      // The default leaves time for the plugging; a longer one must not last longer for it.
-      const isLong = surviveOutageMs > defaultOutageMs(budgetMs);
-      await network.pullCable("right");
-      await sleep(isLong ? Math.max(0, surviveOutageMs - PLUGGING_MS) : surviveOutageMs);
-      await network.plugCable("right");
+    strike: async ({ network, surviveOutageMs }) => {
+      await network.setWire({ lossOut: 1, lossIn: 1 });
+      await sleep(Math.max(0.75 * surviveOutageMs, surviveOutageMs - TOLD_MS));
+      await network.setWire({ lossOut: 0, lossIn: 0 });
     },
   },
   {

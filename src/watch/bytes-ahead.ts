@@ -11,6 +11,17 @@ export class BytesAhead {
   #end: number | null = null;
   #acked = 0;
   #askedAt: Instant = 0;
+  /**
+   * What is in flight has stood for longer than an acknowledgment takes: the peer's kernel waits
+   * for a lost segment, and its process cannot read what follows.
+   */
+  isStanding = false;
+  /** When it went on after it stood. */
+  wentOnAt: Instant = Number.NEGATIVE_INFINITY;
+  /** Something is in flight. */
+  isInFlight = false;
+  #movedAt: Instant = 0;
+  #seen = 0;
 
   /**
    * What happened: a heartbeat is written behind `bufferedBytes`, which the kernel has not taken
@@ -21,6 +32,18 @@ export class BytesAhead {
     this.#askedAt = now;
     this.#acked = info?.bytesAcked ?? 0;
     this.#end = ahead > 0 ? this.#acked + ahead : null;
+    this.wentOnAt = Number.NEGATIVE_INFINITY;
+  }
+
+  /** What happened: a reading. */
+  observe(now: Instant, { bytesAcked = 0, unackedSegments = 0, rttMs = 0 }: TcpInfo): void {
+    if (bytesAcked > this.#seen || unackedSegments === 0 || !this.isInFlight) {
+      if (this.isStanding) this.wentOnAt = now;
+      this.isStanding = false;
+      this.#movedAt = now;
+    } else if (now - this.#movedAt >= rttMs + ACK_MS) this.isStanding = true;
+    this.#seen = bytesAcked;
+    this.isInFlight = unackedSegments > 0;
   }
 
   /**
@@ -37,7 +60,7 @@ export class BytesAhead {
 }
 
 /** Linux delays an ACK by 40 ms (TCP_DELACK_MIN), and its clock ticks every 4 or 10 ms. */
-const ACK_MS = 50;
+export const ACK_MS = 50;
 
 /** Returns the bytes that the kernel has yet to send, plus those in flight. */
 function queuedBytes(info: TcpInfo): number {

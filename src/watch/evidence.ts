@@ -16,8 +16,9 @@ import {
   openDescriptor,
 } from "./handle.ts";
 import { hasDataLeft, isAllAcked } from "./host/data-left.ts";
-import { HostCheck } from "./host/host-check.ts";
+import type { HostCheck } from "./host/host-check.ts";
 import { applyLowerLevel, DISPROVED } from "./host/lower-level.ts";
+import { checkHost } from "./host/quick-host-check.ts";
 import { knownPaths } from "./known-paths.ts";
 import { Membership } from "./membership.ts";
 import { type EvidenceOwner, ProcessCheck } from "./process-check.ts";
@@ -225,8 +226,7 @@ export class Evidence {
    */
   #watchKernel(fd: number): void {
     try {
-      if (this.#kernel) this.#kernel.retune(this.#settings, engine.now());
-      else this.#kernel = new HostCheck(fd, this.#settings, this.#membership, engine.now());
+      this.#kernel = checkHost(fd, this.#settings, this.#membership, this.#kernel);
     } catch (error) {
       if (!(error instanceof HalfOpenError)) throw error;
       this.#toLowerLevel(error.message);

@@ -20,6 +20,7 @@ import type { Membership } from "./membership.ts";
  */
 export class KnownPaths {
   readonly #known: WeakMap<PeerGroup, KnownPath[]> = new WeakMap();
+  readonly #lately: WeakMap<PeerGroup, { at: Instant; isBroken: boolean }> = new WeakMap();
   readonly #budget: LookUpBudget = new LookUpBudget(MOST_AT_ONCE, EACH_MS);
 
   /**
@@ -51,6 +52,20 @@ export class KnownPaths {
     const by = fd < 0 ? (known[0]?.by ?? NO_SELECTORS) : routeSelectorsOf(fd, of);
     const same = known.find((one) => areSelectorsSame(one.by, by));
     return { ...examineLocalPath({ ...of, by }), wasInOrder: same?.wasInOrder ?? null };
+  }
+
+  /**
+   * Returns whether the path was in order, as far as is known, and is not any more. When many
+   * connections to one peer ask at once, it is looked up for one of them.
+   */
+  isBroken({ group, endpoints }: Membership, fd: number, now: Instant): boolean {
+    const lately = this.#lately.get(group);
+    const areAlike = (this.#known.get(group)?.length ?? 0) <= 1;
+    if (lately && areAlike && now - lately.at < AT_ONCE_MS) return lately.isBroken;
+    const path = this.now(group, endpoints, fd);
+    const isBroken = path !== null && path.wasInOrder !== false && isInOrder(path) === false;
+    this.#lately.set(group, { at: now, isBroken });
+    return isBroken;
   }
 }
 
@@ -89,6 +104,9 @@ const JUST_HEARD_MS = 500;
 
 /** Connections to one peer that select their routes in more ways are not compared. */
 const MOST_KINDS = 4;
+
+/** Two ticks of the engine. */
+const AT_ONCE_MS = 20;
 
 /** A look-up takes some 80 µs, so fifty at once are a pause of 4 ms, and 20/s take 0.2 %. */
 const MOST_AT_ONCE = 50;

@@ -1,6 +1,6 @@
 import { shortestBudgetMs } from "../core/judge/outage-bound.ts";
-import { defaultOutageMs } from "../core/judge/probe-plan.ts";
-import { meansHere } from "./means-here.ts";
+import { outageOf } from "../core/judge/quick-terms.ts";
+import { meansHere, smallestBudget } from "./means-here.ts";
 import type { WatchSettings } from "./settings.ts";
 
 /**
@@ -31,15 +31,18 @@ export function merge(a: WatchSettings, b: WatchSettings): WatchSettings {
 /** The default is a share of the budget that holds, whichever watch it is of. */
 function longerOutage(a: WatchSettings, b: WatchSettings): number | null {
   if (a.surviveOutageMs === null && b.surviveOutageMs === null) return null;
-  const shareMs = defaultOutageMs(Math.min(a.detectWithinMs, b.detectWithinMs));
+  const shareMs = outageOf(Math.min(a.detectWithinMs, b.detectWithinMs));
   return Math.max(a.surviveOutageMs ?? shareMs, b.surviveOutageMs ?? shareMs);
 }
 
 function withRoom(settings: WatchSettings): WatchSettings {
-  const { detectWithinMs, surviveOutageMs } = settings;
-  if (surviveOutageMs === null || surviveOutageMs <= defaultOutageMs(detectWithinMs))
-    return settings;
-  const shortestMs = shortestBudgetMs(surviveOutageMs, meansHere(settings));
+  const { surviveOutageMs } = settings;
+  // A detector of one watch takes longer than the other may have asked for.
+  const least = smallestBudget(settings).ms;
+  const detectWithinMs = Math.max(settings.detectWithinMs, least);
+  if (surviveOutageMs === null || surviveOutageMs <= outageOf(detectWithinMs))
+    return { ...settings, detectWithinMs };
+  const shortestMs = shortestBudgetMs(surviveOutageMs, meansHere(settings), least);
   return { ...settings, detectWithinMs: Math.max(detectWithinMs, shortestMs ?? 0) };
 }
 

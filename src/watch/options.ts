@@ -3,9 +3,10 @@ import type { SystemErrorCode } from "../core/errors.ts";
 
 /**
  * Any function that resolves when the peer's *process* answered. Called only when nothing was
- * heard, one call at a time. It may return `undefined` instead of a promise when it cannot check
- * the process just now: only the host is judged then. Not called any more once the program has
- * ended its side of the connection.
+ * heard; one call at a time, but with `detectWithinMs` below 2500: then again while an answer is
+ * missing, and each call must write something. It may return `undefined` instead of a promise when
+ * it cannot check the process just now: only the host is judged then. Not called any more once the
+ * program has ended its side of the connection.
  */
 export type Heartbeat = () => PromiseLike<unknown> | unknown;
 
@@ -44,10 +45,14 @@ export interface WatchDetector {
 }
 
 export interface WatchOptions {
-  /** Time in ms within which a dead peer is to be found. 2500 to 86400000; default 10000. */
+  /**
+   * Time in ms within which a dead peer is to be found. 2500 to 86400000; default 10000. From 300
+   * with a `heartbeat` and no `detector`, on Linux: docs/when-it-fires.md#half-a-second.
+   */
   readonly detectWithinMs?: number | undefined;
   /**
-   * The longest outage in ms that must not end the connection; default 0.4 of `detectWithinMs`. 0:
+   * The longest outage in ms that must not end the connection; default 0.4 of `detectWithinMs`, or
+   * what that leaves room for if it is below 2500. 0:
    * no outage need be survived. A longer one needs time behind it, so not every pair can be had:
    * docs/when-it-fires.md#two-numbers.
    */

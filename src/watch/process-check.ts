@@ -1,14 +1,20 @@
 import type { Socket } from "node:net";
+import type { HeartbeatProof } from "../core/judge/heartbeat-proof.ts";
 import { HEARD_SLACK_MS } from "../core/judge/lateness.ts";
+import { SMALLEST_BUDGET_MS } from "../core/judge/probe-plan.ts";
 import { ProcessProof } from "../core/judge/process-proof.ts";
 import { type ProcessTerms, processTerms } from "../core/judge/process-terms.ts";
+import { QuickProcess } from "../core/judge/quick-process.ts";
+import { isQuickBudget, outageOf, quickTerms } from "../core/judge/quick-terms.ts";
 import type { TcpInfo } from "../core/tcp-info.ts";
 import type { Instant } from "../core/time/instant.ts";
 import { hasRtoMax } from "../kernel/options/has-rto-max.ts";
-import { BytesAhead } from "./bytes-ahead.ts";
+import { ACK_MS, BytesAhead } from "./bytes-ahead.ts";
+import { DataGaps } from "./data-gaps.ts";
 import { engine } from "./engine.ts";
 import { isReading } from "./handle.ts";
 import type { HostCheck } from "./host/host-check.ts";
+import { QuickHostCheck } from "./host/quick-host-check.ts";
 import type { ClientHeartbeat, WatchDetector } from "./options.ts";
 import { surface } from "./surface.ts";
 
@@ -37,10 +43,11 @@ interface ProofSettings {
  * Exists only if there is a heartbeat.
  */
 export class ProcessCheck {
-  proof: ProcessProof;
+  proof: HeartbeatProof;
   readonly heartbeat: ClientHeartbeat;
   readonly #owner: EvidenceOwner;
   #bytesRead = 0;
+  #gaps: DataGaps;
   readonly #ahead: BytesAhead = new BytesAhead();
   #settings: ProofSettings;
   #terms: ProcessTerms;
@@ -54,6 +61,7 @@ export class ProcessCheck {
     this.heartbeat = heartbeat;
     this.#owner = owner;
     this.#terms = termsOf(settings);
+    this.#gaps = new DataGaps(settings.detectWithinMs, settings.surviveOutageMs);
     this.proof = proofFor(settings, this.#terms, settings.isAnswerOwed);
     this.#settings = settings;
   }
@@ -82,8 +90,22 @@ export class ProcessCheck {
     if (host === null) return this.proof.silentForMs(now) < this.#terms.aloneMs - ALONE_SLACK_MS;
     const hasArrived = this.#arrivedAt !== Number.POSITIVE_INFINITY;
     if (hasArrived && now < this.#arrivedAt + this.#terms.answerMs) return true;
-    if (isInOutage(host)) return true;
-    return host.loss.isRepeated && this.proof.silentForMs(now) < 2 * detectWithinMs;
+    const isQuick = host instanceof QuickHostCheck;
+    if (isInOutage(host) || (isQuick && this.#isUndecided(host, now))) return true;
+    // Within a short budget the peer's kernel has not repeated a lost answer often enough.
+    const patienceMs = Math.max(detectWithinMs, SMALLEST_BUDGET_MS);
+    const isLossy = host.loss.isRepeated || (isQuick && this.#gaps.mayHoldBack(now));
+    return isLossy && this.proof.silentForMs(now) < 2 * patienceMs;
+  }
+
+  /**
+   * A short budget may end before the host is judged, which then decides: no heartbeat may have
+   * come, or what is in flight waits for a lost segment, the heartbeats among it.
+   */
+  #isUndecided({ missed }: QuickHostCheck, now: Instant): boolean {
+    const { isStanding, wentOnAt } = this.#ahead;
+    const hasArrived = this.#arrivedAt !== Number.POSITIVE_INFINITY;
+    return !hasArrived || missed > 0 || isStanding || now < wentOnAt + this.#terms.answerMs;
   }
 
   /**
@@ -94,6 +116,7 @@ export class ProcessCheck {
     const { isAsking, isBelieved } = this.proof;
     this.#settings = settings;
     this.#terms = termsOf(settings);
+    this.#gaps = new DataGaps(settings.detectWithinMs, settings.surviveOutageMs);
     this.proof = proofFor(settings, this.#terms, isBelieved || settings.isAnswerOwed);
     if (isAsking) this.proof.asked(engine.now());
   }
@@ -107,14 +130,37 @@ export class ProcessCheck {
     if (info?.lastDataReceivedMs !== undefined) proof.heard(now - info.lastDataReceivedMs);
     else if (bytesRead !== this.#bytesRead) proof.heard(now);
     this.#bytesRead = bytesRead;
+    const behindGapAt = info && this.#gaps.observe(now, info);
+    if (behindGapAt !== null) proof.heard(behindGapAt);
     // A program that does not read cannot see an answer: that is our side, not the peer's.
     if (!isReading(this.#owner.top)) proof.heard(now);
-    if (info && proof.isAsking && this.#ahead.haveAdvanced(now, info)) proof.delayed(now);
+    if (info) this.#seeBytes(now, info);
     if (host) this.#seeHost(host, stalledMs);
-    const next = proof.next(now);
+    if (host instanceof QuickHostCheck) this.#seek(host, now);
+    const next = Math.min(proof.next(now), this.#nextLook(host, now));
     if (!proof.wantsHeartbeat) return next;
     this.#ask(now, info);
     return Math.min(next, now + ARRIVAL_SHARE * this.#settings.detectWithinMs);
+  }
+
+  #seeBytes(now: Instant, info: TcpInfo): void {
+    this.#ahead.observe(now, info);
+    if (this.proof.isAsking && this.#ahead.haveAdvanced(now, info)) this.proof.delayed(now);
+  }
+
+  /** While an answer is missing, the host is judged by the heartbeats, and they by the host. */
+  #seek(host: QuickHostCheck, now: Instant): void {
+    const { proof } = this;
+    if (!(proof instanceof QuickProcess)) return;
+    // A peer that talks may still hear nothing of us.
+    const isMissing = proof.isMissing(now) || this.#ahead.isStanding;
+    proof.host = isMissing ? host.seek(now) : host.found();
+  }
+
+  /** Within a short budget what is in flight is looked at once its acknowledgment is due. */
+  #nextLook(host: Host | null, now: Instant): Instant {
+    const isDue = host instanceof QuickHostCheck && this.#ahead.isInFlight;
+    return isDue ? now + (host.info?.rttMs ?? 0) + ACK_MS : Number.POSITIVE_INFINITY;
   }
 
   /** Learns when the peer's kernel was first heard, after the heartbeat and after an outage. */
@@ -129,7 +175,8 @@ export class ProcessCheck {
   }
 
   #ask(now: Instant, info: TcpInfo | null): void {
-    this.#ahead.begin(now, this.#owner.top.writableLength, info);
+    // Within a short budget heartbeats overlap: the first one's bytes count.
+    if (!this.proof.isAsking) this.#ahead.begin(now, this.#owner.top.writableLength, info);
     if (this.#askedAt <= this.proof.heardAt) {
       this.#askedAt = now;
       this.#arrivedAt = Number.POSITIVE_INFINITY;
@@ -174,11 +221,15 @@ function termsOf({ detectWithinMs, surviveOutageMs, onDead }: ProofSettings): Pr
 }
 
 function proofFor(
-  { detectWithinMs, detector }: ProofSettings,
+  { detectWithinMs, surviveOutageMs, detector }: ProofSettings,
   { quietMs }: ProcessTerms,
   isBelieved: boolean,
-): ProcessProof {
+): HeartbeatProof {
   const now = engine.now();
+  if (isQuickBudget(detectWithinMs)) {
+    const terms = quickTerms(detectWithinMs, outageOf(detectWithinMs, surviveOutageMs));
+    return new QuickProcess(terms, now, isBelieved);
+  }
   return new ProcessProof(
     detectWithinMs,
     now,

@@ -1,13 +1,9 @@
 import type { Detector } from "../core/detectors/detector.ts";
 import { HalfOpenError, type SystemError } from "../core/errors.ts";
-import {
-  DEFAULT_FALSE_ALARMS_PER_YEAR,
-  LARGEST_BUDGET_MS,
-  SMALLEST_BUDGET_MS,
-} from "../core/judge/probe-plan.ts";
+import { DEFAULT_FALSE_ALARMS_PER_YEAR, LARGEST_BUDGET_MS } from "../core/judge/probe-plan.ts";
 import { systemErrorOf } from "../kernel/system/system-error.ts";
 import { shareEqual } from "./host/share-equal.ts";
-import { requireOutage } from "./means-here.ts";
+import { requireOutage, smallestBudget } from "./means-here.ts";
 import type { ClientHeartbeat, WatchDetector, WatchOptions } from "./options.ts";
 
 /** Checked options, with every default filled in. */
@@ -83,18 +79,18 @@ export function settingsOf(options: WatchOptions = {}): WatchSettings {
     detectWithinMs: duration(
       "detectWithinMs",
       options.detectWithinMs === undefined ? DEFAULT_BUDGET_MS : options.detectWithinMs,
-      SMALLEST_BUDGET_MS,
+      smallestBudget({ heartbeat: heartbeat ?? null, detector: options.detector ?? null }),
     ),
     surviveOutageMs:
       options.surviveOutageMs === undefined
         ? null
-        : duration("surviveOutageMs", options.surviveOutageMs, 0),
+        : duration("surviveOutageMs", options.surviveOutageMs, { ms: 0 }),
     zeroWindowToleranceMs: duration(
       "zeroWindowToleranceMs",
       options.zeroWindowToleranceMs === undefined
         ? DEFAULT_ZERO_WINDOW_TOLERANCE_MS
         : options.zeroWindowToleranceMs,
-      1000,
+      { ms: 1000 },
     ),
     falseAlarmsPerYear,
     atDeadline,
@@ -144,10 +140,17 @@ function checkedDetector({
   return detector;
 }
 
-function duration(name: string, value: number, smallest: number): number {
+/** A bound of an option, in ms, and why it is no lower. */
+export interface LeastTime {
+  readonly ms: number;
+  readonly because?: string;
+}
+
+function duration(name: string, value: number, { ms: smallest, because }: LeastTime): number {
   if (typeof value !== "number" || !(value >= smallest && value <= LARGEST_BUDGET_MS)) {
+    const why = because && value < smallest ? ` (${because})` : "";
     throw refused(
-      `${name} must be a number of milliseconds from ${smallest} to ${LARGEST_BUDGET_MS}, got ${describe(value)}`,
+      `${name} must be a number of milliseconds from ${smallest} to ${LARGEST_BUDGET_MS}${why}, got ${describe(value)}`,
     );
   }
   return Math.floor(value);

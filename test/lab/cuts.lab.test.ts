@@ -1,7 +1,9 @@
 import { expect, it } from "vitest";
 import { FAULTS } from "../../src/lab/faults.ts";
-import { watchPlan, watchWithinMs } from "../../src/lab/predicted.ts";
+import { foundWithinMs, watchPlan, watchWithinMs } from "../../src/lab/predicted.ts";
+import { CALM_GRACE_MS } from "../../src/lab/pressure.ts";
 import { runLab } from "../../src/lab/run-lab.ts";
+import { graceMs } from "../setup/grace.ts";
 import { describeWith } from "../setup/requires.ts";
 import { problemsOf } from "./problems.ts";
 
@@ -54,6 +56,31 @@ await describeWith(
         // uncertain.
         const { idleMs } = watchPlan(budgetMs);
         expect(idle).toBeLessThanOrEqual(watchWithinMs(budgetMs) + (2.5 / 7 - 0.5) * idleMs);
+      },
+    );
+
+    it.each([500, 300])(
+      "finds them within %d ms plus 50 ms with a heartbeat, and diagnoses them",
+      { timeout: 90_000 },
+      async (budgetMs) => {
+        // A closed window, a black hole of large segments or our own stop lets no heartbeat out.
+        const prompt = CUTS.filter((fault) => foundWithinMs(fault, "idle", budgetMs) === budgetMs);
+        const report = await runLab({
+          faults: prompt.map(({ id }) => id),
+          mechanisms: ["watch"],
+          detectWithinMs: budgetMs,
+          observeMs: 1500,
+          sideBySide: 5,
+        });
+        expect(problemsOf(report.cells)).toEqual([]);
+        const times = report.cells
+          .map(({ detectedMs }) => detectedMs ?? Number.POSITIVE_INFINITY)
+          .sort((a, b) => a - b);
+        console.log(
+          `budget ${budgetMs} ms: ${times.length} cells found after ${median(times)} ms (median), ${times.at(-1)} ms (last)`,
+        );
+        const lateMs = graceMs() - CALM_GRACE_MS;
+        expect(times.at(-1)).toBeLessThanOrEqual(budgetMs + 50 + lateMs);
       },
     );
 

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
 import type { Fault } from "../../src/lab/fault.ts";
 import { FAULTS } from "../../src/lab/faults.ts";
@@ -9,8 +8,6 @@ import { describeWith } from "../setup/requires.ts";
 import { problemsOf } from "./problems.ts";
 
 const BUDGET_MS = 5000;
-/** How much longer than asked the wire may lose packets: it and this process are told of it. */
-const TOLD_MS = 100;
 /** Connections of one kind; each begins, and is probed, at another phase. */
 const CONNECTIONS = 16;
 
@@ -32,21 +29,6 @@ function fault(id: string): Fault {
   return found;
 }
 
-const LIVING = ["healthy", "local-stall"] as const;
-
-/** A path that loses everything for a time, and whose hosts notice nothing else. */
-const OUTAGE: Fault = {
-  ...fault("outage-2s"),
-  network: { variant: "wire" },
-  // Each of them is over within seconds, so it may look like loss.
-  causes: { idle: [...LIVING, "lossy-path"], "in-flight": [...LIVING, "lossy-path"] },
-  strike: async ({ network, surviveOutageMs }) => {
-    await network.setWire({ lossOut: 1, lossIn: 1 });
-    await sleep(Math.max(0, surviveOutageMs - TOLD_MS));
-    await network.setWire({ lossOut: 0, lossIn: 0 });
-  },
-};
-
 await describeWith(["namespaces"], "the longest outage that a connection survives", () => {
   /** A short one, one that only the cap on backoff makes possible, and nearly the bound of 3350. */
   it.each([500, 3000, 3300])(
@@ -56,7 +38,7 @@ await describeWith(["namespaces"], "the longest outage that a connection survive
       await using world = await World.open();
       const run = { cells, budgetMs: BUDGET_MS, surviveOutageMs, isQuick: false };
       const [survived, cut] = await Promise.all(
-        [OUTAGE, fault("cable-pulled")].map((what) =>
+        [fault("outage-2s"), fault("cable-pulled")].map((what) =>
           runFault(world, { ...run, fault: what, observeMs: 2 * BUDGET_MS }),
         ),
       );

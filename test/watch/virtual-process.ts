@@ -160,11 +160,13 @@ export class VirtualProcess {
 
 /**
  * Returns a heartbeat that is written to the kernel, and answered by the peer's process once it has
- * arrived. `answersIn`: how long the process takes for what arrives now; `null`: for ever.
+ * arrived. `answersIn`: how long the process takes for what arrives now; `null`: for ever. `isOver`:
+ * nobody waits for an answer any more.
  */
 export function heartbeatOver(
   kernel: KernelModel,
   answersIn: () => number | null,
+  isOver: () => boolean = () => false,
 ): () => Promise<void> {
   const delivered = (): number => {
     kernel.run(performance.now());
@@ -176,7 +178,7 @@ export function heartbeatOver(
       kernel.write();
       const look = (): void => {
         if (delivered() === before) {
-          setTimeout(look, POLL_MS);
+          if (!isOver()) setTimeout(look, POLL_MS);
           return;
         }
         const answer = answersIn();

@@ -1,5 +1,6 @@
 import { HalfOpenError } from "../errors.ts";
 import { LARGEST_BUDGET_MS } from "../judge/probe-plan.ts";
+import { SMALLEST_QUICK_BUDGET_MS } from "../judge/quick-terms.ts";
 import type { Platform } from "./prediction.ts";
 import type { Requirement } from "./requirement.ts";
 
@@ -7,7 +8,6 @@ import type { Requirement } from "./requirement.ts";
 export type Demand = Required<Requirement>;
 
 export const PLATFORMS: readonly Platform[] = ["linux", "darwin", "freebsd", "win32"];
-const SMALLEST_DEMAND_MS = 1000;
 
 /** Fills in the defaults and checks the ranges. @throws HalfOpenError `ERR_OPTION_RANGE` */
 export function demandOf(requirement: Requirement): Demand {
@@ -30,7 +30,7 @@ export function demandOf(requirement: Requirement): Demand {
         `${name} must be a number from ${smallest} to ${largest}, got ${String(value)}`,
       );
   };
-  check("detectWithinMs", SMALLEST_DEMAND_MS, LARGEST_BUDGET_MS);
+  check("detectWithinMs", SMALLEST_QUICK_BUDGET_MS, LARGEST_BUDGET_MS);
   check("surviveOutageMs", 0, LARGEST_BUDGET_MS);
   check("rttMs", 0, 60_000);
   check("jitterMs", 0, 60_000);

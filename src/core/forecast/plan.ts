@@ -1,9 +1,11 @@
-import { LARGEST_BUDGET_MS, SMALLEST_BUDGET_MS } from "../judge/probe-plan.ts";
+import { LARGEST_BUDGET_MS } from "../judge/probe-plan.ts";
+import { isQuickBudget } from "../judge/quick-terms.ts";
 import { type Demand, demandOf, PLATFORMS } from "./demand.ts";
 import { isPossibleForWatch, obstacle, outlasts } from "./obstacle.ts";
 import { foretell, planFor } from "./platform-plan.ts";
 import type { Platform } from "./prediction.ts";
-import type { Plan, PlatformPlan, Requirement } from "./requirement.ts";
+import { quickPlan } from "./quick-plan.ts";
+import type { Plan, PlannedWatch, PlatformPlan, Requirement } from "./requirement.ts";
 
 /**
  * Chooses settings that find a dead peer in time and give up no more live peers than allowed, with
@@ -32,7 +34,7 @@ export function plan(requirement: Requirement): Plan {
     keepalive,
     userTimeoutMs,
     heartbeat,
-    watch: (feasible && outlasts(demand)) || isPossibleForWatch(demand) ? watchFor(demand) : null,
+    watch: watchFor(demand, feasible),
     predicted: {
       detection: { idle: chosen.idle, inFlight: chosen.inFlight },
       falseAlarmsPerYear: chosen.falseAlarmsPerYear,
@@ -47,8 +49,10 @@ export function plan(requirement: Requirement): Plan {
 /** A bare acknowledgment with timestamps on IPv4 over Ethernet. */
 const PACKET_BYTES = 66;
 
-function watchFor({ detectWithinMs, surviveOutageMs }: Demand): Plan["watch"] {
-  if (detectWithinMs < SMALLEST_BUDGET_MS) return null;
+function watchFor(demand: Demand, isKeptByKeepalive: boolean): PlannedWatch | null {
+  const { detectWithinMs, surviveOutageMs } = demand;
+  if (isQuickBudget(detectWithinMs)) return quickPlan(demand);
+  if (!(isKeptByKeepalive && outlasts(demand)) && !isPossibleForWatch(demand)) return null;
   const budget = { detectWithinMs: Math.floor(detectWithinMs) };
   return surviveOutageMs > 0 ? { ...budget, surviveOutageMs } : budget;
 }

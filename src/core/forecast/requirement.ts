@@ -3,7 +3,7 @@ import type { DetectionTime, Platform } from "./prediction.ts";
 
 /** The promises that a plan has to keep. */
 export interface Requirement {
-  /** Longest time in ms until a dead peer is found. 1000 to 86400000. */
+  /** Longest time in ms until a dead peer is found. 300 to 86400000. */
   readonly detectWithinMs: number;
   /**
    * The longest outage in ms that must not end a connection; default 0: none is asked for. 0 to
@@ -40,6 +40,24 @@ export interface PlatformPlan {
   readonly falseAlarmsPerYear: number | null;
 }
 
+/** Options for `watch`. */
+export interface PlannedWatch {
+  readonly detectWithinMs: number;
+  readonly surviveOutageMs?: number;
+  /** The heartbeat that a budget below 2500 ms takes, and its price. */
+  readonly heartbeat?: PlannedHeartbeat;
+}
+
+/** A heartbeat, and what it costs on all connections together while they are quiet. */
+export interface PlannedHeartbeat {
+  /** Silence in ms after which it leaves. */
+  readonly afterMs: number;
+  readonly packetsPerSecond: number;
+  readonly bytesPerSecond: number;
+  /** Share of one processor that halfopen takes for it; measured on one machine. */
+  readonly processorShare: number;
+}
+
 export interface Plan {
   readonly feasible: boolean;
   /** The bound that forbids the plan; `null` when feasible. */
@@ -56,7 +74,7 @@ export interface Plan {
    * The options for `watch`, which needs none of the other settings. `null` when the smallest
    * budget of `watch` is longer, or when the losses or the outage forbid `watch` too.
    */
-  readonly watch: { readonly detectWithinMs: number; readonly surviveOutageMs?: number } | null;
+  readonly watch: PlannedWatch | null;
   readonly predicted: {
     readonly detection: {
       readonly idle: DetectionTime | null;

@@ -54,6 +54,7 @@ export class Attempts {
   #provingFrom: Instant = 0;
   #provingAt: Instant = Number.NEGATIVE_INFINITY;
   readonly #outageMs: number;
+  readonly #leastApartMs: number;
   #foundAt: Instant = Number.NEGATIVE_INFINITY;
   #answers: Answers;
 
@@ -61,8 +62,13 @@ export class Attempts {
    * `outageMs`: the longest outage that a connection survives. `answers`: which probes the peer
    * answers; default all.
    */
-  constructor(outageMs: number, answers: Answers = ORDINARY_ANSWERS) {
+  constructor(
+    outageMs: number,
+    answers: Answers = ORDINARY_ANSWERS,
+    leastApartMs: number = LEAST_APART_MS,
+  ) {
     this.#outageMs = outageMs;
+    this.#leastApartMs = leastApartMs;
     this.#answers = answers;
   }
 
@@ -102,7 +108,7 @@ export class Attempts {
     // When several attempts are new, only the newest can have left as late as `latest`.
     if (proving > 1)
       this.#waiting.push({
-        latest: latest - LEAST_APART_MS,
+        latest: latest - this.#leastApartMs,
         count: this.proving - 1,
         outlasting: this.outlasting,
       });
@@ -129,6 +135,13 @@ export class Attempts {
    */
   heardInFlight(): void {
     if (this.beforeFlight > 0) this.clear();
+  }
+
+  /** What happened: the first attempt turned out to have left by `at`. */
+  firstLeftBy(at: Instant): void {
+    if (this.count === 0) return;
+    this.firstAt = Math.min(this.firstAt, at);
+    this.#provingFrom = Math.min(this.#provingFrom, at);
   }
 
   /** Returns how many attempts left by `at`, as far as is known. */

@@ -9,6 +9,7 @@ import {
   PAST_MS,
   SMALLEST_BUDGET_MS,
 } from "./probe-plan.ts";
+import { isQuickBudget, longestQuickOutage } from "./quick-terms.ts";
 import { UNCAPPED_RTO_MS } from "./retransmission-times.ts";
 
 /**
@@ -42,9 +43,15 @@ export interface OutageBound {
 
 /**
  * Returns the longest outage, in whole ms, that a budget can outlast. The default of 0.4 budgets is
- * always allowed.
+ * always allowed where keepalive keeps the budget.
  */
 export function longestOutage(budgetMs: number, means: OutageMeans): OutageBound {
+  if (isQuickBudget(budgetMs))
+    return {
+      longestMs: longestQuickOutage(budgetMs),
+      because:
+        "after its first timeout, about 200 ms, the kernel sends the heartbeat again ever more rarely, and nothing new",
+    };
   const bounds = [idleBound(budgetMs, means), inFlightBound(budgetMs, means)];
   const least = bounds.reduce((a, b) => (b.longestMs < a.longestMs ? b : a));
   return { ...least, longestMs: Math.max(least.longestMs, Math.floor(defaultOutageMs(budgetMs))) };
@@ -78,7 +85,7 @@ export function shortestBudgetMs(
  */
 export function requirePossible(pair: OutagePair, means: OutageMeans, leastMs?: number): void {
   const { detectWithinMs, surviveOutageMs } = pair;
-  if (surviveOutageMs <= defaultOutageMs(detectWithinMs)) return;
+  if (!isQuickBudget(detectWithinMs) && surviveOutageMs <= defaultOutageMs(detectWithinMs)) return;
   const { longestMs, because } = longestOutage(detectWithinMs, means);
   if (surviveOutageMs <= longestMs) return;
   const shortestMs = shortestBudgetMs(surviveOutageMs, means, leastMs);

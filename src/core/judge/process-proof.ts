@@ -1,6 +1,7 @@
 import type { Detector } from "../detectors/detector.ts";
 import { printable } from "../printable.ts";
 import type { Instant } from "../time/instant.ts";
+import type { HeartbeatProof } from "./heartbeat-proof.ts";
 import { defaultOutageMs } from "./probe-plan.ts";
 
 /**
@@ -28,7 +29,7 @@ import { defaultOutageMs } from "./probe-plan.ts";
  * set. It then reports {@link asked}, and later {@link answered}, {@link failed} or
  * {@link excused}.
  */
-export class ProcessProof {
+export class ProcessProof implements HeartbeatProof {
   /** The caller should send a heartbeat now. */
   wantsHeartbeat = false;
   /** Why the last heartbeat failed, in words; `null` when it did not. */

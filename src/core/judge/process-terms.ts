@@ -6,7 +6,7 @@ import {
   quietBoundMs,
   returnMs,
 } from "./outage-bound.ts";
-import { ANSWER_WINDOW_MS, defaultOutageMs } from "./probe-plan.ts";
+import { ANSWER_WINDOW_MS, defaultOutageMs, SMALLEST_BUDGET_MS } from "./probe-plan.ts";
 
 /** The times by which a peer's process is judged. All in ms. */
 export interface ProcessTerms {
@@ -14,7 +14,10 @@ export interface ProcessTerms {
   readonly quietMs: number;
   /** Time for the answer, once the peer's kernel was heard after a heartbeat or an outage. */
   readonly answerMs: number;
-  /** The budget where nothing is known of the host, so that TCP's own delays count too. */
+  /**
+   * The budget where nothing is known of the host, so that TCP's own delays count too: never below
+   * what keepalive keeps.
+   */
   readonly aloneMs: number;
 }
 
@@ -32,7 +35,7 @@ export function processTerms(
 ): ProcessTerms {
   const shareMs = defaultOutageMs(budgetMs);
   if (surviveOutageMs === null || surviveOutageMs <= shareMs)
-    return { quietMs: shareMs, answerMs: shareMs, aloneMs: budgetMs };
+    return { quietMs: shareMs, answerMs: shareMs, aloneMs: Math.max(budgetMs, SMALLEST_BUDGET_MS) };
 
   // The outage may show by a standing probe before the heartbeat.
   const boundMs = quietBoundMs(budgetMs, surviveOutageMs, hasRtoCap);
@@ -43,6 +46,7 @@ export function processTerms(
     answerMs: Math.max(shareMs, TIMER_LATE * surviveOutageMs + ANSWER_WINDOW_MS),
     aloneMs: Math.max(
       budgetMs,
+      SMALLEST_BUDGET_MS,
       quietMs + returnMs(budgetMs, surviveOutageMs, false) + flightLatenessMs(budgetMs),
     ),
   };

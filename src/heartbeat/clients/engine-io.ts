@@ -1,4 +1,9 @@
-import { ClientWatch, type ClientWatchOptions, type OnSocket } from "../client-watch.ts";
+import {
+  ASKS_AGAIN,
+  ClientWatch,
+  type ClientWatchOptions,
+  type OnSocket,
+} from "../client-watch.ts";
 import { hasEnded, socketOf, type WebSocketLike, wsPing } from "./ws.ts";
 
 /** The members of an engine.io socket (6), client or server side, that are used here. */
@@ -65,10 +70,14 @@ function follow(engine: EngineSocketLike, onSocket: OnSocket): void {
  * engine.io's own ping, which by default takes up to 45 s, goes on beside.
  */
 export function watchEngineIo(socket: EngineSocketLike, options?: ClientWatchOptions): ClientWatch {
-  return new ClientWatch((onSocket) => {
-    follow(socket, onSocket);
-    return () => {};
-  }, options);
+  return new ClientWatch(
+    (onSocket) => {
+      follow(socket, onSocket);
+      return () => {};
+    },
+    options,
+    ASKS_AGAIN,
+  );
 }
 
 /**
@@ -79,27 +88,35 @@ export function watchEngineIoServer(
   server: EngineServerLike,
   options?: ClientWatchOptions,
 ): ClientWatch {
-  return new ClientWatch((onSocket) => {
-    const begin = (socket: EngineSocketLike): void => follow(socket, onSocket);
-    const { clients } = server as { readonly clients?: Record<string, EngineSocketLike> };
-    for (const socket of Object.values(clients ?? {})) begin(socket);
-    server.on("connection", begin);
-    return () => void server.off("connection", begin);
-  }, options);
+  return new ClientWatch(
+    (onSocket) => {
+      const begin = (socket: EngineSocketLike): void => follow(socket, onSocket);
+      const { clients } = server as { readonly clients?: Record<string, EngineSocketLike> };
+      for (const socket of Object.values(clients ?? {})) begin(socket);
+      server.on("connection", begin);
+      return () => void server.off("connection", begin);
+    },
+    options,
+    ASKS_AGAIN,
+  );
 }
 
 /** Watches a socket.io client through its reconnects. */
 export function watchSocketIo({ io }: SocketIoLike, options?: ClientWatchOptions): ClientWatch {
-  return new ClientWatch((onSocket) => {
-    let newest: EngineSocketLike | undefined;
-    const begin = (): void => {
-      const { engine } = io as { engine?: EngineSocketLike };
-      if (!engine || engine === newest) return;
-      newest = engine;
-      follow(engine, onSocket);
-    };
-    begin();
-    io.on("open", begin);
-    return () => void io.off("open", begin);
-  }, options);
+  return new ClientWatch(
+    (onSocket) => {
+      let newest: EngineSocketLike | undefined;
+      const begin = (): void => {
+        const { engine } = io as { engine?: EngineSocketLike };
+        if (!engine || engine === newest) return;
+        newest = engine;
+        follow(engine, onSocket);
+      };
+      begin();
+      io.on("open", begin);
+      return () => void io.off("open", begin);
+    },
+    options,
+    ASKS_AGAIN,
+  );
 }

@@ -1,5 +1,10 @@
 import { Duplex } from "node:stream";
-import { ClientWatch, type ClientWatchOptions, withAnswerOwed } from "../client-watch.ts";
+import {
+  ASKS_AGAIN,
+  ClientWatch,
+  type ClientWatchOptions,
+  withAnswerOwed,
+} from "../client-watch.ts";
 
 /** The members of a NATS connection (@nats-io/transport-node 3, nats 2) that are used here. */
 export interface NatsLike {
@@ -46,33 +51,37 @@ function hasEnded(connection: NatsLike): boolean {
  * WebSocket hides its socket, so the heartbeat decides alone.
  */
 export function watchNats(connection: NatsLike, options?: ClientWatchOptions): ClientWatch {
-  return new ClientWatch((onSocket, onNothing) => {
-    let isFollowing = true;
-    const begin = (): void => {
-      const { socket } = (connection as Insides).protocol?.transport ?? {};
-      const stream = socket && streamOf(socket);
-      if (!stream) onNothing("the connection shows no socket; pass what connect() gives");
-      else if (!stream.destroyed)
-        onSocket(
-          stream,
-          () => natsPing(connection),
-          () => hasEnded(connection),
-        );
-    };
-    begin();
+  return new ClientWatch(
+    (onSocket, onNothing) => {
+      let isFollowing = true;
+      const begin = (): void => {
+        const { socket } = (connection as Insides).protocol?.transport ?? {};
+        const stream = socket && streamOf(socket);
+        if (!stream) onNothing("the connection shows no socket; pass what connect() gives");
+        else if (!stream.destroyed)
+          onSocket(
+            stream,
+            () => natsPing(connection),
+            () => hasEnded(connection),
+          );
+      };
+      begin();
 
-    const follow = async (): Promise<void> => {
-      for await (const { type } of connection.status()) {
-        if (!isFollowing) return;
-        if (type === "reconnect") begin();
-      }
-    };
-    // The loop ends with the connection, which reports its errors elsewhere
-    follow().catch(() => {});
-    return () => {
-      isFollowing = false;
-    };
-  }, withAnswerOwed(options));
+      const follow = async (): Promise<void> => {
+        for await (const { type } of connection.status()) {
+          if (!isFollowing) return;
+          if (type === "reconnect") begin();
+        }
+      };
+      // The loop ends with the connection, which reports its errors elsewhere
+      follow().catch(() => {});
+      return () => {
+        isFollowing = false;
+      };
+    },
+    withAnswerOwed(options),
+    ASKS_AGAIN,
+  );
 }
 
 function streamOf(socket: Duplex | WebSocketLike): Duplex {

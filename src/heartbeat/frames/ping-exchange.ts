@@ -4,8 +4,9 @@ import { brokenProtocol } from "./frame-codec.ts";
 /**
  * The pings of one `FrameChannel`, in both directions.
  *
- * Ours: one ping at most is open. Its PONG resolves the ping, and so does a PAUSE: either proves
- * that the peer's process runs. While the peer is paused, a ping would wait behind unread messages.
+ * Ours: while one is open, each further ping is sent too, and shares its answer. The first PONG to
+ * any of them resolves all, and so does a PAUSE: either proves that the peer's process runs. While
+ * the peer is paused, a ping would wait behind unread messages.
  *
  * The peer's: each ping is answered at once. While the peer does not read, answers do not pile up:
  * one is owed, to the newest ping, and answers the older ones too.
@@ -24,17 +25,16 @@ export class PingExchange {
   }
 
   /**
-   * Returns the answer to the open ping, or to a new one. `undefined` when no ping is open and a
-   * new one could not arrive: the peer is paused, or `isBlocked`.
+   * Sends a ping and returns the answer to it, or to the open one before it. A ping that could not
+   * arrive is not sent: the peer is paused, or `isBlocked`. `undefined` if none is open then.
    */
   ping(isBlocked: boolean): Promise<void> | undefined {
-    if (this.#open) return this.#open.answer;
-    if (this.#isPeerPaused || isBlocked) return undefined;
-
-    const ping = newPing(++this.#lastId);
-    this.#open = ping;
-    this.#send(`PING ${ping.id}`);
-    return ping.answer;
+    if (this.#isPeerPaused || isBlocked) return this.#open?.answer;
+    const id = ++this.#lastId;
+    this.#open ??= newPing(id);
+    const { answer } = this.#open;
+    this.#send(`PING ${id}`);
+    return answer;
   }
 
   /**

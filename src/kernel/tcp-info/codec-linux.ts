@@ -40,6 +40,7 @@ export function decodeTcpInfo(view: DataView, length: number): TcpInfo {
     bytesSent: has(208) ? u64(200) : undefined,
     bytesRetransmitted: has(216) ? u64(208) : undefined,
     dsackDuplicates: has(220) ? u32(216) : undefined,
+    outOfOrderSegmentsIn: has(228) ? u32(224) : undefined,
     sendWindowBytes: has(232) ? u32(228) : undefined,
   };
 }

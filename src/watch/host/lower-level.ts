@@ -1,5 +1,7 @@
 import type { Socket } from "node:net";
+import { SMALLEST_BUDGET_MS } from "../../core/judge/probe-plan.ts";
 import { processTerms } from "../../core/judge/process-terms.ts";
+import { isQuickBudget } from "../../core/judge/quick-terms.ts";
 import { keepaliveMeans } from "../../kernel/options/keepalive-means.ts";
 import type { Applied, LowerLevel } from "../applied.ts";
 import type { WatchSettings } from "../settings.ts";
@@ -16,6 +18,7 @@ export function applyLowerLevel(
   settings: WatchSettings,
   refusal?: string,
 ): LowerLevel {
+  if (isQuickBudget(settings.detectWithinMs)) return withoutEvidence(socket, settings, refusal);
   const { detectWithinMs, surviveOutageMs, heartbeat, onDead } = settings;
   const notTcp = canHeartbeatDecide(settings) ? whyNotTcp(socket) : null;
   if (notTcp !== null) return heartbeatAlone(settings, notTcp);
@@ -25,6 +28,17 @@ export function applyLowerLevel(
     applyNativeKeepalive(socket, { detectWithinMs, surviveOutageMs, hasHeartbeat }, refusal) ??
     applyCoreKeepalive(socket, detectWithinMs, surviveOutageMs, refusal)
   );
+}
+
+/**
+ * A budget too short for keepalive takes the kernel's evidence: without, it is the smallest other.
+ */
+function withoutEvidence(socket: Socket, settings: WatchSettings, refusal?: string): LowerLevel {
+  const { detectWithinMs: askedMs } = settings;
+  const detectWithinMs = SMALLEST_BUDGET_MS;
+  const { applied, restore } = applyLowerLevel(socket, { ...settings, detectWithinMs }, refusal);
+  const note = `${askedMs} ms takes the kernel's evidence of the host: the verdict waits until ${detectWithinMs} ms`;
+  return { applied: { ...applied, overdue: true, notes: [...applied.notes, note] }, restore };
 }
 
 /** The kernel has no evidence of this peer. */

@@ -170,7 +170,7 @@ describe("a plan", () => {
 
   it.each([
     { detectWithinMs: 5000, surviveOutageMs: -1 },
-    { detectWithinMs: 999 },
+    { detectWithinMs: 299 },
     { detectWithinMs: Number.NaN },
     { detectWithinMs: 5000, loss: 1 },
     { detectWithinMs: 5000, loss: -0.1 },

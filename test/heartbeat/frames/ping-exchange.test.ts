@@ -7,19 +7,20 @@ function exchange(): { pings: PingExchange; sent: string[] } {
 }
 
 describe("our pings", () => {
-  it("are open one at a time, and resolve with their own answer or a later one", async () => {
+  it("are all sent while one is open, and resolve with the answer to any of them", async () => {
     const { pings, sent } = exchange();
     const first = pings.ping(false);
     expect(pings.ping(false)).toBe(first);
-    pings.received("PONG 1", false);
+    pings.received("PONG 2", false);
     await first;
 
-    const second = pings.ping(false);
-    pings.received("PONG 1", false);
-    expect(pings.ping(false)).toBe(second);
+    const third = pings.ping(false);
     pings.received("PONG 2", false);
-    await second;
-    expect(sent).toEqual(["PING 1", "PING 2"]);
+    expect(pings.ping(true)).toBe(third);
+    expect(pings.ping(false)).toBe(third);
+    pings.received("PONG 3", false);
+    await third;
+    expect(sent).toEqual(["PING 1", "PING 2", "PING 3", "PING 4"]);
   });
 
   it("are not sent while blocked or while the peer is paused", () => {

@@ -28,6 +28,7 @@ const told = {
   fields: Object.values(readable ? {} : readTcpInfo(client)).filter((value) => value !== undefined).length,
   setKeepalive: await code(() => setKeepalive(client, { idleMs: 1000, intervalMs: 1000, count: 3 })),
   setUserTimeout: await code(() => setUserTimeout(client, 1000)),
+  halfASecond: await code(() => watch(client, { detectWithinMs: 500, heartbeat: async () => {} })),
 };
 console.log(JSON.stringify(told));
 process.exit(0);
@@ -50,8 +51,9 @@ it.concurrent("with nothing masked every feature is available", async () => {
     nudge: null,
     setKeepalive: null,
     setUserTimeout: null,
+    halfASecond: null,
   });
-  for (const name of ["keepalive", "userTimeout", "tcpInfo", "nudge", "localPath"])
+  for (const name of ["keepalive", "userTimeout", "tcpInfo", "nudge", "shortBudgets", "localPath"])
     expect(told.capabilities[name]).toMatchObject({ available: true, why: null });
 });
 
@@ -69,7 +71,17 @@ it.concurrent("without a native back-end a socket is watched at the lower level,
   });
   expect(told.notes.length).toBeGreaterThan(0);
   expect(told.capabilities.backEnd).toBeNull();
-  for (const name of ["keepalive", "userTimeout", "tcpInfo", "nudge", "rtoMax", "localPath"])
+  expect(told.halfASecond).toBe("ERR_OPTION_RANGE");
+  const lost = [
+    "keepalive",
+    "userTimeout",
+    "tcpInfo",
+    "nudge",
+    "rtoMax",
+    "localPath",
+    "shortBudgets",
+  ];
+  for (const name of lost)
     expect(told.capabilities[name]).toMatchObject({
       available: false,
       why: expect.stringMatching(/HALFOPEN_MASK=ffi.*: .+/),
@@ -95,6 +107,11 @@ it.concurrent("without TCP_RTO_MAX_MS no cap is claimed, and its cost is reporte
 it.concurrent("a TCP_INFO of 104 bytes has fewer fields, and still enough", async () => {
   const [whole, short] = await Promise.all([under(""), under("tcp-info=104")]);
   expect(short).toMatchObject({ level: "kernel", tcpInfo: null, nudge: null });
+  expect(short.halfASecond).toBe("ERR_OPTION_RANGE");
+  expect(short.capabilities.shortBudgets).toMatchObject({
+    available: false,
+    why: expect.stringContaining("4.6"),
+  });
   expect(short.fields).toBeGreaterThan(10);
   expect(short.fields).toBeLessThan(whole.fields);
 });
