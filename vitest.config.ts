@@ -20,7 +20,6 @@ const PATIENT = [
   "test/watch/late-answers.lab.test.ts",
   "test/watch/own-options.lab.test.ts",
   "test/watch/pauses.lab.test.ts",
-  "test/watch/quick.lab.test.ts",
 ];
 /** Hundreds of processes or thousands of connections, and bounds on their time. */
 const BUSY = [
@@ -34,6 +33,7 @@ const BUSY = [
   "test/runtimes/shared-port.linux.test.ts",
   "test/watch/heartbeat-crowd.lab.test.ts",
   "test/watch/probe-crowd.lab.test.ts",
+  "test/watch/quick.lab.test.ts",
 ];
 
 /**

@@ -5,6 +5,7 @@ import { CALM_GRACE_MS } from "../../src/lab/pressure.ts";
 import { runLab } from "../../src/lab/run-lab.ts";
 import { graceMs } from "../setup/grace.ts";
 import { describeWith } from "../setup/requires.ts";
+import { longOrShort } from "../setup/run-length.ts";
 import { problemsOf } from "./problems.ts";
 
 const CUTS = FAULTS.filter(({ effect }) => effect === "cuts");
@@ -59,7 +60,7 @@ await describeWith(
       },
     );
 
-    it.each([500, 300])(
+    it.each(longOrShort([500, 300], [500]))(
       "finds them within %d ms plus 50 ms with a heartbeat, and diagnoses them",
       { timeout: 90_000 },
       async (budgetMs) => {
