@@ -1,3 +1,4 @@
+import { ACK_MS } from "../core/judge/quick-terms.ts";
 import type { TcpInfo } from "../core/tcp-info.ts";
 import type { Instant } from "../core/time/instant.ts";
 
@@ -58,9 +59,6 @@ export class BytesAhead {
     return isMore && this.#end !== null;
   }
 }
-
-/** Linux delays an ACK by 40 ms (TCP_DELACK_MIN), and its clock ticks every 4 or 10 ms. */
-export const ACK_MS = 50;
 
 /** Returns the bytes that the kernel has yet to send, plus those in flight. */
 function queuedBytes(info: TcpInfo): number {

@@ -5,11 +5,11 @@ import { SMALLEST_BUDGET_MS } from "../core/judge/probe-plan.ts";
 import { ProcessProof } from "../core/judge/process-proof.ts";
 import { type ProcessTerms, processTerms } from "../core/judge/process-terms.ts";
 import { QuickProcess } from "../core/judge/quick-process.ts";
-import { isQuickBudget, outageOf, quickTerms } from "../core/judge/quick-terms.ts";
+import { ACK_MS, isQuickBudget, outageOf, quickTerms } from "../core/judge/quick-terms.ts";
 import type { TcpInfo } from "../core/tcp-info.ts";
 import type { Instant } from "../core/time/instant.ts";
 import { hasRtoMax } from "../kernel/options/has-rto-max.ts";
-import { ACK_MS, BytesAhead } from "./bytes-ahead.ts";
+import { BytesAhead } from "./bytes-ahead.ts";
 import { DataGaps } from "./data-gaps.ts";
 import { engine } from "./engine.ts";
 import { isReading } from "./handle.ts";
@@ -88,8 +88,7 @@ export class ProcessCheck {
     if (!isPatient(this.#settings)) return false;
     const { detectWithinMs } = this.#settings;
     if (host === null) return this.proof.silentForMs(now) < this.#terms.aloneMs - ALONE_SLACK_MS;
-    const hasArrived = this.#arrivedAt !== Number.POSITIVE_INFINITY;
-    if (hasArrived && now < this.#arrivedAt + this.#terms.answerMs) return true;
+    if (this.#hasArrived && now < this.#arrivedAt + this.#terms.answerMs) return true;
     const isQuick = host instanceof QuickHostCheck;
     if (isInOutage(host) || (isQuick && this.#isUndecided(host, now))) return true;
     // Within a short budget the peer's kernel has not repeated a lost answer often enough.
@@ -104,8 +103,13 @@ export class ProcessCheck {
    */
   #isUndecided({ missed }: QuickHostCheck, now: Instant): boolean {
     const { isStanding, wentOnAt } = this.#ahead;
-    const hasArrived = this.#arrivedAt !== Number.POSITIVE_INFINITY;
-    return !hasArrived || missed > 0 || isStanding || now < wentOnAt + this.#terms.answerMs;
+    const isPending = !this.#hasArrived || missed > 0 || isStanding;
+    return isPending || now < wentOnAt + this.#terms.answerMs;
+  }
+
+  /** The host was heard since the first heartbeat of this silence left. */
+  get #hasArrived(): boolean {
+    return this.#arrivedAt !== Number.POSITIVE_INFINITY;
   }
 
   /**
@@ -134,18 +138,14 @@ export class ProcessCheck {
     if (behindGapAt !== null) proof.heard(behindGapAt);
     // A program that does not read cannot see an answer: that is our side, not the peer's.
     if (!isReading(this.#owner.top)) proof.heard(now);
-    if (info) this.#seeBytes(now, info);
+    if (info) this.#ahead.observe(now, info);
+    if (info && proof.isAsking && this.#ahead.haveAdvanced(now, info)) proof.delayed(now);
     if (host) this.#seeHost(host, stalledMs);
     if (host instanceof QuickHostCheck) this.#seek(host, now);
-    const next = Math.min(proof.next(now), this.#nextLook(host, now));
+    const next = Math.min(proof.next(now), this.#nextLook(host, info, now));
     if (!proof.wantsHeartbeat) return next;
     this.#ask(now, info);
     return Math.min(next, now + ARRIVAL_SHARE * this.#settings.detectWithinMs);
-  }
-
-  #seeBytes(now: Instant, info: TcpInfo): void {
-    this.#ahead.observe(now, info);
-    if (this.proof.isAsking && this.#ahead.haveAdvanced(now, info)) this.proof.delayed(now);
   }
 
   /** While an answer is missing, the host is judged by the heartbeats, and they by the host. */
@@ -158,9 +158,9 @@ export class ProcessCheck {
   }
 
   /** Within a short budget what is in flight is looked at once its acknowledgment is due. */
-  #nextLook(host: Host | null, now: Instant): Instant {
+  #nextLook(host: Host | null, info: TcpInfo | null, now: Instant): Instant {
     const isDue = host instanceof QuickHostCheck && this.#ahead.isInFlight;
-    return isDue ? now + (host.info?.rttMs ?? 0) + ACK_MS : Number.POSITIVE_INFINITY;
+    return isDue ? now + (info?.rttMs ?? 0) + ACK_MS : Number.POSITIVE_INFINITY;
   }
 
   /** Learns when the peer's kernel was first heard, after the heartbeat and after an outage. */
@@ -171,7 +171,7 @@ export class ProcessCheck {
     if (this.#settings.surviveOutageMs === null) return;
     const isSilent = host.judged.state === "suspect" && host.judged.unanswered > 0;
     if (this.#wasInOutage && !isSilent) this.#arrivedAt = host.heardAt;
-    this.#wasInOutage = isSilent && this.#arrivedAt !== Number.POSITIVE_INFINITY;
+    this.#wasInOutage = isSilent && this.#hasArrived;
   }
 
   #ask(now: Instant, info: TcpInfo | null): void {

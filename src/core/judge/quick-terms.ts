@@ -51,7 +51,7 @@ export function quickTerms(
   outageMs: number,
   { rttMs, rtoMs }: PathTimes = SHORT_PATH,
 ): QuickTerms {
-  const windowMs = rttMs + WINDOW_MS;
+  const windowMs = rttMs + ACK_MS;
   const roomMs = budgetMs - proofMs(outageMs, rtoMs) - windowMs - LATENESS_MS;
   const quietMs = Math.max(LEAST_QUIET_MS, Math.min(QUIET_SHARE * budgetMs, roomMs));
   return { budgetMs, outageMs, quietMs: Math.floor(quietMs), rtoMs, windowMs };
@@ -96,7 +96,7 @@ export const TICK_MS = 10;
 const LOSS_PROOF_MS = 50 + 4 * BEAT_MS;
 
 /** Linux delays an ACK by 40 ms (TCP_DELACK_MIN), and its clock ticks every 4 or 10 ms. */
-const WINDOW_MS = 50;
+export const ACK_MS = 50;
 
 /** The last tick of the engine and the ages of TCP_INFO. */
 export const LATENESS_MS = 30;
